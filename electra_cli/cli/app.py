@@ -1,0 +1,102 @@
+"""The Typer application, and where an exception becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from electra_cli import __version__
+from electra_cli.cli import evaluate, export, prepare_data, pretrain
+from electra_cli.cli.console import emit_json, print_error
+from electra_cli.errors import ElectraError, IOFailedError, OutOfMemoryError, TrainingError
+
+app = typer.Typer(
+    name="electra",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Pretrain ELECTRA text encoders: from raw text to an exported model.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"electra {__version__}")
+        raise typer.Exit
+
+
+app.command("prepare-data")(prepare_data.prepare_data_command)
+app.command("pretrain")(pretrain.pretrain_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("export")(export.export_command)
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit code; nothing is raised."""
+    debug = "--debug" in arguments
+    try:
+        code = app(arguments, prog_name="electra", standalone_mode=False)
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            return error.code if isinstance(error.code, int) else 1
+        if debug:
+            traceback.print_exc()
+        return _report(error, as_json="--json" in arguments)
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: BaseException, *, as_json: bool) -> int:
+    """Prints an error for people on stderr and, with --json, for scripts on stdout."""
+    if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
+        message, hint, code = "interrupted", "", 130
+    elif hasattr(error, "format_message"):  # a usage error of Typer's
+        message, hint, code = error.format_message(), _usage_hint(error), 2
+        if not message:  # no command was given: Typer has shown the help
+            return code
+    else:
+        known = error if isinstance(error, ElectraError) else _translate(error)
+        message, hint, code = known.message, known.hint, known.exit_code
+    with contextlib.suppress(OSError, ValueError):  # a closed stderr does not hide the code
+        print_error(message, hint)
+    if as_json:
+        with contextlib.suppress(OSError, ValueError):
+            emit_json({"error": {"message": message, "hint": hint, "exit_code": code}})
+    return code
+
+
+def _usage_hint(error: BaseException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"see `{context.command_path} --help`" if context is not None else ""
+
+
+def _translate(error: BaseException) -> ElectraError:
+    """Gives an unexpected exception its exit code; the cause stays visible with --debug."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return OutOfMemoryError(
+            f"out of memory: {str(error).splitlines()[0] if str(error) else 'no details'}",
+            hint="use a smaller --batch-size, or train.accumulation_steps to keep the batch",
+        )
+    if isinstance(error, OSError):
+        what = error.strerror or str(error)
+        where = f" ({error.filename})" if error.filename else ""
+        hint = "free some space and run the same command again"
+        return IOFailedError(f"{what}{where}", hint=hint if error.errno == errno.ENOSPC else "")
+    return TrainingError(
+        f"unexpected {type(error).__name__}: {error}",
+        hint="run again with --debug for the traceback",
+    )
+
+
+def main() -> None:
+    """Console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,143 @@
+"""All that people see: notes, tables and progress, on stderr; stdout belongs to machines.
+
+This is the only file that knows rich. Off a terminal, progress becomes a plain line every few
+seconds, so that logs of batch systems stay readable.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def emit_json(value: Mapping[str, Any]) -> None:
+    """Writes one JSON object to stdout."""
+    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_error(message: str, hint: str) -> None:
+    """Prints an error and its hint on stderr."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"[bold red]error:[/] {escape(message)}")
+    if hint:
+        console.print(f"[bold]hint:[/] {escape(hint)}")
+
+
+def format_duration(seconds: float) -> str:
+    """12.3 -> '12s', 4000 -> '1h 06m'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole / 86400:.1f} days"
+
+
+class ProgressReporter:
+    """Advances a progress display; `update` may be called as often as one likes."""
+
+    def __init__(self, terminal: Terminal, description: str, total: float, bar: Progress | None):
+        self._terminal = terminal
+        self._description = description
+        self._total = total
+        self._bar = bar
+        self._task = bar.add_task(description, total=total, status="") if bar else None
+        self._started = self._last_line = time.monotonic()
+        self._first: float | None = None
+
+    def update(self, completed: float, status: str = "") -> None:
+        """Shows that `completed` of the total is done; `status` is free text behind the bar."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=completed, status=status)
+            return
+        now = time.monotonic()
+        if self._first is None:
+            # Work found done already, and the time to get started, say nothing about the speed.
+            self._first, self._started = completed, now
+        if now - self._last_line < _SECONDS_BETWEEN_LINES and completed < self._total:
+            return
+        self._last_line = now
+        done = completed - self._first
+        eta = (now - self._started) * (self._total - completed) / done if done > 0 else None
+        left = f", {format_duration(eta)} left" if eta is not None else ""
+        share = 100 * completed / self._total if self._total else 100.0
+        self._terminal.note(
+            f"{self._description}: {share:.0f}%{left}{', ' + status if status else ''}"
+        )
+
+
+class Terminal:
+    """What a command shows to people.
+
+    Args:
+      quiet: Show nothing but errors.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._console = Console(stderr=True, highlight=False, quiet=quiet, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """One plain line."""
+        self._console.print(escape(text))
+
+    def warn(self, text: str) -> None:
+        """One line that should not be overlooked."""
+        self._console.print(f"[yellow]warning:[/] {escape(text)}")
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table; the first column is left-aligned, the others hold numbers."""
+        table = Table(title=title, title_justify="left", title_style="bold")
+        for index, column in enumerate(columns):
+            table.add_column(escape(column), justify="left" if index == 0 else "right")
+        for row in rows:
+            table.add_row(*(escape(cell) for cell in row))
+        self._console.print(table)
+
+    @contextmanager
+    def progress(
+        self, description: str, total: float, *, counted: bool = False
+    ) -> Iterator[ProgressReporter]:
+        """A progress bar with ETA on a terminal, a line every few seconds elsewhere.
+
+        Args:
+          description: What is being done.
+          total: The value of `update` at which it is done.
+          counted: Show "12/300" besides the percentage.
+        """
+        if self.quiet or not self._console.is_terminal:
+            yield ProgressReporter(self, description, total, None)
+            return
+        columns: list[ProgressColumn] = [
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn() if counted else TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[status]}"),
+        ]
+        with Progress(*columns, console=self._console) as bar:
+            yield ProgressReporter(self, description, total, bar)

@@ -1,0 +1,113 @@
+"""electra evaluate: checkpoints over held-out data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from electra_cli.cli import options
+from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.cli.display import format_metric, print_metrics
+from electra_cli.errors import ConfigError
+from electra_cli.metrics.names import METRICS, finite
+
+
+def evaluate_command(
+    checkpoints: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Run folders (their newest checkpoint) or checkpoint prefixes.",
+            metavar="CHECKPOINT...",
+        ),
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Every checkpoint of each run.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Prepared folder; by default the run's own.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="As in pretrain.")] = "auto",
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="End with exit code 1 if a metric is lower; repeatable.", metavar="METRIC=VALUE"
+        ),
+    ] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show the held-out metrics of checkpoints side by side."""
+    del debug
+    from electra_cli.training.run_folder import find_checkpoints
+    from electra_cli.training.strategy import parse_device
+
+    terminal = Terminal(quiet=quiet)
+    limits = _limits(fail_under or [])
+    parse_device(device)  # a mistake in it is known before TensorFlow starts
+    found = [c for path in checkpoints for c in find_checkpoints(path, every=every)]
+
+    from electra_cli.environment import prepare_tensorflow
+
+    prepare_tensorflow()
+    from electra_cli.evaluation.evaluate import evaluate
+
+    with terminal.progress("evaluating", len(found), counted=True) as bar:
+        results = evaluate(found, data=data, device=device, on_progress=bar.update)
+    several = len({result.checkpoint.run for result in results}) > 1
+    columns = {
+        f"{result.checkpoint.run.path.name + ' ' if several else ''}"
+        f"step {result.checkpoint.step:,}": result.metrics
+        for result in results
+    }
+    print_metrics(terminal, "Held-out data", columns)
+    missed = _missed(columns, limits)
+    for text in missed:
+        terminal.warn(text)
+    if as_json:
+        emit_json(
+            {
+                "command": "evaluate",
+                "checkpoints": [
+                    {
+                        "checkpoint": str(result.checkpoint.prefix),
+                        "step": result.checkpoint.step,
+                        "metrics": finite(result.metrics),
+                    }
+                    for result in results
+                ],
+            }
+        )
+    if missed:
+        raise typer.Exit(1)
+
+
+def _limits(texts: Sequence[str]) -> dict[str, float]:
+    """Reads METRIC=VALUE pairs."""
+    limits = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in METRICS:
+            raise ConfigError(
+                f"--fail-under {text!r}: unknown metric {name!r}",
+                hint=f"one of {', '.join(METRICS)}",
+            )
+        try:
+            limits[name] = float(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"--fail-under {text!r}: {value!r} is no number", hint="--fail-under disc_auc=0.8"
+            ) from error
+    return limits
+
+
+def _missed(columns: Mapping[str, Mapping[str, float]], limits: Mapping[str, float]) -> list[str]:
+    """A sentence for every metric below its limit; a metric that is no number is below."""
+    return [
+        f"{name} is {format_metric(name, metrics[name])} at {column}, "
+        f"under the limit {format_metric(name, limit)}"
+        for column, metrics in columns.items()
+        for name, limit in limits.items()
+        if not metrics[name] >= limit
+    ]

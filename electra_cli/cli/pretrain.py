@@ -1,0 +1,200 @@
+"""electra pretrain: from prepared data to checkpoints."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from electra_cli.cli import options
+from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.cli.display import RunDisplay, print_finished, print_outlook
+from electra_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from electra_cli.config.load import LoadedConfig
+    from electra_cli.training.preflight import Plan
+
+
+def pretrain_command(
+    preset: Annotated[
+        str, typer.Option(help="Name of a preset, or a YAML file.", metavar="NAME|FILE")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder that `electra prepare-data` wrote.")
+    ] = None,
+    model_dir: Annotated[
+        Path | None,
+        typer.Option(help="Run folder, runs/PRESET by default. The same command again resumes it."),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Updates: the horizon of the schedule.")] = None,
+    stop_at_step: Annotated[
+        int | None, typer.Option(help="Stop earlier; the schedule stays as it is.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Rows in an update, over all devices.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate before warm-up and decay.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, float32, bfloat16 or float16.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Decides weights, order, masks and dropout.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Any key of the configuration; repeatable.", metavar="KEY=VALUE"
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file that overrides the preset.")
+    ] = None,
+    gin_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Gin file that binds functions; it is code, so only use files you trust."
+        ),
+    ] = None,
+    gin_param: Annotated[list[str] | None, typer.Option(help="A single gin binding.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print parameters, FLOPs, memory and ETA, and stop.")
+    ] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Pretrain a generator and a discriminator on prepared data."""
+    del debug
+    started = time.perf_counter()
+    terminal = Terminal(quiet=quiet)
+    named = {
+        "runtime.device": ("--device", device),
+        "train.steps": ("--steps", steps),
+        "train.batch_size": ("--batch-size", batch_size),
+        "optimizer.learning_rate": ("--learning-rate", learning_rate),
+        "runtime.precision": ("--precision", precision),
+        "train.seed": ("--seed", seed),
+    }
+    loaded = _load(preset, config, settings or [], named)
+    if data is None and loaded.config.data.path is not None:
+        data = Path(loaded.config.data.path)
+    plan = _plan(
+        loaded, terminal, data=data, model_dir=model_dir, stop_at_step=stop_at_step, dry_run=dry_run
+    )
+
+    from electra_cli.training.preflight import check_writable, finished_result
+
+    if not dry_run and (result := finished_result(plan)) is not None:
+        print_finished(terminal, result)
+        if as_json:
+            emit_json(result)
+        return
+    if not dry_run:
+        check_writable(plan.run.path)
+
+    from electra_cli.environment import prepare_tensorflow
+
+    prepare_tensorflow()
+    from electra_cli.training import pretrain as training
+    from electra_cli.training.experiment import bind_gin
+
+    bindings = bind_gin(gin_file or [], gin_param or [])
+    if dry_run:
+        from electra_cli.training.strategy import build_strategy
+
+        outlook = training.outlook_of(plan, build_strategy(plan.device))
+        print_outlook(terminal, outlook)
+        if as_json:
+            emit_json(_dry_run_json(plan, outlook))
+        return
+    with RunDisplay(terminal) as display:
+        result = training.pretrain(plan, bindings=bindings, listener=display, started=started)
+    print_finished(terminal, result)
+    if as_json:
+        emit_json(result)
+
+
+def _load(
+    preset: str, config: Path | None, settings: list[str], named: Mapping[str, tuple[str, Any]]
+) -> LoadedConfig:
+    from electra_cli.config.load import Override, load_config, parse_set
+
+    overrides = [parse_set(text) for text in settings]
+    overrides += [
+        Override(key, value, option) for key, (option, value) in named.items() if value is not None
+    ]
+    return load_config(
+        preset=preset, config_file=config, environment=os.environ, overrides=overrides
+    )
+
+
+def _plan(
+    loaded: LoadedConfig,
+    terminal: Terminal,
+    *,
+    data: Path | None,
+    model_dir: Path | None,
+    stop_at_step: int | None,
+    dry_run: bool,
+) -> Plan:
+    """Finds data and run folder, and checks everything that needs no device."""
+    from electra_cli.config.schema import warnings_of
+    from electra_cli.training.preflight import plan_run
+
+    name = loaded.config.preset
+    for warning in warnings_of(loaded.config):
+        terminal.warn(warning)
+    if model_dir is None:
+        model_dir = Path("runs") / name
+        terminal.note(f"run folder: {model_dir} (--model-dir chooses another)")
+    if data is None and not dry_run:
+        if name != "tiny":
+            raise ConfigError(
+                f"preset {name!r} needs --data",
+                hint="electra prepare-data INPUT... --output DIR, then "
+                f"electra pretrain --preset {name} --data DIR",
+            )
+        plan_run(loaded, data=None, model_dir=model_dir, stop_at_step=stop_at_step)
+        data = _demo_data(terminal)
+    return plan_run(loaded, data=data, model_dir=model_dir, stop_at_step=stop_at_step)
+
+
+def _demo_data(terminal: Terminal) -> Path:
+    """The built-in corpus, prepared once into the user's cache folder."""
+    from electra_cli.corpus.demo import default_cache_folder, prepare_demo
+
+    folder = default_cache_folder()
+    terminal.note(f"no --data: preparing the built-in demo corpus (kept in {folder})")
+    return prepare_demo(folder)
+
+
+def _dry_run_json(plan: Plan, outlook: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "command": "pretrain",
+        "dry_run": True,
+        "run_dir": str(plan.run.path),
+        "preset": plan.config.preset,
+        "device": plan.device.text,
+        "replicas": outlook.replicas,
+        "precision": outlook.precision,
+        "parameters": asdict(outlook.budget.parameters),
+        "flops_per_token": outlook.budget.flops_per_token,
+        "tokens_per_step": outlook.budget.tokens_per_step,
+        "memory_bytes": outlook.budget.memory_bytes,
+        "epochs": outlook.epochs,
+        "matmul_peak_flops": outlook.peak_flops,
+        "estimated_seconds": outlook.seconds,
+    }

@@ -1,0 +1,1 @@
+"""Typed schema and loader of the configuration; knows no TensorFlow."""

@@ -1,0 +1,301 @@
+"""The typed configuration of a run: every key, its type, bounds, default and meaning.
+
+The models are frozen and strict: an integer is accepted where a number is asked for, but text is
+never read as a number and true/false never as an integer. The loader (load.py) turns pydantic's
+errors into `ConfigError`; checks that join several keys raise `ConfigError` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
+
+from electra_cli.errors import ConfigError
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Sampling = Literal["reference", "distinct"]
+
+
+class Section(BaseModel):
+    """What all sections have in common: frozen, strict, no unknown keys, no infinities."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class DataConfig(Section):
+    """What is read."""
+
+    path: str | None = Field(
+        default=None, description="Folder that `electra prepare-data` wrote; null: none chosen."
+    )
+    sequence_length: int = Field(
+        default=128, ge=8, description="Tokens in a row, [CLS] and [SEP] included."
+    )
+
+
+class ModelConfig(Section):
+    """Sizes of the discriminator, and what both networks share."""
+
+    vocab_size: int = Field(
+        default=30522, ge=6, description="Word pieces; the prepared data's manifest replaces it."
+    )
+    embedding_size: int = Field(
+        default=128, ge=1, description="Width of the embeddings, which both networks share."
+    )
+    hidden_size: int = Field(default=256, ge=1, description="Width of the discriminator.")
+    num_layers: int = Field(default=12, ge=1, description="Layers of each of the two networks.")
+    num_attention_heads: int = Field(
+        default=4, ge=1, description="Attention heads of the discriminator; divides hidden_size."
+    )
+    intermediate_size: int = Field(
+        default=1024, ge=1, description="Width of the discriminator's feed-forward layers."
+    )
+    hidden_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="Dropout after embeddings and layer outputs."
+    )
+    attention_dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="Dropout on attention probabilities."
+    )
+    max_position_embeddings: int = Field(
+        default=512, ge=8, description="Rows of the position table: the longest sequence possible."
+    )
+    type_vocab_size: int = Field(default=2, ge=2, description="Rows of the segment table.")
+    initializer_range: float = Field(
+        default=0.02, gt=0, description="Standard deviation of the truncated normal initialiser."
+    )
+
+
+class GeneratorConfig(Section):
+    """Size of the generator."""
+
+    size: float = Field(
+        default=0.25,
+        gt=0,
+        description="Generator width as a multiple of model.hidden_size, rounded to the nearest "
+        "integer; the number of layers is the discriminator's.",
+    )
+
+
+class ObjectiveConfig(Section):
+    """What is masked, and how the two losses are weighed."""
+
+    mask_probability: float = Field(
+        default=0.15, gt=0, lt=1, description="Share of a row's tokens that is masked."
+    )
+    sampling: Sampling = Field(
+        default="reference",
+        description="How masked positions are drawn: reference draws with replacement, as the "
+        "original code does; distinct draws every position at most once.",
+    )
+    generator_weight: float = Field(
+        default=1.0, ge=0, description="Weight of the masked language modelling loss."
+    )
+    disc_weight: float = Field(
+        default=50.0, ge=0, description="Weight of the replaced token detection loss."
+    )
+
+
+class OptimizerConfig(Section):
+    """The reference's Adam with decoupled weight decay, and its schedule."""
+
+    learning_rate: float = Field(
+        default=5e-4, gt=0, description="Learning rate before warm-up and decay are applied."
+    )
+    warmup_steps: int = Field(default=10_000, ge=0, description="Updates of linear warm-up.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay.")
+    beta_1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the first moment.")
+    beta_2: float = Field(default=0.999, ge=0, lt=1, description="Decay of the second moment.")
+    epsilon: float = Field(
+        default=1e-6, gt=0, description="Added to the square root of the second moment."
+    )
+    clip_norm: float = Field(
+        default=1.0, gt=0, description="Largest global gradient norm; above it, it is scaled down."
+    )
+
+
+class TrainConfig(Section):
+    """How long, how much at once, and what happens how often."""
+
+    steps: int = Field(
+        default=1_000_000, ge=1, description="Updates: the horizon of the learning rate schedule."
+    )
+    batch_size: int = Field(
+        default=128, ge=1, description="Rows in an update, over all replicas and accumulation."
+    )
+    accumulation_steps: int = Field(
+        default=1, ge=1, description="Parts an update's batch is computed in, to save memory."
+    )
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="Decides initial weights, order, masks, dropout."
+    )
+    checkpoint_every: int = Field(default=1000, ge=1, description="Updates between checkpoints.")
+    keep_checkpoints: int = Field(default=5, ge=1, description="Newest checkpoints that are kept.")
+    evaluate_every: int = Field(
+        default=10_000, ge=1, description="Updates between evaluations of the held-out split."
+    )
+    log_every: int = Field(default=100, ge=1, description="Updates between two logged lines.")
+
+
+class RuntimeConfig(Section):
+    """Where and in which number format it runs; not part of what is learned."""
+
+    device: str = Field(
+        default="auto",
+        min_length=1,
+        description="auto, cpu, cpu:N, gpu, gpu:I,J, mirrored, multi-worker or tpu.",
+    )
+    precision: Precision = Field(
+        default="auto", description="Compute type; parameters and losses stay in float32."
+    )
+
+
+class Config(Section):
+    """A whole configuration. Keys are written in full: section.key, as in train.steps."""
+
+    preset: str = Field(default="custom", description="Name of the preset, for the record.")
+    data: DataConfig = Field(default_factory=DataConfig, description="What is read.")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="Sizes of the model.")
+    generator: GeneratorConfig = Field(
+        default_factory=GeneratorConfig, description="Size of the generator."
+    )
+    objective: ObjectiveConfig = Field(
+        default_factory=ObjectiveConfig, description="Masking and loss weights."
+    )
+    optimizer: OptimizerConfig = Field(
+        default_factory=OptimizerConfig, description="Optimizer and schedule."
+    )
+    train: TrainConfig = Field(default_factory=TrainConfig, description="Length and intervals.")
+    runtime: RuntimeConfig = Field(
+        default_factory=RuntimeConfig, description="Device and number format."
+    )
+
+    @property
+    def generator_hidden_size(self) -> int:
+        """Width of the generator: the nearest integer, so 0.33333 of 768 is 256.
+
+        Source: run_pretraining.py of the reference, get_generator_config.
+        """
+        return round(self.model.hidden_size * self.generator.size)
+
+    @property
+    def generator_num_attention_heads(self) -> int:
+        """Heads of the generator, 64 wide each; a narrower generator has one."""
+        return max(1, self.generator_hidden_size // 64)
+
+    @property
+    def generator_intermediate_size(self) -> int:
+        """Width of the generator's feed-forward layers: four times its own width."""
+        return 4 * self.generator_hidden_size
+
+    @property
+    def max_predictions(self) -> int:
+        """Slots for masked positions in a row (configure_pretraining.py of the reference)."""
+        return int((self.objective.mask_probability + 0.005) * self.data.sequence_length)
+
+    def replaced(self, values: Mapping[str, Any]) -> Config:
+        """Returns a copy with other values, checked again.
+
+        Args:
+          values: Full keys and their values, e.g. {"model.vocab_size": 4096}.
+
+        Raises:
+          pydantic.ValidationError: An unknown key or a value of the wrong type.
+          ConfigError: Values that contradict each other.
+        """
+        record = self.model_dump()
+        for key, value in values.items():
+            section, _, name = key.partition(".")
+            record[section][name] = value
+        return Config.model_validate(record)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        model = self.model
+        if model.hidden_size % model.num_attention_heads:
+            raise ConfigError(
+                f"model.hidden_size {model.hidden_size} is not divisible by "
+                f"model.num_attention_heads {model.num_attention_heads}",
+                hint="choose heads that divide the hidden size; the reference uses hidden / 64",
+            )
+        hidden, heads = self.generator_hidden_size, self.generator_num_attention_heads
+        if hidden < 1 or hidden % heads:
+            raise ConfigError(
+                f"generator.size {self.generator.size} of model.hidden_size {model.hidden_size} "
+                f"gives a generator {hidden} wide, which {heads} heads cannot share",
+                hint="choose a size that gives a width below 128 or a multiple of 64",
+            )
+        if self.data.sequence_length > model.max_position_embeddings:
+            raise ConfigError(
+                f"data.sequence_length {self.data.sequence_length} is more than "
+                f"model.max_position_embeddings {model.max_position_embeddings}",
+                hint="lower the first or raise the second",
+            )
+        if self.max_predictions < 1:
+            raise ConfigError(
+                f"objective.mask_probability {self.objective.mask_probability} masks nothing in "
+                f"rows of data.sequence_length {self.data.sequence_length}",
+                hint="raise either of them",
+            )
+        check_batch(self, replicas=1)
+        return self
+
+
+def check_batch(config: Config, replicas: int) -> None:
+    """Checks that an update's batch can be shared out evenly.
+
+    Args:
+      config: The configuration.
+      replicas: Copies of the model that train together.
+
+    Raises:
+      ConfigError: The batch is not a multiple of replicas × accumulation steps.
+    """
+    batch, parts = config.train.batch_size, config.train.accumulation_steps
+    divisor = replicas * parts
+    if batch % divisor:
+        above = (batch // divisor + 1) * divisor
+        choices = f"{above - divisor} or {above}" if batch > divisor else f"{above}"
+        raise ConfigError(
+            f"batch size {batch} is not divisible by {_count(replicas, 'replica')} × "
+            f"{_count(parts, 'accumulation step')} = {divisor}; use {choices}",
+            hint=f"add --batch-size {above}, or change train.accumulation_steps",
+        )
+
+
+def warnings_of(config: Config) -> list[str]:
+    """Returns what is allowed but probably not meant, one sentence each."""
+    warmup, steps = config.optimizer.warmup_steps, config.train.steps
+    if warmup > steps:
+        return [
+            f"optimizer.warmup_steps {warmup} is more than train.steps {steps}: "
+            "training ends before the warm-up does"
+        ]
+    return []
+
+
+def sections() -> dict[str, type[Section]]:
+    """Returns the sections by name, in the order of the schema."""
+    models = {name: field.annotation for name, field in Config.model_fields.items()}
+    return {
+        name: model
+        for name, model in models.items()
+        if isinstance(model, type) and issubclass(model, Section)
+    }
+
+
+def leaf_fields() -> dict[str, FieldInfo]:
+    """Returns every key that can be set (section.key) with its type, default and description."""
+    return {
+        f"{section}.{name}": field
+        for section, model in sections().items()
+        for name, field in model.model_fields.items()
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,1 @@
+"""Raw text to shards: readers, vocabulary, packing, manifest, pipeline; knows no TensorFlow."""

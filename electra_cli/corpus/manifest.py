@@ -1,0 +1,167 @@
+"""The manifest of a prepared folder: written last, read by everything that trains on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.corpus.output import MANIFEST_FILE
+from electra_cli.corpus.shards import DType, Shard, Split
+from electra_cli.corpus.slices import Counts
+from electra_cli.corpus.vocabulary import SpecialIds
+from electra_cli.errors import DataError
+
+MANIFEST_FORMAT_VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class VocabularyFile(_Frozen):
+    """The vocabulary: its file in the folder, its number of tokens and the hash of the file."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+class TokenizerOptions(_Frozen):
+    """How text was normalised."""
+
+    lowercase: bool
+    strip_accents: bool
+
+
+class Manifest(_Frozen):
+    """What a prepared folder holds; nothing in it depends on when or where it was made.
+
+    Attributes:
+      format_version: Of this file and of the shards.
+      sequence_length: Ids a row.
+      dtype: Type of an id.
+      vocab: The vocabulary.
+      tokenizer: Its options.
+      special_ids: Ids of the special tokens in it.
+      packing: How examples were made.
+      seed: Of the packing.
+      validation_fraction: Share of documents that was asked to be held out.
+      counts: Figures over all slices.
+      examples: Rows to train on.
+      validation_examples: Rows held out.
+      shards: All files, by split and slice.
+    """
+
+    format_version: int = MANIFEST_FORMAT_VERSION
+    sequence_length: int
+    dtype: DType
+    vocab: VocabularyFile
+    tokenizer: TokenizerOptions
+    special_ids: SpecialIds
+    packing: Literal["reference"] = "reference"
+    seed: int
+    validation_fraction: float
+    counts: Counts
+    examples: int
+    validation_examples: int
+    shards: list[Shard]
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """The folder it was loaded from."""
+        return self._folder
+
+    @property
+    def vocab_path(self) -> Path:
+        """The vocabulary's file."""
+        return self._folder / self.vocab.file
+
+    def shards_of(self, split: Split) -> list[Shard]:
+        """The shards of one split, in order."""
+        return [shard for shard in self.shards if shard.split == split]
+
+    def paths_of(self, split: Split) -> list[Path]:
+        """Their paths."""
+        return [self._folder / shard.file for shard in self.shards_of(split)]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Writes the manifest, which makes the folder a prepared one."""
+    atomic_write_text(folder / MANIFEST_FILE, manifest.model_dump_json(indent=1) + "\n")
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """Loads the manifest of a prepared folder, and checks that its files are there.
+
+    Raises:
+      DataError: It is no prepared folder, was made by a newer version, or a file is missing,
+        has another size or, the vocabulary, another content.
+    """
+    manifest = read_manifest(folder)
+    _check_files(manifest)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads a manifest without looking at the shards: a run keeps a copy of its data's.
+
+    Raises:
+      DataError: There is no manifest, it is damaged, or a newer version wrote it.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        what = f"it has no {MANIFEST_FILE}" if folder.is_dir() else "there is no such folder"
+        raise DataError(f"{folder} is no prepared data: {what}", hint=_PREPARE) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}", hint=_PREPARE) from error
+    manifest = _parse(path, content)
+    manifest._folder = folder
+    return manifest
+
+
+def _parse(path: Path, content: Any) -> Manifest:
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > MANIFEST_FORMAT_VERSION:
+        raise DataError(
+            f"{path} has format version {version}; this electra reads up to "
+            f"{MANIFEST_FORMAT_VERSION}",
+            hint="install a newer electra, or prepare the data again",
+        )
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise DataError(f"{path} is damaged: {where}: {first['msg']}", hint=_PREPARE) from error
+
+
+def _check_files(manifest: Manifest) -> None:
+    faults = []
+    for shard in manifest.shards:
+        path = manifest.folder / shard.file
+        if not path.is_file():
+            faults.append(f"{shard.file} is missing")
+        elif path.stat().st_size != shard.bytes:
+            faults.append(f"{shard.file} has {path.stat().st_size} bytes, not {shard.bytes}")
+    if not manifest.vocab_path.is_file():
+        faults.append(f"{manifest.vocab.file} is missing")
+    elif hashlib.sha256(manifest.vocab_path.read_bytes()).hexdigest() != manifest.vocab.sha256:
+        faults.append(f"{manifest.vocab.file} was changed")
+    if faults:
+        more = f" and {len(faults) - 3} more" if faults[3:] else ""
+        raise DataError(
+            f"{manifest.folder} does not match its manifest: {'; '.join(faults[:3])}{more}",
+            hint=f"delete {manifest.folder / MANIFEST_FILE} and run the same prepare-data again",
+        )
+
+
+_PREPARE = "make it with `electra prepare-data INPUT --output DIR`"

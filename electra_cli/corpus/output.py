@@ -1,0 +1,114 @@
+"""The output folder: made, recognised on a second run, and never written over."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from electra_cli.corpus.atomic import TEMPORARY_SUFFIX, atomic_write_text, remove_temporaries
+from electra_cli.corpus.plan import Plan
+from electra_cli.errors import OutputError
+
+PLAN_FILE = "plan.json"
+MANIFEST_FILE = "manifest.json"
+VOCABULARY_FILE = "vocab.txt"
+RECORDS_FOLDER = "slices"
+
+
+def record_path(output: Path, index: int) -> Path:
+    """Where a slice's record is; it is written after the slice's shards."""
+    return output / RECORDS_FOLDER / f"{index:05d}.json"
+
+
+def make_output_folder(output: Path) -> None:
+    """Makes the folder, or accepts one that is there.
+
+    Raises:
+      OutputError: It cannot be made, or is a file.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"output {output} is a file", hint=_OTHER_FOLDER) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot make output folder {output}: {error.strerror}", hint=_WRITABLE_FOLDER
+        ) from error
+
+
+def claim_output_folder(output: Path, plan: Plan) -> None:
+    """Writes the plan into an empty folder, or finds the same plan in it.
+
+    Raises:
+      OutputError: The folder holds something else or another plan, or cannot be written.
+    """
+    path = output / PLAN_FILE
+    if path.is_file():
+        _check_same_plan(output, _read_plan(path), plan.to_json())
+    elif others := sorted(
+        entry.name for entry in output.iterdir() if not entry.name.endswith(TEMPORARY_SUFFIX)
+    ):
+        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
+        raise OutputError(
+            f"output folder {output} holds something else: {shown}", hint=_OTHER_FOLDER
+        )
+    if (output / MANIFEST_FILE).is_file():
+        return  # finished, and nothing is going to be written
+    # On a read-only mount this is false for root too, whom mode bits do not stop.
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
+    remove_temporaries(output)
+    if not path.is_file():
+        atomic_write_text(path, json.dumps(plan.to_json(), indent=1) + "\n")
+    (output / RECORDS_FOLDER).mkdir(exist_ok=True)
+
+
+def any_slice_finished(output: Path) -> bool:
+    """Whether there is work in the folder that a second run would use."""
+    return any((output / RECORDS_FOLDER).iterdir())
+
+
+def discard_claim(output: Path) -> None:
+    """Takes a claim back with all that was written under it, so that corrected input can follow."""
+    written = [PLAN_FILE, VOCABULARY_FILE, "train-*.npy", "validation-*.npy"]
+    for pattern in [f"{RECORDS_FOLDER}/*.json", *written]:
+        for path in output.glob(pattern):
+            path.unlink()
+    (output / RECORDS_FOLDER).rmdir()
+
+
+_OTHER_FOLDER = "choose another --output, or delete this one yourself if it is not needed"
+_WRITABLE_FOLDER = "choose a folder you can write to with --output"
+
+
+def _read_plan(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} is no plan that can be read", hint=_OTHER_FOLDER) from error
+
+
+def _check_same_plan(output: Path, old: Any, new: Mapping[str, Any]) -> None:
+    if not isinstance(old, dict) or not isinstance(old.get("options"), dict):
+        raise OutputError(f"{output / PLAN_FILE} is no plan that can be read", hint=_OTHER_FOLDER)
+    if old.get("fingerprint") == new["fingerprint"]:
+        return
+    before, now = old["options"], new["options"]
+    changed = [
+        f"{_option(key)} was {before.get(key)!r} and is now {now.get(key)!r}"
+        for key in sorted({*before, *now})
+        if before.get(key) != now.get(key)
+    ]
+    if old.get("inputs") != new["inputs"]:
+        changed.append("the input files differ")
+    reason = "; ".join(changed) or "it was written by another version"
+    raise OutputError(
+        f"output folder {output} holds another preparation: {reason}", hint=_OTHER_FOLDER
+    )
+
+
+def _option(key: str) -> str:
+    return "--" + key.replace("_", "-")

@@ -1,0 +1,28 @@
+"""What must happen before TensorFlow is imported: quiet logs and the Keras that Model Garden uses.
+
+Call `prepare_tensorflow` first in every function that imports TensorFlow or a module built on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+# TensorFlow reads these once, while it is imported.
+_VARIABLES = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # no notes about missing GPUs or CPU features
+    "TF_USE_LEGACY_KERAS": "1",  # Model Garden 2.20 is written for tf_keras
+    "GRPC_VERBOSITY": "ERROR",
+    "ABSL_MIN_LOG_LEVEL": "3",
+}
+
+
+def prepare_tensorflow() -> None:
+    """Sets the environment TensorFlow is imported in; values a user has set are kept."""
+    for name, value in _VARIABLES.items():
+        os.environ.setdefault(name, value)
+    # TensorFlow 2.20 ships protobuf 5 code, which warns under every runtime of version 6.
+    warnings.filterwarnings("ignore", message="Protobuf gencode version", category=UserWarning)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.ERROR)

@@ -1,0 +1,71 @@
+"""The family of errors that users see: what was wrong, what to do next, and the exit code.
+
+Exit codes are an interface (docs/reference/exit-codes.md): schedulers decide by them whether to
+start a job again.
+"""
+
+from __future__ import annotations
+
+
+class ElectraError(Exception):
+    """An error with a message for people and an exit code for scripts.
+
+    Args:
+      message: What was wrong, with the offending value and where it came from.
+      hint: What to do or type next; empty when there is nothing to add.
+    """
+
+    exit_code = 70
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(ElectraError):
+    """Wrong usage or configuration; nothing was started."""
+
+    exit_code = 2
+
+
+class DataError(ElectraError):
+    """Data or a checkpoint that cannot be used as it is."""
+
+    exit_code = 65
+
+
+class InputMissingError(ElectraError):
+    """An input that is not there or cannot be read."""
+
+    exit_code = 66
+
+
+class TrainingError(ElectraError):
+    """Training diverged, or something that should not happen did."""
+
+    exit_code = 70
+
+
+class OutOfMemoryError(ElectraError):
+    """A device or the host ran out of memory."""
+
+    exit_code = 71
+
+
+class OutputError(ElectraError):
+    """An output that cannot be created, or that would overwrite something else."""
+
+    exit_code = 73
+
+
+class IOFailedError(ElectraError):
+    """Reading or writing failed half way, a full disk for example."""
+
+    exit_code = 74
+
+
+class TryAgainError(ElectraError):
+    """A passing condition: the same command may succeed later."""
+
+    exit_code = 75

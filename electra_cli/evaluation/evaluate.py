@@ -1,0 +1,103 @@
+"""Checkpoints over held-out data, in float32, through the task's own aggregation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tensorflow as tf
+from official.modeling import performance
+
+from electra_cli.corpus.manifest import load_manifest
+from electra_cli.errors import DataError
+from electra_cli.task import ElectraPretrainTask
+from electra_cli.training.experiment import compose
+from electra_cli.training.run_folder import Checkpoint
+from electra_cli.training.strategy import build_strategy, parse_device
+from electra_cli.training.trainer import (
+    ElectraTrainer,
+    make_controller,
+    silent_stdout,
+)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The metrics of one checkpoint.
+
+    Attributes:
+      checkpoint: Which.
+      metrics: By the names of `metrics.validation.METRICS`.
+    """
+
+    checkpoint: Checkpoint
+    metrics: dict[str, float]
+
+
+def evaluate(
+    checkpoints: Sequence[Checkpoint],
+    *,
+    data: Path | None = None,
+    device: str = "auto",
+    on_progress: Callable[[int], None] | None = None,
+) -> list[Evaluated]:
+    """Evaluates checkpoints, possibly of several runs.
+
+    Args:
+      checkpoints: What to evaluate, in this order.
+      data: A prepared folder with the same vocabulary; None for each run's own.
+      device: As in `pretrain`.
+      on_progress: Called with the number of checkpoints done.
+
+    Raises:
+      DataError: The data is not there, or has another vocabulary.
+    """
+    strategy = build_strategy(parse_device(device))
+    performance.set_mixed_precision_policy("float32")
+    results: list[Evaluated] = []
+    run, trainer = None, None
+    for checkpoint in checkpoints:
+        if trainer is None or checkpoint.run != run:
+            run, trainer = checkpoint.run, _trainer_of(checkpoint, data, strategy)
+        checkpoint.read_into(model=trainer.model, global_step=trainer.global_step)
+        controller = make_controller(trainer, strategy=strategy, train_actions=[])
+        with silent_stdout():
+            metrics = controller.evaluate(steps=-1)
+        results.append(Evaluated(checkpoint, dict(metrics)))
+        if on_progress is not None:
+            on_progress(len(results))
+    return results
+
+
+def _trainer_of(
+    checkpoint: Checkpoint, data: Path | None, strategy: tf.distribute.Strategy
+) -> ElectraTrainer:
+    """Builds what evaluates all checkpoints of one run."""
+    config, own = checkpoint.config(), checkpoint.manifest()
+    folder = data if data is not None else Path(config.data.path or "")
+    manifest = load_manifest(folder)
+    if manifest.vocab.sha256 != own.vocab.sha256:
+        raise DataError(
+            f"{folder} has another vocabulary ({manifest.vocab.size} word pieces) than "
+            f"{checkpoint.run.path} was trained with ({own.vocab.size})",
+            hint=f"electra prepare-data INPUT --vocab {checkpoint.run.data / own.vocab.file} "
+            "--output DIR",
+        )
+    if manifest.sequence_length > config.model.max_position_embeddings:
+        raise DataError(
+            f"the rows of {folder} have {manifest.sequence_length} tokens, the model has "
+            f"{config.model.max_position_embeddings} positions",
+            hint=f"prepare data with --sequence-length {config.data.sequence_length}",
+        )
+    experiment = compose(
+        config,
+        manifest,
+        data=folder,
+        precision="float32",
+        replicas=strategy.num_replicas_in_sync,
+    )
+    with strategy.scope():
+        task = ElectraPretrainTask(experiment.task)
+        optimizer = task.create_optimizer(experiment.trainer.optimizer_config)
+        return ElectraTrainer(experiment, task, task.build_model(), optimizer, train=False)

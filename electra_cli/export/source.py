@@ -1,0 +1,92 @@
+"""What is exported: a model together with all that the files beside its weights are made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from electra_cli.config.schema import Config
+from electra_cli.corpus.manifest import Manifest
+from electra_cli.corpus.vocabulary import load_vocabulary, vocabulary_sha256
+from electra_cli.errors import DataError
+from electra_cli.metrics.validation import METRICS
+from electra_cli.training.run_folder import Checkpoint, RunFolder
+
+if TYPE_CHECKING:
+    from electra_cli.modeling.electra import ElectraModel
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint opened for export, still without its weights.
+
+    Attributes:
+      checkpoint: Where the weights are.
+      config: The configuration of its run.
+      manifest: The manifest of its data.
+      vocab: The vocabulary's file.
+    """
+
+    checkpoint: Checkpoint
+    config: Config
+    manifest: Manifest
+    vocab: Path
+
+    def load_model(self) -> ElectraModel:
+        """The model with its weights, in float32."""
+        return self.checkpoint.load_model()
+
+
+def open_source(checkpoint: Checkpoint) -> Source:
+    """Reads what lies beside a checkpoint; TensorFlow is not imported.
+
+    Raises:
+      DataError: The run folder's copy of manifest or vocabulary is damaged.
+      InputMissingError: The vocabulary is missing.
+    """
+    manifest = checkpoint.manifest()
+    vocab = checkpoint.run.data / manifest.vocab.file
+    if vocabulary_sha256(load_vocabulary(vocab)) != manifest.vocab.sha256:
+        raise DataError(
+            f"{vocab} is not the vocabulary that the run was trained with",
+            hint=f"copy {manifest.vocab.file} from the prepared data into {checkpoint.run.data}",
+        )
+    return Source(checkpoint, checkpoint.config(), manifest, vocab)
+
+
+def held_out_metrics(checkpoint: Checkpoint) -> dict[str, float]:
+    """What is recorded in the run folder about a checkpoint on the held-out split.
+
+    Returns:
+      Metrics by name, in the order of METRICS; empty if this step was not evaluated.
+    """
+    for record in (_result(checkpoint.run), *reversed(_logged(checkpoint.run))):
+        if checkpoint.step not in (record.get("final_step"), record.get("step")):
+            continue
+        found = record.get("evaluation", record)
+        # Only evaluations know disc_auc; a line of the training log has the losses alone.
+        if isinstance(found, dict) and "disc_auc" in found:
+            return {name: float(found[name]) for name in METRICS if found.get(name) is not None}
+    return {}
+
+
+def _result(run: RunFolder) -> Mapping[str, Any]:
+    return _record(run.result.read_text(encoding="utf-8")) if run.result.is_file() else {}
+
+
+def _logged(run: RunFolder) -> list[Mapping[str, Any]]:
+    if not run.metrics.is_file():
+        return []
+    return [_record(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
+
+
+def _record(text: str) -> Mapping[str, Any]:
+    """A JSON object; the last line of a killed run may be cut off, which costs only the card."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}

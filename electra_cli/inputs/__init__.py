@@ -1,0 +1,1 @@
+"""Example order, shards to batches, dynamic masking."""

@@ -1,0 +1,152 @@
+"""Rows of prepared shards, and the datasets of a training run and of a validation pass.
+
+Shapes: B rows of one replica's batch, S sequence.
+"""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from electra_cli.corpus.manifest import Manifest
+from electra_cli.inputs import order
+
+
+class RowStore:
+    """Random access to the rows of one split; shards are memory-mapped, nothing is loaded.
+
+    Args:
+      paths: Shard files, `.npy` arrays of shape [rows, S].
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._shards = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+        self._ends = list(np.cumsum([len(shard) for shard in self._shards]))
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._ends else 0
+
+    def gather(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Returns the rows of the given indices, [B, S] int32."""
+        rows = np.empty((len(indices), self._shards[0].shape[1]), np.int32)
+        for at, index in enumerate(indices.tolist()):
+            shard = bisect.bisect_right(self._ends, index)
+            rows[at] = self._shards[shard][index - self._ends[shard]]
+        return rows
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Which part of every global batch one input pipeline makes.
+
+    Attributes:
+      global_batch_size: Rows of one update over all replicas.
+      replicas: Replicas over all pipelines.
+      first_replica: The first replica that this pipeline feeds.
+      local_replicas: How many replicas it feeds.
+    """
+
+    global_batch_size: int
+    replicas: int = 1
+    first_replica: int = 0
+    local_replicas: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Rows of one replica's batch."""
+        return self.global_batch_size // self.replicas
+
+    @classmethod
+    def from_context(
+        cls, global_batch_size: int, context: tf.distribute.InputContext | None
+    ) -> Slice:
+        """The slice of the pipeline that tf.distribute asks for."""
+        if context is None:
+            return cls(global_batch_size)
+        local = context.num_replicas_in_sync // context.num_input_pipelines
+        return cls(
+            global_batch_size,
+            replicas=context.num_replicas_in_sync,
+            first_replica=context.input_pipeline_id * local,
+            local_replicas=local,
+        )
+
+
+def training_dataset(
+    manifest: Manifest, part: Slice, *, seed: int, start_step: int
+) -> tf.data.Dataset:
+    """An endless dataset of training batches that begins at any step.
+
+    Args:
+      manifest: The manifest of a prepared folder.
+      part: This pipeline's part of each global batch.
+      seed: The run's seed; with the step it decides the order.
+      start_step: The step of the first batch.
+
+    Returns:
+      Batches of one replica in turn: input_ids [B, S] int32, example_index [B] int64 and
+      step [B] int64.
+    """
+    store = RowStore(manifest.paths_of("train"))
+    examples = len(store)
+
+    def batch(step: int, replica: int) -> tuple[npt.NDArray, npt.NDArray]:
+        first = step * part.global_batch_size + replica * part.rows
+        positions = np.arange(first, first + part.rows, dtype=np.int64)
+        indices = order.examples_at(positions, examples=examples, seed=seed)
+        return store.gather(indices), indices
+
+    def load(turn: tf.Tensor) -> dict[str, tf.Tensor]:
+        step = turn // part.local_replicas
+        replica = part.first_replica + turn % part.local_replicas
+        ids, indices = tf.numpy_function(batch, [step, replica], [tf.int32, tf.int64])
+        return _batch(ids, indices, step, part.rows, manifest.sequence_length)
+
+    turns = tf.data.Dataset.counter(start_step * part.local_replicas, dtype=tf.int64)
+    return turns.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def validation_dataset(manifest: Manifest, part: Slice) -> tf.data.Dataset:
+    """One pass over the held-out rows, in order, each row once over all pipelines.
+
+    The last batches are filled with empty rows (all padding, example index -1), which count
+    nowhere, so that every replica gets the same number of batches of the same shape.
+
+    Returns:
+      Batches as in `training_dataset`, with step 0.
+    """
+    store = RowStore(manifest.paths_of("validation"))
+    examples, length = len(store), manifest.sequence_length
+    steps = -(-examples // part.global_batch_size)
+
+    def batch(turn: int) -> tuple[npt.NDArray, npt.NDArray]:
+        step, replica = divmod(int(turn), part.local_replicas)
+        first = step * part.global_batch_size + (part.first_replica + replica) * part.rows
+        indices = np.arange(first, first + part.rows, dtype=np.int64)
+        indices[indices >= examples] = -1
+        ids = np.zeros((part.rows, length), np.int32)
+        ids[indices >= 0] = store.gather(indices[indices >= 0])
+        return ids, indices
+
+    def load(turn: tf.Tensor) -> dict[str, tf.Tensor]:
+        ids, indices = tf.numpy_function(batch, [turn], [tf.int32, tf.int64])
+        return _batch(ids, indices, tf.zeros([], tf.int64), part.rows, length)
+
+    turns = tf.data.Dataset.range(steps * part.local_replicas)
+    return turns.map(load, num_parallel_calls=1, deterministic=True).prefetch(4)
+
+
+def _batch(
+    ids: tf.Tensor, indices: tf.Tensor, step: tf.Tensor, rows: int, length: int
+) -> dict[str, tf.Tensor]:
+    """Gives the tensors of a batch the shapes that a Python function cannot promise."""
+    return {
+        "input_ids": tf.ensure_shape(ids, [rows, length]),  # [B, S]
+        "example_index": tf.ensure_shape(indices, [rows]),  # [B]
+        "step": tf.fill([rows], step),  # [B]
+    }

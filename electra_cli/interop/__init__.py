@@ -1,0 +1,1 @@
+"""Name maps between our variables and other formats."""

@@ -1,0 +1,1 @@
+"""Embeddings, encoder, heads, the joint ELECTRA model, losses, and the formulas of its size."""

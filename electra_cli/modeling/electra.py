@@ -1,0 +1,213 @@
+"""Generator and discriminator as one model (google-research/electra, run_pretraining.py).
+
+Shapes: B batch, S sequence, M masked positions, E embedding, D hidden (G of the generator),
+V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from electra_cli.config.schema import Config
+from electra_cli.inputs.masking import scatter_ids
+from electra_cli.modeling.dropout import Dropout
+from electra_cli.modeling.encoder import Embeddings, Encoder
+from electra_cli.modeling.layers import Dense, LayerNorm, gelu, glorot_uniform, truncated_normal
+
+
+class MaskedLMHead(tf.Module):
+    """dense(E) → GELU → LayerNorm → product with the word table, plus a bias."""
+
+    def __init__(self, hidden: int, embeddings: Embeddings, initializer: Any) -> None:
+        super().__init__()
+        vocab_size, embedding = embeddings.words.shape
+        scope = "generator_predictions"
+        self.dense = Dense(hidden, embedding, initializer, f"{scope}/dense")
+        self.norm = LayerNorm(embedding, scope)
+        self.bias = tf.Variable(tf.zeros([vocab_size]), name=f"{scope}/output_bias")  # [V]
+        self._embeddings = embeddings
+
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+        """[N, G] in the compute type -> [N, V] float32 logits."""
+        predicted = self.norm(gelu(self.dense(values)))  # [N, E]
+        words = tf.cast(self._embeddings.words, values.dtype)  # [V, E]
+        logits = tf.matmul(predicted, words, transpose_b=True)  # [N, V]
+        return tf.cast(logits, tf.float32) + self.bias
+
+
+class ReplacedTokenHead(tf.Module):
+    """dense(D) → GELU → dense(1): is this token replaced?"""
+
+    def __init__(self, hidden: int, initializer: Any, output_initializer: Any) -> None:
+        super().__init__()
+        scope = "discriminator_predictions"
+        self.dense = Dense(hidden, hidden, initializer, f"{scope}/dense")
+        self.output = Dense(hidden, 1, output_initializer, f"{scope}/dense_1")
+
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
+        """[B·S, D] in the compute type -> [B·S] float32 logits."""
+        logits = self.output(gelu(self.dense(values)))  # [B·S, 1]
+        return tf.cast(tf.squeeze(logits, axis=-1), tf.float32)  # [B·S]
+
+
+def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
+    """Draws one token a row from softmax(logits) by inverting the cumulative distribution.
+
+    The distribution is the one of the reference's Gumbel-max at temperature 1, with one random
+    number a position instead of V.
+
+    Args:
+      logits: [N, V] float32.
+      uniforms: [N] float32 in [0, 1).
+
+    Returns:
+      [N] int32.
+    """
+    weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))  # [N, V]
+    cumulative = tf.cumsum(weights, axis=-1)  # [N, V]
+    threshold = uniforms * cumulative[:, -1]  # [N]
+    chosen = tf.searchsorted(cumulative, threshold[:, None], side="right")  # [N, 1]
+    return tf.minimum(tf.squeeze(chosen, axis=-1), logits.shape[-1] - 1)  # [N]
+
+
+class ElectraModel(tf_keras.Model):
+    """The joint model: what is trained, saved, evaluated and exported.
+
+    Args:
+      config: The sections `model` and `generator` give the sizes; `train.seed` decides the weights
+        at step 0.
+      compute_dtype: The type of matmuls and activations; parameters are float32.
+    """
+
+    def __init__(self, config: Config, *, compute_dtype: str = "float32") -> None:
+        # float32 and no autocast: this model decides itself what runs in which type.
+        super().__init__(name="electra", dtype="float32", autocast=False)
+        self._matmul_dtype = tf.as_dtype(compute_dtype)
+        model = config.model
+        normal = truncated_normal(model.initializer_range, config.train.seed)
+        uniform = glorot_uniform(config.train.seed)
+        self.embeddings = Embeddings(
+            vocab_size=model.vocab_size,
+            size=model.embedding_size,
+            max_positions=model.max_position_embeddings,
+            types=model.type_vocab_size,
+            dropout=model.hidden_dropout,
+            initializer=normal,
+        )
+
+        def encoder(name: str, *, hidden: int, heads: int, intermediate: int) -> Encoder:
+            return Encoder(
+                embedding=model.embedding_size,
+                hidden=hidden,
+                layers=model.num_layers,
+                heads=heads,
+                intermediate=intermediate,
+                hidden_dropout=model.hidden_dropout,
+                attention_dropout=model.attention_dropout,
+                initializer=normal,
+                projection_initializer=uniform,
+                name=name,
+            )
+
+        self.generator = encoder(
+            "generator",
+            hidden=config.generator_hidden_size,
+            heads=config.generator_num_attention_heads,
+            intermediate=config.generator_intermediate_size,
+        )
+        self.masked_lm_head = MaskedLMHead(config.generator_hidden_size, self.embeddings, normal)
+        self.discriminator = encoder(
+            "electra",
+            hidden=model.hidden_size,
+            heads=model.num_attention_heads,
+            intermediate=model.intermediate_size,
+        )
+        self.replaced_token_head = ReplacedTokenHead(model.hidden_size, normal, uniform)
+
+    def _encode(
+        self, encoder: Encoder, ids: tf.Tensor, features: dict[str, tf.Tensor], dropout: Dropout
+    ) -> tf.Tensor:
+        """[B, S] ids -> [B·S, D] in the compute type."""
+        segments = features["segment_ids"]
+        embedded = self.embeddings(ids, segments, self._matmul_dtype, dropout)  # [B·S, E]
+        return encoder(embedded, features["input_mask"], dropout)
+
+    def generate(self, features: dict[str, tf.Tensor], dropout: Dropout | None = None) -> tf.Tensor:
+        """The generator's logits at the masked positions.
+
+        Args:
+          features: masked_input_ids, input_mask, segment_ids [B, S]; masked_lm_positions [B, M].
+          dropout: The masks of this pass; None for no dropout.
+
+        Returns:
+          [B, M, V] float32.
+        """
+        ids, positions = features["masked_input_ids"], features["masked_lm_positions"]
+        hidden = self._encode(self.generator, ids, features, dropout or Dropout())  # [B·S, G]
+        flat = positions + tf.range(tf.shape(ids)[0])[:, None] * ids.shape[1]  # [B, M]
+        at_masks = tf.gather(hidden, tf.reshape(flat, [-1]))  # [B·M, G]
+        logits = self.masked_lm_head(at_masks)  # [B·M, V]
+        return tf.reshape(logits, [-1, positions.shape[1], logits.shape[-1]])  # [B, M, V]
+
+    def discriminate(
+        self,
+        ids: tf.Tensor,
+        features: dict[str, tf.Tensor],
+        dropout: Dropout | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The discriminator's view of any text.
+
+        Args:
+          ids: [B, S] int32.
+          features: input_mask and segment_ids, [B, S].
+          dropout: The masks of this pass; None for no dropout.
+
+        Returns:
+          Logits [B, S] float32 (positive: replaced) and the sequence output [B, S, D].
+        """
+        hidden = self._encode(self.discriminator, ids, features, dropout or Dropout())  # [B·S, D]
+        logits = tf.reshape(self.replaced_token_head(hidden), [-1, ids.shape[1]])  # [B, S]
+        return logits, tf.reshape(hidden, [-1, ids.shape[1], hidden.shape[-1]])  # [B, S, D]
+
+    def call(
+        self,
+        features: dict[str, tf.Tensor],
+        training: bool = False,
+        dropout: Dropout | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Generator, sampling, discriminator.
+
+        Args:
+          features: What `inputs.masking.mask_tokens` returns. `sampled_ids` [B, M], if present,
+            stands in for the samples.
+          training: Must be true for `dropout` to be used.
+          dropout: The masks of this pass.
+
+        Returns:
+          masked_lm_logits [B, M, V] float32, sampled_ids [B, M], disc_inputs [B, S], disc_labels
+          [B, S] (1: differs from the original), disc_logits [B, S] float32 and
+          disc_sequence_output [B, S, D].
+        """
+        used = dropout if training else None
+        logits = self.generate(features, used)  # [B, M, V]
+        weights = features["masked_lm_weights"]
+        if "sampled_ids" in features:
+            sampled = features["sampled_ids"]
+        else:
+            fixed = tf.stop_gradient(tf.reshape(logits, [-1, logits.shape[-1]]))  # [B·M, V]
+            uniforms = tf.reshape(features["sample_uniforms"], [-1])  # [B·M]
+            sampled = tf.reshape(sample_ids(fixed, uniforms), tf.shape(weights))  # [B, M]
+        positions = features["masked_lm_positions"]
+        replaced = scatter_ids(features["input_ids"], positions, sampled, weights)  # [B, S]
+        disc_logits, sequence = self.discriminate(replaced, features, used)
+        return {
+            "masked_lm_logits": logits,
+            "sampled_ids": sampled,
+            "disc_inputs": replaced,
+            "disc_labels": tf.cast(replaced != features["input_ids"], tf.int32),
+            "disc_logits": disc_logits,
+            "disc_sequence_output": sequence,
+        }

@@ -1,0 +1,165 @@
+"""Embeddings and the transformer encoder (google-research/electra, model/modeling.py).
+
+Shapes: B batch, S sequence, E embedding, D hidden, H heads, K head size (D = H·K), F feed-forward,
+V vocabulary.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from electra_cli.modeling.dropout import Dropout
+from electra_cli.modeling.layers import Dense, Initializer, LayerNorm, gelu
+
+_MASKED_SCORE = -10000.0
+
+
+class Embeddings(tf.Module):
+    """Word, position and type embeddings and their LayerNorm, shared by both networks.
+
+    The paper ties the token embeddings; the reference ties all three tables and the LayerNorm
+    (both networks use the scope `electra/embeddings`).
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        size: int,
+        max_positions: int,
+        types: int,
+        dropout: float,
+        initializer: Initializer,
+        name: str = "electra/embeddings",
+    ) -> None:
+        super().__init__()
+
+        def table(rows: int, kind: str) -> tf.Variable:
+            full = f"{name}/{kind}"
+            return tf.Variable(initializer([rows, size], full), name=full)
+
+        self.words = table(vocab_size, "word_embeddings")  # [V, E]
+        self.positions = table(max_positions, "position_embeddings")  # [P, E]
+        self.types = table(types, "token_type_embeddings")  # [2, E]
+        self.norm = LayerNorm(size, name)
+        self._dropout = dropout
+
+    def __call__(
+        self, ids: tf.Tensor, segment_ids: tf.Tensor, dtype: tf.DType, dropout: Dropout
+    ) -> tf.Tensor:
+        """[B, S] token and segment ids -> [B·S, E] in `dtype`."""
+        words = tf.gather(self.words, ids)  # [B, S, E]
+        # Two types: choosing by a mask has a dense gradient, where a gather would have to
+        # add up B·S rows into two.
+        is_second = tf.cast(segment_ids, tf.float32)[:, :, None]  # [B, S, 1]
+        types = self.types[0] + is_second * (self.types[1] - self.types[0])  # [B, S, E]
+        total = words + types + self.positions[: ids.shape[1]]  # [B, S, E]
+        flat = tf.reshape(total, [-1, total.shape[-1]])  # [B·S, E]
+        return dropout(tf.cast(self.norm(flat), dtype), self._dropout)
+
+
+class Block(tf.Module):
+    """One post-norm transformer layer."""
+
+    def __init__(
+        self,
+        *,
+        hidden: int,
+        heads: int,
+        intermediate: int,
+        hidden_dropout: float,
+        attention_dropout: float,
+        initializer: Initializer,
+        name: str,
+    ) -> None:
+        super().__init__()
+        attention = f"{name}/attention"
+        # One matmul for query, key and value: [D, 3·D], in this order.
+        self.query_key_value = Dense(hidden, 3 * hidden, initializer, f"{attention}/self/qkv")
+        self.attention_output = Dense(hidden, hidden, initializer, f"{attention}/output/dense")
+        self.attention_norm = LayerNorm(hidden, f"{attention}/output")
+        self.intermediate = Dense(hidden, intermediate, initializer, f"{name}/intermediate/dense")
+        self.output = Dense(intermediate, hidden, initializer, f"{name}/output/dense")
+        self.output_norm = LayerNorm(hidden, f"{name}/output")
+        self._heads = heads
+        self._hidden_dropout = hidden_dropout
+        self._attention_dropout = attention_dropout
+
+    def _attend(
+        self, values: tf.Tensor, scores_mask: tf.Tensor, length: int, dropout: Dropout
+    ) -> tf.Tensor:
+        """[B·S, D] -> [B·S, D]; `scores_mask` is [B, 1, 1, S] float32, added to the scores."""
+        hidden = values.shape[-1]
+        size = hidden // self._heads
+        projected = self.query_key_value(values)  # [B·S, 3·D]
+        split = tf.reshape(projected, [-1, length, 3, self._heads, size])  # [B, S, 3, H, K]
+        query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
+        scores = tf.matmul(query, key, transpose_b=True)  # [B, H, S, S]
+        scores = tf.cast(scores, tf.float32) * size**-0.5 + scores_mask
+        weights = tf.cast(tf.nn.softmax(scores), values.dtype)  # [B, H, S, S]
+        weights = dropout(weights, self._attention_dropout)
+        context = tf.matmul(weights, value)  # [B, H, S, K]
+        return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
+
+    def __call__(
+        self, values: tf.Tensor, scores_mask: tf.Tensor, length: int, dropout: Dropout
+    ) -> tf.Tensor:
+        """[B·S, D] -> [B·S, D]."""
+        attended = self.attention_output(self._attend(values, scores_mask, length, dropout))
+        values = self.attention_norm(values + dropout(attended, self._hidden_dropout))
+        widened = gelu(self.intermediate(values))  # [B·S, F]
+        narrowed = self.output(widened)  # [B·S, D]
+        return self.output_norm(values + dropout(narrowed, self._hidden_dropout))
+
+
+class Encoder(tf.Module):
+    """A stack of blocks over embeddings that may be narrower than the hidden size."""
+
+    def __init__(
+        self,
+        *,
+        embedding: int,
+        hidden: int,
+        layers: int,
+        heads: int,
+        intermediate: int,
+        hidden_dropout: float,
+        attention_dropout: float,
+        initializer: Initializer,
+        projection_initializer: Initializer,
+        name: str,
+    ) -> None:
+        super().__init__()
+        self.project = None
+        if embedding != hidden:
+            scope = f"{name}/embeddings_project"
+            self.project = Dense(embedding, hidden, projection_initializer, scope)
+        self.blocks = [
+            Block(
+                hidden=hidden,
+                heads=heads,
+                intermediate=intermediate,
+                hidden_dropout=hidden_dropout,
+                attention_dropout=attention_dropout,
+                initializer=initializer,
+                name=f"{name}/encoder/layer_{index}",
+            )
+            for index in range(layers)
+        ]
+
+    def __call__(self, embeddings: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+        """Encodes a batch.
+
+        Args:
+          embeddings: [B·S, E] in the compute type.
+          input_mask: [B, S], 1 for tokens and 0 for padding.
+          dropout: The masks of this pass.
+
+        Returns:
+          [B·S, D] in the compute type.
+        """
+        values = self.project(embeddings) if self.project is not None else embeddings  # [B·S, D]
+        masked = (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE  # [B, S]
+        for block in self.blocks:
+            values = block(values, masked[:, None, None, :], input_mask.shape[1], dropout)
+        return values

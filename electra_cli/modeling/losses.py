@@ -1,0 +1,62 @@
+"""The two losses, as sums over local elements divided by counts of the global batch.
+
+A replica's loss divided by the count over all replicas is its share of the global loss, so the sum
+of the replicas' gradients is the gradient of the global batch; a mean of per-replica means is
+another number. All in float32.
+
+Shapes: B batch, S sequence, M masked positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def masked_lm_cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of each masked position in nats.
+
+    Args:
+      logits: [B, M, V] float32.
+      ids: [B, M] int32, the original tokens.
+
+    Returns:
+      [B, M] float32.
+    """
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ids, logits=logits)
+
+
+def masked_lm_loss(cross_entropy: tf.Tensor, weights: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """Σ w·CE / (Σ w + 1e-6) (run_pretraining.py: `_get_masked_lm_output`).
+
+    Args:
+      cross_entropy: [B, M] float32.
+      weights: [B, M] float32, 0 for unused slots.
+      count: Σ w over the global batch, scalar.
+
+    Returns:
+      Scalar float32, this replica's share; 0 for a batch without masked positions.
+    """
+    return tf.reduce_sum(cross_entropy * weights) / (count + 1e-6)
+
+
+def discriminator_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Binary cross-entropy of each token in nats; [B, S] logits and labels -> [B, S] float32."""
+    labels = tf.cast(labels, tf.float32)
+    return tf.nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def discriminator_loss(
+    cross_entropy: tf.Tensor, input_mask: tf.Tensor, count: tf.Tensor
+) -> tf.Tensor:
+    """The mean over all tokens that are not padding (`_get_discriminator_output`).
+
+    Args:
+      cross_entropy: [B, S] float32.
+      input_mask: [B, S].
+      count: Σ input_mask over the global batch, scalar.
+
+    Returns:
+      Scalar float32, this replica's share.
+    """
+    weights = tf.cast(input_mask, tf.float32)
+    return tf.math.divide_no_nan(tf.reduce_sum(cross_entropy * weights), count)

@@ -1,0 +1,83 @@
+"""The reference's optimizer: Adam without bias correction, with decoupled weight decay."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+# model/optimization.py of the reference: no decay where one of these is found in the name.
+NO_DECAY = re.compile("LayerNorm|layer_norm|bias")
+
+
+class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
+    """m/(√v+ε) + λ·w, times the learning rate (model/optimization.py, AdamWeightDecayOptimizer).
+
+    Not the Adam of the textbook: the moments are not corrected for their start at zero.
+
+    Args:
+      learning_rate: A float or a schedule over `iterations`.
+      beta_1: Decay of the first moment.
+      beta_2: Decay of the second moment.
+      epsilon: Added to the square root of the second moment.
+      weight_decay: λ, on all variables but biases and LayerNorm.
+      name: Prefix of the slots' names.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 5e-4,
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-6,
+        weight_decay: float = 0.01,
+        name: str = "ElectraAdamW",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, **kwargs)
+        self._set_hyper("learning_rate", learning_rate)
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+
+    def _create_slots(self, var_list: list[tf.Variable]) -> None:
+        for slot in ("m", "v"):
+            for variable in var_list:
+                self.add_slot(variable, slot)
+
+    def _resource_apply_dense(
+        self, grad: tf.Tensor, var: tf.Variable, apply_state: Any = None
+    ) -> tf.Operation:
+        learning_rate = apply_state[(var.device, var.dtype.base_dtype)]["lr_t"]
+        decayed = []
+        if self.weight_decay and not NO_DECAY.search(var.name):
+            # w·(1-lr·λ) first and the rest afterwards is the reference's update on the old w.
+            decayed = [var.assign_sub(learning_rate * self.weight_decay * var, read_value=False)]
+        with tf.control_dependencies(decayed):
+            # TensorFlow's fused kernel; powers of zero turn its bias correction off.
+            return tf.raw_ops.ResourceApplyAdam(
+                var=var.handle,
+                m=self.get_slot(var, "m").handle,
+                v=self.get_slot(var, "v").handle,
+                beta1_power=0.0,
+                beta2_power=0.0,
+                lr=learning_rate,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=grad,
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        """The hyperparameters, as every tf_keras optimizer gives them."""
+        return super().get_config() | {
+            "learning_rate": self._serialize_hyperparameter("learning_rate"),
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "weight_decay": self.weight_decay,
+        }

@@ -1,0 +1,95 @@
+"""Names our optimizer and schedule in Model Garden's registries, so that its YAML can ask for them.
+
+optimizer_config:
+  optimizer: {type: electra_adamw, electra_adamw: {weight_decay: 0.01}}
+  learning_rate: {type: electra, electra: {initial_learning_rate: 5e-4, ...}}
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from official.modeling import optimization
+from official.modeling.hyperparams import base_config
+from official.modeling.optimization import optimizer_factory
+from official.modeling.optimization.configs import optimizer_config
+
+from electra_cli.config.schema import Config
+from electra_cli.optimization.adamw import ElectraAdamW
+from electra_cli.optimization.schedule import ElectraSchedule
+
+OPTIMIZER, SCHEDULE = "electra_adamw", "electra"
+
+
+@dataclasses.dataclass
+class ElectraAdamWConfig(optimizer_config.BaseOptimizerConfig):
+    """Arguments of `ElectraAdamW`."""
+
+    name: str = "ElectraAdamW"
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-6
+    weight_decay: float = 0.01
+
+
+@dataclasses.dataclass
+class ElectraScheduleConfig(base_config.Config):
+    """Arguments of `ElectraSchedule`; steps is the horizon and has no default."""
+
+    name: str = "electra"
+    initial_learning_rate: float = 5e-4
+    steps: int | None = None
+    warmup_steps: int = 10_000
+
+
+@dataclasses.dataclass
+class OptimizerConfig(optimization.OptimizerConfig):
+    """Model Garden's optimizers and ours."""
+
+    electra_adamw: ElectraAdamWConfig = dataclasses.field(default_factory=ElectraAdamWConfig)
+
+
+@dataclasses.dataclass
+class LrConfig(optimization.LrConfig):
+    """Model Garden's schedules and ours."""
+
+    electra: ElectraScheduleConfig = dataclasses.field(default_factory=ElectraScheduleConfig)
+
+
+@dataclasses.dataclass
+class OptimizationConfig(optimization.OptimizationConfig):
+    """What a trainer's `optimizer_config` may hold."""
+
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    learning_rate: LrConfig = dataclasses.field(default_factory=LrConfig)
+
+
+if OPTIMIZER not in optimizer_factory.LEGACY_OPTIMIZERS_CLS:  # the module may be reloaded
+    optimizer_factory.register_optimizer_cls(OPTIMIZER, ElectraAdamW)
+optimizer_factory.LR_CLS[SCHEDULE] = ElectraSchedule
+
+
+def optimization_config(config: Config) -> OptimizationConfig:
+    """Says a run's optimizer and schedule in Model Garden's words."""
+    chosen = config.optimizer
+    return OptimizationConfig(
+        {
+            "optimizer": {
+                "type": OPTIMIZER,
+                OPTIMIZER: {
+                    "beta_1": chosen.beta_1,
+                    "beta_2": chosen.beta_2,
+                    "epsilon": chosen.epsilon,
+                    "weight_decay": chosen.weight_decay,
+                },
+            },
+            "learning_rate": {
+                "type": SCHEDULE,
+                SCHEDULE: {
+                    "initial_learning_rate": chosen.learning_rate,
+                    "steps": config.train.steps,
+                    "warmup_steps": chosen.warmup_steps,
+                },
+            },
+        }
+    )

@@ -1,0 +1,362 @@
+"""ElectraPretrainTask: the seam between our ELECTRA and Model Garden's training machinery.
+
+The interface is that of `official.core.base_task.Task`; model, masking, losses and metrics are
+ours. Shapes: B rows of a replica, S sequence, M masked positions, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.core import base_task, task_factory
+from official.core import config_definitions as cfg
+from official.modeling import hyperparams
+
+from electra_cli.config.schema import Config
+from electra_cli.corpus.manifest import load_manifest
+from electra_cli.inputs import masking, rows
+from electra_cli.metrics.validation import DISC_LOGS, MASKED_LM_LOGS, ValidationState
+from electra_cli.modeling import losses
+from electra_cli.modeling.dropout import Dropout
+from electra_cli.modeling.electra import ElectraModel
+
+# Validation draws its masks and samples from this constant and the example alone, so that every
+# checkpoint of every run meets the same ones.
+_VALIDATION_SEED = 20200323
+
+_SUM = tf.distribute.ReduceOp.SUM
+
+
+@dataclasses.dataclass
+class ElectraDataConfig(cfg.DataConfig):
+    """One split of a prepared folder.
+
+    Attributes:
+      input_path: The folder `electra prepare-data` wrote.
+      is_training: The endless training order, or one pass over the held-out rows.
+      start_step: The step of the first training batch.
+    """
+
+    start_step: int = 0
+
+
+@dataclasses.dataclass
+class ElectraTaskConfig(cfg.TaskConfig):
+    """What the task needs to know.
+
+    Attributes:
+      settings: A whole configuration, `electra_cli.config.schema.Config` as nested dictionaries.
+      special_ids: The ids of pad, unk, cls, sep and mask.
+    """
+
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    special_ids: dict[str, int] = dataclasses.field(default_factory=dict)
+    train_data: ElectraDataConfig = dataclasses.field(
+        default_factory=lambda: ElectraDataConfig(is_training=True)
+    )
+    validation_data: ElectraDataConfig = dataclasses.field(
+        default_factory=lambda: ElectraDataConfig(is_training=False)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Turns Model Garden's nested configuration objects back into dictionaries."""
+    return value.as_dict() if isinstance(value, hyperparams.Config) else value
+
+
+@task_factory.register_task_cls(ElectraTaskConfig)
+class ElectraPretrainTask(base_task.Task):
+    """Replaced token detection with a jointly trained generator (Clark et al. 2020)."""
+
+    def __init__(
+        self, params: ElectraTaskConfig, logging_dir: str | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(params, logging_dir, name=name)
+        settings = {key: _plain(value) for key, value in _plain(params.settings).items()}
+        self._settings = Config.model_validate(settings)
+        self._special_ids = dict(_plain(params.special_ids))
+
+    # -- what Model Garden builds ----------------------------------------------------------------
+
+    def build_model(self) -> tf_keras.Model:
+        """The joint model; its compute type is that of the global Keras policy."""
+        policy = tf_keras.mixed_precision.global_policy()
+        return ElectraModel(self._settings, compute_dtype=policy.compute_dtype)
+
+    def build_inputs(
+        self, params: ElectraDataConfig, input_context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """Batches of prepared rows.
+
+        Args:
+          params: Which split, and the global batch size.
+          input_context: Which of several pipelines this one is.
+
+        Returns:
+          input_ids [B, S] int32, example_index [B] int64 and step [B] int64, B a replica's share.
+
+        Raises:
+          DataError: The folder is not prepared data.
+        """
+        manifest = load_manifest(Path(params.input_path))
+        part = rows.Slice.from_context(params.global_batch_size, input_context)
+        if not params.is_training:
+            return rows.validation_dataset(manifest, part)
+        seed = self._settings.train.seed
+        return rows.training_dataset(manifest, part, seed=seed, start_step=params.start_step)
+
+    def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
+        """None: a training step logs exact scalars, validation aggregates over the corpus."""
+        del training
+        return []
+
+    def build_losses(
+        self,
+        labels: Mapping[str, tf.Tensor],
+        model_outputs: Mapping[str, tf.Tensor],
+        metrics: Any = None,
+        aux_losses: Any = None,
+    ) -> tf.Tensor:
+        """The total loss; a replica's share of it where there are several.
+
+        Args:
+          labels: masked_lm_ids, masked_lm_weights [B, M] and input_mask [B, S].
+          model_outputs: masked_lm_logits [B, M, V], disc_logits and disc_labels [B, S].
+          metrics: Not used.
+          aux_losses: Scalars to add.
+
+        Returns:
+          Scalar float32.
+        """
+        del metrics
+        counts = _global_counts(labels)
+        total = self._losses(labels, model_outputs, counts)["total_loss"]
+        return tf.add_n([total, *(aux_losses or [])])
+
+    def _losses(
+        self,
+        features: Mapping[str, tf.Tensor],
+        outputs: Mapping[str, tf.Tensor],
+        counts: tuple[tf.Tensor, tf.Tensor],
+    ) -> dict[str, tf.Tensor]:
+        """Each loss as this replica's share of the global batch's; scalars, float32."""
+        masked = losses.masked_lm_cross_entropy(
+            outputs["masked_lm_logits"], features["masked_lm_ids"]
+        )  # [B, M]
+        masked_lm_loss = losses.masked_lm_loss(masked, features["masked_lm_weights"], counts[0])
+        tokens = losses.discriminator_cross_entropy(
+            outputs["disc_logits"], outputs["disc_labels"]
+        )  # [B, S]
+        disc_loss = losses.discriminator_loss(tokens, features["input_mask"], counts[1])
+        objective = self._settings.objective
+        total = objective.generator_weight * masked_lm_loss + objective.disc_weight * disc_loss
+        return {"total_loss": total, "masked_lm_loss": masked_lm_loss, "disc_loss": disc_loss}
+
+    def _features(self, inputs: Mapping[str, tf.Tensor], *, training: bool) -> masking.Features:
+        """Masks a batch; batches that bring their own masks and samples stay as they are."""
+        if "masked_lm_positions" in inputs:
+            return dict(inputs)
+        return masking.mask_tokens(
+            masking.rows_to_features(inputs["input_ids"], self._special_ids["sep"]),
+            seed=tf.constant(self._settings.train.seed if training else _VALIDATION_SEED, tf.int64),
+            step=inputs["step"][0] if training else tf.zeros([], tf.int64),
+            examples=inputs["example_index"],
+            mask_probability=self._settings.objective.mask_probability,
+            sampling=self._settings.objective.sampling,
+            special_ids=self._special_ids,
+        )
+
+    # -- a training step -------------------------------------------------------------------------
+
+    def train_step(
+        self,
+        inputs: Mapping[str, tf.Tensor],
+        model: ElectraModel,
+        optimizer: tf_keras.optimizers.legacy.Optimizer,
+        metrics: Any = None,
+    ) -> dict[str, tf.Tensor]:
+        """One update from one global batch.
+
+        The gradients of replicas and micro-batches are sums over their parts of the global loss;
+        clipping sees the gradient of the global batch.
+
+        Args:
+          inputs: Rows of `build_inputs`, this replica's share.
+          model: What `build_model` made.
+          optimizer: Any optimizer; a loss-scale optimizer for float16.
+          metrics: Not used.
+
+        Returns:
+          Scalars of the global batch, the same on every replica: loss, total_loss,
+          masked_lm_loss, disc_loss, gradient_norm (before clipping) and learning_rate.
+        """
+        del metrics
+        replica = tf.distribute.get_replica_context()
+        features = self._features(inputs, training=True)
+        counts = _global_counts(features)
+        step = inputs["step"][0] if "step" in inputs else optimizer.iterations
+        parts = self._settings.train.accumulation_steps
+        variables = model.trainable_variables
+        first_part = tf.cast(replica.replica_id_in_sync_group, tf.int64) * parts
+
+        def forward_backward(
+            part: tf.Tensor, batch: Mapping[str, tf.Tensor]
+        ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+            seed = tf.constant(self._settings.train.seed, tf.int64)
+            dropout = Dropout(seed, step, first_part + tf.cast(part, tf.int64))
+            with tf.GradientTape() as tape:
+                outputs = model(batch, training=True, dropout=dropout)
+                found = self._losses(batch, outputs, counts)
+                scaled = found["total_loss"]
+                if _scales_loss(optimizer):
+                    scaled = optimizer.get_scaled_loss(scaled)
+            # Slices of the word table become dense: its norm must count each row once.
+            gradients = [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)]
+            return gradients, found
+
+        if parts == 1:
+            gradients, found = forward_backward(tf.zeros([], tf.int32), features)
+        else:
+            gradients, found = _accumulate(forward_backward, features, parts, variables)
+        gradients, found = replica.all_reduce(_SUM, (gradients, found))
+        if _scales_loss(optimizer):
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        norm = tf.linalg.global_norm(gradients)
+        clipped, _ = tf.clip_by_global_norm(
+            gradients, self._settings.optimizer.clip_norm, use_norm=norm
+        )
+        rate = optimizer.learning_rate
+        rate = rate(optimizer.iterations) if callable(rate) else rate
+        logs = found | {
+            self.loss: found["total_loss"],
+            "gradient_norm": norm,
+            "learning_rate": tf.identity(rate),  # the rate of this update, read before it
+        }
+        with tf.control_dependencies([logs["learning_rate"]]):
+            optimizer.apply_gradients(
+                zip(clipped, variables, strict=True), experimental_aggregate_gradients=False
+            )
+        return logs
+
+    # -- validation ------------------------------------------------------------------------------
+
+    def inference_step(self, inputs: Mapping[str, tf.Tensor], model: ElectraModel) -> Any:
+        """The forward pass without dropout, on masked features."""
+        return model(inputs, training=False)
+
+    def validation_step(
+        self, inputs: Mapping[str, tf.Tensor], model: ElectraModel, metrics: Any = None
+    ) -> dict[str, tf.Tensor]:
+        """The tokens of one batch as `metrics.validation` wants them.
+
+        Args:
+          inputs: Rows of `build_inputs`; rows that are all padding count nowhere.
+          model: What `build_model` made.
+          metrics: Not used.
+
+        Returns:
+          [B, M] and [B, S] tensors under the names of MASKED_LM_LOGS and DISC_LOGS.
+        """
+        del metrics
+        features = self._features(inputs, training=False)
+        outputs = self.inference_step(features, model)
+        logits = outputs["masked_lm_logits"]  # [B, M, V]
+        return {
+            "masked_lm_cross_entropy": losses.masked_lm_cross_entropy(
+                logits, features["masked_lm_ids"]
+            ),
+            "masked_lm_ids": features["masked_lm_ids"],
+            "masked_lm_predictions": tf.argmax(logits, axis=-1, output_type=tf.int32),  # [B, M]
+            "sampled_ids": outputs["sampled_ids"],
+            "masked_lm_weights": features["masked_lm_weights"],
+            "disc_cross_entropy": losses.discriminator_cross_entropy(
+                outputs["disc_logits"], outputs["disc_labels"]
+            ),
+            "disc_logits": outputs["disc_logits"],
+            "disc_labels": outputs["disc_labels"],
+            "input_mask": features["input_mask"],
+        }
+
+    def aggregate_logs(
+        self, state: ValidationState | None = None, step_logs: Mapping[str, Any] | None = None
+    ) -> ValidationState:
+        """Adds one validation step to the corpus' sums.
+
+        Args:
+          state: What the last call returned; None at the start.
+          step_logs: What `validation_step` returned; a value may be a tuple with one tensor a
+            replica.
+
+        Returns:
+          The state, which takes the same memory however long the validation set is.
+        """
+        if state is None:
+            objective = self._settings.objective
+            state = ValidationState(
+                generator_weight=objective.generator_weight, disc_weight=objective.disc_weight
+            )
+        if step_logs:
+            state.add({key: _gathered(step_logs[key]) for key in (*MASKED_LM_LOGS, *DISC_LOGS)})
+        return state
+
+    def reduce_aggregated_logs(
+        self, aggregated_logs: ValidationState, global_step: tf.Tensor | None = None
+    ) -> dict[str, float]:
+        """The metrics of the whole validation set, by name."""
+        del global_step
+        return aggregated_logs.result()
+
+
+def _global_counts(features: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+    """Masked positions and real tokens of the batch over all replicas; float32 scalars."""
+    masked = tf.reduce_sum(tf.cast(features["masked_lm_weights"], tf.float32))
+    tokens = tf.reduce_sum(tf.cast(features["input_mask"], tf.float32))
+    context = tf.distribute.get_replica_context()
+    if context is None:  # outside of a strategy's replicas: the batch is the global batch
+        return masked, tokens
+    return context.all_reduce(_SUM, (masked, tokens))
+
+
+def _scales_loss(optimizer: Any) -> bool:
+    return isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
+
+
+def _accumulate(
+    forward_backward: Any,
+    features: Mapping[str, tf.Tensor],
+    parts: int,
+    variables: list[tf.Variable],
+) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+    """Sums gradients and losses over equal parts of a batch, one part in memory at a time."""
+    size = next(iter(features.values())).shape[0] // parts
+    names = ("total_loss", "masked_lm_loss", "disc_loss")
+
+    def body(part: tf.Tensor, sums: Any, found: Any) -> Any:
+        batch = {key: value[part * size : (part + 1) * size] for key, value in features.items()}
+        batch = {
+            key: tf.ensure_shape(value, [size, *features[key].shape[1:]])
+            for key, value in batch.items()
+        }  # [B / parts, ...]
+        gradients, losses_ = forward_backward(part, batch)
+        sums = [total + gradient for total, gradient in zip(sums, gradients, strict=True)]
+        return part + 1, sums, [total + losses_[n] for total, n in zip(found, names, strict=True)]
+
+    zeros = [tf.zeros(v.shape, tf.float32) for v in variables]
+    _, sums, found = tf.while_loop(
+        lambda part, *_: part < parts,
+        body,
+        (tf.zeros([], tf.int32), zeros, [tf.zeros([])] * len(names)),
+    )
+    return list(sums), dict(zip(names, found, strict=True))
+
+
+def _gathered(value: Any) -> np.ndarray:
+    """Joins the replicas' parts of a log along the batch axis."""
+    parts = value if isinstance(value, tuple | list) else (value,)
+    return np.concatenate([np.asarray(part) for part in parts], axis=0)

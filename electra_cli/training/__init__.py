@@ -1,0 +1,1 @@
+"""Composes task, strategy and trainer from the configuration and runs them."""

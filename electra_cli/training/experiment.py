@@ -1,0 +1,90 @@
+"""Says a run's configuration in Model Garden's words: ExperimentConfig, task, gin bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gin
+from official.core import config_definitions as cfg
+
+from electra_cli.config.schema import Config
+from electra_cli.corpus.manifest import Manifest
+from electra_cli.errors import ConfigError, InputMissingError
+from electra_cli.optimization.registration import optimization_config
+from electra_cli.task import ElectraDataConfig, ElectraTaskConfig
+
+
+def compose(
+    config: Config,
+    manifest: Manifest,
+    *,
+    data: Path,
+    precision: str,
+    replicas: int,
+    start_step: int = 0,
+) -> cfg.ExperimentConfig:
+    """Builds the experiment of a run.
+
+    Args:
+      config: The configuration.
+      manifest: The manifest of the prepared data.
+      data: The prepared folder.
+      precision: float32, bfloat16 or float16.
+      replicas: Copies of the model.
+      start_step: The step of the first training batch.
+    """
+    batch = config.train.batch_size
+    # Validation fits where a micro-batch of training fits.
+    rows = max(1, batch // config.train.accumulation_steps // replicas)
+    task = ElectraTaskConfig(
+        settings=config.model_dump(),
+        special_ids=manifest.special_ids.model_dump(),
+        train_data=ElectraDataConfig(
+            input_path=str(data), global_batch_size=batch, is_training=True, start_step=start_step
+        ),
+        validation_data=ElectraDataConfig(
+            input_path=str(data), global_batch_size=rows * replicas, is_training=False
+        ),
+    )
+    return cfg.ExperimentConfig(
+        task=task,
+        trainer=cfg.TrainerConfig(
+            optimizer_config=optimization_config(config), train_steps=config.train.steps
+        ),
+        runtime=cfg.RuntimeConfig(
+            mixed_precision_dtype=precision,
+            loss_scale="dynamic" if precision == "float16" else None,
+        ),
+    )
+
+
+def bind_gin(files: Sequence[Path], parameters: Sequence[str]) -> str:
+    """Applies gin bindings to the functions that are marked configurable.
+
+    Args:
+      files: Gin files; a gin file is code, so only files that the user names are read.
+      parameters: Single bindings, such as "mask_tokens.mask_token_probability = 0.9".
+
+    Returns:
+      The bindings in force as text, empty when there are none.
+
+    Raises:
+      InputMissingError: A file is not there.
+      ConfigError: A binding names no configurable function, or cannot be read.
+    """
+    for file in files:
+        if not file.is_file():
+            raise InputMissingError(f"no gin file at {file}", hint="check --gin-file")
+    gin.clear_config()
+    if not files and not parameters:
+        return ""
+    try:
+        gin.parse_config_files_and_bindings([str(file) for file in files], list(parameters))
+    except (ValueError, SyntaxError, TypeError, RuntimeError) as error:
+        message = " ".join(str(error).split())
+        raise ConfigError(
+            f"gin bindings cannot be applied: {message}",
+            hint="--gin-param 'mask_tokens.mask_token_probability = 0.85'",
+        ) from error
+    return gin.config_str()

@@ -1,0 +1,174 @@
+"""The folder of a run: what lies where, and how a checkpoint in it is found and loaded.
+
+RUN/config.yaml          the complete configuration
+RUN/bindings.gin         gin bindings, if any were given
+RUN/data/                manifest.json and vocab.txt of the prepared data
+RUN/checkpoints/ckpt-N   TensorFlow checkpoints, N the step
+RUN/metrics.jsonl        a line for each logged step and each evaluation
+RUN/tensorboard/         the same for TensorBoard
+RUN/result.json          what `electra pretrain --json` printed, once the run is finished
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from electra_cli.config.load import read_config
+from electra_cli.config.schema import Config
+from electra_cli.corpus.manifest import Manifest, read_manifest
+from electra_cli.errors import DataError, InputMissingError
+
+if TYPE_CHECKING:
+    from electra_cli.modeling.electra import ElectraModel
+
+_PREFIX = re.compile(r"ckpt-(\d+)$")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of a run's files.
+
+    Attributes:
+      path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The complete configuration, YAML."""
+        return self.path / "config.yaml"
+
+    @property
+    def bindings(self) -> Path:
+        """The gin bindings in force."""
+        return self.path / "bindings.gin"
+
+    @property
+    def data(self) -> Path:
+        """Copies of the prepared data's manifest and vocabulary."""
+        return self.path / "data"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        """Logged steps and evaluations, a JSON object a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def result(self) -> Path:
+        """The result of a finished run."""
+        return self.path / "result.json"
+
+    def all_checkpoints(self) -> list[Checkpoint]:
+        """Every checkpoint, by ascending step."""
+        found = [
+            Checkpoint(self, index.with_suffix(""), int(match[1]))
+            for index in self.checkpoints.glob("ckpt-*.index")
+            if (match := _PREFIX.search(index.stem))
+        ]
+        return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint of a run.
+
+    Attributes:
+      run: The run it belongs to.
+      prefix: Its path without `.index`.
+      step: The number of updates it has seen.
+    """
+
+    run: RunFolder
+    prefix: Path
+    step: int
+
+    def config(self) -> Config:
+        """The configuration of its run."""
+        return read_config(self.run.config)
+
+    def manifest(self) -> Manifest:
+        """The manifest of the data its run was trained on."""
+        return read_manifest(self.run.data)
+
+    def read_into(self, **objects: Any) -> None:
+        """Fills objects with what the checkpoint holds under their names (model=…).
+
+        Raises:
+          DataError: Something of them is not in the checkpoint, or the files are damaged.
+        """
+        import tensorflow as tf
+
+        try:
+            status = tf.train.Checkpoint(**objects).read(str(self.prefix))
+            status.expect_partial().assert_existing_objects_matched()
+        except (AssertionError, ValueError, tf.errors.OpError) as error:
+            raise DataError(
+                f"checkpoint {self.prefix} cannot be loaded: {str(error).splitlines()[0]}",
+                hint="choose another checkpoint of the run",
+            ) from error
+
+    def load_model(self) -> ElectraModel:
+        """Builds the model in float32 and loads all of its weights.
+
+        Raises:
+          DataError: A weight is missing, or the files are damaged.
+        """
+        from electra_cli.modeling.electra import ElectraModel
+
+        model = ElectraModel(self.config())
+        self.read_into(model=model)
+        return model
+
+
+def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
+    """Resolves what a user names as a checkpoint.
+
+    Args:
+      path: A run folder (its newest checkpoint is meant) or the prefix of a checkpoint.
+      every: All checkpoints of a run instead of the newest.
+
+    Returns:
+      At least one checkpoint, by ascending step.
+
+    Raises:
+      InputMissingError: There is nothing at the path.
+      DataError: It is no run folder, or one without checkpoints.
+    """
+    prefix = path.with_suffix("") if path.suffix == ".index" else path
+    match = _PREFIX.search(prefix.name)
+    if match and prefix.with_name(prefix.name + ".index").is_file():
+        run = RunFolder(prefix.parent.parent)
+        if not run.config.is_file():
+            raise DataError(
+                f"checkpoint {prefix} does not lie in a run folder: {run.config} is missing",
+                hint="name a checkpoint inside RUN/checkpoints, or the run folder itself",
+            )
+        return [Checkpoint(run, prefix, int(match[1]))]
+    if not path.exists():
+        raise InputMissingError(
+            f"no checkpoint and no run folder at {path}",
+            hint="name the --model-dir of `electra pretrain`, or RUN/checkpoints/ckpt-STEP",
+        )
+    run = RunFolder(path)
+    checkpoints = run.all_checkpoints()
+    if not run.config.is_file() or not checkpoints:
+        missing = run.checkpoints / "ckpt-*" if run.config.is_file() else run.config
+        raise DataError(
+            f"{path} is not a run folder with checkpoints: {missing} is missing",
+            hint="name the --model-dir of `electra pretrain`",
+        )
+    return checkpoints if every else checkpoints[-1:]

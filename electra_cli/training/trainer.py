@@ -1,0 +1,145 @@
+"""The inner loop: Model Garden's Trainer with exact per-step logs and a clock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orbit
+import tensorflow as tf
+from official.core import base_trainer
+
+LOGGED = (
+    "total_loss",
+    "masked_lm_loss",
+    "disc_loss",
+    "gradient_norm",
+    "learning_rate",
+)
+
+
+class ElectraTrainer(base_trainer.Trainer):
+    """Runs loops of steps in the graph and returns the logs of the last one.
+
+    The logs are those of one step, not a mean over the loop, so what is logged at a step does not
+    depend on where loops begin and end.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._latest = {
+            name: tf.Variable(
+                0.0,
+                trainable=False,
+                name=f"latest/{name}",
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            for name in LOGGED
+        }
+        self.clock = Clock()
+
+    def train_loop_begin(self) -> None:
+        """Starts the clock of a loop."""
+        self.clock.start(int(self.global_step.numpy()))
+
+    def train_step(self, iterator: Any) -> None:
+        """One update on every replica."""
+
+        def step(inputs: dict[str, tf.Tensor]) -> None:
+            logs = self.task.train_step(inputs, model=self.model, optimizer=self.optimizer)
+            for name, variable in self._latest.items():
+                variable.assign(logs[name])
+            self.global_step.assign_add(1)
+
+        self.strategy.run(step, args=(self.next_train_inputs(iterator),))
+
+    def train_loop_end(self) -> dict[str, float]:
+        """The logs of the last step as plain numbers."""
+        logs = {name: float(variable.numpy()) for name, variable in self._latest.items()}
+        self.clock.stop(int(self.global_step.numpy()))
+        return logs
+
+    def eval_step(self, iterator: Any) -> dict[str, Any]:
+        """One validation step; each log is the whole global batch, whichever worker asks."""
+        inputs, _ = self.next_eval_inputs(iterator)
+        outputs = self.strategy.run(self.task.validation_step, args=(inputs, self.model))
+        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return {name: self.strategy.gather(log, axis=0) for name, log in outputs.items()}
+        return tf.nest.map_structure(self.strategy.experimental_local_results, outputs)
+
+
+class Clock:
+    """Time spent in training loops; the first loop, which compiles, counts apart."""
+
+    def __init__(self) -> None:
+        self._begun = (0.0, 0)
+        self._loops = 0
+        self._seconds = 0.0
+        self._steps = 0
+        self._first = (0.0, 0)
+
+    def start(self, step: int) -> None:
+        """A loop begins."""
+        self._begun = (time.perf_counter(), step)
+
+    def stop(self, step: int) -> None:
+        """A loop has ended, its results are on the host."""
+        seconds, steps = time.perf_counter() - self._begun[0], step - self._begun[1]
+        if self._loops == 0:
+            self._first = (seconds, steps)
+        else:
+            self._seconds += seconds
+            self._steps += steps
+        self._loops += 1
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Mean over all loops after the first; of the first while there is no other."""
+        seconds, steps = (self._seconds, self._steps) if self._steps else self._first
+        return seconds / steps if steps else 0.0
+
+
+def steps_per_loop(first_step: int, last_step: int, *intervals: int) -> Callable[[int], int]:
+    """How long the next loop is.
+
+    The first loop is one step, so that compiling is timed apart; the others end at the next
+    multiple of any interval and at the last step.
+    """
+
+    def length(step: int) -> int:
+        if step == first_step:
+            return 1
+        ends = [interval - step % interval for interval in intervals]
+        return max(1, min(*ends, last_step - step))
+
+    return length
+
+
+def make_controller(
+    trainer: ElectraTrainer,
+    *,
+    strategy: tf.distribute.Strategy,
+    train_actions: list[orbit.Action],
+    loop_length: Callable[[int], int] | None = None,
+) -> orbit.Controller:
+    """Orbit's outer loop around a trainer that is also its own evaluator."""
+    return orbit.Controller(
+        trainer=trainer if loop_length else None,
+        evaluator=trainer,
+        strategy=strategy,
+        global_step=trainer.global_step,
+        train_actions=train_actions,
+        steps_per_loop=loop_length,
+    )
+
+
+@contextlib.contextmanager
+def silent_stdout() -> Iterator[None]:
+    """Keeps Orbit's own log off stdout, which belongs to machines."""
+    with Path(os.devnull).open("w") as sink, contextlib.redirect_stdout(sink):
+        yield

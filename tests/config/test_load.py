@@ -1,0 +1,262 @@
+"""Precedence, origins, and errors that name key, type, value, origin and the nearest key."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from electra_cli.config.load import (
+    LoadedConfig,
+    Override,
+    diff_configs,
+    dump_yaml,
+    load_config,
+    parse_set,
+    read_config,
+)
+from electra_cli.config.schema import Config, leaf_fields
+from electra_cli.errors import ConfigError, InputMissingError
+
+
+def load(
+    text: str | None = None,
+    tmp_path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    sets: list[str] | None = None,
+) -> LoadedConfig:
+    file = None
+    if text is not None and tmp_path is not None:
+        file = tmp_path / "mine.yaml"
+        file.write_text(text, encoding="utf-8")
+    return load_config(
+        preset="tiny",
+        config_file=file,
+        environment=environment or {},
+        overrides=[parse_set(item) for item in sets or []],
+    )
+
+
+def test_precedence_and_origins(tmp_path: Path) -> None:
+    text = "train: {steps: 1, batch_size: 2, seed: 3, log_every: 4}"
+    file = tmp_path / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    loaded = load_config(
+        preset="tiny",
+        config_file=file,
+        environment={
+            "ELECTRA_TRAIN__BATCH_SIZE": "5",
+            "ELECTRA_TRAIN__SEED": "6",
+            "ELECTRA_TRAIN__LOG_EVERY": "7",
+            "ELECTRA_HOME": "elsewhere",
+            "PATH": "a__b",
+        },
+        overrides=[
+            parse_set("train.seed=8"),
+            parse_set("train.log_every=9"),
+            Override("train.log_every", 10, "--log-every"),
+        ],
+    )
+    train = loaded.config.train
+    assert (train.steps, train.batch_size, train.seed, train.log_every) == (1, 5, 8, 10)
+    assert loaded.origins["train.checkpoint_every"] == "preset tiny"
+    assert loaded.origins["train.steps"] == str(file)
+    assert loaded.origins["train.batch_size"] == "environment variable ELECTRA_TRAIN__BATCH_SIZE"
+    assert loaded.origins["train.seed"] == "--set"
+    assert loaded.origins["train.log_every"] == "--log-every"
+    assert loaded.origins["runtime.device"] == "default"
+    assert set(loaded.origins) == set(leaf_fields())
+    assert {key for key in leaf_fields() if loaded.user_set(key)} == {
+        "train.steps",
+        "train.batch_size",
+        "train.seed",
+        "train.log_every",
+    }
+
+
+def test_preset_from_a_file_uses_defaults_for_the_rest(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("optimizer: {learning_rate: 1e-5}\ntrain:\n", encoding="utf-8")
+    loaded = load_config(preset=str(file), environment={})
+    assert loaded.config.preset == "mine"
+    assert loaded.config.optimizer.learning_rate == 1e-5
+    assert loaded.origins["optimizer.learning_rate"] == f"preset {file}"
+    assert not loaded.user_set("optimizer.learning_rate")
+    assert loaded.config.train == Config().train
+
+
+WRONG = [
+    ("train.steps", "ten", 'an integer, at least 1, got the text "ten"'),
+    ("train.steps", "1e6", "an integer, at least 1, got 1000000.0"),
+    ("train.steps", "0", "an integer, at least 1, got 0"),
+    ("train.steps", "true", "an integer, at least 1, got true"),
+    ("train.steps", "", "an integer, at least 1, got null"),
+    ("optimizer.learning_rate", "'1e-5'", 'a number, above 0, got the text "1e-5"'),
+    ("optimizer.learning_rate", "1e999", "a number, above 0, got inf"),
+    ("model.hidden_dropout", "1", "a number, at least 0, below 1, got 1"),
+    ("objective.sampling", "distinkt", "one of reference, distinct, got the text"),
+    ("data.path", "8", "text or null, got 8"),
+]
+
+
+@pytest.mark.parametrize(("key", "text", "words"), WRONG)
+@pytest.mark.parametrize("layer", ["file", "environment", "--set"])
+def test_wrong_value_names_key_type_value_and_origin(
+    layer: str, key: str, text: str, words: str, tmp_path: Path
+) -> None:
+    section, _, name = key.partition(".")
+    variable = f"ELECTRA_{section.upper()}__{name.upper()}"
+    arguments: dict[str, dict[str, Any]] = {
+        "file": {"text": f"{section}: {{{name}: {text}}}", "tmp_path": tmp_path},
+        "environment": {"environment": {variable: text}},
+        "--set": {"sets": [f"{key}={text}"]},
+    }
+    origin = {"file": str(tmp_path / "mine.yaml"), "environment": variable}.get(layer, layer)
+    with pytest.raises(ConfigError) as error:
+        load(**arguments[layer])
+    assert error.value.exit_code == 2
+    assert error.value.message.startswith(f"{key}: expected {words}")
+    assert error.value.message.endswith(f"{origin})")
+    assert error.value.hint
+
+
+def test_hints_of_wrong_values() -> None:
+    with pytest.raises(ConfigError) as error:
+        load(sets=["train.steps=1e6"])
+    assert error.value.hint == "write 1000000"
+    with pytest.raises(ConfigError) as error:
+        load(sets=["objective.sampling=distinkt"])
+    assert error.value.hint == "did you mean distinct?"
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("learning_rate", "optimizer.learning_rate"),
+        ("train.learning_rate", "optimizer.learning_rate"),
+        ("optimizer.learnin_rate", "optimizer.learning_rate"),
+        ("trainn.steps", "train.steps"),
+        ("Train.Steps", "train.steps"),
+        ("steps", "train.steps"),
+        ("train.batchsize", "train.batch_size"),
+        ("model.num_hidden_layers", "model.num_layers"),
+        ("runtime.devicce", "runtime.device"),
+    ],
+)
+def test_unknown_key_names_the_nearest(key: str, nearest: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(sets=[f"{key}=1"])
+    assert error.value.message == f"unknown key {key} (from --set)"
+    assert error.value.hint == f"did you mean {nearest}?"
+    section, dot, name = key.partition(".")
+    with pytest.raises(ConfigError) as error:
+        load(f"{section}: {{{name}: 1}}" if dot else f"{key}: 1", tmp_path)
+    assert error.value.message == f"unknown key {key} (from {tmp_path / 'mine.yaml'})"
+    assert error.value.hint == f"did you mean {nearest}?"
+
+
+def test_unknown_key_without_a_near_one() -> None:
+    with pytest.raises(ConfigError) as error:
+        load(sets=["train.xyzzyq=1"])
+    assert error.value.hint.startswith("keys of train: steps, batch_size")
+    with pytest.raises(ConfigError) as error:
+        load(sets=["xyzzyq=1"])
+    assert "sections: data, model" in error.value.hint
+
+
+def test_unknown_environment_variable() -> None:
+    with pytest.raises(ConfigError) as error:
+        load(environment={"ELECTRA_TRAIN__STEP": "5"})
+    assert "unknown environment variable ELECTRA_TRAIN__STEP:" in error.value.message
+    assert error.value.hint == "did you mean ELECTRA_TRAIN__STEPS?"
+
+
+def test_contradiction_names_both_origins() -> None:
+    with pytest.raises(ConfigError) as error:
+        load(sets=["model.hidden_size=129"])
+    assert "model.hidden_size from --set" in error.value.message
+    assert "model.num_attention_heads from preset tiny" in error.value.message
+
+
+def test_set_without_equals_sign() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_set("learning_rate")
+    assert "expected key=value" in error.value.message
+    assert error.value.hint == "write --set optimizer.learning_rate=VALUE"
+
+
+def test_set_keeps_further_equals_signs() -> None:
+    assert parse_set("data.path=a=b: c") == Override("data.path", "a=b: c", "--set")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: {steps: 1, steps: 2}", "line 1: the key steps is given twice"),
+        ("train:\n\tsteps: 1", "line 2"),
+        ("- 1", "expected sections"),
+        ("train: 5", "train: expected a section with keys below it, got 5"),
+        ("train: false", "train: expected a section"),
+        ("train: [1]", "train: expected a section"),
+        ("train: {steps: {a: 1}}", "train.steps: expected an integer"),
+        ("nonsense:", "unknown key nonsense"),
+        ("train.steps: 5", "unknown key train.steps"),
+        ("preset: 5", "preset: expected text, got 5"),
+        ("preset: small", "was recorded from preset small, but the preset is tiny"),
+    ],
+)
+def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(text, tmp_path)
+    assert message in error.value.message
+    assert str(tmp_path / "mine.yaml") in error.value.message
+    assert error.value.hint
+
+
+def test_file_that_is_not_text(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(b"train: {steps: \xff}")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_config(preset="tiny", config_file=file, environment={})
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(InputMissingError) as error:
+            load_config(preset="tiny", config_file=path, environment={})
+        assert error.value.exit_code == 66
+        assert str(path) in error.value.message
+
+
+def test_empty_file_changes_nothing(tmp_path: Path) -> None:
+    assert load("# nothing\n", tmp_path).config == load().config
+
+
+def test_record_reads_back_unchanged(tmp_path: Path) -> None:
+    config = load(sets=["data.path='1e-5'", "optimizer.epsilon=1e-12", "train.seed=3"]).config
+    file = tmp_path / "config.yaml"
+    file.write_text(dump_yaml(config), encoding="utf-8")
+    assert read_config(file) == config
+    assert load_config(preset=str(file), environment={}).config == config
+    assert load_config(preset="tiny", config_file=file, environment={}).config == config
+
+
+def test_differences() -> None:
+    old = load().config
+    new = load(sets=["train.seed=7", "generator.size=0.25"]).config
+    assert diff_configs(old, new) == [("generator.size", 0.5, 0.25), ("train.seed", 0, 7)]
+    assert diff_configs(old, old.model_copy(update={"preset": "other"})) == []
+
+
+def test_loading_imports_no_tensorflow() -> None:
+    program = (
+        "import sys; from electra_cli.config.load import load_config; "
+        "import electra_cli.modeling.budget; load_config(preset='tiny', environment={}); "
+        "sys.exit(any(name.partition('.')[0] in ('tensorflow', 'tf_keras', 'official') "
+        "for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

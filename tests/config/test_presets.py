@@ -1,0 +1,76 @@
+"""The presets that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from electra_cli.config.load import DEFAULT_ORIGIN, available_presets, load_config, preset_path
+from electra_cli.config.schema import leaf_fields, warnings_of
+from electra_cli.errors import ConfigError, InputMissingError
+
+NAMES = ["tiny", "small", "small-plus-plus", "base", "large"]
+
+
+def test_names() -> None:
+    assert available_presets() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sets_every_key(name: str) -> None:
+    loaded = load_config(preset=name, environment={})
+    left = [
+        key
+        for key in leaf_fields()
+        if not key.startswith("runtime.") and loaded.origins[key] == DEFAULT_ORIGIN
+    ]
+    assert left == []
+    assert loaded.config.preset == name
+    assert loaded.config.model.vocab_size == 30522
+    assert loaded.config.objective.sampling == "reference"
+    assert warnings_of(loaded.config) == []
+    assert not any(loaded.user_set(key) for key in leaf_fields())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_comment_opens_with_the_command_and_says_what_to_expect(name: str) -> None:
+    comment = preset_path(name).read_text(encoding="utf-8").partition("\ndata:")[0]
+    assert comment.startswith(f"# electra pretrain --preset {name} ")
+    for words in ("Hardware:", "Expected time:", "esult"):
+        assert words in comment
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "batch", "rate", "steps", "share", "width"),
+    [
+        ("small", 128, 128, 5e-4, 1_000_000, 0.15, 64),
+        ("small-plus-plus", 512, 128, 5e-4, 4_000_000, 0.15, 256),
+        ("base", 512, 256, 2e-4, 766_000, 0.15, 256),
+        ("large", 512, 2048, 2e-4, 1_750_000, 0.25, 256),
+    ],
+)
+def test_recipes_of_the_paper(
+    name: str, length: int, batch: int, rate: float, steps: int, share: float, width: int
+) -> None:
+    config = load_config(preset=name, environment={}).config
+    assert config.data.sequence_length == length
+    assert config.train.batch_size == batch
+    assert config.optimizer.learning_rate == rate
+    assert config.train.steps == steps
+    assert config.objective.mask_probability == share
+    assert config.generator_hidden_size == width
+    assert config.optimizer.warmup_steps == 10_000
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(ConfigError) as error:
+        preset_path("smalll")
+    assert error.value.message == "unknown preset smalll"
+    assert "did you mean small?" in error.value.hint
+    assert "large" in error.value.hint
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputMissingError, match=r"mine\.yaml does not exist"):
+        preset_path(str(tmp_path / "mine.yaml"))

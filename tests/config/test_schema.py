@@ -1,0 +1,148 @@
+"""Types, bounds and the checks that join several keys."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from pydantic import ValidationError
+
+from electra_cli.config.schema import Config, check_batch, leaf_fields, sections, warnings_of
+from electra_cli.errors import ConfigError
+
+
+def wrong_values(annotation: Any) -> list[Any]:
+    """Returns values that a key of this type must refuse."""
+    if annotation is int:
+        return ["8", 1.0, 1.5, True, None, [1], {"a": 1}, math.nan]
+    if annotation is float:
+        return ["0.5", "1e-5", True, None, [0.5], {"a": 1}, math.nan, math.inf]
+    if get_origin(annotation) is Literal:
+        return ["no such choice", 1, True, None, list(get_args(annotation))]
+    if str in (annotation, *get_args(annotation)):
+        return [1, 1.5, True, ["a"], {"a": "b"}, *([None] if annotation is str else [])]
+    raise AssertionError(f"no mutations known for {annotation}")
+
+
+WRONG = [
+    pytest.param(key, value, id=f"{key}={value!r}")
+    for key, field in leaf_fields().items()
+    for value in wrong_values(field.annotation)
+]
+
+OUTSIDE = {"ge": -1, "gt": 0, "le": 1, "lt": 0}  # added to a bound, no longer allowed
+OUT_OF_BOUNDS = [
+    (key, getattr(bound, name) + step)
+    for key, field in leaf_fields().items()
+    for bound in field.metadata
+    for name, step in OUTSIDE.items()
+    if hasattr(bound, name)
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG)
+def test_wrong_type_is_refused(key: str, value: Any) -> None:
+    with pytest.raises(ValidationError) as error:
+        Config().replaced({key: value})
+    assert ".".join(str(part) for part in error.value.errors()[0]["loc"][:2]) == key
+
+
+@pytest.mark.parametrize(("key", "value"), OUT_OF_BOUNDS)
+def test_value_outside_its_bounds_is_refused(key: str, value: float) -> None:
+    with pytest.raises(ValidationError):
+        Config().replaced({key: value})
+
+
+def test_all_numbers_have_bounds_and_all_fields_descriptions() -> None:
+    for key, field in leaf_fields().items():
+        assert field.description, key
+        assert field.description.endswith("."), key
+        if field.annotation in (int, float):
+            assert field.metadata, key
+    assert all(model.__doc__ for model in sections().values())
+
+
+def test_integer_is_accepted_for_a_number() -> None:
+    value = Config().replaced({"optimizer.learning_rate": 1}).optimizer.learning_rate
+    assert value == 1.0
+    assert isinstance(value, float)
+
+
+def test_unknown_key_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Config().replaced({"train.stepz": 1})
+
+
+def test_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Config().train.steps = 5  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "size", "expected"),
+    [
+        (256, 0.25, (64, 1, 256)),
+        (256, 1.0, (256, 4, 1024)),
+        (768, 0.33333, (256, 4, 1024)),
+        (1024, 0.25, (256, 4, 1024)),
+        (128, 0.5, (64, 1, 256)),
+        (64, 0.25, (16, 1, 64)),
+    ],
+)
+def test_generator_sizes(hidden: int, size: float, expected: tuple[int, int, int]) -> None:
+    config = Config().replaced({"model.hidden_size": hidden, "generator.size": size})
+    assert (
+        config.generator_hidden_size,
+        config.generator_num_attention_heads,
+        config.generator_intermediate_size,
+    ) == expected
+
+
+@pytest.mark.parametrize(
+    ("probability", "length", "slots"),
+    [(0.15, 128, 19), (0.15, 512, 79), (0.25, 512, 130)],
+)
+def test_max_predictions(probability: float, length: int, slots: int) -> None:
+    config = Config().replaced(
+        {"objective.mask_probability": probability, "data.sequence_length": length}
+    )
+    assert config.max_predictions == slots
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"model.num_attention_heads": 3}, ["model.hidden_size 256", "num_attention_heads 3"]),
+        ({"data.sequence_length": 513}, ["data.sequence_length 513", "embeddings 512"]),
+        ({"generator.size": 0.52}, ["generator.size 0.52", "133", "2 heads"]),
+        ({"generator.size": 0.001}, ["generator.size 0.001", "0 wide"]),
+        ({"objective.mask_probability": 0.001}, ["mask_probability 0.001", "length 128"]),
+        ({"train.batch_size": 9, "train.accumulation_steps": 2}, ["batch size 9", "use 8 or 10"]),
+    ],
+)
+def test_contradictions(values: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        Config().replaced(values)
+    assert all(word in error.value.message for word in words), error.value.message
+    assert error.value.hint
+
+
+def test_batch_must_divide_over_replicas_and_accumulation() -> None:
+    config = Config().replaced({"train.batch_size": 30, "train.accumulation_steps": 2})
+    check_batch(config, replicas=3)
+    with pytest.raises(ConfigError) as error:
+        check_batch(config, replicas=4)
+    assert error.value.message == (
+        "batch size 30 is not divisible by 4 replicas × 2 accumulation steps = 8; use 24 or 32"
+    )
+    with pytest.raises(ConfigError, match=r"1 replica × 2 accumulation steps = 2; use 2$"):
+        Config().replaced({"train.batch_size": 1, "train.accumulation_steps": 2})
+
+
+def test_warm_up_longer_than_the_run_warns_and_names_both() -> None:
+    config = Config().replaced({"train.steps": 50, "optimizer.warmup_steps": 60})
+    (warning,) = warnings_of(config)
+    assert "optimizer.warmup_steps 60" in warning
+    assert "train.steps 50" in warning
+    assert warnings_of(config.replaced({"optimizer.warmup_steps": 50})) == []

@@ -1,0 +1,89 @@
+"""The closed forms against published sizes, and against counts made another way."""
+
+from __future__ import annotations
+
+import pytest
+
+from electra_cli.config.load import load_config
+from electra_cli.config.schema import Config
+from electra_cli.modeling.budget import budget_of, epochs_of
+
+
+@pytest.mark.parametrize(
+    ("preset", "encoder", "with_head", "joint"),
+    [
+        ("small", 13_483_008, 13_549_057, 14_196_219),
+        ("small-plus-plus", 13_483_008, 13_549_057, 23_122_875),
+        ("base", 108_891_648, 109_483_009, 119_386_427),
+        ("large", 334_092_288, 335_142_913, 354_655_291),
+    ],
+)
+def test_parameters(preset: str, encoder: int, with_head: int, joint: int) -> None:
+    config = load_config(preset=preset, environment={}).config
+    parameters = budget_of(config).parameters
+    hidden = config.model.hidden_size
+    head = hidden * hidden + hidden + hidden + 1
+    assert parameters.shared + parameters.discriminator - head == encoder
+    assert parameters.shared + parameters.discriminator == with_head
+    assert parameters.total == joint
+    assert parameters.generator == joint - with_head
+
+
+def test_parameters_of_a_small_model_counted_by_hand() -> None:
+    config = Config().replaced(
+        {
+            "data.sequence_length": 8,
+            "objective.mask_probability": 0.25,
+            "model.vocab_size": 10,
+            "model.max_position_embeddings": 8,
+            "model.embedding_size": 2,
+            "model.hidden_size": 4,
+            "model.intermediate_size": 6,
+            "model.num_attention_heads": 2,
+            "model.num_layers": 1,
+            "generator.size": 0.5,
+        }
+    )
+    parameters = budget_of(config).parameters
+    # Tables of 10 + 8 + 2 rows of 2, LayerNorm 2 + 2.
+    assert parameters.shared == 44
+    # Projection 12; four dense 4x4 80, LayerNorm 8, 4x6 30, 6x4 28, LayerNorm 8; head 20 + 5.
+    assert parameters.discriminator == 12 + 80 + 8 + 30 + 28 + 8 + 20 + 5
+    # No projection; four dense 2x2 24, LayerNorm 4, 2x8 24, 8x2 18, LayerNorm 4;
+    # head dense 6, LayerNorm 4, output bias 10.
+    assert parameters.generator == 24 + 4 + 24 + 18 + 4 + 6 + 4 + 10
+    assert parameters.total == parameters.shared + parameters.discriminator + parameters.generator
+
+    # Multiplications and additions of one row's forward pass, product by product, in rows of 8.
+    discriminator = 8 * 2 * (2 * 4 + 4 * 4 * 4 + 2 * 4 * 6 + 2 * 8 * 4 + 4 * 4 + 4)
+    generator = 8 * 2 * (4 * 2 * 2 + 2 * 2 * 8 + 2 * 8 * 2)
+    predictions = 2 * 2 * (2 * 2 + 2 * 10)  # int((0.25 + 0.005) · 8) = 2 masked slots
+    assert budget_of(config).flops_per_token * 8 == pytest.approx(
+        3 * (discriminator + generator + predictions)
+    )
+
+
+def test_flops_of_small_are_near_seventy_million_a_token() -> None:
+    config = load_config(preset="small", environment={}).config
+    assert budget_of(config).flops_per_token == pytest.approx(70e6, rel=0.02)
+
+
+def test_tokens_and_epochs() -> None:
+    config = load_config(preset="small", environment={}).config
+    assert budget_of(config).tokens_per_step == 128 * 128
+    # The corpus of the published run: 273 thousand steps an epoch.
+    assert epochs_of(config, 273_000 * 128) == pytest.approx(3.66, abs=0.01)
+
+
+def test_memory_follows_batch_replicas_accumulation_and_precision() -> None:
+    config = load_config(preset="small", environment={}).config
+    state = 16 * budget_of(config).parameters.total
+    whole = budget_of(config).memory_bytes
+    assert state < whole < 16e9  # it was published to train on one GPU of 16 GB
+    of_rows = whole - state
+    assert budget_of(config, replicas=4).memory_bytes == state + of_rows // 4
+    parts = config.replaced({"train.accumulation_steps": 4})
+    assert budget_of(parts).memory_bytes == state // 4 * 5 + of_rows // 4
+    assert budget_of(config, precision="bfloat16").memory_bytes < 0.65 * whole
+    longer = config.replaced({"data.sequence_length": 256, "train.batch_size": 64})
+    assert budget_of(longer).memory_bytes > whole  # attention grows with the square
