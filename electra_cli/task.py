@@ -25,6 +25,7 @@ from electra_cli.metrics.validation import DISC_LOGS, MASKED_LM_LOGS, Validation
 from electra_cli.modeling import losses
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.optimization.adamw import learning_rate_of
 
 # Validation draws its masks and samples from this constant and the example alone, so that every
 # checkpoint of every run meets the same ones.
@@ -231,14 +232,13 @@ class ElectraPretrainTask(base_task.Task):
         clipped, _ = tf.clip_by_global_norm(
             gradients, self._settings.optimizer.clip_norm, use_norm=norm
         )
-        rate = optimizer.learning_rate
-        rate = rate(optimizer.iterations) if callable(rate) else rate
+        rate = tf.identity(learning_rate_of(optimizer))  # of this update, read before it
         logs = found | {
             self.loss: found["total_loss"],
             "gradient_norm": norm,
-            "learning_rate": tf.identity(rate),  # the rate of this update, read before it
+            "learning_rate": rate,
         }
-        with tf.control_dependencies([logs["learning_rate"]]):
+        with tf.control_dependencies([rate]):
             optimizer.apply_gradients(
                 zip(clipped, variables, strict=True), experimental_aggregate_gradients=False
             )

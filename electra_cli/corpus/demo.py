@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from electra_cli.corpus.atomic import atomic_write_text, locked_folder
+from electra_cli.corpus.manifest import MANIFEST_FORMAT_VERSION
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.pipeline import OnProgress, prepare_data
 from electra_cli.errors import DataError, OutputError
@@ -44,7 +45,7 @@ def default_cache_folder() -> Path:
 
 def demo_folder(cache_folder: Path) -> Path:
     """Where the prepared demo corpus of this Python is or will be."""
-    key = f"{_DEMO_VERSION} {sys.version} {sysconfig.get_path('stdlib')}"
+    key = f"{_DEMO_VERSION} {MANIFEST_FORMAT_VERSION} {sys.version} {sysconfig.get_path('stdlib')}"
     return cache_folder / f"demo-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / "prepared"
 
 

@@ -94,7 +94,7 @@ def prepare_data(
       TryAgainError: Another process is writing to the output, or a worker was killed.
     """
     started = time.monotonic()
-    workers = len(os.sched_getaffinity(0)) if workers is None else workers
+    workers = _cores() if workers is None else workers
     _check_options(vocab_size, sequence_length, workers, seed, validation_fraction)
     files = find_inputs(inputs, exclude=output)
     brought = load_vocabulary(vocab) if vocab else None
@@ -155,6 +155,13 @@ def prepare_data(
         return prepared_data(load_manifest(output), started, prepared_bytes)
 
 
+def _cores() -> int:
+    """Cores that this process may use, which on shared machines are fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _check_options(
     vocab_size: int, sequence_length: int, workers: int, seed: int, validation_fraction: float
 ) -> None:
@@ -207,11 +214,11 @@ def _run_slices(
     todo = [slice_ for slice_ in plan.slices if finished_slice(output, slice_.index) is None]
     finished_bytes = plan.disk_bytes - sum(slice_.disk_bytes for slice_ in todo)
 
-    def on_bytes(done: int) -> None:
+    def report_bytes(done: int) -> None:
         share = (finished_bytes + done) / plan.disk_bytes
         report(before + (1 - before) * min(share, 1.0), "tokenizing and packing")
 
-    def prepare(indices: list[int], held_out_below: int) -> None:
+    def prepare(indices: list[int], held_out_below: int, on_bytes: Callable[[int], None]) -> None:
         prepare_slices(
             [plan.slices[index] for index in indices],
             settings=settings,
@@ -221,7 +228,7 @@ def _run_slices(
             on_progress=on_bytes,
         )
 
-    prepare([slice_.index for slice_ in todo], limit)
+    prepare([slice_.index for slice_ in todo], limit, report_bytes)
     records = _records(plan, output)
     # At least one document is held out. If the fraction has caught none, the one with the lowest
     # hash is, with all its copies; only slices that hold it are prepared again.
@@ -233,7 +240,7 @@ def _run_slices(
             for record in records
             if record.lowest_hash == min(hashes) and record.held_out_below != f"{limit:x}"
         ]
-        prepare(affected, limit)
+        prepare(affected, limit, lambda done: None)
         records = _records(plan, output)
     prepared = {slice_.index for slice_ in todo}
     return records, sum(r.counts.input_bytes for r in records if r.index in prepared)

@@ -38,18 +38,18 @@ def train_vocabulary(
         raw.update(split_words(text))
     words = _normalized(raw, lowercase=lowercase, strip_accents=strip_accents)
     alphabet = _alphabet(words, limit=(size - len(SPECIAL_TOKENS)) // 2)
-    kept = {word: n for word, n in sorted(words.items()) if alphabet.issuperset(_characters(word))}
+    characters = set(alphabet)
+    kept = {word: count for word, count in sorted(words.items()) if characters.issuperset(word)}
 
     # The trainer numbers continuing characters in the order of a hash map that is seeded anew in
     # each process, and breaks ties between merges by these numbers. Given as special tokens, in
     # our order, they are numbered first.
-    first = sorted(alphabet, key=lambda piece: (len(piece) > 1, piece))
     tokenizer = Tokenizer(models.WordPiece(unk_token=UNK))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.WordPieceTrainer(
         vocab_size=size,
         min_frequency=_MIN_FREQUENCY,
-        special_tokens=[*SPECIAL_TOKENS, *first],
+        special_tokens=[*SPECIAL_TOKENS, *alphabet],
         continuing_subword_prefix=CONTINUATION,
         show_progress=False,
     )
@@ -70,17 +70,23 @@ def _normalized(raw: Mapping[str, int], *, lowercase: bool, strip_accents: bool)
     return words
 
 
-def _characters(word: str) -> list[str]:
-    return [word[0], *(CONTINUATION + character for character in word[1:])]
-
-
-def _alphabet(words: Mapping[str, int], limit: int) -> set[str]:
+def _alphabet(words: Mapping[str, int], limit: int) -> list[str]:
+    """The most frequent characters, and behind them those that also continue words, as pieces."""
     counts: Counter[str] = Counter()
+    continuing: set[str] = set()
     for word, count in words.items():
-        for character in _characters(word):
+        for character in word:
             counts[character] += count
-    ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    return set(ranked[:limit])
+        continuing.update(word[1:])
+    kept: list[str] = []
+    room = limit
+    for character in sorted(counts, key=lambda character: (-counts[character], character)):
+        room -= 1 + (character in continuing)
+        if room < 0:
+            break
+        kept.append(character)
+    kept.sort()
+    return kept + [CONTINUATION + character for character in kept if character in continuing]
 
 
 def _repeated(words: Mapping[str, int]) -> Iterator[str]:

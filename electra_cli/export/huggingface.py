@@ -45,7 +45,9 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
         try:
             save_file(tensors[name], part / "model.safetensors", metadata={"format": "pt"})
         except SafetensorError as error:
-            raise IOFailedError(f"{part / 'model.safetensors'} cannot be written: {error}") from error
+            raise IOFailedError(
+                f"{part / 'model.safetensors'} cannot be written: {error}"
+            ) from error
         (part / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         write_tokenizer(source, part)
         (part / "README.md").write_text(card(source), encoding="utf-8")

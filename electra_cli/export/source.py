@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,8 @@ from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.vocabulary import load_vocabulary, vocabulary_sha256
 from electra_cli.errors import DataError
-from electra_cli.metrics.validation import METRICS
-from electra_cli.training.run_folder import Checkpoint, RunFolder
+from electra_cli.metrics.names import METRICS
+from electra_cli.training.run_folder import Checkpoint
 
 if TYPE_CHECKING:
     from electra_cli.modeling.electra import ElectraModel
@@ -63,27 +62,26 @@ def held_out_metrics(checkpoint: Checkpoint) -> dict[str, float]:
     Returns:
       Metrics by name, in the order of METRICS; empty if this step was not evaluated.
     """
-    for record in (_result(checkpoint.run), *reversed(_logged(checkpoint.run))):
-        if checkpoint.step not in (record.get("final_step"), record.get("step")):
-            continue
-        found = record.get("evaluation", record)
-        # Only evaluations know disc_auc; a line of the training log has the losses alone.
-        if isinstance(found, dict) and "disc_auc" in found:
-            return {name: float(found[name]) for name in METRICS if found.get(name) is not None}
+    run = checkpoint.run
+    if run.result.is_file():
+        result = _record(run.result.read_text(encoding="utf-8"))
+        if result.get("final_step") == checkpoint.step:
+            return _metrics(result.get("evaluation"))
+    if run.metrics.is_file():
+        for line in reversed(run.metrics.read_text(encoding="utf-8").splitlines()):
+            record = _record(line)
+            if (record.get("kind"), record.get("step")) == ("validation", checkpoint.step):
+                return _metrics(record)
     return {}
 
 
-def _result(run: RunFolder) -> Mapping[str, Any]:
-    return _record(run.result.read_text(encoding="utf-8")) if run.result.is_file() else {}
+def _metrics(record: Any) -> dict[str, float]:
+    """The metrics of a record; what is no finite number is null there and left out."""
+    values = record if isinstance(record, dict) else {}
+    return {name: values[name] for name in METRICS if isinstance(values.get(name), float)}
 
 
-def _logged(run: RunFolder) -> list[Mapping[str, Any]]:
-    if not run.metrics.is_file():
-        return []
-    return [_record(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
-
-
-def _record(text: str) -> Mapping[str, Any]:
+def _record(text: str) -> dict[str, Any]:
     """A JSON object; the last line of a killed run may be cut off, which costs only the card."""
     try:
         record = json.loads(text)

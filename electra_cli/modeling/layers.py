@@ -84,4 +84,4 @@ class LayerNorm(tf.Module):
         exact = tf.cast(values, tf.float32)
         mean, variance = tf.nn.moments(exact, axes=[-1], keepdims=True)  # [N, 1] each
         scale = tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * self.gamma  # [N, D]
-        return tf.cast(exact * scale + (self.beta - mean * scale), values.dtype)
+        return tf.cast((exact - mean) * scale + self.beta, values.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -43,6 +44,26 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.weight_decay = weight_decay
+        # TensorFlow's kernel computes 1 - beta in float32, which is off by 5e-5 of itself at
+        # 0.999. Both moments are linear in it, so the rate and epsilon can make up for it.
+        first = (1 - beta_1) / float(np.float32(1) - np.float32(beta_1))
+        second = ((1 - beta_2) / float(np.float32(1) - np.float32(beta_2))) ** 0.5
+        self._rate_correction = first / second
+        self._kernel_epsilon = epsilon / second
+
+    def current_learning_rate(self) -> tf.Tensor:
+        """The rate of the next update, scalar float32: that of the step it leads to.
+
+        In the reference nothing holds the step's increment back until the rate is computed; the
+        recorded runs show that it comes first, so the first update has the rate of step 1.
+        """
+        rate = self._get_hyper("learning_rate")
+        if isinstance(rate, tf_keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(self.iterations + 1)
+        return tf.cast(rate, tf.float32)
+
+    def _decayed_lr(self, var_dtype: tf.DType) -> tf.Tensor:
+        return tf.cast(self.current_learning_rate(), var_dtype)
 
     def _create_slots(self, var_list: list[tf.Variable]) -> None:
         for slot in ("m", "v"):
@@ -65,10 +86,10 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
                 v=self.get_slot(var, "v").handle,
                 beta1_power=0.0,
                 beta2_power=0.0,
-                lr=learning_rate,
+                lr=learning_rate * self._rate_correction,
                 beta1=self.beta_1,
                 beta2=self.beta_2,
-                epsilon=self.epsilon,
+                epsilon=self._kernel_epsilon,
                 grad=grad,
             )
 
@@ -81,3 +102,12 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
             "epsilon": self.epsilon,
             "weight_decay": self.weight_decay,
         }
+
+
+def learning_rate_of(optimizer: Any) -> tf.Tensor:
+    """The rate of an optimizer's next update, scalar float32; also behind a loss scale."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if isinstance(inner, ElectraAdamW):
+        return inner.current_learning_rate()
+    rate = inner.learning_rate
+    return tf.cast(rate(inner.iterations) if callable(rate) else rate, tf.float32)

@@ -13,7 +13,7 @@ import tf_keras
 class ElectraSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
     """lr(t) = lr₀ · (1 − t/T)^power · min(1, t/W) (model/optimization.py, create_optimizer).
 
-    The decay runs during warm-up too, so the peak is lr₀·(1 − W/T); the first update has rate 0.
+    The decay runs during warm-up too, so the peak is lr₀·(1 − W/T).
 
     Args:
       initial_learning_rate: lr₀.
@@ -38,7 +38,7 @@ class ElectraSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The rate of the update that follows `step` finished ones; scalar float32."""
+        """The rate at step t; scalar float32."""
         done = tf.cast(step, tf.float32)
         left = 1.0 - tf.minimum(done / self.steps, 1.0)
         rate = self.initial_learning_rate * left**self.power

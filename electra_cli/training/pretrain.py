@@ -116,7 +116,7 @@ def outlook_of(plan: Plan, strategy: tf.distribute.Strategy, start_step: int = 0
     per_step = budget.flops_per_token * budget.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
     return Outlook(
         budget=budget,
-        device=", ".join(strategy.extended.worker_devices),
+        device=", ".join(d.split("device:")[-1] for d in strategy.extended.worker_devices),
         replicas=replicas,
         precision=precision,
         epochs=epochs_of(plan.config, plan.manifest.examples) if plan.manifest else None,

@@ -1,0 +1,69 @@
+"""`electra export`: a checkpoint in the format of another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from electra_cli.cli import options
+from electra_cli.cli.console import Terminal, emit_json
+
+
+def export_command(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix.",
+            show_default=False,
+        ),
+    ],
+    format: Annotated[
+        Literal["huggingface", "saved-model"],
+        typer.Option(
+            "--format",
+            help="huggingface: discriminator/ and generator/ for transformers. saved-model: a "
+            "TensorFlow SavedModel with one signature for ids and one for text.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", help="Folder to make; must not exist yet.", show_default=False),
+    ],
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Export a checkpoint, and check what was written against the model."""
+    from electra_cli.export.run import HUGGINGFACE, export
+
+    del debug  # read by cli.app
+    terminal = Terminal(quiet=quiet)
+    exported = export(
+        checkpoint=checkpoint, format=format, output=output, on_progress=terminal.note
+    )
+    parity = exported.parity
+    rows = [[name, f"{(output / name).stat().st_size:,}"] for name in exported.files]
+    terminal.table(f"{exported.checkpoint} → {output}", ["file", "bytes"], rows)
+    terminal.note(
+        f"compared with the model by {parity.method}: largest difference "
+        f"{parity.max_abs_difference:.2g}, allowed {parity.bound:.2g}"
+    )
+    if format == HUGGINGFACE:
+        terminal.note(f"to fine-tune: {output / 'discriminator'}")
+    if json:
+        emit_json(
+            {
+                "command": "export",
+                "format": exported.format,
+                "output": str(output),
+                "files": exported.files,
+                "parity": {
+                    "method": parity.method,
+                    "max_abs_difference": parity.max_abs_difference,
+                    "bound": parity.bound,
+                },
+            }
+        )

@@ -1,0 +1,99 @@
+"""A SavedModel of the discriminator, with one signature for ids and one for text.
+
+Shapes: B batch, S sequence, E embedding, D hidden.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from electra_cli.errors import IOFailedError
+from electra_cli.export.card import saved_model_card
+from electra_cli.export.in_graph_tokenizer import InGraphTokenizer
+from electra_cli.export.source import Source
+from electra_cli.modeling.dropout import Dropout
+from electra_cli.modeling.electra import ElectraModel
+
+
+def _ids(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None, None], tf.int32, name)
+
+
+class ServedDiscriminator(tf.Module):
+    """The discriminator for any batch size and length, from ids or from text.
+
+    Args:
+      model: Its weights are shared, not copied; the generator is left out.
+      tokenizer: Turns text into ids.
+      pad_id: The id of padding.
+    """
+
+    def __init__(self, model: ElectraModel, tokenizer: InGraphTokenizer, pad_id: int) -> None:
+        super().__init__()
+        # Parts instead of the model, which would bring Keras' own signatures and the generator.
+        self._embeddings = model.embeddings
+        self._encoder = model.discriminator
+        self._head = model.replaced_token_head
+        self._tokenizer = tokenizer
+        self._pad_id = pad_id
+
+    @tf.function(input_signature=[_ids("input_ids"), _ids("input_mask"), _ids("segment_ids")])
+    def from_ids(
+        self, input_ids: tf.Tensor, input_mask: tf.Tensor, segment_ids: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """[B, S] each -> logits [B, S] and sequence_output [B, S, D], float32."""
+        return self._discriminate(input_ids, input_mask, segment_ids)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def from_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """[B] strings -> logits, sequence_output and the input_ids [B, S] int32 they belong to."""
+        ids = self._tokenizer(text)  # [B, S]
+        mask = tf.cast(ids != self._pad_id, tf.int32)
+        return self._discriminate(ids, mask, tf.zeros_like(ids)) | {"input_ids": ids}
+
+    def _discriminate(
+        self, ids: tf.Tensor, mask: tf.Tensor, segments: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """`ElectraModel.discriminate` for a length that is only known when the graph runs."""
+        length, off = tf.shape(ids)[1], Dropout()
+        tables = self._embeddings
+        total = (
+            tf.gather(tables.words, ids)
+            + tf.gather(tables.types, segments)
+            + tables.positions[:length]
+        )  # [B, S, E]
+        values = tables.norm(tf.reshape(total, [-1, total.shape[-1]]))  # [B·S, E]
+        if self._encoder.project is not None:
+            values = self._encoder.project(values)  # [B·S, D]
+        masked = (tf.cast(mask, tf.float32) - 1.0) * 10000.0  # [B, S]
+        for block in self._encoder.blocks:
+            values = block(values, masked[:, None, None, :], length, off)
+        return {
+            "logits": tf.reshape(self._head(values), [-1, length]),
+            "sequence_output": tf.reshape(values, [-1, length, values.shape[-1]]),
+        }
+
+
+def write(model: ElectraModel, source: Source, folder: Path) -> None:
+    """Writes the SavedModel and its card into an existing folder.
+
+    Raises:
+      IOFailedError: The disk is full, for example.
+    """
+    manifest = source.manifest
+    tokenizer = InGraphTokenizer(
+        source.vocab,
+        manifest.tokenizer,
+        manifest.special_ids,
+        max_length=source.config.data.sequence_length,
+    )
+    served = ServedDiscriminator(model, tokenizer, manifest.special_ids.pad)
+    signatures = {"serving_default": served.from_ids, "text": served.from_text}
+    try:
+        tf.saved_model.save(served, str(folder), signatures=signatures)
+    except tf.errors.OpError as error:
+        reason = str(error).splitlines()[0]
+        raise IOFailedError(f"the SavedModel cannot be written: {reason}") from error
+    (folder / "README.md").write_text(saved_model_card(source), encoding="utf-8")

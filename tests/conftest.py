@@ -1,0 +1,138 @@
+"""What all tests share: a quiet TensorFlow with two virtual CPUs, and commands run in process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from electra_cli.cli.app import run
+from electra_cli.environment import prepare_tensorflow
+
+prepare_tensorflow()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _two_virtual_cpus() -> None:
+    """TensorFlow fixes its devices at first use, so they are chosen before any test runs."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did.
+
+    Attributes:
+      code: Its exit code.
+      stdout: All of its standard output.
+      stderr: All of its standard error.
+    """
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one JSON object on stdout."""
+        lines = self.stdout.splitlines()
+        assert len(lines) == 1, self.stdout
+        return json.loads(lines[0])
+
+    def failed(self, code: int, *words: str) -> None:
+        """Checks an error: exit code, message for people and object for scripts."""
+        assert self.code == code, self.stderr
+        error = self.json["error"]
+        assert error["exit_code"] == code
+        assert error["message"]
+        for word in words:
+            assert word in error["message"] + error["hint"], (word, error)
+        flat = " ".join(self.stderr.split())
+        assert "error: " + " ".join(error["message"].split()) in flat, self.stderr
+        assert "Traceback" not in self.stderr
+
+
+Electra = Callable[..., Result]
+
+
+@pytest.fixture
+def electra(capfd: pytest.CaptureFixture[str]) -> Electra:
+    """Runs a command line in this process: electra("pretrain", "--preset", "tiny")."""
+
+    def call(*arguments: object) -> Result:
+        capfd.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small corpus of real English: a part of Python's own documentation, one JSON a line."""
+    from pydoc_data.topics import topics
+
+    folder = tmp_path_factory.mktemp("corpus")
+    path = folder / "topics.jsonl"
+    chosen = sorted(topics.items())[:40]
+    lines = [json.dumps({"id": name, "text": text}) for name, text in chosen]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def data(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The corpus prepared in rows of 32 with 600 word pieces."""
+    from electra_cli.corpus.pipeline import prepare_data
+
+    folder = tmp_path_factory.mktemp("prepared") / "data"
+    prepare_data(
+        inputs=[corpus],
+        output=folder,
+        vocab_size=600,
+        sequence_length=32,
+        workers=1,
+        validation_fraction=0.1,
+        seed=0,
+    )
+    return folder
+
+
+SMALL = (
+    "model.hidden_size=32",
+    "model.embedding_size=24",
+    "model.num_layers=2",
+    "model.num_attention_heads=2",
+    "model.intermediate_size=64",
+    "model.max_position_embeddings=64",
+    "generator.size=0.5",
+    "data.sequence_length=32",
+    "train.batch_size=8",
+    "train.checkpoint_every=4",
+    "train.evaluate_every=8",
+    "train.log_every=2",
+    "optimizer.warmup_steps=4",
+    "runtime.precision=float32",
+)
+
+
+def settings(*values: str) -> list[str]:
+    """Options that shrink a preset to what a test can train in seconds, and more."""
+    return [part for value in (*SMALL, *values) for part in ("--set", value)]
+
+
+@pytest.fixture(scope="session")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with twelve steps of training and checkpoints 0, 4, 8 and 12."""
+    folder = tmp_path_factory.mktemp("runs") / "trained"
+    arguments = ["pretrain", "--preset", "tiny", "--data", str(data), "--model-dir", str(folder)]
+    assert run([*arguments, "--steps", "12", "--device", "cpu", "--quiet", *settings()]) == 0
+    return folder

@@ -1,0 +1,52 @@
+"""Text made for tests, the same every time."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+_WORDS = (
+    "the of and to in is that for it as was with be by on not he his but at are this have from or "
+    "had an they which one you were all her she there would their we him been has when who will "
+    "river mountain window kitchen winter summer machine language token sentence grammar history"
+).split()
+
+
+def make_documents(count: int, *, seed: int = 0, lines: int = 6) -> list[str]:
+    """Different documents of a few lines each."""
+    rng = random.Random(seed)
+    return [
+        "\n".join(
+            [f"document {number}"]
+            + [" ".join(rng.choices(_WORDS, k=rng.randint(3, 30))) for _ in range(lines)]
+        )
+        for number in range(count)
+    ]
+
+
+def write_text(path: Path, documents: list[str]) -> Path:
+    path.write_text("\n\n".join(documents) + "\n", encoding="utf-8")
+    return path
+
+
+def write_jsonl(path: Path, documents: list[str]) -> Path:
+    lines = [json.dumps({"text": document}) for document in documents]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_vocabulary(path: Path) -> Path:
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *_WORDS, "document"]
+    digits = [prefix + digit for prefix in ("", "##") for digit in "0123456789"]
+    path.write_text("\n".join(pieces + digits) + "\n", encoding="utf-8")
+    return path
+
+
+def folder_bytes(folder: Path) -> dict[str, bytes]:
+    """The content of every file below a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

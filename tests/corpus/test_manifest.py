@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from electra_cli.corpus.manifest import load_manifest
+from electra_cli.corpus.pipeline import prepare_data
+from electra_cli.errors import DataError
+from tests.corpus.corpora import make_documents, write_text, write_vocabulary
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("manifest")
+    prepare_data(
+        inputs=[write_text(folder / "a.txt", make_documents(30))],
+        output=folder / "out",
+        vocab=write_vocabulary(folder / "words.txt"),
+        workers=1,
+        validation_fraction=0.2,
+    )
+    return folder / "out"
+
+
+@pytest.fixture
+def folder(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "out")
+
+
+def change(folder, **values):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def test_a_moved_folder_loads(folder):
+    manifest = load_manifest(folder)
+    assert manifest.vocab_path == folder / "vocab.txt"
+    assert manifest.paths_of("train") == [folder / "train-00000.npy"]
+    assert [shard.split for shard in manifest.shards_of("validation")] == ["validation"]
+    assert manifest.examples == sum(shard.rows for shard in manifest.shards_of("train"))
+
+
+def test_no_prepared_data(tmp_path):
+    for folder, what in ((tmp_path, "no manifest.json"), (tmp_path / "x", "no such folder")):
+        with pytest.raises(DataError, match=what) as caught:
+            load_manifest(folder)
+        assert caught.value.exit_code == 65
+        assert "electra prepare-data INPUT --output DIR" in caught.value.hint
+
+
+def test_newer_and_damaged_manifests(folder):
+    change(folder, format_version=2)
+    with pytest.raises(DataError, match="format version 2; this electra reads up to 1"):
+        load_manifest(folder)
+    change(folder, format_version=1, seed="x")
+    with pytest.raises(DataError, match="is damaged: seed: "):
+        load_manifest(folder)
+    (folder / "manifest.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        load_manifest(folder)
+    (folder / "manifest.json").write_text("[]")
+    with pytest.raises(DataError, match="is damaged: the whole: "):
+        load_manifest(folder)
+
+
+def test_files_that_do_not_match(folder):
+    (folder / "vocab.txt").write_text("other")
+    (folder / "train-00000.npy").write_bytes(b"short")
+    (folder / "validation-00000.npy").unlink()
+    with pytest.raises(DataError) as caught:
+        load_manifest(folder)
+    assert "train-00000.npy has 5 bytes" in caught.value.message
+    assert "validation-00000.npy is missing" in caught.value.message
+    assert "vocab.txt was changed" in caught.value.message

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from electra_cli.corpus.discovery import find_inputs
+from electra_cli.corpus.plan import make_plan
+from electra_cli.corpus.readers import ReadCounts, read_documents
+from electra_cli.errors import DataError
+from tests.corpus.corpora import make_documents, write_jsonl, write_text
+
+
+def plan_of(*inputs, slice_bytes, options=None):
+    files = find_inputs(inputs, exclude=inputs[0].parent / "o")
+    return make_plan(files, options=options or {}, slice_bytes=slice_bytes)
+
+
+def documents_of(plan):
+    counts = ReadCounts()
+    return [
+        "\n".join(document)
+        for slice_ in plan.slices
+        for part in slice_.parts
+        for document in read_documents(part, text_field="text", on_error="fail", counts=counts)
+    ]
+
+
+@pytest.mark.parametrize("slice_bytes", [1, 100, 777, 5000, 10**6])
+@pytest.mark.parametrize("write", [write_text, write_jsonl])
+def test_every_document_is_in_exactly_one_slice(tmp_path, write, slice_bytes):
+    documents = make_documents(40)
+    path = write(tmp_path / ("a.jsonl" if write is write_jsonl else "a.txt"), documents)
+    plan = plan_of(path, slice_bytes=slice_bytes)
+    assert documents_of(plan) == documents
+    parts = [part for slice_ in plan.slices for part in slice_.parts]
+    assert [part.start for part in parts[1:]] == [part.end for part in parts[:-1]]
+    assert (parts[0].start, parts[-1].end) == (0, path.stat().st_size)
+    if slice_bytes == 777:
+        assert len(plan.slices) > 5
+
+
+def test_cuts_fall_on_a_boundary_that_is_exactly_there(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"text":"a"}\n' * 4)
+    parts = [slice_.parts[0] for slice_ in plan_of(path, slice_bytes=26).slices]
+    assert [(part.start, part.end) for part in parts] == [(0, 26), (26, 52)]
+
+
+def test_small_files_share_a_slice_and_gzip_is_not_cut(tmp_path):
+    for number in range(6):
+        (tmp_path / f"{number}.txt").write_bytes(b"x" * 40)
+    (tmp_path / "7.txt.gz").write_bytes(gzip.compress(b"word " * 1000, mtime=0))
+    plan = plan_of(tmp_path, slice_bytes=100)
+    named = [[part.file.name for part in slice_.parts] for slice_ in plan.slices]
+    assert named == [["0.txt", "1.txt"], ["2.txt", "3.txt"], ["4.txt", "5.txt"], ["7.txt.gz"]]
+
+
+def test_plan_depends_on_content_and_options_but_not_on_the_place(tmp_path):
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        write_text(tmp_path / name / "a.txt", make_documents(5))
+    here, there = (
+        plan_of(tmp_path / name, slice_bytes=100, options={"seed": 1}).to_json()
+        for name in ("here", "there")
+    )
+    assert here == there
+    assert str(tmp_path) not in str(here)
+    other = plan_of(tmp_path / "here", slice_bytes=100, options={"seed": 2}).to_json()
+    assert other["fingerprint"] != here["fingerprint"]
+    write_text(tmp_path / "here" / "a.txt", make_documents(6))
+    longer = plan_of(tmp_path / "here", slice_bytes=100, options={"seed": 1}).to_json()
+    assert longer["fingerprint"] != here["fingerprint"]
+
+
+def test_empty_files_make_no_plan(tmp_path):
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(DataError, match=r"the input is empty .*a\.txt"):
+        plan_of(tmp_path / "a.txt", slice_bytes=100)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from electra_cli.corpus.discovery import find_inputs
+from electra_cli.corpus.plan import make_plan
+from electra_cli.corpus.readers import Part, ReadCounts, read_documents, split_lines
+from electra_cli.errors import DataError, InputMissingError
+
+
+def read(path, *, on_error="fail", text_field="text", slice_bytes=2**20):
+    """All documents of a file through the parts of its plan, and the counts."""
+    plan = make_plan(
+        find_inputs([path], exclude=path.parent / "o"), options={}, slice_bytes=slice_bytes
+    )
+    counts = ReadCounts()
+    documents = [
+        document
+        for slice_ in plan.slices
+        for part in slice_.parts
+        for document in read_documents(
+            part, text_field=text_field, on_error=on_error, counts=counts
+        )
+    ]
+    return documents, counts
+
+
+def write(path, content: bytes):
+    path.write_bytes(gzip.compress(content) if path.name.endswith(".gz") else content)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
+def test_blank_lines_separate_documents_of_text(tmp_path, name, newline):
+    content = b"\xef\xbb\xbf one \nstill one\n\n \t\n\ntwo\x0b\n\x0c\nthree \xc3\xa9".replace(
+        b"\n", newline
+    )
+    documents, counts = read(write(tmp_path / name, content))
+    assert documents == [["one", "still one"], ["two"], ["three é"]]
+    assert counts.input_bytes == len(content)
+    assert counts.disk_bytes == (tmp_path / name).stat().st_size
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_each_json_line_is_a_document(tmp_path, name, newline):
+    texts = ["one\n\nstill one\r\nand\u2028this", "two"]
+    lines = [json.dumps({"body": text, "id": 1}).encode() for text in texts]
+    content = b"\xef\xbb\xbf" + newline.join([lines[0], b"  ", lines[1]])
+    documents, counts = read(write(tmp_path / name, content), text_field="body")
+    assert documents == [["one", "still one", "and\u2028this"], ["two"]]
+    assert counts.input_bytes == len(content)
+
+
+def test_gzip_of_several_members_is_read_whole(tmp_path):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"one\n\n") + gzip.compress(b"two\n"))
+    assert read(path)[0] == [["one"], ["two"]]
+
+
+BAD_JSON = [
+    (b"{broken", "not valid JSON"),
+    (b'["text"]', "a JSON object is needed, this is a list"),
+    (b'{"body": "x", "id": 2}', "no field 'text'; the line has: 'body', 'id'"),
+    (b'{"text": 7}', "field 'text' holds a int where text is needed"),
+    (b"[" * 100_000, "not valid JSON"),
+]
+
+
+@pytest.mark.parametrize(("bad", "message"), BAD_JSON)
+@pytest.mark.parametrize("slice_bytes", [20, 2**20])
+def test_bad_json_line(tmp_path, bad, message, slice_bytes):
+    good = b'{"text": "a good line"}'
+    path = write(tmp_path / "a.jsonl", b"\n".join([good, b"", good, bad, good]))
+    with pytest.raises(DataError, match=message) as caught:
+        read(path, slice_bytes=slice_bytes)
+    assert caught.value.message.startswith(f"{path}, line 4: ")
+    assert "--on-error skip" in caught.value.hint
+    documents, counts = read(path, on_error="skip", slice_bytes=slice_bytes)
+    assert len(documents) == 3
+    assert (counts.bad_json_lines, counts.invalid_utf8) == (1, 0)
+
+
+@pytest.mark.parametrize("slice_bytes", [10, 2**20])
+def test_invalid_utf8_in_text_drops_the_document(tmp_path, slice_bytes):
+    path = write(tmp_path / "a.txt", b"one\r\n\r\ntwo\rb\xe9d\nworse \xff\n\nthree\n\n\xff")
+    with pytest.raises(DataError, match=r"a\.txt, line 4: invalid UTF-8 \(byte 0xe9"):
+        read(path, slice_bytes=slice_bytes)
+    documents, counts = read(path, on_error="skip", slice_bytes=slice_bytes)
+    assert documents == [["one"], ["three"]]
+    assert counts.invalid_utf8 == 2
+
+
+def test_invalid_utf8_in_json(tmp_path):
+    path = write(tmp_path / "a.jsonl", b'{"text": "x"}\n{"text": "\\ud800"}\n{"text": "\xff"}\n')
+    with pytest.raises(DataError, match="line 2: invalid UTF-8 .an unpaired surrogate"):
+        read(path)
+    documents, counts = read(path, on_error="skip")
+    assert documents == [["x"]]
+    assert (counts.bad_json_lines, counts.invalid_utf8) == (0, 2)
+
+
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_damaged_gzip_names_the_file(tmp_path, on_error):
+    path = tmp_path / "a.txt.gz"
+    whole = gzip.compress(b"line\n\n" * 10_000)
+    for damaged in (whole[: len(whole) // 2], b"no gzip at all", whole[:20] + b"\x99" * 40):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"a\.txt\.gz: damaged or truncated gzip"):
+            read(path, on_error=on_error)
+
+
+def test_file_that_vanished(tmp_path):
+    path = write(tmp_path / "a.txt", b"text")
+    (file,) = find_inputs([path], exclude=tmp_path / "o")
+    path.unlink()
+    with pytest.raises(InputMissingError, match=r"a\.txt"):
+        list(
+            read_documents(
+                Part(file, 0, 4), text_field="text", on_error="fail", counts=ReadCounts()
+            )
+        )
+
+
+def test_lines_end_at_newlines_only():
+    assert split_lines(" a\x0bb \r\n\r c\x85d\u2028e\n\n") == ["a\x0bb", "c\x85d\u2028e"]

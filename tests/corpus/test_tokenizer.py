@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from electra_cli.corpus import tokenizer as tokenizer_module
+from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer, split_words
+from electra_cli.corpus.vocabulary import SPECIAL_TOKENS
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "tokenization"
+
+
+def golden_lines() -> list[dict]:
+    with (GOLDEN / "lines.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def small_tokenizer(tmp_path: Path, pieces: list[str], *, lowercase=True, strip_accents=True):
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*SPECIAL_TOKENS, *pieces]) + "\n", encoding="utf-8")
+    return build_tokenizer(path, lowercase=lowercase, strip_accents=strip_accents)
+
+
+@pytest.mark.parametrize(("field", "uncased"), [("lower_ids", True), ("cased_ids", False)])
+def test_ids_are_the_references_on_every_golden_line(field, uncased):
+    tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=uncased, strip_accents=uncased)
+    encoder = LineEncoder(tokenizer)
+    lines = golden_lines()
+    assert len(lines) == 459
+    for _ in range(2):  # the second time from the cache
+        wrong = [line["text"] for line in lines if encoder.encode(line["text"])[0] != line[field]]
+        assert wrong == []
+    whole = [tokenizer.encode(line["text"], add_special_tokens=False).ids for line in lines]
+    assert whole == [line[field] for line in lines]
+
+
+def test_cache_may_overflow(monkeypatch):
+    monkeypatch.setattr(tokenizer_module, "_CACHED_WORDS", 3)
+    monkeypatch.setattr(tokenizer_module, "_CACHED_WORD_LENGTH", 5)
+    encoder = LineEncoder(build_tokenizer(GOLDEN / "vocab.txt", lowercase=True, strip_accents=True))
+    assert all(encoder.encode(line["text"])[0] == line["lower_ids"] for line in golden_lines())
+
+
+def test_words_up_to_200_characters_are_split(tmp_path):
+    tokenizer = small_tokenizer(tmp_path, ["a", "##a"])
+    assert tokenizer.encode("a" * 200).tokens == ["a"] + ["##a"] * 199
+    assert tokenizer.encode("a" * 201).tokens == ["[UNK]"]
+
+
+def test_literal_special_tokens_are_characters(tmp_path):
+    tokenizer = small_tokenizer(tmp_path, ["[", "]", "mask", "sep"])
+    assert tokenizer.encode("[MASK][SEP]").tokens == ["[", "mask", "]", "[", "sep", "]"]
+
+
+@pytest.mark.parametrize(
+    ("lowercase", "strip_accents", "expected"),
+    [
+        (True, True, "cafe"),
+        (True, False, "café"),
+        (False, True, "Cafe"),
+        (False, False, "Café"),
+    ],
+)
+def test_case_and_accents_are_apart(tmp_path, lowercase, strip_accents, expected):
+    tokenizer = small_tokenizer(
+        tmp_path,
+        ["cafe", "café", "Cafe", "Café"],
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+    )
+    assert tokenizer.encode("Café").tokens == [expected]
+
+
+def test_final_sigma_is_lowered_as_python_does(tmp_path):
+    tokenizer = small_tokenizer(tmp_path, ["σας", "σασ", "ας", "σ"])
+    assert tokenizer.encode("ΣΑΣ Σας ΑΣ, Σ").tokens == ["σας", "σας", "ας", "[UNK]", "σ"]
+
+
+def test_controls_join_words_where_python_would_split_them(tmp_path):
+    assert split_words("a\x0cb\x85c d\u2028e") == ["abc", "d", "e"]
+    encoder = LineEncoder(small_tokenizer(tmp_path, ["abc", "d"]))
+    assert encoder.encode("a\x0cb\x1cc d") == ([5, 6], 2)

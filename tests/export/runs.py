@@ -1,0 +1,95 @@
+"""Run folders for tests of exporting: small, never trained, and every weight random."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import numpy as np
+
+from electra_cli.config.load import dump_yaml
+from electra_cli.config.schema import Config
+from electra_cli.corpus.manifest import (
+    Manifest,
+    TokenizerOptions,
+    VocabularyFile,
+    write_manifest,
+)
+from electra_cli.corpus.slices import Counts
+from electra_cli.corpus.vocabulary import (
+    SPECIAL_TOKENS,
+    special_ids,
+    vocabulary_sha256,
+    vocabulary_text,
+)
+
+STEP = 7
+SEQUENCE_LENGTH = 16
+_VOCAB_SIZE = 200
+
+WORDS = ["the", "cat", "sat", "on", "mat", "naïve", "naive", "Straße", "中", "##ing", "##s"]
+
+
+def small_vocabulary() -> list[str]:
+    letters = string.ascii_letters + string.digits + string.punctuation
+    suffixes = [f"##{letter}" for letter in string.ascii_lowercase]
+    tokens = [*SPECIAL_TOKENS, *letters, *suffixes, *WORDS]
+    tokens += [f"[unused{n}]" for n in range(_VOCAB_SIZE)]
+    return list(dict.fromkeys(tokens))[:_VOCAB_SIZE]
+
+
+def small_config(embedding: int, data: Path | None = None) -> Config:
+    """Hidden sizes are 32 and 16: an embedding of another size is projected."""
+    return Config.model_validate(
+        {
+            "preset": "custom",
+            "data": {"sequence_length": SEQUENCE_LENGTH, "path": str(data) if data else None},
+            "model": {
+                "vocab_size": _VOCAB_SIZE,
+                "embedding_size": embedding,
+                "hidden_size": 32,
+                "num_layers": 2,
+                "num_attention_heads": 4,
+                "intermediate_size": 64,
+                "max_position_embeddings": 24,
+            },
+            "generator": {"size": 0.5},
+        }
+    )
+
+
+def write_run(
+    run: Path, *, embedding: int = 24, lowercase: bool = True, strip_accents: bool = True
+) -> Path:
+    """Writes a run folder with one checkpoint and returns it."""
+    import tensorflow as tf
+
+    from electra_cli.modeling.electra import ElectraModel
+
+    config = small_config(embedding)
+    tokens = small_vocabulary()
+    (run / "data").mkdir(parents=True)
+    (run / "checkpoints").mkdir()
+    (run / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+    (run / "data" / "vocab.txt").write_text(vocabulary_text(tokens), encoding="utf-8")
+    manifest = Manifest(
+        sequence_length=SEQUENCE_LENGTH,
+        dtype="uint16",
+        vocab=VocabularyFile(file="vocab.txt", size=len(tokens), sha256=vocabulary_sha256(tokens)),
+        tokenizer=TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents),
+        special_ids=special_ids(tokens),
+        seed=0,
+        validation_fraction=0.01,
+        counts=Counts(documents=1234, validation_documents=5, tokens=67890),
+        examples=321,
+        validation_examples=4,
+        shards=[],
+    )
+    write_manifest(run / "data", manifest)
+    model = ElectraModel(config)
+    generator = np.random.default_rng(embedding)
+    for variable in model.trainable_variables:
+        # Biases and LayerNorm too, so that no wrong place can hide behind a zero or a one.
+        variable.assign(variable + 0.3 * generator.standard_normal(variable.shape))
+    tf.train.Checkpoint(model=model).write(str(run / "checkpoints" / f"ckpt-{STEP}"))
+    return run
