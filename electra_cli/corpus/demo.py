@@ -26,6 +26,8 @@ from electra_cli.errors import DataError, OutputError
 
 VOCAB_SIZE = 4096
 SEQUENCE_LENGTH = 128
+# More than the default: half a percent of so little text would leave the metrics to chance.
+VALIDATION_FRACTION = 0.03
 
 # To be raised with every change of what the corpus holds or of how it is prepared.
 _DEMO_VERSION = 1
@@ -75,6 +77,8 @@ def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> P
         ) from error
     with locked_folder(prepared.parent, wait=True):
         if not (prepared / MANIFEST_FILE).is_file():
+            if on_progress:
+                on_progress(0.0, "reading Python's documentation")
             corpus = prepared.parent / "corpus.jsonl"
             lines = (json.dumps({"text": text}) + "\n" for text in demo_documents())
             atomic_write_text(corpus, "".join(lines))
@@ -83,6 +87,7 @@ def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> P
                 output=prepared,
                 vocab_size=VOCAB_SIZE,
                 sequence_length=SEQUENCE_LENGTH,
+                validation_fraction=VALIDATION_FRACTION,
                 workers=1,
                 on_progress=on_progress,
             )

@@ -62,7 +62,7 @@ def export(
       DataError: It is no run folder, or something in it is damaged.
       OutputError: The output exists, or cannot be made.
       TrainingError: What was written does not compute what the model computes.
-      IOFailedError: Writing failed half way.
+      IOFailedError, OSError: Writing failed half way.
     """
     if format not in FORMATS:
         raise ConfigError(f"unknown format {format}", hint=f"choose one of {', '.join(FORMATS)}")

@@ -1,6 +1,6 @@
 """A SavedModel of the discriminator, with one signature for ids and one for text.
 
-Shapes: B batch, S sequence, E embedding, D hidden.
+Shapes: B batch, S sequence, D hidden.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from electra_cli.errors import IOFailedError
 from electra_cli.export.card import saved_model_card
 from electra_cli.export.in_graph_tokenizer import InGraphTokenizer
 from electra_cli.export.source import Source
-from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.electra import ElectraModel
+from electra_cli.modeling.electra import ElectraModel, discriminate
 
 
 def _ids(name: str) -> tf.TensorSpec:
@@ -56,24 +55,9 @@ class ServedDiscriminator(tf.Module):
     def _discriminate(
         self, ids: tf.Tensor, mask: tf.Tensor, segments: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """`ElectraModel.discriminate` for a length that is only known when the graph runs."""
-        length, off = tf.shape(ids)[1], Dropout()
-        tables = self._embeddings
-        total = (
-            tf.gather(tables.words, ids)
-            + tf.gather(tables.types, segments)
-            + tables.positions[:length]
-        )  # [B, S, E]
-        values = tables.norm(tf.reshape(total, [-1, total.shape[-1]]))  # [B·S, E]
-        if self._encoder.project is not None:
-            values = self._encoder.project(values)  # [B·S, D]
-        masked = (tf.cast(mask, tf.float32) - 1.0) * 10000.0  # [B, S]
-        for block in self._encoder.blocks:
-            values = block(values, masked[:, None, None, :], length, off)
-        return {
-            "logits": tf.reshape(self._head(values), [-1, length]),
-            "sequence_output": tf.reshape(values, [-1, length, values.shape[-1]]),
-        }
+        features = {"input_mask": mask, "segment_ids": segments}
+        logits, sequence = discriminate(self._embeddings, self._encoder, self._head, ids, features)
+        return {"logits": logits, "sequence_output": sequence}
 
 
 def write(model: ElectraModel, source: Source, folder: Path) -> None:

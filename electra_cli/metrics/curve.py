@@ -5,40 +5,59 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-# Scores are sorted into bins by the upper bits of their float32 pattern: about 2**-11 of relative
-# resolution at every magnitude, since an untrained discriminator gives scores that differ little.
-_BITS = 20
-
-
-def _bins(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Maps scores to bins in ascending order, [N] -> [N] in [0, 2**20)."""
-    pattern = np.ascontiguousarray(scores, np.float32).view(np.uint32)
-    negative = pattern >> np.uint32(31) == 1
-    # Turns the order of sign-and-magnitude numbers into the order of unsigned integers.
-    ordered = np.where(negative, ~pattern, pattern | np.uint32(1 << 31))
-    return (ordered >> np.uint32(32 - _BITS)).astype(np.int64)
+# Distinct scores that are kept. Above it neighbours are merged into half as many bins of equal
+# mass; with 15% positives the error of the AUC stays below 1e-4 by a wide margin.
+_LIMIT = 1 << 18
 
 
 class RankingCurve:
-    """Histograms of the scores of positives and negatives."""
+    """A histogram over the scores that has fine bins wherever there are many tokens.
+
+    Fixed bins would not do: an untrained discriminator gives all tokens nearly the same score.
+    """
 
     def __init__(self) -> None:
-        self._counts = np.zeros((2, 1 << _BITS), np.int64)
+        self._scores = np.empty(0, np.float32)  # [bins], ascending
+        self._counts = np.empty((2, 0), np.int64)  # [negative and positive, bins]
+        self._pending: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]] = []
+        self._waiting = 0
 
     def add(self, scores: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_]) -> None:
         """Counts tokens; `scores` and `labels` are [N]."""
-        bins = _bins(scores)
-        for label in (0, 1):
-            found, counts = np.unique(bins[labels == bool(label)], return_counts=True)
-            self._counts[label, found] += counts
+        self._pending.append((np.array(scores, np.float32), np.array(labels, bool)))
+        self._waiting += len(scores)
+        if self._waiting >= _LIMIT:
+            self._merge_pending()
+
+    def _merge_pending(self) -> None:
+        scores = np.concatenate([self._scores, *(scores for scores, _ in self._pending)])
+        parts = [np.stack([~labels, labels]) for _, labels in self._pending]  # [2, N] each
+        counts = np.concatenate([self._counts, *parts], axis=1)  # [2, bins + new tokens]
+        self._scores, bins = np.unique(scores, return_inverse=True)
+        # Weights in float64 count exactly up to 2**53 tokens.
+        merged = [np.bincount(bins, label, len(self._scores)) for label in counts]
+        self._counts = np.stack(merged).astype(np.int64)  # [2, bins]
+        self._pending, self._waiting = [], 0
+        if len(self._scores) > _LIMIT:
+            self._coarsen()
+
+    def _coarsen(self) -> None:
+        """Merges neighbouring bins until they have about equal mass."""
+        mass = self._counts.sum(axis=0)  # [bins]
+        share = (np.cumsum(mass) - mass / 2) / mass.sum()  # [bins], in (0, 1)
+        group = (share * (_LIMIT // 2)).astype(np.int64)
+        starts = np.flatnonzero(np.diff(group, prepend=-1))  # the first bin of every group
+        self._scores = self._scores[starts]
+        self._counts = np.add.reduceat(self._counts, starts, axis=1)
 
     def auc(self) -> float:
-        """The chance that a positive scores above a negative; equal bins count half.
+        """The chance that a positive scores above a negative; ties count half.
 
         Returns:
           A number in [0, 1]; NaN when there are no positives or no negatives.
         """
-        negatives, positives = self._counts.astype(np.float64)
+        self._merge_pending()
+        negatives, positives = self._counts.astype(np.float64)  # [bins] each
         pairs = negatives.sum() * positives.sum()
         if not pairs:
             return float("nan")

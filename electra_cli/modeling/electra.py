@@ -14,7 +14,7 @@ import tf_keras
 from electra_cli.config.schema import Config
 from electra_cli.inputs.masking import scatter_ids
 from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.encoder import Embeddings, Encoder
+from electra_cli.modeling.encoder import Embeddings, Encoder, length_of
 from electra_cli.modeling.layers import Dense, LayerNorm, gelu, glorot_uniform, truncated_normal
 
 
@@ -73,6 +73,25 @@ def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.squeeze(chosen, axis=-1), logits.shape[-1] - 1)  # [N]
 
 
+def discriminate(
+    embeddings: Embeddings,
+    encoder: Encoder,
+    head: ReplacedTokenHead,
+    ids: tf.Tensor,
+    features: dict[str, tf.Tensor],
+    *,
+    dtype: tf.DType = tf.float32,
+    dropout: Dropout | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The discriminator as a function of its parts; see `ElectraModel.discriminate`."""
+    dropout = dropout or Dropout()
+    embedded = embeddings(ids, features["segment_ids"], dtype, dropout)  # [B·S, E]
+    hidden = encoder(embedded, features["input_mask"], dropout)  # [B·S, D]
+    length = length_of(ids)
+    logits = tf.reshape(head(hidden), [-1, length])  # [B, S]
+    return logits, tf.reshape(hidden, [-1, length, hidden.shape[-1]])  # [B, S, D]
+
+
 class ElectraModel(tf_keras.Model):
     """The joint model: what is trained, saved, evaluated and exported.
 
@@ -127,14 +146,6 @@ class ElectraModel(tf_keras.Model):
         )
         self.replaced_token_head = ReplacedTokenHead(model.hidden_size, normal, uniform)
 
-    def _encode(
-        self, encoder: Encoder, ids: tf.Tensor, features: dict[str, tf.Tensor], dropout: Dropout
-    ) -> tf.Tensor:
-        """[B, S] ids -> [B·S, D] in the compute type."""
-        segments = features["segment_ids"]
-        embedded = self.embeddings(ids, segments, self._matmul_dtype, dropout)  # [B·S, E]
-        return encoder(embedded, features["input_mask"], dropout)
-
     def generate(self, features: dict[str, tf.Tensor], dropout: Dropout | None = None) -> tf.Tensor:
         """The generator's logits at the masked positions.
 
@@ -146,8 +157,11 @@ class ElectraModel(tf_keras.Model):
           [B, M, V] float32.
         """
         ids, positions = features["masked_input_ids"], features["masked_lm_positions"]
-        hidden = self._encode(self.generator, ids, features, dropout or Dropout())  # [B·S, G]
-        flat = positions + tf.range(tf.shape(ids)[0])[:, None] * ids.shape[1]  # [B, M]
+        dropout = dropout or Dropout()
+        segments = features["segment_ids"]
+        embedded = self.embeddings(ids, segments, self._matmul_dtype, dropout)  # [B·S, E]
+        hidden = self.generator(embedded, features["input_mask"], dropout)  # [B·S, G]
+        flat = positions + tf.range(tf.shape(ids)[0])[:, None] * length_of(ids)  # [B, M]
         at_masks = tf.gather(hidden, tf.reshape(flat, [-1]))  # [B·M, G]
         logits = self.masked_lm_head(at_masks)  # [B·M, V]
         return tf.reshape(logits, [-1, positions.shape[1], logits.shape[-1]])  # [B, M, V]
@@ -168,9 +182,15 @@ class ElectraModel(tf_keras.Model):
         Returns:
           Logits [B, S] float32 (positive: replaced) and the sequence output [B, S, D].
         """
-        hidden = self._encode(self.discriminator, ids, features, dropout or Dropout())  # [B·S, D]
-        logits = tf.reshape(self.replaced_token_head(hidden), [-1, ids.shape[1]])  # [B, S]
-        return logits, tf.reshape(hidden, [-1, ids.shape[1], hidden.shape[-1]])  # [B, S, D]
+        return discriminate(
+            self.embeddings,
+            self.discriminator,
+            self.replaced_token_head,
+            ids,
+            features,
+            dtype=self._matmul_dtype,
+            dropout=dropout,
+        )
 
     def call(
         self,

@@ -14,6 +14,11 @@ from electra_cli.modeling.layers import Dense, Initializer, LayerNorm, gelu
 _MASKED_SCORE = -10000.0
 
 
+def length_of(ids: tf.Tensor) -> int | tf.Tensor:
+    """S of [B, S] ids: a number where it is known while tracing, else a scalar tensor."""
+    return ids.shape[1] if ids.shape[1] is not None else tf.shape(ids)[1]
+
+
 class Embeddings(tf.Module):
     """Word, position and type embeddings and their LayerNorm, shared by both networks.
 
@@ -53,7 +58,7 @@ class Embeddings(tf.Module):
         # add up B·S rows into two.
         is_second = tf.cast(segment_ids, tf.float32)[:, :, None]  # [B, S, 1]
         types = self.types[0] + is_second * (self.types[1] - self.types[0])  # [B, S, E]
-        total = words + types + self.positions[: ids.shape[1]]  # [B, S, E]
+        total = words + types + self.positions[: length_of(ids)]  # [B, S, E]
         flat = tf.reshape(total, [-1, total.shape[-1]])  # [B·S, E]
         return dropout(tf.cast(self.norm(flat), dtype), self._dropout)
 
@@ -86,7 +91,11 @@ class Block(tf.Module):
         self._attention_dropout = attention_dropout
 
     def _attend(
-        self, values: tf.Tensor, scores_mask: tf.Tensor, length: int, dropout: Dropout
+        self,
+        values: tf.Tensor,
+        scores_mask: tf.Tensor,
+        length: int | tf.Tensor,
+        dropout: Dropout,
     ) -> tf.Tensor:
         """[B·S, D] -> [B·S, D]; `scores_mask` is [B, 1, 1, S] float32, added to the scores."""
         hidden = values.shape[-1]
@@ -102,7 +111,11 @@ class Block(tf.Module):
         return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
 
     def __call__(
-        self, values: tf.Tensor, scores_mask: tf.Tensor, length: int, dropout: Dropout
+        self,
+        values: tf.Tensor,
+        scores_mask: tf.Tensor,
+        length: int | tf.Tensor,
+        dropout: Dropout,
     ) -> tf.Tensor:
         """[B·S, D] -> [B·S, D]."""
         attended = self.attention_output(self._attend(values, scores_mask, length, dropout))
@@ -161,5 +174,5 @@ class Encoder(tf.Module):
         values = self.project(embeddings) if self.project is not None else embeddings  # [B·S, D]
         masked = (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE  # [B, S]
         for block in self.blocks:
-            values = block(values, masked[:, None, None, :], input_mask.shape[1], dropout)
+            values = block(values, masked[:, None, None, :], length_of(input_mask), dropout)
         return values

@@ -115,7 +115,7 @@ class Checkpoint:
         try:
             status = tf.train.Checkpoint(**objects).read(str(self.prefix))
             status.expect_partial().assert_existing_objects_matched()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+        except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
             raise DataError(
                 f"checkpoint {self.prefix} cannot be loaded: {str(error).splitlines()[0]}",
                 hint="choose another checkpoint of the run",

@@ -99,3 +99,12 @@ def test_errors_come_before_tensorflow(run_folder: Path, tmp_path: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_trained_run(electra: Electra, trained: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    result = electra("export", trained, "--format", "huggingface", "--output", output, "--json")
+    assert result.code == 0, result.stderr
+    card = (output / "discriminator" / "README.md").read_text(encoding="utf-8")
+    assert "12 of batch size 8" in card
+    assert "| disc_auc | 0." in card

@@ -6,11 +6,12 @@ import json
 import random
 from pathlib import Path
 
-_WORDS = (
-    "the of and to in is that for it as was with be by on not he his but at are this have from or "
-    "had an they which one you were all her she there would their we him been has when who will "
-    "river mountain window kitchen winter summer machine language token sentence grammar history"
-).split()
+_TEXT = """
+the of and to in is that for it as was with be by on not he his but at are this have from or had an
+they which one you were all her she there would their we him been has when who will river mountain
+window kitchen winter summer machine language token sentence grammar history
+"""
+_WORDS = _TEXT.split()
 
 
 def make_documents(count: int, *, seed: int = 0, lines: int = 6) -> list[str]:
@@ -50,3 +51,8 @@ def folder_bytes(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names in a folder, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())

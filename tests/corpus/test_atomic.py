@@ -14,6 +14,7 @@ from electra_cli.corpus.atomic import (
     remove_temporaries,
 )
 from electra_cli.errors import TryAgainError
+from tests.corpus.corpora import names_in
 
 
 def test_a_file_is_replaced_whole_and_obeys_the_umask(tmp_path):
@@ -26,7 +27,7 @@ def test_a_file_is_replaced_whole_and_obeys_the_umask(tmp_path):
         os.umask(before)
     assert path.read_bytes() == "näw\r\n".encode()
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names_in(tmp_path) == ["a.txt"]
 
 
 def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
@@ -40,14 +41,14 @@ def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         atomic_write_bytes(path, b"new")
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert names_in(tmp_path) == ["a.txt"]
 
 
 def test_temporaries_of_a_killed_writer_are_removed(tmp_path):
     for name in (".a.txt.tmp", "b.tmp", "c.txt"):
         (tmp_path / name).touch()
     remove_temporaries(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == ["b.tmp", "c.txt"]
+    assert names_in(tmp_path) == ["b.tmp", "c.txt"]
 
 
 def hold(folder: str, held, release) -> None:
@@ -73,4 +74,4 @@ def test_a_folder_has_one_writer_until_it_is_killed(tmp_path):
         other.join()
     with locked_folder(tmp_path):
         pass
-    assert os.listdir(tmp_path) == []
+    assert names_in(tmp_path) == []

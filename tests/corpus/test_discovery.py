@@ -50,7 +50,7 @@ def test_order_of_the_inputs_does_not_matter(tmp_path):
 
 
 def test_what_is_missing_or_no_text(tmp_path):
-    with pytest.raises(InputMissingError, match="not found.*nowhere"):
+    with pytest.raises(InputMissingError, match=r"not found.*nowhere"):
         find_inputs([tmp_path / "nowhere"], exclude=tmp_path / "o")
     with pytest.raises(DataError, match="no text in"):
         find_inputs([tmp_path], exclude=tmp_path / "o")

@@ -98,8 +98,8 @@ def slow_reference(lines, length, rng):
             side = 1
             if not sides[0] or len(sides[0]) + len(line) < half:
                 side = 0
-            elif not sides[1] and len(sides[0]) < half and rng.random() < 0.5:
-                side = 0
+            elif not sides[1] and len(sides[0]) < half:
+                side = 0 if rng.random() < 0.5 else 1
             for token in line:
                 sides[side].append(token)
         while len(sides[0]) > length - 2:

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,7 @@ def words_of(folder: Path, split: str) -> set[str]:
     tokens = load_manifest(folder).vocab_path.read_text(encoding="utf-8").split("\n")
     text = [" ".join(tokens[id_] for id_ in row) for row in rows(folder, split)]
     joined = " ".join(text).replace(" ##", "").split()
-    return {
-        following for word, following in zip(joined, joined[1:], strict=False) if word == "document"
-    }
+    return {following for word, following in pairwise(joined) if word == "document"}
 
 
 def is_held_out(document: str, fraction: float) -> bool:
@@ -287,7 +286,7 @@ def test_progress_grows_to_the_whole(tmp_path, text):
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1)
-    assert [stage for _, stage in seen][0] == "training the vocabulary"
+    assert seen[0][1] == "training the vocabulary"
 
 
 def test_a_brought_vocabulary_keeps_its_ids(tmp_path, text):
@@ -325,7 +324,7 @@ def test_manifest_is_written_last(tmp_path, text, monkeypatch):
     original = os.fsync
 
     def record(handle: int) -> None:
-        names.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        names.append(Path(f"/proc/self/fd/{handle}").readlink().name)
         original(handle)
 
     monkeypatch.setattr(os, "fsync", record)

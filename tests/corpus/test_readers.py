@@ -97,7 +97,7 @@ def test_invalid_utf8_in_text_drops_the_document(tmp_path, slice_bytes):
 
 def test_invalid_utf8_in_json(tmp_path):
     path = write(tmp_path / "a.jsonl", b'{"text": "x"}\n{"text": "\\ud800"}\n{"text": "\xff"}\n')
-    with pytest.raises(DataError, match="line 2: invalid UTF-8 .an unpaired surrogate"):
+    with pytest.raises(DataError, match=r"line 2: invalid UTF-8 .an unpaired surrogate"):
         read(path)
     documents, counts = read(path, on_error="skip")
     assert documents == [["x"]]

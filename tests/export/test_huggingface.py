@@ -98,12 +98,19 @@ def test_files_and_parity(huggingface: Exported) -> None:
     assert 0 < huggingface.parity.max_abs_difference <= huggingface.parity.bound
 
 
+def test_files_are_as_readable_as_any_other(huggingface: Exported, tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    mode = (tmp_path / "any").stat().st_mode
+    assert {(huggingface.output / name).stat().st_mode for name in huggingface.files} == {mode}
+
+
 def test_tensors_are_float32_and_marked_for_pytorch(huggingface: Exported) -> None:
     path = huggingface.output / "generator" / "model.safetensors"
     with safe_open(path, framework="np") as file:
         assert file.metadata() == {"format": "pt"}
-        assert {file.get_tensor(name).dtype for name in file.keys()} == {np.dtype(np.float32)}
-        assert "generator_lm_head.weight" not in file.keys()
+        names = list(file.keys())
+        assert {file.get_tensor(name).dtype for name in names} == {np.dtype(np.float32)}
+        assert "generator_lm_head.weight" not in names
 
 
 LINES = [

@@ -49,7 +49,7 @@ def test_case_and_accents_are_apart(lowercase: bool, strip_accents: bool) -> Non
 
 
 def test_words_of_more_than_200_characters_are_unknown() -> None:
-    texts = ["ab" * 100, "ab" * 100 + "a", "é" * 200, "é" * 201]
+    texts = ["ab" * 100, "ab" * 100 + "a", "æ" * 200, "æ" * 201]
     rows = tokenize(texts, lowercase=False, strip_accents=False)
     assert [row[1:-1] == [IDS.unk] for row in rows] == [False, True, False, True]
 

@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 import pytest
 import tensorflow as tf
-from safetensors import SafetensorError
 
 from electra_cli.errors import (
     ConfigError,
@@ -20,7 +19,7 @@ from electra_cli.errors import (
     OutputError,
     TrainingError,
 )
-from electra_cli.export import huggingface, parity
+from electra_cli.export import parity
 from electra_cli.export.run import FORMATS, export
 from electra_cli.interop import huggingface as layout
 from electra_cli.interop.huggingface import Link
@@ -85,9 +84,9 @@ def test_a_difference_fails_the_export(
 def test_a_full_disk_leaves_nothing(
     one_run: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full = SafetensorError("I/O error: No space left on device (os error 28)")
-    monkeypatch.setattr(huggingface, "save_file", raising(full))
-    with pytest.raises(IOFailedError, match="No space left"):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(Path, "write_bytes", raising(full))
+    with pytest.raises(OSError, match="No space left"):
         export(checkpoint=one_run, format="huggingface", output=output)
     assert_nothing_left(output)
     full_too = tf.errors.ResourceExhaustedError(None, None, "variables; No space left on device")
@@ -130,11 +129,20 @@ def test_an_output_that_appears_meanwhile_is_kept(
     assert [path.name for path in output.parent.rglob("*")] == ["out", "mine.txt"]
 
 
-def test_a_damaged_checkpoint_is_bad_data(one_run: Path, output: Path, tmp_path: Path) -> None:
+def _flip_a_byte(shard: Path) -> None:
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 255
+    shard.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_flip_a_byte, Path.unlink])
+def test_a_damaged_checkpoint_is_bad_data(
+    one_run: Path, output: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
     damaged = tmp_path / "damaged"
     shutil.copytree(one_run, damaged)
     (shard,) = (damaged / "checkpoints").glob("*.data-*")
-    shard.write_bytes(shard.read_bytes()[:1000])
+    damage(shard)
     with pytest.raises(DataError, match="ckpt-7"):
         export(checkpoint=damaged, format="huggingface", output=output)
     assert_nothing_left(output)

@@ -1,0 +1,73 @@
+# Every target sets up what it needs in .venv; nothing is installed twice.
+#
+#   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
+#   make test    run the tests
+#   make check   lint, format, types, layers, spelling, generated pages
+#   make docs    write the reference pages, and build the site if mkdocs is installed
+#   make clean   remove build products; environments and runs stay
+
+PYTHON ?= python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --constraint constraints.txt
+RUN := runs/demo
+EXPORT := $(RUN)-huggingface
+PACKAGE := $(shell find electra_cli presets -type f -not -name '*.pyc')
+
+.PHONY: demo test check docs clean
+.NOTPARALLEL:
+
+# Stamps: an empty file that is newer than what the installation was made from.
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+	"Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is " + sys.version.split()[0] \
+	+ ". Name another one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt $(PACKAGE)
+	$(PIP) .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.created pyproject.toml constraints.txt
+	$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.created pyproject.toml constraints.txt
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/electra pretrain --preset tiny --model-dir $(RUN)
+	@if [ -e $(EXPORT) ]; then \
+	  echo "$(EXPORT) is there already; nothing is overwritten"; \
+	else \
+	  set -x; $(BIN)/electra export $(RUN) --format huggingface --output $(EXPORT); \
+	fi
+	$(BIN)/electra evaluate $(RUN)/checkpoints/ckpt-0 $(RUN)
+	@echo "$(CURDIR)/$(EXPORT)"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python docs/generate.py --check
+
+docs: $(VENV)/.check
+	$(BIN)/python docs/generate.py
+	@if $(BIN)/python -c 'import mkdocs' 2>/dev/null; then \
+	  set -x; $(BIN)/python -m mkdocs build --strict; \
+	else \
+	  echo "no site: for one, $(PIP) '.[docs]' and run make docs again"; \
+	fi
+
+clean:
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find electra_cli tests docs benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +

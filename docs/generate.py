@@ -1,0 +1,256 @@
+"""Writes the pages of docs/reference from the code, so that they cannot fall behind it.
+
+python docs/generate.py           writes the pages
+python docs/generate.py --check   ends with 1 if a page is not what it would write
+"""
+# ruff: noqa: E402
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import typer.main
+import yaml
+
+DOCS = Path(__file__).resolve().parent
+sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installed
+
+from electra_cli import errors
+from electra_cli.cli.app import app
+from electra_cli.config.keys import expected
+from electra_cli.config.load import available_presets, load_config
+from electra_cli.config.schema import leaf_fields, sections
+from electra_cli.metrics.names import METRICS
+from electra_cli.training import run_folder
+
+REFERENCE = DOCS / "reference"
+_NOTICE = "<!-- Written by docs/generate.py; do not edit. -->"
+
+# Exit codes that no class of errors.py stands for.
+_OTHER_CODES = {
+    0: "Done; also when a finished run is started again.",
+    1: "`electra evaluate --fail-under`: a metric is lower than its limit.",
+    130: "Interrupted from the keyboard.",
+}
+
+# The keys of RUN/metrics.jsonl besides the metrics; tests/docs/test_json_objects.py compares them.
+METRIC_LINES = {
+    "format_version": "version of this format, 1",
+    "kind": "`train` for a logged step, `validation` for an evaluation",
+    "step": "updates done",
+}
+TRAIN_LINES = {
+    "total_loss": "weighted sum of both losses, of this step's batch",
+    "masked_lm_loss": "the generator's, in nats a masked token",
+    "disc_loss": "the discriminator's, in nats a token",
+    "gradient_norm": "global norm before clipping",
+    "learning_rate": "the rate of this update",
+    "sequences_per_second": "since the second loop, without evaluation and saving",
+    "tokens_per_second": "the same in tokens, padding included",
+    "peak_share": "share of the measured matmul peak",
+}
+
+
+def pages() -> dict[str, str]:
+    """Returns every generated page by its file name."""
+    return {
+        "options.md": _options(),
+        "configuration.md": _configuration(),
+        "run-folder.md": _run_folder(),
+        "json.md": _json(),
+        "exit-codes.md": _exit_codes(),
+    }
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([_NOTICE, f"# {title}", *parts]) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    cells = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells
+    )
+
+
+def _options() -> str:
+    group = typer.main.get_command(app)
+    own = [p for p in group.params if not p.name.endswith("_completion")]  # those are Typer's
+    parts = [
+        "Every command also takes `-h` or `--help`. People read stderr; stdout stays empty unless "
+        "`--json` is given. The `electra` command itself takes:",
+        _table(("option", "meaning"), [(_code(p.opts), p.help) for p in own]),
+    ]
+    for name, command in group.commands.items():
+        annotations = inspect.get_annotations(command.callback, eval_str=True)
+        rows = [_option_row(parameter, annotations[parameter.name]) for parameter in command.params]
+        columns = ("argument or option", "value", "default", "meaning")
+        parts += [f"## electra {name}", command.help, _table(columns, rows)]
+    return _page("Commands and options", *parts)
+
+
+def _option_row(parameter: Any, annotation: Any) -> tuple[str, str, str, str]:
+    is_argument = parameter.param_type_name == "argument"
+    names = [parameter.metavar or parameter.name.upper()] if is_argument else parameter.opts
+    if getattr(parameter, "is_flag", False):
+        return _code([*names, *parameter.secondary_opts]), "", _default(parameter), parameter.help
+    value = "" if is_argument else _code([parameter.metavar or _placeholder(annotation)])
+    return _code(names), value, _default(parameter), parameter.help
+
+
+def _placeholder(annotation: Any) -> str:
+    """What stands for a value of this type: N for an integer and so on."""
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
+    for part in get_args(annotation):
+        if part is not type(None) and not isinstance(part, typer.models.ParameterInfo):
+            return _placeholder(part)
+    return {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}[annotation]
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    if getattr(parameter, "is_flag", False):
+        on, off = parameter.opts, parameter.secondary_opts
+        return _code(on if parameter.default else off) if off else "off"
+    return "" if parameter.default in (None, ()) else f"`{parameter.default}`"
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _configuration() -> str:
+    presets = {
+        name: load_config(preset=name, environment={}).config for name in available_presets()
+    }
+    dumped = {name: config.model_dump() for name, config in presets.items()}
+    parts = [
+        "A value comes from the first of these that sets it: the command line (an option such as "
+        "`--steps`, or `--set SECTION.KEY=VALUE`), an environment variable, the file given with "
+        "`--config`, the preset, the default below.",
+        "The environment variable of `train.batch_size` is `ELECTRA_TRAIN__BATCH_SIZE`, and so on "
+        "for every key. In a YAML file a section is a mapping:",
+        "```yaml\ntrain:\n  batch_size: 64\n  steps: 10000\n```",
+        "An unknown key or a value of the wrong type is an error that names the nearest key, and "
+        "exit code 2. Numbers are read by the rules of YAML 1.2, so `1e-4` is a number.",
+    ]
+    fields = leaf_fields()
+    for section, model in sections().items():
+        keys = [key for key in fields if key.startswith(f"{section}.")]
+        rows = [
+            (
+                f"`{key}`",
+                expected(fields[key]),
+                _value(fields[key].default),
+                fields[key].description,
+            )
+            for key in keys
+        ]
+        values = [
+            (
+                f"`{key}`",
+                *(_value(dumped[preset][section][key.partition(".")[2]]) for preset in presets),
+            )
+            for key in keys
+        ]
+        parts += [
+            f"## {section}",
+            (model.__doc__ or "").strip(),
+            _table(("key", "takes", "default", "meaning"), rows),
+            f"In the presets:\n\n{_table(('key', *presets), values)}",
+        ]
+    return _page("Configuration", *parts)
+
+
+def _value(value: Any) -> str:
+    return "`null`" if value is None else f"`{value}`"
+
+
+def _run_folder() -> str:
+    lines = [line for line in (run_folder.__doc__ or "").splitlines() if line.startswith("RUN/")]
+    rows = [
+        (f"`{path}`", meaning.strip()) for path, _, meaning in (x.partition(" ") for x in lines)
+    ]
+    return _page(
+        "Run folder",
+        "`electra pretrain --model-dir RUN` writes:",
+        _table(("path", "what it is"), rows),
+        "A folder with a `config.yaml` is a run. The same command again goes on from the newest "
+        "checkpoint; another configuration in the same folder is an error that lists the "
+        "differences, and nothing is overwritten. The number of checkpoints that are kept is "
+        "`train.keep_checkpoints`.",
+        "## metrics.jsonl",
+        "One JSON object a line. A value that is not a finite number is `null`. Every line has:",
+        _table(("key", "meaning"), _documented(METRIC_LINES)),
+        "A line of kind `train` also has:",
+        _table(("key", "meaning"), _documented(TRAIN_LINES)),
+        "A line of kind `validation` also has the metrics of the held-out split: "
+        f"{_code(METRICS)}.",
+    )
+
+
+def _documented(keys: dict[str, str]) -> list[tuple[str, str]]:
+    return [(f"`{key}`", meaning) for key, meaning in keys.items()]
+
+
+def json_objects() -> dict[str, dict[str, tuple[str, str]]]:
+    """Returns the keys of every object that `--json` prints, each with its type and meaning."""
+    text = (DOCS / "json_objects.yaml").read_text(encoding="utf-8")
+    return {
+        name: {key: (kind, meaning) for key, (kind, meaning) in keys.items()}
+        for name, keys in yaml.safe_load(text).items()
+    }
+
+
+def _json() -> str:
+    parts = [
+        "With `--json` a command prints exactly one JSON object on stdout, on failure too. There "
+        "is no NaN and no infinity in it: such a value is `null`.",
+        f"METRIC stands for each of {_code(METRICS)}.",
+    ]
+    for name, keys in json_objects().items():
+        title = name if name.startswith("on ") else f"electra {name}"
+        rows = [(f"`{key}`", kind, meaning) for key, (kind, meaning) in keys.items()]
+        parts += [f"## {title}", _table(("key", "type", "meaning"), rows)]
+    return _page("JSON objects", *parts)
+
+
+def _exit_codes() -> str:
+    codes = dict(_OTHER_CODES)
+    for error in errors.ElectraError.__subclasses__():
+        codes[error.exit_code] = inspect.cleandoc(error.__doc__ or "").splitlines()[0]
+    return _page(
+        "Exit codes",
+        "Schedulers decide by the exit code whether to start a job again, so it is part of the "
+        "interface. With `--json` the object of a failed command repeats it.",
+        _table(("code", "meaning"), [(str(code), codes[code]) for code in sorted(codes)]),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes or checks the pages and returns the exit code."""
+    stale = []
+    for name, text in pages().items():
+        path = REFERENCE / name
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+    if "--check" in arguments and stale:
+        sys.stderr.write(f"out of date: {', '.join(stale)}; run python docs/generate.py\n")
+        return 1
+    sys.stderr.write(f"{len(stale)} pages written\n" if stale else "all pages are up to date\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,121 @@
+"""docs/json_objects.yaml and the tables of docs/generate.py against what the commands print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from electra_cli.metrics.names import METRICS
+from tests.conftest import Electra, settings
+from tests.docs.pages import generator
+
+_TYPES = {
+    "text": str,
+    "integer": int,
+    "number": int | float,
+    "boolean": bool,
+    "list of text": list,
+    "number or null": int | float | None,
+}
+
+
+@pytest.fixture(scope="module")
+def documented() -> dict[str, dict[str, Any]]:
+    """The type of every key of every object, METRIC spelled out."""
+    objects = generator()["json_objects"]()
+    return {
+        name: {
+            key.replace("METRIC", metric): _TYPES[kind]
+            for key, (kind, _) in keys.items()
+            for metric in (METRICS if key.endswith("METRIC") else [""])
+        }
+        for name, keys in objects.items()
+    }
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a JSON object by their documented key."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for inner in value:
+            yield from leaves(inner, f"{path}[]")
+    else:
+        yield path, value
+
+
+def check(printed: dict[str, Any], keys: dict[str, Any]) -> None:
+    found = list(leaves(printed))
+    assert {key for key, _ in found} == set(keys)
+    wrong = [(key, value) for key, value in found if not isinstance(value, keys[key])]
+    assert not wrong
+    assert not [key for key, value in found if isinstance(value, bool) and keys[key] is not bool]
+
+
+def test_prepare_data(
+    electra: Electra, corpus: Path, tmp_path: Path, documented: dict[str, Any]
+) -> None:
+    result = electra(
+        "prepare-data", corpus, "--output", tmp_path / "data", "--vocab-size", 400,
+        "--workers", 1, "--json",
+    )  # fmt: skip
+    check(result.json, documented["prepare-data"])
+
+
+def test_pretrain(electra: Electra, trained: Path, data: Path, documented: dict[str, Any]) -> None:
+    again = electra(
+        "pretrain", "--preset", "tiny", "--data", data, "--model-dir", trained,
+        "--steps", 12, "--device", "cpu", *settings(), "--json",
+    )  # fmt: skip
+    check(again.json, documented["pretrain"])
+
+
+def test_dry_run(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -> None:
+    result = electra(
+        "pretrain", "--preset", "tiny", "--model-dir", tmp_path / "run", "--device", "cpu",
+        "--dry-run", *settings(), "--json",
+    )  # fmt: skip
+    check(result.json, documented["pretrain --dry-run"])
+
+
+def test_evaluate(electra: Electra, trained: Path, documented: dict[str, Any]) -> None:
+    result = electra("evaluate", trained, "--all", "--device", "cpu", "--json")
+    check(result.json, documented["evaluate"])
+
+
+def test_export(
+    electra: Electra, trained: Path, tmp_path: Path, documented: dict[str, Any]
+) -> None:
+    result = electra(
+        "export", trained, "--format", "huggingface", "--output", tmp_path / "hf", "--json"
+    )
+    check(result.json, documented["export"])
+
+
+def test_failure(electra: Electra, documented: dict[str, Any]) -> None:
+    result = electra("pretrain", "--preset", "tini", "--json")
+    assert result.code == 2
+    check(result.json, documented["on failure"])
+
+
+def test_metric_lines(trained: Path) -> None:
+    names = generator()
+    expected = {
+        "train": {*names["METRIC_LINES"], *names["TRAIN_LINES"]},
+        "validation": {*names["METRIC_LINES"], *METRICS},
+    }
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert {line["kind"] for line in lines} == set(expected)
+    for line in lines:
+        assert set(line) == expected[line["kind"]]
+
+
+def test_run_folder(trained: Path) -> None:
+    page = generator()["pages"]()["run-folder.md"]
+    written = {path.name for path in trained.iterdir()}
+    assert not [name for name in written if f"`RUN/{name}" not in page]

@@ -1,0 +1,73 @@
+"""The documentation says what the code does: generated pages, links, command lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from electra_cli.cli.app import app
+from electra_cli.config.load import available_presets, parse_set
+from electra_cli.config.schema import leaf_fields
+from electra_cli.metrics.names import METRICS
+from tests.docs.pages import DOCS, ROOT, all_pages, electra_commands, generator, relative_links
+
+PAGES = all_pages()
+
+
+def page_name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def test_the_reference_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generator()["main"](["--check"]) == 0, capsys.readouterr().err
+
+
+def test_a_stale_page_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = generator()["main"]
+    monkeypatch.setitem(main.__globals__, "REFERENCE", tmp_path)
+    assert main([]) == 0
+    assert main(["--check"]) == 0
+    page = tmp_path / "options.md"
+    page.write_text(page.read_text("utf-8").replace("--seed", "--sead"), "utf-8")
+    capsys.readouterr()
+    assert main(["--check"]) == 1
+    assert "options.md" in capsys.readouterr().err
+    assert "--sead" in page.read_text("utf-8")  # a check writes nothing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_links_lead_somewhere(page: Path) -> None:
+    missing = [link for link in relative_links(page) if not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_the_site_lists_every_page() -> None:
+    listed = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = [page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")]
+    assert not [page for page in pages if page not in listed and not page.startswith("adr/")]
+
+
+def test_commands_are_shown() -> None:
+    shown = {words[0] for page in PAGES for words in electra_commands(page)}
+    assert shown >= {"prepare-data", "pretrain", "evaluate", "export"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_shown_commands_parse(page: Path) -> None:
+    commands = typer.main.get_command(app).commands
+    for name, *arguments in electra_commands(page):
+        if name.startswith("-") or "--help" in arguments:
+            continue
+        assert name in commands, name
+        # Raises a usage error for an unknown option, a wrong type or a missing value.
+        values = commands[name].make_context(name, list(arguments)).params
+        for text in values.get("settings") or []:
+            assert parse_set(text).key in leaf_fields(), text
+        for text in values.get("fail_under") or []:
+            assert text.partition("=")[0] in METRICS, text
+        preset = values.get("preset")
+        assert preset is None or preset in available_presets() or preset.endswith(".yaml"), preset

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from electra_cli.corpus.manifest import load_manifest
+from electra_cli.inputs import order, rows
+
+
+def pipelines(count: int, replicas: int, batch: int) -> list[rows.Slice]:
+    local = replicas // count
+    return [rows.Slice(batch, replicas, index * local, local) for index in range(count)]
+
+
+def read(dataset, turns: int | None = None) -> list[dict[str, np.ndarray]]:
+    taken = dataset if turns is None else dataset.take(turns)
+    return [{name: value.numpy() for name, value in batch.items()} for batch in taken]
+
+
+def test_store_reads_across_shards(tmp_path: Path) -> None:
+    first = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    second = np.arange(100, 108, dtype=np.uint16).reshape(2, 4)
+    np.save(tmp_path / "a.npy", first)
+    np.save(tmp_path / "b.npy", second)
+    store = rows.RowStore([tmp_path / "a.npy", tmp_path / "b.npy"])
+    assert len(store) == 5
+    expected = np.concatenate([first, second])[[4, 0, 3, 2]]
+    np.testing.assert_array_equal(store.gather(np.array([4, 0, 3, 2])), expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_pipelines_share_every_batch_without_overlap(data: Path, count: int) -> None:
+    manifest = load_manifest(data)
+    batch, steps, start = 12, 4, 5
+    parts = [
+        read(rows.training_dataset(manifest, part, seed=1, start_step=start), steps * 6 // count)
+        for part in pipelines(count, 6, batch)
+    ]
+    for step in range(steps):
+        together = np.concatenate(
+            [b["example_index"] for part in parts for b in part if b["step"][0] == start + step]
+        )
+        first = (start + step) * batch
+        positions = np.arange(first, first + batch)
+        expected = order.examples_at(positions, examples=manifest.examples, seed=1)
+        np.testing.assert_array_equal(together, expected)
+
+
+def test_rows_are_those_of_the_index(data: Path) -> None:
+    manifest = load_manifest(data)
+    (batch,) = read(rows.training_dataset(manifest, rows.Slice(8), seed=0, start_step=0), 1)
+    store = rows.RowStore(manifest.paths_of("train"))
+    np.testing.assert_array_equal(batch["input_ids"], store.gather(batch["example_index"]))
+    assert batch["input_ids"].shape == (8, manifest.sequence_length)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_validation_reads_every_row_once(data: Path, count: int) -> None:
+    manifest = load_manifest(data)
+    batches = [
+        batch
+        for part in pipelines(count, 6, 24)
+        for batch in read(rows.validation_dataset(manifest, part))
+    ]
+    indices = np.concatenate([batch["example_index"] for batch in batches])
+    ids = np.concatenate([batch["input_ids"] for batch in batches])
+    np.testing.assert_array_equal(
+        np.sort(indices[indices >= 0]), np.arange(manifest.validation_examples)
+    )
+    assert (ids[indices < 0] == 0).all()
+    assert (ids[indices >= 0][:, 0] == manifest.special_ids.cls).all()
+    assert {batch["input_ids"].shape for batch in batches} == {(4, manifest.sequence_length)}

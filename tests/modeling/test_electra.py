@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from electra_cli.config.schema import Config
+from electra_cli.inputs import masking
+from electra_cli.modeling import losses
+from electra_cli.modeling.dropout import Dropout
+from electra_cli.modeling.electra import ElectraModel, sample_ids
+
+IDS = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
+TINY = Config().replaced(
+    {
+        "model.vocab_size": 4096,
+        "model.hidden_size": 128,
+        "model.num_layers": 4,
+        "model.num_attention_heads": 2,
+        "model.intermediate_size": 512,
+        "generator.size": 0.5,
+    }
+)
+
+
+def features(config: Config, rows: int = 16) -> masking.Features:
+    """A masked batch of random ids; rows of different lengths."""
+    length = config.data.sequence_length
+    generator = np.random.default_rng(0)
+    ids = generator.integers(5, config.model.vocab_size, (rows, length))
+    for row, end in zip(ids, generator.integers(length // 2, length + 1, rows), strict=True):
+        row[0], row[end // 2], row[end - 1] = IDS["cls"], IDS["sep"], IDS["sep"]
+        row[end:] = 0
+    return masking.mask_tokens(
+        masking.rows_to_features(tf.constant(ids), IDS["sep"]),
+        seed=tf.constant(0, tf.int64),
+        step=tf.constant(0, tf.int64),
+        examples=tf.range(rows, dtype=tf.int64),
+        mask_probability=0.15,
+        sampling="reference",
+        special_ids=IDS,
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_losses_at_step_0(seed: int) -> None:
+    config = TINY.replaced({"train.seed": seed})
+    batch = features(config, rows=32)
+    outputs = tf.function(ElectraModel(config).call)(batch)
+    masked = losses.masked_lm_cross_entropy(outputs["masked_lm_logits"], batch["masked_lm_ids"])
+    weights = batch["masked_lm_weights"]
+    masked_lm_loss = losses.masked_lm_loss(masked, weights, tf.reduce_sum(weights))
+    tokens = losses.discriminator_cross_entropy(outputs["disc_logits"], outputs["disc_labels"])
+    count = tf.reduce_sum(tf.cast(batch["input_mask"], tf.float32))
+    disc_loss = losses.discriminator_loss(tokens, batch["input_mask"], count)
+    assert float(masked_lm_loss) == pytest.approx(math.log(4096), rel=0.01)
+    assert float(disc_loss) == pytest.approx(math.log(2), rel=0.25)
+
+
+def test_both_networks_read_the_same_embeddings() -> None:
+    model = ElectraModel(TINY)
+    names = [variable.name for variable in model.trainable_variables]
+    assert len(names) == len(set(names))
+    assert sum("embeddings/" in name for name in names) == 5  # three tables, LayerNorm twice
+    batch = features(TINY, rows=2)
+    with tf.GradientTape(persistent=True) as tape:
+        generator = tf.reduce_sum(model.generate(batch))
+        discriminator = tf.reduce_sum(model.discriminate(batch["input_ids"], batch)[0])
+    for shared in (
+        model.embeddings.words,
+        model.embeddings.positions,
+        model.embeddings.types,
+        model.embeddings.norm.gamma,
+        model.embeddings.norm.beta,
+    ):
+        assert tape.gradient(generator, shared) is not None
+        assert tape.gradient(discriminator, shared) is not None
+
+
+def test_sampling_passes_no_gradient_to_the_generator() -> None:
+    model = ElectraModel(TINY)
+    batch = features(TINY, rows=2)
+    with tf.GradientTape() as tape:
+        disc_only = tf.reduce_sum(model(batch)["disc_logits"])
+    gradients = tape.gradient(disc_only, [v for v in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        belongs_to_generator = variable.name.startswith("generator")
+        assert (gradient is None) == belongs_to_generator, variable.name
+
+
+def test_what_the_generator_gets_right_counts_as_original() -> None:
+    batch = features(TINY, rows=4) | {}
+    batch["sampled_ids"] = batch["masked_lm_ids"]
+    outputs = ElectraModel(TINY)(batch)
+    np.testing.assert_array_equal(outputs["disc_inputs"], batch["input_ids"])
+    assert not outputs["disc_labels"].numpy().any()
+
+
+def test_padding_changes_nothing() -> None:
+    model = ElectraModel(TINY)
+    batch = features(TINY, rows=1)
+    ids = tf.where(tf.range(128)[None] < 40, batch["input_ids"], 0)
+    mask = tf.cast(ids != 0, tf.int32)
+    short = {"input_mask": mask[:, :40], "segment_ids": batch["segment_ids"][:, :40]}
+    padded = {"input_mask": mask, "segment_ids": batch["segment_ids"]}
+    logits, _ = model.discriminate(ids, padded)
+    expected, _ = model.discriminate(ids[:, :40], short)
+    np.testing.assert_allclose(logits[:, :40], expected, atol=1e-5)
+
+
+def test_samples_follow_the_distribution() -> None:
+    logits = tf.constant([[0.0, 1.0, -2.0, 0.5, -1e9]])
+    draws = 50_000
+    uniforms = tf.constant((np.arange(draws) + 0.5) / draws, tf.float32)
+    drawn = sample_ids(tf.repeat(logits, draws, axis=0), uniforms).numpy()
+    expected = tf.nn.softmax(logits)[0].numpy() * draws
+    np.testing.assert_allclose(np.bincount(drawn, minlength=5), expected, atol=1.5)
+
+
+def test_sampling_stays_inside_the_vocabulary() -> None:
+    almost_one = tf.constant([np.nextafter(np.float32(1), np.float32(0))])
+    assert int(sample_ids(tf.zeros([1, 30522]), almost_one)[0]) == 30521
+    assert int(sample_ids(tf.zeros([1, 30522]), tf.constant([0.0]))[0]) == 0
+
+
+class TestDropout:
+    def draw(self, *, step: int = 3, part: int = 0, calls: int = 1) -> np.ndarray:
+        dropout = Dropout(tf.constant(1), tf.constant(step), part)
+        for _ in range(calls):
+            result = dropout(tf.ones([50, 101]), 0.1)
+        return result.numpy()
+
+    def test_rate_and_scale(self) -> None:
+        values = Dropout(tf.constant(1), tf.constant(0))(tf.ones([400, 500]), 0.1).numpy()
+        assert abs((values == 0).mean() - 0.1) < 0.004
+        assert values.mean() == pytest.approx(1.0, abs=0.005)
+        assert np.unique(values).size == 2
+
+    def test_only_seed_step_part_and_call_decide(self) -> None:
+        np.testing.assert_array_equal(self.draw(), self.draw())
+        for other in (self.draw(step=4), self.draw(part=1), self.draw(calls=2)):
+            assert (self.draw() != other).any()
+
+    def test_the_same_inside_a_compiled_function(self) -> None:
+        def draw() -> tf.Tensor:
+            return Dropout(tf.constant(1), tf.constant(3))(tf.ones([50, 101]), 0.1)
+
+        np.testing.assert_array_equal(tf.function(draw, jit_compile=True)(), draw())
+
+    def test_off(self) -> None:
+        np.testing.assert_array_equal(Dropout()(tf.ones([4]), 0.9), tf.ones([4]))

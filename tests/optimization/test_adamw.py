@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from official.modeling import optimization
+
+from electra_cli.config.schema import Config
+from electra_cli.optimization.adamw import ElectraAdamW, learning_rate_of
+from electra_cli.optimization.registration import OptimizationConfig, optimization_config
+from electra_cli.optimization.schedule import ElectraSchedule
+
+
+def test_schedule_is_the_product_of_decay_and_warm_up() -> None:
+    schedule = ElectraSchedule(2e-4, steps=1000, warmup_steps=100)
+    for step, expected in ((0, 0.0), (50, 2e-4 * 0.95 * 0.5), (100, 1.8e-4), (1000, 0.0)):
+        assert float(schedule(tf.constant(step, tf.int64))) == pytest.approx(expected, rel=1e-6)
+    assert float(ElectraSchedule(2e-4, steps=10, warmup_steps=0)(tf.constant(0))) == pytest.approx(
+        2e-4
+    )
+
+
+def test_updates_against_the_formula() -> None:
+    generator = np.random.default_rng(0)
+    weights = {
+        "layer/kernel": generator.normal(size=(5, 3)),
+        "layer/bias": generator.normal(size=3),
+        "layer/LayerNorm/gamma": generator.normal(size=3),
+    }
+    variables = [tf.Variable(w.astype(np.float32), name=n) for n, w in weights.items()]
+    optimizer = ElectraAdamW(ElectraSchedule(1e-2, steps=10, warmup_steps=4))
+    moments = {name: (np.zeros_like(w), np.zeros_like(w)) for name, w in weights.items()}
+    for step in range(1, 6):
+        rate = 1e-2 * (1 - step / 10) * min(1, step / 4)
+        assert float(learning_rate_of(optimizer)) == pytest.approx(rate, rel=1e-6)
+        gradients = {name: generator.normal(size=w.shape) for name, w in weights.items()}
+        optimizer.apply_gradients(
+            [
+                (tf.constant(gradients[n], tf.float32), v)
+                for n, v in zip(weights, variables, strict=True)
+            ]
+        )
+        for name, gradient in gradients.items():
+            first, second = moments[name]
+            first = 0.9 * first + 0.1 * gradient
+            second = 0.999 * second + 0.001 * gradient**2
+            moments[name] = (first, second)
+            decay = 0.01 * weights[name] if name == "layer/kernel" else 0.0
+            weights[name] = weights[name] - rate * (first / (np.sqrt(second) + 1e-6) + decay)
+    for variable, expected in zip(variables, weights.values(), strict=True):
+        np.testing.assert_allclose(variable.numpy(), expected, rtol=2e-6, atol=1e-7)
+    assert int(optimizer.iterations) == 5
+
+
+def test_model_garden_builds_it_by_name() -> None:
+    config = Config().replaced({"optimizer.learning_rate": 3e-4, "train.steps": 20})
+    factory = optimization.OptimizerFactory(optimization_config(config))
+    optimizer = factory.build_optimizer(factory.build_learning_rate())
+    assert isinstance(optimizer, ElectraAdamW)
+    expected = 3e-4 * (1 - 1 / 20) / 10_000
+    assert float(learning_rate_of(optimizer)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_model_gardens_own_optimizers_still_build() -> None:
+    config = OptimizationConfig(
+        {
+            "optimizer": {"type": "adamw"},
+            "learning_rate": {"type": "constant", "constant": {"learning_rate": 0.1}},
+        }
+    )
+    factory = optimization.OptimizerFactory(config)
+    optimizer = factory.build_optimizer(factory.build_learning_rate())
+    assert float(learning_rate_of(optimizer)) == pytest.approx(0.1)
