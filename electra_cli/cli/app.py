@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,16 +52,16 @@ def run(arguments: list[str]) -> int:
             return error.code if isinstance(error.code, int) else 1
         if debug:
             traceback.print_exc()
-        return _report(error, as_json="--json" in arguments)
+        return _report(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _report(error: BaseException, *, as_json: bool) -> int:
+def _report(error: BaseException, arguments: list[str]) -> int:
     """Prints an error for people on stderr and, with --json, for scripts on stdout."""
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         message, hint, code = "interrupted", "", 130
     elif hasattr(error, "format_message"):  # a usage error of Typer's
-        message, hint, code = error.format_message(), _usage_hint(error), 2
+        message, hint, code = _usage_message(error, arguments), _usage_hint(error), 2
         if not message:  # no command was given: Typer has shown the help
             return code
     else:
@@ -68,10 +69,17 @@ def _report(error: BaseException, *, as_json: bool) -> int:
         message, hint, code = known.message, known.hint, known.exit_code
     with contextlib.suppress(OSError, ValueError):  # a closed stderr does not hide the code
         print_error(message, hint)
-    if as_json:
+    if "--json" in arguments:
         with contextlib.suppress(OSError, ValueError):
             emit_json({"error": {"message": message, "hint": hint, "exit_code": code}})
     return code
+
+
+def _usage_message(error: Any, arguments: list[str]) -> str:
+    """Typer's message, and the value that it leaves out."""
+    names = getattr(getattr(error, "param", None), "opts", [])
+    given = [b for a, b in itertools.pairwise(arguments) if a in names]
+    return error.format_message() + (f" (given: {given[-1]!r})" if given else "")
 
 
 def _usage_hint(error: BaseException) -> str:

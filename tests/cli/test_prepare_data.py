@@ -4,13 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from electra_cli.corpus.manifest import load_manifest
+from tests.conftest import read_only
 from tests.corpus.corpora import (
     make_documents,
     names_in,
@@ -167,24 +166,6 @@ def test_output_that_is_a_file(prepare, tmp_path, text, vocab):
 def test_output_of_another_preparation(prepare, text, vocab):
     assert prepare(text, "--vocab", vocab).code == 0
     prepare(text, "--vocab", vocab, "--no-lowercase").failed(73, "--lowercase was True", "--output")
-
-
-@contextmanager
-def read_only(folder: Path) -> Iterator[None]:
-    """Makes a folder read-only: by a mount for root, whom mode bits do not stop."""
-    if os.geteuid() != 0:
-        folder.chmod(0o555)
-        try:
-            yield
-        finally:
-            folder.chmod(0o755)
-        return
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=True)
-    try:
-        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
 
 
 def test_read_only_output(electra, tmp_path, text, vocab):

@@ -84,7 +84,7 @@ def test_sampling_passes_no_gradient_to_the_generator() -> None:
     batch = features(TINY, rows=2)
     with tf.GradientTape() as tape:
         disc_only = tf.reduce_sum(model(batch)["disc_logits"])
-    gradients = tape.gradient(disc_only, [v for v in model.trainable_variables])
+    gradients = tape.gradient(disc_only, list(model.trainable_variables))
     for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
         belongs_to_generator = variable.name.startswith("generator")
         assert (gradient is None) == belongs_to_generator, variable.name

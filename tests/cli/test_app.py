@@ -1,0 +1,79 @@
+"""What every command has in common, in processes of their own: start-up and exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from electra_cli import __version__
+from tests.conftest import Electra
+
+CHECK = """
+import sys
+from electra_cli.cli.app import run
+code = run(sys.argv[1:])
+heavy = sorted({"tensorflow", "tf_keras", "official", "orbit", "torch"} & set(sys.modules))
+print("HEAVY", heavy, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["pretrain", "--help"], 0),
+        (["prepare-data", "nowhere", "--output", "o"], 66),
+        (["pretrain", "--preset", "none", "--json"], 2),
+        (["pretrain", "--preset", "small", "--data", "nowhere"], 65),
+        (["evaluate", "nowhere"], 66),
+        (["export", "nowhere", "--format", "huggingface", "--output", "o"], 66),
+    ],
+)
+def test_tensorflow_is_not_imported(arguments: list[str], code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert "HEAVY []" in done.stderr
+
+
+def test_version(electra: Electra) -> None:
+    result = electra("--version")
+    assert (result.code, result.stdout) == (0, f"electra {__version__}\n")
+
+
+def test_no_command_and_unknown_command(electra: Electra) -> None:
+    assert electra().code == 2
+    electra("pretran", "--json").failed(2, "pretran")
+
+
+def test_quiet_prints_only_errors(electra: Electra) -> None:
+    result = electra("evaluate", "nowhere", "--quiet")
+    assert result.code == 66
+    assert result.stderr.startswith("error: ")
+
+
+def test_debug_shows_the_traceback(electra: Electra) -> None:
+    assert "Traceback" in electra("evaluate", "nowhere", "--debug").stderr
+
+
+def test_unexpected_errors_have_exit_code_70(
+    electra: Electra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the moon is full")
+
+    monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", fail)
+    electra("evaluate", "nowhere", "--json").failed(70, "the moon is full", "--debug")
+
+
+def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", interrupt)
+    assert electra("evaluate", "nowhere", "--json").json["error"]["exit_code"] == 130

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from electra_cli.metrics.names import METRICS
+from tests.conftest import Electra
+
+
+def numbers(metrics: dict[str, float | None]) -> dict[str, float]:
+    """Metrics with NaN for what JSON says as null: precision before anything is predicted."""
+    return {k: float("nan") if v is None else v for k, v in metrics.items()}
+
+
+def close(metrics: dict[str, float | None]):  # noqa: ANN201
+    return pytest.approx(numbers(metrics), rel=1e-5, nan_ok=True)
+
+
+def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
+    result = electra("evaluate", trained, "--all", "--device", "cpu", "--json")
+    assert result.code == 0, result.stderr
+    found = result.json
+    assert found["command"] == "evaluate"
+    assert [c["step"] for c in found["checkpoints"]] == [0, 4, 8, 12]
+    assert all(tuple(c["metrics"]) == METRICS for c in found["checkpoints"])
+    for column in ("step 0", "step 12", "disc_auc"):
+        assert column in result.stderr
+
+
+def test_the_newest_by_default_with_the_numbers_of_training(
+    electra: Electra, trained: Path
+) -> None:
+    (found,) = electra("evaluate", trained, "--device", "cpu", "--json").json["checkpoints"]
+    during = json.loads((trained / "result.json").read_text())["evaluation"]
+    assert numbers(found["metrics"]) == close(during)
+    prefix = trained / "checkpoints" / "ckpt-12"
+    (named,) = electra("evaluate", prefix, "--device", "cpu", "--json").json["checkpoints"]
+    assert named == found
+
+
+def test_two_replicas_give_the_same_metrics(electra: Electra, trained: Path) -> None:
+    (one,) = electra("evaluate", trained, "--device", "cpu", "--json").json["checkpoints"]
+    (two,) = electra("evaluate", trained, "--device", "cpu:2", "--json").json["checkpoints"]
+    assert numbers(two["metrics"]) == close(one["metrics"])
+
+
+def test_fail_under(electra: Electra, trained: Path) -> None:
+    options = ["--device", "cpu", "--json"]
+    passed = electra("evaluate", trained, *options, "--fail-under", "disc_auc=0.01")
+    assert passed.code == 0
+    missed = electra(
+        "evaluate", trained, *options,
+        "--fail-under", "disc_auc=0.999", "--fail-under", "replaced_rate=0.001",
+    )  # fmt: skip
+    assert missed.code == 1
+    assert "disc_auc is" in missed.stderr
+    assert "replaced_rate is" not in missed.stderr
+    assert missed.json["checkpoints"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["nowhere"], 66, ["nowhere"]),
+        (["nowhere", "--fail-under", "auc=0.5"], 2, ["auc", "disc_auc"]),
+        (["nowhere", "--fail-under", "disc_auc=high"], 2, ["high"]),
+        (["nowhere", "--device", "abacus"], 2, ["abacus"]),
+    ],
+)
+def test_bad_input(electra: Electra, options: list[str], code: int, words: list[str]) -> None:
+    electra("evaluate", *options, "--json").failed(code, *words)
+
+
+def test_a_folder_that_is_no_run(electra: Electra, tmp_path: Path) -> None:
+    electra("evaluate", tmp_path, "--json").failed(65, "config.yaml")
+
+
+def test_data_with_another_vocabulary(
+    electra: Electra, trained: Path, corpus: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    options = ["--output", other, "--vocab-size", 300, "--sequence-length", 32, "--workers", 1]
+    assert electra("prepare-data", corpus, *options).code == 0
+    result = electra("evaluate", trained, "--data", other, "--device", "cpu", "--json")
+    result.failed(65, "vocabulary", "300", "600")
+
+
+def test_data_that_moved_away(electra: Electra, trained: Path, tmp_path: Path) -> None:
+    result = electra("evaluate", trained, "--data", tmp_path, "--device", "cpu", "--json")
+    result.failed(65, str(tmp_path))

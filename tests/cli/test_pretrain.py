@@ -1,0 +1,220 @@
+"""`electra pretrain`, in process, on a model that trains in seconds."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Electra, read_only, settings
+
+PUBLISHED = {  # b.1 of the size table: discriminator with head, joint trainable
+    "small": 14_196_219,
+    "small-plus-plus": 23_122_875,
+    "base": 119_386_427,
+    "large": 354_655_291,
+}
+KEYS = {
+    "command", "run_dir", "preset", "device", "replicas", "precision", "start_step", "final_step",
+    "parameters", "flops_per_token", "losses", "sequences_per_second", "tokens_per_second",
+    "matmul_peak_share", "peak_memory_bytes", "seconds", "checkpoint", "state_sha256", "evaluation",
+}  # fmt: skip
+
+
+@pytest.fixture
+def pretrain(electra: Electra, data: Path, tmp_path: Path):
+    """Runs twelve steps in a run folder of this test, more options at will."""
+
+    def call(*options: object, model_dir: str = "run"):
+        fixed = ["--preset", "tiny", "--data", data, "--steps", 12, "--device", "cpu", "--json"]
+        run = tmp_path / model_dir
+        return electra("pretrain", *fixed, "--model-dir", run, *settings(), *options)
+
+    return call
+
+
+def test_json_and_files_of_a_run(pretrain, tmp_path: Path) -> None:
+    result = pretrain()
+    assert result.code == 0, result.stderr
+    found = result.json
+    assert set(found) == KEYS
+    assert found["start_step"] == 0
+    assert found["final_step"] == 12
+    assert found["replicas"] == 1
+    assert found["losses"]["total_loss"] == pytest.approx(
+        found["losses"]["masked_lm_loss"] + 50 * found["losses"]["disc_loss"], rel=1e-4
+    )
+    run = tmp_path / "run"
+    steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [s["step"] for s in steps if s["kind"] == "train"] == [2, 4, 6, 8, 10, 12]
+    assert [s["step"] for s in steps if s["kind"] == "validation"] == [0, 8, 12]
+    names = {path.name for path in (run / "checkpoints").glob("*.index")}
+    assert names == {"ckpt-0.index", "ckpt-4.index", "ckpt-8.index", "ckpt-12.index"}
+    assert list((run / "tensorboard").rglob("events*"))
+    # A finished run prints its result again and does nothing.
+    again = pretrain()
+    assert again.code == 0
+    assert again.json == found
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(pretrain) -> None:
+    one, two = pretrain(model_dir="one").json, pretrain(model_dir="two").json
+    other = pretrain("--seed", 1, model_dir="other").json
+    assert one["state_sha256"] == two["state_sha256"]
+    assert one["evaluation"] == two["evaluation"]
+    assert one["state_sha256"] != other["state_sha256"]
+
+
+def test_a_stopped_run_resumes_exactly(pretrain) -> None:
+    whole = pretrain(model_dir="whole").json
+    stopped = pretrain("--stop-at-step", 5, model_dir="parts").json
+    assert stopped["final_step"] == 5
+    resumed = pretrain(model_dir="parts")
+    assert "resuming at step 5" in resumed.stderr
+    assert resumed.json["start_step"] == 5
+    assert resumed.json["state_sha256"] == whole["state_sha256"]
+    assert resumed.json["evaluation"] == whole["evaluation"]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_other_precisions_train(pretrain, precision: str) -> None:
+    found = pretrain("--precision", precision).json
+    assert found["precision"] == precision
+    assert found["final_step"] == 12
+    assert math.isfinite(found["losses"]["total_loss"])
+
+
+def test_two_virtual_replicas_and_accumulation(pretrain) -> None:
+    found = pretrain("--device", "cpu:2", "--set", "train.accumulation_steps=2").json
+    assert found["replicas"] == 2
+    assert found["final_step"] == 12
+
+
+def test_a_changed_configuration_is_refused_with_a_diff(pretrain) -> None:
+    assert pretrain("--stop-at-step", 2).code == 0
+    pretrain("--learning-rate", 0.1).failed(2, "optimizer.learning_rate", "0.0005 -> 0.1")
+    pretrain("--gin-param", "mask_tokens.mask_token_probability = 0.5").failed(2, "gin")
+    assert pretrain("--set", "train.checkpoint_every=3", "--stop-at-step", 3).code == 0
+
+
+def test_gin_binds_functions_and_is_recorded(pretrain, tmp_path: Path) -> None:
+    plain = pretrain("--stop-at-step", 2, model_dir="plain").json
+    bound = pretrain(
+        "--stop-at-step", 2, "--gin-param", "mask_tokens.mask_token_probability = 0.0",
+        model_dir="bound",
+    ).json  # fmt: skip
+    assert bound["losses"] != plain["losses"]
+    assert "mask_token_probability = 0.0" in (tmp_path / "bound" / "bindings.gin").read_text()
+    pretrain("--gin-param", "nothing.at_all = 1", model_dir="bad").failed(2, "nothing")
+    pretrain("--gin-file", tmp_path / "no.gin", model_dir="bad").failed(66, "no.gin")
+
+
+@pytest.mark.parametrize("preset", ["tiny", *PUBLISHED])
+def test_dry_run_of_every_preset(electra: Electra, tmp_path: Path, preset: str) -> None:
+    run = tmp_path / "run"
+    options = ["--preset", preset, "--model-dir", run, "--device", "cpu", "--dry-run", "--json"]
+    result = electra("pretrain", *options)
+    assert result.code == 0, result.stderr
+    parameters = result.json["parameters"]
+    parts = ("generator", "discriminator", "shared")
+    assert parameters["total"] == sum(parameters[part] for part in parts)
+    if preset in PUBLISHED:
+        assert parameters["total"] == PUBLISHED[preset]
+    assert "FLOPs a token" in result.stderr
+    assert not run.exists()
+
+
+def test_a_long_warm_up_is_a_warning_that_names_both(electra: Electra, tmp_path: Path) -> None:
+    options = ["--preset", "small", "--steps", 50, "--device", "cpu", "--dry-run"]
+    result = electra("pretrain", *options, "--model-dir", tmp_path / "run")
+    assert result.code == 0
+    assert "10000" in result.stderr.replace(",", "")
+    assert "train.steps 50" in result.stderr
+
+
+class TestBadInput:
+    """What can be decided without devices, and costs no start of TensorFlow."""
+
+    def refuse(self, electra: Electra, tmp_path: Path, code: int, *words: str, options=()):
+        fixed = ["--model-dir", tmp_path / "run", "--json"]
+        electra("pretrain", *fixed, *options).failed(code, *words)
+        assert not (tmp_path / "run").exists()
+
+    @pytest.mark.parametrize(
+        ("options", "code", "words"),
+        [
+            (["--preset", "smal"], 2, ["smal", "small"]),
+            (["--preset", "small"], 2, ["--data", "prepare-data"]),
+            (["--preset", "tiny", "--set", "train.stepz=3"], 2, ["train.stepz", "train.steps"]),
+            (["--preset", "tiny", "--set", "train.steps=many"], 2, ["train.steps", "many"]),
+            (["--preset", "tiny", "--steps", "many"], 2, ["--steps", "many"]),
+            (["--preset", "tiny", "--no-such-option"], 2, ["--no-such-option"]),
+            (["--preset", "tiny", "--device", "cuda"], 2, ["cuda", "gpu"]),
+            (["--preset", "tiny", "--stop-at-step", 10**6], 2, ["--stop-at-step"]),
+            (
+                ["--preset", "tiny", "--batch-size", 30, "--device", "cpu:4"],
+                2,
+                ["30", "4 replicas", "32"],
+            ),
+            (["--preset", "tiny", "--config", "nowhere.yaml"], 66, ["nowhere.yaml"]),
+            (["--preset", "tiny", "--data", "nowhere"], 65, ["nowhere", "prepare-data"]),
+        ],
+    )
+    def test_usage(
+        self, electra: Electra, tmp_path: Path, options: list, code: int, words: list[str]
+    ) -> None:
+        self.refuse(electra, tmp_path, code, *words, options=options)
+
+    def test_data_of_another_length(self, electra: Electra, tmp_path: Path, data: Path) -> None:
+        options = ["--preset", "tiny", "--data", data]
+        words = ["data.sequence_length", "128", "32"]
+        self.refuse(electra, tmp_path, 2, *words, options=options)
+
+    def test_another_vocabulary_size(self, electra: Electra, tmp_path: Path, data: Path) -> None:
+        options = ["--preset", "tiny", "--data", data, *settings("model.vocab_size=700")]
+        self.refuse(electra, tmp_path, 2, "model.vocab_size", "700", options=options)
+
+    def test_a_folder_that_is_no_run(self, electra: Electra, tmp_path: Path, data: Path) -> None:
+        (tmp_path / "thesis.txt").write_text("years of work")
+        options = ["--preset", "tiny", "--data", data, "--model-dir", tmp_path, *settings()]
+        electra("pretrain", *options, "--json").failed(73, "config.yaml")
+        assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+    def test_read_only_model_dir(self, electra: Electra, data: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        options = ["--preset", "tiny", "--data", data, "--model-dir", folder / "run"]
+        with read_only(folder):
+            electra("pretrain", *options, *settings(), "--json").failed(73, str(folder))
+
+    def test_missing_gpu_lists_what_is_there(
+        self, electra: Electra, tmp_path: Path, data: Path
+    ) -> None:
+        options = ["--preset", "tiny", "--data", data, *settings(), "--device", "gpu:7"]
+        electra("pretrain", *options, "--model-dir", tmp_path / "run", "--json").failed(
+            2, "gpu:7", "cpu"
+        )
+
+    def test_multi_worker_needs_a_cluster_and_does_not_resume(
+        self, electra: Electra, trained: Path, data: Path, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        run = tmp_path / "run"
+        shutil.copytree(trained, run)
+        fixed = ["--preset", "tiny", "--data", data, "--steps", 12, *settings(), "--json"]
+        options = [*fixed, "--device", "multi-worker", "--model-dir", run]
+        monkeypatch.delenv("TF_CONFIG", raising=False)
+        electra("pretrain", *options).failed(2, "TF_CONFIG")
+        cluster = {"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+        electra("pretrain", *options).failed(2, "multi-worker", "resum")
+
+    def test_environment_variables(
+        self, electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ELECTRA_TRAIN__STEPS", "few")
+        words = ["ELECTRA_TRAIN__STEPS", "few"]
+        self.refuse(electra, tmp_path, 2, *words, options=["--preset", "tiny"])
