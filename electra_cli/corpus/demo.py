@@ -24,13 +24,13 @@ from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.pipeline import OnProgress, prepare_data
 from electra_cli.errors import DataError, OutputError
 
-VOCAB_SIZE = 4096
+VOCAB_SIZE = 16384
 SEQUENCE_LENGTH = 128
 # More than the default: half a percent of so little text would leave the metrics to chance.
 VALIDATION_FRACTION = 0.03
 
 # To be raised with every change of what the corpus holds or of how it is prepared.
-_DEMO_VERSION = 1
+_DEMO_VERSION = 2
 _FEWEST_WORDS = 13
 # Installed packages, and code whose docstrings are few or are test data.
 _SKIPPED_FOLDERS = {
