@@ -53,6 +53,8 @@ def run(arguments: list[str]) -> int:
         if debug:
             traceback.print_exc()
         return _report(error, arguments)
+    if code == 130:  # Typer has turned an interruption into a code
+        return _report(KeyboardInterrupt(), arguments)
     return code if isinstance(code, int) else 0
 
 

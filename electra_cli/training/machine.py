@@ -9,8 +9,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from electra_cli.config.schema import Precision
+from electra_cli.modeling.budget import Compute
 
-def resolve_precision(wanted: str, strategy: tf.distribute.Strategy) -> str:
+
+def resolve_precision(wanted: Precision, strategy: tf.distribute.Strategy) -> Compute:
     """Turns "auto" into bfloat16 where the hardware multiplies it, else into float32."""
     if wanted != "auto":
         return wanted

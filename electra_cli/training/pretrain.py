@@ -16,7 +16,7 @@ from electra_cli.config.schema import check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import finite
-from electra_cli.modeling.budget import Budget, budget_of, epochs_of
+from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training import actions, machine
 from electra_cli.training.experiment import compose
@@ -54,7 +54,7 @@ class Outlook:
     budget: Budget
     device: str
     replicas: int
-    precision: str
+    precision: Compute
     epochs: float | None
     peak_flops: float
     start_step: int

@@ -14,7 +14,7 @@ def numbers(metrics: dict[str, float | None]) -> dict[str, float]:
     return {k: float("nan") if v is None else v for k, v in metrics.items()}
 
 
-def close(metrics: dict[str, float | None]):  # noqa: ANN201
+def close(metrics: dict[str, float | None]):
     return pytest.approx(numbers(metrics), rel=1e-5, nan_ok=True)
 
 
