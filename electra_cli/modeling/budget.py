@@ -153,7 +153,7 @@ def _memory_bytes(config: Config, parameters: int, replicas: int, precision: Com
       + activations kept for the backward pass, rows × positions × value size ×
         [per network: 3E (embeddings) + L · (9h + 2f + 5/2·H·S)]
       + rows × M × 4V float32 values of the generator's output: logits, softmax, their gradient,
-        Gumbel noise
+        cumulative distribution
     The term of a layer is that of Korthikanti et al. (2022), "Reducing Activation Recomputation in
     Large Transformer Models", equation 2, with f for 4h.
     """
