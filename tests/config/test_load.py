@@ -247,8 +247,8 @@ def test_record_reads_back_unchanged(tmp_path: Path) -> None:
 
 def test_differences() -> None:
     old = load().config
-    new = load(sets=["train.seed=7", "generator.size=0.25"]).config
-    assert diff_configs(old, new) == [("generator.size", 0.5, 0.25), ("train.seed", 0, 7)]
+    new = load(sets=["train.seed=7", "generator.size=0.75"]).config
+    assert diff_configs(old, new) == [("generator.size", 0.25, 0.75), ("train.seed", 0, 7)]
     assert diff_configs(old, old.model_copy(update={"preset": "other"})) == []
 
 
