@@ -146,7 +146,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("options", "code", "words"),
         [
-            (["--preset", "smal"], 2, ["smal", "small"]),
+            (["--preset", "smal1"], 2, ["smal1", "small"]),
             (["--preset", "small"], 2, ["--data", "prepare-data"]),
             (["--preset", "tiny", "--set", "train.stepz=3"], 2, ["train.stepz", "train.steps"]),
             (["--preset", "tiny", "--set", "train.steps=many"], 2, ["train.steps", "many"]),
