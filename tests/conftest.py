@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -26,6 +27,14 @@ def _two_virtual_cpus() -> None:
 
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _old_graphs_cost_no_time() -> Iterator[None]:
+    """Traced graphs stay in memory; frozen, the collector does not walk them again and again."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass(frozen=True)
