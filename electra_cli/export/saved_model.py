@@ -14,6 +14,7 @@ from electra_cli.export.card import saved_model_card
 from electra_cli.export.in_graph_tokenizer import InGraphTokenizer
 from electra_cli.export.source import Source
 from electra_cli.modeling.electra import ElectraModel, discriminate
+from electra_cli.modeling.fused import plain_operations
 
 
 def _ids(name: str) -> tf.TensorSpec:
@@ -56,7 +57,10 @@ class ServedDiscriminator(tf.Module):
         self, ids: tf.Tensor, mask: tf.Tensor, segments: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         features = {"input_mask": mask, "segment_ids": segments}
-        logits, sequence = discriminate(self._embeddings, self._encoder, self._head, ids, features)
+        with plain_operations():  # a server may have no XLA, a fine-tuner needs gradients
+            logits, sequence = discriminate(
+                self._embeddings, self._encoder, self._head, ids, features
+            )
         return {"logits": logits, "sequence_output": sequence}
 
 

@@ -15,7 +15,10 @@ from electra_cli.config.schema import Config
 from electra_cli.inputs.masking import scatter_ids
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.encoder import Embeddings, Encoder, length_of
-from electra_cli.modeling.layers import Dense, LayerNorm, gelu, glorot_uniform, truncated_normal
+from electra_cli.modeling.fused import chunk_weights, gelu
+from electra_cli.modeling.layers import Dense, LayerNorm, glorot_uniform, truncated_normal
+
+_CHUNK = 256  # of the vocabulary, in sampling
 
 
 class MaskedLMHead(tf.Module):
@@ -32,7 +35,8 @@ class MaskedLMHead(tf.Module):
 
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         """[N, G] in the compute type -> [N, V] float32 logits."""
-        predicted = self.norm(gelu(self.dense(values)))  # [N, E]
+        activated = gelu(self.dense(values))  # [N, E]
+        predicted = self.norm.then_dropout(activated, Dropout().draw(0.0))  # [N, E]
         words = tf.cast(self._embeddings.words, values.dtype)  # [V, E]
         logits = tf.matmul(predicted, words, transpose_b=True)  # [N, V]
         return tf.cast(logits, tf.float32) + self.bias
@@ -57,7 +61,8 @@ def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Draws one token a row from softmax(logits) by inverting the cumulative distribution.
 
     The distribution is the one of the reference's Gumbel-max at temperature 1, with one random
-    number a position instead of V.
+    number a position instead of V. The vocabulary is searched in two steps, first for the chunk
+    and then within it, so nothing of the size of the logits is written.
 
     Args:
       logits: [N, V] float32.
@@ -66,11 +71,21 @@ def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     Returns:
       [N] int32.
     """
-    weights = tf.exp(logits - tf.reduce_max(logits, axis=-1, keepdims=True))  # [N, V]
-    cumulative = tf.cumsum(weights, axis=-1)  # [N, V]
-    threshold = uniforms * cumulative[:, -1]  # [N]
-    chosen = tf.searchsorted(cumulative, threshold[:, None], side="right")  # [N, 1]
-    return tf.minimum(tf.squeeze(chosen, axis=-1), logits.shape[-1] - 1)  # [N]
+    highest = tf.reduce_max(logits, axis=-1, keepdims=True)  # [N, 1]
+    chunks = tf.cumsum(chunk_weights(logits, highest, size=_CHUNK), axis=-1)  # [N, C]
+    threshold = uniforms[:, None] * chunks[:, -1:]  # [N, 1]
+    chunk = _first_above(chunks, threshold)  # [N, 1]
+    before = tf.gather(tf.pad(chunks, [[0, 0], [1, 0]]), chunk, batch_dims=1)  # [N, 1]
+    ids = tf.minimum(chunk * _CHUNK + tf.range(_CHUNK), logits.shape[-1] - 1)  # [N, _CHUNK]
+    weights = tf.exp(tf.gather(logits, ids, batch_dims=1) - highest)  # [N, _CHUNK]
+    within = before + tf.cumsum(weights, axis=-1)  # [N, _CHUNK]
+    return tf.gather(ids, _first_above(within, threshold), batch_dims=1)[:, 0]  # [N]
+
+
+def _first_above(cumulative: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
+    """The first column above the threshold, or the last one; [N, C] and [N, 1] -> [N, 1]."""
+    found = tf.searchsorted(cumulative, threshold, side="right")  # [N, 1]
+    return tf.minimum(found, cumulative.shape[-1] - 1)
 
 
 def discriminate(

@@ -9,9 +9,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.layers import Dense, Initializer, LayerNorm, gelu
-
-_MASKED_SCORE = -10000.0
+from electra_cli.modeling.fused import attention_weights, gelu
+from electra_cli.modeling.layers import Dense, Initializer, LayerNorm
 
 
 def length_of(ids: tf.Tensor) -> int | tf.Tensor:
@@ -60,7 +59,7 @@ class Embeddings(tf.Module):
         types = self.types[0] + is_second * (self.types[1] - self.types[0])  # [B, S, E]
         total = words + types + self.positions[: length_of(ids)]  # [B, S, E]
         flat = tf.reshape(total, [-1, total.shape[-1]])  # [B·S, E]
-        return dropout(tf.cast(self.norm(flat), dtype), self._dropout)
+        return tf.cast(self.norm.then_dropout(flat, dropout.draw(self._dropout)), dtype)
 
 
 class Block(tf.Module):
@@ -90,39 +89,31 @@ class Block(tf.Module):
         self._hidden_dropout = hidden_dropout
         self._attention_dropout = attention_dropout
 
-    def _attend(
-        self,
-        values: tf.Tensor,
-        scores_mask: tf.Tensor,
-        length: int | tf.Tensor,
-        dropout: Dropout,
-    ) -> tf.Tensor:
-        """[B·S, D] -> [B·S, D]; `scores_mask` is [B, 1, 1, S] float32, added to the scores."""
+    def _attend(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+        """[B·S, D] -> [B·S, D]."""
         hidden = values.shape[-1]
         size = hidden // self._heads
         projected = self.query_key_value(values)  # [B·S, 3·D]
-        split = tf.reshape(projected, [-1, length, 3, self._heads, size])  # [B, S, 3, H, K]
+        split = tf.reshape(
+            projected, [-1, length_of(input_mask), 3, self._heads, size]
+        )  # [B, S, 3, H, K]
         query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
         scores = tf.matmul(query, key, transpose_b=True)  # [B, H, S, S]
-        scores = tf.cast(scores, tf.float32) * size**-0.5 + scores_mask
-        weights = tf.cast(tf.nn.softmax(scores), values.dtype)  # [B, H, S, S]
-        weights = dropout(weights, self._attention_dropout)
+        draw = dropout.draw(self._attention_dropout)
+        weights = attention_weights(
+            scores, input_mask, draw.key, scale=size**-0.5, rate=draw.rate
+        )  # [B, H, S, S]
         context = tf.matmul(weights, value)  # [B, H, S, K]
         return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
 
-    def __call__(
-        self,
-        values: tf.Tensor,
-        scores_mask: tf.Tensor,
-        length: int | tf.Tensor,
-        dropout: Dropout,
-    ) -> tf.Tensor:
-        """[B·S, D] -> [B·S, D]."""
-        attended = self.attention_output(self._attend(values, scores_mask, length, dropout))
-        values = self.attention_norm(values + dropout(attended, self._hidden_dropout))
+    def __call__(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+        """[B·S, D] -> [B·S, D]; `input_mask` is [B, S], 0 for padding."""
+        attended = self.attention_output(self._attend(values, input_mask, dropout))  # [B·S, D]
+        draw = dropout.draw(self._hidden_dropout)
+        values = self.attention_norm.of_sum(values, attended, draw)  # [B·S, D]
         widened = gelu(self.intermediate(values))  # [B·S, F]
         narrowed = self.output(widened)  # [B·S, D]
-        return self.output_norm(values + dropout(narrowed, self._hidden_dropout))
+        return self.output_norm.of_sum(values, narrowed, dropout.draw(self._hidden_dropout))
 
 
 class Encoder(tf.Module):
@@ -172,7 +163,6 @@ class Encoder(tf.Module):
           [B·S, D] in the compute type.
         """
         values = self.project(embeddings) if self.project is not None else embeddings  # [B·S, D]
-        masked = (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE  # [B, S]
         for block in self.blocks:
-            values = block(values, masked[:, None, None, :], length_of(input_mask), dropout)
+            values = block(values, input_mask, dropout)  # [B·S, D]
         return values

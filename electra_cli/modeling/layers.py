@@ -1,8 +1,8 @@
-"""The small parts of the networks: dense, LayerNorm, activation, and how variables begin.
+"""The small parts of the networks: dense, LayerNorm, and how variables begin.
 
-Parameters are float32 whatever the compute type; matmuls run in the type of their input, the
-statistics of LayerNorm in float32. Activations are two-dimensional, [B·S, D], because that is the
-shape in which oneDNN's bfloat16 matmuls are reached.
+Parameters are float32 whatever the compute type; matmuls run in the type of their input.
+Activations are two-dimensional, [B·S, D], because that is the shape in which oneDNN's bfloat16
+matmuls are reached.
 
 Shapes: N rows (usually B·S), I and O inputs and outputs of a dense layer, D hidden.
 """
@@ -14,9 +14,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-Initializer = Callable[[list[int], str], tf.Tensor]
+from electra_cli.modeling import fused
+from electra_cli.modeling.dropout import Draw
 
-_LAYER_NORM_EPSILON = 1e-12  # of tf.contrib's layer_norm, which the reference uses
+Initializer = Callable[[list[int], str], tf.Tensor]
 
 
 def truncated_normal(stddev: float, seed: int) -> Initializer:
@@ -44,11 +45,6 @@ def glorot_uniform(seed: int) -> Initializer:
     return initialize
 
 
-def gelu(values: tf.Tensor) -> tf.Tensor:
-    """GELU with the error function (modeling.py: `gelu`), not the tanh approximation."""
-    return tf.nn.gelu(values, approximate=False)
-
-
 class Dense(tf.Module):
     """x·W + b in the type of x.
 
@@ -67,21 +63,24 @@ class Dense(tf.Module):
 
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         """[N, I] -> [N, O]."""
-        product = tf.matmul(values, tf.cast(self.kernel, values.dtype))  # [N, O]
-        return product + tf.cast(self.bias, values.dtype)
+        kernel = tf.cast(self.kernel, values.dtype)  # [I, O]
+        return fused.affine(values, kernel, tf.cast(self.bias, values.dtype))  # [N, O]
 
 
 class LayerNorm(tf.Module):
-    """Layer normalisation over the last axis, statistics in float32."""
+    """Scale and offset of a layer normalisation over the last axis, with the dropout beside it."""
 
     def __init__(self, size: int, name: str) -> None:
         super().__init__()
         self.gamma = tf.Variable(tf.ones([size]), name=f"{name}/LayerNorm/gamma")  # [D]
         self.beta = tf.Variable(tf.zeros([size]), name=f"{name}/LayerNorm/beta")  # [D]
 
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
-        """[N, D] -> [N, D] in the type of the input."""
-        exact = tf.cast(values, tf.float32)
-        mean, variance = tf.nn.moments(exact, axes=[-1], keepdims=True)  # [N, 1] each
-        scale = tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * self.gamma  # [N, D]
-        return tf.cast((exact - mean) * scale + self.beta, values.dtype)
+    def then_dropout(self, values: tf.Tensor, draw: Draw) -> tf.Tensor:
+        """dropout(LayerNorm(values)); [N, D] -> [N, D]."""
+        return fused.layer_norm_dropout(values, self.gamma, self.beta, draw.key, rate=draw.rate)
+
+    def of_sum(self, residual: tf.Tensor, values: tf.Tensor, draw: Draw) -> tf.Tensor:
+        """LayerNorm(residual + dropout(values)); [N, D] each -> [N, D]."""
+        return fused.dropout_add_layer_norm(
+            values, residual, self.gamma, self.beta, draw.key, rate=draw.rate
+        )

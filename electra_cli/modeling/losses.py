@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from electra_cli.modeling import fused
+
 
 def masked_lm_cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
     """Cross-entropy of each masked position in nats.
@@ -22,7 +24,10 @@ def masked_lm_cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
     Returns:
       [B, M] float32.
     """
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=ids, logits=logits)
+    flat = fused.cross_entropy(
+        tf.reshape(logits, [-1, logits.shape[-1]]), tf.reshape(ids, [-1])
+    )  # [B·M]
+    return tf.reshape(flat, tf.shape(ids))  # [B, M]
 
 
 def masked_lm_loss(cross_entropy: tf.Tensor, weights: tf.Tensor, count: tf.Tensor) -> tf.Tensor:

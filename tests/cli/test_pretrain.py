@@ -95,7 +95,7 @@ def test_two_virtual_replicas_and_accumulation(pretrain) -> None:
 
 def test_a_changed_configuration_is_refused_with_a_diff(pretrain) -> None:
     assert pretrain("--stop-at-step", 2).code == 0
-    pretrain("--learning-rate", 0.1).failed(2, "optimizer.learning_rate", "0.0001 -> 0.1")
+    pretrain("--learning-rate", 0.1).failed(2, "optimizer.learning_rate", "0.0002 -> 0.1")
     pretrain("--gin-param", "mask_tokens.mask_token_probability = 0.5").failed(2, "gin")
     assert pretrain("--set", "train.checkpoint_every=3", "--stop-at-step", 3).code == 0
 

@@ -9,7 +9,6 @@ import tensorflow as tf
 from electra_cli.config.schema import Config
 from electra_cli.inputs import masking
 from electra_cli.modeling import losses
-from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel, sample_ids
 
 IDS = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
@@ -123,31 +122,3 @@ def test_sampling_stays_inside_the_vocabulary() -> None:
     almost_one = tf.constant([np.nextafter(np.float32(1), np.float32(0))])
     assert int(sample_ids(tf.zeros([1, 30522]), almost_one)[0]) == 30521
     assert int(sample_ids(tf.zeros([1, 30522]), tf.constant([0.0]))[0]) == 0
-
-
-class TestDropout:
-    def draw(self, *, step: int = 3, part: int = 0, calls: int = 1) -> np.ndarray:
-        dropout = Dropout(tf.constant(1), tf.constant(step), part)
-        for _ in range(calls):
-            result = dropout(tf.ones([50, 101]), 0.1)
-        return result.numpy()
-
-    def test_rate_and_scale(self) -> None:
-        values = Dropout(tf.constant(1), tf.constant(0))(tf.ones([400, 500]), 0.1).numpy()
-        assert abs((values == 0).mean() - 0.1) < 0.004
-        assert values.mean() == pytest.approx(1.0, abs=0.005)
-        assert np.unique(values).size == 2
-
-    def test_only_seed_step_part_and_call_decide(self) -> None:
-        np.testing.assert_array_equal(self.draw(), self.draw())
-        for other in (self.draw(step=4), self.draw(part=1), self.draw(calls=2)):
-            assert (self.draw() != other).any()
-
-    def test_the_same_inside_a_compiled_function(self) -> None:
-        def draw() -> tf.Tensor:
-            return Dropout(tf.constant(1), tf.constant(3))(tf.ones([50, 101]), 0.1)
-
-        np.testing.assert_array_equal(tf.function(draw, jit_compile=True)(), draw())
-
-    def test_off(self) -> None:
-        np.testing.assert_array_equal(Dropout()(tf.ones([4]), 0.9), tf.ones([4]))

@@ -1,0 +1,206 @@
+"""Element-wise chains as single kernels, and the affine map between them.
+
+TensorFlow's executor runs a chain such as LayerNorm one operation after the other, and each reads
+and writes the whole activation; on a CPU that costs more time than the matmuls. Each function here
+is compiled by XLA into one pass, its gradient too, while matmuls stay outside, where oneDNN's
+kernels do them. Statistics, exponentials and sums are float32 whatever the type of the input.
+
+Shapes: N rows (usually B·S), I and O inputs and outputs of a dense layer, D hidden, B batch,
+H heads, S sequence, V vocabulary, C chunks of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+_LAYER_NORM_EPSILON = 1e-12  # of tf.contrib's layer_norm, which the reference uses
+_MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
+
+_plain: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=False)
+
+
+@contextlib.contextmanager
+def plain_operations() -> Iterator[None]:
+    """Within it the functions of this module are traced as ordinary operations.
+
+    For graphs that must run where there is no XLA, such as an exported model.
+    """
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
+def _fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Compiles a function of tensors, and its gradient, which computes the forward pass again.
+
+    Computing it again costs less than writing what lies between to memory and reading it back.
+    Positional arguments are tensors, of which those of a floating type have a gradient; keyword
+    arguments are constants.
+    """
+    forward = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.partial(tf.function, jit_compile=True, autograph=False)
+    def backward(inputs: list[tf.Tensor], upstream: tf.Tensor, **constants: Any) -> list[tf.Tensor]:
+        floats = [tensor for tensor in inputs if tensor.dtype.is_floating]
+        with tf.GradientTape() as tape:
+            tape.watch(floats)
+            output = function(*inputs, **constants)
+        return tape.gradient(output, floats, upstream)
+
+    @functools.wraps(function)
+    def call(*inputs: tf.Tensor, **constants: Any) -> tf.Tensor:
+        if _plain.get():
+            return function(*inputs, **constants)
+
+        @tf.custom_gradient
+        def differentiable(*tensors: tf.Tensor) -> Any:
+            def gradient(upstream: tf.Tensor) -> list[tf.Tensor | None]:
+                found = iter(backward(list(tensors), upstream, **constants))
+                return [next(found) if t.dtype.is_floating else None for t in tensors]
+
+            return forward(*tensors, **constants), gradient
+
+        return differentiable(*(tf.convert_to_tensor(tensor) for tensor in inputs))
+
+    return call
+
+
+def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """values·kernel + bias; [N, I], [I, O] and [O] -> [N, O], all of one type.
+
+    Its gradient sums over rows by a product with ones, several times faster than TensorFlow's
+    reduction over the first axis.
+    """
+
+    @tf.custom_gradient
+    def differentiable(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            ones = tf.ones_like(upstream[:, :1])  # [N, 1]
+            return (
+                tf.matmul(upstream, kernel, transpose_b=True),  # [N, I]
+                tf.matmul(values, upstream, transpose_a=True),  # [I, O]
+                tf.matmul(ones, upstream, transpose_a=True)[0],  # [O]
+            )
+
+        return tf.nn.bias_add(tf.matmul(values, kernel), bias), gradient  # [N, O]
+
+    if _plain.get():
+        return tf.nn.bias_add(tf.matmul(values, kernel), bias)  # [N, O]
+    return differentiable(values, kernel, bias)
+
+
+def dropped(values: tf.Tensor, key: tf.Tensor, rate: float) -> tf.Tensor:
+    """Zeroes elements with probability `rate` and scales the others; shape stays.
+
+    Element i is decided by a hash of (i, key): two rounds of multiplication and shift, each of
+    which can be undone, so no index shares its bits with another. (The constants are those of
+    Chris Wellons' search for unbiased 32-bit hashes, "lowbias32".) Cheaper than drawing bits
+    because nothing is written to memory.
+    """
+    if rate == 0.0:
+        return values
+
+    def word(value: int) -> tf.Tensor:
+        return tf.constant(value, tf.uint32)
+
+    bits = tf.bitcast(tf.range(tf.size(values)), tf.uint32) ^ key[0]  # [size]
+    bits = (bits ^ tf.bitwise.right_shift(bits, word(16))) * word(0x7FEB352D) + key[1]
+    bits = (bits ^ tf.bitwise.right_shift(bits, word(15))) * word(0x846CA68B)
+    bits = bits ^ tf.bitwise.right_shift(bits, word(16))
+    keep = tf.reshape(bits >= word(round(rate * 2**32)), tf.shape(values))
+    return tf.where(keep, values / (1.0 - rate), 0.0)
+
+
+def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    """LayerNorm over the last axis; [N, D] float32 -> [N, D] float32."""
+    centred = exact - tf.reduce_mean(exact, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)  # [N, 1]
+    return centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma + beta
+
+
+@_fused
+def gelu(values: tf.Tensor) -> tf.Tensor:
+    """GELU with the error function (modeling.py: `gelu`), not the tanh approximation."""
+    exact = tf.cast(values, tf.float32)
+    return tf.cast(0.5 * exact * (1.0 + tf.math.erf(exact * 0.5**0.5)), values.dtype)
+
+
+@_fused
+def layer_norm_dropout(
+    values: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, key: tf.Tensor, *, rate: float
+) -> tf.Tensor:
+    """dropout(LayerNorm(values)); [N, D] -> [N, D] in the type of the input."""
+    normalized = _normalized(tf.cast(values, tf.float32), gamma, beta)
+    return tf.cast(dropped(normalized, key, rate), values.dtype)
+
+
+@_fused
+def dropout_add_layer_norm(
+    values: tf.Tensor,
+    residual: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    key: tf.Tensor,
+    *,
+    rate: float,
+) -> tf.Tensor:
+    """LayerNorm(residual + dropout(values)); all [N, D] in the type of `values`."""
+    exact = dropped(tf.cast(values, tf.float32), key, rate) + tf.cast(residual, tf.float32)
+    return tf.cast(_normalized(exact, gamma, beta), values.dtype)
+
+
+@_fused
+def attention_weights(
+    scores: tf.Tensor, input_mask: tf.Tensor, key: tf.Tensor, *, scale: float, rate: float
+) -> tf.Tensor:
+    """dropout(softmax(scale · scores)) over the positions that are not padding.
+
+    Args:
+      scores: [B, H, S, S], queries by keys.
+      input_mask: [B, S] integers, 0 for padding.
+      key: Two words.
+      scale: 1 / √(head size).
+      rate: Of dropout.
+
+    Returns:
+      [B, H, S, S] in the type of `scores`.
+    """
+    masked = (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE  # [B, S]
+    exact = tf.cast(scores, tf.float32) * scale + masked[:, None, None, :]  # [B, H, S, S]
+    return tf.cast(dropped(tf.nn.softmax(exact), key, rate), scores.dtype)
+
+
+@_fused
+def cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    """-log softmax(logits)[ids] in nats; [N, V] and [N] int32 -> [N] float32."""
+    exact = tf.cast(logits, tf.float32)
+    # Choosing by comparison fuses, where a gather would need a scatter in its gradient.
+    chosen = tf.range(tf.shape(logits)[-1]) == ids[:, None]  # [N, V]
+    right = tf.reduce_sum(tf.where(chosen, exact, 0.0), axis=-1)  # [N]
+    return tf.reduce_logsumexp(exact, axis=-1) - right
+
+
+@_fused
+def chunk_weights(logits: tf.Tensor, highest: tf.Tensor, *, size: int) -> tf.Tensor:
+    """Sums of exp(logits - highest) over chunks of the vocabulary.
+
+    Args:
+      logits: [N, V] float32.
+      highest: [N, 1], the largest of each row.
+      size: Of a chunk; the last one may have fewer.
+
+    Returns:
+      [N, ⌈V / size⌉] float32.
+    """
+    weights = tf.exp(logits - highest)  # [N, V]
+    rows, columns = weights.shape[0], weights.shape[1]
+    padded = tf.pad(weights, [[0, 0], [0, -columns % size]])  # [N, C·size]
+    return tf.reduce_sum(tf.reshape(padded, [rows, -1, size]), axis=-1)  # [N, C]

@@ -1,0 +1,153 @@
+"""The compiled pieces against the same mathematics written with NumPy and plain operations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from electra_cli.modeling import fused
+from electra_cli.modeling.layers import Dense
+
+KEY = np.array([11, 22], np.uint32)
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng([seed, *shape]).normal(size=shape).astype(np.float32)
+
+
+def normalized(values: np.ndarray, gamma: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    centred = values - values.mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(values.var(axis=-1, keepdims=True) + 1e-12) * gamma + beta
+
+
+def softmax(values: np.ndarray) -> np.ndarray:
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+INPUT_MASK = np.array([[1] * 16, [1] * 9 + [0] * 7], np.int32)
+GAMMA, BETA = 1 + 0.1 * normal(32, seed=3), normal(32, seed=4)
+
+# name: (the call, its tensors that have gradients)
+PIECES: dict[str, tuple[Callable[..., tf.Tensor], list[np.ndarray]]] = {
+    "gelu": (fused.gelu, [normal(40, 32)]),
+    "layer_norm": (
+        lambda *inputs: fused.layer_norm_dropout(*inputs, KEY, rate=0.0),
+        [normal(40, 32), GAMMA, BETA],
+    ),
+    "layer_norm_dropout": (
+        lambda *inputs: fused.layer_norm_dropout(*inputs, KEY, rate=0.3),
+        [normal(40, 32), GAMMA, BETA],
+    ),
+    "dropout_add_layer_norm": (
+        lambda *inputs: fused.dropout_add_layer_norm(*inputs, KEY, rate=0.3),
+        [normal(40, 32), normal(40, 32, seed=1), GAMMA, BETA],
+    ),
+    "attention_weights": (
+        lambda scores: fused.attention_weights(scores, INPUT_MASK, KEY, scale=0.5, rate=0.3),
+        [normal(2, 3, 16, 16)],
+    ),
+    "cross_entropy": (
+        lambda logits: fused.cross_entropy(logits, np.arange(7, dtype=np.int32) * 5),
+        [4 * normal(7, 45)],
+    ),
+}
+
+
+def value_and_gradients(piece: str, dtype: tf.DType) -> list[np.ndarray]:
+    call, arrays = PIECES[piece]
+    inputs = [tf.cast(array, dtype if array.ndim > 1 else tf.float32) for array in arrays]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        output = tf.cast(call(*inputs), tf.float32)
+        upstream = normal(*output.shape, seed=9)
+        total = tf.reduce_sum(output * upstream)
+    found = [output, *tape.gradient(total, inputs)]
+    return [tf.cast(tensor, tf.float32).numpy() for tensor in found]
+
+
+@pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.parametrize(("dtype", "bound"), [(tf.float32, 2e-6), (tf.bfloat16, 2e-2)])
+def test_equal_to_plain_operations(piece: str, dtype: tf.DType, bound: float) -> None:
+    """Also a check of the masks: the gradient draws them again and must meet the same ones."""
+    compiled = value_and_gradients(piece, dtype)
+    with fused.plain_operations():
+        plain = value_and_gradients(piece, tf.float32)
+    for found, expected in zip(compiled, plain, strict=True):
+        assert np.linalg.norm(found - expected) <= bound * np.linalg.norm(expected)
+
+
+def test_plain_operations_hold_no_compiled_call() -> None:
+    def compiled_calls() -> list[bool]:
+        graph = tf.function(fused.gelu).get_concrete_function(tf.TensorSpec([4, 4])).graph
+        return [
+            "_XlaMustCompile" in op.node_def.attr and op.get_attr("_XlaMustCompile")
+            for op in graph.get_operations()
+        ]
+
+    assert any(compiled_calls())
+    with fused.plain_operations():
+        assert not any(compiled_calls())
+
+
+def test_gelu() -> None:
+    values = normal(5, 7)
+    expected = [x * 0.5 * (1 + math.erf(x / 2**0.5)) for x in values.ravel()]
+    np.testing.assert_allclose(fused.gelu(values).numpy().ravel(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_layer_norm() -> None:
+    values = 3 + normal(5, 32)
+    found = fused.layer_norm_dropout(values, GAMMA, BETA, KEY, rate=0.0)
+    np.testing.assert_allclose(found, normalized(values, GAMMA, BETA), rtol=1e-5, atol=1e-5)
+
+
+def test_dropout_add_layer_norm() -> None:
+    values, residual = normal(50, 32), normal(50, 32, seed=1)
+    dropped = fused.dropped(tf.constant(values), KEY, 0.3).numpy()
+    assert 0.2 < (dropped == 0).mean() < 0.4
+    found = fused.dropout_add_layer_norm(values, residual, GAMMA, BETA, KEY, rate=0.3)
+    expected = normalized(residual + dropped, GAMMA, BETA)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_attention_weights() -> None:
+    scores = normal(2, 3, 16, 16)
+    found = fused.attention_weights(scores, INPUT_MASK, KEY, scale=0.5, rate=0.0).numpy()
+    expected = softmax(scores * 0.5 + np.where(INPUT_MASK, 0, -1e4)[:, None, None, :])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert (found[1, :, :, 9:] == 0).all()
+
+
+def test_cross_entropy() -> None:
+    logits, ids = 9 * normal(6, 300), np.array([0, 299, 5, 17, 100, 44], np.int32)
+    expected = -np.log(softmax(logits.astype(np.float64)))[np.arange(6), ids]
+    np.testing.assert_allclose(fused.cross_entropy(logits, ids), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("columns", [512, 700, 100])
+def test_chunk_weights(columns: int) -> None:
+    logits = normal(3, columns)
+    highest = logits.max(axis=-1, keepdims=True)
+    found = fused.chunk_weights(logits, highest, size=256).numpy()
+    parts = np.split(np.exp(logits - highest), range(256, columns, 256), axis=-1)
+    expected = np.stack([part.sum(axis=-1) for part in parts], axis=-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(tf.float32, 1e-6), (tf.bfloat16, 1e-2)])
+def test_dense_has_the_gradients_of_an_affine_map(dtype: tf.DType, bound: float) -> None:
+    dense = Dense(8, 5, lambda shape, _: tf.constant(normal(*shape, seed=2)), "dense")
+    values, upstream = tf.cast(normal(30, 8), dtype), tf.cast(normal(30, 5, seed=5), dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        total = tf.reduce_sum(tf.cast(dense(values) * upstream, tf.float32))
+    found = tape.gradient(total, [values, dense.kernel, dense.bias])
+    x, g, w = (tf.cast(t, tf.float32).numpy() for t in (values, upstream, dense.kernel))
+    for tensor, expected in zip(found, [g @ w.T, x.T @ g, g.sum(axis=0)], strict=True):
+        error = np.linalg.norm(tf.cast(tensor, tf.float32).numpy() - expected)
+        assert error <= bound * np.linalg.norm(expected)
