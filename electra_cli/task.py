@@ -16,7 +16,7 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, task_factory
 from official.core import config_definitions as cfg
-from official.modeling import hyperparams
+from official.modeling import hyperparams, optimization
 
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import load_manifest
@@ -25,7 +25,8 @@ from electra_cli.metrics.validation import DISC_LOGS, MASKED_LM_LOGS, Validation
 from electra_cli.modeling import losses
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
-from electra_cli.optimization.adamw import learning_rate_of
+from electra_cli.optimization.average import WeightAverage
+from electra_cli.optimization.update import apply_if_finite, learning_rate_of, loss_scaling
 
 # Validation draws its masks and samples from this constant and the example alone, so that every
 # checkpoint of every run meets the same ones.
@@ -173,6 +174,29 @@ class ElectraPretrainTask(base_task.Task):
             special_ids=self._special_ids,
         )
 
+    @classmethod
+    def create_optimizer(
+        cls,
+        optimizer_config: optimization.OptimizationConfig,
+        runtime_config: cfg.RuntimeConfig | None = None,
+        dp_config: Any = None,
+    ) -> tf_keras.optimizers.legacy.Optimizer:
+        """The optimizer of a Model Garden configuration: average(loss scale(optimizer)).
+
+        Args:
+          optimizer_config: Names ours (`electra_adamw`, schedule `electra`) or one of Model
+            Garden's, and an average of the weights.
+          runtime_config: float16 brings a loss scale.
+          dp_config: Clips the gradient of the whole batch and adds noise to it, as Model Garden
+            does. This is not DP-SGD: without clipping each example's gradient there is no privacy
+            guarantee for an example.
+        """
+        plain = optimizer_config.replace(ema=None)
+        optimizer = super().create_optimizer(plain, runtime_config, dp_config)
+        if optimizer_config.ema is None:
+            return optimizer
+        return WeightAverage(optimizer, **optimizer_config.ema.as_dict())
+
     # -- a training step -------------------------------------------------------------------------
 
     def train_step(
@@ -185,7 +209,8 @@ class ElectraPretrainTask(base_task.Task):
         """One update from one global batch.
 
         The gradients of replicas and micro-batches are sums over their parts of the global loss;
-        clipping sees the gradient of the global batch.
+        clipping sees the gradient of the global batch. A step whose loss or gradient is not finite
+        changes no weight, slot or average, and counts as a step.
 
         Args:
           inputs: Rows of `build_inputs`, this replica's share.
@@ -195,7 +220,8 @@ class ElectraPretrainTask(base_task.Task):
 
         Returns:
           Scalars of the global batch, the same on every replica: loss, total_loss,
-          masked_lm_loss, disc_loss, gradient_norm (before clipping) and learning_rate.
+          masked_lm_loss, disc_loss, gradient_norm (before clipping), learning_rate, and whether
+          the update was `applied` and whether float16 `overflowed` while its scale was searched.
         """
         del metrics
         replica = tf.distribute.get_replica_context()
@@ -203,6 +229,7 @@ class ElectraPretrainTask(base_task.Task):
         counts = _global_counts(features)
         step = inputs["step"][0] if "step" in inputs else optimizer.iterations
         parts = self._settings.train.accumulation_steps
+        scaling = loss_scaling(optimizer)
         variables = model.trainable_variables
         first_part = tf.cast(replica.replica_id_in_sync_group, tf.int64) * parts
 
@@ -215,8 +242,8 @@ class ElectraPretrainTask(base_task.Task):
                 outputs = model(batch, training=True, dropout=dropout)
                 found = self._losses(batch, outputs, counts)
                 scaled = found["total_loss"]
-                if _scales_loss(optimizer):
-                    scaled = optimizer.get_scaled_loss(scaled)
+                if scaling is not None:
+                    scaled = scaling.get_scaled_loss(scaled)
             # Slices of the word table become dense: its norm must count each row once.
             gradients = [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)]
             return gradients, found
@@ -226,23 +253,24 @@ class ElectraPretrainTask(base_task.Task):
         else:
             gradients, found = _accumulate(forward_backward, features, parts, variables)
         gradients, found = replica.all_reduce(_SUM, (gradients, found))
-        if _scales_loss(optimizer):
-            gradients = optimizer.get_unscaled_gradients(gradients)
+        if scaling is not None:
+            gradients = scaling.get_unscaled_gradients(gradients)
         norm = tf.linalg.global_norm(gradients)
         clipped, _ = tf.clip_by_global_norm(
             gradients, self._settings.optimizer.clip_norm, use_norm=norm
         )
         rate = tf.identity(learning_rate_of(optimizer))  # of this update, read before it
-        logs = found | {
+        with tf.control_dependencies([rate]):
+            verdict = apply_if_finite(
+                optimizer, clipped, variables, loss=found["total_loss"], norm=norm
+            )
+        return found | {
             self.loss: found["total_loss"],
             "gradient_norm": norm,
             "learning_rate": rate,
+            "applied": verdict.applied,
+            "overflowed": verdict.overflowed,
         }
-        with tf.control_dependencies([rate]):
-            optimizer.apply_gradients(
-                zip(clipped, variables, strict=True), experimental_aggregate_gradients=False
-            )
-        return logs
 
     # -- validation ------------------------------------------------------------------------------
 
@@ -321,10 +349,6 @@ def _global_counts(features: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Ten
     if context is None:  # outside of a strategy's replicas: the batch is the global batch
         return masked, tokens
     return context.all_reduce(_SUM, (masked, tokens))
-
-
-def _scales_loss(optimizer: Any) -> bool:
-    return isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
 
 
 def _accumulate(

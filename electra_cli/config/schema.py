@@ -116,6 +116,12 @@ class OptimizerConfig(Section):
     clip_norm: float = Field(
         default=1.0, gt=0, description="Largest global gradient norm; above it, it is scaled down."
     )
+    ema_decay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Decay of the average of weights that is evaluated and exported; 0: none.",
+    )
 
 
 class TrainConfig(Section):

@@ -11,6 +11,7 @@ from official.modeling import performance
 
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import DataError
+from electra_cli.optimization.average import WeightAverage
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training.experiment import compose
 from electra_cli.training.run_folder import Checkpoint
@@ -60,7 +61,10 @@ def evaluate(
     for checkpoint in checkpoints:
         if trainer is None or checkpoint.run != run:
             run, trainer = checkpoint.run, _trainer_of(checkpoint, data, strategy)
-        checkpoint.read_into(model=trainer.model, global_step=trainer.global_step)
+        wanted = {"model": trainer.model, "global_step": trainer.global_step}
+        if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
+            wanted["optimizer"] = trainer.optimizer
+        checkpoint.read_into(**wanted)
         controller = make_controller(trainer, strategy=strategy, train_actions=[])
         with silent_stdout():
             metrics = controller.evaluate(steps=-1)

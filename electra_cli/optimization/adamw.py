@@ -102,12 +102,3 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
             "epsilon": self.epsilon,
             "weight_decay": self.weight_decay,
         }
-
-
-def learning_rate_of(optimizer: Any) -> tf.Tensor:
-    """The rate of an optimizer's next update, scalar float32; also behind a loss scale."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if isinstance(inner, ElectraAdamW):
-        return inner.current_learning_rate()
-    rate = inner.learning_rate
-    return tf.cast(rate(inner.iterations) if callable(rate) else rate, tf.float32)

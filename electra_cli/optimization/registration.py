@@ -72,8 +72,10 @@ optimizer_factory.LR_CLS[SCHEDULE] = ElectraSchedule
 def optimization_config(config: Config) -> OptimizationConfig:
     """Says a run's optimizer and schedule in Model Garden's words."""
     chosen = config.optimizer
+    average = {"average_decay": chosen.ema_decay} if chosen.ema_decay else None
     return OptimizationConfig(
         {
+            "ema": average,
             "optimizer": {
                 "type": OPTIMIZER,
                 OPTIMIZER: {

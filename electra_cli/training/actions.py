@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from electra_cli.metrics.names import finite
 Logs = Mapping[str, float]
 
 _FORMAT_VERSION = 1
+_MOST_SKIPPED_IN_A_ROW = 10
 
 
 class MetricWriter:
@@ -47,19 +47,19 @@ class MetricWriter:
             writer.close()
 
 
-def stop_when_not_finite(step: Callable[[], int]) -> Callable[[Logs], None]:
-    """Ends a run whose losses are no numbers any more, before anything of it is saved."""
+def stop_when_diverged(step: Callable[[], int]) -> Callable[[Logs], None]:
+    """Ends a run that skips more than ten steps in a row because they are not finite."""
 
     def action(logs: Logs) -> None:
-        for name in ("total_loss", "masked_lm_loss", "disc_loss"):
-            if not math.isfinite(logs[name]):
-                raise TrainingError(
-                    f"{name} is {logs[name]} at step {step()} "
-                    f"(learning rate {logs['learning_rate']:.3g}, "
-                    f"gradient norm {logs['gradient_norm']:.3g})",
-                    hint="start a new run with a lower --learning-rate, or --precision float32; "
-                    "the last checkpoint is from before",
-                )
+        if logs["skipped_in_a_row"] > _MOST_SKIPPED_IN_A_ROW:
+            raise TrainingError(
+                f"loss or gradient was not finite for {logs['skipped_in_a_row']} steps in a row, "
+                f"until step {step()} (learning rate {logs['learning_rate']:.3g}, "
+                f"total_loss {logs['total_loss']:.3g}, gradient norm "
+                f"{logs['gradient_norm']:.3g})",
+                hint="start a new run with a lower --learning-rate, or --precision float32; "
+                "the weights of the last checkpoint are finite",
+            )
 
     return action
 

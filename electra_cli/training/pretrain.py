@@ -211,7 +211,7 @@ def pretrain(plan: Plan, *, bindings: str, listener: Listener, started: float) -
             config.train.evaluate_every,
         ),
         train_actions=[
-            actions.stop_when_not_finite(step),
+            actions.stop_when_diverged(step),
             actions.every(config.train.log_every, plan.stop, step, log),
             show,
             actions.every(config.train.checkpoint_every, plan.stop, step, save),

@@ -122,15 +122,24 @@ class Checkpoint:
             ) from error
 
     def load_model(self) -> ElectraModel:
-        """Builds the model in float32 and loads all of its weights.
+        """Builds the model in float32 and loads all of its weights: their averages, if it has any.
 
         Raises:
           DataError: A weight is missing, or the files are damaged.
         """
         from electra_cli.modeling.electra import ElectraModel
+        from electra_cli.optimization.adamw import ElectraAdamW
+        from electra_cli.optimization.average import WeightAverage
 
-        model = ElectraModel(self.config())
-        self.read_into(model=model)
+        config = self.config()
+        model = ElectraModel(config)
+        if not config.optimizer.ema_decay:
+            self.read_into(model=model)
+            return model
+        average = WeightAverage(ElectraAdamW())
+        average.shadow_copy(model)
+        self.read_into(model=model, optimizer=average)
+        average.swap_weights()
         return model
 
 

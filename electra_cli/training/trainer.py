@@ -21,6 +21,10 @@ LOGGED = (
     "learning_rate",
 )
 
+# Of this process: steps whose loss or gradient was not finite, in all and up to now in a row, and
+# overflows met while float16's loss scale was searched.
+COUNTED = ("skipped_steps", "skipped_in_a_row", "overflow_steps")
+
 
 class ElectraTrainer(base_trainer.Trainer):
     """Runs loops of steps in the graph and returns the logs of the last one.
@@ -41,6 +45,17 @@ class ElectraTrainer(base_trainer.Trainer):
             )
             for name in LOGGED
         }
+        self._counts = {
+            name: tf.Variable(
+                0,
+                trainable=False,
+                dtype=tf.int64,
+                name=f"counts/{name}",
+                synchronization=tf.VariableSynchronization.ON_READ,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            for name in COUNTED
+        }
         self.clock = Clock()
 
     def train_loop_begin(self) -> None:
@@ -54,13 +69,25 @@ class ElectraTrainer(base_trainer.Trainer):
             logs = self.task.train_step(inputs, model=self.model, optimizer=self.optimizer)
             for name, variable in self._latest.items():
                 variable.assign(logs[name])
+            self._count(logs["applied"], logs["overflowed"])
             self.global_step.assign_add(1)
 
         self.strategy.run(step, args=(self.next_train_inputs(iterator),))
 
+    def _count(self, applied: tf.Tensor, overflowed: tf.Tensor) -> None:
+        skipped = tf.cast(~(applied | overflowed), tf.int64)
+        in_a_row = self._counts["skipped_in_a_row"]
+        self._counts["skipped_steps"].assign_add(skipped)
+        self._counts["overflow_steps"].assign_add(tf.cast(overflowed, tf.int64))
+        # An overflow of the search for a loss scale neither continues a row nor ends one.
+        in_a_row.assign(tf.where(applied, tf.zeros_like(skipped), in_a_row + skipped))
+
     def train_loop_end(self) -> dict[str, float]:
-        """The logs of the last step as plain numbers."""
-        logs = {name: float(variable.numpy()) for name, variable in self._latest.items()}
+        """The logs of the last step, and what was skipped so far, as plain numbers."""
+        logs = {
+            name: variable.numpy().item()
+            for name, variable in (self._latest | self._counts).items()
+        }
         self.clock.stop(int(self.global_step.numpy()))
         return logs
 

@@ -1,0 +1,111 @@
+"""One update of the weights, or none where a number is not finite.
+
+Whether to update is decided once for all replicas, in cross-replica context; a replica that decided
+for itself could wait for ever for one that decided otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tf_keras
+
+from electra_cli.optimization.adamw import ElectraAdamW
+from electra_cli.optimization.average import WeightAverage
+
+_LARGEST_SEARCHED = 1.0  # a loss scale above it may still be lowered
+
+
+class Verdict(NamedTuple):
+    """What became of a step; scalar booleans, the same on every replica.
+
+    Attributes:
+      applied: The weights were updated.
+      overflowed: A gradient was too large for float16 at this loss scale, which was lowered: the
+        search for the scale, not a fault.
+    """
+
+    applied: tf.Tensor
+    overflowed: tf.Tensor
+
+
+def loss_scaling(optimizer: Any) -> tf_keras.mixed_precision.LossScaleOptimizer | None:
+    """The loss-scale optimizer among the optimizers wrapped in one another, if there is one."""
+    if isinstance(optimizer, WeightAverage):
+        optimizer = optimizer.wrapped
+    is_scaling = isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer)
+    return optimizer if is_scaling else None
+
+
+def innermost(optimizer: Any) -> Any:
+    """The optimizer that makes the updates, without average and loss scale around it."""
+    if isinstance(optimizer, WeightAverage):
+        optimizer = optimizer.wrapped
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def learning_rate_of(optimizer: Any) -> tf.Tensor:
+    """The rate of an optimizer's next update, scalar float32."""
+    inner = innermost(optimizer)
+    if isinstance(inner, ElectraAdamW):
+        return inner.current_learning_rate()
+    rate = inner.learning_rate
+    return tf.cast(rate(inner.iterations) if callable(rate) else rate, tf.float32)
+
+
+def apply_if_finite(
+    optimizer: Any,
+    gradients: Sequence[tf.Tensor],
+    variables: Sequence[tf.Variable],
+    *,
+    loss: tf.Tensor,
+    norm: tf.Tensor,
+) -> Verdict:
+    """Updates the weights unless loss or gradient are not finite.
+
+    A step without update leaves weights, slots and averages as they were and still advances the
+    optimizer's iterations, and with them the schedule.
+
+    Args:
+      optimizer: Any optimizer of Model Garden or ours, as `create_optimizer` wraps them.
+      gradients: Of the global batch, unscaled and clipped, the same on every replica.
+      variables: Their variables.
+      loss: Scalar, of the global batch.
+      norm: Scalar, the gradient's norm before clipping.
+    """
+    replica = tf.distribute.get_replica_context()
+    scaling = loss_scaling(optimizer)
+    is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+    overflowed = tf.constant(False)
+    if scaling is not None and scaling.dynamic:
+        overflowed = ~is_finite & tf.math.is_finite(loss)
+        overflowed &= tf.cast(scaling.loss_scale, tf.float32) > _LARGEST_SEARCHED
+
+    def across(strategy: tf.distribute.Strategy, finite: Any, gradients: Any) -> None:
+        def update_with(chosen: Any) -> Any:
+            def update(parts: Sequence[tf.Tensor]) -> None:
+                chosen.apply_gradients(
+                    zip(parts, variables, strict=True), experimental_aggregate_gradients=False
+                )
+
+            def everywhere() -> tf.Operation:
+                strategy.extended.call_for_each_replica(update, args=(gradients,))
+                return tf.no_op()
+
+            return everywhere
+
+        # Given gradients that are not finite, a dynamic loss scale is lowered and the iterations
+        # advance, and nothing else happens.
+        searches = scaling is not None and scaling.dynamic
+        skip = update_with(scaling) if searches else lambda: _advance(optimizer)
+        tf.cond(strategy.experimental_local_results(finite)[0], update_with(optimizer), skip)
+
+    replica.merge_call(across, args=(is_finite, list(gradients)))
+    return Verdict(is_finite, overflowed)
+
+
+def _advance(optimizer: Any) -> tf.Operation:
+    innermost(optimizer).iterations.assign_add(1)
+    return tf.no_op()
