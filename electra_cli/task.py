@@ -7,7 +7,7 @@ ours. Shapes: B rows of a replica, S sequence, M masked positions, V vocabulary.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ from official.modeling import hyperparams, optimization
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.inputs import masking, rows
+from electra_cli.metrics import step as step_metrics
 from electra_cli.metrics.validation import DISC_LOGS, MASKED_LM_LOGS, ValidationState
 from electra_cli.modeling import losses
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.optimization.accumulation import accumulate
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.update import apply_if_finite, learning_rate_of, loss_scaling
 
@@ -114,9 +116,57 @@ class ElectraPretrainTask(base_task.Task):
         return rows.training_dataset(manifest, part, seed=seed, start_step=params.start_step)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """None: a training step logs exact scalars, validation aggregates over the corpus."""
+        """Keras metrics under all names of the validation metrics, for the steps they are given to.
+
+        `aggregate_logs` does not need them: it has exact numbers under the same names.
+        """
         del training
-        return []
+        objective = self._settings.objective
+        return step_metrics.build(objective.generator_weight, objective.disc_weight)
+
+    def process_metrics(
+        self,
+        metrics: Sequence[tf_keras.metrics.Metric],
+        labels: Mapping[str, tf.Tensor],
+        model_outputs: Mapping[str, tf.Tensor],
+        **kwargs: Any,
+    ) -> None:
+        """Adds the tokens of one step to what `build_metrics` returned.
+
+        Raises:
+          DataError: A label is missing or has the wrong shape or type, or a metric is missing.
+        """
+        del kwargs
+        losses.check_labels(labels, model_outputs)
+        step_metrics.update(metrics, step_metrics.token_logs(labels, model_outputs))
+
+    def process_compiled_metrics(
+        self,
+        compiled_metrics: Any,
+        labels: Mapping[str, tf.Tensor],
+        model_outputs: Mapping[str, tf.Tensor],
+    ) -> None:
+        """Updates metrics a model was compiled with, by output: masked_lm_logits and disc_logits.
+
+        Only masked positions and real tokens count.
+        """
+        compiled_metrics.update_state(
+            {
+                "masked_lm_logits": labels["masked_lm_ids"],
+                "disc_logits": model_outputs["disc_labels"],
+            },
+            {name: model_outputs[name] for name in ("masked_lm_logits", "disc_logits")},
+            {
+                "masked_lm_logits": labels["masked_lm_weights"],
+                "disc_logits": tf.cast(labels["input_mask"], tf.float32),
+            },
+        )
+
+    def _process(self, metrics: Any, model: tf_keras.Model, labels: Any, outputs: Any) -> None:
+        if metrics:
+            self.process_metrics(metrics, labels, outputs)
+        if model.compiled_metrics is not None:
+            self.process_compiled_metrics(model.compiled_metrics, labels, outputs)
 
     def build_losses(
         self,
@@ -135,8 +185,12 @@ class ElectraPretrainTask(base_task.Task):
 
         Returns:
           Scalar float32.
+
+        Raises:
+          DataError: A label is missing or has the wrong shape or type.
         """
         del metrics
+        losses.check_labels(labels, model_outputs)
         counts = _global_counts(labels)
         total = self._losses(labels, model_outputs, counts)["total_loss"]
         return tf.add_n([total, *(aux_losses or [])])
@@ -216,14 +270,13 @@ class ElectraPretrainTask(base_task.Task):
           inputs: Rows of `build_inputs`, this replica's share.
           model: What `build_model` made.
           optimizer: Any optimizer; a loss-scale optimizer for float16.
-          metrics: Not used.
+          metrics: What `build_metrics` returned, or nothing.
 
         Returns:
           Scalars of the global batch, the same on every replica: loss, total_loss,
           masked_lm_loss, disc_loss, gradient_norm (before clipping), learning_rate, and whether
           the update was `applied` and whether float16 `overflowed` while its scale was searched.
         """
-        del metrics
         replica = tf.distribute.get_replica_context()
         features = self._features(inputs, training=True)
         counts = _global_counts(features)
@@ -241,6 +294,7 @@ class ElectraPretrainTask(base_task.Task):
             with tf.GradientTape() as tape:
                 outputs = model(batch, training=True, dropout=dropout)
                 found = self._losses(batch, outputs, counts)
+                self._process(metrics, model, batch, outputs)
                 scaled = found["total_loss"]
                 if scaling is not None:
                     scaled = scaling.get_scaled_loss(scaled)
@@ -251,7 +305,7 @@ class ElectraPretrainTask(base_task.Task):
         if parts == 1:
             gradients, found = forward_backward(tf.zeros([], tf.int32), features)
         else:
-            gradients, found = _accumulate(forward_backward, features, parts, variables)
+            gradients, found = accumulate(forward_backward, features, parts, variables)
         gradients, found = replica.all_reduce(_SUM, (gradients, found))
         if scaling is not None:
             gradients = scaling.get_unscaled_gradients(gradients)
@@ -286,30 +340,17 @@ class ElectraPretrainTask(base_task.Task):
         Args:
           inputs: Rows of `build_inputs`; rows that are all padding count nowhere.
           model: What `build_model` made.
-          metrics: Not used.
+          metrics: What `build_metrics` returned, or nothing.
 
         Returns:
-          [B, M] and [B, S] tensors under the names of MASKED_LM_LOGS and DISC_LOGS.
+          [B, M] and [B, S] tensors under the names of MASKED_LM_LOGS and DISC_LOGS, and the scalar
+          loss.
         """
-        del metrics
         features = self._features(inputs, training=False)
         outputs = self.inference_step(features, model)
-        logits = outputs["masked_lm_logits"]  # [B, M, V]
-        return {
-            "masked_lm_cross_entropy": losses.masked_lm_cross_entropy(
-                logits, features["masked_lm_ids"]
-            ),
-            "masked_lm_ids": features["masked_lm_ids"],
-            "masked_lm_predictions": tf.argmax(logits, axis=-1, output_type=tf.int32),  # [B, M]
-            "sampled_ids": outputs["sampled_ids"],
-            "masked_lm_weights": features["masked_lm_weights"],
-            "disc_cross_entropy": losses.discriminator_cross_entropy(
-                outputs["disc_logits"], outputs["disc_labels"]
-            ),
-            "disc_logits": outputs["disc_logits"],
-            "disc_labels": outputs["disc_labels"],
-            "input_mask": features["input_mask"],
-        }
+        self._process(metrics, model, features, outputs)
+        loss = self.build_losses(features, outputs)
+        return step_metrics.token_logs(features, outputs) | {self.loss: loss}
 
     def aggregate_logs(
         self, state: ValidationState | None = None, step_logs: Mapping[str, Any] | None = None
@@ -349,35 +390,6 @@ def _global_counts(features: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Ten
     if context is None:  # outside of a strategy's replicas: the batch is the global batch
         return masked, tokens
     return context.all_reduce(_SUM, (masked, tokens))
-
-
-def _accumulate(
-    forward_backward: Any,
-    features: Mapping[str, tf.Tensor],
-    parts: int,
-    variables: list[tf.Variable],
-) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-    """Sums gradients and losses over equal parts of a batch, one part in memory at a time."""
-    size = next(iter(features.values())).shape[0] // parts
-    names = ("total_loss", "masked_lm_loss", "disc_loss")
-
-    def body(part: tf.Tensor, sums: Any, found: Any) -> Any:
-        batch = {key: value[part * size : (part + 1) * size] for key, value in features.items()}
-        batch = {
-            key: tf.ensure_shape(value, [size, *features[key].shape[1:]])
-            for key, value in batch.items()
-        }  # [B / parts, ...]
-        gradients, losses_ = forward_backward(part, batch)
-        sums = [total + gradient for total, gradient in zip(sums, gradients, strict=True)]
-        return part + 1, sums, [total + losses_[n] for total, n in zip(found, names, strict=True)]
-
-    zeros = [tf.zeros(v.shape, tf.float32) for v in variables]
-    _, sums, found = tf.while_loop(
-        lambda part, *_: part < parts,
-        body,
-        (tf.zeros([], tf.int32), zeros, [tf.zeros([])] * len(names)),
-    )
-    return list(sums), dict(zip(names, found, strict=True))
 
 
 def _gathered(value: Any) -> np.ndarray:

@@ -9,8 +9,11 @@ Shapes: B batch, S sequence, M masked positions, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
+from electra_cli.errors import DataError
 from electra_cli.modeling import fused
 
 
@@ -65,3 +68,33 @@ def discriminator_loss(
     """
     weights = tf.cast(input_mask, tf.float32)
     return tf.math.divide_no_nan(tf.reduce_sum(cross_entropy * weights), count)
+
+
+def check_labels(labels: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor]) -> None:
+    """Compares the labels with the outputs they belong to, while tracing.
+
+    Raises:
+      DataError: A label is missing or has the wrong shape or type.
+    """
+    masked = outputs["masked_lm_logits"].shape[:2]  # [B, M]
+    tokens = outputs["disc_logits"].shape  # [B, S]
+    wanted = {"masked_lm_ids": masked, "masked_lm_weights": masked, "input_mask": tokens}
+    for key, shape in wanted.items():
+        if key not in labels:
+            raise DataError(
+                f"the batch has no {key}, which must be {list(shape)}; it has "
+                f"{', '.join(sorted(labels))}",
+                hint="pass the features that the model was called with",
+            )
+        value = tf.convert_to_tensor(labels[key])
+        if not value.shape.is_compatible_with(shape):
+            raise DataError(
+                f"{key} must be {list(shape)}, as the outputs of the model are, but is "
+                f"{list(value.shape)}",
+                hint="pass the labels of the batch that the model was called with",
+            )
+        if key == "masked_lm_ids" and not value.dtype.is_integer:
+            raise DataError(
+                f"{key} must be integers, {list(shape)}, but is {value.dtype.name}",
+                hint="pass token ids",
+            )

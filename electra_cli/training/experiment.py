@@ -7,12 +7,28 @@ from pathlib import Path
 
 import gin
 from official.core import config_definitions as cfg
+from official.core import exp_factory
 
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.errors import ConfigError, InputMissingError
 from electra_cli.optimization.registration import optimization_config
 from electra_cli.task import ElectraDataConfig, ElectraTaskConfig
+
+
+@exp_factory.register_config_factory("electra_cli/pretrain")
+def electra_pretrain() -> cfg.ExperimentConfig:
+    """The experiment for Model Garden's own command line, at the schema's defaults.
+
+    A user sets task.settings, task.special_ids and both input_paths, as `compose` does.
+    """
+    config = Config()
+    return cfg.ExperimentConfig(
+        task=ElectraTaskConfig(settings=config.model_dump()),
+        trainer=cfg.TrainerConfig(
+            optimizer_config=optimization_config(config), train_steps=config.train.steps
+        ),
+    )
 
 
 def compose(

@@ -98,6 +98,7 @@ class ElectraTrainer(base_trainer.Trainer):
         """One validation step; each log is the whole global batch, whichever worker asks."""
         inputs, _ = self.next_eval_inputs(iterator)
         outputs = self.strategy.run(self.task.validation_step, args=(inputs, self.model))
+        del outputs[self.task.loss]  # the tokens say it for the whole split
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             return {name: self.strategy.gather(log, axis=0) for name, log in outputs.items()}
         return tf.nest.map_structure(self.strategy.experimental_local_results, outputs)

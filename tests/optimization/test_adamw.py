@@ -6,9 +6,10 @@ import tensorflow as tf
 from official.modeling import optimization
 
 from electra_cli.config.schema import Config
-from electra_cli.optimization.adamw import ElectraAdamW, learning_rate_of
+from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.optimization.registration import OptimizationConfig, optimization_config
 from electra_cli.optimization.schedule import ElectraSchedule
+from electra_cli.optimization.update import learning_rate_of
 
 
 def test_schedule_is_the_product_of_decay_and_warm_up() -> None:

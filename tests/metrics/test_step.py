@@ -1,0 +1,79 @@
+"""The Keras metrics against the exact corpus-level numbers on the same tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn import metrics as sklearn_metrics
+
+from electra_cli.errors import DataError
+from electra_cli.metrics import step
+from electra_cli.metrics.names import METRICS
+from electra_cli.metrics.validation import ValidationState
+
+
+def tokens(rows: int = 40) -> dict[str, np.ndarray]:
+    """One set of logs, the last rows shorter than the first."""
+    rng = np.random.default_rng(3)
+    masked, length = (rows, 5), (rows, 32)
+    labels = (rng.random(length) < 0.14).astype(np.int32)
+    ids = rng.integers(0, 9, masked).astype(np.int32)
+    return {
+        "masked_lm_cross_entropy": rng.gamma(2.0, 2.0, masked).astype(np.float32),
+        "masked_lm_ids": ids,
+        "masked_lm_predictions": np.where(rng.random(masked) < 0.4, ids, 0).astype(np.int32),
+        "sampled_ids": np.where(rng.random(masked) < 0.2, ids, 1).astype(np.int32),
+        "masked_lm_weights": (np.arange(5) < rng.integers(1, 6, (rows, 1))).astype(np.float32),
+        "disc_cross_entropy": rng.gamma(1.0, 0.4, length).astype(np.float32),
+        "disc_logits": (rng.normal(size=length) - 1 + 1.2 * labels).astype(np.float32),
+        "disc_labels": labels,
+        "input_mask": (np.arange(32) < rng.integers(8, 33, (rows, 1))).astype(np.int32),
+    }
+
+
+@pytest.mark.parametrize("batch", [1, 7, 40])
+def test_equal_to_the_exact_numbers_for_any_batch(batch: int) -> None:
+    logs, metrics = tokens(), step.build(1.0, 50.0)
+    exact = ValidationState(generator_weight=1.0, disc_weight=50.0)
+    exact.add(logs)
+    for start in range(0, 40, batch):
+        step.update(metrics, {k: tf.constant(v[start : start + batch]) for k, v in logs.items()})
+    assert [metric.name for metric in metrics] == list(METRICS)
+    for metric in metrics:
+        # The bins of the AUC tie a few of 170 positives with their neighbours.
+        bound = 2e-3 if metric.name == "disc_auc" else 1e-6
+        expected = exact.result()[metric.name]
+        assert float(metric.result()) == pytest.approx(expected, rel=bound), metric.name
+
+
+def test_equal_to_scikit_learn() -> None:
+    logs = tokens()
+    exact = ValidationState(generator_weight=1.0, disc_weight=50.0)
+    exact.add(logs)
+    real = logs["input_mask"] > 0
+    labels, logits = logs["disc_labels"][real], logs["disc_logits"][real]
+    found = exact.result()
+    assert found["disc_auc"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(labels, logits), abs=1e-6
+    )
+    for name in ("precision", "recall", "f1", "accuracy"):
+        score = getattr(sklearn_metrics, f"{name}_score")(labels, logits > 0)
+        assert found[f"disc_{name}"] == pytest.approx(score, abs=1e-6), name
+
+
+def test_reset() -> None:
+    metrics = step.build(1.0, 50.0)
+    logs = {key: tf.constant(value) for key, value in tokens().items()}
+    step.update(metrics, logs)
+    first = {metric.name: float(metric.result()) for metric in metrics}
+    for metric in metrics:
+        metric.reset_state()
+    step.update(metrics, logs)
+    assert {metric.name: float(metric.result()) for metric in metrics} == first
+
+
+def test_a_list_without_the_expected_names() -> None:
+    metrics = [metric for metric in step.build(1.0, 50.0) if metric.name != "disc_auc"]
+    with pytest.raises(DataError, match="lack disc_auc"):
+        step.update(metrics, tokens())

@@ -1,0 +1,112 @@
+"""The task under Model Garden's own machinery: run_experiment, metrics lists, compiled models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+import tf_keras
+from official.core import exp_factory, task_factory, train_lib
+
+from electra_cli.corpus.manifest import load_manifest
+from electra_cli.errors import DataError
+from electra_cli.metrics.names import METRICS
+from electra_cli.task import ElectraPretrainTask
+from electra_cli.training.experiment import compose
+from tests.training.test_replicas import configuration
+
+
+def experiment(data: Path, *, steps: int = 8) -> Any:
+    manifest = load_manifest(data)
+    config = configuration(**{"model.vocab_size": manifest.vocab.size, "train.steps": 40})
+    params = compose(config, manifest, data=data, precision="float32", replicas=1)
+    params.trainer.train_steps = steps
+    params.trainer.steps_per_loop = params.trainer.summary_interval = 4
+    params.trainer.checkpoint_interval = params.trainer.validation_interval = 4
+    params.trainer.validation_steps = -1
+    return params
+
+
+def run(params: Any, folder: Path, mode: str) -> tuple[tf_keras.Model, dict[str, Any]]:
+    strategy = tf.distribute.get_strategy()
+    with strategy.scope():
+        task = task_factory.get_task(params.task, logging_dir=str(folder))
+    assert isinstance(task, ElectraPretrainTask)
+    model, logs = train_lib.run_experiment(
+        strategy, task, mode=mode, params=params, model_dir=str(folder), run_post_eval=True
+    )
+    return model, dict(logs)
+
+
+def test_run_experiment_trains_resumes_and_evaluates(data: Path, tmp_path: Path) -> None:
+    _, first = run(experiment(data, steps=8), tmp_path, "train_and_eval")
+    assert {*METRICS} <= set(first)
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-8")
+    _, second = run(experiment(data, steps=16), tmp_path, "train_and_eval")
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-16")
+    assert second["masked_lm_loss"] < first["masked_lm_loss"]
+    _, again = run(experiment(data, steps=16), tmp_path, "eval")
+    assert again["total_loss"] == pytest.approx(second["total_loss"], rel=1e-6)
+
+
+def test_registered_as_an_experiment() -> None:
+    params = exp_factory.get_exp_config("electra_cli/pretrain")
+    assert task_factory.get_task_cls(type(params.task)) is ElectraPretrainTask
+
+
+@pytest.fixture(scope="module")
+def parts(data: Path) -> tuple[ElectraPretrainTask, Any, tf_keras.Model, dict[str, tf.Tensor]]:
+    params = experiment(data)
+    task = ElectraPretrainTask(params.task)
+    model = task.build_model()
+    inputs = next(iter(task.build_inputs(params.task.validation_data)))
+    return task, params, model, task._features(inputs, training=False)
+
+
+def test_metrics_lists_are_filled(parts: Any) -> None:
+    task, params, model, features = parts
+    metrics = task.build_metrics(training=True)
+    optimizer = task.create_optimizer(params.trainer.optimizer_config)
+    train = tf.function(lambda batch: task.train_step(batch, model, optimizer, metrics))
+    logs = train(features)
+    found = {metric.name: float(metric.result()) for metric in metrics}
+    assert found["total_loss"] == pytest.approx(float(logs[task.loss]), rel=1e-5)
+    assert found["masked_lm_loss"] == pytest.approx(float(logs["masked_lm_loss"]), rel=1e-5)
+    assert 0 < found["replaced_rate"] < 0.2
+
+
+def test_a_compiled_model(parts: Any) -> None:
+    task, _, _, features = parts
+    model = task.build_model()
+    accuracy = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    auc = tf_keras.metrics.AUC(from_logits=True, name="auc")
+    model.compile(weighted_metrics={"masked_lm_logits": [accuracy], "disc_logits": [auc]})
+    logs = task.validation_step(features, model)
+    assert float(logs[task.loss]) > 0
+    assert float(accuracy.count) == float(tf.reduce_sum(features["masked_lm_weights"]))
+    assert 0 < float(auc.result()) < 1
+
+
+@pytest.mark.parametrize(
+    ("key", "broken", "words"),
+    [
+        ("input_mask", None, "the batch has no input_mask"),
+        ("input_mask", lambda value: value[:, 1:], r"input_mask must be \[\d+, 32\].*\[\d+, 31\]"),
+        ("masked_lm_ids", lambda value: value[:1], "masked_lm_ids must be"),
+        ("masked_lm_ids", lambda value: tf.cast(value, tf.float32), "integers.*float32"),
+        ("masked_lm_weights", None, "the batch has no masked_lm_weights"),
+    ],
+)
+def test_wrong_labels(parts: Any, key: str, broken: Any, words: str) -> None:
+    task, _, model, features = parts
+    outputs = model(features)
+    labels = dict(features)
+    value = labels.pop(key)
+    if broken is not None:
+        labels[key] = broken(value)
+    with pytest.raises(DataError, match=words):
+        task.build_losses(labels, outputs)
+    with pytest.raises(DataError, match=words):
+        task.process_metrics(task.build_metrics(), labels, outputs)
