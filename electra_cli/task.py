@@ -6,7 +6,6 @@ ours. Shapes: B rows of a replica, S sequence, M masked positions, V vocabulary.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,17 @@ import tensorflow as tf
 import tf_keras
 from official.core import base_task, task_factory
 from official.core import config_definitions as cfg
-from official.modeling import hyperparams, optimization
+from official.modeling import optimization
 
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.inputs import masking, rows
+from electra_cli.interop import model_garden
+from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig, plain
 from electra_cli.metrics import step as step_metrics
 from electra_cli.metrics.validation import DISC_LOGS, MASKED_LM_LOGS, ValidationState
 from electra_cli.modeling import losses
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.optimization.accumulation import accumulate
@@ -37,61 +39,39 @@ _VALIDATION_SEED = 20200323
 _SUM = tf.distribute.ReduceOp.SUM
 
 
-@dataclasses.dataclass
-class ElectraDataConfig(cfg.DataConfig):
-    """One split of a prepared folder.
-
-    Attributes:
-      input_path: The folder `electra prepare-data` wrote.
-      is_training: The endless training order, or one pass over the held-out rows.
-      start_step: The step of the first training batch.
-    """
-
-    start_step: int = 0
-
-
-@dataclasses.dataclass
-class ElectraTaskConfig(cfg.TaskConfig):
-    """What the task needs to know.
-
-    Attributes:
-      settings: A whole configuration, `electra_cli.config.schema.Config` as nested dictionaries.
-      special_ids: The ids of pad, unk, cls, sep and mask.
-    """
-
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-    special_ids: dict[str, int] = dataclasses.field(default_factory=dict)
-    train_data: ElectraDataConfig = dataclasses.field(
-        default_factory=lambda: ElectraDataConfig(is_training=True)
-    )
-    validation_data: ElectraDataConfig = dataclasses.field(
-        default_factory=lambda: ElectraDataConfig(is_training=False)
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Turns Model Garden's nested configuration objects back into dictionaries."""
-    return value.as_dict() if isinstance(value, hyperparams.Config) else value
-
-
 @task_factory.register_task_cls(ElectraTaskConfig)
 class ElectraPretrainTask(base_task.Task):
-    """Replaced token detection with a jointly trained generator (Clark et al. 2020)."""
+    """Replaced token detection with a jointly trained generator (Clark et al. 2020).
+
+    Args:
+      params: An `ElectraTaskConfig`, or Model Garden's own `ElectraPretrainConfig`.
+      logging_dir: Where a trainer writes its logs.
+      name: Of the task.
+
+    Raises:
+      ConfigError: Something in Model Garden's configuration that our model does not have.
+    """
 
     def __init__(
-        self, params: ElectraTaskConfig, logging_dir: str | None = None, name: str | None = None
+        self, params: Any, logging_dir: str | None = None, name: str | None = None
     ) -> None:
         super().__init__(params, logging_dir, name=name)
-        settings = {key: _plain(value) for key, value in _plain(params.settings).items()}
+        if model_garden.is_theirs(params):
+            self._settings = model_garden.settings_of(params)
+            self._architecture = model_garden.architecture_of(params, self._settings.train.seed)
+            self._special_ids: dict[str, int] = {}  # their records are masked already
+            return
+        settings = {key: plain(value) for key, value in plain(params.settings).items()}
         self._settings = Config.model_validate(settings)
-        self._special_ids = dict(_plain(params.special_ids))
+        self._architecture = Architecture.of(self._settings)
+        self._special_ids = dict(plain(params.special_ids))
 
     # -- what Model Garden builds ----------------------------------------------------------------
 
     def build_model(self) -> tf_keras.Model:
         """The joint model; its compute type is that of the global Keras policy."""
         policy = tf_keras.mixed_precision.global_policy()
-        return ElectraModel(self._settings, compute_dtype=policy.compute_dtype)
+        return ElectraModel(self._architecture, compute_dtype=policy.compute_dtype)
 
     def build_inputs(
         self, params: ElectraDataConfig, input_context: tf.distribute.InputContext | None = None
@@ -103,11 +83,14 @@ class ElectraPretrainTask(base_task.Task):
           input_context: Which of several pipelines this one is.
 
         Returns:
-          input_ids [B, S] int32, example_index [B] int64 and step [B] int64, B a replica's share.
+          input_ids [B, S] int32, example_index [B] int64 and step [B] int64, B a replica's share;
+          for a task with Model Garden's own configuration, its statically masked records.
 
         Raises:
           DataError: The folder is not prepared data.
         """
+        if model_garden.is_theirs(self.task_config):
+            return model_garden.dataset(params, input_context)
         manifest = load_manifest(Path(params.input_path))
         part = rows.Slice.from_context(params.global_batch_size, input_context)
         if not params.is_training:
@@ -191,7 +174,7 @@ class ElectraPretrainTask(base_task.Task):
         """
         del metrics
         losses.check_labels(labels, model_outputs)
-        counts = _global_counts(labels)
+        counts = losses.global_counts(labels)
         total = self._losses(labels, model_outputs, counts)["total_loss"]
         return tf.add_n([total, *(aux_losses or [])])
 
@@ -199,7 +182,7 @@ class ElectraPretrainTask(base_task.Task):
         self,
         features: Mapping[str, tf.Tensor],
         outputs: Mapping[str, tf.Tensor],
-        counts: tuple[tf.Tensor, tf.Tensor],
+        counts: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
     ) -> dict[str, tf.Tensor]:
         """Each loss as this replica's share of the global batch's; scalars, float32."""
         masked = losses.masked_lm_cross_entropy(
@@ -212,10 +195,25 @@ class ElectraPretrainTask(base_task.Task):
         disc_loss = losses.discriminator_loss(tokens, features["input_mask"], counts[1])
         objective = self._settings.objective
         total = objective.generator_weight * masked_lm_loss + objective.disc_weight * disc_loss
-        return {"total_loss": total, "masked_lm_loss": masked_lm_loss, "disc_loss": disc_loss}
+        found = {"masked_lm_loss": masked_lm_loss, "disc_loss": disc_loss}
+        if "next_sentence_logits" in outputs:
+            labels = losses.require(features, "next_sentence_labels")
+            sentences = losses.next_sentence_cross_entropy(outputs["next_sentence_logits"], labels)
+            found["next_sentence_loss"] = tf.reduce_sum(sentences) / counts[2]
+            total += found["next_sentence_loss"]
+        return {"total_loss": total, **found}
 
-    def _features(self, inputs: Mapping[str, tf.Tensor], *, training: bool) -> masking.Features:
+    def _features(
+        self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
+    ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
+        if "input_word_ids" in inputs:
+            return model_garden.features_of(
+                inputs,
+                seed=tf.constant(self._settings.train.seed if training else _VALIDATION_SEED),
+                step=tf.cast(step if training else 0, tf.int64),
+                first_row=_replica_id() * tf.shape(inputs["input_word_ids"], tf.int64)[0],
+            )
         if "masked_lm_positions" in inputs:
             return dict(inputs)
         return masking.mask_tokens(
@@ -278,13 +276,13 @@ class ElectraPretrainTask(base_task.Task):
           the update was `applied` and whether float16 `overflowed` while its scale was searched.
         """
         replica = tf.distribute.get_replica_context()
-        features = self._features(inputs, training=True)
-        counts = _global_counts(features)
+        features = self._features(inputs, training=True, step=optimizer.iterations)
+        counts = losses.global_counts(features)
         step = inputs["step"][0] if "step" in inputs else optimizer.iterations
         parts = self._settings.train.accumulation_steps
         scaling = loss_scaling(optimizer)
         variables = model.trainable_variables
-        first_part = tf.cast(replica.replica_id_in_sync_group, tf.int64) * parts
+        first_part = _replica_id() * parts
 
         def forward_backward(
             part: tf.Tensor, batch: Mapping[str, tf.Tensor]
@@ -305,7 +303,9 @@ class ElectraPretrainTask(base_task.Task):
         if parts == 1:
             gradients, found = forward_backward(tf.zeros([], tf.int32), features)
         else:
-            gradients, found = accumulate(forward_backward, features, parts, variables)
+            names = ["total_loss", "masked_lm_loss", "disc_loss"]
+            names += ["next_sentence_loss"] * (self._architecture.next_sentence is not None)
+            gradients, found = accumulate(forward_backward, features, parts, variables, names)
         gradients, found = replica.all_reduce(_SUM, (gradients, found))
         if scaling is not None:
             gradients = scaling.get_unscaled_gradients(gradients)
@@ -382,14 +382,10 @@ class ElectraPretrainTask(base_task.Task):
         return aggregated_logs.result()
 
 
-def _global_counts(features: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Masked positions and real tokens of the batch over all replicas; float32 scalars."""
-    masked = tf.reduce_sum(tf.cast(features["masked_lm_weights"], tf.float32))
-    tokens = tf.reduce_sum(tf.cast(features["input_mask"], tf.float32))
+def _replica_id() -> tf.Tensor:
+    """Which replica this is, scalar int64; 0 outside of a strategy's replicas."""
     context = tf.distribute.get_replica_context()
-    if context is None:  # outside of a strategy's replicas: the batch is the global batch
-        return masked, tokens
-    return context.all_reduce(_SUM, (masked, tokens))
+    return tf.cast(context.replica_id_in_sync_group if context else 0, tf.int64)
 
 
 def _gathered(value: Any) -> np.ndarray:

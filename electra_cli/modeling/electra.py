@@ -11,12 +11,18 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from electra_cli.config.schema import Config
 from electra_cli.inputs.masking import scatter_ids
+from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.encoder import Embeddings, Encoder, length_of
-from electra_cli.modeling.fused import chunk_weights, gelu
-from electra_cli.modeling.layers import Dense, LayerNorm, glorot_uniform, truncated_normal
+from electra_cli.modeling.fused import chunk_weights, dropped, gelu
+from electra_cli.modeling.layers import (
+    Dense,
+    Initializer,
+    LayerNorm,
+    glorot_uniform,
+    truncated_normal,
+)
 
 _CHUNK = 256  # of the vocabulary, in sampling
 
@@ -55,6 +61,22 @@ class ReplacedTokenHead(tf.Module):
         """[B·S, D] in the compute type -> [B·S] float32 logits."""
         logits = self.output(gelu(self.dense(values)))  # [B·S, 1]
         return tf.cast(tf.squeeze(logits, axis=-1), tf.float32)  # [B·S]
+
+
+class NextSentenceHead(tf.Module):
+    """dense(inner) → tanh → dropout → dense(classes) on the first token (BERT's pooler)."""
+
+    def __init__(self, hidden: int, sizes: NextSentenceSizes, initializer: Initializer) -> None:
+        super().__init__()
+        scope = "next_sentence"
+        self.dense = Dense(hidden, sizes.inner, initializer, f"{scope}/dense")
+        self.output = Dense(sizes.inner, sizes.classes, initializer, f"{scope}/output")
+        self._dropout = sizes.dropout
+
+    def __call__(self, values: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+        """[B, G] in the compute type -> [B, classes] float32."""
+        pooled = dropped(tf.tanh(self.dense(values)), *dropout.draw(self._dropout))  # [B, inner]
+        return tf.cast(self.output(pooled), tf.float32)  # [B, classes]
 
 
 def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
@@ -111,55 +133,58 @@ class ElectraModel(tf_keras.Model):
     """The joint model: what is trained, saved, evaluated and exported.
 
     Args:
-      config: The sections `model` and `generator` give the sizes; `train.seed` decides the weights
-        at step 0.
+      architecture: The sizes of everything, and the seed of the weights at step 0.
       compute_dtype: The type of matmuls and activations; parameters are float32.
     """
 
-    def __init__(self, config: Config, *, compute_dtype: str = "float32") -> None:
+    def __init__(self, architecture: Architecture, *, compute_dtype: str = "float32") -> None:
         # float32 and no autocast: this model decides itself what runs in which type.
         super().__init__(name="electra", dtype="float32", autocast=False)
         self._matmul_dtype = tf.as_dtype(compute_dtype)
-        model = config.model
-        normal = truncated_normal(model.initializer_range, config.train.seed)
-        uniform = glorot_uniform(config.train.seed)
-        self.embeddings = Embeddings(
-            vocab_size=model.vocab_size,
-            size=model.embedding_size,
-            max_positions=model.max_position_embeddings,
-            types=model.type_vocab_size,
-            dropout=model.hidden_dropout,
-            initializer=normal,
-        )
+        self.architecture = architecture
+        uniform = glorot_uniform(architecture.seed)
 
-        def encoder(name: str, *, hidden: int, heads: int, intermediate: int) -> Encoder:
+        def normal(sizes: EncoderSizes) -> Initializer:
+            return truncated_normal(sizes.initializer_range, architecture.seed)
+
+        def embeddings(sizes: EncoderSizes, name: str) -> Embeddings:
+            return Embeddings(
+                vocab_size=architecture.vocab_size,
+                size=architecture.embedding,
+                max_positions=architecture.max_positions,
+                types=architecture.types,
+                dropout=sizes.hidden_dropout,
+                initializer=normal(sizes),
+                name=name,
+            )
+
+        def encoder(sizes: EncoderSizes, name: str) -> Encoder:
             return Encoder(
-                embedding=model.embedding_size,
-                hidden=hidden,
-                layers=model.num_layers,
-                heads=heads,
-                intermediate=intermediate,
-                hidden_dropout=model.hidden_dropout,
-                attention_dropout=model.attention_dropout,
-                initializer=normal,
+                architecture.embedding,
+                sizes,
+                initializer=normal(sizes),
                 projection_initializer=uniform,
                 name=name,
             )
 
-        self.generator = encoder(
-            "generator",
-            hidden=config.generator_hidden_size,
-            heads=config.generator_num_attention_heads,
-            intermediate=config.generator_intermediate_size,
+        generator, discriminator = architecture.generator, architecture.discriminator
+        self.embeddings = embeddings(discriminator, "electra/embeddings")
+        self.generator_embeddings = (
+            self.embeddings if architecture.tied else embeddings(generator, "generator/embeddings")
         )
-        self.masked_lm_head = MaskedLMHead(config.generator_hidden_size, self.embeddings, normal)
-        self.discriminator = encoder(
-            "electra",
-            hidden=model.hidden_size,
-            heads=model.num_attention_heads,
-            intermediate=model.intermediate_size,
+        self.generator = encoder(generator, "generator")
+        self.masked_lm_head = MaskedLMHead(
+            generator.hidden, self.generator_embeddings, normal(generator)
         )
-        self.replaced_token_head = ReplacedTokenHead(model.hidden_size, normal, uniform)
+        self.next_sentence_head = (
+            NextSentenceHead(generator.hidden, architecture.next_sentence, normal(generator))
+            if architecture.next_sentence
+            else None
+        )
+        self.discriminator = encoder(discriminator, "electra")
+        self.replaced_token_head = ReplacedTokenHead(
+            discriminator.hidden, normal(discriminator), uniform
+        )
 
     def generate(self, features: dict[str, tf.Tensor], dropout: Dropout | None = None) -> tf.Tensor:
         """The generator's logits at the masked positions.
@@ -171,11 +196,21 @@ class ElectraModel(tf_keras.Model):
         Returns:
           [B, M, V] float32.
         """
-        ids, positions = features["masked_input_ids"], features["masked_lm_positions"]
+        return self._masked_lm_logits(self._generator_hidden(features, dropout), features)
+
+    def _generator_hidden(
+        self, features: dict[str, tf.Tensor], dropout: Dropout | None
+    ) -> tf.Tensor:
+        """[B·S, G] in the compute type."""
         dropout = dropout or Dropout()
-        segments = features["segment_ids"]
-        embedded = self.embeddings(ids, segments, self._matmul_dtype, dropout)  # [B·S, E]
-        hidden = self.generator(embedded, features["input_mask"], dropout)  # [B·S, G]
+        embedded = self.generator_embeddings(
+            features["masked_input_ids"], features["segment_ids"], self._matmul_dtype, dropout
+        )  # [B·S, E]
+        return self.generator(embedded, features["input_mask"], dropout)  # [B·S, G]
+
+    def _masked_lm_logits(self, hidden: tf.Tensor, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        """[B·S, G] -> [B, M, V] float32."""
+        ids, positions = features["masked_input_ids"], features["masked_lm_positions"]
         flat = positions + tf.range(tf.shape(ids)[0])[:, None] * length_of(ids)  # [B, M]
         at_masks = tf.gather(hidden, tf.reshape(flat, [-1]))  # [B·M, G]
         logits = self.masked_lm_head(at_masks)  # [B·M, V]
@@ -224,21 +259,31 @@ class ElectraModel(tf_keras.Model):
         Returns:
           masked_lm_logits [B, M, V] float32, sampled_ids [B, M], disc_inputs [B, S], disc_labels
           [B, S] (1: differs from the original), disc_logits [B, S] float32 and
-          disc_sequence_output [B, S, D].
+          disc_sequence_output [B, S, D]; next_sentence_logits [B, classes] float32 if it has that
+          head.
         """
         used = dropout if training else None
-        logits = self.generate(features, used)  # [B, M, V]
+        hidden = self._generator_hidden(features, used)  # [B·S, G]
+        logits = self._masked_lm_logits(hidden, features)  # [B, M, V]
         weights = features["masked_lm_weights"]
         if "sampled_ids" in features:
             sampled = features["sampled_ids"]
         else:
             fixed = tf.stop_gradient(tf.reshape(logits, [-1, logits.shape[-1]]))  # [B·M, V]
+            if self.architecture.disallow_correct:
+                original = tf.reshape(features["masked_lm_ids"], [-1, 1])  # [B·M, 1]
+                fixed -= tf.where(tf.range(fixed.shape[-1]) == original, 1000.0, 0.0)
             uniforms = tf.reshape(features["sample_uniforms"], [-1])  # [B·M]
             sampled = tf.reshape(sample_ids(fixed, uniforms), tf.shape(weights))  # [B, M]
         positions = features["masked_lm_positions"]
         replaced = scatter_ids(features["input_ids"], positions, sampled, weights)  # [B, S]
         disc_logits, sequence = self.discriminate(replaced, features, used)
-        return {
+        heads = {}
+        if self.next_sentence_head is not None:
+            heads["next_sentence_logits"] = self.next_sentence_head(
+                hidden[:: length_of(features["input_ids"])], used or Dropout()
+            )  # [B, classes]
+        return heads | {
             "masked_lm_logits": logits,
             "sampled_ids": sampled,
             "disc_inputs": replaced,

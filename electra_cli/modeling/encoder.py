@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from electra_cli.modeling.architecture import EncoderSizes
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.fused import attention_weights, gelu
 from electra_cli.modeling.layers import Dense, Initializer, LayerNorm
@@ -65,18 +66,9 @@ class Embeddings(tf.Module):
 class Block(tf.Module):
     """One post-norm transformer layer."""
 
-    def __init__(
-        self,
-        *,
-        hidden: int,
-        heads: int,
-        intermediate: int,
-        hidden_dropout: float,
-        attention_dropout: float,
-        initializer: Initializer,
-        name: str,
-    ) -> None:
+    def __init__(self, sizes: EncoderSizes, *, initializer: Initializer, name: str) -> None:
         super().__init__()
+        hidden, intermediate = sizes.hidden, sizes.intermediate
         attention = f"{name}/attention"
         # One matmul for query, key and value: [D, 3·D], in this order.
         self.query_key_value = Dense(hidden, 3 * hidden, initializer, f"{attention}/self/qkv")
@@ -85,9 +77,9 @@ class Block(tf.Module):
         self.intermediate = Dense(hidden, intermediate, initializer, f"{name}/intermediate/dense")
         self.output = Dense(intermediate, hidden, initializer, f"{name}/output/dense")
         self.output_norm = LayerNorm(hidden, f"{name}/output")
-        self._heads = heads
-        self._hidden_dropout = hidden_dropout
-        self._attention_dropout = attention_dropout
+        self._heads = sizes.heads
+        self._hidden_dropout = sizes.hidden_dropout
+        self._attention_dropout = sizes.attention_dropout
 
     def _attend(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
         """[B·S, D] -> [B·S, D]."""
@@ -121,34 +113,21 @@ class Encoder(tf.Module):
 
     def __init__(
         self,
-        *,
         embedding: int,
-        hidden: int,
-        layers: int,
-        heads: int,
-        intermediate: int,
-        hidden_dropout: float,
-        attention_dropout: float,
+        sizes: EncoderSizes,
+        *,
         initializer: Initializer,
         projection_initializer: Initializer,
         name: str,
     ) -> None:
         super().__init__()
         self.project = None
-        if embedding != hidden:
+        if embedding != sizes.hidden:
             scope = f"{name}/embeddings_project"
-            self.project = Dense(embedding, hidden, projection_initializer, scope)
+            self.project = Dense(embedding, sizes.hidden, projection_initializer, scope)
         self.blocks = [
-            Block(
-                hidden=hidden,
-                heads=heads,
-                intermediate=intermediate,
-                hidden_dropout=hidden_dropout,
-                attention_dropout=attention_dropout,
-                initializer=initializer,
-                name=f"{name}/encoder/layer_{index}",
-            )
-            for index in range(layers)
+            Block(sizes, initializer=initializer, name=f"{name}/encoder/layer_{index}")
+            for index in range(sizes.layers)
         ]
 
     def __call__(self, embeddings: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:

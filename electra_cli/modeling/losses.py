@@ -10,11 +10,25 @@ Shapes: B batch, S sequence, M masked positions, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from electra_cli.errors import DataError
 from electra_cli.modeling import fused
+
+
+def global_counts(
+    features: Mapping[str, tf.Tensor],
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Masked positions, real tokens and rows of the batch over all replicas; float32 scalars."""
+    masked = tf.reduce_sum(tf.cast(features["masked_lm_weights"], tf.float32))
+    tokens = tf.reduce_sum(tf.cast(features["input_mask"], tf.float32))
+    sequences = tf.cast(tf.shape(features["input_mask"])[0], tf.float32)
+    context = tf.distribute.get_replica_context()
+    if context is None:  # outside of a strategy's replicas: the batch is the global batch
+        return masked, tokens, sequences
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, (masked, tokens, sequences))
 
 
 def masked_lm_cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
@@ -70,6 +84,25 @@ def discriminator_loss(
     return tf.math.divide_no_nan(tf.reduce_sum(cross_entropy * weights), count)
 
 
+def next_sentence_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of each sequence in nats; [B, classes] and [B] -> [B] float32."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def require(labels: Mapping[str, tf.Tensor], key: str, shape: Any = "[B]") -> tf.Tensor:
+    """A label that must be there.
+
+    Raises:
+      DataError: It is not.
+    """
+    if key not in labels:
+        raise DataError(
+            f"the batch has no {key}, which must be {shape}; it has {', '.join(sorted(labels))}",
+            hint="pass the features that the model was called with",
+        )
+    return tf.convert_to_tensor(labels[key])
+
+
 def check_labels(labels: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor]) -> None:
     """Compares the labels with the outputs they belong to, while tracing.
 
@@ -80,13 +113,7 @@ def check_labels(labels: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tenso
     tokens = outputs["disc_logits"].shape  # [B, S]
     wanted = {"masked_lm_ids": masked, "masked_lm_weights": masked, "input_mask": tokens}
     for key, shape in wanted.items():
-        if key not in labels:
-            raise DataError(
-                f"the batch has no {key}, which must be {list(shape)}; it has "
-                f"{', '.join(sorted(labels))}",
-                hint="pass the features that the model was called with",
-            )
-        value = tf.convert_to_tensor(labels[key])
+        value = require(labels, key, list(shape))
         if not value.shape.is_compatible_with(shape):
             raise DataError(
                 f"{key} must be {list(shape)}, as the outputs of the model are, but is "

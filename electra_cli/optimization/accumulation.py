@@ -13,10 +13,18 @@ def accumulate(
     features: Mapping[str, tf.Tensor],
     parts: int,
     variables: list[tf.Variable],
+    names: list[str],
 ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-    """Sums gradients and losses over equal parts of a batch, one part in memory at a time."""
+    """Sums gradients and losses over equal parts of a batch, one part in memory at a time.
+
+    Args:
+      forward_backward: Gradients and named losses of a part, from its number and its features.
+      features: Tensors whose first axis is the batch.
+      parts: How many.
+      variables: What the gradients belong to.
+      names: Of the losses.
+    """
     size = next(iter(features.values())).shape[0] // parts
-    names = ("total_loss", "masked_lm_loss", "disc_loss")
 
     def body(part: tf.Tensor, sums: Any, found: Any) -> Any:
         batch = {key: value[part * size : (part + 1) * size] for key, value in features.items()}

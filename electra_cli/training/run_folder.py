@@ -127,12 +127,13 @@ class Checkpoint:
         Raises:
           DataError: A weight is missing, or the files are damaged.
         """
+        from electra_cli.modeling.architecture import Architecture
         from electra_cli.modeling.electra import ElectraModel
         from electra_cli.optimization.adamw import ElectraAdamW
         from electra_cli.optimization.average import WeightAverage
 
         config = self.config()
-        model = ElectraModel(config)
+        model = ElectraModel(Architecture.of(config))
         if not config.optimizer.ema_decay:
             self.read_into(model=model)
             return model

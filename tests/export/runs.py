@@ -64,6 +64,7 @@ def write_run(
     """Writes a run folder with one checkpoint and returns it."""
     import tensorflow as tf
 
+    from electra_cli.modeling.architecture import Architecture
     from electra_cli.modeling.electra import ElectraModel
 
     config = small_config(embedding)
@@ -86,7 +87,7 @@ def write_run(
         shards=[],
     )
     write_manifest(run / "data", manifest)
-    model = ElectraModel(config)
+    model = ElectraModel(Architecture.of(config))
     generator = np.random.default_rng(embedding)
     for variable in model.trainable_variables:
         # Biases and LayerNorm too, so that no wrong place can hide behind a zero or a one.

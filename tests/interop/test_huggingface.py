@@ -17,6 +17,7 @@ from electra_cli.interop.huggingface import (
     generator_links,
     to_tensors,
 )
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
 from tests.export.runs import small_config
 
@@ -25,7 +26,7 @@ CONFIG = small_config(embedding=24)
 
 @pytest.fixture
 def model() -> ElectraModel:
-    return ElectraModel(CONFIG)
+    return ElectraModel(Architecture.of(CONFIG))
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_a_variable_that_the_model_lacks_is_an_error(
 
 def test_a_model_without_the_projection_is_an_error(links: dict[str, list[Link]]) -> None:
     with pytest.raises(TrainingError, match=r"project\.kernel"):
-        to_tensors(ElectraModel(small_config(embedding=32)), links)
+        to_tensors(ElectraModel(Architecture.of(small_config(embedding=32))), links)
 
 
 def test_configs_have_each_networks_own_sizes() -> None:

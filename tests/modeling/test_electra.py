@@ -9,6 +9,7 @@ import tensorflow as tf
 from electra_cli.config.schema import Config
 from electra_cli.inputs import masking
 from electra_cli.modeling import losses
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel, sample_ids
 
 IDS = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
@@ -47,7 +48,7 @@ def features(config: Config, rows: int = 16) -> masking.Features:
 def test_losses_at_step_0(seed: int) -> None:
     config = TINY.replaced({"train.seed": seed})
     batch = features(config, rows=32)
-    outputs = tf.function(ElectraModel(config).call)(batch)
+    outputs = tf.function(ElectraModel(Architecture.of(config)).call)(batch)
     masked = losses.masked_lm_cross_entropy(outputs["masked_lm_logits"], batch["masked_lm_ids"])
     weights = batch["masked_lm_weights"]
     masked_lm_loss = losses.masked_lm_loss(masked, weights, tf.reduce_sum(weights))
@@ -59,7 +60,7 @@ def test_losses_at_step_0(seed: int) -> None:
 
 
 def test_both_networks_read_the_same_embeddings() -> None:
-    model = ElectraModel(TINY)
+    model = ElectraModel(Architecture.of(TINY))
     names = [variable.name for variable in model.trainable_variables]
     assert len(names) == len(set(names))
     assert sum("embeddings/" in name for name in names) == 5  # three tables, LayerNorm twice
@@ -79,7 +80,7 @@ def test_both_networks_read_the_same_embeddings() -> None:
 
 
 def test_sampling_passes_no_gradient_to_the_generator() -> None:
-    model = ElectraModel(TINY)
+    model = ElectraModel(Architecture.of(TINY))
     batch = features(TINY, rows=2)
     with tf.GradientTape() as tape:
         disc_only = tf.reduce_sum(model(batch)["disc_logits"])
@@ -92,13 +93,13 @@ def test_sampling_passes_no_gradient_to_the_generator() -> None:
 def test_what_the_generator_gets_right_counts_as_original() -> None:
     batch = features(TINY, rows=4) | {}
     batch["sampled_ids"] = batch["masked_lm_ids"]
-    outputs = ElectraModel(TINY)(batch)
+    outputs = ElectraModel(Architecture.of(TINY))(batch)
     np.testing.assert_array_equal(outputs["disc_inputs"], batch["input_ids"])
     assert not outputs["disc_labels"].numpy().any()
 
 
 def test_padding_changes_nothing() -> None:
-    model = ElectraModel(TINY)
+    model = ElectraModel(Architecture.of(TINY))
     batch = features(TINY, rows=1)
     ids = tf.where(tf.range(128)[None] < 40, batch["input_ids"], 0)
     mask = tf.cast(ids != 0, tf.int32)

@@ -1,0 +1,106 @@
+"""The sizes a model is built from, whichever configuration they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra_cli.config.schema import Config
+
+
+@dataclass(frozen=True)
+class EncoderSizes:
+    """One transformer over the embeddings.
+
+    Attributes:
+      hidden: D.
+      layers: Blocks.
+      heads: H; divides D.
+      intermediate: F, width of the feed-forward layers.
+      hidden_dropout: On embeddings and the outputs of sublayers.
+      attention_dropout: On attention weights.
+      initializer_range: Standard deviation of the initialiser.
+    """
+
+    hidden: int
+    layers: int
+    heads: int
+    intermediate: int
+    hidden_dropout: float
+    attention_dropout: float
+    initializer_range: float
+
+
+@dataclass(frozen=True)
+class NextSentenceSizes:
+    """The head for BERT's next-sentence labels, which ELECTRA does without.
+
+    Attributes:
+      inner: Width of its hidden layer; 0 for none.
+      classes: How many labels there are.
+      dropout: Before the last layer.
+    """
+
+    inner: int
+    classes: int
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Generator, discriminator and what they share.
+
+    Attributes:
+      vocab_size: V.
+      embedding: E.
+      max_positions: Rows of the position table.
+      types: Rows of the segment table.
+      generator: Sizes of the generator.
+      discriminator: Sizes of the discriminator.
+      seed: Decides the weights at step 0.
+      tied: Both networks share all embeddings and their LayerNorm.
+      disallow_correct: The generator never samples the original token.
+      next_sentence: A head on the generator's first token, or none.
+    """
+
+    vocab_size: int
+    embedding: int
+    max_positions: int
+    types: int
+    generator: EncoderSizes
+    discriminator: EncoderSizes
+    seed: int
+    tied: bool = True
+    disallow_correct: bool = False
+    next_sentence: NextSentenceSizes | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> Architecture:
+        """The architecture of the paper at the sizes of a configuration."""
+        model = config.model
+
+        def sizes(hidden: int, heads: int, intermediate: int) -> EncoderSizes:
+            return EncoderSizes(
+                hidden=hidden,
+                layers=model.num_layers,
+                heads=heads,
+                intermediate=intermediate,
+                hidden_dropout=model.hidden_dropout,
+                attention_dropout=model.attention_dropout,
+                initializer_range=model.initializer_range,
+            )
+
+        return cls(
+            vocab_size=model.vocab_size,
+            embedding=model.embedding_size,
+            max_positions=model.max_position_embeddings,
+            types=model.type_vocab_size,
+            generator=sizes(
+                config.generator_hidden_size,
+                config.generator_num_attention_heads,
+                config.generator_intermediate_size,
+            ),
+            discriminator=sizes(
+                model.hidden_size, model.num_attention_heads, model.intermediate_size
+            ),
+            seed=config.train.seed,
+        )
