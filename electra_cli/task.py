@@ -201,12 +201,13 @@ class ElectraPretrainTask(base_task.Task):
             sentences = losses.next_sentence_cross_entropy(outputs["next_sentence_logits"], labels)
             found["next_sentence_loss"] = tf.reduce_sum(sentences) / counts[2]
             total += found["next_sentence_loss"]
-        return {"total_loss": total, **found}
+        return {"total_loss": total} | found
 
     def _features(
         self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
+        masking.check_ids(inputs, self._architecture.vocab_size)
         if "input_word_ids" in inputs:
             return model_garden.features_of(
                 inputs,

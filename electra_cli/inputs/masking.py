@@ -8,6 +8,8 @@ Shapes: B batch, S sequence, M masked positions (a fixed number of slots, some u
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import gin
 import tensorflow as tf
 
@@ -39,6 +41,24 @@ def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:
     separators = tf.cast(ids == sep_id, tf.int32)
     segment_ids = tf.cumsum(separators, axis=1, exclusive=True) * input_mask
     return {"input_ids": ids, "input_mask": input_mask, "segment_ids": segment_ids}
+
+
+def check_ids(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> None:
+    """Ends a step whose ids are not of the vocabulary.
+
+    Args:
+      inputs: A batch with input_ids, or with Model Garden's input_word_ids.
+      vocab_size: V.
+
+    Raises:
+      tf.errors.InvalidArgumentError: When the step runs; it names the key and the largest id.
+    """
+    key = "input_word_ids" if "input_word_ids" in inputs else "input_ids"
+    tf.debugging.assert_less(
+        tf.reduce_max(inputs[key]),
+        tf.constant(vocab_size, inputs[key].dtype),
+        f"{key} must be ids of the vocabulary's {vocab_size} word pieces; x is the largest",
+    )
 
 
 def candidate_mask(features: Features, unmaskable_ids: list[int]) -> tf.Tensor:

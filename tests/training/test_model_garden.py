@@ -5,16 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
+from official.core import config_definitions as cfg
 from official.core import exp_factory, task_factory, train_lib
+from official.modeling.privacy.configs import DifferentialPrivacyConfig
 
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import METRICS
+from electra_cli.optimization.average import WeightAverage
+from electra_cli.optimization.registration import OptimizationConfig
+from electra_cli.optimization.update import learning_rate_of, loss_scaling
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training.experiment import compose
+from electra_cli.training.strategy import build_strategy, parse_device
+from electra_cli.training.trainer import ElectraTrainer
 from tests.training.test_replicas import configuration
 
 
@@ -29,8 +37,10 @@ def experiment(data: Path, *, steps: int = 8) -> Any:
     return params
 
 
-def run(params: Any, folder: Path, mode: str) -> tuple[tf_keras.Model, dict[str, Any]]:
-    strategy = tf.distribute.get_strategy()
+def run(
+    params: Any, folder: Path, mode: str, device: str = "cpu"
+) -> tuple[tf_keras.Model, dict[str, Any]]:
+    strategy = build_strategy(parse_device(device))
     with strategy.scope():
         task = task_factory.get_task(params.task, logging_dir=str(folder))
     assert isinstance(task, ElectraPretrainTask)
@@ -49,6 +59,79 @@ def test_run_experiment_trains_resumes_and_evaluates(data: Path, tmp_path: Path)
     assert second["masked_lm_loss"] < first["masked_lm_loss"]
     _, again = run(experiment(data, steps=16), tmp_path, "eval")
     assert again["total_loss"] == pytest.approx(second["total_loss"], rel=1e-6)
+
+
+def test_run_experiment_under_a_mirrored_strategy(data: Path, tmp_path: Path) -> None:
+    _, logs = run(experiment(data, steps=4), tmp_path, "train_and_eval", device="cpu:2")
+    _, single = run(experiment(data, steps=4), tmp_path, "eval")
+    for name in METRICS:
+        assert logs[name] == pytest.approx(single[name], rel=1e-4, nan_ok=True), name
+
+
+@pytest.mark.parametrize("kind", ["adamw", "lamb", "sgd", "electra_adamw"])
+@pytest.mark.parametrize("precision", [None, "float16"])
+def test_optimizers_by_name_also_behind_a_loss_scale(kind: str, precision: str | None) -> None:
+    params = OptimizationConfig(
+        {
+            "optimizer": {"type": kind},
+            "ema": {"average_decay": 0.9},
+            "learning_rate": {
+                "type": "electra",
+                "electra": {"initial_learning_rate": 0.1, "steps": 10, "warmup_steps": 2},
+            },
+        }
+    )
+    runtime = cfg.RuntimeConfig(mixed_precision_dtype=precision)
+    optimizer = ElectraPretrainTask.create_optimizer(params, runtime)
+    assert isinstance(optimizer, WeightAverage)
+    assert (loss_scaling(optimizer) is not None) == (precision == "float16")
+    assert float(learning_rate_of(optimizer)) == pytest.approx(
+        0.1 * 0.9 * 0.5 if kind == "electra_adamw" else 0.0
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated")  # of Model Garden's transformations
+def test_differential_privacy_clips_and_adds_noise() -> None:
+    params = OptimizationConfig(
+        {
+            "optimizer": {"type": "sgd"},
+            "learning_rate": {"type": "constant", "constant": {"learning_rate": 1.0}},
+        }
+    )
+
+    def moved(noise: float) -> np.ndarray:
+        privacy = DifferentialPrivacyConfig(clipping_norm=0.5, noise_multiplier=noise)
+        optimizer = ElectraPretrainTask.create_optimizer(params, dp_config=privacy)
+        variable = tf.Variable(tf.zeros([4000]))
+        optimizer.apply_gradients([(tf.ones([4000]), variable)])
+        return variable.numpy()
+
+    assert np.linalg.norm(moved(0.0)) == pytest.approx(0.5, rel=1e-4)
+    assert moved(2.0).std() == pytest.approx(1.0, rel=0.1)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:2"])
+def test_metrics_do_not_depend_on_the_batch(data: Path, device: str) -> None:
+    found = []
+    for batch in (2, 14, 64):
+        params = experiment(data)
+        params.task.validation_data.global_batch_size = batch
+        with build_strategy(parse_device(device)).scope():
+            task = ElectraPretrainTask(params.task)
+            optimizer = task.create_optimizer(params.trainer.optimizer_config)
+            trainer = ElectraTrainer(params, task, task.build_model(), optimizer, train=False)
+        found.append(dict(trainer.evaluate(tf.constant(-1))))
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], rel=1e-6, nan_ok=True)
+
+
+def test_ids_outside_the_vocabulary(parts: Any) -> None:
+    task, _, model, _ = parts
+    rows = tf.constant([[2, 600, *[7] * 29, 3]])
+    batch = {"input_ids": rows, "example_index": [0], "step": [0]}
+    step = tf.function(lambda: task.validation_step(batch, model))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"input_ids must be ids .* 600 word"):
+        step()
 
 
 def test_registered_as_an_experiment() -> None:
