@@ -15,7 +15,7 @@ from electra_cli.inputs.masking import scatter_ids
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.encoder import Embeddings, Encoder, length_of
-from electra_cli.modeling.fused import chunk_weights, dropped, gelu
+from electra_cli.modeling.fused import chunk_weights, compile_quietly_once, dropped, gelu
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
@@ -140,6 +140,7 @@ class ElectraModel(tf_keras.Model):
     def __init__(self, architecture: Architecture, *, compute_dtype: str = "float32") -> None:
         # float32 and no autocast: this model decides itself what runs in which type.
         super().__init__(name="electra", dtype="float32", autocast=False)
+        compile_quietly_once()
         self._matmul_dtype = tf.as_dtype(compute_dtype)
         self.architecture = architecture
         uniform = glorot_uniform(architecture.seed)

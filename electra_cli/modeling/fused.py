@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -36,6 +37,24 @@ def plain_operations() -> Iterator[None]:
         yield
     finally:
         _plain.reset(token)
+
+
+@functools.cache
+def compile_quietly_once() -> None:
+    """Keeps XLA's note about the first compilation of a process off stderr.
+
+    It comes from C++ and no variable turns it off; so the first compilation is a small one, made
+    while the descriptor points nowhere.
+    """
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        tf.function(lambda: tf.zeros([1]) + 1.0, jit_compile=True, autograph=False)()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
