@@ -220,6 +220,6 @@ def chunk_weights(logits: tf.Tensor, highest: tf.Tensor, *, size: int) -> tf.Ten
       [N, ⌈V / size⌉] float32.
     """
     weights = tf.exp(logits - highest)  # [N, V]
-    rows, columns = weights.shape[0], weights.shape[1]
-    padded = tf.pad(weights, [[0, 0], [0, -columns % size]])  # [N, C·size]
-    return tf.reduce_sum(tf.reshape(padded, [rows, -1, size]), axis=-1)  # [N, C]
+    chunks = -(-weights.shape[1] // size)
+    padded = tf.pad(weights, [[0, 0], [0, chunks * size - weights.shape[1]]])  # [N, C·size]
+    return tf.reduce_sum(tf.reshape(padded, [-1, chunks, size]), axis=-1)  # [N, C]

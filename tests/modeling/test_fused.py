@@ -130,10 +130,15 @@ def test_cross_entropy() -> None:
 
 
 @pytest.mark.parametrize("columns", [512, 700, 100])
-def test_chunk_weights(columns: int) -> None:
+@pytest.mark.parametrize("rows", [3, None])  # None: known only when it runs
+def test_chunk_weights(columns: int, rows: int | None) -> None:
     logits = normal(3, columns)
     highest = logits.max(axis=-1, keepdims=True)
-    found = fused.chunk_weights(logits, highest, size=256).numpy()
+    specs = [tf.TensorSpec([rows, columns]), tf.TensorSpec([rows, 1])]
+    chunk_weights = tf.function(
+        lambda *inputs: fused.chunk_weights(*inputs, size=256), input_signature=specs
+    )
+    found = chunk_weights(logits, highest).numpy()
     parts = np.split(np.exp(logits - highest), range(256, columns, 256), axis=-1)
     expected = np.stack([part.sum(axis=-1) for part in parts], axis=-1)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
