@@ -105,9 +105,10 @@ def test_masks_and_samples_are_the_same_on_two_replicas(data: Path) -> None:
     assert draw("cpu") == draw("cpu:2")
 
 
-def test_dropout_differs_between_replicas_and_steps(data: Path) -> None:
+def test_dropout_is_repeated_and_does_something(data: Path, single: Outcome) -> None:
     config = configuration(**{"model.hidden_dropout": 0.5})
     with_dropout, again = run_steps(data, config, "cpu:2"), run_steps(data, config, "cpu:2")
-    without = run_steps(data, configuration(), "cpu:2")
     assert with_dropout.logs == again.logs
-    assert with_dropout.logs[0]["total_loss"] != without.logs[0]["total_loss"]
+    assert with_dropout.logs[0]["total_loss"] != pytest.approx(
+        single.logs[0]["total_loss"], rel=1e-5
+    )
