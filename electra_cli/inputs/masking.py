@@ -116,6 +116,16 @@ def _draw_distinct(candidates: tf.Tensor, slots: int, draws: dict[str, tf.Tensor
     return tf.math.top_k(tf.where(candidates > 0, keys, -1), k=slots).indices
 
 
+def sample_uniforms(
+    *, seed: tf.Tensor, step: tf.Tensor, examples: tf.Tensor, slots: int
+) -> tf.Tensor:
+    """The numbers in [0, 1) that choose the generator's samples. [B, M] float32."""
+    bits = philox.random_bits(
+        seed=seed, step=step, examples=examples, stream=_SAMPLES, count=slots
+    )  # [B, M]
+    return philox.uniform(bits)
+
+
 @gin.configurable(denylist=["features", "seed", "step", "examples"])
 def mask_tokens(
     features: Features,
@@ -171,11 +181,10 @@ def mask_tokens(
     bits = philox.random_bits(**draws, stream=_REPLACEMENTS, count=slots)  # [B, M]
     to_mask = used * tf.cast(philox.uniform(bits) < mask_token_probability, tf.int32)
     mask_ids = tf.fill(tf.shape(positions), special_ids["mask"])
-    sample_bits = philox.random_bits(**draws, stream=_SAMPLES, count=slots)  # [B, M]
     return features | {
         "masked_lm_positions": positions,
         "masked_lm_ids": tf.gather(features["input_ids"], positions, batch_dims=1) * used,
         "masked_lm_weights": tf.cast(used, tf.float32),
         "masked_input_ids": scatter_ids(features["input_ids"], positions, mask_ids, to_mask),
-        "sample_uniforms": philox.uniform(sample_bits),
+        "sample_uniforms": sample_uniforms(**draws, slots=slots),
     }

@@ -14,13 +14,11 @@ import tensorflow as tf
 
 from electra_cli.config.schema import Config
 from electra_cli.errors import ConfigError
-from electra_cli.inputs import philox
-from electra_cli.inputs.masking import Features, scatter_ids
+from electra_cli.inputs.masking import Features, sample_uniforms, scatter_ids
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 
 _ENCODERS = ("bert", "bert_v2")
 _NEXT_SENTENCE = "next_sentence"
-_SAMPLES = 2  # the stream that dynamic masking samples from as well
 # What an encoder may ask for that our encoder does not do, with the value that means "no".
 _UNSUPPORTED = {"norm_first": False, "hidden_activation": "gelu", "output_range": None}
 
@@ -170,9 +168,6 @@ def features_of(
     original = tf.cast(records["masked_lm_ids"], tf.int32)  # [B, M]
     weights = tf.cast(records["masked_lm_weights"], tf.float32)  # [B, M]
     rows = tf.range(tf.shape(masked_ids, tf.int64)[0]) + tf.cast(first_row, tf.int64)  # [B]
-    bits = philox.random_bits(
-        seed=seed, step=step, examples=rows, stream=_SAMPLES, count=positions.shape[1]
-    )  # [B, M]
     features = {
         "input_ids": scatter_ids(masked_ids, positions, original, weights),
         "masked_input_ids": masked_ids,
@@ -181,7 +176,9 @@ def features_of(
         "masked_lm_positions": positions,
         "masked_lm_ids": original,
         "masked_lm_weights": weights,
-        "sample_uniforms": philox.uniform(bits),
+        "sample_uniforms": sample_uniforms(
+            seed=seed, step=step, examples=rows, slots=positions.shape[1]
+        ),
     }
     if "next_sentence_labels" in records:
         labels = tf.cast(records["next_sentence_labels"], tf.int32)
