@@ -24,7 +24,7 @@ from electra_cli.cli.app import app
 from electra_cli.config.keys import expected
 from electra_cli.config.load import available_presets, load_config
 from electra_cli.config.schema import leaf_fields, sections
-from electra_cli.metrics.names import METRICS
+from electra_cli.metrics.names import BANDS, BROKEN_DOWN, METRICS
 from electra_cli.training import run_folder
 
 REFERENCE = DOCS / "reference"
@@ -196,7 +196,14 @@ def _run_folder() -> str:
         "A line of kind `train` also has:",
         _table(("key", "meaning"), _documented(TRAIN_LINES)),
         "A line of kind `validation` also has the metrics of the held-out split: "
-        f"{_code(METRICS)}.",
+        f"{_metric_names()}",
+    )
+
+
+def _metric_names() -> str:
+    return (
+        f"{_code(METRICS)}; and for {_code(BROKEN_DOWN)} the breakdowns METRIC/BAND, "
+        f"BAND one of {_code(BANDS)}."
     )
 
 
@@ -217,7 +224,7 @@ def _json() -> str:
     parts = [
         "With `--json` a command prints exactly one JSON object on stdout, on failure too. There "
         "is no NaN and no infinity in it: such a value is `null`.",
-        f"METRIC stands for each of {_code(METRICS)}.",
+        f"METRIC stands for each of {_metric_names()}",
     ]
     for name, keys in json_objects().items():
         title = name if name.startswith("on ") else f"electra {name}"

@@ -19,11 +19,12 @@ from official.modeling import optimization
 
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import load_manifest
+from electra_cli.corpus.vocabulary import continuations, load_vocabulary
 from electra_cli.inputs import masking, rows
 from electra_cli.interop import model_garden
 from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig, plain
 from electra_cli.metrics import step as step_metrics
-from electra_cli.metrics.validation import DISC_LOGS, MASKED_LM_LOGS, ValidationState
+from electra_cli.metrics.validation import ValidationState
 from electra_cli.modeling import losses
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.dropout import Dropout
@@ -207,7 +208,7 @@ class ElectraPretrainTask(base_task.Task):
         self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
-        masking.check_ids(inputs, self._architecture.vocab_size)
+        inputs = masking.check_ids(inputs, self._architecture.vocab_size)
         if "input_word_ids" in inputs:
             return model_garden.features_of(
                 inputs,
@@ -351,7 +352,7 @@ class ElectraPretrainTask(base_task.Task):
         outputs = self.inference_step(features, model)
         self._process(metrics, model, features, outputs)
         loss = self.build_losses(features, outputs)
-        return step_metrics.token_logs(features, outputs) | {self.loss: loss}
+        return step_metrics.corpus_logs(features, outputs) | {self.loss: loss}
 
     def aggregate_logs(
         self, state: ValidationState | None = None, step_logs: Mapping[str, Any] | None = None
@@ -369,11 +370,21 @@ class ElectraPretrainTask(base_task.Task):
         if state is None:
             objective = self._settings.objective
             state = ValidationState(
-                generator_weight=objective.generator_weight, disc_weight=objective.disc_weight
+                generator_weight=objective.generator_weight,
+                disc_weight=objective.disc_weight,
+                vocab_size=self._architecture.vocab_size,
+                continuations=self._continuations(),
             )
         if step_logs:
-            state.add({key: _gathered(step_logs[key]) for key in (*MASKED_LM_LOGS, *DISC_LOGS)})
+            state.add(step_logs)
         return state
+
+    def _continuations(self) -> np.ndarray | None:
+        """[V], which word pieces continue a word; None where there is no prepared data to ask."""
+        folder = self.task_config.validation_data.input_path
+        if not folder or model_garden.is_theirs(self.task_config):
+            return None
+        return np.array(continuations(load_vocabulary(load_manifest(Path(folder)).vocab_path)))
 
     def reduce_aggregated_logs(
         self, aggregated_logs: ValidationState, global_step: tf.Tensor | None = None
@@ -387,9 +398,3 @@ def _replica_id() -> tf.Tensor:
     """Which replica this is, scalar int64; 0 outside of a strategy's replicas."""
     context = tf.distribute.get_replica_context()
     return tf.cast(context.replica_id_in_sync_group if context else 0, tf.int64)
-
-
-def _gathered(value: Any) -> np.ndarray:
-    """Joins the replicas' parts of a log along the batch axis."""
-    parts = value if isinstance(value, tuple | list) else (value,)
-    return np.concatenate([np.asarray(part) for part in parts], axis=0)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from electra_cli.cli.console import ProgressReporter, Terminal, format_duration
+from electra_cli.metrics.names import METRICS
 
 if TYPE_CHECKING:
     from electra_cli.training.pretrain import Outlook, Progress
@@ -20,7 +21,7 @@ def format_metric(name: str, value: float | None) -> str:
         return "n/a"
     if name.endswith("_perplexity"):
         return f"{value:,.1f}"
-    if name.endswith(("_loss", "_auc", "_f1")):
+    if name.endswith(("_loss", "_auc", "_auc_reference", "_f1", "_average_precision")):
         return f"{value:.4f}"
     return f"{100 * value:.2f}%"
 
@@ -47,10 +48,13 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
 
 
 def print_metrics(
-    terminal: Terminal, title: str, columns: Mapping[str, Mapping[str, float]]
+    terminal: Terminal,
+    title: str,
+    columns: Mapping[str, Mapping[str, float]],
+    *,
+    names: Sequence[str] = METRICS,
 ) -> None:
     """One table of validation metrics, a column for each checkpoint."""
-    names = list(next(iter(columns.values())))
     rows = [
         (name, *(format_metric(name, metrics[name]) for metrics in columns.values()))
         for name in names

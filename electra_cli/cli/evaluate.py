@@ -12,7 +12,7 @@ from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, print_metrics
 from electra_cli.errors import ConfigError
-from electra_cli.metrics.names import METRICS, finite
+from electra_cli.metrics.names import ALL_METRICS, METRICS, finite
 
 
 def evaluate_command(
@@ -34,6 +34,12 @@ def evaluate_command(
             help="End with exit code 1 if a metric is lower; repeatable.", metavar="METRIC=VALUE"
         ),
     ] = None,
+    detail: Annotated[
+        bool,
+        typer.Option(
+            "--detail", help="Also by token frequency, by position and by place in the word."
+        ),
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -61,7 +67,7 @@ def evaluate_command(
         f"step {result.checkpoint.step:,}": result.metrics
         for result in results
     }
-    print_metrics(terminal, "Held-out data", columns)
+    print_metrics(terminal, "Held-out data", columns, names=ALL_METRICS if detail else METRICS)
     missed = _missed(columns, limits)
     for text in missed:
         terminal.warn(text)
@@ -88,7 +94,7 @@ def _limits(texts: Sequence[str]) -> dict[str, float]:
     limits = {}
     for text in texts:
         name, _, value = text.partition("=")
-        if name not in METRICS:
+        if name not in ALL_METRICS:
             raise ConfigError(
                 f"--fail-under {text!r}: unknown metric {name!r}",
                 hint=f"one of {', '.join(METRICS)}",

@@ -65,6 +65,11 @@ def special_ids(tokens: Sequence[str]) -> SpecialIds:
     return SpecialIds(pad=pad, unk=unk, cls=cls, sep=sep, mask=mask)
 
 
+def continuations(tokens: Sequence[str]) -> list[bool]:
+    """Which word pieces continue a word instead of beginning one."""
+    return [token.startswith(CONTINUATION) for token in tokens]
+
+
 def vocabulary_text(tokens: Sequence[str]) -> str:
     """The content of a vocabulary file."""
     return "\n".join(tokens) + "\n"

@@ -43,22 +43,28 @@ def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:
     return {"input_ids": ids, "input_mask": input_mask, "segment_ids": segment_ids}
 
 
-def check_ids(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> None:
-    """Ends a step whose ids are not of the vocabulary.
+def check_ids(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> Features:
+    """Ends a step whose ids are not of the vocabulary, before anything looks them up.
 
     Args:
       inputs: A batch with input_ids, or with Model Garden's input_word_ids.
       vocab_size: V.
 
+    Returns:
+      The same batch.
+
     Raises:
-      tf.errors.InvalidArgumentError: When the step runs; it names the key and the largest id.
+      tf.errors.InvalidArgumentError: When the step runs; it names the key and the ids.
     """
     key = "input_word_ids" if "input_word_ids" in inputs else "input_ids"
-    tf.debugging.assert_less(
-        tf.reduce_max(inputs[key]),
-        tf.constant(vocab_size, inputs[key].dtype),
-        f"{key} must be ids of the vocabulary's {vocab_size} word pieces; x is the largest",
+    ids = tf.convert_to_tensor(inputs[key])
+    lowest, highest = tf.reduce_min(ids), tf.reduce_max(ids)
+    message = f"{key} must be ids of the vocabulary's {vocab_size} word pieces, from 0; lowest and "
+    is_inside = tf.debugging.Assert(
+        (lowest >= 0) & (highest < vocab_size), [message + "highest are", lowest, highest]
     )
+    with tf.control_dependencies([is_inside] if is_inside is not None else []):
+        return dict(inputs) | {key: tf.identity(ids)}
 
 
 def candidate_mask(features: Features, unmaskable_ids: list[int]) -> tf.Tensor:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from electra_cli.corpus.manifest import Manifest
+from electra_cli.errors import ConfigError
 from electra_cli.inputs import order
 
 
@@ -58,8 +59,8 @@ class Slice:
 
     @property
     def rows(self) -> int:
-        """Rows of one replica's batch."""
-        return self.global_batch_size // self.replicas
+        """Rows of one replica's batch; in validation the last replica's may be filled up."""
+        return -(-self.global_batch_size // self.replicas)
 
     @classmethod
     def from_context(
@@ -91,7 +92,16 @@ def training_dataset(
     Returns:
       Batches of one replica in turn: input_ids [B, S] int32, example_index [B] int64 and
       step [B] int64.
+
+    Raises:
+      ConfigError: The replicas cannot share the batch evenly.
     """
+    if part.global_batch_size % part.replicas:
+        raise ConfigError(
+            f"global batch size {part.global_batch_size} is not divisible by "
+            f"{part.replicas} replicas",
+            hint=f"use a multiple of {part.replicas}",
+        )
     store = RowStore(manifest.paths_of("train"))
     examples = len(store)
 
@@ -122,11 +132,12 @@ def validation_dataset(manifest: Manifest, part: Slice) -> tf.data.Dataset:
     """
     store = RowStore(manifest.paths_of("validation"))
     examples, length = len(store), manifest.sequence_length
-    steps = -(-examples // part.global_batch_size)
+    together = part.rows * part.replicas
+    steps = -(-examples // together)
 
     def batch(turn: int) -> tuple[npt.NDArray, npt.NDArray]:
         step, replica = divmod(int(turn), part.local_replicas)
-        first = step * part.global_batch_size + (part.first_replica + replica) * part.rows
+        first = step * together + (part.first_replica + replica) * part.rows
         indices = np.arange(first, first + part.rows, dtype=np.int64)
         indices[indices >= examples] = -1
         ids = np.zeros((part.rows, length), np.int32)

@@ -1,4 +1,4 @@
-"""ROC AUC over any number of tokens in constant memory."""
+"""Curves over any number of tokens in constant memory: ROC, precision and recall, calibration."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy.typing as npt
 # Distinct scores that are kept. Above it neighbours are merged into half as many bins of equal
 # mass; with 15% positives the error of the AUC stays below 1e-4 by a wide margin.
 _LIMIT = 1 << 18
+
+_CALIBRATION_BINS = 15
 
 
 class RankingCurve:
@@ -63,3 +65,50 @@ class RankingCurve:
             return float("nan")
         below = np.cumsum(negatives) - negatives / 2
         return float((positives * below).sum() / pairs)
+
+    def average_precision(self) -> float:
+        """The mean of the precision over the positives, each at its own score.
+
+        Tokens of equal score are found together, as in scikit-learn.
+
+        Returns:
+          A number in [0, 1]; NaN when there are no positives.
+        """
+        self._merge_pending()
+        negatives, positives = self._counts[:, ::-1].astype(np.float64)  # [bins], from the highest
+        if not positives.sum():
+            return float("nan")
+        found = np.cumsum(positives)
+        precision = found / (found + np.cumsum(negatives))
+        return float((positives * precision).sum() / positives.sum())
+
+    @property
+    def negatives(self) -> int:
+        """How many negatives were counted."""
+        self._merge_pending()
+        return int(self._counts[0].sum())
+
+
+class Calibration:
+    """Expected calibration error over bins of equal width (Guo et al. 2017, equation 3).
+
+    A token's confidence is the probability that it was replaced; a bin's error is the distance
+    between its mean confidence and its share of replaced tokens.
+    """
+
+    def __init__(self) -> None:
+        self._sums = np.zeros((3, _CALIBRATION_BINS))  # tokens, probabilities, positives
+
+    def add(self, logits: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_]) -> None:
+        """Counts tokens; both are [N]."""
+        probabilities = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))  # never overflows
+        bins = np.minimum((probabilities * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
+        for row, weights in enumerate((None, probabilities, labels)):
+            self._sums[row] += np.bincount(bins, weights, _CALIBRATION_BINS)
+
+    def error(self) -> float:
+        """A number in [0, 1]; NaN without tokens."""
+        tokens, probabilities, positives = self._sums
+        if not tokens.sum():
+            return float("nan")
+        return float(np.abs(probabilities - positives).sum() / tokens.sum())

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tf_keras
 
 from electra_cli.errors import DataError
-from electra_cli.metrics.names import METRICS
+from electra_cli.metrics.names import STEP_METRICS
 from electra_cli.modeling import losses
 
 _BINS = 1 << 16
@@ -109,7 +109,7 @@ class RankingHistogram(tf_keras.metrics.Metric):
 
 
 def build(generator_weight: float, disc_weight: float) -> list[tf_keras.metrics.Metric]:
-    """Fresh metrics under all names of METRICS.
+    """Fresh metrics under all names of STEP_METRICS.
 
     Args:
       generator_weight: Weight of the masked-LM loss in the total.
@@ -120,13 +120,13 @@ def build(generator_weight: float, disc_weight: float) -> list[tf_keras.metrics.
         "masked_lm_perplexity": Perplexity("masked_lm_perplexity"),
         "disc_auc": RankingHistogram("disc_auc"),
     }
-    return [special.get(name) or Ratio(name) for name in METRICS]
+    return [special.get(name) or Ratio(name) for name in STEP_METRICS]
 
 
 def token_logs(
     features: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor]
 ) -> dict[str, tf.Tensor]:
-    """What the metrics are made of: MASKED_LM_LOGS, [B, M] each, and DISC_LOGS, [B, S] each."""
+    """What the metrics of a step are made of: [B, M] and [B, S] under the names of `validation`."""
     logits = outputs["masked_lm_logits"]  # [B, M, V]
     return {
         "masked_lm_cross_entropy": losses.masked_lm_cross_entropy(
@@ -145,18 +145,32 @@ def token_logs(
     }
 
 
+def corpus_logs(
+    features: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """All that `validation` wants: MASKED_LM_LOGS, [B, M] each, and DISC_LOGS, [B, S] each."""
+    logits = outputs["masked_lm_logits"]  # [B, M, V]
+    right = tf.gather(logits, features["masked_lm_ids"][:, :, None], batch_dims=2)  # [B, M, 1]
+    return token_logs(features, outputs) | {
+        "masked_lm_positions": features["masked_lm_positions"],
+        # How many tokens the generator prefers to the original.
+        "masked_lm_rank": tf.reduce_sum(tf.cast(logits > right, tf.int32), axis=-1),  # [B, M]
+        "input_ids": features["input_ids"],
+    }
+
+
 def update(metrics: Sequence[tf_keras.metrics.Metric], logs: Mapping[str, Any]) -> None:
     """Adds the tokens of one step.
 
     Args:
       metrics: At least those of `build`; others are left alone.
-      logs: Tensors under the names of validation.MASKED_LM_LOGS, [B, M], and DISC_LOGS, [B, S].
+      logs: What `token_logs` returned.
 
     Raises:
       DataError: One of the names is missing among the metrics.
     """
     by_name = {metric.name: metric for metric in metrics}
-    missing = [name for name in METRICS if name not in by_name]
+    missing = [name for name in STEP_METRICS if name not in by_name]
     if missing:
         raise DataError(
             f"the metrics {', '.join(sorted(by_name)) or '(none)'} lack {', '.join(missing)}",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.metrics.names import METRICS
+from electra_cli.metrics.names import ALL_METRICS, BREAKDOWNS
 from tests.conftest import Electra
 
 
@@ -24,9 +24,17 @@ def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
     found = result.json
     assert found["command"] == "evaluate"
     assert [c["step"] for c in found["checkpoints"]] == [0, 4, 8, 12]
-    assert all(tuple(c["metrics"]) == METRICS for c in found["checkpoints"])
+    assert all(tuple(c["metrics"]) == ALL_METRICS for c in found["checkpoints"])
     for column in ("step 0", "step 12", "disc_auc"):
         assert column in result.stderr
+    assert BREAKDOWNS[0] not in result.stderr
+
+
+def test_detail_adds_the_breakdowns_to_the_table(electra: Electra, trained: Path) -> None:
+    result = electra("evaluate", trained, "--device", "cpu", "--detail")
+    assert result.code == 0, result.stderr
+    for name in BREAKDOWNS:
+        assert name in result.stderr
 
 
 def test_the_newest_by_default_with_the_numbers_of_training(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from electra_cli.metrics.names import METRICS
+from electra_cli.metrics.names import ALL_METRICS
 from tests.conftest import Electra, settings
 from tests.docs.pages import generator
 
@@ -31,7 +31,7 @@ def documented() -> dict[str, dict[str, Any]]:
         name: {
             key.replace("METRIC", metric): _TYPES[kind]
             for key, (kind, _) in keys.items()
-            for metric in (METRICS if key.endswith("METRIC") else [""])
+            for metric in (ALL_METRICS if key.endswith("METRIC") else [""])
         }
         for name, keys in objects.items()
     }
@@ -107,7 +107,7 @@ def test_metric_lines(trained: Path) -> None:
     names = generator()
     expected = {
         "train": {*names["METRIC_LINES"], *names["TRAIN_LINES"]},
-        "validation": {*names["METRIC_LINES"], *METRICS},
+        "validation": {*names["METRIC_LINES"], *ALL_METRICS},
     }
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert {line["kind"] for line in lines} == set(expected)

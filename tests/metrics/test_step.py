@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn import metrics as sklearn_metrics
+from sklearn.calibration import calibration_curve
 
 from electra_cli.errors import DataError
 from electra_cli.metrics import step
-from electra_cli.metrics.names import METRICS
+from electra_cli.metrics.names import STEP_METRICS
 from electra_cli.metrics.validation import ValidationState
 
 
@@ -28,6 +29,9 @@ def tokens(rows: int = 40) -> dict[str, np.ndarray]:
         "disc_cross_entropy": rng.gamma(1.0, 0.4, length).astype(np.float32),
         "disc_logits": (rng.normal(size=length) - 1 + 1.2 * labels).astype(np.float32),
         "disc_labels": labels,
+        "masked_lm_positions": np.argsort(rng.random(length), axis=1)[:, :5].astype(np.int32),
+        "masked_lm_rank": rng.integers(0, 12, masked).astype(np.int32),
+        "input_ids": rng.integers(0, 9, length).astype(np.int32),
         "input_mask": (np.arange(32) < rng.integers(8, 33, (rows, 1))).astype(np.int32),
     }
 
@@ -35,11 +39,11 @@ def tokens(rows: int = 40) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("batch", [1, 7, 40])
 def test_equal_to_the_exact_numbers_for_any_batch(batch: int) -> None:
     logs, metrics = tokens(), step.build(1.0, 50.0)
-    exact = ValidationState(generator_weight=1.0, disc_weight=50.0)
+    exact = ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=9)
     exact.add(logs)
     for start in range(0, 40, batch):
         step.update(metrics, {k: tf.constant(v[start : start + batch]) for k, v in logs.items()})
-    assert [metric.name for metric in metrics] == list(METRICS)
+    assert [metric.name for metric in metrics] == list(STEP_METRICS)
     for metric in metrics:
         # The bins of the AUC tie a few of 170 positives with their neighbours.
         bound = 2e-3 if metric.name == "disc_auc" else 1e-6
@@ -49,7 +53,7 @@ def test_equal_to_the_exact_numbers_for_any_batch(batch: int) -> None:
 
 def test_equal_to_scikit_learn() -> None:
     logs = tokens()
-    exact = ValidationState(generator_weight=1.0, disc_weight=50.0)
+    exact = ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=9)
     exact.add(logs)
     real = logs["input_mask"] > 0
     labels, logits = logs["disc_labels"][real], logs["disc_logits"][real]
@@ -57,9 +61,21 @@ def test_equal_to_scikit_learn() -> None:
     assert found["disc_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, logits), abs=1e-6
     )
+    assert found["disc_average_precision"] == pytest.approx(
+        sklearn_metrics.average_precision_score(labels, logits), abs=1e-6
+    )
+    everything = sklearn_metrics.roc_auc_score(
+        np.ravel(logs["disc_labels"] * real), np.ravel(real / (1 + np.exp(-logs["disc_logits"])))
+    )
+    assert found["disc_auc_reference"] == pytest.approx(everything, abs=1e-6)
     for name in ("precision", "recall", "f1", "accuracy"):
         score = getattr(sklearn_metrics, f"{name}_score")(labels, logits > 0)
         assert found[f"disc_{name}"] == pytest.approx(score, abs=1e-6), name
+    share, confidence = calibration_curve(labels, 1 / (1 + np.exp(-logits)), n_bins=15)
+    edges = np.linspace(0, 1, 16)
+    count = np.histogram(1 / (1 + np.exp(-logits)), edges)[0]
+    error = (np.abs(share - confidence) * count[count > 0]).sum() / count.sum()
+    assert found["disc_calibration_error"] == pytest.approx(error, abs=1e-6)
 
 
 def test_reset() -> None:

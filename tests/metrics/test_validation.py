@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from electra_cli.errors import DataError
 from electra_cli.metrics.curve import RankingCurve
-from electra_cli.metrics.names import METRICS, finite
+from electra_cli.metrics.names import ALL_METRICS, finite
 from electra_cli.metrics.validation import ValidationState
+
+CONTINUATIONS = np.arange(300) % 3 == 0
 
 
 def logs(rows: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
@@ -22,12 +25,17 @@ def logs(rows: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
         "disc_cross_entropy": generator.random((rows, 16)).astype(np.float32),
         "disc_logits": (generator.normal(size=(rows, 16)) + labels).astype(np.float32),
         "disc_labels": labels.astype(np.int32),
+        "masked_lm_positions": generator.integers(0, 16, (rows, 3)),
+        "masked_lm_rank": generator.integers(0, 9, (rows, 3)),
+        "input_ids": generator.integers(0, 300, (rows, 16)),
         "input_mask": (generator.random((rows, 16)) < 0.9).astype(np.int32),
     }
 
 
 def result(*steps: dict[str, np.ndarray]) -> dict[str, float]:
-    state = ValidationState(generator_weight=1.0, disc_weight=50.0)
+    state = ValidationState(
+        generator_weight=1.0, disc_weight=50.0, vocab_size=300, continuations=CONTINUATIONS
+    )
     for step in steps:
         state.add(step)
     return state.result()
@@ -62,26 +70,71 @@ def test_against_plain_definitions() -> None:
         "disc_f1": 2 * precision * recall / (precision + recall),
         "disc_auc": pairwise_auc(logit, label),
         "replaced_rate": label.mean(),
+        "masked_lm_top5_accuracy": (step["masked_lm_rank"] < 5)[used].mean(),
+        "disc_auc_reference": pairwise_auc(
+            np.where(tokens, step["disc_logits"], -np.inf).ravel(),
+            (tokens & (step["disc_labels"] > 0)).ravel(),
+        ),
     }
-    assert tuple(found) == METRICS
-    assert found == pytest.approx(expected, rel=1e-6, abs=1e-4)
+    assert tuple(found) == ALL_METRICS
+    assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-6, abs=1e-4)
+
+
+def test_breakdowns_against_plain_definitions() -> None:
+    step = logs(rows=400)
+    found = result(step)
+    tokens, replaced = step["input_mask"] > 0, step["disc_labels"] > 0
+    ids, hit = step["input_ids"], step["disc_logits"] > 0
+    counts = np.bincount(ids[tokens], minlength=300)
+    order = sorted(range(300), key=lambda token: (-counts[token], token))
+    frequent = np.isin(ids, order[:100])
+    continues = np.isin(ids, np.flatnonzero(CONTINUATIONS))
+    where = np.broadcast_to(np.arange(16), ids.shape)
+    for band, group in {
+        "rank_1_to_100": frequent,
+        "rank_101_to_1000": ~frequent,
+        "position_quarter_1": where < 4,
+        "position_quarter_4": where >= 12,
+        "word_start": ~continues,
+        "word_continuation": continues,
+    }.items():
+        expected = hit[tokens & replaced & group].mean()
+        assert found[f"disc_recall/{band}"] == pytest.approx(expected, rel=1e-9), band
+    used = (step["masked_lm_weights"] > 0) & (step["masked_lm_positions"] >= 12)
+    right = step["masked_lm_predictions"] == step["masked_lm_ids"]
+    name = "masked_lm_accuracy/position_quarter_4"
+    assert found[name] == pytest.approx(right[used].mean(), rel=1e-9)
+    assert math.isnan(found["disc_recall/rank_from_10001"])
+
+
+def test_replicas_may_be_a_tuple() -> None:
+    step = logs()
+    split = {name: (value[:13], value[13:]) for name, value in step.items()}
+    assert result(split) == pytest.approx(result(step), rel=1e-12, nan_ok=True)
+
+
+def test_a_missing_log_is_named() -> None:
+    step = logs()
+    del step["input_mask"]
+    with pytest.raises(DataError, match="lack input_mask"):
+        result(step)
 
 
 def test_batches_do_not_matter() -> None:
     step = logs()
     parts = [{k: v[i : i + 7] for k, v in step.items()} for i in range(0, 40, 7)]
-    assert result(*parts) == pytest.approx(result(step), rel=1e-12)
+    assert result(*parts) == pytest.approx(result(step), rel=1e-12, nan_ok=True)
 
 
 def test_rows_of_padding_count_nowhere() -> None:
     step = logs()
     empty = {k: np.zeros_like(v[:5]) for k, v in step.items()}
-    assert result(step, empty) == result(step)
+    assert result(step, empty) == pytest.approx(result(step), rel=0, abs=0, nan_ok=True)
 
 
 def test_nothing_at_all_is_not_a_number() -> None:
     found = result()
-    assert set(found) == set(METRICS)
+    assert set(found) == set(ALL_METRICS)
     assert all(math.isnan(value) for value in found.values())
     assert set(finite(found).values()) == {None}
 
