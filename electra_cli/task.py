@@ -17,16 +17,14 @@ from official.core import base_task, task_factory
 from official.core import config_definitions as cfg
 from official.modeling import optimization
 
-from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.corpus.vocabulary import continuations, load_vocabulary
 from electra_cli.inputs import masking, rows
-from electra_cli.interop import model_garden
-from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig, plain
+from electra_cli.interop import model_garden, weights
+from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig
 from electra_cli.metrics import step as step_metrics
 from electra_cli.metrics.validation import ValidationState
 from electra_cli.modeling import losses
-from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.optimization.accumulation import accumulate
@@ -57,15 +55,7 @@ class ElectraPretrainTask(base_task.Task):
         self, params: Any, logging_dir: str | None = None, name: str | None = None
     ) -> None:
         super().__init__(params, logging_dir, name=name)
-        if model_garden.is_theirs(params):
-            self._settings = model_garden.settings_of(params)
-            self._architecture = model_garden.architecture_of(params, self._settings.train.seed)
-            self._special_ids: dict[str, int] = {}  # their records are masked already
-            return
-        settings = {key: plain(value) for key, value in plain(params.settings).items()}
-        self._settings = Config.model_validate(settings)
-        self._architecture = Architecture.of(self._settings)
-        self._special_ids = dict(plain(params.special_ids))
+        self._settings, self._architecture, self._special_ids = model_garden.described(params)
 
     # -- what Model Garden builds ----------------------------------------------------------------
 
@@ -73,6 +63,13 @@ class ElectraPretrainTask(base_task.Task):
         """The joint model; its compute type is that of the global Keras policy."""
         policy = tf_keras.mixed_precision.global_policy()
         return ElectraModel(self._architecture, compute_dtype=policy.compute_dtype)
+
+    def initialize(self, model: tf_keras.Model) -> weights.Report | None:
+        """Fills a model with what `init_checkpoint` names, and reports what is not there.
+
+        Returns and errors are those of `interop.weights.initialize`.
+        """
+        return weights.initialize(model, self.task_config.init_checkpoint)
 
     def build_inputs(
         self, params: ElectraDataConfig, input_context: tf.distribute.InputContext | None = None

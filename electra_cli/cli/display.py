@@ -11,6 +11,7 @@ from electra_cli.cli.console import ProgressReporter, Terminal, format_duration
 from electra_cli.metrics.names import METRICS
 
 if TYPE_CHECKING:
+    from electra_cli.interop.values import Report
     from electra_cli.training.pretrain import Outlook, Progress
     from electra_cli.training.run_folder import Checkpoint
 
@@ -72,6 +73,21 @@ def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
     terminal.note(f"next: electra evaluate {result['run_dir']}")
 
 
+def print_initial_weights(terminal: Terminal, report: Report) -> None:
+    """What was loaded, what begins fresh and what was not used: numbers of variables, and names."""
+    rows = [
+        (part, *(str(count) if count else "" for count in counts))
+        for part, counts in report.parts().items()
+    ]
+    title = f"Weights from {report.path} ({report.layout})"
+    terminal.table(title, ("variables", "loaded", "missing", "not used"), rows)
+    if report.missing:
+        terminal.warn(f"these begin fresh: {', '.join(report.missing_parts())}")
+    if report.unused:
+        more = f" and {len(report.unused) - 5} more" if report.unused[5:] else ""
+        terminal.warn(f"not used: {', '.join(report.unused[:5])}{more}")
+
+
 class RunDisplay:
     """Shows a run while it goes: the listener of `training.pretrain`."""
 
@@ -91,6 +107,10 @@ class RunDisplay:
         print_outlook(self._terminal, outlook)
         bar = self._terminal.progress("training", outlook.stop, counted=True)
         self._bar = self._stack.enter_context(bar)
+
+    def initialized(self, report: Report) -> None:
+        """Says what the weights begin from."""
+        print_initial_weights(self._terminal, report)
 
     def resumed(self, checkpoint: Checkpoint) -> None:
         """Says where the run goes on."""

@@ -60,6 +60,20 @@ def pretrain_command(
     config: Annotated[
         Path | None, typer.Option(help="YAML file that overrides the preset.")
     ] = None,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Begin from these weights, step 0 and a fresh optimizer: a run, a checkpoint of "
+            "the original code, or a Hugging Face folder."
+        ),
+    ] = None,
+    init_allow_missing: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A network that --init-from may lack and that then begins fresh; repeatable.",
+            metavar="generator|discriminator",
+        ),
+    ] = None,
     gin_file: Annotated[
         list[Path] | None,
         typer.Option(
@@ -90,7 +104,14 @@ def pretrain_command(
     if data is None and loaded.config.data.path is not None:
         data = Path(loaded.config.data.path)
     plan = _plan(
-        loaded, terminal, data=data, model_dir=model_dir, stop_at_step=stop_at_step, dry_run=dry_run
+        loaded,
+        terminal,
+        data=data,
+        dry_run=dry_run,
+        model_dir=model_dir,
+        stop_at_step=stop_at_step,
+        init_from=init_from,
+        init_allow_missing=init_allow_missing or [],
     )
 
     from electra_cli.training.preflight import check_writable, finished_result
@@ -144,9 +165,10 @@ def _plan(
     terminal: Terminal,
     *,
     data: Path | None,
-    model_dir: Path | None,
-    stop_at_step: int | None,
     dry_run: bool,
+    model_dir: Path | None,
+    init_from: Path | None,
+    **options: Any,
 ) -> Plan:
     """Finds data and run folder, and checks everything that needs no device."""
     from electra_cli.config.schema import warnings_of
@@ -165,9 +187,17 @@ def _plan(
                 hint="electra prepare-data INPUT... --output DIR, then "
                 f"electra pretrain --preset {name} --data DIR",
             )
-        plan_run(loaded, data=None, model_dir=model_dir, stop_at_step=stop_at_step)
+        plan_run(loaded, data=None, model_dir=model_dir, init_from=init_from, **options)
         data = _demo_data(terminal)
-    return plan_run(loaded, data=data, model_dir=model_dir, stop_at_step=stop_at_step)
+    plan = plan_run(loaded, data=data, model_dir=model_dir, init_from=init_from, **options)
+    if init_from is not None and plan.initial is None:
+        terminal.note(f"{model_dir} has checkpoints: --init-from {init_from} is not used again")
+    if plan.initial is not None and not plan.initial.source.vocabularies:
+        terminal.warn(
+            f"there is no vocab.txt beside {init_from}: that its word pieces are those of the data "
+            "is not checked"
+        )
+    return plan
 
 
 def _demo_data(terminal: Terminal) -> Path:

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from electra_cli.config.schema import Config
-from electra_cli.errors import TrainingError
-from electra_cli.modeling.electra import ElectraModel
+from electra_cli.errors import DataError, TrainingError
+from electra_cli.modeling.architecture import Architecture, EncoderSizes
+
+if TYPE_CHECKING:
+    from electra_cli.modeling.electra import ElectraModel
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
@@ -43,28 +46,36 @@ class Link:
 
 def discriminator_links(config: Config) -> list[Link]:
     """The table of `ElectraForPreTraining`."""
-    hidden = config.model.hidden_size
-    return [
-        *_embeddings(),
-        *_encoder("discriminator", config, hidden),
-        *_dense("replaced_token_head.dense", "discriminator_predictions.dense"),
-        *_dense("replaced_token_head.output", "discriminator_predictions.dense_prediction"),
-    ]
+    return links_of(Architecture.of(config))["discriminator"]
 
 
 def generator_links(config: Config) -> list[Link]:
     """The table of `ElectraForMaskedLM`; its output matrix is the word table and not stored."""
-    return [
-        *_embeddings(),
-        *_encoder("generator", config, config.generator_hidden_size),
+    return links_of(Architecture.of(config))["generator"]
+
+
+def links_of(architecture: Architecture) -> dict[str, list[Link]]:
+    """Both tables at the sizes of a model."""
+    embedding = architecture.embedding
+    discriminator = [
+        *_embeddings("embeddings"),
+        *_encoder("discriminator", embedding, architecture.discriminator),
+        *_dense("replaced_token_head.dense", "discriminator_predictions.dense"),
+        *_dense("replaced_token_head.output", "discriminator_predictions.dense_prediction"),
+    ]
+    generator = [
+        # The same variables as above, unless the architecture says that they are not tied.
+        *_embeddings("generator_embeddings"),
+        *_encoder("generator", embedding, architecture.generator),
         *_dense("masked_lm_head.dense", "generator_predictions.dense"),
         *_norm("masked_lm_head.norm", "generator_predictions.LayerNorm"),
         Link("masked_lm_head.bias", "generator_lm_head.bias"),
     ]
+    return {"discriminator": discriminator, "generator": generator}
 
 
-def _embeddings() -> list[Link]:
-    ours, theirs = "embeddings", "electra.embeddings"
+def _embeddings(ours: str) -> list[Link]:
+    theirs = "electra.embeddings"
     return [
         Link(f"{ours}.words", f"{theirs}.word_embeddings.weight"),
         Link(f"{ours}.positions", f"{theirs}.position_embeddings.weight"),
@@ -73,11 +84,11 @@ def _embeddings() -> list[Link]:
     ]
 
 
-def _encoder(network: str, config: Config, hidden: int) -> list[Link]:
+def _encoder(network: str, embedding: int, sizes: EncoderSizes) -> list[Link]:
     links = []
-    if config.model.embedding_size != hidden:
+    if embedding != sizes.hidden:
         links += _dense(f"{network}.project", "electra.embeddings_project")
-    for index in range(config.model.num_layers):
+    for index in range(sizes.layers):
         ours, theirs = f"{network}.blocks.{index}", f"electra.encoder.layer.{index}"
         for third, part in enumerate(("query", "key", "value")):
             links += _dense(f"{ours}.query_key_value", f"{theirs}.attention.self.{part}", third)
@@ -132,6 +143,71 @@ def to_tensors(model: ElectraModel, links: Mapping[str, Sequence[Link]]) -> dict
             f"variables without a place in Hugging Face's layout: {', '.join(unmapped)}"
         )
     return parts
+
+
+def from_tensors(
+    model: ElectraModel, links: Mapping[str, Sequence[Link]], parts: Mapping[str, Tensors]
+) -> tuple[Tensors, list[str]]:
+    """Reads Hugging Face's tensors into weights under our names; the model stays as it is.
+
+    Args:
+      model: Has the sizes that the tensors are to have.
+      links: The table of each part.
+      parts: The tensors of each part, of one or both.
+
+    Returns:
+      The weights, float32, and the tensors that have no place in our model, as "part/tensor". The
+      tables that both parts have are taken from the first; those of the second are in that list if
+      they are not the same.
+
+    Raises:
+      DataError: A tensor has another shape than our variable.
+    """
+    arrays: Tensors = {}
+    thirds: dict[str, dict[int, npt.NDArray[np.float32]]] = {}
+    unused: list[str] = []
+    for part, tensors in parts.items():
+        unused += [f"{part}/{name}" for name in _without_place(tensors, links[part])]
+        for link in links[part]:
+            if link.tensor not in tensors:
+                continue
+            variable = _variable(model, link.variable)
+            name = variable.name.split(":")[0]
+            values = _values(tensors[link.tensor], link, variable, part)
+            if link.third is not None:
+                thirds.setdefault(name, {})[link.third] = values
+            elif not np.array_equal(arrays.setdefault(name, values), values):
+                unused.append(f"{part}/{link.tensor}")
+    for name, found in thirds.items():
+        if len(found) == 3:
+            arrays[name] = np.concatenate([found[third] for third in range(3)], axis=-1)
+    return arrays, unused
+
+
+def _without_place(tensors: Tensors, table: Sequence[Link]) -> list[str]:
+    """Tensors that stand for no variable; buffers and a tied output matrix do not count."""
+    known = {link.tensor for link in table} | {"electra.embeddings.position_ids"}
+    output = tensors.get("generator_lm_head.weight")
+    words = tensors.get("electra.embeddings.word_embeddings.weight")
+    if output is not None and words is not None and np.array_equal(output, words):
+        known.add("generator_lm_head.weight")
+    return sorted(set(tensors) - known)
+
+
+def _values(
+    tensor: npt.NDArray[np.float32], link: Link, variable: Any, part: str
+) -> npt.NDArray[np.float32]:
+    values = tensor.T if link.transposed else tensor
+    shape = list(variable.shape)
+    if link.third is not None:
+        shape[-1] //= 3
+    if list(values.shape) != shape:
+        expected = shape[::-1] if link.transposed else shape
+        raise DataError(
+            f"{part}: {link.tensor} is {list(tensor.shape)}, the model needs {expected}",
+            hint="config.json and model.safetensors do not belong together, or one is damaged",
+        )
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _variable(model: ElectraModel, path: str) -> Any:

@@ -15,6 +15,7 @@ import tensorflow as tf
 from electra_cli.config.schema import Config
 from electra_cli.errors import ConfigError
 from electra_cli.inputs.masking import Features, sample_uniforms, scatter_ids
+from electra_cli.interop.task_config import plain
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 
 _ENCODERS = ("bert", "bert_v2")
@@ -26,6 +27,21 @@ _UNSUPPORTED = {"norm_first": False, "hidden_activation": "gelu", "output_range"
 def is_theirs(params: Any) -> bool:
     """True for an `ElectraPretrainConfig` of Model Garden."""
     return hasattr(getattr(params, "model", None), "discriminator_encoder")
+
+
+def described(params: Any) -> tuple[Config, Architecture, dict[str, int]]:
+    """Settings, sizes and ids of special tokens of a task configuration, theirs or ours.
+
+    Raises:
+      ConfigError: As `architecture_of`.
+    """
+    if is_theirs(params):
+        config = settings_of(params)
+        # No ids: their records are masked already.
+        return config, architecture_of(params, config.train.seed), {}
+    settings = {key: plain(value) for key, value in plain(params.settings).items()}
+    config = Config.model_validate(settings)
+    return config, Architecture.of(config), dict(plain(params.special_ids))
 
 
 def settings_of(params: Any) -> Config:
@@ -81,11 +97,11 @@ def _encoder(config: Any, name: str) -> Any:
             hint=f"choose {' or '.join(_ENCODERS)}: ELECTRA's networks are BERT encoders",
         )
     encoder = config.get()
-    for key, plain in _UNSUPPORTED.items():
-        value = getattr(encoder, key, plain)
-        if value != plain:
+    for key, supported in _UNSUPPORTED.items():
+        value = getattr(encoder, key, supported)
+        if value != supported:
             raise ConfigError(
-                f"{name}.{key} {value} is not supported", hint=f"set {name}.{key} to {plain}"
+                f"{name}.{key} {value} is not supported", hint=f"set {name}.{key} to {supported}"
             )
     return encoder
 

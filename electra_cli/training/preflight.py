@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from electra_cli.config.schema import Config, check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.manifest import Manifest, load_manifest, read_manifest
 from electra_cli.errors import ConfigError, DataError, OutputError
+from electra_cli.training.initial import Initial, plan_initial
 from electra_cli.training.run_folder import RunFolder
 from electra_cli.training.strategy import Device, parse_device
 
@@ -41,6 +42,7 @@ class Plan:
       device: What `--device` asks for.
       run: The run folder.
       stop: The last step, at most the horizon.
+      initial: The weights it begins from; None if they come from the seed or a checkpoint.
     """
 
     config: Config
@@ -49,16 +51,24 @@ class Plan:
     device: Device
     run: RunFolder
     stop: int
+    initial: Initial | None = None
 
 
 def plan_run(
-    loaded: LoadedConfig, *, data: Path | None, model_dir: Path, stop_at_step: int | None = None
+    loaded: LoadedConfig,
+    *,
+    data: Path | None,
+    model_dir: Path,
+    stop_at_step: int | None = None,
+    init_from: Path | None = None,
+    init_allow_missing: Collection[str] = (),
 ) -> Plan:
-    """Checks a configuration against data, device and folder; creates nothing.
+    """Checks a configuration against data, device, folder and first weights; creates nothing.
 
     Raises:
       ConfigError: Values that contradict the data, the device or an earlier start of the run.
-      DataError: `data` is no prepared folder.
+      DataError: `data` is no prepared folder, or the first weights do not fit.
+      InputMissingError: The first weights are not there.
     """
     config = loaded.config
     device = parse_device(config.runtime.device)
@@ -94,7 +104,8 @@ def plan_run(
             f"{run.path} exists and is not a run folder: it has no config.yaml",
             hint="choose another --model-dir; nothing is overwritten",
         )
-    return Plan(config, manifest, data, device, run, stop)
+    initial = plan_initial(init_from, init_allow_missing, config=config, manifest=manifest, run=run)
+    return Plan(config, manifest, data, device, run, stop, initial)
 
 
 def _fit_to_data(loaded: LoadedConfig, manifest: Manifest, data: Path) -> Config:

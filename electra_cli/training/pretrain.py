@@ -15,11 +15,13 @@ from official.modeling import performance
 from electra_cli.config.schema import check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.errors import DataError
+from electra_cli.interop.values import Report
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training import actions, machine
 from electra_cli.training.experiment import compose
+from electra_cli.training.initial import load_initial
 from electra_cli.training.preflight import Plan, create_run_folder
 from electra_cli.training.run_folder import Checkpoint
 from electra_cli.training.state import state_sha256
@@ -90,6 +92,9 @@ class Listener(Protocol):
 
     def outlook(self, outlook: Outlook) -> None:
         """The numbers before step 1."""
+
+    def initialized(self, report: Report) -> None:
+        """The first weights were loaded."""
 
     def resumed(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was restored."""
@@ -163,10 +168,13 @@ def pretrain(plan: Plan, *, bindings: str, listener: Listener, started: float) -
     performance.set_mixed_precision_policy(outlook.precision)
     with strategy.scope():
         task = ElectraPretrainTask(experiment.task, logging_dir=str(run.path))
+        model = task.build_model()
+        if plan.initial is not None:  # before the trainer copies the weights into their averages
+            listener.initialized(load_initial(plan.initial, model, run))
         trainer = ElectraTrainer(
             experiment,
             task,
-            task.build_model(),
+            model,
             task.create_optimizer(experiment.trainer.optimizer_config, experiment.runtime),
         )
 

@@ -2,6 +2,7 @@
 
 RUN/config.yaml          the complete configuration
 RUN/bindings.gin         gin bindings, if any were given
+RUN/init.json            what `--init-from` loaded, if it was given
 RUN/data/                manifest.json and vocab.txt of the prepared data
 RUN/checkpoints/ckpt-N   TensorFlow checkpoints, N the step
 RUN/metrics.jsonl        a line for each logged step and each evaluation
@@ -46,6 +47,11 @@ class RunFolder:
     def bindings(self) -> Path:
         """The gin bindings in force."""
         return self.path / "bindings.gin"
+
+    @property
+    def init(self) -> Path:
+        """What the weights began from, if not from the seed."""
+        return self.path / "init.json"
 
     @property
     def data(self) -> Path:

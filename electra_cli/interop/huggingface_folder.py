@@ -1,0 +1,116 @@
+"""A Hugging Face folder as a source of weights: config.json and model.safetensors, no PyTorch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from electra_cli.errors import DataError
+from electra_cli.interop.huggingface import Tensors
+from electra_cli.interop.sizes import Sizes
+from electra_cli.interop.values import Network
+
+WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
+
+_ARCHITECTURES: dict[str, Network] = {
+    "ElectraForPreTraining": "discriminator",
+    "ElectraForMaskedLM": "generator",
+}
+# Their keys, and ours; those of the second table have another prefix in a generator.
+_SHARED = {
+    "vocab_size": "model.vocab_size",
+    "embedding_size": "model.embedding_size",
+    "max_position_embeddings": "model.max_position_embeddings",
+    "type_vocab_size": "model.type_vocab_size",
+}
+_OWN = {
+    "hidden_size": "hidden_size",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_attention_heads",
+    "intermediate_size": "intermediate_size",
+}
+# What our model is, and a configuration could ask to be otherwise.
+_FIXED = {"hidden_act": "gelu", "layer_norm_eps": 1e-12, "position_embedding_type": "absolute"}
+
+
+def is_folder(folder: Path) -> bool:
+    """True for a folder with weights in safetensors files."""
+    return any((folder / name).is_file() for name in (WEIGHTS, SHARDS))
+
+
+def read_config(folder: Path) -> tuple[Network, Sizes]:
+    """Which network a folder holds, and its sizes.
+
+    Raises:
+      DataError: config.json is missing, damaged, or of a model that is not ours.
+    """
+    path = folder / "config.json"
+    config = _object(path)
+    names = config.get("architectures")
+    name = names[0] if isinstance(names, list) and names else None
+    if not isinstance(name, str) or name not in _ARCHITECTURES:
+        raise DataError(
+            f"{path} is of {name or 'no architecture'}, not of an ELECTRA in pretraining",
+            hint=f'"architectures" has to be one of {", ".join(_ARCHITECTURES)}',
+        )
+    for key, value in _FIXED.items():
+        if config.get(key, value) != value:
+            raise DataError(
+                f"{path}: {key} is {config[key]!r}; ours is {value!r} in every model",
+                hint="a model that computes otherwise cannot be loaded; choose another source",
+            )
+    network = _ARCHITECTURES[name]
+    prefix = "model." if network == "discriminator" else "generator "
+    keys = _SHARED | {theirs: prefix + ours for theirs, ours in _OWN.items()}
+    sizes = {ours: config[theirs] for theirs, ours in keys.items() if theirs in config}
+    for key, size in sizes.items():
+        if type(size) is not int:
+            raise DataError(f"{path}: {key} is {size!r}, not an integer", hint=_DAMAGED)
+    return network, sizes
+
+
+def read_tensors(folder: Path) -> Tensors:
+    """All tensors of a folder, also of several files, widened to float32.
+
+    Raises:
+      DataError: A file is missing or damaged.
+    """
+    import ml_dtypes  # noqa: F401 - numpy knows bfloat16 from then on; TensorFlow needs it too
+
+    tensors: Tensors = {}
+    for path in _files(folder):
+        try:
+            with safe_open(str(path), framework="np") as file:
+                for name in file.keys():  # noqa: SIM118 - it is no mapping
+                    tensors[name] = file.get_tensor(name).astype(np.float32)
+        except (SafetensorError, OSError) as error:
+            raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
+    return tensors
+
+
+def _files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    files = _object(folder / SHARDS).get("weight_map")
+    names = set(files.values()) if isinstance(files, dict) else set()
+    # Only files beside the index: it may come from anywhere.
+    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
+        raise DataError(f"{folder / SHARDS} names no files beside it", hint=_DAMAGED)
+    return [folder / name for name in sorted(names)]
+
+
+def _object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is no JSON object", hint=_DAMAGED)
+    return content
+
+
+_DAMAGED = "copy the whole folder again, or write it with save_pretrained"

@@ -1,0 +1,108 @@
+"""The sizes of a model as keys of the configuration, to say what makes two models fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from electra_cli.errors import DataError
+from electra_cli.modeling.architecture import Architecture, EncoderSizes
+
+# By key; what belongs to the generator alone has no key of its own and begins with "generator ".
+Sizes = dict[str, int]
+
+_TABLES = {
+    "electra/embeddings/word_embeddings": ("model.vocab_size", "model.embedding_size"),
+    "electra/embeddings/position_embeddings": ("model.max_position_embeddings",),
+    "electra/embeddings/token_type_embeddings": ("model.type_vocab_size",),
+    "electra/encoder/layer_0/intermediate/dense/kernel": (
+        "model.hidden_size",
+        "model.intermediate_size",
+    ),
+    "generator/encoder/layer_0/intermediate/dense/kernel": (
+        "generator hidden_size",
+        "generator intermediate_size",
+    ),
+}
+
+
+def sizes_of(architecture: Architecture) -> Sizes:
+    """The sizes of a model of ours."""
+    return {
+        "model.vocab_size": architecture.vocab_size,
+        "model.embedding_size": architecture.embedding,
+        "model.max_position_embeddings": architecture.max_positions,
+        "model.type_vocab_size": architecture.types,
+        **_encoder("model.", architecture.discriminator),
+        **_encoder("generator ", architecture.generator),
+    }
+
+
+def _encoder(prefix: str, sizes: EncoderSizes) -> Sizes:
+    return {
+        f"{prefix}hidden_size": sizes.hidden,
+        f"{prefix}num_layers": sizes.layers,
+        f"{prefix}num_attention_heads": sizes.heads,
+        f"{prefix}intermediate_size": sizes.intermediate,
+    }
+
+
+def sizes_of_arrays(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Sizes:
+    """What the shapes of weights under our names say; nothing about heads."""
+    sizes: Sizes = {}
+    for name, keys in _TABLES.items():
+        if name in arrays:
+            sizes |= dict(zip(keys, arrays[name].shape, strict=False))
+    for scope, prefix in (("electra", "model."), ("generator", "generator ")):
+        pattern = re.compile(rf"{scope}/encoder/layer_(\d+)/")
+        layers = {int(match[1]) for name in arrays if (match := pattern.match(name))}
+        if layers:
+            sizes[f"{prefix}num_layers"] = max(layers) + 1
+    return sizes
+
+
+def check_sizes(found: Sizes, wanted: Sizes, path: Path) -> None:
+    """Compares the sizes a source is known to have with those of the model it is to fill.
+
+    Raises:
+      DataError: They differ; it names all differences and the options that remove them.
+    """
+    different = [key for key, size in found.items() if size != wanted[key]]
+    if different:
+        texts = [f"{key} {found[key]} there, {wanted[key]} here" for key in different]
+        raise DataError(
+            f"{path} holds a model of other sizes: {'; '.join(texts)}",
+            hint=_hint(found, wanted, different),
+        )
+
+
+def _hint(found: Sizes, wanted: Sizes, different: list[str]) -> str:
+    there = wanted | found
+    width = there["generator hidden_size"]
+    follows = {
+        "generator num_layers": there["model.num_layers"],
+        "generator num_attention_heads": max(1, width // 64),
+        "generator intermediate_size": 4 * width,
+    }
+    if any(found.get(key, size) != size for key, size in follows.items()):
+        return (
+            "no option makes such a generator: ours has the layers of the discriminator, heads of "
+            "64 and four times its width; name a source without it and --init-allow-missing "
+            "generator"
+        )
+    options = [
+        f"--set {key}={found[key]}"
+        for key in different
+        if key.startswith("model.") and key != "model.vocab_size"
+    ]
+    widths = {"generator hidden_size", "model.hidden_size"}
+    if "generator hidden_size" in found and not widths.isdisjoint(different):
+        options.append(f"--set generator.size={width / there['model.hidden_size']:.6g}")
+    hints = [" ".join(options)] if options else []
+    if "model.vocab_size" in different:
+        hints.append("electra prepare-data INPUT --vocab FILE --output DIR with its vocabulary")
+    return "; ".join(hints)

@@ -1,0 +1,113 @@
+"""Weights on their way into a model: what a source holds, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+from electra_cli.errors import DataError
+from electra_cli.interop.reference import Arrays
+from electra_cli.interop.sizes import Sizes
+
+Network = Literal["generator", "discriminator"]
+
+# The first prefix that fits says which part a variable belongs to, and which network is not whole
+# without that part.
+_PARTS: tuple[tuple[str, str, Network | None], ...] = (
+    ("electra/embeddings/", "embeddings", None),
+    ("generator/embeddings/", "generator embeddings", "generator"),
+    ("generator/", "generator", "generator"),
+    ("generator_predictions/", "generator head", "generator"),
+    ("next_sentence/", "next sentence head", "generator"),
+    ("electra/", "discriminator", "discriminator"),
+    ("discriminator_predictions/", "discriminator head", "discriminator"),
+)
+OTHER = "other"
+
+
+def part_of(name: str) -> str:
+    """The part a variable of ours belongs to; OTHER for a name that is none of ours."""
+    return next((part for prefix, part, _ in _PARTS if name.startswith(prefix)), OTHER)
+
+
+def absent(path: str, part: str, network: Network) -> DataError:
+    """The error for a part that is not there and may not be missing."""
+    return DataError(
+        f"{path} has no {part}, which would begin fresh",
+        hint=f"add --init-allow-missing {network}, or name a source that has it",
+    )
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a source holds.
+
+    Attributes:
+      layout: What it is, in words.
+      arrays: Weights by our names; names that are none of ours are what nobody has a use for.
+      unused: Names, as the source has them, of what has no place in our model.
+      sizes: What the source says about sizes that shapes do not.
+    """
+
+    layout: str
+    arrays: Arrays
+    unused: list[str] = field(default_factory=list)
+    sizes: Sizes = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was loaded into a model.
+
+    Attributes:
+      path: The source as it was named.
+      layout: What it was, in words.
+      loaded: Variables that have the source's values.
+      missing: Variables that the source does not have, which begin fresh.
+      unused: What the source has besides.
+    """
+
+    path: str
+    layout: str
+    loaded: list[str]
+    missing: list[str]
+    unused: list[str]
+
+    def parts(self) -> dict[str, tuple[int, int, int]]:
+        """How many are loaded, missing and unused, by part."""
+        columns = (self.loaded, self.missing, self.unused)
+        counts = {
+            part: tuple(sum(part_of(name) == part for name in names) for names in columns)
+            for part in [*(part for _, part, _ in _PARTS), OTHER]
+        }
+        return {part: (a, b, c) for part, (a, b, c) in counts.items() if a or b or c}
+
+    def missing_parts(self) -> list[str]:
+        """The parts that begin fresh."""
+        return [part for part, (_, missing, _) in self.parts().items() if missing]
+
+    def check_whole(self, allow_missing: Collection[Network]) -> None:
+        """Refuses what is not there although it should be.
+
+        Args:
+          allow_missing: Networks of which parts may be absent, but only as a whole.
+
+        Raises:
+          DataError: A part is incomplete, or absent without being allowed to.
+        """
+        parts = self.parts()
+        for _, part, network in _PARTS:
+            loaded, missing, _ = parts.get(part, (0, 0, 0))
+            if not missing:
+                continue
+            if loaded or network is None:
+                names = [name for name in self.missing if part_of(name) == part]
+                more = f" and {len(names) - 3} more" if names[3:] else ""
+                raise DataError(
+                    f"{self.path} is not whole: of its {part}, {', '.join(names[:3])}{more} "
+                    f"{'is' if len(names) == 1 else 'are'} missing",
+                    hint="copy it again, or name another source",
+                )
+            if network not in allow_missing:
+                raise absent(self.path, part, network)

@@ -1,0 +1,102 @@
+"""Fills a model with weights from elsewhere, and says what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+
+from electra_cli.errors import DataError
+from electra_cli.interop import huggingface, huggingface_folder
+from electra_cli.interop.checkpoint import read_checkpoint
+from electra_cli.interop.reference import Arrays
+from electra_cli.interop.sizes import check_sizes, sizes_of, sizes_of_arrays
+from electra_cli.interop.source import CHECKPOINT, Source, find_source
+from electra_cli.interop.values import Network, Report, Values
+from electra_cli.modeling.electra import ElectraModel
+
+_logger = logging.getLogger(__name__)
+
+
+def values_of(model: ElectraModel) -> Arrays:
+    """The weights of a model by the names of its variables."""
+    return {v.name.split(":")[0]: v.numpy() for v in model.trainable_variables}
+
+
+def load_weights(
+    model: ElectraModel, source: Source, *, allow_missing: Collection[Network] = ()
+) -> Report:
+    """Loads all weights that a source has; nothing is changed if something does not fit.
+
+    Args:
+      model: The model to fill.
+      source: What `find_source` found.
+      allow_missing: Networks of which the encoder or the head may be absent.
+
+    Returns:
+      What was loaded, what is missing and what was not used.
+
+    Raises:
+      DataError: The source is damaged, has other sizes, or lacks what may not be missing.
+    """
+    values = _read(model, source)
+    sizes = sizes_of_arrays(values.arrays) | values.sizes
+    check_sizes(sizes, sizes_of(model.architecture), source.path)
+    variables = {v.name.split(":")[0]: v for v in model.trainable_variables}
+    report = Report(
+        path=str(source.path),
+        layout=values.layout,
+        loaded=[name for name in variables if name in values.arrays],
+        missing=[name for name in variables if name not in values.arrays],
+        unused=values.unused + [name for name in values.arrays if name not in variables],
+    )
+    report.check_whole(allow_missing)
+    for name in report.loaded:
+        there, here = values.arrays[name].shape, variables[name].shape
+        if there != here:
+            raise DataError(
+                f"{source.path}: {name} is {list(there)}, the model needs {list(here)}",
+                hint="the checkpoint is of another model, or damaged; name another one",
+            )
+    for name in report.loaded:
+        variables[name].assign(values.arrays[name])
+    return report
+
+
+def _read(model: ElectraModel, source: Source) -> Values:
+    if CHECKPOINT in source.files:
+        return read_checkpoint(source.files[CHECKPOINT])
+    tensors = {part: huggingface_folder.read_tensors(f) for part, f in source.files.items()}
+    links = huggingface.links_of(model.architecture)
+    arrays, unused = huggingface.from_tensors(model, links, tensors)
+    return Values("Hugging Face", arrays, unused)
+
+
+def initialize(model: ElectraModel, init_checkpoint: str | None) -> Report | None:
+    """Loads what `init_checkpoint` of a task names; None if it names nothing.
+
+    A network or head that the source does not have begins fresh, which is logged as a warning.
+
+    Raises:
+      InputMissingError: There is nothing at the path.
+      DataError: What is there cannot be loaded, or has no embeddings.
+    """
+    if not init_checkpoint:
+        _logger.info("no init_checkpoint: all weights begin fresh")
+        return None
+    source = find_source(Path(init_checkpoint))
+    source.check(model.architecture)
+    report = load_weights(model, source, allow_missing=("generator", "discriminator"))
+    _logger.info("loaded %d variables from %s", len(report.loaded), report.path)
+    if report.missing:
+        _logger.warning(
+            "%s (%s) does not have, and these begin fresh: %s; in all %d variables: %s",
+            report.path,
+            report.layout,
+            ", ".join(report.missing_parts()),
+            len(report.missing),
+            ", ".join(report.missing),
+        )
+    if report.unused:
+        _logger.warning("%s also has, and not used: %s", report.path, ", ".join(report.unused))
+    return report
