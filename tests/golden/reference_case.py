@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
+import gin
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
-from electra_cli.config.schema import Config
+from electra_cli.modeling.electra import ElectraModel
+from electra_cli.optimization.registration import optimization_config
+from electra_cli.task import ElectraPretrainTask, ElectraTaskConfig
+from electra_cli.training.experiment import bind_gin
+from tests.golden.hparams import architecture_of, config_of, hparams_of
 
-# hparams of the reference that a case may override, and the key each of them is with us.
-_HPARAMS = {
-    "generator_hidden_size": "generator.size",
-    "mask_prob": "objective.mask_probability",
-    "disc_weight": "objective.disc_weight",
-    "gen_weight": "objective.generator_weight",
-    "vocab_size": "model.vocab_size",
-    "max_seq_length": "data.sequence_length",
-    "train_batch_size": "train.batch_size",
-}
-_DESCRIBED_ELSEWHERE = {"model_size", "model_hparam_overrides", "embedding_size"}
+DIRECTORIES = "ELECTRA_GOLDEN_DIRS"
+
+
+def case_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """The folders of all cases to test.
+
+    Args:
+      environment: ELECTRA_GOLDEN_DIRS, folders separated by colons, replaces the cases that lie
+        beside this file; each is a case itself or holds some.
+
+    Raises:
+      ValueError: A folder is missing, or there is no case in it.
+    """
+    named = [Path(name) for name in environment.get(DIRECTORIES, "").split(":") if name]
+    found: list[Path] = []
+    for folder in named or [Path(__file__).parent]:
+        cases = [folder] if (folder / "golden.npz").is_file() else []
+        cases = cases or sorted(path.parent for path in folder.glob("*/golden.npz"))
+        if not cases:
+            fault = "no recorded case in" if folder.is_dir() else "no folder"
+            raise ValueError(f"{fault} {folder}, which {DIRECTORIES} names")
+        found += cases
+    return found
 
 
 class ReferenceCase:
@@ -30,33 +48,51 @@ class ReferenceCase:
 
     Args:
       folder: Holds config.json, golden.npz and reference.ckpt.
+
+    Raises:
+      ValueError: The case needs something that this package does not have.
     """
 
     def __init__(self, folder: Path) -> None:
         self.recorded = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self.values = np.load(folder / "golden.npz", allow_pickle=False)
         self.reader = tf.train.load_checkpoint(str(folder / "reference.ckpt"))
-        self.config = self._config()
+        self.config = config_of(self.recorded)
+        self.architecture = architecture_of(self.recorded, self.config)
+        self.steps: int = self.recorded["steps"]
+        slots = hparams_of(self.recorded).get("max_predictions_per_seq")
+        slots = self.config.max_predictions if slots is None else slots
+        if (found := self.values["step0/in/masked_lm_positions"].shape[1]) != slots:
+            raise ValueError(f"{folder} has {found} masked positions in a row, not {slots}")
 
-    def _config(self) -> Config:
-        sizes, optimizer = self.recorded["discriminator"], self.recorded["optimizer"]
-        values: dict[str, Any] = {
-            "model.hidden_size": sizes["hidden_size"],
-            "model.num_layers": sizes["num_hidden_layers"],
-            "model.num_attention_heads": sizes["num_attention_heads"],
-            "model.intermediate_size": sizes["intermediate_size"],
-            "model.max_position_embeddings": sizes["max_position_embeddings"],
-            "model.embedding_size": self.recorded["embedding_size"],
-            "model.hidden_dropout": 0.0,
-            "model.attention_dropout": 0.0,
-            "optimizer.learning_rate": optimizer["learning_rate"],
-            "optimizer.warmup_steps": optimizer["num_warmup_steps"],
-            "train.steps": optimizer["num_train_steps"],
-        }
-        for name, value in self.recorded["hparams"].items():
-            if name not in _DESCRIBED_ELSEWHERE:
-                values[_HPARAMS[name]] = value  # an override nobody knows is a KeyError
-        return Config().replaced(values)
+    def task(self) -> ElectraPretrainTask:
+        """A task of this case's configuration and architecture."""
+        special = {name: self.recorded[f"{name}_id"] for name in ("pad", "cls", "sep", "mask")}
+        config = ElectraTaskConfig(settings=self.config.model_dump(), special_ids=special)
+        task = ElectraPretrainTask(config)
+        task._architecture = self.architecture  # a case may need what no key of ours sets
+        return task
+
+    def model(self, task: ElectraPretrainTask, precision: str = "float32") -> ElectraModel:
+        """The task's model with the recorded weights, which computes in `precision`."""
+        policy = "float32" if precision == "float32" else f"mixed_{precision}"
+        tf_keras.mixed_precision.set_global_policy(policy)
+        try:
+            model = task.build_model()
+        finally:
+            tf_keras.mixed_precision.set_global_policy("float32")
+        for variable in model.trainable_variables:
+            variable.assign(from_reference(variable.name, self.reader.get_tensor))
+        return model
+
+    def optimizer(self, task: ElectraPretrainTask) -> tf_keras.optimizers.legacy.Optimizer:
+        """The optimizer and schedule of this case; its decay power is a gin parameter with us."""
+        power = hparams_of(self.recorded).get("lr_decay_power", 1.0)
+        bind_gin([], [f"ElectraSchedule.power = {power}"])
+        try:
+            return task.create_optimizer(optimization_config(self.config))
+        finally:
+            gin.clear_config()
 
     def inputs(self, step: int) -> dict[str, tf.Tensor]:
         """The batch of a step with its frozen masks and samples."""
@@ -69,13 +105,24 @@ class ReferenceCase:
         return self.values[f"step{step}/out/{name}"]
 
 
-def reference_arrays(name: str, read: Callable[[str], np.ndarray]) -> np.ndarray:
-    """The values of one of our variables, from the reference's variables.
+_PARTS = ("query", "key", "value")  # three variables of the reference, one of ours
+
+
+def from_reference(name: str, read: Callable[[str], np.ndarray]) -> np.ndarray:
+    """The values of one of our variables, from the reference's.
 
     Our names are the reference's, but for query, key and value, which are one variable here.
     """
     name = name.split(":")[0]
     if "/self/qkv/" in name:
-        parts = [read(name.replace("qkv", part)) for part in ("query", "key", "value")]
-        return np.concatenate(parts, axis=-1)
+        return np.concatenate([read(name.replace("qkv", part)) for part in _PARTS], axis=-1)
     return read(name)
+
+
+def to_reference(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """The reference's variables, from the values of one of ours."""
+    name = name.split(":")[0]
+    if "/self/qkv/" in name:
+        split = np.split(values, len(_PARTS), axis=-1)
+        return {name.replace("qkv", part): value for part, value in zip(_PARTS, split, strict=True)}
+    return {name: values}

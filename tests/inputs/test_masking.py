@@ -95,6 +95,22 @@ def test_distinct_positions_are_distinct_and_reference_repeats(lengths: np.ndarr
     assert repeats("reference") > 0
 
 
+def test_the_reference_draws_each_position_independently() -> None:
+    ids = rows(np.full(ROWS, LENGTH))
+    different = []
+    for step in range(8):
+        masked = mask(ids, step=step, probability=0.25)
+        used = masked["masked_lm_weights"] > 0
+        different += [
+            len(set(p[u])) for p, u in zip(masked["masked_lm_positions"], used, strict=True)
+        ]
+    draws, candidates = used[0].sum(), LENGTH - 3
+    expected = candidates * (1 - (1 - 1 / candidates) ** draws)
+    deviation = np.std(different) / len(different) ** 0.5
+    assert abs(np.mean(different) - expected) < 4 * deviation
+    assert np.mean(different) < draws - 1  # without replacement it would be all of them
+
+
 def test_85_percent_become_mask_and_the_rest_stays(lengths: np.ndarray) -> None:
     kept = total = 0
     for step in range(8):

@@ -1,0 +1,170 @@
+"""The reference's hyperparameters in our words; one that means another algorithm is an error.
+
+The names are those of configure_pretraining.py at commit 8a46635, of which a case may override any.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from electra_cli.config.schema import Config
+from electra_cli.modeling.architecture import Architecture
+
+# What each of them is with us.
+_KEYS = {
+    "gen_weight": "objective.generator_weight",
+    "disc_weight": "objective.disc_weight",
+    "mask_prob": "objective.mask_probability",
+    "learning_rate": "optimizer.learning_rate",
+    "weight_decay_rate": "optimizer.weight_decay",
+    "num_warmup_steps": "optimizer.warmup_steps",
+    "num_train_steps": "train.steps",
+    "train_batch_size": "train.batch_size",
+    "vocab_size": "model.vocab_size",
+    "generator_hidden_size": "generator.size",
+    "max_seq_length": "data.sequence_length",
+}
+
+# Any other value is another algorithm, or no training.
+_ONLY = {
+    "debug": False,
+    "do_train": True,
+    "electra_objective": True,
+    "electric_objective": False,
+    "uniform_generator": False,
+    "two_tower_generator": False,
+    "untied_generator": True,
+}
+
+# Read below; the sizes are recorded in full under `discriminator`.
+_READ = {
+    "model_size",
+    "model_hparam_overrides",
+    "embedding_size",
+    "generator_layers",
+    "untied_generator_embeddings",
+    "disallow_correct",
+    "lr_decay_power",
+    "max_predictions_per_seq",
+}
+
+# No recorded number depends on these: they choose files, machines and intervals, and the
+# temperature decides the samples, which are recorded.
+_WITHOUT_EFFECT = {
+    "model_name",
+    "do_eval",
+    "iterations_per_loop",
+    "save_checkpoints_steps",
+    "keep_checkpoint_max",
+    "num_eval_steps",
+    "eval_batch_size",
+    "do_lower_case",
+    "temperature",
+    "use_tpu",
+    "num_tpu_cores",
+    "tpu_job_name",
+    "tpu_name",
+    "tpu_zone",
+    "gcp_project",
+    "pretrain_tfrecords",
+    "vocab_file",
+    "model_dir",
+    "results_txt",
+    "results_pkl",
+}
+
+# A BertConfig of the reference (model/modeling.py).
+_SIZES = {
+    "vocab_size": "model.vocab_size",
+    "hidden_size": "model.hidden_size",
+    "num_hidden_layers": "model.num_layers",
+    "num_attention_heads": "model.num_attention_heads",
+    "intermediate_size": "model.intermediate_size",
+    "max_position_embeddings": "model.max_position_embeddings",
+    "type_vocab_size": "model.type_vocab_size",
+    "initializer_range": "model.initializer_range",
+}
+_DROPOUTS = {"hidden_dropout_prob", "attention_probs_dropout_prob"}  # off in recordings
+
+
+def hparams_of(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """All overrides of a case, those under `optimizer` included.
+
+    Raises:
+      ValueError: One that is not known, another algorithm, or two values for one name.
+    """
+    found = dict(recorded["hparams"])
+    for name, value in recorded["optimizer"].items():
+        if found.setdefault(name, value) != value:
+            raise ValueError(f"{name} is {found[name]} in hparams and {value} in optimizer")
+    for name, value in found.items():
+        if name in _ONLY and value != _ONLY[name]:
+            raise ValueError(f"hparam {name} {value} is another algorithm: only {_ONLY[name]} is")
+        if name not in {*_KEYS, *_ONLY, *_READ, *_WITHOUT_EFFECT}:
+            raise ValueError(f"hparam {name} is not known")
+    return found
+
+
+def config_of(recorded: Mapping[str, Any]) -> Config:
+    """The configuration of a case, dropout off.
+
+    Raises:
+      ValueError: Something this package does not have, or values that contradict each other.
+    """
+    if not recorded["dropout"].startswith("off"):
+        raise ValueError(f"dropout is {recorded['dropout']}: its masks cannot be repeated")
+    hparams, sizes = hparams_of(recorded), recorded["discriminator"]
+    if unknown := set(sizes) - {*_SIZES, *_DROPOUTS, "hidden_act"}:
+        raise ValueError(f"discriminator.{min(unknown)} is not known")
+    if sizes["hidden_act"] != "gelu":
+        raise ValueError(f"hidden_act {sizes['hidden_act']} is another algorithm: only gelu is")
+    for name, value in hparams.get("model_hparam_overrides", {}).items():
+        _check_same(f"discriminator.{name}", sizes.get(name), value)
+    values = {key: sizes[name] for name, key in _SIZES.items()}
+    values |= {_KEYS[name]: value for name, value in hparams.items() if name in _KEYS}
+    values |= {
+        "model.embedding_size": recorded["embedding_size"],
+        "model.hidden_dropout": 0.0,
+        "model.attention_dropout": 0.0,
+    }
+    _check_same("vocab_size", values["model.vocab_size"], sizes["vocab_size"])
+    return Config().replaced(values)
+
+
+def architecture_of(recorded: Mapping[str, Any], config: Config) -> Architecture:
+    """The architecture of a case: that of its configuration, and what no key of ours sets.
+
+    Raises:
+      ValueError: A generator whose sizes are not those the reference gives it, or whose own
+        embeddings are not as wide as the discriminator's.
+    """
+    hparams, generator = hparams_of(recorded), recorded["generator"]
+    architecture = Architecture.of(config)
+    layers = round(config.model.num_layers * hparams.get("generator_layers", 1.0))
+    sizes = dataclasses.replace(architecture.generator, layers=layers)
+    for name, ours in (
+        ("hidden_size", sizes.hidden),
+        ("num_hidden_layers", sizes.layers),
+        ("num_attention_heads", sizes.heads),
+        ("intermediate_size", sizes.intermediate),
+    ):
+        _check_same(f"generator.{name}", generator[name], ours)
+    untied = hparams.get("untied_generator_embeddings", False)
+    if untied and sizes.hidden != architecture.embedding:
+        raise ValueError(
+            f"hparam untied_generator_embeddings {untied}: the generator's own embeddings are "
+            f"{sizes.hidden} wide, and ours must be as wide as the others, {architecture.embedding}"
+        )
+    return dataclasses.replace(
+        architecture,
+        generator=sizes,
+        tied=not untied,
+        disallow_correct=hparams.get("disallow_correct", False),
+    )
+
+
+def _check_same(name: str, recorded: Any, expected: Any) -> None:
+    if recorded != expected:
+        raise ValueError(f"{name} is recorded as {recorded}, but must be {expected}")
