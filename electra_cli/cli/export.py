@@ -1,4 +1,4 @@
-"""`electra export`: a checkpoint in the format of another tool."""
+"""electra export: weights in the format of another tool."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ def export_command(
     checkpoint: Annotated[
         Path,
         typer.Argument(
-            help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix.",
+            help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix; also a "
+            "checkpoint of google-research/electra or a Hugging Face folder.",
             show_default=False,
         ),
     ],
     format: Annotated[
-        Literal["huggingface", "saved-model"],
+        Literal["huggingface", "saved-model", "onnx", "reference"],
         typer.Option(
             "--format",
             help="huggingface: discriminator/ and generator/ for transformers. saved-model: a "
-            "TensorFlow SavedModel with one signature for ids and one for text.",
+            "TensorFlow SavedModel with one signature for ids and one for text. onnx: "
+            "discriminator.onnx and encoder.onnx; needs the extra electra-cli[onnx]. reference: a "
+            "checkpoint for google-research/electra.",
             show_default=False,
         ),
     ],
@@ -32,6 +35,25 @@ def export_command(
         Path,
         typer.Option("--output", help="Folder to make; must not exist yet.", show_default=False),
     ],
+    reference_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Sizes of a checkpoint of google-research/electra, JSON; inferred without it.",
+            show_default=False,
+        ),
+    ] = None,
+    vocab: Annotated[
+        Path | None,
+        typer.Option(help="Vocabulary of weights that no run belongs to.", show_default=False),
+    ] = None,
+    lowercase: Annotated[
+        bool | None,
+        typer.Option(
+            "--lowercase/--no-lowercase",
+            help="Whether the tokenizer of such weights lower-cases.",
+            show_default="as recorded, else yes",
+        ),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -42,7 +64,13 @@ def export_command(
     del debug  # read by cli.app
     terminal = Terminal(quiet=quiet)
     exported = export(
-        checkpoint=checkpoint, format=format, output=output, on_progress=terminal.note
+        checkpoint=checkpoint,
+        format=format,
+        output=output,
+        reference_config=reference_config,
+        vocab=vocab,
+        lowercase=lowercase,
+        on_progress=terminal.note,
     )
     parity = exported.parity
     rows = [[name, f"{(output / name).stat().st_size:,}"] for name in exported.files]

@@ -46,9 +46,9 @@ def make_batch(source: Source) -> Batch:
 
     The last row always has two segments and padding.
     """
-    ids = source.manifest.special_ids
+    ids = source.special_ids
     length = source.config.data.sequence_length
-    rows = np.random.default_rng(0).integers(source.manifest.vocab.size, size=(_ROWS, length))
+    rows = np.random.default_rng(0).integers(source.config.model.vocab_size, size=(_ROWS, length))
     reserved = [ids.pad, ids.cls, ids.sep]
     rows[np.isin(rows, reserved)] = ids.unk
     real = length - length // 4
@@ -64,7 +64,7 @@ def make_batch(source: Source) -> Batch:
 def _held_out_rows(source: Source) -> npt.NDArray[np.int32]:
     """[N, S], N is 0 if the run's data has gone or is no longer what the run was trained on."""
     none = np.zeros((0, source.config.data.sequence_length), np.int32)
-    if source.config.data.path is None:
+    if source.manifest is None or source.config.data.path is None:
         return none
     try:
         manifest = load_manifest(Path(source.config.data.path))
@@ -76,12 +76,10 @@ def _held_out_rows(source: Source) -> npt.NDArray[np.int32]:
     return batch["input_ids"].numpy()[batch["example_index"].numpy() >= 0]
 
 
-def make_texts(source: Source) -> list[str]:
+def make_texts(source: Source, vocab: Path) -> list[str]:
     """An empty text, a short one and one that has to be cut."""
     words = [
-        token
-        for token in load_vocabulary(source.vocab)
-        if not token.startswith((CONTINUATION, "["))
+        token for token in load_vocabulary(vocab) if not token.startswith((CONTINUATION, "["))
     ] or ["a"]
     length = source.config.data.sequence_length
     return [" ".join(words[index % len(words)] for index in range(n)) for n in (0, 5, length)]

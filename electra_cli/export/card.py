@@ -71,21 +71,61 @@ def saved_model_card(source: Source) -> str:
     )
 
 
+def onnx_card(source: Source) -> str:
+    """The card of a folder with ONNX files."""
+    return _card(
+        source,
+        title="ELECTRA discriminator, ONNX",
+        use="The discriminator of an ELECTRA that was pretrained by replaced token detection, "
+        "float32, for ONNX Runtime 1.12 and newer:\n\n"
+        "- `discriminator.onnx` gives `logits` [B, S] (above 0: the token was replaced);\n"
+        f"- `encoder.onnx` gives `sequence_output` [B, S, {source.config.model.hidden_size}].\n\n"
+        "Both take `input_ids`, `input_mask` and `segment_ids`, int32 [B, S] of any B and of S up "
+        f"to {source.config.model.max_position_embeddings}.",
+        load="import onnxruntime\n"
+        "from transformers import AutoTokenizer\n"
+        'text = AutoTokenizer.from_pretrained("FOLDER")(["The cat sat."], return_tensors="np")\n'
+        'session = onnxruntime.InferenceSession("FOLDER/discriminator.onnx")\n'
+        "inputs = {\n"
+        '    "input_ids": text["input_ids"].astype("int32"),\n'
+        '    "input_mask": text["attention_mask"].astype("int32"),\n'
+        '    "segment_ids": text["token_type_ids"].astype("int32"),\n'
+        "}\n"
+        'logits = session.run(["logits"], inputs)[0]',
+        network=f"{source.config.model.hidden_size} wide, "
+        f"{source.config.model.num_attention_heads} attention heads",
+    )
+
+
+def reference_card(source: Source) -> str:
+    """The card of a checkpoint of the reference."""
+    return _card(
+        source,
+        title="ELECTRA, checkpoint of google-research/electra",
+        use="Generator and discriminator of an ELECTRA in `model.ckpt`, under the names of "
+        "google-research/electra, without the optimizer's slots. Fine-tune the discriminator, "
+        "the variables below `electra/`. `config.json` holds the sizes of both.",
+        load="import tensorflow as tf\n"
+        'reader = tf.train.load_checkpoint("FOLDER/model.ckpt")\n'
+        'reader.get_tensor("electra/embeddings/word_embeddings")',
+        network=f"{source.config.model.hidden_size} wide, "
+        f"{source.config.model.num_attention_heads} attention heads",
+    )
+
+
 def _card(source: Source, *, title: str, use: str, load: str, network: str) -> str:
-    config, manifest = source.config, source.manifest
-    counts, options = manifest.counts, manifest.tokenizer
+    config, options = source.config, source.tokenizer
     facts = [
         ("network", f"{config.model.num_layers} layers, {network}"),
-        ("steps", f"{source.checkpoint.step:,} of batch size {config.train.batch_size:,}"),
-        ("sequence length in training", f"{config.data.sequence_length:,}"),
-        ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),
-        ("tokens", f"{counts.tokens:,}"),
-        ("examples", f"{manifest.examples:,}, and {manifest.validation_examples:,} held out"),
-        ("vocabulary", f"{manifest.vocab.size:,} word pieces"),
-        ("text is lower-cased", "yes" if options.lowercase else "no"),
-        ("accents are stripped", "yes" if options.strip_accents else "no"),
+        *_training(source),
+        ("vocabulary", f"{config.model.vocab_size:,} word pieces"),
     ]
-    metrics = held_out_metrics(source.checkpoint)
+    if source.vocab is not None:
+        facts += [
+            ("text is lower-cased", "yes" if options.lowercase else "no"),
+            ("accents are stripped", "yes" if options.strip_accents else "no"),
+        ]
+    metrics = held_out_metrics(source.checkpoint) if source.checkpoint else {}
     sections = [
         f"# {title}",
         use,
@@ -95,10 +135,25 @@ def _card(source: Source, *, title: str, use: str, load: str, network: str) -> s
         + (
             _table("metric", "value", [(name, f"{value:.4f}") for name, value in metrics.items()])
             if metrics
-            else "This checkpoint was not evaluated during training."
+            else "Not known: this checkpoint was not evaluated during training."
         ),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _training(source: Source) -> list[tuple[str, str]]:
+    """What is known about the training; for weights of another project, where they were."""
+    if source.checkpoint is None or source.manifest is None:
+        return [("converted from", source.path.name)]
+    config, manifest = source.config, source.manifest
+    counts = manifest.counts
+    return [
+        ("steps", f"{source.checkpoint.step:,} of batch size {config.train.batch_size:,}"),
+        ("sequence length in training", f"{config.data.sequence_length:,}"),
+        ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),
+        ("tokens", f"{counts.tokens:,}"),
+        ("examples", f"{manifest.examples:,}, and {manifest.validation_examples:,} held out"),
+    ]
 
 
 def _table(left: str, right: str, rows: list[tuple[str, str]]) -> str:

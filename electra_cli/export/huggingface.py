@@ -32,7 +32,7 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
       TrainingError: A variable has no place in Hugging Face's layout.
       OSError: The disk is full, for example.
     """
-    pad = source.manifest.special_ids.pad
+    pad = source.special_ids.pad
     tensors = network_tensors(model, source)
     for name, config, card in (
         (DISCRIMINATOR, layout.discriminator_config(source.config, pad_id=pad), discriminator_card),

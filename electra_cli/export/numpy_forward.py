@@ -48,6 +48,14 @@ class NumpyElectra:
         self._check_all_read()
         return logits[:, :, 0]
 
+    def sequence_output(self, ids: Ints, mask: Ints, segments: Ints) -> Floats:
+        """[B, S] ids, input mask and segment ids -> [B, S, D], what the heads are given.
+
+        Raises:
+          KeyError: A tensor is missing.
+        """
+        return self._encode(ids, mask, segments)
+
     def generator_logits(self, ids: Ints, mask: Ints, segments: Ints) -> Floats:
         """[B, S] ids, input mask and segment ids -> [B, S, V] logits; raises as above."""
         hidden = self._encode(ids, mask, segments)  # [B, S, D]

@@ -16,11 +16,12 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 
 from electra_cli.errors import TrainingError
+from electra_cli.export import reference, reference_layout
 from electra_cli.export.batch import Batch, make_batch, make_texts
 from electra_cli.export.huggingface import DISCRIMINATOR, GENERATOR, network_tensors
 from electra_cli.export.numpy_forward import NumpyElectra
 from electra_cli.export.source import Source
-from electra_cli.interop.huggingface import discriminator_config
+from electra_cli.interop.huggingface import discriminator_config, generator_config
 from electra_cli.modeling.electra import ElectraModel
 
 Floats = npt.NDArray[np.float32]
@@ -50,15 +51,11 @@ def check_huggingface(model: ElectraModel, source: Source, folder: Path) -> Pari
       TrainingError: They differ by more than the bound, or do not fit each other.
     """
     batch = make_batch(source)
-    features = batch.features()
-    ours = {
-        DISCRIMINATOR: model.discriminate(features["masked_input_ids"], features)[0].numpy(),
-        GENERATOR: model.generate(features).numpy(),
-    }
+    ours = _own_logits(model, batch)
     method = "transformers" if _has_transformers() else "numpy"
-    logits_of = _transformers_logits if method == "transformers" else _numpy_logits
+    logits_of = _transformers_logits if method == "transformers" else _numpy_logits_of_files
     theirs = {name: logits_of(folder / name, name, batch) for name in ours}
-    return _compare(method, [(name, ours[name], theirs[name]) for name in ours])
+    return compare(method, [(name, ours[name], theirs[name]) for name in ours])
 
 
 def check_saved_model(model: ElectraModel, source: Source, folder: Path) -> Parity:
@@ -68,21 +65,51 @@ def check_saved_model(model: ElectraModel, source: Source, folder: Path) -> Pari
       TrainingError: The signatures differ by more than the bound from it or from each other.
     """
     batch = make_batch(source)
-    config = discriminator_config(source.config, pad_id=source.manifest.special_ids.pad)
+    config = discriminator_config(source.config, pad_id=source.special_ids.pad)
     tensors = network_tensors(model, source)[DISCRIMINATOR]
     expected = NumpyElectra(config, tensors).discriminator_logits(
         batch.ids, batch.mask, batch.segments
     )
     signatures = tf.saved_model.load(str(folder)).signatures
     served = _serve(signatures, batch)
-    from_text = signatures["text"](text=tf.constant(make_texts(source)))
-    ids = from_text["input_ids"].numpy()
-    mask = (ids != source.manifest.special_ids.pad).astype(np.int32)
-    from_ids = _serve(signatures, Batch(ids, mask, np.zeros_like(ids)))
-    text_logits = from_text["logits"].numpy()
-    return _compare(
-        "numpy", [("serving_default", served, expected), ("text", text_logits, from_ids)]
-    )
+    pairs = [("serving_default", served, expected)]
+    if source.vocab is not None:
+        from_text = signatures["text"](text=tf.constant(make_texts(source, source.vocab)))
+        ids = from_text["input_ids"].numpy()
+        mask = (ids != source.special_ids.pad).astype(np.int32)
+        from_ids = _serve(signatures, Batch(ids, mask, np.zeros_like(ids)))
+        pairs.append(("text", from_text["logits"].numpy(), from_ids))
+    return compare("numpy", pairs)
+
+
+def check_reference(model: ElectraModel, source: Source, folder: Path) -> Parity:
+    """Reads a checkpoint of the reference back and compares both networks by NumPy.
+
+    Raises:
+      TrainingError: They differ by more than the bound, or a variable is missing.
+    """
+    reader = tf.train.load_checkpoint(str(folder / reference.PREFIX))
+    arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    batch = make_batch(source)
+    pad = source.special_ids.pad
+    configs = {
+        DISCRIMINATOR: discriminator_config(source.config, pad_id=pad),
+        GENERATOR: generator_config(source.config, pad_id=pad),
+    }
+    ours = _own_logits(model, batch)
+    theirs = {
+        name: _numpy_logits(config, reference_layout.network_tensors(arrays, name), name, batch)
+        for name, config in configs.items()
+    }
+    return compare("numpy", [(name, ours[name], theirs[name]) for name in configs])
+
+
+def _own_logits(model: ElectraModel, batch: Batch) -> dict[str, Floats]:
+    features = batch.features()
+    return {
+        DISCRIMINATOR: model.discriminate(features["masked_input_ids"], features)[0].numpy(),
+        GENERATOR: model.generate(features).numpy(),
+    }
 
 
 def _serve(signatures: Mapping[str, Any], batch: Batch) -> Floats:
@@ -129,18 +156,28 @@ def _transformers_logits(folder: Path, network: str, batch: Batch) -> Floats:
     return output.logits.numpy()
 
 
-def _numpy_logits(folder: Path, network: str, batch: Batch) -> Floats:
+def _numpy_logits_of_files(folder: Path, network: str, batch: Batch) -> Floats:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    loaded = NumpyElectra(config, load_file(folder / "model.safetensors"))
+    return _numpy_logits(config, load_file(folder / "model.safetensors"), network, batch)
+
+
+def _numpy_logits(
+    config: Mapping[str, Any], tensors: Mapping[str, Floats], network: str, batch: Batch
+) -> Floats:
+    loaded = NumpyElectra(config, tensors)
     forward = loaded.discriminator_logits if network == DISCRIMINATOR else loaded.generator_logits
     try:
         return forward(batch.ids, batch.mask, batch.segments)
     except (KeyError, ValueError) as error:
-        raise TrainingError(f"the tensors of {network}/ are not complete: {error}") from error
+        raise TrainingError(f"the tensors of the {network} are not complete: {error}") from error
 
 
-def _compare(method: str, pairs: Sequence[tuple[str, Floats, Floats]]) -> Parity:
-    """Checks all pairs of logits, and returns the one closest to its bound."""
+def compare(method: str, pairs: Sequence[tuple[str, Floats, Floats]]) -> Parity:
+    """Checks pairs of outputs, each with its name, and returns the one closest to its bound.
+
+    Raises:
+      TrainingError: A pair differs by more than 1e-4·max(1, largest absolute value).
+    """
     found = []
     for name, ours, theirs in pairs:
         bound = _TOLERANCE * max(1.0, float(np.abs(ours).max()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,14 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, OutputError
+from electra_cli.errors import ConfigError, DataError, OutputError
+from electra_cli.export.foreign import open_foreign
 from electra_cli.export.source import Source, open_source
 from electra_cli.training.run_folder import find_checkpoints
 
 if TYPE_CHECKING:
     from electra_cli.export.parity import Parity
 
-HUGGINGFACE, SAVED_MODEL = FORMATS = ("huggingface", "saved-model")
+FORMATS = ("huggingface", "saved-model", "onnx", "reference")
+HUGGINGFACE, SAVED_MODEL, ONNX, REFERENCE = FORMATS
+
+_ONNX_PACKAGES = ("onnx", "onnxruntime")  # of the extra
 
 
 @dataclass(frozen=True)
@@ -46,18 +51,26 @@ def export(
     checkpoint: Path,
     format: str,
     output: Path,
+    reference_config: Path | None = None,
+    vocab: Path | None = None,
+    lowercase: bool | None = None,
     on_progress: Callable[[str], None] = lambda stage: None,
 ) -> Exported:
     """Exports a checkpoint; the output folder is there complete and checked, or not at all.
 
     Args:
-      checkpoint: A run folder (its newest checkpoint is meant) or a checkpoint's prefix.
+      checkpoint: A run folder (its newest checkpoint is meant) or a checkpoint's prefix; or
+        weights of another project, as `interop.source.find_source` understands them.
       format: One of FORMATS.
       output: The folder to make; it may exist if it is empty.
+      reference_config: As in `open_foreign`; for a checkpoint of the reference.
+      vocab: As in `open_foreign`; for weights of another project.
+      lowercase: As in `open_foreign`; for weights of another project.
       on_progress: Is told what begins.
 
     Raises:
-      ConfigError: An unknown format.
+      ConfigError: An unknown format, one whose packages are not installed, or options that the
+        source has no use for.
       InputMissingError: There is no such checkpoint.
       DataError: It is no run folder, or something in it is damaged.
       OutputError: The output exists, or cannot be made.
@@ -66,32 +79,75 @@ def export(
     """
     if format not in FORMATS:
         raise ConfigError(f"unknown format {format}", hint=f"choose one of {', '.join(FORMATS)}")
-    found = find_checkpoints(checkpoint)[-1]
-    source = open_source(found)
+    missing = [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]
+    if format == ONNX and missing:
+        raise ConfigError(
+            f"format {format} needs {' and '.join(missing)}, which this Python does not have",
+            hint="pip install 'electra-cli[onnx]'",
+        )
+    if _is_ours(checkpoint):
+        if (reference_config, vocab, lowercase) != (None, None, None):
+            raise ConfigError(
+                f"{checkpoint} is a run of electra, which knows its sizes and its tokenizer",
+                hint="leave out --reference-config, --vocab and --lowercase",
+            )
+        source = open_source(find_checkpoints(checkpoint)[-1])
+    else:
+        source = open_foreign(
+            checkpoint,
+            reference_config=reference_config,
+            vocab=vocab,
+            lowercase=lowercase,
+            on_progress=on_progress,
+        )
+    if not source.has_generator and format in (HUGGINGFACE, REFERENCE):
+        raise DataError(
+            f"{checkpoint} has no generator, and the format {format} holds both networks",
+            hint=f"--format {SAVED_MODEL} or {ONNX}, which are made of the discriminator alone",
+        )
     with _all_or_nothing(output) as folder:
-        on_progress(f"loading {found.prefix}")
+        on_progress(f"loading {source.path}")
         prepare_tensorflow()
         parity = _write_and_check(source, format, folder, on_progress)
         files = sorted(
             str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
         )
-    return Exported(found.prefix, format, output, files, parity)
+    return Exported(source.path, format, output, files, parity)
+
+
+def _is_ours(path: Path) -> bool:
+    """True for a run of ours, and for what is not there, which `find_checkpoints` reports."""
+    if not path.exists() and not Path(f"{path}.index").is_file():
+        return True
+    in_run = path.parent.name == "checkpoints" and (path.parent.parent / "config.yaml").is_file()
+    return in_run or (path / "config.yaml").is_file()
 
 
 def _write_and_check(
     source: Source, format: str, folder: Path, on_progress: Callable[[str], None]
 ) -> Parity:
-    from electra_cli.export import huggingface, parity, saved_model
-
+    writer, check = _writer_and_check(format)
     model = source.load_model()
-    writer, check = {
-        HUGGINGFACE: (huggingface.write, parity.check_huggingface),
-        SAVED_MODEL: (saved_model.write, parity.check_saved_model),
-    }[format]
     on_progress(f"writing {format}")
     writer(model, source, folder)
     on_progress("reading it back and comparing it with the model")
     return check(model, source, folder)
+
+
+def _writer_and_check(
+    format: str,
+) -> tuple[Callable[..., None], Callable[..., Parity]]:
+    if format == ONNX:
+        from electra_cli.export import onnx_model  # imports packages that are an extra
+
+        return onnx_model.write, onnx_model.check
+    from electra_cli.export import huggingface, parity, reference, saved_model
+
+    return {
+        HUGGINGFACE: (huggingface.write, parity.check_huggingface),
+        SAVED_MODEL: (saved_model.write, parity.check_saved_model),
+        REFERENCE: (reference.write, parity.check_reference),
+    }[format]
 
 
 @contextmanager

@@ -22,22 +22,18 @@ def _ids(name: str) -> tf.TensorSpec:
 
 
 class ServedDiscriminator(tf.Module):
-    """The discriminator for any batch size and length, from ids or from text.
+    """The discriminator for any batch size and length, from ids.
 
     Args:
       model: Its weights are shared, not copied; the generator is left out.
-      tokenizer: Turns text into ids.
-      pad_id: The id of padding.
     """
 
-    def __init__(self, model: ElectraModel, tokenizer: InGraphTokenizer, pad_id: int) -> None:
+    def __init__(self, model: ElectraModel) -> None:
         super().__init__()
         # Parts instead of the model, which would bring Keras' own signatures and the generator.
         self._embeddings = model.embeddings
         self._encoder = model.discriminator
         self._head = model.replaced_token_head
-        self._tokenizer = tokenizer
-        self._pad_id = pad_id
 
     @tf.function(input_signature=[_ids("input_ids"), _ids("input_mask"), _ids("segment_ids")])
     def from_ids(
@@ -45,13 +41,6 @@ class ServedDiscriminator(tf.Module):
     ) -> dict[str, tf.Tensor]:
         """[B, S] each -> logits [B, S] and sequence_output [B, S, D], float32."""
         return self._discriminate(input_ids, input_mask, segment_ids)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
-    def from_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """[B] strings -> logits, sequence_output and the input_ids [B, S] int32 they belong to."""
-        ids = self._tokenizer(text)  # [B, S]
-        mask = tf.cast(ids != self._pad_id, tf.int32)
-        return self._discriminate(ids, mask, tf.zeros_like(ids)) | {"input_ids": ids}
 
     def _discriminate(
         self, ids: tf.Tensor, mask: tf.Tensor, segments: tf.Tensor
@@ -64,24 +53,54 @@ class ServedDiscriminator(tf.Module):
         return {"logits": logits, "sequence_output": sequence}
 
 
+class ServedText(ServedDiscriminator):
+    """The same, and from text.
+
+    Args:
+      model: As above.
+      tokenizer: Turns text into ids.
+      pad_id: The id of padding.
+    """
+
+    def __init__(self, model: ElectraModel, tokenizer: InGraphTokenizer, pad_id: int) -> None:
+        super().__init__(model)
+        self._tokenizer = tokenizer
+        self._pad_id = pad_id
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
+    def from_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """[B] strings -> logits, sequence_output and the input_ids [B, S] int32 they belong to."""
+        ids = self._tokenizer(text)  # [B, S]
+        mask = tf.cast(ids != self._pad_id, tf.int32)
+        return self._discriminate(ids, mask, tf.zeros_like(ids)) | {"input_ids": ids}
+
+
 def write(model: ElectraModel, source: Source, folder: Path) -> None:
     """Writes the SavedModel and its card into an existing folder.
 
     Raises:
       IOFailedError: The disk is full, for example.
     """
-    manifest = source.manifest
-    tokenizer = InGraphTokenizer(
-        source.vocab,
-        manifest.tokenizer,
-        manifest.special_ids,
-        max_length=source.config.data.sequence_length,
-    )
-    served = ServedDiscriminator(model, tokenizer, manifest.special_ids.pad)
-    signatures = {"serving_default": served.from_ids, "text": served.from_text}
+    served = _serve(model, source)
+    signatures = {"serving_default": served.from_ids}
+    if isinstance(served, ServedText):
+        signatures["text"] = served.from_text
     try:
         tf.saved_model.save(served, str(folder), signatures=signatures)
     except tf.errors.OpError as error:
         reason = str(error).splitlines()[0]
         raise IOFailedError(f"the SavedModel cannot be written: {reason}") from error
     (folder / "README.md").write_text(saved_model_card(source), encoding="utf-8")
+
+
+def _serve(model: ElectraModel, source: Source) -> ServedDiscriminator:
+    """What is saved; without a vocabulary there is no text to take."""
+    if source.vocab is None:
+        return ServedDiscriminator(model)
+    tokenizer = InGraphTokenizer(
+        source.vocab,
+        source.tokenizer,
+        source.special_ids,
+        max_length=source.config.data.sequence_length,
+    )
+    return ServedText(model, tokenizer, source.special_ids.pad)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from electra_cli.config.schema import Config
-from electra_cli.corpus.manifest import Manifest
-from electra_cli.corpus.vocabulary import load_vocabulary, vocabulary_sha256
+from electra_cli.corpus.manifest import Manifest, TokenizerOptions
+from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import METRICS
 from electra_cli.training.run_folder import Checkpoint
@@ -23,24 +24,30 @@ class Source:
     """A checkpoint opened for export, still without its weights.
 
     Attributes:
-      checkpoint: Where the weights are.
-      config: The configuration of its run.
-      manifest: The manifest of its data.
-      vocab: The vocabulary's file.
+      path: Where the weights are.
+      config: The sizes, and for a run of ours its whole configuration.
+      special_ids: Ids of the special tokens.
+      tokenizer: How text is normalised.
+      vocab: The vocabulary's file; None for none, and no tokenizer.
+      has_generator: False for a discriminator alone.
+      load_model: Makes the model with its weights, in float32.
+      checkpoint: The checkpoint, for a run of ours.
+      manifest: The manifest of the data it was trained on, for a run of ours.
     """
 
-    checkpoint: Checkpoint
+    path: Path
     config: Config
-    manifest: Manifest
-    vocab: Path
-
-    def load_model(self) -> ElectraModel:
-        """The model with its weights, in float32."""
-        return self.checkpoint.load_model()
+    special_ids: SpecialIds
+    tokenizer: TokenizerOptions
+    vocab: Path | None
+    has_generator: bool
+    load_model: Callable[[], ElectraModel]
+    checkpoint: Checkpoint | None = None
+    manifest: Manifest | None = None
 
 
 def open_source(checkpoint: Checkpoint) -> Source:
-    """Reads what lies beside a checkpoint; TensorFlow is not imported.
+    """Reads what lies beside a checkpoint of ours; TensorFlow is not imported.
 
     Raises:
       DataError: The run folder's copy of manifest or vocabulary is damaged.
@@ -53,7 +60,17 @@ def open_source(checkpoint: Checkpoint) -> Source:
             f"{vocab} is not the vocabulary that the run was trained with",
             hint=f"copy {manifest.vocab.file} from the prepared data into {checkpoint.run.data}",
         )
-    return Source(checkpoint, checkpoint.config(), manifest, vocab)
+    return Source(
+        path=checkpoint.prefix,
+        config=checkpoint.config(),
+        special_ids=manifest.special_ids,
+        tokenizer=manifest.tokenizer,
+        vocab=vocab,
+        has_generator=True,
+        load_model=checkpoint.load_model,
+        checkpoint=checkpoint,
+        manifest=manifest,
+    )
 
 
 def held_out_metrics(checkpoint: Checkpoint) -> dict[str, float]:

@@ -16,24 +16,29 @@ from electra_cli.export.source import Source
 
 
 def write_tokenizer(source: Source, folder: Path) -> list[str]:
-    """Writes vocab.txt, tokenizer.json and tokenizer_config.json; returns their names."""
+    """Writes vocab.txt, tokenizer.json and tokenizer_config.json; returns their names.
+
+    Nothing is written for weights that came without a vocabulary.
+    """
+    if source.vocab is None:
+        return []
     shutil.copyfile(source.vocab, folder / "vocab.txt")
-    text = _tokenizer(source).to_str(pretty=True)
+    text = _tokenizer(source, source.vocab).to_str(pretty=True)
     (folder / "tokenizer.json").write_text(text + "\n", encoding="utf-8")
     text = json.dumps(_tokenizer_config(source), indent=2)
     (folder / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
     return ["tokenizer.json", "tokenizer_config.json", "vocab.txt"]
 
 
-def _tokenizer(source: Source) -> Tokenizer:
+def _tokenizer(source: Source, vocab: Path) -> Tokenizer:
     """The tokenizer the data was prepared with, as fine-tuning wants it.
 
     It adds [CLS] and [SEP], and a literal special token in text is that token: masks are filled
     by writing [MASK].
     """
-    options, ids = source.manifest.tokenizer, source.manifest.special_ids
+    options, ids = source.tokenizer, source.special_ids
     tokenizer = build_tokenizer(
-        source.vocab, lowercase=options.lowercase, strip_accents=options.strip_accents
+        vocab, lowercase=options.lowercase, strip_accents=options.strip_accents
     )
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     tokenizer.post_processor = TemplateProcessing(
@@ -45,7 +50,7 @@ def _tokenizer(source: Source) -> Tokenizer:
 
 
 def _tokenizer_config(source: Source) -> dict[str, Any]:
-    options = source.manifest.tokenizer
+    options = source.tokenizer
     return {
         # The library's tokenizer for this model type is rebuilt from vocab.txt and gives up on
         # words over 100 characters; this class takes tokenizer.json as it is.

@@ -38,20 +38,22 @@ def small_vocabulary() -> list[str]:
     return list(dict.fromkeys(tokens))[:_VOCAB_SIZE]
 
 
-def small_config(embedding: int, data: Path | None = None) -> Config:
+def small_config(
+    embedding: int, vocab_size: int = _VOCAB_SIZE, length: int = SEQUENCE_LENGTH
+) -> Config:
     """Hidden sizes are 32 and 16: an embedding of another size is projected."""
     return Config.model_validate(
         {
             "preset": "custom",
-            "data": {"sequence_length": SEQUENCE_LENGTH, "path": str(data) if data else None},
+            "data": {"sequence_length": length},
             "model": {
-                "vocab_size": _VOCAB_SIZE,
+                "vocab_size": vocab_size,
                 "embedding_size": embedding,
                 "hidden_size": 32,
                 "num_layers": 2,
                 "num_attention_heads": 4,
                 "intermediate_size": 64,
-                "max_position_embeddings": 24,
+                "max_position_embeddings": length + 8,
             },
             "generator": {"size": 0.5},
         }
@@ -59,7 +61,13 @@ def small_config(embedding: int, data: Path | None = None) -> Config:
 
 
 def write_run(
-    run: Path, *, embedding: int = 24, lowercase: bool = True, strip_accents: bool = True
+    run: Path,
+    *,
+    embedding: int = 24,
+    lowercase: bool = True,
+    strip_accents: bool = True,
+    tokens: list[str] | None = None,
+    length: int = SEQUENCE_LENGTH,
 ) -> Path:
     """Writes a run folder with one checkpoint and returns it."""
     import tensorflow as tf
@@ -67,14 +75,14 @@ def write_run(
     from electra_cli.modeling.architecture import Architecture
     from electra_cli.modeling.electra import ElectraModel
 
-    config = small_config(embedding)
-    tokens = small_vocabulary()
+    tokens = tokens or small_vocabulary()
+    config = small_config(embedding, len(tokens), length)
     (run / "data").mkdir(parents=True)
     (run / "checkpoints").mkdir()
     (run / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     (run / "data" / "vocab.txt").write_text(vocabulary_text(tokens), encoding="utf-8")
     manifest = Manifest(
-        sequence_length=SEQUENCE_LENGTH,
+        sequence_length=length,
         dtype="uint16",
         vocab=VocabularyFile(file="vocab.txt", size=len(tokens), sha256=vocabulary_sha256(tokens)),
         tokenizer=TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents),

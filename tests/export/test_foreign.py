@@ -1,0 +1,209 @@
+"""Weights of other projects as a source, and checkpoints of the reference as a format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import load_file
+
+from electra_cli.errors import ConfigError, DataError, ElectraError, InputMissingError
+from electra_cli.export import reference_layout
+from electra_cli.export.run import Exported, export
+from electra_cli.export.source import Source
+from electra_cli.modeling.electra import ElectraModel
+from tests.conftest import Electra
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+NETWORKS = ("discriminator", "generator")
+
+
+@pytest.fixture(scope="module")
+def reference(one_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    output = tmp_path_factory.mktemp("exports") / "reference"
+    return export(checkpoint=one_run, format="reference", output=output)
+
+
+def tensors(folder: Path) -> dict[str, np.ndarray]:
+    return {
+        f"{network} {name}": value
+        for network in NETWORKS
+        for name, value in load_file(folder / network / "model.safetensors").items()
+    }
+
+
+def assert_same_tensors(first: Path, second: Path) -> None:
+    ours, theirs = tensors(first), tensors(second)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+
+
+def test_a_checkpoint_under_the_names_of_the_reference(reference: Exported) -> None:
+    reader = tf.train.load_checkpoint(str(reference.output))  # by its state file
+    ours = reader.get_variable_to_shape_map()
+    theirs = tf.train.load_checkpoint(str(GOLDEN / "small_like" / "reference.ckpt"))
+    recorded = set(theirs.get_variable_to_shape_map())
+    layers = {name for name in recorded | set(ours) if "layer_" in name}
+    # The same names, but for the number of layers and the projections, which follow the sizes.
+    assert {n for n in ours if "/embeddings_project/" not in n} - layers - {"global_step"} == {
+        n for n in recorded if "/embeddings_project/" not in n
+    } - layers
+    assert {n for n in recorded if "layer_0" in n} == {n for n in ours if "layer_0" in n}
+    dtypes = reader.get_variable_to_dtype_map()
+    assert {dtypes[name] for name in ours} == {tf.float32, tf.int64}
+    assert reader.get_tensor("global_step") == 7
+    assert reference.files == [
+        "README.md", "checkpoint", "config.json", "model.ckpt.data-00000-of-00001",
+        "model.ckpt.index", "vocab.txt",
+    ]  # fmt: skip
+    assert reference.parity.method == "numpy"
+    assert reference.parity.max_abs_difference <= reference.parity.bound
+
+
+def test_ours_to_reference_to_hugging_face_and_back(
+    reference: Exported, one_run: Path, tmp_path: Path
+) -> None:
+    direct, through, again = tmp_path / "direct", tmp_path / "through", tmp_path / "again"
+    export(checkpoint=one_run, format="huggingface", output=direct)
+    export(
+        checkpoint=reference.output,
+        format="huggingface",
+        output=through,
+        reference_config=reference.output / "config.json",
+    )
+    assert_same_tensors(direct, through)
+    for network in NETWORKS:
+        for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"):
+            assert (direct / network / name).read_text() == (through / network / name).read_text()
+    export(checkpoint=direct, format="reference", output=again)
+    first = tf.train.load_checkpoint(str(reference.output))
+    second = tf.train.load_checkpoint(str(again))
+    for name in first.get_variable_to_shape_map():
+        if name != "global_step":
+            np.testing.assert_array_equal(first.get_tensor(name), second.get_tensor(name), name)
+
+
+@pytest.mark.parametrize("format", ["huggingface", "saved-model", "onnx", "reference"])
+def test_a_recorded_checkpoint_without_vocabulary(
+    electra: Electra, format: str, tmp_path: Path
+) -> None:
+    result = electra(
+        "export", GOLDEN / "small_like" / "reference.ckpt", "--format", format,
+        "--output", tmp_path / "out", "--json",
+    )  # fmt: skip
+    assert result.code == 0, result.stderr
+    assert "sizes inferred from the weights" in result.stderr
+    assert "no tokenizer is written" in result.stderr
+    files = result.json["files"]
+    assert not [name for name in files if "vocab" in name or "tokenizer" in name]
+    assert result.json["parity"]["max_abs_difference"] <= result.json["parity"]["bound"]
+    if format == "saved-model":
+        signatures = tf.saved_model.load(str(tmp_path / "out")).signatures
+        assert list(signatures) == ["serving_default"]
+
+
+def test_sizes_from_a_reference_configuration(tmp_path: Path) -> None:
+    """Five heads of eight, which nobody can infer from the weights."""
+    case = GOLDEN / "large_like"
+    record = json.loads((case / "config.json").read_text())
+    assert record["discriminator"]["num_attention_heads"] == 5
+    for name, config in (("told", case / "config.json"), ("inferred", None)):
+        export(
+            checkpoint=case / "reference.ckpt",
+            format="huggingface",
+            output=tmp_path / name,
+            reference_config=config,
+        )
+    found = {
+        name: json.loads((tmp_path / name / "discriminator" / "config.json").read_text())
+        for name in ("told", "inferred")
+    }
+    assert found["told"]["num_attention_heads"] == 5
+    assert found["inferred"]["num_attention_heads"] == 1
+    assert_same_tensors(tmp_path / "told", tmp_path / "inferred")
+
+
+def test_casing_of_a_foreign_vocabulary(reference: Exported, tmp_path: Path) -> None:
+    export(
+        checkpoint=reference.output,
+        format="huggingface",
+        output=tmp_path / "cased",
+        reference_config=reference.output / "config.json",
+        vocab=reference.output / "vocab.txt",
+        lowercase=False,
+    )
+    record = json.loads((tmp_path / "cased/discriminator/tokenizer_config.json").read_text())
+    assert (record["do_lower_case"], record["strip_accents"]) == (False, False)
+
+
+def test_a_discriminator_alone(one_run: Path, tmp_path: Path) -> None:
+    export(checkpoint=one_run, format="huggingface", output=tmp_path / "both")
+    alone = tmp_path / "both" / "discriminator"
+    for format in ("saved-model", "onnx"):
+        assert export(checkpoint=alone, format=format, output=tmp_path / format).files
+    for format in ("huggingface", "reference"):
+        with pytest.raises(DataError, match="has no generator"):
+            export(checkpoint=alone, format=format, output=tmp_path / format)
+    with pytest.raises(DataError, match="has no discriminator"):
+        export(checkpoint=tmp_path / "both/generator", format="onnx", output=tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_wrong_options(reference: Exported, one_run: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"discriminator": {}}')
+    vocab = tmp_path / "vocab.txt"
+    vocab.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+    other = tmp_path / "other.json"
+    record = json.loads((reference.output / "config.json").read_text())
+    record["discriminator"]["hidden_size"] = 48
+    other.write_text(json.dumps(record))
+    cases: list[tuple[Path, dict[str, Path], type[ElectraError], str]] = [
+        (one_run, {"vocab": vocab}, ConfigError, "is a run of electra"),
+        (reference.output, {"vocab": vocab}, DataError, "has 5 word pieces"),
+        (reference.output, {"reference_config": tmp_path / "no"}, InputMissingError, "no refer"),
+        (reference.output, {"reference_config": wrong}, DataError, "is no configuration"),
+        (reference.output, {"reference_config": other}, DataError, "hidden_size 32 there, 48"),
+        (tmp_path, {}, DataError, "holds no weights"),
+    ]
+    for path, options, error, words in cases:
+        with pytest.raises(error, match=words):
+            export(checkpoint=path, format="onnx", output=tmp_path / "out", **options)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_variable_fails_the_export(
+    one_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from electra_cli.export import reference
+
+    real = reference.to_reference
+
+    def swapped(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = real(arrays)
+        scope = "electra/encoder/layer_1/attention/self"
+        query, key = f"{scope}/query/kernel", f"{scope}/key/kernel"
+        return found | {query: found[key], key: found[query]}
+
+    monkeypatch.setattr(reference, "to_reference", swapped)
+    with pytest.raises(ElectraError, match="the exported discriminator differs"):
+        export(checkpoint=one_run, format="reference", output=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_renaming_gives_the_tensors_of_the_exporter(model: ElectraModel, source: Source) -> None:
+    """The map that only checks, against the one that writes, which goes another way."""
+    from electra_cli.export.huggingface import network_tensors
+    from electra_cli.interop.reference import to_reference
+    from electra_cli.interop.weights import values_of
+
+    arrays = to_reference(values_of(model))
+    for network, expected in network_tensors(model, source).items():
+        found = reference_layout.network_tensors(arrays, network)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            np.testing.assert_array_equal(found[name], value, err_msg=name)
