@@ -121,7 +121,7 @@ def data(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 SMALL = (
     "model.hidden_size=32",
     "model.embedding_size=24",
-    "model.num_layers=2",
+    "model.num_layers=1",
     "model.num_attention_heads=2",
     "model.intermediate_size=64",
     "model.max_position_embeddings=64",

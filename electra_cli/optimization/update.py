@@ -46,6 +46,15 @@ def innermost(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
+def create_slots(optimizer: Any, variables: Sequence[tf.Variable]) -> None:
+    """Makes the variables that an optimizer would make in its first update.
+
+    tf.function traces a function that makes variables twice; and a checkpoint that is restored
+    before the first update then fills them at once, or says that it cannot.
+    """
+    innermost(optimizer)._create_all_weights(list(variables))
+
+
 def learning_rate_of(optimizer: Any) -> tf.Tensor:
     """The rate of an optimizer's next update, scalar float32."""
     inner = innermost(optimizer)

@@ -13,6 +13,8 @@ import orbit
 import tensorflow as tf
 from official.core import base_trainer
 
+from electra_cli.optimization.update import create_slots
+
 LOGGED = (
     "total_loss",
     "masked_lm_loss",
@@ -35,6 +37,8 @@ class ElectraTrainer(base_trainer.Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if kwargs.get("train", True):
+            create_slots(self.optimizer, self.model.trainable_variables)
         self._latest = {
             name: tf.Variable(
                 0.0,

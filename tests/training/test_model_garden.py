@@ -62,8 +62,10 @@ def test_run_experiment_trains_resumes_and_evaluates(data: Path, tmp_path: Path)
 
 
 def test_run_experiment_under_a_mirrored_strategy(data: Path, tmp_path: Path) -> None:
-    _, logs = run(experiment(data, steps=4), tmp_path, "train_and_eval", device="cpu:2")
-    _, single = run(experiment(data, steps=4), tmp_path, "eval")
+    run(experiment(data, steps=4), tmp_path, "train", device="cpu:2")
+    _, logs = run(experiment(data, steps=8), tmp_path, "train_and_eval", device="cpu:2")
+    assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-8")
+    _, single = run(experiment(data, steps=8), tmp_path, "eval")
     for name in METRICS:
         assert logs[name] == pytest.approx(single[name], rel=1e-4, nan_ok=True), name
 
