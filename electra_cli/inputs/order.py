@@ -14,6 +14,7 @@ _ROUNDS = 6
 _EPOCH = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_NUMBERS = np.arange(_ROUNDS, dtype=np.uint64)
 
 Indices = npt.NDArray[np.int64]
 _Words = npt.NDArray[np.uint64]
@@ -26,13 +27,18 @@ def _mix(value: _Words) -> _Words:
     return value ^ (value >> np.uint64(31))
 
 
-def _permute(index: _Words, key: _Words, bits: int) -> _Words:
-    """A bijection on [0, 2**(2*bits)): one Feistel network, keyed for each element."""
+def _round_keys(epoch: int, seed: int) -> _Words:
+    """The keys of one epoch's permutation, [_ROUNDS]."""
+    seed_ = np.array([seed & (2**64 - 1)], np.uint64)
+    return _mix(_mix(np.array([epoch], np.uint64) * _EPOCH + _mix(seed_)) + _NUMBERS)
+
+
+def _permute(index: _Words, keys: _Words, bits: int) -> _Words:
+    """A bijection on [0, 2**(2*bits)): a Feistel network."""
     mask = np.uint64((1 << bits) - 1)
     left, right = index >> np.uint64(bits), index & mask
-    for round_ in range(_ROUNDS):
-        scrambled = _mix(right ^ _mix(key + np.uint64(round_))) & mask
-        left, right = right, left ^ scrambled
+    for key in keys:
+        left, right = right, left ^ (_mix(right ^ key) & mask)
     return (left << np.uint64(bits)) | right
 
 
@@ -47,19 +53,16 @@ def examples_at(positions: Indices, *, examples: int, seed: int) -> Indices:
     Returns:
       Example indices in [0, examples), the shape of `positions`.
     """
-    flat = np.asarray(positions, np.uint64).ravel()
-    epoch, index = flat // np.uint64(examples), flat % np.uint64(examples)
+    flat = np.asarray(positions, np.uint64).ravel()  # [N]
+    epoch_of, index = flat // np.uint64(examples), flat % np.uint64(examples)
+    bits = max(1, (max(examples - 1, 1).bit_length() + 1) // 2)
     with np.errstate(over="ignore"):
-        key = _mix(epoch * _EPOCH + _mix(np.full_like(flat, seed & (2**64 - 1))))
-        bits = max(1, (max(examples - 1, 1).bit_length() + 1) // 2)
-        index = _permute(index, key, bits)
-        # The network permutes a power of four; indices outside are sent through it again until
-        # they fall inside, which keeps it a permutation ("cycle walking").
-        while (outside := index >= np.uint64(examples)).any():
-            index[outside] = _permute(index[outside], key[outside], bits)
+        for epoch in np.unique(epoch_of):
+            keys = _round_keys(int(epoch), seed)
+            # The network permutes a power of four; indices outside are sent through it again
+            # until they fall inside, which keeps it a permutation ("cycle walking").
+            ahead = np.flatnonzero(epoch_of == epoch)
+            while ahead.size:
+                index[ahead] = _permute(index[ahead], keys, bits)
+                ahead = ahead[index[ahead] >= np.uint64(examples)]
     return index.astype(np.int64).reshape(np.shape(positions))
-
-
-def epochs(steps: int, *, batch_size: int, examples: int) -> float:
-    """How many times a run of `steps` sees each example."""
-    return steps * batch_size / examples

@@ -5,7 +5,6 @@ Shapes: B rows of one replica's batch, S sequence.
 
 from __future__ import annotations
 
-import bisect
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,19 +25,25 @@ class RowStore:
     """
 
     def __init__(self, paths: list[Path]) -> None:
-        self._shards = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
-        self._ends = list(np.cumsum([len(shard) for shard in self._shards]))
+        # Plain views: indexing a memmap makes a memmap, which costs more than copying a row.
+        self._shards = [
+            np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray) for path in paths
+        ]
+        self._ends = np.cumsum([len(shard) for shard in self._shards])
+        self._starts = self._ends - [len(shard) for shard in self._shards]
 
     def __len__(self) -> int:
-        return int(self._ends[-1]) if self._ends else 0
+        return int(self._ends[-1]) if len(self._ends) else 0
 
     def gather(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
         """Returns the rows of the given indices, [B, S] int32."""
-        rows = np.empty((len(indices), self._shards[0].shape[1]), np.int32)
-        for at, index in enumerate(indices.tolist()):
-            shard = bisect.bisect_right(self._ends, index)
-            rows[at] = self._shards[shard][index - self._ends[shard]]
-        return rows
+        shards = np.searchsorted(self._ends, indices, side="right")  # [B]
+        places = indices - self._starts[shards]  # [B]
+        first = self._shards[0]
+        rows = np.empty((len(indices), first.shape[1]), first.dtype)
+        for at, (shard, place) in enumerate(zip(shards.tolist(), places.tolist(), strict=True)):
+            rows[at] = self._shards[shard][place]
+        return rows.astype(np.int32)
 
 
 @dataclass(frozen=True)

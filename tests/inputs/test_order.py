@@ -33,7 +33,3 @@ def test_neighbours_are_scattered() -> None:
     steps = np.corrcoef(visited[:-1], visited[1:])[0, 1]
     assert abs(correlation) < 0.04  # four standard deviations of 10,000 independent pairs
     assert abs(steps) < 0.04
-
-
-def test_epochs_of_a_run() -> None:
-    assert order.epochs(10, batch_size=8, examples=40) == 2.0
