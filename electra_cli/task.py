@@ -299,6 +299,8 @@ class ElectraPretrainTask(base_task.Task):
             gradients = [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)]
             return gradients, found
 
+        if self._settings.runtime.xla:
+            forward_backward = tf.function(forward_backward, jit_compile=True, autograph=False)
         if parts == 1:
             gradients, found = forward_backward(tf.zeros([], tf.int32), features)
         else:

@@ -41,11 +41,20 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
         ("epochs", "n/a" if outlook.epochs is None else f"{outlook.epochs:,.2f}"),
         ("memory a replica (estimate)", f"{budget.memory_bytes / 2**30:,.2f} GiB"),
         ("devices", f"{outlook.device} ({outlook.replicas} replicas)"),
-        ("precision", outlook.precision),
+        ("precision", _precision(outlook)),
+        ("compiled by XLA", "the whole step" if outlook.xla else "element-wise chains"),
         ("measured matmul peak", f"{outlook.peak_flops / 1e9:,.0f} GFLOP/s"),
         ("time (estimate, at 30% of that)", format_duration(outlook.seconds)),
     ]
     terminal.table("Before step 1", ("", "value"), rows)
+
+
+def _precision(outlook: Outlook) -> str:
+    """The compute type, and why if nobody chose it."""
+    if outlook.asked != "auto":
+        return outlook.precision
+    found = "multiplies" if outlook.precision == "bfloat16" else "does not multiply"
+    return f"{outlook.precision} (auto: the hardware {found} bfloat16)"
 
 
 def print_metrics(

@@ -48,6 +48,14 @@ def pretrain_command(
     precision: Annotated[
         str | None, typer.Option(help="auto, float32, bfloat16 or float16.")
     ] = None,
+    xla: Annotated[
+        bool | None,
+        typer.Option(
+            "--xla/--no-xla",
+            help="Compile the whole step with XLA.",
+            show_default="on a GPU",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Decides weights, order, masks and dropout.")
     ] = None,
@@ -98,6 +106,7 @@ def pretrain_command(
         "train.batch_size": ("--batch-size", batch_size),
         "optimizer.learning_rate": ("--learning-rate", learning_rate),
         "runtime.precision": ("--precision", precision),
+        "runtime.xla": ("--xla" if xla else "--no-xla", xla),
         "train.seed": ("--seed", seed),
     }
     loaded = _load(preset, config, settings or [], named)

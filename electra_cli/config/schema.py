@@ -158,6 +158,9 @@ class RuntimeConfig(Section):
     precision: Precision = Field(
         default="auto", description="Compute type; parameters and losses stay in float32."
     )
+    xla: bool | None = Field(
+        default=None, description="Compile the whole step with XLA; null: on a GPU."
+    )
 
 
 class Config(Section):

@@ -38,6 +38,7 @@ def compose(
     data: Path,
     precision: str,
     replicas: int,
+    xla: bool = False,
     start_step: int = 0,
 ) -> cfg.ExperimentConfig:
     """Builds the experiment of a run.
@@ -48,13 +49,14 @@ def compose(
       data: The prepared folder.
       precision: float32, bfloat16 or float16.
       replicas: Copies of the model.
+      xla: Compile the whole step.
       start_step: The step of the first training batch.
     """
     batch = config.train.batch_size
     # Validation fits where a micro-batch of training fits.
     rows = max(1, batch // config.train.accumulation_steps // replicas)
     task = ElectraTaskConfig(
-        settings=config.model_dump(),
+        settings=config.replaced({"runtime.xla": xla}).model_dump(),
         special_ids=manifest.special_ids.model_dump(),
         train_data=ElectraDataConfig(
             input_path=str(data), global_batch_size=batch, is_training=True, start_step=start_step
@@ -70,6 +72,7 @@ def compose(
         ),
         runtime=cfg.RuntimeConfig(
             mixed_precision_dtype=precision,
+            enable_xla=xla,
             loss_scale="dynamic" if precision == "float16" else None,
         ),
     )

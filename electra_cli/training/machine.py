@@ -27,6 +27,14 @@ def resolve_precision(wanted: Precision, strategy: tf.distribute.Strategy) -> Co
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "float32"
 
 
+def resolve_xla(wanted: bool | None, strategy: tf.distribute.Strategy) -> bool:
+    """Turns None into True on a GPU; compiled as a whole, a CPU's step is slower (ADR 4)."""
+    if wanted is not None:
+        return wanted
+    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
+    return device.device_type == "GPU"
+
+
 def _cpu_flags() -> set[str]:
     info = Path("/proc/cpuinfo")
     if not info.is_file():

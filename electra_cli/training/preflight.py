@@ -28,6 +28,7 @@ _MAY_CHANGE = (
     "train.log_every",
     "runtime.device",
     "runtime.precision",
+    "runtime.xla",
 )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 from official.modeling import performance
 
-from electra_cli.config.schema import check_batch
+from electra_cli.config.schema import Precision, check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.errors import DataError
 from electra_cli.interop.values import Report
@@ -45,7 +45,9 @@ class Outlook:
       budget: Parameters, FLOPs, tokens and memory.
       device: The devices in words.
       replicas: Copies of the model.
+      asked: The precision that was asked for, which may be auto.
       precision: The compute type.
+      xla: Whether the whole step is compiled.
       epochs: How often the run sees each example; None without data.
       peak_flops: The measured matmul peak, FLOP per second.
       start_step: The step it begins at.
@@ -56,7 +58,9 @@ class Outlook:
     budget: Budget
     device: str
     replicas: int
+    asked: Precision
     precision: Compute
+    xla: bool
     epochs: float | None
     peak_flops: float
     start_step: int
@@ -123,7 +127,9 @@ def outlook_of(plan: Plan, strategy: tf.distribute.Strategy, start_step: int = 0
         budget=budget,
         device=", ".join(d.split("device:")[-1] for d in strategy.extended.worker_devices),
         replicas=replicas,
+        asked=plan.config.runtime.precision,
         precision=precision,
+        xla=machine.resolve_xla(plan.config.runtime.xla, strategy),
         epochs=epochs_of(plan.config, plan.manifest.examples) if plan.manifest else None,
         peak_flops=peak,
         start_step=start_step,
@@ -163,6 +169,7 @@ def pretrain(plan: Plan, *, bindings: str, listener: Listener, started: float) -
         data=plan.data,
         precision=outlook.precision,
         replicas=outlook.replicas,
+        xla=outlook.xla,
         start_step=start,
     )
     performance.set_mixed_precision_policy(outlook.precision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ class ElectraTrainer(base_trainer.Trainer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # `aggregate_logs` knows all of them, exactly.
+        self._train_metrics, self._validation_metrics = [], []
         if kwargs.get("train", True):
             create_slots(self.optimizer, self.model.trainable_variables)
         self._latest = {
@@ -71,8 +74,14 @@ class ElectraTrainer(base_trainer.Trainer):
     def train_step(self, iterator: Any) -> None:
         """One update on every replica."""
 
+        update = functools.partial(self.task.train_step, model=self.model, optimizer=self.optimizer)
+        # Several replicas meet inside the step, which XLA cannot do: there the task compiles what
+        # comes before.
+        if self.config.runtime.enable_xla and self.strategy.num_replicas_in_sync == 1:
+            update = tf.function(update, jit_compile=True, autograph=False)
+
         def step(inputs: dict[str, tf.Tensor]) -> None:
-            logs = self.task.train_step(inputs, model=self.model, optimizer=self.optimizer)
+            logs = update(inputs)
             for name, variable in self._latest.items():
                 variable.assign(logs[name])
             self._count(logs["applied"], logs["overflowed"])
