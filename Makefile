@@ -50,7 +50,7 @@ demo: $(VENV)/.demo
 	@echo "$(CURDIR)/$(EXPORT)"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.check
 	$(BIN)/ruff check
