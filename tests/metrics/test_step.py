@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -51,13 +53,40 @@ def test_equal_to_the_exact_numbers_for_any_batch(batch: int) -> None:
         assert float(metric.result()) == pytest.approx(expected, rel=bound), metric.name
 
 
-def test_equal_to_scikit_learn() -> None:
-    logs = tokens()
-    exact = ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=9)
+def recorded() -> dict[str, np.ndarray]:
+    """What one validation step of the preset tiny returned after training, 32 rows of 128."""
+    with np.load(Path(__file__).with_name("validation_tokens.npz"), allow_pickle=False) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 32])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_recorded_tokens_in_any_batches(batch: int, replicas: int) -> None:
+    logs = recorded()
+    whole, parts = (
+        ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=10_720) for _ in "ab"
+    )
+    whole.add(logs)
+    for start in range(0, 32, batch):
+        part = {name: value[start : start + batch] for name, value in logs.items()}
+        parts.add({k: tuple(np.array_split(value, replicas)) for k, value in part.items()})
+    assert parts.result() == pytest.approx(whole.result(), rel=1e-6, nan_ok=True)
+
+
+@pytest.mark.parametrize("logs", [tokens(), recorded()], ids=["drawn", "recorded"])
+def test_equal_to_scikit_learn(logs: dict[str, np.ndarray]) -> None:
+    exact = ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=10_720)
     exact.add(logs)
     real = logs["input_mask"] > 0
     labels, logits = logs["disc_labels"][real], logs["disc_logits"][real]
     found = exact.result()
+    used = logs["masked_lm_weights"] > 0
+    for name, guess in (
+        ("masked_lm_accuracy", "masked_lm_predictions"),
+        ("sampled_masked_lm_accuracy", "sampled_ids"),
+    ):
+        score = sklearn_metrics.accuracy_score(logs["masked_lm_ids"][used], logs[guess][used])
+        assert found[name] == pytest.approx(score, abs=1e-6), name
     assert found["disc_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, logits), abs=1e-6
     )
