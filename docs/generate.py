@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -88,12 +88,21 @@ def _options() -> str:
         "`--json` is given. The `electra` command itself takes:",
         _table(("option", "meaning"), [(_code(p.opts), p.help) for p in own]),
     ]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         annotations = inspect.get_annotations(command.callback, eval_str=True)
         rows = [_option_row(parameter, annotations[parameter.name]) for parameter in command.params]
         columns = ("argument or option", "value", "default", "meaning")
         parts += [f"## electra {name}", command.help, _table(columns, rows)]
     return _page("Commands and options", *parts)
+
+
+def _commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All commands by their full name; a group of commands is none itself."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield f"{prefix}{name}", command
 
 
 def _option_row(parameter: Any, annotation: Any) -> tuple[str, str, str, str]:

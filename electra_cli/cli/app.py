@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from electra_cli import __version__
-from electra_cli.cli import evaluate, export, prepare_data, pretrain
+from electra_cli.cli import debug, evaluate, export, prepare_data, pretrain
 from electra_cli.cli.console import emit_json, print_error
 from electra_cli.errors import ElectraError, IOFailedError, OutOfMemoryError, TrainingError
 
@@ -40,6 +40,7 @@ app.command("prepare-data")(prepare_data.prepare_data_command)
 app.command("pretrain")(pretrain.pretrain_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("export")(export.export_command)
+app.add_typer(debug.debug_app, name="debug")
 
 
 def run(arguments: list[str]) -> int:

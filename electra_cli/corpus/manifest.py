@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,7 +106,8 @@ def load_manifest(folder: Path) -> Manifest:
         has another size or, the vocabulary, another content.
     """
     manifest = read_manifest(folder)
-    _check_files(manifest)
+    if faults := file_faults(manifest):
+        raise mismatch(manifest, faults)
     return manifest
 
 
@@ -118,7 +120,9 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    except NotADirectoryError:
+        raise DataError(f"{folder} is no prepared data: it is a file", hint=_PREPARE) from None
+    except FileNotFoundError:
         what = f"it has no {MANIFEST_FILE}" if folder.is_dir() else "there is no such folder"
         raise DataError(f"{folder} is no prepared data: {what}", hint=_PREPARE) from None
     except (OSError, ValueError) as error:
@@ -144,7 +148,8 @@ def _parse(path: Path, content: Any) -> Manifest:
         raise DataError(f"{path} is damaged: {where}: {first['msg']}", hint=_PREPARE) from error
 
 
-def _check_files(manifest: Manifest) -> None:
+def file_faults(manifest: Manifest) -> list[str]:
+    """What is wrong with the files of a prepared folder, by size alone but for the vocabulary."""
     faults = []
     for shard in manifest.shards:
         path = manifest.folder / shard.file
@@ -156,12 +161,24 @@ def _check_files(manifest: Manifest) -> None:
         faults.append(f"{manifest.vocab.file} is missing")
     elif hashlib.sha256(manifest.vocab_path.read_bytes()).hexdigest() != manifest.vocab.sha256:
         faults.append(f"{manifest.vocab.file} was changed")
-    if faults:
-        more = f" and {len(faults) - 3} more" if faults[3:] else ""
-        raise DataError(
-            f"{manifest.folder} does not match its manifest: {'; '.join(faults[:3])}{more}",
-            hint=f"delete {manifest.folder / MANIFEST_FILE} and run the same prepare-data again",
-        )
+    return faults
+
+
+def mismatch(manifest: Manifest, faults: Sequence[str]) -> DataError:
+    """The error for a folder that is not what its manifest says; it names the first three faults.
+
+    Args:
+      manifest: As read from the folder.
+      faults: At least one, each beginning with the file's name.
+    """
+    more = f" and {len(faults) - 3} more" if faults[3:] else ""
+    # prepare-data does again what is missing, and takes what is there for good.
+    return DataError(
+        f"{manifest.folder} does not match its manifest: {'; '.join(faults[:3])}{more}",
+        hint=f"`electra debug data {manifest.folder} --verify` names every fault; delete these "
+        f"files and {MANIFEST_FILE} and run the same `electra prepare-data INPUT --output "
+        f"{manifest.folder}` again",
+    )
 
 
 _PREPARE = "make it with `electra prepare-data INPUT --output DIR`"

@@ -8,6 +8,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
@@ -89,8 +90,16 @@ class Rows:
 
 
 def load_shard(path: Path) -> npt.NDArray[Any]:
-    """Maps a shard into memory, [rows, L]; rows are read from disk when they are used."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    """Maps a shard into memory, [rows, L]; rows are read from disk when they are used.
+
+    Raises:
+      ValueError: It is no .npy file, or a damaged one.
+      OSError: It cannot be read.
+    """
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except TokenError as error:  # what numpy lets through for an unclosed bracket in the header
+        raise ValueError(f"cannot parse header: {error.args[0]}") from error
 
 
 def input_mask(ids: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

@@ -39,7 +39,8 @@ class ElectraTrainer(base_trainer.Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # `aggregate_logs` knows all of them, exactly.
-        self._train_metrics, self._validation_metrics = [], []
+        self._train_metrics: list[Any] = []
+        self._validation_metrics: list[Any] = []
         if kwargs.get("train", True):
             create_slots(self.optimizer, self.model.trainable_variables)
         self._latest = {

@@ -8,7 +8,7 @@ import pytest
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.corpus.pipeline import prepare_data
 from electra_cli.errors import DataError
-from tests.corpus.corpora import make_documents, write_text, write_vocabulary
+from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,12 @@ def test_a_moved_folder_loads(folder):
 
 
 def test_no_prepared_data(tmp_path):
-    for folder, what in ((tmp_path, "no manifest.json"), (tmp_path / "x", "no such folder")):
+    (tmp_path / "file").touch()
+    for folder, what in (
+        (tmp_path, "no manifest.json"),
+        (tmp_path / "x", "no such folder"),
+        (tmp_path / "file", "it is a file"),
+    ):
         with pytest.raises(DataError, match=what) as caught:
             load_manifest(folder)
         assert caught.value.exit_code == 65
@@ -74,3 +79,21 @@ def test_files_that_do_not_match(folder):
     assert "train-00000.npy has 5 bytes" in caught.value.message
     assert "validation-00000.npy is missing" in caught.value.message
     assert "vocab.txt was changed" in caught.value.message
+    assert f"electra debug data {folder} --verify" in caught.value.hint
+    assert "delete these files and manifest.json" in caught.value.hint
+
+
+def test_the_hint_brings_the_folder_back(folder, prepared):
+    (folder / "vocab.txt").write_text("other")
+    (folder / "train-00000.npy").write_bytes(b"short")
+    # As the hint says: what is named, and the manifest.
+    for name in ("vocab.txt", "train-00000.npy", "manifest.json"):
+        (folder / name).unlink()
+    prepare_data(
+        inputs=[prepared.parent / "a.txt"],
+        output=folder,
+        vocab=prepared.parent / "words.txt",
+        workers=1,
+        validation_fraction=0.2,
+    )
+    assert folder_bytes(folder) == folder_bytes(prepared)

@@ -46,3 +46,15 @@ def test_mask_and_segments_follow_from_the_ids():
     np.testing.assert_array_equal(input_mask(ids).sum(axis=1), [6, 8, 3, 8])
     np.testing.assert_array_equal(segment_ids(ids[0], 3), segment_ids(ids, 3)[0])
     assert segment_ids(ids, 3).dtype == input_mask(ids).dtype == np.int32
+
+
+def test_damaged_files_are_value_errors(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((2, 8), np.uint16))
+    whole = path.read_bytes()
+    unclosed = whole.replace(b"(2, 8)", b"(2, 8 ")
+    pickled = whole.replace(b"'<u2'", b"'|O' ")
+    for damaged in (b"", b"PK\x03\x04 no archive", b"text", whole[:-1], unclosed, pickled):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"\w"):
+            load_shard(path)

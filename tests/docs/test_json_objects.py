@@ -20,6 +20,7 @@ _TYPES = {
     "boolean": bool,
     "list of text": list,
     "number or null": int | float | None,
+    "integer or null": int | None,
 }
 
 
@@ -95,6 +96,14 @@ def test_export(
         "export", trained, "--format", "huggingface", "--output", tmp_path / "hf", "--json"
     )
     check(result.json, documented["export"])
+
+
+@pytest.mark.parametrize("options", [["--verify"], []])
+def test_debug_data(
+    electra: Electra, data: Path, documented: dict[str, Any], options: list[str]
+) -> None:
+    result = electra("debug", "data", data, *options, "--json")
+    check(result.json, documented["debug data"])
 
 
 def test_failure(electra: Electra, documented: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def test_the_site_lists_every_page() -> None:
 
 def test_commands_are_shown() -> None:
     shown = {words[0] for page in PAGES for words in electra_commands(page)}
-    assert shown >= {"prepare-data", "pretrain", "evaluate", "export"}
+    assert shown >= {"prepare-data", "pretrain", "evaluate", "export", "debug"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
@@ -63,8 +63,12 @@ def test_shown_commands_parse(page: Path) -> None:
         if name.startswith("-") or "--help" in arguments:
             continue
         assert name in commands, name
+        command = commands[name]
+        if hasattr(command, "commands"):
+            assert arguments[0] in command.commands, (name, arguments)
+            command = command.commands[arguments.pop(0)]
         # Raises a usage error for an unknown option, a wrong type or a missing value.
-        values = commands[name].make_context(name, list(arguments)).params
+        values = command.make_context(name, list(arguments)).params
         for text in values.get("settings") or []:
             assert parse_set(text).key in leaf_fields(), text
         for text in values.get("fail_under") or []:

@@ -1,0 +1,184 @@
+"""`electra debug data`: what a prepared folder holds, and whether it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from electra_cli.cli import options
+from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.errors import InputMissingError
+
+if TYPE_CHECKING:
+    from electra_cli.corpus.inspect import Figures
+    from electra_cli.corpus.manifest import Manifest
+    from electra_cli.corpus.verify import Verified
+
+debug_app = typer.Typer(no_args_is_help=True, help="Look into what other commands have written.")
+
+_BARS, _BAR_WIDTH = 16, 32
+
+
+# fmt: off
+@debug_app.command("data")
+def data_command(
+    folder: Annotated[Path, typer.Argument(
+        metavar="DIR", help="Folder that `electra prepare-data` wrote.", show_default=False)],
+    verify: Annotated[bool, typer.Option(
+        "--verify", help="First check every file against the manifest, by checksum too.")] = False,
+    examples: Annotated[int, typer.Option(
+        "--examples", min=0, help="Training rows to show, as they are and masked; 0 starts no "
+        "TensorFlow.")] = 3,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Show what prepared data holds: lengths, padding, unknown words, duplicates, examples."""
+    # fmt: on
+    del debug
+    from electra_cli.corpus.inspect import inspect_data
+    from electra_cli.corpus.manifest import load_manifest
+
+    terminal = Terminal(quiet=quiet)
+    if not folder.exists():
+        raise InputMissingError(
+            f"there is no folder {folder}",
+            hint="make it with `electra prepare-data INPUT --output DIR`",
+        )
+    verified = _verify(folder, terminal) if verify else None
+    manifest = load_manifest(folder)
+    with terminal.progress("counting", sum(shard.rows for shard in manifest.shards)) as bar:
+        figures = inspect_data(manifest, on_progress=bar.update)
+    _print_figures(terminal, manifest, figures)
+    print_lengths(terminal, figures.lengths)
+    shown = _examples(manifest, examples) if examples else []
+    for example in shown:
+        terminal.note(f"training row {example['example_index']:,}\n  {example['text']}")
+        terminal.note(f"masked\n  {example['masked']}")
+    if as_json:
+        emit_json(_json(manifest, figures, shown, verified))
+
+
+def _verify(folder: Path, terminal: Terminal) -> Verified:
+    """Reads every file; all faults are shown and the first of them are the error."""
+    from electra_cli.corpus.manifest import mismatch, read_manifest
+    from electra_cli.corpus.verify import verify_data
+
+    manifest = read_manifest(folder)
+    with terminal.progress("verifying", sum(shard.bytes for shard in manifest.shards)) as bar:
+        verified = verify_data(manifest, on_progress=bar.update)
+    for fault in verified.faults:
+        terminal.warn(fault)
+    if verified.faults:
+        raise mismatch(manifest, verified.faults)
+    terminal.note(
+        f"verified {verified.files:,} files, {verified.bytes:,} bytes: all as the manifest says"
+    )
+    return verified
+
+
+def _examples(manifest: Manifest, count: int) -> list[dict[str, Any]]:
+    from electra_cli.corpus.inspect import decode
+    from electra_cli.corpus.vocabulary import load_vocabulary
+    from electra_cli.environment import prepare_tensorflow
+
+    prepare_tensorflow()
+    from electra_cli.inputs.preview import preview_rows
+
+    tokens = load_vocabulary(manifest.vocab_path)
+    return [
+        {
+            "example_index": row.example_index,
+            "text": decode(row.ids, tokens),
+            "masked": decode(row.masked_ids, tokens),
+        }
+        for row in preview_rows(manifest, count)
+    ]
+
+
+def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> None:
+    counts = manifest.counts
+    duplicates = figures.duplicates / max(1, figures.examples)
+    overlap = figures.validation_in_train / max(1, figures.validation_examples)
+    rows = [
+        ("documents", f"{counts.documents:,}", ""),
+        ("documents, validation", f"{counts.validation_documents:,}", ""),
+        ("rows, training", f"{manifest.examples:,}", f"{figures.examples:,}"),
+        (
+            "rows, validation",
+            f"{manifest.validation_examples:,}",
+            f"{figures.validation_examples:,}",
+        ),
+        ("word pieces", f"{counts.tokens:,}", f"{figures.word_pieces:,}"),
+        ("[UNK]", f"{counts.unknown_tokens:,}", f"{figures.unknown_tokens:,}"),
+        ("unknown rate", "", f"{figures.unknown_rate:.3%}"),
+        ("tokens a word", "", f"{figures.tokens_a_word:.2f}"),
+        ("padding", f"{counts.padding:,}", f"{figures.padding:,}"),
+        ("padding share", "", f"{figures.padding_share:.1%}"),
+        ("training rows twice", "", f"{figures.duplicates:,} ({duplicates:.2%})"),
+        ("validation rows in training", "", f"{figures.validation_in_train:,} ({overlap:.2%})"),
+    ]
+    title = (
+        f"{manifest.folder}: rows of {manifest.sequence_length}, {manifest.vocab.size:,} word "
+        f"pieces, {len(manifest.shards):,} shards"
+    )
+    terminal.table(title, ("figure", "manifest", "in the rows"), rows)
+
+
+def print_lengths(terminal: Terminal, lengths: list[int]) -> None:
+    """The histogram: at most 16 bars, each of the same width in tokens; the longest is full."""
+    width = -(-(len(lengths) - 1) // _BARS)
+    bins = {first: sum(lengths[first : first + width]) for first in range(1, len(lengths), width)}
+    rows = []
+    for first, count in bins.items():
+        last = min(first + width, len(lengths)) - 1
+        bar = "█" * round(_BAR_WIDTH * count / max(1, *bins.values()))
+        rows.append((f"{first} … {last}", f"{count:,}", bar.ljust(_BAR_WIDTH, "░")))
+    terminal.table("Row lengths", ("tokens", "rows", ""), rows)
+
+
+def _json(
+    manifest: Manifest,
+    figures: Figures,
+    shown: list[dict[str, Any]],
+    verified: Verified | None,
+) -> dict[str, Any]:
+    counts = manifest.counts
+    return {
+        "command": "debug data",
+        "data": str(manifest.folder),
+        "sequence_length": manifest.sequence_length,
+        "vocab_size": manifest.vocab.size,
+        "shards": len(manifest.shards),
+        "manifest": {
+            "documents": counts.documents,
+            "validation_documents": counts.validation_documents,
+            "examples": manifest.examples,
+            "validation_examples": manifest.validation_examples,
+            "word_pieces": counts.tokens,
+            "unknown_tokens": counts.unknown_tokens,
+            "dropped_tokens": counts.dropped_tokens,
+            "padding": counts.padding,
+        },
+        "counted": {
+            "examples": figures.examples,
+            "validation_examples": figures.validation_examples,
+            "word_pieces": figures.word_pieces,
+            "unknown_tokens": figures.unknown_tokens,
+            "words": figures.words,
+            "padding": figures.padding,
+        },
+        "unknown_rate": figures.unknown_rate,
+        "tokens_a_word": figures.tokens_a_word,
+        "padding_share": figures.padding_share,
+        "lengths": [
+            {"tokens": tokens, "rows": rows} for tokens, rows in enumerate(figures.lengths) if rows
+        ],
+        "duplicates": figures.duplicates,
+        "validation_in_train": figures.validation_in_train,
+        "examples": shown,
+        "verified_files": verified and verified.files,
+        "verified_bytes": verified and verified.bytes,
+    }

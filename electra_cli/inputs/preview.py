@@ -1,0 +1,60 @@
+"""A few training rows, and what masking makes of them.
+
+Shapes: B rows, S sequence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from electra_cli.config.schema import ObjectiveConfig, TrainConfig
+from electra_cli.corpus.manifest import Manifest
+from electra_cli.inputs.masking import mask_tokens, rows_to_features
+from electra_cli.inputs.rows import RowStore
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A training row before and after masking.
+
+    Attributes:
+      example_index: Its place among the training rows.
+      ids: S ids.
+      masked_ids: S ids, some of them [MASK].
+    """
+
+    example_index: int
+    ids: list[int]
+    masked_ids: list[int]
+
+
+def preview_rows(manifest: Manifest, count: int) -> list[Preview]:
+    """Masks training rows as step 0 of a run with the default seed and objective does.
+
+    Args:
+      manifest: From `load_manifest`.
+      count: How many rows, evenly spread over the split; fewer if it has fewer.
+    """
+    with contextlib.suppress(RuntimeError):  # TensorFlow is running already
+        tf.config.set_visible_devices([], "GPU")  # whose memory belongs to a run beside this
+    store = RowStore(manifest.paths_of("train"))
+    count = min(count, len(store))
+    indices = np.arange(count, dtype=np.int64) * len(store) // max(1, count)  # [B]
+    features = mask_tokens(
+        rows_to_features(tf.constant(store.gather(indices)), manifest.special_ids.sep),
+        seed=tf.constant(TrainConfig().seed, tf.int64),
+        step=tf.zeros([], tf.int64),
+        examples=tf.constant(indices),
+        mask_probability=ObjectiveConfig().mask_probability,
+        sampling=ObjectiveConfig().sampling,
+        special_ids=manifest.special_ids.model_dump(),
+    )
+    ids, masked = features["input_ids"].numpy(), features["masked_input_ids"].numpy()  # [B, S]
+    return [
+        Preview(int(index), row.tolist(), masked_row.tolist())
+        for index, row, masked_row in zip(indices, ids, masked, strict=True)
+    ]

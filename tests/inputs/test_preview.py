@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from electra_cli.config.load import load_config
+from electra_cli.corpus.manifest import load_manifest
+from electra_cli.inputs.masking import mask_tokens, rows_to_features
+from electra_cli.inputs.preview import preview_rows
+from electra_cli.inputs.rows import Slice, training_dataset
+
+
+def test_masks_are_those_of_the_first_batch(data: Path) -> None:
+    manifest = load_manifest(data)
+    config = load_config(preset="small", environment={}).config
+    # A batch of the whole split, so that every previewed row is in it.
+    everything = training_dataset(
+        manifest, Slice(manifest.examples), seed=config.train.seed, start_step=0
+    )
+    (batch,) = everything.take(1)
+    masked = mask_tokens(
+        rows_to_features(batch["input_ids"], manifest.special_ids.sep),
+        seed=tf.constant(config.train.seed, tf.int64),
+        step=batch["step"][0],
+        examples=batch["example_index"],
+        mask_probability=config.objective.mask_probability,
+        sampling=config.objective.sampling,
+        special_ids=manifest.special_ids.model_dump(),
+    )
+    order = np.argsort(batch["example_index"])
+    rows = preview_rows(manifest, 5)
+    assert [row.example_index for row in rows] == [i * manifest.examples // 5 for i in range(5)]
+    for row in rows:
+        at = order[row.example_index]
+        assert row.ids == batch["input_ids"][at].numpy().tolist()
+        assert row.masked_ids == masked["masked_input_ids"][at].numpy().tolist()
+        assert manifest.special_ids.mask in row.masked_ids
+
+
+def test_more_than_there_are(data: Path) -> None:
+    manifest = load_manifest(data)
+    rows = preview_rows(manifest, manifest.examples + 1)
+    assert [row.example_index for row in rows] == list(range(manifest.examples))
