@@ -97,9 +97,9 @@ class ElectraPretrainTask(base_task.Task):
         return rows.training_dataset(manifest, part, seed=seed, start_step=params.start_step)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """Keras metrics under all names of the validation metrics, for the steps they are given to.
+        """Keras metrics under the names of STEP_METRICS, for the steps they are given to.
 
-        `aggregate_logs` does not need them: it has exact numbers under the same names.
+        `aggregate_logs` does not need them: it has exact numbers under these names and more.
         """
         del training
         objective = self._settings.objective
@@ -117,7 +117,6 @@ class ElectraPretrainTask(base_task.Task):
         Raises:
           DataError: A label is missing or has the wrong shape or type, or a metric is missing.
         """
-        del kwargs
         losses.check_labels(labels, model_outputs)
         step_metrics.update(metrics, step_metrics.token_logs(labels, model_outputs))
 
@@ -205,7 +204,7 @@ class ElectraPretrainTask(base_task.Task):
         self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
-        inputs = masking.check_ids(inputs, self._architecture.vocab_size)
+        inputs = masking.check_batch(inputs, self._architecture.vocab_size)
         if "input_word_ids" in inputs:
             return model_garden.features_of(
                 inputs,
@@ -330,7 +329,9 @@ class ElectraPretrainTask(base_task.Task):
     # -- validation ------------------------------------------------------------------------------
 
     def inference_step(self, inputs: Mapping[str, tf.Tensor], model: ElectraModel) -> Any:
-        """The forward pass without dropout, on masked features."""
+        """The forward pass without dropout, on a batch of `build_inputs` or on its features."""
+        if "sample_uniforms" not in inputs and "sampled_ids" not in inputs:
+            inputs = self._features(inputs, training=False)
         return model(inputs, training=False)
 
     def validation_step(

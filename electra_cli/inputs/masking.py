@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import gin
 import tensorflow as tf
 
+from electra_cli.errors import DataError
 from electra_cli.inputs import philox
 
 Features = dict[str, tf.Tensor]
@@ -43,28 +44,64 @@ def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:
     return {"input_ids": ids, "input_mask": input_mask, "segment_ids": segment_ids}
 
 
-def check_ids(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> Features:
-    """Ends a step whose ids are not of the vocabulary, before anything looks them up.
+# What a batch must have, and the shape of each: rows of ours, features that are masked already, and
+# Model Garden's records.
+_ROWS = {"input_ids": "[B, S]", "example_index": "[B]", "step": "[B]"}
+_MASKED = {
+    "input_mask": "[B, S]",
+    "masked_lm_positions": "[B, M]",
+    "masked_lm_ids": "[B, M]",
+    "masked_lm_weights": "[B, M]",
+}
+_FEATURES = {"input_ids": "[B, S]", "segment_ids": "[B, S]", "masked_input_ids": "[B, S]"} | _MASKED
+_RECORDS = {"input_word_ids": "[B, S]", "input_type_ids": "[B, S]"} | _MASKED
+
+
+def check_batch(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> Features:
+    """Checks a batch before anything looks up what it holds.
 
     Args:
-      inputs: A batch with input_ids, or with Model Garden's input_word_ids.
+      inputs: Rows of ours, features that are masked already, or Model Garden's records.
       vocab_size: V.
 
     Returns:
       The same batch.
 
     Raises:
-      tf.errors.InvalidArgumentError: When the step runs; it names the key and the ids.
+      DataError: A key is missing, or ids are no integers.
+      tf.errors.InvalidArgumentError: When the step runs, ids are outside of the vocabulary or
+        positions outside of the row; it names the key and the values.
     """
-    key = "input_word_ids" if "input_word_ids" in inputs else "input_ids"
-    ids = tf.convert_to_tensor(inputs[key])
-    lowest, highest = tf.reduce_min(ids), tf.reduce_max(ids)
-    message = f"{key} must be ids of the vocabulary's {vocab_size} word pieces, from 0; lowest and "
-    is_inside = tf.debugging.Assert(
-        (lowest >= 0) & (highest < vocab_size), [message + "highest are", lowest, highest]
-    )
+    wanted = _RECORDS if "input_word_ids" in inputs else _ROWS
+    if wanted is _ROWS and not _MASKED.keys().isdisjoint(inputs):
+        wanted = _FEATURES
+    for key, shape in wanted.items():
+        if key not in inputs:
+            raise DataError(
+                f"the batch has no {key}, which must be {shape}; it has "
+                f"{', '.join(sorted(inputs)) or 'nothing'}",
+                hint="pass what build_inputs gives",
+            )
+    checked = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
+    words = next(iter(wanted))
+    limits = {words: vocab_size, "masked_lm_ids": vocab_size}
+    limits["masked_lm_positions"] = checked[words].shape[1]
+    for key, limit in limits.items():
+        if key in wanted:
+            checked[key] = _below(checked[key], limit, key)
+    return checked
+
+
+def _below(values: tf.Tensor, limit: int, key: str) -> tf.Tensor:
+    if not values.dtype.is_integer:
+        raise DataError(
+            f"{key} must be integers, but is {values.dtype.name}", hint="pass token ids"
+        )
+    lowest, highest = tf.reduce_min(values), tf.reduce_max(values)
+    message = f"{key} must be at least 0 and below {limit}; lowest and highest are"
+    is_inside = tf.debugging.Assert((lowest >= 0) & (highest < limit), [message, lowest, highest])
     with tf.control_dependencies([is_inside] if is_inside is not None else []):
-        return dict(inputs) | {key: tf.identity(ids)}
+        return tf.identity(values)
 
 
 def candidate_mask(features: Features, unmaskable_ids: list[int]) -> tf.Tensor:

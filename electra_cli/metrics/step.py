@@ -132,7 +132,7 @@ def token_logs(
         "masked_lm_cross_entropy": losses.masked_lm_cross_entropy(
             logits, features["masked_lm_ids"]
         ),
-        "masked_lm_ids": features["masked_lm_ids"],
+        "masked_lm_ids": tf.cast(features["masked_lm_ids"], tf.int32),
         "masked_lm_predictions": tf.argmax(logits, axis=-1, output_type=tf.int32),  # [B, M]
         "sampled_ids": outputs["sampled_ids"],
         "masked_lm_weights": features["masked_lm_weights"],

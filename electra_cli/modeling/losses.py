@@ -42,7 +42,7 @@ def masked_lm_cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
       [B, M] float32.
     """
     flat = fused.cross_entropy(
-        tf.reshape(logits, [-1, logits.shape[-1]]), tf.reshape(ids, [-1])
+        tf.reshape(logits, [-1, logits.shape[-1]]), tf.cast(tf.reshape(ids, [-1]), tf.int32)
     )  # [B·M]
     return tf.reshape(flat, tf.shape(ids))  # [B, M]
 
@@ -120,8 +120,10 @@ def check_labels(labels: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tenso
                 f"{list(value.shape)}",
                 hint="pass the labels of the batch that the model was called with",
             )
-        if key == "masked_lm_ids" and not value.dtype.is_integer:
+        fits = value.dtype.is_integer or (key != "masked_lm_ids" and value.dtype.is_floating)
+        if not fits:
+            kind = "integers" if key == "masked_lm_ids" else "numbers"
             raise DataError(
-                f"{key} must be integers, {list(shape)}, but is {value.dtype.name}",
-                hint="pass token ids",
+                f"{key} must be {kind}, {list(shape)}, but is {value.dtype.name}",
+                hint="pass the labels of the batch that the model was called with",
             )

@@ -133,8 +133,63 @@ def test_ids_outside_the_vocabulary(parts: Any) -> None:
     batch = {"input_ids": rows, "example_index": [0], "step": [0]}
     for ids in (rows, tf.where(rows == 600, -1, rows)):
         step = tf.function(lambda ids=ids: task.validation_step(batch | {"input_ids": ids}, model))
-        with pytest.raises(tf.errors.InvalidArgumentError, match=r"must be ids .* 600 word"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"input_ids must be .* below 600"):
             step()
+
+
+@pytest.mark.parametrize(
+    ("key", "changed", "words"),
+    [
+        ("masked_lm_ids", lambda value: value + 600, "masked_lm_ids must be .* below 600"),
+        ("masked_lm_ids", lambda value: value - 600, "masked_lm_ids must be .* below 600"),
+        ("masked_lm_positions", lambda value: value + 32, "masked_lm_positions must .* below 32"),
+    ],
+)
+def test_labels_outside_their_range(parts: Any, key: str, changed: Any, words: str) -> None:
+    task, _, _, features = parts
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+        task._features(features | {key: changed(features[key])}, training=True)
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        ({}, "no input_ids, which must be .*; it has nothing"),
+        ({"input_ids": [[2, 3]]}, "no example_index, which must be .*; it has input_ids"),
+        ({"input_word_ids": [[2, 3]], "input_type_ids": [[0, 0]]}, "no input_mask"),
+        (
+            {"input_ids": [[2.0, 3.0]], "example_index": [0], "step": [0]},
+            "input_ids must be integers, but is float32",
+        ),
+    ],
+)
+def test_batches_that_lack_something(parts: Any, batch: dict[str, Any], words: str) -> None:
+    task, params, model, _ = parts
+    optimizer = task.create_optimizer(params.trainer.optimizer_config)
+    batch = {key: tf.constant(value) for key, value in batch.items()}
+    with pytest.raises(DataError, match=words):
+        task.train_step(batch, model, optimizer)
+    with pytest.raises(DataError, match=words):
+        task.validation_step(batch, model)
+
+
+def test_inference_on_a_batch_as_it_is_read(parts: Any) -> None:
+    task, params, model, features = parts
+    inputs = next(iter(task.build_inputs(params.task.validation_data)))
+    found, expected = task.inference_step(inputs, model), task.inference_step(features, model)
+    np.testing.assert_array_equal(found["disc_logits"], expected["disc_logits"])
+
+
+def test_labels_of_64_bits(parts: Any) -> None:
+    task, _, model, features = parts
+    outputs = model(features)
+    wide = features | {
+        key: tf.cast(features[key], tf.int64) for key in ("masked_lm_ids", "input_mask")
+    }
+    assert float(task.build_losses(wide, outputs)) == float(task.build_losses(features, outputs))
+    metrics = task.build_metrics()
+    task.process_metrics(metrics, wide, outputs)
+    assert float(metrics[0].result()) > 0
 
 
 def test_registered_as_an_experiment() -> None:
@@ -183,6 +238,7 @@ def test_a_compiled_model(parts: Any) -> None:
         ("masked_lm_ids", lambda value: value[:1], "masked_lm_ids must be"),
         ("masked_lm_ids", lambda value: tf.cast(value, tf.float32), "integers.*float32"),
         ("masked_lm_weights", None, "the batch has no masked_lm_weights"),
+        ("masked_lm_weights", tf.strings.as_string, "masked_lm_weights must be numbers.*string"),
     ],
 )
 def test_wrong_labels(parts: Any, key: str, broken: Any, words: str) -> None:

@@ -121,6 +121,23 @@ def test_combination_learns_and_survives_a_bad_step(
         assert any((state(trainer)[name] != value).any() for name, value in before.items())
 
 
+@pytest.fixture(scope="module")
+def float32_loss(data: Path) -> float:
+    return held_out_loss(data, "float32")
+
+
+def held_out_loss(data: Path, precision: str) -> float:
+    trainer = build(data, precision=precision)
+    train(trainer, 40)
+    return dict(trainer.evaluate(tf.constant(-1)))["total_loss"]
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_precisions_learn_the_same(data: Path, float32_loss: float, precision: str) -> None:
+    """benchmarks/precisions.py does this with the preset tiny and 200 steps."""
+    assert held_out_loss(data, precision) == pytest.approx(float32_loss, rel=0.02)
+
+
 def test_the_average_is_that_of_the_weights(data: Path) -> None:
     trainer = build(data, average=True)
     weights = trainer.model.trainable_variables
