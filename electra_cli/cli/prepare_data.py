@@ -9,6 +9,7 @@ import typer
 
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
+from electra_cli.corpus.formats import FormatOption
 from electra_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ DEFAULT_VOCAB_SIZE = 30522
 def prepare_data_command(
     inputs: Annotated[list[Path], typer.Argument(
         metavar="INPUT...", show_default=False,
-        help="Files or folders with text: .txt (a blank line between documents), .jsonl (a "
-        "document a line), each also .gz.")],
+        help="Files, folders, quoted patterns like 'texts/*.txt', or - for standard input. Text, "
+        "Markdown, JSON lines, CSV, TSV, Parquet and Arrow, also compressed (gz, zst, xz, bz2) and "
+        "in tar or zip.")],
     output: Annotated[Path, typer.Option(
         "--output", metavar="DIR", show_default=False, help="Folder to write; it must be new or "
         "empty, or hold the unfinished output of the same command.")],
@@ -46,11 +48,16 @@ def prepare_data_command(
     validation_fraction: Annotated[float, typer.Option(
         "--validation-fraction",
         help="Share of documents to hold out for validation, at least one.")] = 0.005,
+    format: Annotated[FormatOption, typer.Option(
+        "--format", help="Read every file as this format, whatever its content and name say.")
+    ] = "auto",
     text_field: Annotated[str, typer.Option(
-        "--text-field", help="Field of a JSON line that holds the text.")] = "text",
+        "--text-field",
+        help="Field of a JSON line, or column of a table, that holds the text.")] = "text",
     on_error: Annotated[Literal["fail", "skip"], typer.Option(
         "--on-error",
-        help="What to do with a bad JSON line or invalid UTF-8; what is skipped is counted."),
+        help="What to do with a bad JSON line, a bad row or invalid UTF-8; what is skipped is "
+        "counted."),
     ] = "fail",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -82,6 +89,7 @@ def prepare_data_command(
             workers=workers,
             seed=seed,
             validation_fraction=validation_fraction,
+            format=format,
             text_field=text_field,
             on_error=on_error,
             on_progress=bar.update,
@@ -106,6 +114,8 @@ def _print_table(terminal: Terminal, result: PreparedData) -> None:
         rows.append(("tokens trimmed", f"{result.dropped_tokens / result.tokens:.1%}"))
     if result.bad_json_lines:
         rows.append(("bad JSON lines, skipped", f"{result.bad_json_lines:,}"))
+    if result.bad_rows:
+        rows.append(("bad rows, skipped", f"{result.bad_rows:,}"))
     if result.invalid_utf8:
         rows.append(("invalid UTF-8, skipped", f"{result.invalid_utf8:,}"))
     speed = result.megabytes_per_second

@@ -18,9 +18,14 @@ VOCABULARY_FILE = "vocab.txt"
 RECORDS_FOLDER = "slices"
 
 
-def record_path(output: Path, index: int) -> Path:
+def slice_name(index: int, block: int | None = None) -> str:
+    """What the files of a slice, or of a block of one, are called after."""
+    return f"{index:05d}" if block is None else f"{index:05d}-{block:05d}"
+
+
+def record_path(output: Path, index: int, block: int | None = None) -> Path:
     """Where a slice's record is; it is written after the slice's shards."""
-    return output / RECORDS_FOLDER / f"{index:05d}.json"
+    return output / RECORDS_FOLDER / f"{slice_name(index, block)}.json"
 
 
 def make_output_folder(output: Path) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from electra_cli.corpus.atomic import atomic_write_text, locked_folder
-from electra_cli.corpus.discovery import find_inputs
+from electra_cli.corpus.discovery import InputFile, find_inputs
+from electra_cli.corpus.formats import FormatOption
 from electra_cli.corpus.manifest import (
     Manifest,
     TokenizerOptions,
@@ -25,10 +26,11 @@ from electra_cli.corpus.output import (
     make_output_folder,
 )
 from electra_cli.corpus.plan import SLICE_BYTES, Plan, make_plan
-from electra_cli.corpus.readers import OnError, ReadCounts, read_documents
+from electra_cli.corpus.readers import OnError, ReadCounts, ReadOptions, read_documents
 from electra_cli.corpus.result import PreparedData, prepared_data
 from electra_cli.corpus.shards import Shard, Split, ids_dtype
-from electra_cli.corpus.slices import HASH_BITS, Counts, SliceRecord, SliceSettings, finished_slice
+from electra_cli.corpus.slices import HASH_BITS, Counts, SliceRecord, SliceSettings, finished_record
+from electra_cli.corpus.standard_input import standard_input
 from electra_cli.corpus.vocabulary import (
     load_vocabulary,
     special_ids,
@@ -60,6 +62,7 @@ def prepare_data(
     workers: int | None = None,
     seed: int = 0,
     validation_fraction: float = 0.005,
+    format: FormatOption = "auto",
     text_field: str = "text",
     on_error: OnError = "fail",
     on_progress: OnProgress | None = None,
@@ -71,7 +74,7 @@ def prepare_data(
     resumes an unfinished folder and returns at once on a finished one.
 
     Args:
-      inputs: Files and folders.
+      inputs: Files, folders, patterns, and `-` for standard input.
       output: Folder to make, or to go on with.
       vocab: Vocabulary to use; without it one is trained.
       vocab_size: Word pieces to train.
@@ -81,7 +84,8 @@ def prepare_data(
       workers: Processes; by default one a core.
       seed: Of the packing.
       validation_fraction: Share of documents to hold out, by a hash of the text; at least one is.
-      text_field: Field of a JSON line that holds the text.
+      format: Of every file; by default found by the content.
+      text_field: Field of a JSON line, or column of a table, that holds the text.
       on_error: Whether bad input ends the preparation, or is counted and skipped.
       on_progress: Is told the fraction done and what is being done.
       slice_bytes: Uncompressed bytes a slice; part of the plan.
@@ -96,7 +100,44 @@ def prepare_data(
     started = time.monotonic()
     workers = _cores() if workers is None else workers
     _check_options(vocab_size, sequence_length, workers, seed, validation_fraction)
-    files = find_inputs(inputs, exclude=output)
+    read = ReadOptions(text_field=text_field, format=format, on_error=on_error)
+    with standard_input(inputs, output) as stdin:
+        return _prepare(
+            find_inputs(inputs, exclude=output, format=format, standard_input=stdin),
+            read,
+            output=output,
+            vocab=vocab,
+            vocab_size=vocab_size,
+            lowercase=lowercase,
+            strip_accents=strip_accents,
+            sequence_length=sequence_length,
+            workers=workers,
+            seed=seed,
+            validation_fraction=validation_fraction,
+            report=on_progress or (lambda fraction, stage: None),
+            slice_bytes=slice_bytes,
+            started=started,
+        )
+
+
+def _prepare(
+    files: list[InputFile],
+    read: ReadOptions,
+    *,
+    output: Path,
+    vocab: Path | None,
+    vocab_size: int,
+    lowercase: bool,
+    strip_accents: bool,
+    sequence_length: int,
+    workers: int,
+    seed: int,
+    validation_fraction: float,
+    report: OnProgress,
+    slice_bytes: int,
+    started: float,
+) -> PreparedData:
+    """`prepare_data` for files that were found."""
     brought = load_vocabulary(vocab) if vocab else None
     options = {
         "vocab": vocabulary_sha256(brought) if brought else None,
@@ -106,13 +147,13 @@ def prepare_data(
         "sequence_length": sequence_length,
         "seed": seed,
         "validation_fraction": validation_fraction,
-        "text_field": text_field,
+        "format": read.format,
+        "text_field": read.text_field,
         # --on-error is missing on purpose: what is finished under one is the same under the other.
         "slice_bytes": slice_bytes,
     }
-    plan = make_plan(files, options=options, slice_bytes=slice_bytes)
+    plan = make_plan(files, options=options, text_field=read.text_field, slice_bytes=slice_bytes)
     vocab_path = output / VOCABULARY_FILE
-    report = on_progress or (lambda fraction, stage: None)
     make_output_folder(output)
     with locked_folder(output):
         claim_output_folder(output, plan)
@@ -123,7 +164,7 @@ def prepare_data(
                 tokens = load_vocabulary(vocab_path)
             else:
                 tokens = brought or train_vocabulary(
-                    _all_text(plan, text_field, on_error, report),
+                    _all_text(plan, read, report),
                     vocab_size,
                     lowercase=lowercase,
                     strip_accents=strip_accents,
@@ -136,8 +177,8 @@ def prepare_data(
                 strip_accents=strip_accents,
                 sequence_length=sequence_length,
                 seed=seed,
-                text_field=text_field,
-                on_error=on_error,
+                slice_bytes=slice_bytes,
+                read=read,
             )
             records, prepared_bytes = _run_slices(
                 plan, settings, output, workers, validation_fraction, report
@@ -184,15 +225,13 @@ def _check_options(
         )
 
 
-def _all_text(plan: Plan, text_field: str, on_error: OnError, report: OnProgress) -> Iterator[str]:
+def _all_text(plan: Plan, options: ReadOptions, report: OnProgress) -> Iterator[str]:
     """The text of all documents; bad input is counted when the slices are prepared."""
     read = ReadCounts()
     reported = 0.0
     for slice_ in plan.slices:
         for part in slice_.parts:
-            for document in read_documents(
-                part, text_field=text_field, on_error=on_error, counts=read
-            ):
+            for document in read_documents(part, options=options, counts=read):
                 share = read.disk_bytes / plan.disk_bytes
                 if share - reported >= 0.001:
                     reported = share
@@ -211,7 +250,7 @@ def _run_slices(
     """Prepares what is not prepared yet; returns all records and the bytes prepared now."""
     before = _VOCABULARY_SHARE if plan.options["vocab"] is None else 0.0
     limit = int(validation_fraction * 2**HASH_BITS)
-    todo = [slice_ for slice_ in plan.slices if finished_slice(output, slice_.index) is None]
+    todo = [slice_ for slice_ in plan.slices if finished_record(output, slice_.index) is None]
     finished_bytes = plan.disk_bytes - sum(slice_.disk_bytes for slice_ in todo)
 
     def report_bytes(done: int) -> None:
@@ -247,7 +286,7 @@ def _run_slices(
 
 
 def _records(plan: Plan, output: Path) -> list[SliceRecord]:
-    records = [finished_slice(output, slice_.index) for slice_ in plan.slices]
+    records = [finished_record(output, slice_.index) for slice_ in plan.slices]
     return [record for record in records if record is not None]
 
 
@@ -263,7 +302,7 @@ def _manifest(
     shards = [shard for record in records for shard in record.shards]
     rows = {split: _rows(shards, split) for split in ("train", "validation")}
     if not counts.documents:
-        skipped = counts.bad_json_lines + counts.invalid_utf8
+        skipped = counts.bad_json_lines + counts.bad_rows + counts.invalid_utf8
         raise DataError(
             f"nothing to prepare: no document has a token ({counts.empty_documents} empty, "
             f"{skipped} skipped)",

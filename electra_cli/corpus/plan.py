@@ -1,4 +1,4 @@
-"""The plan of a preparation: which slice holds which bytes of which file.
+"""The plan of a preparation: which slice holds which part of which file.
 
 Everything that decides the output is in the plan and nothing else, so the number of workers is
 not. Slices are what is scheduled, resumed and redone.
@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from electra_cli.corpus.discovery import InputFile
-from electra_cli.corpus.readers import Part
-from electra_cli.errors import DataError, InputMissingError
+from electra_cli.corpus.readers import Part, open_input
+from electra_cli.corpus.tabular import parquet_row_groups
+from electra_cli.errors import DataError
 
-PLAN_FORMAT_VERSION = 1
+PLAN_FORMAT_VERSION = 2
 SLICE_BYTES = 16 * 2**20
 
-# How much text a byte of gzip stands for, near enough to group small files.
-_GZIP_RATIO = 3
+# How much text a compressed byte stands for, near enough to group small files.
+_COMPRESSION_RATIO = 3
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
 
@@ -33,15 +34,18 @@ class Slice:
     Attributes:
       index: Position in the plan; names the slice's shards.
       parts: Ranges of files, in order.
+      is_stream: Whether it is one part that holds more than a slice should and cannot be cut:
+        it is read once and prepared in blocks.
     """
 
     index: int
     parts: tuple[Part, ...]
+    is_stream: bool = False
 
     @property
     def disk_bytes(self) -> int:
         """Bytes on disk, which progress is measured in."""
-        return sum(part.end - part.start for part in self.parts)
+        return sum(part.disk_bytes for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,9 @@ class Plan:
         content = {
             "format_version": PLAN_FORMAT_VERSION,
             "options": dict(self.options),
-            "inputs": [{"name": file.name, "bytes": file.size} for file in files],
+            "inputs": [
+                {"name": file.name, "bytes": file.size, "format": file.format} for file in files
+            ],
             "slices": [
                 [[numbers[part.file], part.start, part.end] for part in slice_.parts]
                 for slice_ in self.slices
@@ -74,57 +80,93 @@ class Plan:
 
 
 def make_plan(
-    files: Sequence[InputFile], *, options: Mapping[str, Any], slice_bytes: int = SLICE_BYTES
+    files: Sequence[InputFile],
+    *,
+    options: Mapping[str, Any],
+    text_field: str,
+    slice_bytes: int = SLICE_BYTES,
 ) -> Plan:
-    """Cuts large files at document boundaries and groups small ones.
+    """Cuts large files between documents and groups small ones.
 
     Args:
       files: The inputs in order; empty ones have no part in the plan.
       options: Whatever else decides the shards; must be JSON.
+      text_field: The column of text in Parquet, whose row groups are weighed by it.
       slice_bytes: Uncompressed bytes that a slice is meant to hold.
 
     Raises:
-      DataError: No file holds anything.
+      DataError: No file holds anything, or a Parquet file has no such column or is damaged.
       InputMissingError: A file is gone or cannot be opened.
     """
     slices: list[Slice] = []
     group: list[Part] = []
     weight = 0
+
+    def close(*, is_stream: bool = False) -> None:
+        nonlocal group, weight
+        if group:
+            slices.append(Slice(len(slices), tuple(group), is_stream))
+        group, weight = [], 0
+
     for file in files:
-        for part in _parts(file, slice_bytes):
-            added = (part.end - part.start) * (_GZIP_RATIO if file.compressed else 1)
-            if group and weight + added > slice_bytes:
-                slices.append(Slice(len(slices), tuple(group)))
-                group, weight = [], 0
+        for part, added in _parts(file, slice_bytes, text_field):
+            if weight + added > slice_bytes:
+                close()
             group.append(part)
             weight += added
-    if group:
-        slices.append(Slice(len(slices), tuple(group)))
+            if added > slice_bytes and not file.splits_at_bytes:
+                close(is_stream=True)
+    close()
     if not slices:
-        names = ", ".join(str(file.path) for file in files[:3])
+        names = ", ".join(file.label for file in files[:3])
         raise DataError(
             f"nothing to prepare: the input is empty ({names})", hint="give an input with text"
         )
     return Plan(options=options, slices=tuple(slices))
 
 
-def _parts(file: InputFile, slice_bytes: int) -> Iterator[Part]:
+def _parts(file: InputFile, slice_bytes: int, text_field: str) -> Iterator[tuple[Part, int]]:
+    """The parts of a file, each with the bytes of text it holds, more or less."""
     if not file.size:
         return
-    if file.compressed or file.size <= slice_bytes:
-        yield Part(file, 0, file.size)
-        return
-    try:
-        stream = file.path.open("rb")
-    except (FileNotFoundError, PermissionError) as error:
-        raise InputMissingError(f"input cannot be opened: {file.path}") from error
-    with stream, mmap.mmap(stream.fileno(), file.size, access=mmap.ACCESS_READ) as content:
+    if file.splits_at_row_groups:
+        yield from _row_group_parts(file, slice_bytes, text_field)
+    elif file.splits_at_bytes and file.size > slice_bytes:
+        yield from _byte_parts(file, slice_bytes)
+    else:
+        # What is in a zip is compressed, most of the time.
+        ratio = _COMPRESSION_RATIO if file.compressed or file.format == "zip" else 1
+        yield Part(file, 0, file.size, file.size), file.size * ratio
+
+
+def _row_group_parts(
+    file: InputFile, slice_bytes: int, text_field: str
+) -> Iterator[tuple[Part, int]]:
+    with open_input(file) as stream:
+        groups = parquet_row_groups(stream, file.label, text_field)
+    total = max(sum(weight for _, weight in groups), 1)
+    start = done = weight = 0
+    for number, (_, added) in enumerate(groups, start=1):
+        weight += added
+        following = groups[number][1] if number < len(groups) else slice_bytes
+        if weight + following > slice_bytes or number == len(groups):
+            share = file.size * (done + weight) // total - file.size * done // total
+            yield Part(file, start, number, share), weight
+            start, done, weight = number, done + weight, 0
+
+
+def _byte_parts(file: InputFile, slice_bytes: int) -> Iterator[tuple[Part, int]]:
+    with (
+        open_input(file) as stream,
+        mmap.mmap(stream.fileno(), file.size, access=mmap.ACCESS_READ) as content,
+    ):
         start = 0
         while start < file.size:
             end = file.size
             if start + slice_bytes < file.size:
-                end = _boundary(content, start + slice_bytes, is_jsonl=file.is_jsonl)
-            yield Part(file, start, end)
+                is_jsonl = file.format == "jsonl"
+                end = _boundary(content, start + slice_bytes, is_jsonl=is_jsonl)
+            yield Part(file, start, end, end - start), end - start
             start = end
 
 

@@ -1,41 +1,62 @@
-"""Documents out of text files: plain or gzip, whole or a range of bytes.
-
-A document is a list of stripped, non-blank lines. In `.txt` a blank line separates documents; in
-`.jsonl` each line of the file is one document, whose text's own lines are the document's lines.
-"""
+"""Documents out of the parts of input files, whatever their format."""
 
 from __future__ import annotations
 
-import gzip
-import json
-import zlib
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import Literal
 
+from electra_cli.corpus.archives import Member, tar_members, zip_members
+from electra_cli.corpus.compression import seekable, uncompressed
 from electra_cli.corpus.discovery import InputFile
+from electra_cli.corpus.faults import Document, Fault
+from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_format
+from electra_cli.corpus.tabular import (
+    CountedLines,
+    arrow_texts,
+    csv_documents,
+    parquet_row_groups,
+    parquet_texts,
+    table_documents,
+)
+from electra_cli.corpus.texts import Lines, json_documents, text_documents
 from electra_cli.errors import DataError, InputMissingError
 
 OnError = Literal["fail", "skip"]
-Document = list[str]
-
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Part:
-    """A range of a file's bytes that begins and ends between documents.
+    """A range of a file that begins and ends between documents.
 
     Attributes:
-      file: The file; a compressed one always has a single part.
-      start: First byte.
-      end: Byte after the last; of a compressed file, its size on disk.
+      file: The file.
+      start: First byte, or of Parquet the first row group.
+      end: Byte or row group after the last; of a file that cannot be cut, its size on disk.
+      disk_bytes: Bytes on disk, which progress is measured in.
     """
 
     file: InputFile
     start: int
     end: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read.
+
+    Attributes:
+      text_field: The field of a JSON line or the column that holds the text.
+      format: Of every file, or `auto`.
+      on_error: Whether a bad line, row or document ends the reading or is counted and skipped.
+    """
+
+    text_field: str
+    format: FormatOption
+    on_error: OnError
 
 
 @dataclass
@@ -43,187 +64,167 @@ class ReadCounts:
     """What a reader met; it is counted up while reading.
 
     Attributes:
-      input_bytes: Bytes read, uncompressed.
+      input_bytes: Bytes read, uncompressed; of Parquet and Arrow, of the text alone.
       disk_bytes: The same on disk, which progress is measured in.
       bad_json_lines: Lines skipped because they are no JSON object with the text field.
+      bad_rows: Rows of tables skipped because they are malformed or have no text.
       invalid_utf8: Documents skipped because they are not valid UTF-8.
     """
 
     input_bytes: int = 0
     disk_bytes: int = 0
     bad_json_lines: int = 0
+    bad_rows: int = 0
     invalid_utf8: int = 0
 
 
-def read_documents(
-    part: Part, *, text_field: str, on_error: OnError, counts: ReadCounts
-) -> Iterator[Document]:
+def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> Iterator[Document]:
     """Reads the documents of one part in order.
 
     Args:
       part: What to read.
-      text_field: The field of a JSON line that holds the text.
-      on_error: Whether a bad line or document ends the reading or is counted and skipped.
+      options: How.
       counts: Is brought up to date before each document is handed out.
 
     Raises:
-      DataError: Bad input under `fail`, or a damaged compressed file.
+      DataError: Bad input under `fail`, or a damaged file.
       InputMissingError: The file is gone or cannot be opened.
     """
     before = counts.disk_bytes
-    with _opened(part) as (stream, raw):
-        lines = _Lines(stream, part)
-        is_jsonl = part.file.is_jsonl
-        for item in _json_documents(lines, text_field) if is_jsonl else _text_documents(lines):
-            counts.input_bytes += lines.take_consumed()
-            counts.disk_bytes = before + raw.tell() - part.start
-            if isinstance(item, _Fault):
-                if on_error == "fail":
-                    raise item.as_error(part)
+    with open_input(part.file) as raw:
+        for label, item in _items(part, raw, options, counts):
+            if not part.file.splits_at_row_groups:  # there the position means nothing
+                done = min(raw.tell() - part.file.splits_at_bytes * part.start, part.disk_bytes)
+                counts.disk_bytes = max(counts.disk_bytes, before + done)
+            if isinstance(item, Fault):
+                if options.on_error == "fail":
+                    raise item.as_error(label, _numbers_before(part, options))
                 counts.bad_json_lines += item.kind == "json"
+                counts.bad_rows += item.kind == "row"
                 counts.invalid_utf8 += item.kind == "utf8"
             elif item:
                 yield item
-        counts.input_bytes += lines.take_consumed()
-        counts.disk_bytes = before + part.end - part.start
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """Something wrong in the input; `line` counts from 1 at the part's beginning."""
-
-    kind: Literal["json", "utf8"]
-    line: int
-    what: str
-    hint: str = "correct the line, or leave such documents out with --on-error skip"
-
-    def as_error(self, part: Part) -> DataError:
-        # Only now is it worth counting the lines before the part.
-        before = 0
-        if part.start:
-            with part.file.path.open("rb") as stream:
-                before = sum(1 for _ in _Lines(stream, Part(part.file, 0, part.start)))
-        return DataError(
-            f"{part.file.path}, line {before + self.line}: {self.what}", hint=self.hint
-        )
-
-
-class _Lines:
-    """The lines of a part as bytes, ended by any of \\n, \\r\\n and \\r."""
-
-    def __init__(self, stream: BinaryIO, part: Part) -> None:
-        self._stream = stream
-        self._limit = None if part.file.compressed else part.end - part.start
-        self._at_beginning = part.start == 0
-        self._read = 0
-        self._taken = 0
-
-    def take_consumed(self) -> int:
-        """Bytes read since the last call."""
-        new = self._read - self._taken
-        self._taken = self._read
-        return new
-
-    def __iter__(self) -> Iterator[bytes]:
-        while self._limit is None or self._read < self._limit:
-            line = self._stream.readline()
-            if not line:
-                return
-            if self._at_beginning and not self._read:
-                self._read = len(line)
-                line = line.removeprefix(_BOM)
-            else:
-                self._read += len(line)
-            if b"\r" in line:
-                yield from line.splitlines()  # bytes split at \n, \r\n and \r only
-            else:
-                yield line
-
-
-def _text_documents(lines: _Lines) -> Iterator[Document | _Fault]:
-    document: Document = []
-    fault: _Fault | None = None
-    for number, raw in enumerate(lines, start=1):
-        try:
-            line = raw.decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            fault = fault or _Fault("utf8", number, _describe(error))
-            continue
-        if line:
-            document.append(line)
-        elif document or fault:
-            yield fault or document
-            document, fault = [], None
-    if document or fault:
-        yield fault or document
-
-
-def _json_documents(lines: _Lines, text_field: str) -> Iterator[Document | _Fault]:
-    for number, raw in enumerate(lines, start=1):
-        if not raw.strip():
-            continue
-        try:
-            text = _text_of(json.loads(raw.decode("utf-8")), text_field)
-            text.encode("utf-8")  # a lone surrogate can be escaped in JSON, but is no text
-        except UnicodeError as error:
-            yield _Fault("utf8", number, _describe(error))
-        except _NoTextError as error:
-            hint = "name the field with --text-field, or leave such lines out with --on-error skip"
-            yield _Fault("json", number, str(error), hint=hint)
-        except (ValueError, RecursionError) as error:
-            yield _Fault("json", number, f"not valid JSON ({error})")
-        else:
-            yield split_lines(text)
-
-
-def _text_of(value: Any, text_field: str) -> str:
-    if not isinstance(value, dict):
-        raise _NoTextError(f"a JSON object is needed, this is a {type(value).__name__}")
-    if text_field not in value:
-        names = ", ".join(repr(name) for name in value) or "none"
-        raise _NoTextError(f"no field {text_field!r}; the line has: {names}")
-    text = value[text_field]
-    if not isinstance(text, str):
-        kind = type(text).__name__
-        raise _NoTextError(f"field {text_field!r} holds a {kind} where text is needed")
-    return text
-
-
-class _NoTextError(Exception):
-    """A line of valid JSON without the text."""
-
-
-def split_lines(text: str) -> Document:
-    """The stripped, non-blank lines of a text, split at \\n, \\r\\n and \\r only."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return [line for line in map(str.strip, text.split("\n")) if line]
-
-
-def _describe(error: UnicodeError) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"invalid UTF-8 (byte 0x{error.object[error.start]:02x}: {error.reason})"
-    return "invalid UTF-8 (an unpaired surrogate)"
+    counts.disk_bytes = before + part.disk_bytes
 
 
 @contextmanager
-def _opened(part: Part) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """The stream of text at the part's beginning, and the file whose position is progress."""
-    path = part.file.path
+def open_input(file: InputFile) -> Iterator[io.BufferedReader]:
+    """The bytes of an input as they are.
+
+    Raises:
+      InputMissingError: It is gone or cannot be opened.
+    """
     try:
-        raw = path.open("rb")
+        raw: io.BufferedReader = io.BufferedReader(io.FileIO(file.path), HEAD_BYTES)
     except (FileNotFoundError, PermissionError) as error:
-        raise InputMissingError(f"input cannot be opened: {path} ({error.strerror})") from error
+        raise InputMissingError(
+            f"input cannot be opened: {file.label} ({error.strerror})"
+        ) from error
     with raw:
-        if not part.file.compressed:
-            raw.seek(part.start)
-            yield raw, raw
-            return
-        try:
-            with gzip.GzipFile(fileobj=raw) as stream:
-                yield stream, raw  # type: ignore[misc]  # it reads as a BinaryIO does
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{path}: damaged or truncated gzip ({error})",
-                hint=f"make or fetch the file again; `gzip -t {path}` tests it",
-            ) from error
+        yield raw
+
+
+def _items(
+    part: Part, raw: io.BufferedReader, options: ReadOptions, counts: ReadCounts
+) -> Iterator[tuple[str, Document | Fault]]:
+    """Documents and faults, each with what errors call its origin."""
+    file = part.file
+    if file.splits_at_bytes:
+        raw.seek(part.start)
+        lines = Lines(raw, at_beginning=not part.start, limit=part.end - part.start)
+        for item in _of_lines(lines, file.format, options, counts):
+            yield file.label, item
+        return
+    if file.splits_at_row_groups:
+        groups = range(part.start, part.end)
+        texts = parquet_texts(raw, file.label, options.text_field, groups)
+        for size, item in table_documents(texts, options.text_field):
+            counts.input_bytes += size
+            yield file.label, item
+        return
+    content = uncompressed(raw, file.label)
+    if file.format in ("tar", "zip"):
+        for member in _members(content, file, options):
+            inner = uncompressed(member.stream, member.label)
+            format_ = _member_format(inner, member, options)
+            for item in _of_stream(inner, format_, member.label, options, counts):
+                yield member.label, item
+    else:
+        for item in _of_stream(content, file.format, file.label, options, counts):
+            yield file.label, item
+
+
+def _members(content: io.BufferedReader, file: InputFile, options: ReadOptions) -> Iterator[Member]:
+    if file.format == "tar":
+        yield from tar_members(content, file.label, options.format)
+        return
+    with seekable(content) as stream:
+        yield from zip_members(stream, file.label, file.size, options.format)
+
+
+def _member_format(content: io.BufferedReader, member: Member, options: ReadOptions) -> Format:
+    head = content.peek(HEAD_BYTES)[:HEAD_BYTES]
+    format_ = detect_format(head, member.name, member.label, options.format)
+    if format_ in ("tar", "zip"):
+        raise DataError(
+            f"{member.label} is an archive within an archive, which is not read",
+            hint="unpack the outer one yourself and give the inner ones",
+        )
+    return format_
+
+
+def _of_stream(
+    stream: io.BufferedReader,
+    format_: Format,
+    label: str,
+    options: ReadOptions,
+    counts: ReadCounts,
+) -> Iterator[Document | Fault]:
+    """Documents of a stream that is read from its beginning to its end."""
+    if format_ in ("csv", "tsv"):
+        rows = CountedLines(stream)
+        delimiter = "," if format_ == "csv" else "\t"
+        begin = counts.input_bytes
+        for item in csv_documents(rows, label, options.text_field, delimiter=delimiter):
+            counts.input_bytes = begin + rows.bytes
+            yield item
+        counts.input_bytes = begin + rows.bytes
+    elif format_ in ("parquet", "arrow"):
+        if not stream.peek(1):
+            return  # an empty file in an archive
+        with seekable(stream) as table:
+            if format_ == "parquet":
+                texts = parquet_texts(table, label, options.text_field, None)
+            else:
+                texts = arrow_texts(table, label, options.text_field)
+            for size, item in table_documents(texts, options.text_field):
+                counts.input_bytes += size
+                yield item
+    else:
+        lines = Lines(stream, at_beginning=True, limit=None)
+        yield from _of_lines(lines, format_, options, counts)
+
+
+def _of_lines(
+    lines: Lines, format_: Format, options: ReadOptions, counts: ReadCounts
+) -> Iterator[Document | Fault]:
+    items = (
+        json_documents(lines, options.text_field)
+        if format_ == "jsonl"
+        else text_documents(lines, whole=format_ == "md")
+    )
+    for item in items:
+        counts.input_bytes += lines.take_consumed()
+        yield item
+    counts.input_bytes += lines.take_consumed()
+
+
+def _numbers_before(part: Part, options: ReadOptions) -> int:
+    """Lines or rows of the file before the part; only for an error is it worth counting them."""
+    if not part.start:
+        return 0
+    with open_input(part.file) as raw:
+        if part.file.splits_at_row_groups:
+            groups = parquet_row_groups(raw, part.file.label, options.text_field)
+            return sum(rows for rows, _ in groups[: part.start])
+        return sum(1 for _ in Lines(raw, at_beginning=True, limit=part.start))

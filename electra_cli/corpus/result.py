@@ -27,7 +27,8 @@ class PreparedData:
       vocab_size: Tokens in the vocabulary.
       unknown_rate: [UNK] a token.
       padding_share: Padding a position of all rows.
-      bad_json_lines: Lines skipped.
+      bad_json_lines: JSON lines skipped.
+      bad_rows: Rows of tables skipped.
       invalid_utf8: Documents skipped.
       input_bytes: Uncompressed bytes of the input.
       seconds: This call's time.
@@ -48,6 +49,7 @@ class PreparedData:
     unknown_rate: float
     padding_share: float
     bad_json_lines: int
+    bad_rows: int
     invalid_utf8: int
     input_bytes: int
     seconds: float
@@ -79,6 +81,7 @@ def prepared_data(manifest: Manifest, started: float, prepared_bytes: int) -> Pr
         unknown_rate=counts.unknown_tokens / counts.tokens,
         padding_share=counts.padding / positions,
         bad_json_lines=counts.bad_json_lines,
+        bad_rows=counts.bad_rows,
         invalid_utf8=counts.invalid_utf8,
         input_bytes=counts.input_bytes,
         seconds=seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -11,10 +11,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from electra_cli.corpus.atomic import atomic_write_text
-from electra_cli.corpus.output import record_path
+from electra_cli.corpus.faults import Document
+from electra_cli.corpus.output import record_path, slice_name
 from electra_cli.corpus.packing import Packed, document_random, pack_document
 from electra_cli.corpus.plan import Slice
-from electra_cli.corpus.readers import OnError, ReadCounts, read_documents
+from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
 from electra_cli.corpus.shards import Rows, Shard, Split, ids_dtype
 from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer
 from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, special_ids
@@ -38,7 +39,8 @@ class Counts(BaseModel):
       dropped_tokens: Those of them that trimming to the sequence length left out.
       padding: Padded positions in all shards.
       input_bytes: Bytes read, uncompressed.
-      bad_json_lines: Lines skipped.
+      bad_json_lines: JSON lines skipped.
+      bad_rows: Rows of tables skipped.
       invalid_utf8: Documents skipped.
     """
 
@@ -54,6 +56,7 @@ class Counts(BaseModel):
     padding: int = 0
     input_bytes: int = 0
     bad_json_lines: int = 0
+    bad_rows: int = 0
     invalid_utf8: int = 0
 
     def add(self, other: Counts) -> None:
@@ -63,21 +66,23 @@ class Counts(BaseModel):
 
 
 class SliceRecord(BaseModel):
-    """A finished slice; stored beside the shards, after them.
+    """A finished slice, or block of one; stored beside the shards, after them.
 
     Attributes:
       format_version: Of this record.
       index: Which slice.
+      block: Which block of it, if it is one (`blocks.py`).
       held_out_below: Documents whose hash is below this are held out; hexadecimal.
       lowest_hash: Lowest hash among documents that made an example; hexadecimal, or None.
       counts: What was met.
-      shards: At most one for each split; none for a split without rows.
+      shards: At most one for each split and block; none for a split without rows.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: int = RECORD_FORMAT_VERSION
     index: int
+    block: int | None = None
     held_out_below: str
     lowest_hash: str | None
     counts: Counts
@@ -94,8 +99,8 @@ class SliceSettings:
     strip_accents: bool
     sequence_length: int
     seed: int
-    text_field: str
-    on_error: OnError
+    slice_bytes: int
+    read: ReadOptions
 
 
 def prepare_slice(
@@ -123,6 +128,55 @@ def prepare_slice(
       InputMissingError: An input is gone.
       OSError: A shard cannot be written.
     """
+    read = ReadCounts()
+    reported = 0
+
+    def documents() -> Iterator[Document]:
+        nonlocal reported
+        for part in slice_.parts:
+            for document in read_documents(part, options=settings.read, counts=read):
+                if on_progress and read.disk_bytes - reported >= _PROGRESS_BYTES:
+                    on_progress(read.disk_bytes - reported)
+                    reported = read.disk_bytes
+                yield document
+        if on_progress:
+            on_progress(read.disk_bytes - reported)
+
+    return prepare_documents(
+        documents(),
+        read,
+        index=slice_.index,
+        block=None,
+        settings=settings,
+        output=output,
+        held_out_below=held_out_below,
+    )
+
+
+def prepare_documents(
+    documents: Iterable[Document],
+    read: ReadCounts,
+    *,
+    index: int,
+    block: int | None,
+    settings: SliceSettings,
+    output: Path,
+    held_out_below: int,
+) -> SliceRecord:
+    """Turns documents into shards and their record.
+
+    Args:
+      documents: In order.
+      read: What was met while reading them; is complete after the last.
+      index: The slice they belong to.
+      block: The block of it, or None if they are all of it.
+      settings: How to tokenize and pack them.
+      output: The prepared folder.
+      held_out_below: Documents whose 128-bit hash is below this go to validation.
+
+    Raises:
+      OSError: A shard cannot be written.
+    """
     encoder, special, vocab_size = _encoder(
         settings.vocab_path,
         settings.vocab_sha256,
@@ -135,73 +189,64 @@ def prepare_slice(
         "validation": Rows(settings.sequence_length, dtype),
     }
     counts = Counts()
-    read = ReadCounts()
     lowest: int | None = None
-    reported = 0
 
-    for part in slice_.parts:
-        for document in read_documents(
-            part, text_field=settings.text_field, on_error=settings.on_error, counts=read
-        ):
-            if on_progress and read.disk_bytes - reported >= _PROGRESS_BYTES:
-                on_progress(read.disk_bytes - reported)
-                reported = read.disk_bytes
-            digest = blake2b("\n".join(document).encode("utf-8"), digest_size=HASH_BITS // 8)
-            packed = _prepare_document(
-                document, encoder, special, settings, digest.digest(), counts
-            )
-            if not packed.examples:
-                counts.empty_documents += 1
-                continue
-            value = int.from_bytes(digest.digest(), "big")
-            lowest = value if lowest is None else min(lowest, value)
-            held_out = value < held_out_below
-            counts.documents += 1
-            counts.validation_documents += held_out
-            counts.dropped_tokens += packed.dropped
-            target = rows["validation" if held_out else "train"]
-            for example in packed.examples:
-                counts.padding += target.append(example)
-    if on_progress:
-        on_progress(read.disk_bytes - reported)
+    for document in documents:
+        digest = blake2b("\n".join(document).encode("utf-8"), digest_size=HASH_BITS // 8)
+        packed = _prepare_document(document, encoder, special, settings, digest.digest(), counts)
+        if not packed.examples:
+            counts.empty_documents += 1
+            continue
+        value = int.from_bytes(digest.digest(), "big")
+        lowest = value if lowest is None else min(lowest, value)
+        held_out = value < held_out_below
+        counts.documents += 1
+        counts.validation_documents += held_out
+        counts.dropped_tokens += packed.dropped
+        target = rows["validation" if held_out else "train"]
+        for example in packed.examples:
+            counts.padding += target.append(example)
 
     counts.input_bytes = read.input_bytes
     counts.bad_json_lines = read.bad_json_lines
+    counts.bad_rows = read.bad_rows
     counts.invalid_utf8 = read.invalid_utf8
     shards = []
     for split, examples in rows.items():
-        file = shard_name(split, slice_.index)
+        file = f"{split}-{slice_name(index, block)}.npy"
         if len(examples):
             shards.append(examples.write(output, file, split))
         else:
             (output / file).unlink(missing_ok=True)  # of an earlier division into splits
     record = SliceRecord(
-        index=slice_.index,
+        index=index,
+        block=block,
         held_out_below=f"{held_out_below:x}",
         lowest_hash=None if lowest is None else f"{lowest:032x}",
         counts=counts,
         shards=shards,
     )
-    atomic_write_text(record_path(output, slice_.index), record.model_dump_json(indent=1) + "\n")
+    atomic_write_text(record_path(output, index, block), record.model_dump_json(indent=1) + "\n")
     return record
 
 
-def shard_name(split: Split, index: int) -> str:
-    """File name of a slice's shard."""
-    return f"{split}-{index:05d}.npy"
+def finished_record(output: Path, index: int, block: int | None = None) -> SliceRecord | None:
+    """The record of a slice whose shards are all there, or None if it has to be prepared.
 
-
-def finished_slice(output: Path, index: int) -> SliceRecord | None:
-    """The record of a slice whose shards are all there, or None if it has to be prepared."""
+    Args:
+      output: The prepared folder.
+      index: Which slice.
+      block: Which block of it, or None for the whole.
+    """
     try:
-        text = record_path(output, index).read_text(encoding="utf-8")
+        text = record_path(output, index, block).read_text(encoding="utf-8")
         record = SliceRecord.model_validate_json(text)
         sizes = [(output / shard.file).stat().st_size for shard in record.shards]
     except (OSError, ValueError):
         return None
     complete = sizes == [shard.bytes for shard in record.shards]
-    current = (record.format_version, record.index) == (RECORD_FORMAT_VERSION, index)
-    return record if complete and current else None
+    found = (record.format_version, record.index, record.block)
+    return record if complete and found == (RECORD_FORMAT_VERSION, index, block) else None
 
 
 def _prepare_document(

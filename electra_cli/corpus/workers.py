@@ -7,14 +7,15 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from electra_cli.corpus.blocks import Block, prepare_block, prepare_stream
 from electra_cli.corpus.plan import Slice
-from electra_cli.corpus.slices import SliceSettings, prepare_slice
+from electra_cli.corpus.slices import SliceRecord, SliceSettings, prepare_slice
 from electra_cli.errors import TryAgainError
 
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -43,36 +44,58 @@ def prepare_slices(
       TryAgainError: A worker was killed.
       ElectraError: The error of the first slice that failed.
     """
-    work = partial(prepare_slice, settings=settings, output=output, held_out_below=held_out_below)
-    if min(workers, len(slices)) <= 1:
-        done = 0
-
-        def add(disk_bytes: int) -> None:
-            nonlocal done
-            done += disk_bytes
-            on_progress(done)
-
-        for slice_ in slices:
-            work(slice_, on_progress=add)
+    how: _How = {"settings": settings, "output": output, "held_out_below": held_out_below}
+    whole, shared = _divide(slices, workers)
+    if workers == 1 or not (shared or len(whole) > 1):
+        _prepare_here(slices, how, on_progress)
         return
-
     context = multiprocessing.get_context("spawn")
     counter = context.Value("q", 0)
     stop = context.Event()
+    processes = workers if shared else min(workers, len(whole))
     executor = ProcessPoolExecutor(
-        min(workers, len(slices)), context, initializer=_start_worker, initargs=(counter, stop)
+        processes, context, initializer=_start_worker, initargs=(counter, stop)
     )
-    try:
-        futures = [executor.submit(_run, work, slice_) for slice_ in slices]
-        pending: set[Future[None]] = set(futures)
-        while pending:
-            done_now, pending = wait(pending, timeout=_SECONDS_BETWEEN_LOOKS)
-            on_progress(counter.value)
-            if any(future.exception() for future in done_now):
-                break
+    futures: list[Future[SliceRecord]] = []
+
+    def look() -> None:
+        """Waits a moment, shows progress and raises the error of a slice that has failed."""
+        running = [future for future in futures if not future.done()]
+        wait(running, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        on_progress(counter.value)
         for future in futures:
             if future.done():
                 future.result()
+
+    def submit(block: Block) -> Future[SliceRecord]:
+        futures.append(executor.submit(_run, partial(prepare_block, block, **how)))
+        return futures[-1]
+
+    def wait_for(future: Future[SliceRecord]) -> SliceRecord:
+        while not future.done():
+            look()
+        return future.result()
+
+    def add(disk_bytes: int) -> None:
+        with counter.get_lock():
+            counter.value += disk_bytes
+
+    try:
+        for slice_ in whole:
+            work = partial(_work(slice_), slice_, **how, on_progress=_report)
+            futures.append(executor.submit(_run, work))
+        for slice_ in shared:
+            prepare_stream(
+                slice_,
+                **how,
+                on_progress=add,
+                submit=submit,
+                wait=wait_for,
+                ahead=processes + 1,
+            )
+        while not all(future.done() for future in futures):
+            look()
+        look()
     except BrokenProcessPool as error:
         raise TryAgainError(
             "a worker process was lost: it was killed, or the machine ran out of memory",
@@ -82,6 +105,42 @@ def prepare_slices(
     finally:
         stop.set()
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare_here(slices: Sequence[Slice], how: _How, on_progress: Callable[[int], None]) -> None:
+    done = 0
+
+    def add(disk_bytes: int) -> None:
+        nonlocal done
+        done += disk_bytes
+        on_progress(done)
+
+    for slice_ in slices:
+        _work(slice_)(slice_, **how, on_progress=add)
+
+
+def _divide(slices: Sequence[Slice], workers: int) -> tuple[list[Slice], list[Slice]]:
+    """Slices that a worker prepares from end to end, and streams that all workers share.
+
+    As long as there is a stream for each worker, each reads one of its own; the streams left over
+    are read by this process, which hands their blocks round.
+    """
+    streams = [slice_ for slice_ in slices if slice_.is_stream]
+    shared = streams[len(streams) - len(streams) % workers :]
+    indices = {slice_.index for slice_ in shared}
+    return [slice_ for slice_ in slices if slice_.index not in indices], shared
+
+
+def _work(slice_: Slice) -> Callable[..., SliceRecord]:
+    return prepare_stream if slice_.is_stream else prepare_slice
+
+
+class _How(TypedDict):
+    """The arguments that are the same for all slices."""
+
+    settings: SliceSettings
+    output: Path
+    held_out_below: int
 
 
 class _StoppedError(Exception):
@@ -107,8 +166,8 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _run(work: Callable[..., Any], slice_: Slice) -> None:
-    work(slice_, on_progress=_report)
+def _run(work: Callable[[], SliceRecord]) -> SliceRecord:
+    return work()
 
 
 def _report(disk_bytes: int) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,12 +14,14 @@ import pytest
 from electra_cli.corpus.manifest import load_manifest
 from tests.conftest import read_only
 from tests.corpus.corpora import (
+    folder_bytes,
     make_documents,
     names_in,
     write_jsonl,
     write_text,
     write_vocabulary,
 )
+from tests.corpus.tables import WRITERS, write_tar
 
 FIELDS = [
     "command", "output", "documents", "tokens", "examples", "validation_examples", "shards",
@@ -112,7 +117,90 @@ def test_empty_input(prepare, tmp_path):
 
 def test_folder_without_text(prepare, tmp_path):
     (tmp_path / "folder").mkdir()
-    prepare(tmp_path / "folder").failed(65, "no text in", ".jsonl.gz")
+    prepare(tmp_path / "folder").failed(65, "no text in", ".jsonl", "--format")
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    """Makes bytes the standard input."""
+
+    def put(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return put
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_standard_input_in_every_format(electra, tmp_path, pipe, text, writer):
+    content = WRITERS[writer](make_documents(120))
+    common = ("--vocab-size", 300, "--sequence-length", 32)
+    plain = tmp_path / "plain"
+    assert electra("prepare-data", text, "--output", plain, *common, "--workers", 1).code == 0
+    pipe(gzip.compress(content))
+    forced = ("--format", writer[-3:]) if writer[-3:] in ("csv", "tsv") else ()
+    out = tmp_path / "out"
+    done = electra("prepare-data", "-", "--output", out, *common, *forced, "--workers", 2, "--json")
+    assert done.code == 0, done.stderr
+    for name in ("vocab.txt", "train-00000.npy", "validation-00000.npy"):
+        assert (out / name).read_bytes() == (plain / name).read_bytes()
+
+
+def test_standard_input_cannot_be_resumed_and_says_so(prepare, tmp_path, pipe, text, vocab):
+    pipe(text.read_bytes())
+    first = prepare("-", "--vocab", vocab)
+    assert (first.code, first.json["input_bytes"]) == (0, text.stat().st_size)
+    before = folder_bytes(tmp_path / "out")
+    for _ in ("finished", "unfinished"):
+        pipe(text.read_bytes())
+        again = prepare("-", "--vocab", vocab)
+        again.failed(73, str(tmp_path / "out"), "standard input cannot be resumed", "--output")
+        (tmp_path / "out" / "manifest.json").unlink(missing_ok=True)
+    del before["manifest.json"]
+    assert folder_bytes(tmp_path / "out") == before
+
+
+def test_faults_of_standard_input(prepare, pipe, vocab, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    prepare("-").failed(66, "standard input is closed", "pipe")
+    pipe(b"")
+    prepare("-").failed(65, "the input is empty", "standard input")
+    pipe(b'{"text": "one"}\n{broken\n')
+    prepare("-", "--vocab", vocab).failed(65, "standard input, line 2: not valid JSON")
+    pipe(b"\x7fELF" + bytes(100))
+    prepare("-").failed(65, "no reader for standard input: it is binary")
+    assert not list(Path(tempfile.gettempdir()).glob("electra-stdin-*"))
+
+
+def test_patterns_are_expanded(prepare, tmp_path, vocab):
+    for number in range(3):
+        write_text(tmp_path / f"part-{number}", make_documents(10, seed=number))
+    done = prepare(tmp_path / "part-[01]", "--vocab", vocab)
+    assert (done.code, done.json["documents"]) == (0, 20)
+    prepare(tmp_path / "nothing*.txt").failed(66, "no file fits the pattern", "nothing*.txt")
+
+
+def test_format_and_column(prepare, tmp_path, vocab):
+    path = tmp_path / "a.data"
+    lines = [f'"{text}",{n}' for n, text in enumerate(make_documents(10))]
+    path.write_text("\n".join(["body,id", *lines, "one field"]))
+    common = (path, "--vocab", vocab, "--format", "csv")
+    prepare(*common).failed(65, "no column 'text'", "'body', 'id'", "--text-field")
+    common = (*common, "--text-field", "body")
+    prepare(*common).failed(65, "a row of 1 fields under 2 columns", "--on-error skip")
+    done = prepare(*common, "--on-error", "skip")
+    assert (done.code, done.json["documents"]) == (0, 10)
+    assert "bad rows, skipped" in done.stderr
+    prepare(*common, "--on-error", "skip", "--format", "txt").failed(73, "--format was 'csv'")
+
+
+def test_archive_with_a_bad_member(prepare, tmp_path):
+    path = write_tar(tmp_path / "a.tar.gz", {"../x.jsonl": b"{broken"}, "w:gz")
+    prepare(path).failed(65, f"{path}!../x.jsonl, line 1: not valid JSON", "--on-error")
+
+
+def test_binary_file(prepare, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\x7fELF" + bytes(100))
+    prepare(tmp_path / "a.txt").failed(65, "a.txt: it is binary", "convert it")
 
 
 def test_bad_json_line(prepare, tmp_path, vocab):
@@ -187,6 +275,7 @@ def test_read_only_output(electra, tmp_path, text, vocab):
         (["--vocab-size", 5], ["--vocab-size is 5"]),
         (["--seed", -1], ["--seed is -1"]),
         (["--on-error", "ignore"], ["--on-error", "fail", "skip"]),
+        (["--format", "docx"], ["--format", "parquet"]),
         (["--vocab-size", "many"], ["--vocab-size", "integer"]),
     ],
 )
@@ -212,7 +301,7 @@ def test_help_names_every_option(electra, monkeypatch):
     for option in (
         "--output", "--vocab-size", "--vocab", "--no-lowercase", "--no-strip-accents",
         "--sequence-length", "--workers", "--seed", "--validation-fraction", "--text-field",
-        "--on-error", "--json", "--quiet", "--debug", "30522", "all cores",
+        "--on-error", "--format", "--json", "--quiet", "--debug", "30522", "all cores",
     ):  # fmt: skip
         assert option in done.stdout
 

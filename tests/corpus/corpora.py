@@ -6,6 +6,10 @@ import json
 import random
 from pathlib import Path
 
+from electra_cli.corpus.discovery import find_inputs
+from electra_cli.corpus.plan import make_plan
+from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
+
 _TEXT = """
 the of and to in is that for it as was with be by on not he his but at are this have from or had an
 they which one you were all her she there would their we him been has when who will river mountain
@@ -42,6 +46,28 @@ def write_vocabulary(path: Path) -> Path:
     digits = [prefix + digit for prefix in ("", "##") for digit in "0123456789"]
     path.write_text("\n".join(pieces + digits) + "\n", encoding="utf-8")
     return path
+
+
+def read_inputs(
+    *inputs: Path,
+    on_error: str = "fail",
+    text_field: str = "text",
+    format: str = "auto",
+    slice_bytes: int = 2**20,
+) -> tuple[list[list[str]], ReadCounts]:
+    """All documents of the inputs through the parts of their plan, and the counts."""
+    files = find_inputs(inputs, exclude=inputs[0].parent / "o", format=format)
+    plan = make_plan(files, options={}, text_field=text_field, slice_bytes=slice_bytes)
+    options = ReadOptions(text_field=text_field, format=format, on_error=on_error)
+    counts = ReadCounts()
+    documents = [
+        document
+        for slice_ in plan.slices
+        for part in slice_.parts
+        for document in read_documents(part, options=options, counts=counts)
+    ]
+    assert counts.disk_bytes == plan.disk_bytes
+    return documents, counts
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

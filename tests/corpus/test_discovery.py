@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 
 import pytest
@@ -18,26 +19,33 @@ def test_folders_are_searched_in_order_and_the_output_is_left_out(tmp_path):
         "a/z.JSONL",
         "a/y.txt.gz",
         "a/notes.md",
+        "a/paper.pdf",
+        "a/noending",
+        ".hidden.txt",
         "out/vocab.txt",
-        "x[1].jsonl.gz",
+        "x[1].csv.xz",
     ]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("text")
+    (tmp_path / "a" / "y.txt.gz").write_bytes(gzip.compress(b"text"))
     files = find_inputs([tmp_path], exclude=tmp_path / "out")
-    assert names(files) == ["a/y.txt.gz", "a/z.JSONL", "b.txt", "x[1].jsonl.gz"]
-    assert [(file.is_jsonl, file.compressed) for file in files] == [
-        (False, True),
-        (True, False),
-        (False, False),
-        (True, True),
+    assert [(file.name, file.format, file.compressed) for file in files] == [
+        ("a/notes.md", "md", False),
+        ("a/y.txt.gz", "txt", True),
+        ("a/z.JSONL", "jsonl", False),
+        ("b.txt", "txt", False),
+        ("x[1].csv.xz", "csv", False),
     ]
-    assert files[2].size == 4
+    assert files[3].size == 4
+    forced = find_inputs([tmp_path / "a"], exclude=tmp_path / "out", format="txt")
+    assert names(forced) == ["noending", "notes.md", "paper.pdf", "y.txt.gz", "z.JSONL"]
 
 
 def test_a_file_named_twice_counts_once(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("text")
-    assert len(find_inputs([file, tmp_path, tmp_path / "." / "a.txt"], exclude=tmp_path / "o")) == 1
+    inputs = [file, tmp_path, tmp_path / "." / "a.txt", tmp_path / "*.txt"]
+    assert len(find_inputs(inputs, exclude=tmp_path / "o")) == 1
 
 
 def test_order_of_the_inputs_does_not_matter(tmp_path):
@@ -49,14 +57,35 @@ def test_order_of_the_inputs_does_not_matter(tmp_path):
     )
 
 
+def test_patterns_are_expanded(tmp_path):
+    for name in ["a/1.txt", "a/2.txt", "b/1.txt", "b/c/3.txt", "b/wiki_00", "b/x.csv"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("text")
+
+    def found(pattern):
+        return names(find_inputs([tmp_path / pattern], exclude=tmp_path / "o"))
+
+    assert found("?/1.txt") == ["a/1.txt", "b/1.txt"]
+    assert found("**/*.txt") == ["a/1.txt", "a/2.txt", "b/1.txt", "b/c/3.txt"]
+    assert found("b/wiki_*") == ["wiki_00"]
+    assert found("[ab]/[!x]*") == [
+        "a/1.txt", "a/2.txt", "b/1.txt", "b/c/3.txt", "b/wiki_00",
+    ]  # fmt: skip
+    (tmp_path / "[ab]").mkdir()
+    (tmp_path / "[ab]" / "4.txt").write_text("text")
+    assert found("[ab]") == ["4.txt"]  # a name that is there is no pattern
+    with pytest.raises(InputMissingError, match=r"no file fits the pattern .*nothing\*") as caught:
+        found("a/nothing*")
+    assert caught.value.exit_code == 66
+    assert f"ls {tmp_path / 'a'}" in caught.value.hint
+
+
 def test_what_is_missing_or_no_text(tmp_path):
     with pytest.raises(InputMissingError, match=r"not found.*nowhere"):
         find_inputs([tmp_path / "nowhere"], exclude=tmp_path / "o")
     with pytest.raises(DataError, match="no text in"):
         find_inputs([tmp_path], exclude=tmp_path / "o")
-    (tmp_path / "a.pdf").write_text("x")
-    with pytest.raises(DataError, match=r"no reader for .*a\.pdf"):
-        find_inputs([tmp_path / "a.pdf"], exclude=tmp_path / "o")
     os.mkfifo(tmp_path / "pipe.txt")
-    with pytest.raises(InputMissingError, match="neither a regular file"):
+    with pytest.raises(InputMissingError, match="neither a regular file") as caught:
         find_inputs([tmp_path / "pipe.txt"], exclude=tmp_path / "o")
+    assert "electra prepare-data - <" in caught.value.hint

@@ -6,14 +6,16 @@ import pytest
 
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
-from electra_cli.corpus.readers import ReadCounts, read_documents
+from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
 from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents, write_jsonl, write_text
+
+OPTIONS = ReadOptions(text_field="text", format="auto", on_error="fail")
 
 
 def plan_of(*inputs, slice_bytes, options=None):
     files = find_inputs(inputs, exclude=inputs[0].parent / "o")
-    return make_plan(files, options=options or {}, slice_bytes=slice_bytes)
+    return make_plan(files, options=options or {}, text_field="text", slice_bytes=slice_bytes)
 
 
 def documents_of(plan):
@@ -22,7 +24,7 @@ def documents_of(plan):
         "\n".join(document)
         for slice_ in plan.slices
         for part in slice_.parts
-        for document in read_documents(part, text_field="text", on_error="fail", counts=counts)
+        for document in read_documents(part, options=OPTIONS, counts=counts)
     ]
 
 

@@ -6,26 +6,10 @@ import json
 import pytest
 
 from electra_cli.corpus.discovery import find_inputs
-from electra_cli.corpus.plan import make_plan
-from electra_cli.corpus.readers import Part, ReadCounts, read_documents, split_lines
+from electra_cli.corpus.readers import Part, ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.texts import split_lines
 from electra_cli.errors import DataError, InputMissingError
-
-
-def read(path, *, on_error="fail", text_field="text", slice_bytes=2**20):
-    """All documents of a file through the parts of its plan, and the counts."""
-    plan = make_plan(
-        find_inputs([path], exclude=path.parent / "o"), options={}, slice_bytes=slice_bytes
-    )
-    counts = ReadCounts()
-    documents = [
-        document
-        for slice_ in plan.slices
-        for part in slice_.parts
-        for document in read_documents(
-            part, text_field=text_field, on_error=on_error, counts=counts
-        )
-    ]
-    return documents, counts
+from tests.corpus.corpora import read_inputs as read
 
 
 def write(path, content: bytes):
@@ -56,10 +40,12 @@ def test_each_json_line_is_a_document(tmp_path, name, newline):
     assert counts.input_bytes == len(content)
 
 
-def test_gzip_of_several_members_is_read_whole(tmp_path):
-    path = tmp_path / "a.txt.gz"
-    path.write_bytes(gzip.compress(b"one\n\n") + gzip.compress(b"two\n"))
-    assert read(path)[0] == [["one"], ["two"]]
+def test_a_markdown_file_is_one_document(tmp_path):
+    documents, counts = read(write(tmp_path / "a.md", b"# Title\n\none\n\n- two\n"))
+    assert documents == [["# Title", "one", "- two"]]
+    path = write(tmp_path / "b.md", b"# Title\n\nf\xff\n\n- two\xff\n")
+    documents, counts = read(tmp_path / "a.md", path, on_error="skip")
+    assert (len(documents), counts.invalid_utf8) == (1, 1)
 
 
 BAD_JSON = [
@@ -104,26 +90,13 @@ def test_invalid_utf8_in_json(tmp_path):
     assert (counts.bad_json_lines, counts.invalid_utf8) == (0, 2)
 
 
-@pytest.mark.parametrize("on_error", ["fail", "skip"])
-def test_damaged_gzip_names_the_file(tmp_path, on_error):
-    path = tmp_path / "a.txt.gz"
-    whole = gzip.compress(b"line\n\n" * 10_000)
-    for damaged in (whole[: len(whole) // 2], b"no gzip at all", whole[:20] + b"\x99" * 40):
-        path.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"a\.txt\.gz: damaged or truncated gzip"):
-            read(path, on_error=on_error)
-
-
 def test_file_that_vanished(tmp_path):
     path = write(tmp_path / "a.txt", b"text")
     (file,) = find_inputs([path], exclude=tmp_path / "o")
     path.unlink()
+    options = ReadOptions(text_field="text", format="auto", on_error="fail")
     with pytest.raises(InputMissingError, match=r"a\.txt"):
-        list(
-            read_documents(
-                Part(file, 0, 4), text_field="text", on_error="fail", counts=ReadCounts()
-            )
-        )
+        list(read_documents(Part(file, 0, 4, 4), options=options, counts=ReadCounts()))
 
 
 def test_lines_end_at_newlines_only():

@@ -1,0 +1,129 @@
+"""Members of tar and zip archives as streams; nothing is ever extracted.
+
+A member's name is only ever shown and looked at for its ending, so it cannot reach the disk.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from electra_cli.corpus.compression import Budget, guarded
+from electra_cli.corpus.formats import ENDINGS, FormatOption, is_candidate
+from electra_cli.errors import DataError
+
+
+@dataclass(frozen=True)
+class Member:
+    """A regular file in an archive.
+
+    Attributes:
+      name: As the archive has it.
+      label: What errors call it: archive!member.
+      stream: Its content; ends its life when the next member is asked for.
+    """
+
+    name: str
+    label: str
+    stream: io.BufferedReader
+
+
+def tar_members(stream: BinaryIO, label: str, option: FormatOption) -> Iterator[Member]:
+    """The text files of a tar, in its order, read in one go.
+
+    Raises:
+      DataError: It is damaged or cut off, or holds no text.
+    """
+    found = False
+    try:
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictInfo) as tar:
+            while (info := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
+                if not info.isreg() or not is_candidate(info.name, option):
+                    continue
+                found = True
+                name = _shown(label, info.name)
+                if info.issparse():
+                    raise DataError(
+                        f"{name} is sparse: most of it is not in the archive", hint=_REPACK
+                    )
+                inner = tar.extractfile(info)
+                yield Member(info.name, name, guarded(inner, what=_damaged(name), hint=_FETCH))
+    except tarfile.TarError as error:
+        raise DataError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
+    if not found:
+        raise _no_text(label)
+
+
+def zip_members(stream: BinaryIO, label: str, size: int, option: FormatOption) -> Iterator[Member]:
+    """The text files of a zip, in the order of its directory.
+
+    Args:
+      stream: Can seek.
+      label: What errors call the archive.
+      size: Bytes of the archive.
+      option: The format that was asked for.
+
+    Raises:
+      DataError: It is damaged, encrypted or a bomb, or holds no text.
+    """
+    found = False
+    budget = Budget(label, lambda: size)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            for info in archive.infolist():
+                link = stat.S_ISLNK(info.external_attr >> 16)
+                if info.is_dir() or link or not is_candidate(info.filename, option):
+                    continue
+                found = True
+                name = _shown(label, info.filename)
+                if info.flag_bits & 1:
+                    raise DataError(
+                        f"{name} is encrypted",
+                        hint="decrypt the archive yourself, and pack it anew",
+                    )
+                with archive.open(info) as inner:
+                    yield Member(
+                        info.filename,
+                        name,
+                        guarded(inner, what=_damaged(name), hint=_FETCH, budget=budget),
+                    )
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
+    if not found:
+        raise _no_text(label)
+
+
+class _StrictInfo(tarfile.TarInfo):
+    """A damaged header within the archive is an error, where tarfile sees the end of it."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> Any:
+        try:
+            return super().fromtarfile(tar)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError(str(error)) from error
+
+
+_FETCH = "make or fetch the archive again"
+_REPACK = "pack it again as a plain file"
+
+
+def _damaged(label: str) -> str:
+    return f"{label}: damaged, truncated or of an unknown kind"
+
+
+def _shown(label: str, name: str) -> str:
+    return f"{label}!{''.join(c if c.isprintable() else '?' for c in name)}"
+
+
+def _no_text(label: str) -> DataError:
+    return DataError(
+        f"no text in {label}: it holds no file ending with {', '.join(ENDINGS)}",
+        hint="say what its files are with --format, or leave the archive out",
+    )

@@ -1,0 +1,176 @@
+"""Streams of bytes out of compressed files, with limits on what they may grow to."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
+
+from electra_cli.corpus.formats import HEAD_BYTES, Compression, detect_compression
+from electra_cli.errors import DataError
+
+# Text shrinks three- to tenfold; a whole file beyond the ratio was made to fill a disk. Short
+# files may be as repetitive as they like.
+MAX_RATIO = 200
+UNLIMITED_BYTES = 64 * 2**20
+MAX_BYTES = 2**40
+
+_TESTS = {"gzip": "gzip -t", "zstd": "zstd -t", "xz": "xz -t", "bzip2": "bzip2 -t"}
+
+
+class Budget:
+    """How much may come out of a compressed file or archive.
+
+    Args:
+      label: What errors call the file.
+      consumed: Tells the compressed bytes read so far.
+    """
+
+    def __init__(self, label: str, consumed: Callable[[], int]) -> None:
+        self._label = label
+        self._consumed = consumed
+        self._bytes = 0
+
+    def charge(self, amount: int) -> None:
+        """Counts bytes that came out.
+
+        Raises:
+          DataError: They are too many.
+        """
+        self._bytes += amount
+        if self._bytes > MAX_BYTES:
+            self._refuse(f"more than {MAX_BYTES:,} bytes come out of it")
+        if self._bytes > UNLIMITED_BYTES and self._bytes > MAX_RATIO * self._consumed():
+            self._refuse(
+                f"{self._bytes:,} bytes came out of {self._consumed():,}, "
+                f"more than {MAX_RATIO} times as many"
+            )
+
+    def _refuse(self, why: str) -> None:
+        raise DataError(
+            f"{self._label} looks like a decompression bomb: {why}",
+            hint="leave the file out; if you trust it, decompress it yourself",
+        )
+
+
+class _Guarded(io.RawIOBase):
+    """Reads another stream in full, charges a budget and turns its errors into ours."""
+
+    def __init__(self, inner: Any, what: str, hint: str, budget: Budget | None) -> None:
+        self._inner = inner
+        self._what = what
+        self._hint = hint
+        self._budget = budget
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        filled = 0
+        try:
+            while filled < len(view) and (data := self._inner.read(len(view) - filled)):
+                view[filled : filled + len(data)] = data
+                filled += len(data)
+        except DataError:
+            raise  # of a stream further in
+        except Exception as error:
+            # Decoders raise what they like, OSError without a number among it. A real
+            # failure of the disk has one.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            if isinstance(error, MemoryError):
+                raise
+            raise DataError(f"{self._what} ({error})", hint=self._hint) from error
+        if self._budget:
+            self._budget.charge(filled)
+        return filled
+
+
+def guarded(inner: Any, *, what: str, hint: str, budget: Budget | None = None) -> io.BufferedReader:
+    """A stream whose errors are a DataError, and that can be peeked `HEAD_BYTES` far.
+
+    Args:
+      inner: Anything with `read(n)`.
+      what: Message of the error.
+      hint: Its hint.
+      budget: Is charged with what is read.
+    """
+    return io.BufferedReader(_Guarded(inner, what, hint, budget), HEAD_BYTES)
+
+
+def uncompressed(stream: io.BufferedReader, label: str) -> io.BufferedReader:
+    """The content of a stream that may be compressed.
+
+    Args:
+      stream: At its beginning.
+      label: What errors call it.
+
+    Raises:
+      DataError: While reading: it is damaged, cut off, or grows beyond the limits.
+    """
+    compression = detect_compression(stream.peek(HEAD_BYTES))
+    if compression is None:
+        return stream
+    consumed = _Consumed(stream)
+    return guarded(
+        _decoder(compression, consumed),
+        what=f"{label}: damaged or truncated {compression}",
+        hint=f"make or fetch the file again; `{_TESTS[compression]}` tests it",
+        budget=Budget(label, lambda: consumed.bytes),
+    )
+
+
+class _Consumed(io.RawIOBase):
+    """Counts what a decoder has read."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self._inner = inner
+        self.bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._inner.read(len(buffer))
+        buffer[: len(data)] = data
+        self.bytes += len(data)
+        return len(data)
+
+
+def _decoder(compression: Compression, stream: io.RawIOBase) -> Any:
+    source = cast("BinaryIO", stream)
+    if compression == "gzip":
+        return gzip.GzipFile(fileobj=source)
+    if compression == "bzip2":
+        return bz2.BZ2File(source)
+    if compression == "xz":
+        return lzma.LZMAFile(source)
+    # Slow to import. The reader of zstandard would not notice that a file is cut off.
+    import pyarrow
+
+    return pyarrow.CompressedInputStream(source, "zstd")
+
+
+@contextmanager
+def seekable(stream: io.BufferedReader) -> Iterator[BinaryIO]:
+    """A stream for formats with an index at the end: itself if it can seek, else a copy.
+
+    The copy is an anonymous temporary file.
+
+    Raises:
+      OSError: The folder for temporary files is full.
+    """
+    if stream.seekable():
+        yield stream
+        return
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stream, copy, 2**20)
+        copy.seek(0)
+        yield cast("BinaryIO", copy)

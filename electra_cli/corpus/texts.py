@@ -1,0 +1,121 @@
+"""Documents out of plain text, Markdown and JSON lines.
+
+A document is a list of stripped, non-blank lines. In text a blank line separates documents, a
+Markdown file is one document, and of JSON each line is one, whose text's own lines are the
+document's lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+from electra_cli.corpus.faults import Document, Fault, describe_invalid_utf8
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Lines:
+    """The lines of a stream as bytes, ended by any of \\n, \\r\\n and \\r.
+
+    Args:
+      stream: At the beginning of a line.
+      at_beginning: Of the file, where a byte order mark may be.
+      limit: Bytes to read at most, a line in full; None for all.
+    """
+
+    def __init__(self, stream: BinaryIO, *, at_beginning: bool, limit: int | None) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._at_beginning = at_beginning
+        self._read = 0
+        self._taken = 0
+
+    def take_consumed(self) -> int:
+        """Bytes read since the last call."""
+        new = self._read - self._taken
+        self._taken = self._read
+        return new
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._limit is None or self._read < self._limit:
+            line = self._stream.readline()
+            if not line:
+                return
+            if self._at_beginning and not self._read:
+                self._read = len(line)
+                line = line.removeprefix(BOM)
+            else:
+                self._read += len(line)
+            if b"\r" in line:
+                yield from line.splitlines()  # bytes split at \n, \r\n and \r only
+            else:
+                yield line
+
+
+def text_documents(lines: Iterable[bytes], *, whole: bool) -> Iterator[Document | Fault]:
+    """Documents of plain text.
+
+    Args:
+      lines: As bytes.
+      whole: All lines are one document, as in Markdown.
+    """
+    document: Document = []
+    fault: Fault | None = None
+    for number, raw in enumerate(lines, start=1):
+        try:
+            line = raw.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            fault = fault or Fault("utf8", number, describe_invalid_utf8(error))
+            continue
+        if line:
+            document.append(line)
+        elif (document or fault) and not whole:
+            yield fault or document
+            document, fault = [], None
+    if document or fault:
+        yield fault or document
+
+
+def json_documents(lines: Iterable[bytes], text_field: str) -> Iterator[Document | Fault]:
+    """Documents of JSON lines; a line may have no text, then the document is empty."""
+    for number, raw in enumerate(lines, start=1):
+        if not raw.strip():
+            continue
+        try:
+            text = _text_of(json.loads(raw.decode("utf-8")), text_field)
+            text.encode("utf-8")  # a lone surrogate can be escaped in JSON, but is no text
+        except UnicodeError as error:
+            yield Fault("utf8", number, describe_invalid_utf8(error))
+        except _NoTextError as error:
+            hint = "name the field with --text-field, or leave such lines out with --on-error skip"
+            yield Fault("json", number, str(error), hint=hint)
+        except (ValueError, RecursionError) as error:
+            yield Fault("json", number, f"not valid JSON ({error})")
+        else:
+            yield split_lines(text)
+
+
+def _text_of(value: Any, text_field: str) -> str:
+    if not isinstance(value, dict):
+        raise _NoTextError(f"a JSON object is needed, this is a {type(value).__name__}")
+    if text_field not in value:
+        names = ", ".join(repr(name) for name in value) or "none"
+        raise _NoTextError(f"no field {text_field!r}; the line has: {names}")
+    text = value[text_field]
+    if not isinstance(text, str):
+        kind = type(text).__name__
+        raise _NoTextError(f"field {text_field!r} holds a {kind} where text is needed")
+    return text
+
+
+class _NoTextError(Exception):
+    """A line of valid JSON without the text."""
+
+
+def split_lines(text: str) -> Document:
+    """The stripped, non-blank lines of a text, split at \\n, \\r\\n and \\r only."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return [line for line in map(str.strip, text.split("\n")) if line]

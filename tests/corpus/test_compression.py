@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from electra_cli.corpus import compression
+from electra_cli.errors import DataError
+from tests.corpus.corpora import make_documents, read_inputs
+from tests.corpus.tables import COMPRESSORS, parquet, txt, write_tar, write_zip
+
+NAMES = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".bz2": "bzip2"}
+TEXT = txt(make_documents(3000))
+
+
+@pytest.mark.parametrize("ending", NAMES)
+@pytest.mark.parametrize("on_error", ["fail", "skip"])
+def test_a_cut_off_file_is_an_error_that_names_it(tmp_path, ending, on_error):
+    whole = COMPRESSORS[ending](TEXT)
+    path = tmp_path / f"a.txt{ending}"
+    for cut in (len(whole) - 1, len(whole) // 2, 20):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DataError, match=rf"a\.txt{ending}: damaged or truncated") as caught:
+            read_inputs(path, on_error=on_error)
+        assert NAMES[ending] in caught.value.message
+        assert f"`{NAMES[ending]} -t` tests it" in caught.value.hint
+
+
+@pytest.mark.parametrize("ending", NAMES)
+def test_damage_in_the_middle(tmp_path, ending):
+    content = bytearray(COMPRESSORS[ending](TEXT))
+    middle = len(content) // 2
+    content[middle : middle + 40] = b"\x99" * 40
+    path = tmp_path / f"a.txt{ending}"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="damaged or truncated"):
+        read_inputs(path)
+
+
+@pytest.mark.parametrize("ending", NAMES)
+def test_several_compressed_files_in_a_row_are_read_whole(tmp_path, ending):
+    path = tmp_path / f"a.txt{ending}"
+    path.write_bytes(COMPRESSORS[ending](b"one\n\n") + COMPRESSORS[ending](b"two\n"))
+    assert read_inputs(path)[0] == [["one"], ["two"]]
+
+
+def test_twice_compressed_files_are_refused(tmp_path):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(gzip.compress(b"text")))
+    with pytest.raises(DataError, match=r"a\.txt\.gz is compressed twice"):
+        read_inputs(path)
+
+
+LINES = (b"word " * 2000 + b"\n\n") * 7200  # 72 MB
+
+
+@pytest.mark.parametrize("ending", NAMES)
+def test_a_bomb_is_stopped_by_its_ratio(tmp_path, ending, monkeypatch):
+    monkeypatch.setattr(compression, "UNLIMITED_BYTES", 4 * 2**20)  # to compress less
+    path = tmp_path / f"a.txt{ending}"
+    path.write_bytes(COMPRESSORS[ending](LINES[: 5 * 2**20]))
+    with pytest.raises(DataError, match=r"a\.txt.* looks like a decompression bomb") as caught:
+        read_inputs(path)
+    assert "more than 200 times as many" in caught.value.message
+    assert caught.value.exit_code == 65
+
+
+def test_a_bomb_in_a_zip_and_in_a_tar(tmp_path):
+    # The limit holds for all members together.
+    third = LINES[: len(LINES) // 3 + 1]
+    path = write_zip(tmp_path / "a.zip", {f"{number}.txt": third for number in range(3)})
+    with pytest.raises(DataError, match=r"a\.zip looks like a decompression bomb"):
+        read_inputs(path)
+    path = write_tar(tmp_path / "a.tar", {"a.txt.gz": gzip.compress(LINES)})
+    with pytest.raises(DataError, match=r"a\.tar!a\.txt\.gz looks like a decompression bomb"):
+        read_inputs(path)
+
+
+def test_a_bomb_that_would_fill_the_folder_for_temporary_files(tmp_path):
+    path = tmp_path / "a.parquet.gz"
+    path.write_bytes(gzip.compress(parquet(["text"]) + bytes(len(LINES))))
+    with pytest.raises(DataError, match=r"a\.parquet\.gz looks like a decompression bomb"):
+        read_inputs(path)
+
+
+def test_size_has_a_limit_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(compression, "MAX_BYTES", 200_000)
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(TEXT))
+    with pytest.raises(DataError, match="more than 200,000 bytes come out of it"):
+        read_inputs(path)
+
+
+def test_short_files_may_be_as_repetitive_as_they_like(tmp_path):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"a line\n\n" * 100_000))
+    assert len(read_inputs(path)[0]) == 100_000
