@@ -12,7 +12,12 @@ import typer
 
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
-from electra_cli.cli.display import RunDisplay, print_finished, print_outlook
+from electra_cli.cli.display import (
+    RunDisplay,
+    print_finished,
+    print_initial_weights,
+    print_outlook,
+)
 from electra_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -141,10 +146,13 @@ def pretrain_command(
 
     bindings = bind_gin(gin_file or [], gin_param or [])
     if dry_run:
+        from electra_cli.training.initial import check_initial
         from electra_cli.training.strategy import build_strategy
 
         outlook = training.outlook_of(plan, build_strategy(plan.device))
         print_outlook(terminal, outlook)
+        if plan.initial is not None and plan.data is not None:  # which has the vocabulary's size
+            print_initial_weights(terminal, check_initial(plan.initial, plan.config))
         if as_json:
             emit_json(_dry_run_json(plan, outlook))
         return

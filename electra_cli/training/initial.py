@@ -89,16 +89,30 @@ def plan_initial(
     return Initial(source, networks)
 
 
-def load_initial(initial: Initial, model: ElectraModel, run: RunFolder) -> Report:
-    """Loads the weights and records in the run folder what they came from.
+def load_initial(initial: Initial, model: ElectraModel) -> Report:
+    """Loads the weights; writes nothing.
 
     Raises:
       DataError: They cannot be read, or do not fit the model.
     """
     from electra_cli.interop.weights import load_weights
 
-    report = load_weights(model, initial.source, allow_missing=initial.allow_missing)
+    return load_weights(model, initial.source, allow_missing=initial.allow_missing)
+
+
+def check_initial(initial: Initial, config: Config) -> Report:
+    """Loads the weights into a model that is not kept, for a dry run.
+
+    Raises:
+      DataError: They cannot be read, or do not fit the configuration.
+    """
+    from electra_cli.modeling.electra import ElectraModel
+
+    return load_initial(initial, ElectraModel(Architecture.of(config)))
+
+
+def record_initial(report: Report, run: RunFolder) -> None:
+    """Records in the run folder what its first weights came from."""
     record = {"format_version": _FORMAT_VERSION, **asdict(report)}
-    record["path"] = str(initial.source.path.absolute())
+    record["path"] = str(Path(report.path).absolute())
     atomic_write_text(run.init, json.dumps(record, indent=1) + "\n")
-    return report

@@ -15,7 +15,8 @@ from electra_cli.config.schema import Config, check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.manifest import Manifest, load_manifest, read_manifest
 from electra_cli.errors import ConfigError, DataError, OutputError
-from electra_cli.training.initial import Initial, plan_initial
+from electra_cli.interop.values import Report
+from electra_cli.training.initial import Initial, plan_initial, record_initial
 from electra_cli.training.run_folder import RunFolder
 from electra_cli.training.strategy import Device, parse_device
 
@@ -141,8 +142,13 @@ def _check_unchanged(old: Config, new: Config, run: RunFolder) -> None:
         )
 
 
-def create_run_folder(plan: Plan, *, bindings: str) -> None:
+def create_run_folder(plan: Plan, *, bindings: str, initialized: Report | None) -> None:
     """Writes what describes a run: configuration, gin bindings, manifest and vocabulary.
+
+    Args:
+      plan: The run.
+      bindings: The gin bindings in force.
+      initialized: What was loaded before step 1; None if nothing was.
 
     Raises:
       OutputError: The folder cannot be written.
@@ -165,6 +171,8 @@ def create_run_folder(plan: Plan, *, bindings: str) -> None:
         atomic_write_text(run.data / name, (plan.data / name).read_text(encoding="utf-8"))
     if bindings:
         atomic_write_text(run.bindings, bindings)
+    if initialized is not None:
+        record_initial(initialized, run)
     # Last: a folder with a config.yaml is a run.
     atomic_write_text(run.config, dump_yaml(plan.config))
 

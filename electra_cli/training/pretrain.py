@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -160,9 +161,9 @@ def pretrain(plan: Plan, *, bindings: str, listener: Listener, started: float) -
     start = checkpoints[-1].step if checkpoints else 0
     outlook = outlook_of(plan, strategy, start)
     listener.outlook(outlook)
-    create_run_folder(plan, bindings=bindings)
 
-    # Task, model, optimizer, data.
+    # Task, model, optimizer, data. The first weights come before the trainer, which copies them
+    # to its averages, and before the folder: with its config.yaml no hint could be followed.
     experiment = compose(
         config,
         plan.manifest,
@@ -176,14 +177,23 @@ def pretrain(plan: Plan, *, bindings: str, listener: Listener, started: float) -
     with strategy.scope():
         task = ElectraPretrainTask(experiment.task, logging_dir=str(run.path))
         model = task.build_model()
-        if plan.initial is not None:  # before the trainer copies the weights into their averages
-            listener.initialized(load_initial(plan.initial, model, run))
+        initialized = None
+        if plan.initial is not None:
+            try:
+                initialized = load_initial(plan.initial, model)
+            except DataError:
+                with suppress(OSError):  # only an empty folder, from the check that it is writable
+                    run.path.rmdir()
+                raise
+            listener.initialized(initialized)
         trainer = ElectraTrainer(
             experiment,
             task,
             model,
             task.create_optimizer(experiment.trainer.optimizer_config, experiment.runtime),
         )
+
+    create_run_folder(plan, bindings=bindings, initialized=initialized)
 
     # Checkpoints: restore the newest.
     resolver = strategy.cluster_resolver

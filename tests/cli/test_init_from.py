@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,38 @@ def test_a_discriminator_alone(pretrain: Pretrain, exported: Path, tmp_path: Pat
     assert all(name.startswith("generator") for name in record["missing"])
 
 
+def test_the_hint_of_other_sizes_can_be_followed(
+    pretrain: Pretrain, trained: Path, tmp_path: Path
+) -> None:
+    """A TensorFlow checkpoint says its sizes only once it is read: before a run folder exists."""
+    values = values_of(find_checkpoints(trained)[-1].load_model())
+    prefix = write_tf1(tmp_path / "model.ckpt", to_reference(values))
+    options = ["--init-from", prefix, "--set", "optimizer.ema_decay=0.5", "--device", "cpu:2"]
+    other = ["--set", "model.num_layers=2", "--set", "model.embedding_size=8"]
+    for more in ([], ["--dry-run"]):
+        result = pretrain(*options, *other, *more)
+        result.failed(65, "model.num_layers 1 there, 2 here", "--set model.num_layers=1")
+        assert not (tmp_path / "run").exists()
+    hint = re.findall(r"--set (model\.\S+=\d+)", " ".join(result.stderr.split()))
+    assert set(hint) == {"model.num_layers=1", "model.embedding_size=24"}
+    follow = [*options, *other, *(part for value in hint for part in ("--set", value))]
+    dry = pretrain(*follow, "--dry-run")
+    assert dry.code == 0, dry.stderr
+    assert "Weights from" in dry.stderr
+    assert not (tmp_path / "run").exists()
+    result = pretrain(*follow)
+    assert result.code == 0, result.stderr
+    run = RunFolder(tmp_path / "run")
+    assert json.loads(run.init.read_text())["path"] == str(prefix)
+    # Checkpoint 0 holds the loaded weights, and the averages begin from them.
+    first = run.all_checkpoints()[0]
+    assert first.step == 0
+    assert_same(values_of(first.load_model()), values)
+    stored = tf.train.load_checkpoint(str(first.prefix))
+    words = stored.get_tensor("model/embeddings/words/.ATTRIBUTES/VARIABLE_VALUE")
+    np.testing.assert_array_equal(words, values["electra/embeddings/word_embeddings"])
+
+
 def test_a_checkpoint_without_generator(pretrain: Pretrain, trained: Path, tmp_path: Path) -> None:
     """What a TensorFlow checkpoint lacks is seen only once it is read."""
     values = to_reference(values_of(find_checkpoints(trained)[-1].load_model()))
@@ -112,7 +145,7 @@ def test_a_checkpoint_without_generator(pretrain: Pretrain, trained: Path, tmp_p
     result = pretrain("--init-from", prefix)
     result.failed(65, "model.ckpt has no generator", "--init-allow-missing generator")
     assert "no vocab.txt beside" in result.stderr
-    assert not RunFolder(tmp_path / "run").all_checkpoints()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_start_that_was_cut_short_is_not_forgotten(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +199,17 @@ def test_labels_of_64_bits(parts: Any) -> None:
 def test_registered_as_an_experiment() -> None:
     params = exp_factory.get_exp_config("electra_cli/pretrain")
     assert task_factory.get_task_cls(type(params.task)) is ElectraPretrainTask
+
+
+def test_the_sample_of_the_guide() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guide" / "model-garden.md"
+    blocks = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    (sample,) = (block for block in blocks if "exp_factory" in block)
+    code = f"{sample}\nprint(params.trainer.optimizer_config.as_dict())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    chosen = ast.literal_eval(done.stdout)
+    assert chosen["optimizer"]["electra_adamw"]["weight_decay"] == 0.02
+    assert chosen["learning_rate"]["electra"]["steps"] == 5000
 
 
 @pytest.fixture(scope="module")
