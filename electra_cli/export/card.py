@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from electra_cli.export.source import Source, held_out_metrics
 
 _HUB_FRONT_MATTER = """\
@@ -118,7 +120,7 @@ def _card(source: Source, *, title: str, use: str, load: str, network: str) -> s
     facts = [
         ("network", f"{config.model.num_layers} layers, {network}"),
         *_training(source),
-        ("vocabulary", f"{config.model.vocab_size:,} word pieces"),
+        ("vocabulary", f"{config.model.vocab_size:,} word pieces{_fingerprint(source)}"),
     ]
     if source.vocab is not None:
         facts += [
@@ -136,9 +138,16 @@ def _card(source: Source, *, title: str, use: str, load: str, network: str) -> s
             _table("metric", "value", [(name, f"{value:.4f}") for name, value in metrics.items()])
             if metrics
             else "Not known: this checkpoint was not evaluated during training."
+            if source.checkpoint
+            else "Not known: these weights were converted."
         ),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _fingerprint(source: Source) -> str:
+    """Which vocabulary a run of ours was trained with."""
+    return f", SHA-256 {source.manifest.vocab.sha256[:12]}…" if source.manifest else ""
 
 
 def _training(source: Source) -> list[tuple[str, str]]:
@@ -147,7 +156,9 @@ def _training(source: Source) -> list[tuple[str, str]]:
         return [("converted from", source.path.name)]
     config, manifest = source.config, source.manifest
     counts = manifest.counts
+    name = Path(config.data.path).name if config.data.path else ""
     return [
+        *([("data", name.replace("|", "\\|"))] if name else []),
         ("steps", f"{source.checkpoint.step:,} of batch size {config.train.batch_size:,}"),
         ("sequence length in training", f"{config.data.sequence_length:,}"),
         ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.config.schema import Config
-from electra_cli.errors import IOFailedError
 from electra_cli.export.card import reference_card
 from electra_cli.export.source import Source
 from electra_cli.interop.reference import to_reference
@@ -24,21 +23,17 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     """Writes model.ckpt, its sizes in config.json, and vocab.txt into an existing folder.
 
     Raises:
-      IOFailedError: The disk is full, for example.
+      tf.errors.OpError: The disk is full, for example; also OSError.
     """
     values: dict[str, np.ndarray] = dict(to_reference(values_of(model)))
     step = source.checkpoint.step if source.checkpoint else 0
     values["global_step"] = np.array(step, np.int64)
-    try:
-        tf.raw_ops.SaveV2(
-            prefix=str(folder / PREFIX),
-            tensor_names=list(values),
-            shape_and_slices=[""] * len(values),
-            tensors=list(values.values()),
-        )
-    except tf.errors.OpError as error:
-        reason = str(error).splitlines()[0]
-        raise IOFailedError(f"the checkpoint cannot be written: {reason}") from error
+    tf.raw_ops.SaveV2(
+        prefix=str(folder / PREFIX),
+        tensor_names=list(values),
+        shape_and_slices=[""] * len(values),
+        tensors=list(values.values()),
+    )
     # The state file by which the reference finds a folder's checkpoint.
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{PREFIX}"\n', encoding="utf-8")
     text = json.dumps(reference_config(source.config), indent=2)

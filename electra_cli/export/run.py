@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, DataError, OutputError
+from electra_cli.errors import ConfigError, DataError, IOFailedError, OutputError
 from electra_cli.export.foreign import open_foreign
 from electra_cli.export.source import Source, open_source
 from electra_cli.training.run_folder import find_checkpoints
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 FORMATS = ("huggingface", "saved-model", "onnx", "reference")
 HUGGINGFACE, SAVED_MODEL, ONNX, REFERENCE = FORMATS
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _ONNX_PACKAGES = ("onnx", "onnxruntime")  # of the extra
 
 
@@ -85,6 +87,9 @@ def export(
             f"format {format} needs {' and '.join(missing)}, which this Python does not have",
             hint="pip install 'electra-cli[onnx]'",
         )
+    folder = checkpoint.absolute()
+    if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file():
+        checkpoint = folder.parent  # a run means its newest checkpoint, however it is named
     if _is_ours(checkpoint):
         if (reference_config, vocab, lowercase) != (None, None, None):
             raise ConfigError(
@@ -108,7 +113,7 @@ def export(
     with _all_or_nothing(output) as folder:
         on_progress(f"loading {source.path}")
         prepare_tensorflow()
-        parity = _write_and_check(source, format, folder, on_progress)
+        parity = _write_and_check(source, format, folder, output, on_progress)
         files = sorted(
             str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
         )
@@ -124,14 +129,42 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write_and_check(
-    source: Source, format: str, folder: Path, on_progress: Callable[[str], None]
+    source: Source,
+    format: str,
+    folder: Path,
+    output: Path,
+    on_progress: Callable[[str], None],
 ) -> Parity:
     writer, check = _writer_and_check(format)
     model = source.load_model()
     on_progress(f"writing {format}")
-    writer(model, source, folder)
+    with _failures_name(output):
+        writer(model, source, folder)
     on_progress("reading it back and comparing it with the model")
     return check(model, source, folder)
+
+
+@contextmanager
+def _failures_name(output: Path) -> Iterator[None]:
+    """Makes the errors of writing say what could not be written, not which temporary file."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(output)) from error
+    except tf.errors.OpError as error:
+        full = any(os.strerror(number) in str(error) for number in _FULL)
+        if isinstance(error, tf.errors.ResourceExhaustedError) and not full:
+            raise  # of memory
+        # "{{function_node …}} FILE; REASON [Op:…]", of which only the reason is for people.
+        first = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:\w*\]", "", str(error).splitlines()[0])
+        raise IOFailedError(
+            f"cannot write {output}: {first.rpartition('; ')[2]}",
+            hint="free some space and run the same command again" if full else "",
+        ) from error
 
 
 def _writer_and_check(
@@ -154,6 +187,11 @@ def _writer_and_check(
 def _all_or_nothing(output: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `output` that becomes it if the block ends well."""
     final = output.resolve()
+    if os.path.ismount(final):
+        raise OutputError(
+            f"output {output} is a mount point, which cannot appear at once and complete",
+            hint=f"--output {output / 'NAME'}",
+        )
     if final.exists() and (not final.is_dir() or any(final.iterdir())):
         raise OutputError(
             f"output {output} exists{' and is not empty' if final.is_dir() else ', and is a file'}",

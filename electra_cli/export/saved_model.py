@@ -9,7 +9,6 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from electra_cli.errors import IOFailedError
 from electra_cli.export.card import saved_model_card
 from electra_cli.export.in_graph_tokenizer import InGraphTokenizer
 from electra_cli.export.source import Source
@@ -79,17 +78,13 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     """Writes the SavedModel and its card into an existing folder.
 
     Raises:
-      IOFailedError: The disk is full, for example.
+      tf.errors.OpError: The disk is full, for example; also OSError.
     """
     served = _serve(model, source)
     signatures = {"serving_default": served.from_ids}
     if isinstance(served, ServedText):
         signatures["text"] = served.from_text
-    try:
-        tf.saved_model.save(served, str(folder), signatures=signatures)
-    except tf.errors.OpError as error:
-        reason = str(error).splitlines()[0]
-        raise IOFailedError(f"the SavedModel cannot be written: {reason}") from error
+    tf.saved_model.save(served, str(folder), signatures=signatures)
     (folder / "README.md").write_text(saved_model_card(source), encoding="utf-8")
 
 

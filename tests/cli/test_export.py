@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
+import tensorflow as tf
 
+from electra_cli.corpus.manifest import read_manifest
+from electra_cli.export.run import FORMATS
 from tests.conftest import Electra
 from tests.export.runs import write_run
 
@@ -109,3 +117,71 @@ def test_a_trained_run(electra: Electra, trained: Path, tmp_path: Path) -> None:
     card = (output / "discriminator" / "README.md").read_text(encoding="utf-8")
     assert "12 of batch size 8" in card
     assert "| disc_auc | 0." in card
+    assert "| data | data |" in card
+    assert f"SHA-256 {read_manifest(trained / 'data').vocab.sha256[:12]}…" in card
+
+
+def test_the_folder_of_checkpoints_means_the_run(
+    electra: Electra, run_folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    result = electra(
+        "export", run_folder / "checkpoints", "--format", "huggingface", "--output", output
+    )
+    assert result.code == 0, result.stderr
+    assert "inferred" not in result.stderr
+    assert "7 of batch size" in (output / "discriminator" / "README.md").read_text("utf-8")
+
+
+def test_a_mount_point_as_output(
+    electra: Electra, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "disk"
+    output.mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == output)
+    result = electra("export", run_folder, "--format", "reference", "--output", output, "--json")
+    result.failed(73, "is a mount point", f"--output {output}/NAME")
+    assert "loading" not in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["disk"]
+
+
+def _raising(error: Exception) -> Callable[..., NoReturn]:
+    def fail(*arguments: Any, **options: Any) -> NoReturn:
+        raise error
+
+    return fail
+
+
+@contextmanager
+def _full_disk(folder: Path) -> Iterator[None]:
+    """A disk of 120 kB: mounted for root; for others the functions that write to it fail."""
+    if os.geteuid() != 0:
+        text = f"{{{{function_node f}}}} {folder}/part; No space left on device [Op:SaveV2]"
+        full = _raising(tf.errors.ResourceExhaustedError(None, None, text))
+        with pytest.MonkeyPatch.context() as patch:
+            space = OSError(errno.ENOSPC, "No space left on device")
+            patch.setattr(Path, "write_bytes", _raising(space))
+            patch.setattr(tf.saved_model, "save", full)
+            patch.setattr(tf.raw_ops, "SaveV2", full)
+            yield
+        return
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120k", "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_full_disk(electra: Electra, run_folder: Path, tmp_path: Path, format: str) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    output = disk / "out"
+    with _full_disk(disk):
+        result = electra("export", run_folder, "--format", format, "--output", output, "--json")
+        assert list(disk.iterdir()) == []
+    result.failed(74, "No space left on device", "free some space and run the same command again")
+    message = result.json["error"]["message"]
+    assert str(output) in message
+    assert "function_node" not in message
+    assert ".tmp-" not in message

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from electra_cli.errors import ConfigError, DataError, ElectraError, InputMissingError
 from electra_cli.export import reference_layout
@@ -207,3 +209,177 @@ def test_renaming_gives_the_tensors_of_the_exporter(model: ElectraModel, source:
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def hugging_face(one_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("exports") / "huggingface"
+    export(checkpoint=one_run, format="huggingface", output=output)
+    return output
+
+
+@pytest.mark.parametrize("change", ["more", "other embeddings", "untied"])
+def test_weights_without_a_place_fail_the_export(
+    hugging_face: Path, tmp_path: Path, change: str
+) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(hugging_face, folder)
+    file = folder / "generator" / "model.safetensors"
+    values = load_file(file)
+    words = values["electra.embeddings.word_embeddings.weight"]
+    name = {
+        "more": "electra.pooler.dense.weight",
+        "other embeddings": "electra.embeddings.word_embeddings.weight",
+        "untied": "generator_lm_head.weight",
+    }[change]
+    save_file(values | {name: words + 1}, file)
+    with pytest.raises(DataError, match=f"have no place in the model: generator/{name}"):
+        export(checkpoint=folder, format="reference", output=tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["changed"]
+
+
+def test_buffers_and_a_tied_decoder_are_no_weights(hugging_face: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "more"
+    shutil.copytree(hugging_face, folder)
+    file = folder / "generator" / "model.safetensors"
+    values = load_file(file)
+    words = values["electra.embeddings.word_embeddings.weight"]
+    more = {
+        "generator_lm_head.weight": words.copy(),
+        "electra.embeddings.position_ids": np.arange(24)[None],
+        "electra.other.position_ids": np.arange(24)[None],
+    }
+    save_file(values | more, file)
+    export(checkpoint=folder, format="huggingface", output=tmp_path / "out")
+    assert_same_tensors(hugging_face, tmp_path / "out")
+
+
+def fails_with_config(
+    reference: Exported, tmp_path: Path, network: str | None, changes: dict[str, Any]
+) -> DataError:
+    file = tmp_path / "sizes.json"
+    record = json.loads((reference.output / "config.json").read_text())
+    (record if network is None else record[network]).update(changes)
+    file.write_text(json.dumps(record))
+    with pytest.raises(DataError, match=r"sizes\.json") as caught:
+        export(
+            checkpoint=reference.output,
+            format="onnx",
+            output=tmp_path / "out",
+            reference_config=file,
+        )
+    assert "--set" not in caught.value.hint
+    assert "--init" not in caught.value.hint
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [("num_attention_heads", 2), ("num_hidden_layers", 3), ("intermediate_size", 60)],
+)
+def test_a_generator_that_is_not_ours(
+    reference: Exported, tmp_path: Path, key: str, size: int
+) -> None:
+    error = fails_with_config(reference, tmp_path, "generator", {key: size})
+    assert f"{size} there" in error.message
+    assert "four times" in error.hint
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_another_activation(reference: Exported, tmp_path: Path, network: str) -> None:
+    error = fails_with_config(reference, tmp_path, network, {"hidden_act": "relu"})
+    assert f"hidden_act of the {network} is 'relu'" in error.message
+
+
+@pytest.mark.parametrize("value", ["32", 32.0, True, 0, -1, None])
+@pytest.mark.parametrize(
+    ("network", "key"),
+    [("discriminator", "hidden_size"), ("discriminator", "vocab_size"), (None, "embedding_size")],
+)
+def test_sizes_are_integers(
+    reference: Exported, tmp_path: Path, network: str | None, key: str, value: Any
+) -> None:
+    error = fails_with_config(reference, tmp_path, network, {key: value})
+    assert key in error.message
+    assert repr(value) in error.message
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("num_attention_heads", 5, "is not divisible by"),
+        ("vocab_size", 5, "model.vocab_size is 5"),
+        ("max_position_embeddings", 7, "data.sequence_length is 7"),
+    ],
+)
+def test_sizes_that_no_model_has(
+    reference: Exported, tmp_path: Path, key: str, value: int, words: str
+) -> None:
+    assert words in fails_with_config(reference, tmp_path, "discriminator", {key: value}).message
+
+
+def test_other_sizes_than_the_weights(reference: Exported, tmp_path: Path) -> None:
+    """Found only when the weights are read; the options that pretraining has do not help here."""
+    file = tmp_path / "sizes.json"
+    record = json.loads((reference.output / "config.json").read_text())
+    record["embedding_size"] = 48
+    file.write_text(json.dumps(record))
+    with pytest.raises(DataError, match="embedding_size 24 there, 48 here") as caught:
+        export(
+            checkpoint=reference.output,
+            format="onnx",
+            output=tmp_path / "out",
+            reference_config=file,
+        )
+    assert "--reference-config" in caught.value.hint
+    assert "--set" not in caught.value.hint
+
+
+def test_heads_that_are_known_are_not_inferred(
+    one_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside RUN/checkpoints the folder of the run is in no path."""
+    monkeypatch.chdir(one_run / "checkpoints")
+    for index, path in enumerate((Path("ckpt-7"), Path(), Path("../checkpoints"))):
+        output = tmp_path / str(index)
+        export(checkpoint=path, format="huggingface", output=output)
+        record = json.loads((output / "discriminator" / "config.json").read_text())
+        assert record["num_attention_heads"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "cannot be read"),
+        ("[1]", "is no JSON object"),
+        ('{"do_lower_case": "no"}', "do_lower_case is 'no'"),
+        ('{"do_lower_case": null}', "do_lower_case is None"),
+        ('{"do_lower_case": 1}', "do_lower_case is 1"),
+        ('{"strip_accents": 0}', "strip_accents is 0"),
+    ],
+)
+def test_a_damaged_tokenizer_config(
+    hugging_face: Path, tmp_path: Path, text: str, words: str
+) -> None:
+    folder = tmp_path / "damaged"
+    shutil.copytree(hugging_face, folder)
+    (folder / "discriminator" / "tokenizer_config.json").write_text(text)
+    with pytest.raises(DataError, match=rf"tokenizer_config\.json:? {words}"):
+        export(checkpoint=folder, format="onnx", output=tmp_path / "out")
+
+
+def test_accents_go_with_case_where_they_are_null(hugging_face: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "null"
+    shutil.copytree(hugging_face, folder)
+    file = folder / "discriminator" / "tokenizer_config.json"
+    file.write_text('{"do_lower_case": false, "strip_accents": null}')
+    export(checkpoint=folder, format="huggingface", output=tmp_path / "out")
+    record = json.loads((tmp_path / "out/discriminator/tokenizer_config.json").read_text())
+    assert (record["do_lower_case"], record["strip_accents"]) == (False, False)
+
+
+def test_a_card_of_converted_weights(hugging_face: Path, tmp_path: Path) -> None:
+    export(checkpoint=hugging_face, format="reference", output=tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "Not known: these weights were converted." in card
+    assert "evaluated" not in card
