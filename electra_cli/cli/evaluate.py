@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -95,16 +97,19 @@ def _limits(texts: Sequence[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         if name not in ALL_METRICS:
+            near = difflib.get_close_matches(name, ALL_METRICS, n=1)
             raise ConfigError(
                 f"--fail-under {text!r}: unknown metric {name!r}",
-                hint=f"one of {', '.join(METRICS)}",
+                hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(METRICS)}",
             )
         try:
             limits[name] = float(value)
-        except ValueError as error:
+        except ValueError:
+            limits[name] = math.nan
+        if math.isnan(limits[name]):
             raise ConfigError(
                 f"--fail-under {text!r}: {value!r} is no number", hint="--fail-under disc_auc=0.8"
-            ) from error
+            )
     return limits
 
 

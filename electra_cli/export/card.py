@@ -20,11 +20,12 @@ tags:
 
 def discriminator_card(source: Source) -> str:
     """The card of Hugging Face's discriminator/ folder."""
+    beside = "; to fill masks, take `generator/`, which was trained beside it"
     return _HUB_FRONT_MATTER.format(task="feature-extraction") + _card(
         source,
         title="ELECTRA discriminator",
         use="The discriminator of an ELECTRA that was pretrained by replaced token detection. "
-        "**Fine-tune this model**; to fill masks, take `generator/`, which was trained beside it.",
+        f"**Fine-tune this model**{beside if source.has_generator else ''}.",
         load="from transformers import AutoModelForPreTraining, AutoTokenizer\n"
         'tokenizer = AutoTokenizer.from_pretrained("discriminator")\n'
         'model = AutoModelForPreTraining.from_pretrained("discriminator")  # logit > 0: replaced',
@@ -104,9 +105,9 @@ def reference_card(source: Source) -> str:
     return _card(
         source,
         title="ELECTRA, checkpoint of google-research/electra",
-        use="Generator and discriminator of an ELECTRA in `model.ckpt`, under the names of "
-        "google-research/electra, without the optimizer's slots. Fine-tune the discriminator, "
-        "the variables below `electra/`. `config.json` holds the sizes of both.",
+        use=f"The {' and the '.join(source.networks)} of an ELECTRA in `model.ckpt`, under the "
+        "names of google-research/electra, without the optimizer's slots. Fine-tune the "
+        "discriminator, the variables below `electra/`. `config.json` holds the sizes.",
         load="import tensorflow as tf\n"
         'reader = tf.train.load_checkpoint("FOLDER/model.ckpt")\n'
         'reader.get_tensor("electra/embeddings/word_embeddings")',

@@ -1,4 +1,4 @@
-"""Two folders for Hugging Face transformers: the discriminator and the generator."""
+"""Folders for Hugging Face transformers: the discriminator and the generator."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def network_tensors(model: ElectraModel, source: Source) -> dict[str, layout.Ten
 
 
 def write(model: ElectraModel, source: Source, folder: Path) -> None:
-    """Writes `discriminator/` and `generator/` into an existing folder.
+    """Writes `discriminator/` and, if there is one, `generator/` into an existing folder.
 
     Raises:
       TrainingError: A variable has no place in Hugging Face's layout.
@@ -34,10 +34,13 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     """
     pad = source.special_ids.pad
     tensors = network_tensors(model, source)
-    for name, config, card in (
-        (DISCRIMINATOR, layout.discriminator_config(source.config, pad_id=pad), discriminator_card),
-        (GENERATOR, layout.generator_config(source.config, pad_id=pad), generator_card),
-    ):
+    parts = {
+        DISCRIMINATOR: (layout.discriminator_config, discriminator_card),
+        GENERATOR: (layout.generator_config, generator_card),
+    }
+    for name in source.networks:
+        config_of, card = parts[name]
+        config = config_of(source.config, pad_id=pad)
         part = folder / name
         part.mkdir()
         # Not save_file, whose files nobody but their owner may read.

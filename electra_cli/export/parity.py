@@ -45,13 +45,13 @@ class Parity:
 
 
 def check_huggingface(model: ElectraModel, source: Source, folder: Path) -> Parity:
-    """Reads `discriminator/` and `generator/` back and compares their logits with the model's.
+    """Reads the folders of the networks back and compares their logits with the model's.
 
     Raises:
       TrainingError: They differ by more than the bound, or do not fit each other.
     """
     batch = make_batch(source)
-    ours = _own_logits(model, batch)
+    ours = _own_logits(model, batch, source)
     method = "transformers" if _has_transformers() else "numpy"
     logits_of = _transformers_logits if method == "transformers" else _numpy_logits_of_files
     theirs = {name: logits_of(folder / name, name, batch) for name in ours}
@@ -83,7 +83,7 @@ def check_saved_model(model: ElectraModel, source: Source, folder: Path) -> Pari
 
 
 def check_reference(model: ElectraModel, source: Source, folder: Path) -> Parity:
-    """Reads a checkpoint of the reference back and compares both networks by NumPy.
+    """Reads a checkpoint of the reference back and compares its networks by NumPy.
 
     Raises:
       TrainingError: They differ by more than the bound, or a variable is missing.
@@ -96,20 +96,23 @@ def check_reference(model: ElectraModel, source: Source, folder: Path) -> Parity
         DISCRIMINATOR: discriminator_config(source.config, pad_id=pad),
         GENERATOR: generator_config(source.config, pad_id=pad),
     }
-    ours = _own_logits(model, batch)
+    ours = _own_logits(model, batch, source)
     theirs = {
-        name: _numpy_logits(config, reference_layout.network_tensors(arrays, name), name, batch)
-        for name, config in configs.items()
+        name: _numpy_logits(
+            configs[name], reference_layout.network_tensors(arrays, name), name, batch
+        )
+        for name in ours
     }
-    return compare("numpy", [(name, ours[name], theirs[name]) for name in configs])
+    return compare("numpy", [(name, ours[name], theirs[name]) for name in ours])
 
 
-def _own_logits(model: ElectraModel, batch: Batch) -> dict[str, Floats]:
+def _own_logits(model: ElectraModel, batch: Batch, source: Source) -> dict[str, Floats]:
     features = batch.features()
-    return {
+    logits = {
         DISCRIMINATOR: model.discriminate(features["masked_input_ids"], features)[0].numpy(),
         GENERATOR: model.generate(features).numpy(),
     }
+    return {name: logits[name] for name in source.networks}
 
 
 def _serve(signatures: Mapping[str, Any], batch: Batch) -> Floats:

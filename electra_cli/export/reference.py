@@ -25,7 +25,11 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     Raises:
       tf.errors.OpError: The disk is full, for example; also OSError.
     """
-    values: dict[str, np.ndarray] = dict(to_reference(values_of(model)))
+    values: dict[str, np.ndarray] = {
+        name: array
+        for name, array in to_reference(values_of(model)).items()
+        if source.has_generator or not name.startswith("generator")
+    }
     step = source.checkpoint.step if source.checkpoint else 0
     values["global_step"] = np.array(step, np.int64)
     tf.raw_ops.SaveV2(
@@ -36,11 +40,16 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     )
     # The state file by which the reference finds a folder's checkpoint.
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{PREFIX}"\n', encoding="utf-8")
-    text = json.dumps(reference_config(source.config), indent=2)
+    config = reference_config(source.config)
+    text = json.dumps({k: v for k, v in config.items() if k not in _without(source)}, indent=2)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     if source.vocab is not None:
         shutil.copyfile(source.vocab, folder / "vocab.txt")
     (folder / "README.md").write_text(reference_card(source), encoding="utf-8")
+
+
+def _without(source: Source) -> set[str]:
+    return {"discriminator", "generator"} - set(source.networks)
 
 
 def reference_config(config: Config) -> dict[str, object]:

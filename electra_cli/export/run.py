@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, DataError, IOFailedError, OutputError
+from electra_cli.errors import ConfigError, IOFailedError, OutputError
 from electra_cli.export.foreign import open_foreign
 from electra_cli.export.source import Source, open_source
 from electra_cli.training.run_folder import find_checkpoints
@@ -106,10 +106,7 @@ def export(
             on_progress=on_progress,
         )
     if not source.has_generator and format in (HUGGINGFACE, REFERENCE):
-        raise DataError(
-            f"{checkpoint} has no generator, and the format {format} holds both networks",
-            hint=f"--format {SAVED_MODEL} or {ONNX}, which are made of the discriminator alone",
-        )
+        on_progress("there is no generator: only the discriminator is written")
     with _all_or_nothing(output) as folder:
         on_progress(f"loading {source.path}")
         prepare_tensorflow()

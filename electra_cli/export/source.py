@@ -45,6 +45,11 @@ class Source:
     checkpoint: Checkpoint | None = None
     manifest: Manifest | None = None
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """What there is to write: the discriminator, and the generator if the source has one."""
+        return ("discriminator", "generator") if self.has_generator else ("discriminator",)
+
 
 def open_source(checkpoint: Checkpoint) -> Source:
     """Reads what lies beside a checkpoint of ours; TensorFlow is not imported.

@@ -73,7 +73,9 @@ def test_fail_under(electra: Electra, trained: Path) -> None:
     [
         (["nowhere"], 66, ["nowhere"]),
         (["nowhere", "--fail-under", "auc=0.5"], 2, ["auc", "disc_auc"]),
+        (["nowhere", "--fail-under", "disc_ac=0.5"], 2, ["disc_ac", "did you mean disc_auc?"]),
         (["nowhere", "--fail-under", "disc_auc=high"], 2, ["high"]),
+        (["nowhere", "--fail-under", "disc_auc=nan"], 2, ["nan", "is no number"]),
         (["nowhere", "--device", "abacus"], 2, ["abacus"]),
     ],
 )

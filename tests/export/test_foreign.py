@@ -145,11 +145,25 @@ def test_casing_of_a_foreign_vocabulary(reference: Exported, tmp_path: Path) -> 
 def test_a_discriminator_alone(one_run: Path, tmp_path: Path) -> None:
     export(checkpoint=one_run, format="huggingface", output=tmp_path / "both")
     alone = tmp_path / "both" / "discriminator"
-    for format in ("saved-model", "onnx"):
+    for format in ("saved-model", "onnx", "reference"):
         assert export(checkpoint=alone, format=format, output=tmp_path / format).files
-    for format in ("huggingface", "reference"):
-        with pytest.raises(DataError, match="has no generator"):
-            export(checkpoint=alone, format=format, output=tmp_path / format)
+    reader = tf.train.load_checkpoint(str(tmp_path / "reference"))
+    assert not [n for n in reader.get_variable_to_shape_map() if n.startswith("generator")]
+    told = []
+    export(
+        checkpoint=tmp_path / "reference",
+        format="huggingface",
+        output=tmp_path / "again",
+        reference_config=tmp_path / "reference" / "config.json",
+        on_progress=told.append,
+    )
+    assert "there is no generator: only the discriminator is written" in told
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["discriminator"]
+    again = load_file(tmp_path / "again" / "discriminator" / "model.safetensors")
+    for name, value in load_file(alone / "model.safetensors").items():
+        np.testing.assert_array_equal(again[name], value, err_msg=name)
+    card = (tmp_path / "again" / "discriminator" / "README.md").read_text()
+    assert "generator/" not in card
     with pytest.raises(DataError, match="has no discriminator"):
         export(checkpoint=tmp_path / "both/generator", format="onnx", output=tmp_path / "no")
     assert not (tmp_path / "no").exists()
