@@ -93,6 +93,7 @@ def zip_members(stream: BinaryIO, label: str, size: int, option: FormatOption) -
                         name,
                         guarded(inner, what=_damaged(name), hint=_FETCH, budget=budget),
                     )
+    # The second is what zipfile raises for a compression method that it cannot undo.
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
     if not found:
