@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from electra_cli.corpus.manifest import Manifest, TokenizerOptions, VocabularyFile, write_manifest
+from electra_cli.corpus.output import slice_name
 from electra_cli.corpus.shards import Shard, Split, ids_dtype
-from electra_cli.corpus.slices import Counts, shard_name
+from electra_cli.corpus.slices import Counts
 from electra_cli.corpus.vocabulary import (
     SPECIAL_TOKENS,
     special_ids,
@@ -71,7 +72,7 @@ def _shard(
     ids[:, 0] = special.cls
     ids[np.arange(rows), rng.integers(2, length - 2, rows)] = special.sep
     ids[:, -1] = special.sep
-    path = folder / shard_name(split, index)
+    path = folder / f"{split}-{slice_name(index)}.npy"
     np.save(path, ids)
     return Shard(
         file=path.name,
