@@ -103,11 +103,11 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The corpus prepared in rows of 32 with 600 word pieces."""
-    from electra_cli.corpus.pipeline import prepare_data
+    from tests.prepared import prepare
 
     folder = tmp_path_factory.mktemp("prepared") / "data"
-    prepare_data(
-        inputs=[corpus],
+    prepare(
+        inputs=corpus,
         output=folder,
         vocab_size=600,
         sequence_length=32,

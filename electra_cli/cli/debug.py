@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.errors import InputMissingError
 
 if TYPE_CHECKING:
+    from electra_cli.config.schema import Masking
     from electra_cli.corpus.inspect import Figures
     from electra_cli.corpus.manifest import Manifest
     from electra_cli.corpus.verify import Verified
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 debug_app = typer.Typer(no_args_is_help=True, help="Look into what other commands have written.")
 
 _BARS, _BAR_WIDTH = 16, 32
+_UNKNOWN_WORDS = 20
 
 
 # fmt: off
@@ -31,6 +33,8 @@ def data_command(
     examples: Annotated[int, typer.Option(
         "--examples", min=0, help="Training rows to show, as they are and masked; 0 starts no "
         "TensorFlow.")] = 3,
+    masking: Annotated[Literal["token", "whole-word", "span"], typer.Option(
+        "--masking", help="How these are masked: see objective.masking.")] = "token",
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -53,7 +57,8 @@ def data_command(
         figures = inspect_data(manifest, on_progress=bar.update)
     _print_figures(terminal, manifest, figures)
     print_lengths(terminal, figures.lengths)
-    shown = _examples(manifest, examples) if examples else []
+    _print_unknown_words(terminal, manifest.unknown_words)
+    shown = _examples(manifest, examples, masking) if examples else []
     for example in shown:
         terminal.note(f"training row {example['example_index']:,}\n  {example['text']}")
         terminal.note(f"masked\n  {example['masked']}")
@@ -79,7 +84,7 @@ def _verify(folder: Path, terminal: Terminal) -> Verified:
     return verified
 
 
-def _examples(manifest: Manifest, count: int) -> list[dict[str, Any]]:
+def _examples(manifest: Manifest, count: int, masking: Masking) -> list[dict[str, Any]]:
     from electra_cli.corpus.inspect import decode
     from electra_cli.corpus.vocabulary import load_vocabulary
     from electra_cli.environment import prepare_tensorflow
@@ -94,7 +99,7 @@ def _examples(manifest: Manifest, count: int) -> list[dict[str, Any]]:
             "text": decode(row.ids, tokens),
             "masked": decode(row.masked_ids, tokens),
         }
-        for row in preview_rows(manifest, count)
+        for row in preview_rows(manifest, count, masking=masking)
     ]
 
 
@@ -125,6 +130,12 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
         f"pieces, {len(manifest.shards):,} shards"
     )
     terminal.table(title, ("figure", "manifest", "in the rows"), rows)
+
+
+def _print_unknown_words(terminal: Terminal, words: dict[str, int]) -> None:
+    rows = [(word, f"{count:,}") for word, count in list(words.items())[:_UNKNOWN_WORDS]]
+    if rows:
+        terminal.table("Most frequent words with [UNK]", ("word", "times"), rows)
 
 
 def print_lengths(terminal: Terminal, lengths: list[int]) -> None:
@@ -178,6 +189,7 @@ def _json(
         ],
         "duplicates": figures.duplicates,
         "validation_in_train": figures.validation_in_train,
+        "unknown_words": list(manifest.unknown_words.items()),
         "examples": shown,
         "verified_files": verified and verified.files,
         "verified_bytes": verified and verified.bytes,

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.corpus.formats import FormatOption
+from electra_cli.corpus.packing import Packing
+from electra_cli.corpus.schedule import Engine, Schedule
 from electra_cli.errors import ConfigError
 
 if TYPE_CHECKING:
-    from electra_cli.corpus.pipeline import PreparedData
+    from electra_cli.corpus.pipeline import PreparedData, StageDone
 
 DEFAULT_VOCAB_SIZE = 30522
+DEFAULT_MAX_DOCUMENT_BYTES = 4 * 2**20
+
+_CLEANING = "Cleaning and duplicates"
+_VOCABULARY = "Vocabulary"
+_EXAMPLES = "Examples"
+_CASING_DEFAULT = "yes, or as the folder of --vocab says"
+_WORK = "Who does the work (changes no byte of the result)"
 
 
 # fmt: off
@@ -28,26 +37,6 @@ def prepare_data_command(
     output: Annotated[Path, typer.Option(
         "--output", metavar="DIR", show_default=False, help="Folder to write; it must be new or "
         "empty, or hold the unfinished output of the same command.")],
-    vocab_size: Annotated[int | None, typer.Option(
-        "--vocab-size", show_default=str(DEFAULT_VOCAB_SIZE),
-        help="Word pieces of the vocabulary to train.")] = None,
-    vocab: Annotated[Path | None, typer.Option(
-        "--vocab", metavar="FILE", show_default="train one",
-        help="Use this vocabulary, one word piece a line.")] = None,
-    lowercase: Annotated[bool, typer.Option(
-        "--lowercase/--no-lowercase", help="Lower-case the text.")] = True,
-    strip_accents: Annotated[bool, typer.Option(
-        "--strip-accents/--no-strip-accents",
-        help="Remove accents, whether or not case is kept.")] = True,
-    sequence_length: Annotated[int, typer.Option(
-        "--sequence-length", help="Tokens an example, [CLS] and [SEP] included.")] = 128,
-    workers: Annotated[int | None, typer.Option(
-        "--workers", show_default="all cores",
-        help="Processes; the output is the same for any number.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the packing.")] = 0,
-    validation_fraction: Annotated[float, typer.Option(
-        "--validation-fraction",
-        help="Share of documents to hold out for validation, at least one.")] = 0.005,
     format: Annotated[FormatOption, typer.Option(
         "--format", help="Read every file as this format, whatever its content and name say.")
     ] = "auto",
@@ -57,8 +46,90 @@ def prepare_data_command(
     on_error: Annotated[Literal["fail", "skip"], typer.Option(
         "--on-error",
         help="What to do with a bad JSON line, a bad row or invalid UTF-8; what is skipped is "
-        "counted."),
-    ] = "fail",
+        "counted.")] = "fail",
+    min_length: Annotated[int, typer.Option(
+        "--min-length", rich_help_panel=_CLEANING,
+        help="Leave out documents of fewer characters.")] = 0,
+    max_document_bytes: Annotated[int, typer.Option(
+        "--max-document-bytes", rich_help_panel=_CLEANING,
+        help="Cut longer documents into several. A JSON line or a row that has four times as much "
+        "is bad input.")] = DEFAULT_MAX_DOCUMENT_BYTES,
+    nfc: Annotated[bool, typer.Option(
+        "--nfc", rich_help_panel=_CLEANING, help="Compose characters (Unicode NFC).")] = False,
+    max_replacement_share: Annotated[float | None, typer.Option(
+        "--max-replacement-share", rich_help_panel=_CLEANING, show_default="any",
+        help="Leave out documents of which more characters are U+FFFD.")] = None,
+    max_control_share: Annotated[float | None, typer.Option(
+        "--max-control-share", rich_help_panel=_CLEANING, show_default="any",
+        help="Leave out documents of which more are control characters.")] = None,
+    deduplicate: Annotated[Literal["none", "documents", "paragraphs"], typer.Option(
+        "--deduplicate", rich_help_panel=_CLEANING,
+        help="Leave out documents that repeat an earlier one, and with paragraphs also lines.")
+    ] = "none",
+    near_duplicates: Annotated[float | None, typer.Option(
+        "--near-duplicates", metavar="SHARE", rich_help_panel=_CLEANING, show_default="no",
+        help="Also leave out documents that share so much with an earlier one (Jaccard index of "
+        "five-word sequences, by MinHash); 0.8 is usual. Needs electra-cli[near-duplicates].")
+    ] = None,
+    vocab: Annotated[Path | None, typer.Option(
+        "--vocab", metavar="PATH", rich_help_panel=_VOCABULARY, show_default="train one",
+        help="Use this vocabulary, one word piece a line, or that of a Hugging Face tokenizer's "
+        "folder.")] = None,
+    vocab_size: Annotated[int | None, typer.Option(
+        "--vocab-size", rich_help_panel=_VOCABULARY, show_default=str(DEFAULT_VOCAB_SIZE),
+        help="Word pieces of the vocabulary to train.")] = None,
+    vocab_sample: Annotated[float, typer.Option(
+        "--vocab-sample", rich_help_panel=_VOCABULARY,
+        help="Share of the documents to train it on.")] = 1.0,
+    vocab_unused: Annotated[int, typer.Option(
+        "--vocab-unused", rich_help_panel=_VOCABULARY,
+        help="Slots [unused0], [unused1], … to keep free for tokens of later tasks.")] = 0,
+    vocab_multiple_of: Annotated[int, typer.Option(
+        "--vocab-multiple-of", rich_help_panel=_VOCABULARY,
+        help="Round its size up to a multiple, with unused slots.")] = 1,
+    vocab_alphabet: Annotated[int | None, typer.Option(
+        "--vocab-alphabet", rich_help_panel=_VOCABULARY, show_default="half of the vocabulary",
+        help="Single characters to keep at most, the most frequent ones.")] = None,
+    lowercase: Annotated[bool | None, typer.Option(
+        "--lowercase/--no-lowercase", rich_help_panel=_VOCABULARY, show_default=_CASING_DEFAULT,
+        help="Lower-case the text.")] = None,
+    strip_accents: Annotated[bool | None, typer.Option(
+        "--strip-accents/--no-strip-accents", rich_help_panel=_VOCABULARY,
+        show_default=_CASING_DEFAULT, help="Remove accents, whether or not case is kept.")] = None,
+    sequence_length: Annotated[int, typer.Option(
+        "--sequence-length", rich_help_panel=_EXAMPLES,
+        help="Tokens an example, [CLS] and [SEP] included.")] = 128,
+    packing: Annotated[Packing, typer.Option(
+        "--packing", rich_help_panel=_EXAMPLES,
+        help="reference: one or two segments of one document, some of them short. full: documents "
+        "run on without padding, a [SEP] between them.")] = "reference",
+    seed: Annotated[int, typer.Option(
+        "--seed", rich_help_panel=_EXAMPLES, help="Seed of the packing.")] = 0,
+    validation_fraction: Annotated[float, typer.Option(
+        "--validation-fraction", rich_help_panel=_EXAMPLES,
+        help="Share of documents to hold out for validation, at least one.")] = 0.005,
+    workers: Annotated[int | None, typer.Option(
+        "--workers", rich_help_panel=_WORK, show_default="all cores", help="Processes.")] = None,
+    plan_only: Annotated[bool, typer.Option(
+        "--plan-only", rich_help_panel=_WORK,
+        help="Only train the vocabulary and look for duplicates, so that tasks can follow.")
+    ] = False,
+    task_index: Annotated[int | None, typer.Option(
+        "--task-index", rich_help_panel=_WORK, show_default="all",
+        help="Do one of --num-tasks parts, counted from 0: one job of a cluster.")] = None,
+    num_tasks: Annotated[int | None, typer.Option(
+        "--num-tasks", rich_help_panel=_WORK, show_default=False,
+        help="How many parts there are.")] = None,
+    finalize: Annotated[bool, typer.Option(
+        "--finalize", rich_help_panel=_WORK,
+        help="Finish what the tasks have prepared.")] = False,
+    engine: Annotated[Engine, typer.Option(
+        "--engine", rich_help_panel=_WORK,
+        help="beam: as a pipeline of Apache Beam. Needs electra-cli[beam].")] = "local",
+    beam_arg: Annotated[list[str] | None, typer.Option(
+        "--beam-arg", metavar="ARG", rich_help_panel=_WORK, show_default=False,
+        help="An option of the Beam pipeline, as in --beam-arg=--runner=FlinkRunner; may be "
+        "repeated.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -74,68 +145,183 @@ def prepare_data_command(
             f"--vocab and --vocab-size exclude each other: {vocab} has the size it has",
             hint="leave one of them out",
         )
-    from electra_cli.corpus.pipeline import prepare_data
+    schedule = _schedule(
+        workers=workers,
+        plan_only=plan_only,
+        task_index=task_index,
+        num_tasks=num_tasks,
+        finalize=finalize,
+        engine=engine,
+        beam_args=tuple(beam_arg or ()),
+    )
+    from electra_cli.corpus.cleaning import Cleaning
+    from electra_cli.corpus.duplicates import DuplicateOptions
+    from electra_cli.corpus.options import PrepareOptions
+    from electra_cli.corpus.pipeline import PreparedData, prepare_data
+    from electra_cli.corpus.vocabulary_folder import folder_casing
+    from electra_cli.corpus.vocabulary_training import VocabularyOptions
 
+    casing = folder_casing(vocab) if vocab else None
+    if lowercase is None:
+        lowercase = casing.lowercase if casing else True
+    if strip_accents is None:
+        strip_accents = casing.strip_accents if casing else True
+    duplicates = None
+    if deduplicate != "none" or near_duplicates is not None:
+        duplicates = DuplicateOptions(
+            paragraphs=deduplicate == "paragraphs", near_duplicates=near_duplicates
+        )
+    options = PrepareOptions(
+        vocab=vocab,
+        vocabulary=VocabularyOptions(
+            size=DEFAULT_VOCAB_SIZE if vocab_size is None else vocab_size,
+            sample=vocab_sample,
+            unused=vocab_unused,
+            multiple_of=vocab_multiple_of,
+            alphabet_limit=vocab_alphabet,
+            lowercase=lowercase,
+            strip_accents=strip_accents,
+        ),
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+        sequence_length=sequence_length,
+        packing=packing,
+        seed=seed,
+        validation_fraction=validation_fraction,
+        format=format,
+        text_field=text_field,
+        on_error=on_error,
+        cleaning=Cleaning(
+            min_length=min_length,
+            max_document_bytes=max_document_bytes,
+            nfc=nfc,
+            max_replacement_share=max_replacement_share,
+            max_control_share=max_control_share,
+        ),
+        duplicates=duplicates,
+    )
     terminal = Terminal(quiet=quiet)
     with terminal.progress("preparing", 1.0) as bar:
         result = prepare_data(
             inputs=inputs,
             output=output,
-            vocab=vocab,
-            vocab_size=DEFAULT_VOCAB_SIZE if vocab_size is None else vocab_size,
-            lowercase=lowercase,
-            strip_accents=strip_accents,
-            sequence_length=sequence_length,
-            workers=workers,
-            seed=seed,
-            validation_fraction=validation_fraction,
-            format=format,
-            text_field=text_field,
-            on_error=on_error,
+            options=options,
+            schedule=schedule,
             on_progress=bar.update,
         )
-    _print_table(terminal, result)
+    if isinstance(result, PreparedData):
+        _print_table(terminal, result)
+        fields = _json_fields(result)
+    else:
+        _print_stage(terminal, schedule, result)
+        fields = _stage_fields(schedule, result)
     if as_json:
-        emit_json({"command": "prepare-data", **_json_fields(result)})
+        emit_json({"command": "prepare-data", **fields})
+
+
+def _schedule(
+    *,
+    workers: int | None,
+    plan_only: bool,
+    task_index: int | None,
+    num_tasks: int | None,
+    finalize: bool,
+    engine: Engine,
+    beam_args: tuple[str, ...],
+) -> Schedule:
+    if (task_index is None) != (num_tasks is None):
+        raise ConfigError("--task-index and --num-tasks belong together", hint="give both")
+    stages = {"--plan-only": plan_only, "--task-index": task_index is not None,
+              "--finalize": finalize}  # fmt: skip
+    given = [name for name, is_given in stages.items() if is_given]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} exclude each other", hint="give one at a time")
+    return Schedule(
+        workers=workers,
+        stage="plan" if plan_only else "finalize" if finalize else "task" if given else "all",
+        task_index=task_index or 0,
+        num_tasks=1 if num_tasks is None else num_tasks,
+        engine=engine,
+        beam_args=beam_args,
+    )
+
+
+# What is shown only where it happened.
+_RARE = {
+    "near_duplicates": "near duplicates, left out",
+    "duplicate_documents": "duplicate documents, left out",
+    "duplicate_paragraphs": "duplicate paragraphs, left out",
+    "bad_json_lines": "bad JSON lines, skipped",
+    "bad_rows": "bad rows, skipped",
+    "invalid_utf8": "invalid UTF-8, skipped",
+    "too_long": "too long, skipped",
+    "cut_documents": "cuts through large documents",
+    "composed_documents": "changed by NFC",
+    "short_documents": "short documents, left out",
+    "replacement_documents": "with U+FFFD, left out",
+    "control_documents": "with control characters, left out",
+    "empty_documents": "documents without a token",
+}
 
 
 def _print_table(terminal: Terminal, result: PreparedData) -> None:
+    counts = result.counts
     rows = [
-        ("documents", f"{result.documents:,}"),
-        ("tokens", f"{result.tokens:,}"),
-        ("tokens a word", f"{result.tokens / result.words:.2f}"),
+        ("documents", f"{counts.documents:,}"),
+        ("tokens", f"{counts.tokens:,}"),
+        ("tokens a word", f"{counts.tokens / counts.words:.2f}"),
         ("vocabulary", f"{result.vocab_size:,}"),
         ("unknown rate", f"{result.unknown_rate:.3%}"),
         ("examples, training", f"{result.examples:,}"),
         ("examples, validation", f"{result.validation_examples:,}"),
         ("padding share", f"{result.padding_share:.1%}"),
     ]
-    if result.dropped_tokens:
-        rows.append(("tokens trimmed", f"{result.dropped_tokens / result.tokens:.1%}"))
-    if result.bad_json_lines:
-        rows.append(("bad JSON lines, skipped", f"{result.bad_json_lines:,}"))
-    if result.bad_rows:
-        rows.append(("bad rows, skipped", f"{result.bad_rows:,}"))
-    if result.invalid_utf8:
-        rows.append(("invalid UTF-8, skipped", f"{result.invalid_utf8:,}"))
+    if counts.dropped_tokens:
+        rows.append(("tokens trimmed", f"{counts.dropped_tokens / counts.tokens:.1%}"))
+    for name, label in _RARE.items():
+        if count := getattr(counts, name):
+            rows.append((label, f"{count:,}"))
     speed = result.megabytes_per_second
     rows.append(("MB/s", f"{speed:.1f}" if speed else "done before"))
     terminal.table(f"prepared data in {result.output}", ["figure", "value"], rows)
 
 
-def _json_fields(result: PreparedData) -> dict[str, str | int | float]:
+def _print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> None:
+    if schedule.stage == "plan":
+        terminal.note(
+            f"planned {result.slices:,} slices in {result.output}; now run the tasks: the same "
+            "command with --task-index I --num-tasks N instead of --plan-only"
+        )
+    else:
+        terminal.note(
+            f"task {schedule.task_index} of {schedule.num_tasks}: prepared {result.slices_done:,} "
+            f"of {result.slices:,} slices; when all tasks are done, run the same command with "
+            "--finalize"
+        )
+
+
+def _json_fields(result: PreparedData) -> dict[str, Any]:
     return {
         "output": str(result.output),
-        "documents": result.documents,
-        "tokens": result.tokens,
         "examples": result.examples,
         "validation_examples": result.validation_examples,
         "shards": result.shards,
         "vocab_size": result.vocab_size,
         "unknown_rate": result.unknown_rate,
         "padding_share": result.padding_share,
-        "input_bytes": result.input_bytes,
+        **result.counts.model_dump(),
         "seconds": result.seconds,
         "megabytes_per_second": result.megabytes_per_second,
         "manifest": str(result.manifest),
+    }
+
+
+def _stage_fields(schedule: Schedule, result: StageDone) -> dict[str, Any]:
+    return {
+        "output": str(result.output),
+        "stage": schedule.stage,
+        "slices": result.slices,
+        "slices_done": result.slices_done,
+        "input_bytes": result.input_bytes,
+        "seconds": result.seconds,
     }

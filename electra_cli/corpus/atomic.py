@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from electra_cli.errors import TryAgainError
@@ -13,26 +14,56 @@ from electra_cli.errors import TryAgainError
 TEMPORARY_SUFFIX = ".tmp"
 
 
-def atomic_write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file under a temporary name beside it, syncs it to disk and renames it.
+class AtomicFile:
+    """A file that is written under a temporary name beside its own, synced and renamed.
 
-    A crash leaves the former file, or none, and at most a hidden `.NAME.tmp`.
+    A crash leaves the former file, or none, and at most a hidden `.NAME.….tmp`. Several processes
+    may write one file at once: each has a temporary name of its own.
+
+    Args:
+      path: The file to be.
+
+    Raises:
+      OSError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
+        # A plain open obeys the umask, which the functions of tempfile do not.
+        self.stream = self._temporary.open("w+b")
+
+    def commit(self) -> None:
+        """Makes the file appear under its name.
+
+        Raises:
+          OSError: It cannot be written to the end; `discard` cleans up.
+        """
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        self._temporary.replace(self._path)
+        _sync_folder(self._path.parent)
+
+    def discard(self) -> None:
+        """Leaves nothing behind of a file that was not committed."""
+        with suppress(OSError):  # closing writes what is buffered, to a disk that may be full
+            self.stream.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def atomic_write_bytes(path: Path, data: bytes) -> None:
+    """Writes an `AtomicFile` in one go.
 
     Raises:
       OSError: The file cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
+    file = AtomicFile(path)
     try:
-        # A plain open obeys the umask, which the functions of tempfile do not.
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+        file.stream.write(data)
+        file.commit()
+    finally:
+        file.discard()
 
 
 def atomic_write_text(path: Path, text: str) -> None:
@@ -47,12 +78,13 @@ def remove_temporaries(folder: Path) -> None:
 
 
 @contextmanager
-def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def locked_folder(folder: Path, *, wait: bool = False, shared: bool = False) -> Iterator[None]:
     """Holds the only writer's lock of a folder; the system releases it with the process.
 
     Args:
       folder: An existing folder. It is locked itself, so that no lock file is left in it.
       wait: Wait for another writer to finish instead of raising.
+      shared: Keep out only those who want the folder for themselves alone.
 
     Raises:
       TryAgainError: Another process holds the lock.
@@ -60,7 +92,8 @@ def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(handle, kind | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise TryAgainError(
                 f"another process is writing to {folder}",

@@ -8,21 +8,23 @@ on the text alone.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.output import record_path
 from electra_cli.corpus.plan import Slice
-from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.readers import ReadOptions
 from electra_cli.corpus.slices import (
     Counts,
     SliceRecord,
     SliceSettings,
     finished_record,
+    most_frequent,
     prepare_documents,
 )
 
@@ -41,22 +43,25 @@ class Block:
     slice_index: int
     number: int
     text: bytes
-    read: ReadCounts
+    read: SliceCounts
 
 
-def read_blocks(slice_: Slice, *, options: ReadOptions, block_bytes: int) -> Iterator[Block]:
+def read_blocks(
+    slice_: Slice, *, options: ReadOptions, block_bytes: int, duplicates: Path | None = None
+) -> Iterator[Block]:
     """Reads a stream from its beginning to its end.
 
     Args:
       slice_: The stream.
       options: How to read it.
       block_bytes: Text that ends a block, together with the rest of its last document.
+      duplicates: See `slice_documents`.
 
     Raises:
       DataError: Bad input.
       InputMissingError: The input is gone.
     """
-    counts = ReadCounts()
+    counts = SliceCounts()
     before = asdict(counts)
     documents: list[bytes] = []
     size = number = 0
@@ -64,17 +69,16 @@ def read_blocks(slice_: Slice, *, options: ReadOptions, block_bytes: int) -> Ite
     def close() -> Block:
         nonlocal before, documents, size, number
         now = asdict(counts)
-        read = ReadCounts(**{name: now[name] - before[name] for name in now})
+        read = SliceCounts(**{name: now[name] - before[name] for name in now})
         block = Block(slice_.index, number, b"\n\n".join(documents), read)
         before, documents, size, number = now, [], 0, number + 1
         return block
 
-    for part in slice_.parts:
-        for document in read_documents(part, options=options, counts=counts):
-            documents.append("\n".join(document).encode("utf-8"))
-            size += len(documents[-1])
-            if size >= block_bytes:
-                yield close()
+    for document in slice_documents(slice_, counts, options=options, duplicates=duplicates):
+        documents.append("\n".join(document).encode("utf-8"))
+        size += len(documents[-1])
+        if size >= block_bytes:
+            yield close()
     # Also without documents: what was skipped behind the last one counts too.
     yield close()
 
@@ -141,7 +145,13 @@ def prepare_stream(
         records.append(wait(future))
         on_progress(disk_bytes)
 
-    for block in read_blocks(slice_, options=settings.read, block_bytes=settings.slice_bytes):
+    blocks = read_blocks(
+        slice_,
+        options=settings.read,
+        block_bytes=settings.slice_bytes,
+        duplicates=settings.duplicates,
+    )
+    for block in blocks:
         record = _finished_block(output, block, held_out_below)
         waiting.append((block.read.disk_bytes, _done(record) if record else submit(block)))
         while len(waiting) > ahead:
@@ -174,12 +184,16 @@ def _combine(
     counts = Counts()
     for record in records:
         counts.add(record.counts)
+    unknown_words: Counter[str] = Counter()
+    for record in records:
+        unknown_words.update(record.unknown_words)
     hashes = [record.lowest_hash for record in records if record.lowest_hash is not None]
     combined = SliceRecord(
         index=slice_.index,
         held_out_below=f"{held_out_below:x}",
         lowest_hash=min(hashes, default=None),
         counts=counts,
+        unknown_words=most_frequent(unknown_words),
         shards=[shard for record in records for shard in record.shards],
     )
     atomic_write_text(record_path(output, slice_.index), combined.model_dump_json(indent=1) + "\n")

@@ -20,8 +20,11 @@ from pathlib import Path
 
 from electra_cli.corpus.atomic import atomic_write_text, locked_folder
 from electra_cli.corpus.manifest import MANIFEST_FORMAT_VERSION
+from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.pipeline import OnProgress, prepare_data
+from electra_cli.corpus.schedule import Schedule
+from electra_cli.corpus.vocabulary_training import VocabularyOptions
 from electra_cli.errors import DataError, OutputError
 
 VOCAB_SIZE = 16384
@@ -85,10 +88,12 @@ def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> P
             prepare_data(
                 inputs=[corpus],
                 output=prepared,
-                vocab_size=VOCAB_SIZE,
-                sequence_length=SEQUENCE_LENGTH,
-                validation_fraction=VALIDATION_FRACTION,
-                workers=1,
+                options=PrepareOptions(
+                    vocabulary=VocabularyOptions(size=VOCAB_SIZE),
+                    sequence_length=SEQUENCE_LENGTH,
+                    validation_fraction=VALIDATION_FRACTION,
+                ),
+                schedule=Schedule(workers=1),
                 on_progress=on_progress,
             )
     return prepared

@@ -24,7 +24,7 @@ class Fault:
       unit: What the number counts.
     """
 
-    kind: Literal["json", "row", "utf8"]
+    kind: Literal["json", "row", "utf8", "size"]
     number: int
     what: str
     hint: str = _HINT
@@ -46,6 +46,17 @@ def describe_invalid_utf8(error: UnicodeError) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"invalid UTF-8 (byte 0x{error.object[error.start]:02x}: {error.reason})"
     return "invalid UTF-8 (an unpaired surrogate)"
+
+
+def too_long(number: int) -> Fault:
+    """A line or field that would have to be held in memory as a whole."""
+    return Fault(
+        "size",
+        number,
+        "too long to be held in memory",
+        hint="raise --max-document-bytes, four times which a line of JSON or a row may have; or "
+        "leave such documents out with --on-error skip",
+    )
 
 
 def missing_column(label: str, text_field: str, columns: list[str]) -> DataError:

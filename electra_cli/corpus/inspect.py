@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from electra_cli.corpus.manifest import Manifest, mismatch
-from electra_cli.corpus.shards import Split, input_mask
+from electra_cli.corpus.shards import Split, ids_of, input_mask
 from electra_cli.corpus.verify import ShardError, checked_rows
 from electra_cli.corpus.vocabulary import (
     CONTINUATION,
@@ -98,7 +98,8 @@ def inspect_data(
         filled = 0
         for shard in shards:
             try:
-                for ids in checked_rows(manifest, shard):
+                for rows in checked_rows(manifest, shard):
+                    ids = ids_of(rows, manifest.sequence_length)  # [N, L]
                     tokens = input_mask(ids).sum(axis=1)  # [N]
                     lengths += np.bincount(tokens, minlength=len(lengths))
                     frequencies += np.bincount(ids.ravel(), minlength=len(frequencies))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.output import MANIFEST_FILE
-from electra_cli.corpus.shards import DType, Shard, Split
-from electra_cli.corpus.slices import Counts
-from electra_cli.corpus.vocabulary import SpecialIds
+from electra_cli.corpus.packing import Packing
+from electra_cli.corpus.shards import DType, Shard, Split, ids_dtype
+from electra_cli.corpus.slices import Counts, SliceRecord, SliceSettings, most_frequent
+from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, special_ids
 from electra_cli.errors import DataError
 
-MANIFEST_FORMAT_VERSION = 1
+MANIFEST_FORMAT_VERSION = 2
 
 
 class _Frozen(BaseModel):
@@ -53,6 +55,8 @@ class Manifest(_Frozen):
       seed: Of the packing.
       validation_fraction: Share of documents that was asked to be held out.
       counts: Figures over all slices.
+      unknown_words: The most frequent words with an [UNK], counted in each slice among its own
+        most frequent ones.
       examples: Rows to train on.
       validation_examples: Rows held out.
       shards: All files, by split and slice.
@@ -64,10 +68,11 @@ class Manifest(_Frozen):
     vocab: VocabularyFile
     tokenizer: TokenizerOptions
     special_ids: SpecialIds
-    packing: Literal["reference"] = "reference"
+    packing: Packing
     seed: int
     validation_fraction: float
     counts: Counts
+    unknown_words: dict[str, int]
     examples: int
     validation_examples: int
     shards: list[Shard]
@@ -91,6 +96,73 @@ class Manifest(_Frozen):
     def paths_of(self, split: Split) -> list[Path]:
         """Their paths."""
         return [self._folder / shard.file for shard in self.shards_of(split)]
+
+
+def summed_up(
+    records: Sequence[SliceRecord], settings: SliceSettings, validation_fraction: float
+) -> Manifest:
+    """The manifest of all slices.
+
+    Args:
+      records: Of all slices, in order.
+      settings: What they were prepared with.
+      validation_fraction: Share of documents that was asked to be held out.
+
+    Raises:
+      DataError: There is nothing to train on.
+    """
+    tokens = load_vocabulary(settings.vocab_path)
+    counts = Counts()
+    unknown_words: Counter[str] = Counter()
+    for record in records:
+        counts.add(record.counts)
+        unknown_words.update(record.unknown_words)
+    shards = [shard for record in records for shard in record.shards]
+    rows = {split: _rows(shards, split) for split in ("train", "validation")}
+    if not counts.documents:
+        raise DataError(
+            f"nothing to prepare: no document has a token ({_left_out(counts)})",
+            hint="give an input with text; without --on-error skip the first bad line is named",
+        )
+    if not rows["train"]:
+        raise DataError(
+            f"only one document ({counts.documents} with copies): it is held out for validation "
+            "and nothing is left to train on",
+            hint="give more documents; in .txt a blank line separates them",
+        )
+    return Manifest(
+        sequence_length=settings.sequence_length,
+        dtype=ids_dtype(len(tokens)),
+        vocab=VocabularyFile(
+            file=settings.vocab_path.name, size=len(tokens), sha256=settings.vocab_sha256
+        ),
+        tokenizer=TokenizerOptions(
+            lowercase=settings.lowercase, strip_accents=settings.strip_accents
+        ),
+        special_ids=special_ids(tokens),
+        packing=settings.packing,
+        seed=settings.seed,
+        validation_fraction=validation_fraction,
+        counts=counts,
+        unknown_words=most_frequent(unknown_words),
+        examples=rows["train"],
+        validation_examples=rows["validation"],
+        shards=sorted(shards, key=lambda shard: (shard.split, shard.file)),
+    )
+
+
+def _rows(shards: Sequence[Shard], split: Split) -> int:
+    return sum(shard.rows for shard in shards if shard.split == split)
+
+
+def _left_out(counts: Counts) -> str:
+    """Why documents are not there, in words."""
+    skipped = counts.bad_json_lines + counts.bad_rows + counts.invalid_utf8 + counts.too_long
+    cleaned = counts.short_documents + counts.replacement_documents + counts.control_documents
+    parts = [f"{counts.empty_documents} empty", f"{skipped} skipped"]
+    if cleaned:
+        parts.append(f"{cleaned} left out by cleaning")
+    return ", ".join(parts)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -134,11 +206,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _parse(path: Path, content: Any) -> Manifest:
     version = content.get("format_version") if isinstance(content, dict) else None
-    if isinstance(version, int) and version > MANIFEST_FORMAT_VERSION:
+    if isinstance(version, int) and version != MANIFEST_FORMAT_VERSION:
+        newer = version > MANIFEST_FORMAT_VERSION
         raise DataError(
-            f"{path} has format version {version}; this electra reads up to "
-            f"{MANIFEST_FORMAT_VERSION}",
-            hint="install a newer electra, or prepare the data again",
+            f"{path} has format version {version}; this electra reads {MANIFEST_FORMAT_VERSION}",
+            hint=f"{'install a newer electra, or ' if newer else ''}prepare the data again",
         )
     try:
         return Manifest.model_validate(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ PLAN_FILE = "plan.json"
 MANIFEST_FILE = "manifest.json"
 VOCABULARY_FILE = "vocab.txt"
 RECORDS_FOLDER = "slices"
+DUPLICATES_FOLDER = "duplicates"
 
 
 def slice_name(index: int, block: int | None = None) -> str:
@@ -44,18 +46,25 @@ def make_output_folder(output: Path) -> None:
         ) from error
 
 
-def claim_output_folder(output: Path, plan: Plan) -> None:
+def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> None:
     """Writes the plan into an empty folder, or finds the same plan in it.
+
+    Args:
+      output: The folder.
+      plan: What is going to be prepared.
+      shared: Others may be writing to the folder under the same plan.
 
     Raises:
       OutputError: The folder holds something else or another plan, or cannot be written.
     """
     path = output / PLAN_FILE
+    # Looked at before the plan, which another task may be writing just now.
+    others = sorted(
+        entry.name for entry in output.iterdir() if not entry.name.endswith(TEMPORARY_SUFFIX)
+    )
     if path.is_file():
         _check_same_plan(output, _read_plan(path), plan.to_json())
-    elif others := sorted(
-        entry.name for entry in output.iterdir() if not entry.name.endswith(TEMPORARY_SUFFIX)
-    ):
+    elif others:
         shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
         raise OutputError(
             f"output folder {output} holds something else: {shown}", hint=_OTHER_FOLDER
@@ -65,7 +74,9 @@ def claim_output_folder(output: Path, plan: Plan) -> None:
     # On a read-only mount this is false for root too, whom mode bits do not stop.
     if not os.access(output, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
-    remove_temporaries(output)
+    if not shared:
+        for folder in (output, output / RECORDS_FOLDER):
+            remove_temporaries(folder)
     if not path.is_file():
         atomic_write_text(path, json.dumps(plan.to_json(), indent=1) + "\n")
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
@@ -73,7 +84,7 @@ def claim_output_folder(output: Path, plan: Plan) -> None:
 
 def any_slice_finished(output: Path) -> bool:
     """Whether there is work in the folder that a second run would use."""
-    return any((output / RECORDS_FOLDER).iterdir())
+    return any((output / RECORDS_FOLDER).glob("*.json"))
 
 
 def discard_claim(output: Path) -> None:
@@ -83,6 +94,8 @@ def discard_claim(output: Path) -> None:
         for path in output.glob(pattern):
             path.unlink()
     (output / RECORDS_FOLDER).rmdir()
+    if (output / DUPLICATES_FOLDER).is_dir():
+        shutil.rmtree(output / DUPLICATES_FOLDER)
 
 
 _OTHER_FOLDER = "choose another --output, or delete this one yourself if it is not needed"

@@ -1,23 +1,21 @@
-"""From text to a prepared folder: plan, vocabulary, slices, manifest."""
+"""From text to a prepared folder: plan, vocabulary, duplicates, slices, manifest."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from electra_cli.corpus.atomic import atomic_write_text, locked_folder
-from electra_cli.corpus.discovery import InputFile, find_inputs
-from electra_cli.corpus.formats import FormatOption
-from electra_cli.corpus.manifest import (
-    Manifest,
-    TokenizerOptions,
-    VocabularyFile,
-    load_manifest,
-    write_manifest,
-)
+from electra_cli.corpus.atomic import atomic_write_text, locked_folder, remove_temporaries
+from electra_cli.corpus.discovery import STANDARD_INPUT, find_inputs
+from electra_cli.corpus.documents import SliceCounts, slice_documents
+from electra_cli.corpus.duplicate_search import resolve, scan_slice
+from electra_cli.corpus.duplicates import DUPLICATES_FILE, load_duplicates
+from electra_cli.corpus.manifest import load_manifest, summed_up, write_manifest
+from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.output import (
+    DUPLICATES_FOLDER,
     MANIFEST_FILE,
     VOCABULARY_FILE,
     any_slice_finished,
@@ -25,27 +23,19 @@ from electra_cli.corpus.output import (
     discard_claim,
     make_output_folder,
 )
-from electra_cli.corpus.plan import SLICE_BYTES, Plan, make_plan
-from electra_cli.corpus.readers import OnError, ReadCounts, ReadOptions, read_documents
-from electra_cli.corpus.result import PreparedData, prepared_data
-from electra_cli.corpus.shards import Shard, Split, ids_dtype
-from electra_cli.corpus.slices import HASH_BITS, Counts, SliceRecord, SliceSettings, finished_record
+from electra_cli.corpus.plan import Plan, Slice, make_plan
+from electra_cli.corpus.result import PreparedData, StageDone, prepared_data
+from electra_cli.corpus.schedule import Schedule
+from electra_cli.corpus.slices import HASH_BITS, SliceRecord, SliceSettings, finished_record
 from electra_cli.corpus.standard_input import standard_input
-from electra_cli.corpus.vocabulary import (
-    load_vocabulary,
-    special_ids,
-    vocabulary_sha256,
-    vocabulary_text,
-)
+from electra_cli.corpus.vocabulary import load_vocabulary, vocabulary_sha256, vocabulary_text
 from electra_cli.corpus.vocabulary_training import train_vocabulary
 from electra_cli.corpus.workers import prepare_slices
-from electra_cli.errors import ConfigError, DataError
+from electra_cli.errors import ConfigError, DataError, TryAgainError
 
-SHORTEST_SEQUENCE = 8
-VOCAB_SIZES = (100, 1_000_000)
-
-# Share of the whole time that training a vocabulary takes, for the progress bar.
+# Share of the whole time that each pass over the text takes, for the progress bar.
 _VOCABULARY_SHARE = 0.4
+_DUPLICATES_SHARE = 0.2
 
 OnProgress = Callable[[float, str], None]
 
@@ -54,284 +44,252 @@ def prepare_data(
     *,
     inputs: Sequence[Path],
     output: Path,
-    vocab: Path | None = None,
-    vocab_size: int = 30522,
-    lowercase: bool = True,
-    strip_accents: bool = True,
-    sequence_length: int = 128,
-    workers: int | None = None,
-    seed: int = 0,
-    validation_fraction: float = 0.005,
-    format: FormatOption = "auto",
-    text_field: str = "text",
-    on_error: OnError = "fail",
+    options: PrepareOptions | None = None,
+    schedule: Schedule | None = None,
     on_progress: OnProgress | None = None,
-    slice_bytes: int = SLICE_BYTES,
-) -> PreparedData:
+) -> PreparedData | StageDone:
     """Prepares text for pretraining.
 
-    The shards and the manifest have the same bytes for any number of workers. The same call again
-    resumes an unfinished folder and returns at once on a finished one.
+    The shards and the manifest have the same bytes for any schedule. The same call again resumes
+    an unfinished folder and returns at once on a finished one.
 
     Args:
       inputs: Files, folders, patterns, and `-` for standard input.
       output: Folder to make, or to go on with.
-      vocab: Vocabulary to use; without it one is trained.
-      vocab_size: Word pieces to train.
-      lowercase: Lower-case the text.
-      strip_accents: Remove accents.
-      sequence_length: Ids a row.
-      workers: Processes; by default one a core.
-      seed: Of the packing.
-      validation_fraction: Share of documents to hold out, by a hash of the text; at least one is.
-      format: Of every file; by default found by the content.
-      text_field: Field of a JSON line, or column of a table, that holds the text.
-      on_error: Whether bad input ends the preparation, or is counted and skipped.
+      options: How to prepare it.
+      schedule: Who does which part of it.
       on_progress: Is told the fraction done and what is being done.
-      slice_bytes: Uncompressed bytes a slice; part of the plan.
+
+    Returns:
+      What is in the folder, or, of a schedule that does not end with the manifest, what was done.
 
     Raises:
-      ConfigError: An option has an impossible value.
+      ConfigError: Options that cannot be.
       InputMissingError: An input or the vocabulary is not there.
       DataError: Bad or empty input, or an unusable vocabulary.
       OutputError: The output cannot be written, or holds something else.
-      TryAgainError: Another process is writing to the output, or a worker was killed.
+      TryAgainError: Another process is writing to the output, a worker was killed, or slices of
+        other tasks are missing.
     """
-    started = time.monotonic()
-    workers = _cores() if workers is None else workers
-    _check_options(vocab_size, sequence_length, workers, seed, validation_fraction)
-    read = ReadOptions(text_field=text_field, format=format, on_error=on_error)
+    options = options or PrepareOptions()
+    schedule = schedule or Schedule()
+    if STANDARD_INPUT in inputs and (schedule.stage != "all" or schedule.engine != "local"):
+        raise ConfigError(
+            "standard input can be read only once and by one process: it excludes --plan-only, "
+            "--task-index, --finalize and --engine beam",
+            hint="write the text to a file that all can read",
+        )
     with standard_input(inputs, output) as stdin:
-        return _prepare(
-            find_inputs(inputs, exclude=output, format=format, standard_input=stdin),
-            read,
-            output=output,
-            vocab=vocab,
-            vocab_size=vocab_size,
-            lowercase=lowercase,
-            strip_accents=strip_accents,
-            sequence_length=sequence_length,
-            workers=workers,
-            seed=seed,
-            validation_fraction=validation_fraction,
-            report=on_progress or (lambda fraction, stage: None),
-            slice_bytes=slice_bytes,
-            started=started,
+        files = find_inputs(inputs, exclude=output, format=options.format, standard_input=stdin)
+        brought = load_vocabulary(options.vocab) if options.vocab else None
+        plan = make_plan(
+            files,
+            options=options.record(vocabulary_sha256(brought) if brought else None),
+            text_field=options.text_field,
+            slice_bytes=options.slice_bytes,
+        )
+        make_output_folder(output)
+        with locked_folder(output, shared=schedule.stage == "task"):
+            claim_output_folder(output, plan, shared=schedule.stage == "task")
+            preparation = _Preparation(plan, output, options, schedule, on_progress)
+            return preparation.run(brought)
+
+
+class _Preparation:
+    """One call of `prepare_data`, once the output folder is locked."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        output: Path,
+        options: PrepareOptions,
+        schedule: Schedule,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._plan = plan
+        self._output = output
+        self._options = options
+        self._schedule = schedule
+        self._report = on_progress or (lambda fraction, stage: None)
+        self._started = time.monotonic()
+        self._done = 0.0  # the fraction of the whole that earlier passes have taken
+
+    def run(self, brought: list[str] | None) -> PreparedData | StageDone:
+        """All acts that the schedule asks for.
+
+        Args:
+          brought: The tokens of a vocabulary that was given.
+        """
+        if (self._output / MANIFEST_FILE).is_file():
+            return prepared_data(load_manifest(self._output), self._started, prepared_bytes=0)
+        stage = self._schedule.stage
+        try:
+            settings = self._settings(brought)
+            if stage == "plan":
+                return StageDone(self._output, len(self._plan.slices), 0, 0, 0.0)
+            records, prepared = self._run_slices(settings)
+        except DataError:
+            if stage in ("all", "plan") and not any_slice_finished(self._output):
+                discard_claim(self._output)
+            raise
+        prepared_bytes = sum(r.counts.input_bytes for r in records if r.index in prepared)
+        if stage == "task":
+            seconds = time.monotonic() - self._started
+            return StageDone(
+                self._output, len(self._plan.slices), len(prepared), prepared_bytes, seconds
+            )
+        try:
+            manifest = summed_up(records, settings, self._options.validation_fraction)
+        except DataError:
+            discard_claim(self._output)
+            raise
+        write_manifest(self._output, manifest)
+        return prepared_data(load_manifest(self._output), self._started, prepared_bytes)
+
+    def _settings(self, brought: list[str] | None) -> SliceSettings:
+        """Vocabulary and duplicates: what all slices need, each made once and then kept."""
+        options, path = self._options, self._output / VOCABULARY_FILE
+        duplicates = self._duplicates()
+        if path.is_file():
+            tokens = load_vocabulary(path)
+        else:
+            tokens = brought or self._train_vocabulary(duplicates)
+            atomic_write_text(path, vocabulary_text(tokens))
+        return SliceSettings(
+            vocab_path=path,
+            vocab_sha256=vocabulary_sha256(tokens),
+            lowercase=options.lowercase,
+            strip_accents=options.strip_accents,
+            sequence_length=options.sequence_length,
+            packing=options.packing,
+            seed=options.seed,
+            slice_bytes=options.slice_bytes,
+            read=options.read,
+            duplicates=duplicates,
         )
 
-
-def _prepare(
-    files: list[InputFile],
-    read: ReadOptions,
-    *,
-    output: Path,
-    vocab: Path | None,
-    vocab_size: int,
-    lowercase: bool,
-    strip_accents: bool,
-    sequence_length: int,
-    workers: int,
-    seed: int,
-    validation_fraction: float,
-    report: OnProgress,
-    slice_bytes: int,
-    started: float,
-) -> PreparedData:
-    """`prepare_data` for files that were found."""
-    brought = load_vocabulary(vocab) if vocab else None
-    options = {
-        "vocab": vocabulary_sha256(brought) if brought else None,
-        "vocab_size": None if brought else vocab_size,
-        "lowercase": lowercase,
-        "strip_accents": strip_accents,
-        "sequence_length": sequence_length,
-        "seed": seed,
-        "validation_fraction": validation_fraction,
-        "format": read.format,
-        "text_field": read.text_field,
-        # --on-error is missing on purpose: what is finished under one is the same under the other.
-        "slice_bytes": slice_bytes,
-    }
-    plan = make_plan(files, options=options, text_field=read.text_field, slice_bytes=slice_bytes)
-    vocab_path = output / VOCABULARY_FILE
-    make_output_folder(output)
-    with locked_folder(output):
-        claim_output_folder(output, plan)
-        if (output / MANIFEST_FILE).is_file():
-            return prepared_data(load_manifest(output), started, prepared_bytes=0)
-        try:
-            if vocab_path.is_file():
-                tokens = load_vocabulary(vocab_path)
-            else:
-                tokens = brought or train_vocabulary(
-                    _all_text(plan, read, report),
-                    vocab_size,
-                    lowercase=lowercase,
-                    strip_accents=strip_accents,
+    def _duplicates(self) -> Path | None:
+        options, slices = self._options.duplicates, self._plan.slices
+        if options is None:
+            return None
+        folder = self._output / DUPLICATES_FOLDER
+        if load_duplicates(folder, len(slices), options) is None:
+            self._check_planned(folder / DUPLICATES_FILE, "duplicates were not looked for")
+            folder.mkdir(exist_ok=True)
+            remove_temporaries(folder)
+            report = self._reporter(_DUPLICATES_SHARE, "looking for duplicates")
+            for slice_ in slices:
+                documents = slice_documents(
+                    slice_, SliceCounts(), options=self._options.read, on_progress=report
                 )
-                atomic_write_text(vocab_path, vocabulary_text(tokens))
-            settings = SliceSettings(
-                vocab_path=vocab_path,
-                vocab_sha256=vocabulary_sha256(tokens),
-                lowercase=lowercase,
-                strip_accents=strip_accents,
-                sequence_length=sequence_length,
-                seed=seed,
-                slice_bytes=slice_bytes,
-                read=read,
+                scan_slice(documents, slice_.index, folder=folder, options=options)
+        resolve(folder, len(slices), options=options)
+        self._done += _DUPLICATES_SHARE
+        return folder
+
+    def _train_vocabulary(self, duplicates: Path | None) -> list[str]:
+        self._check_planned(self._output / VOCABULARY_FILE, "there is no vocabulary")
+        share = (1 - self._done) * _VOCABULARY_SHARE
+        report = self._reporter(share, "training the vocabulary")
+        tokens = train_vocabulary(
+            (
+                "\n".join(document)
+                for slice_ in self._plan.slices
+                for document in slice_documents(
+                    slice_,
+                    SliceCounts(),  # bad input is counted when the slices are prepared
+                    options=self._options.read,
+                    duplicates=duplicates,
+                    on_progress=report,
+                )
+            ),
+            self._options.vocabulary,
+        )
+        self._done += share
+        return tokens
+
+    def _reporter(self, share: float, stage: str) -> Callable[[int], None]:
+        """Turns bytes done into progress of a pass that takes this share of the whole."""
+        done = 0
+
+        def report(disk_bytes: int) -> None:
+            nonlocal done
+            done += disk_bytes
+            self._report(self._done + share * done / self._plan.disk_bytes, stage)
+
+        return report
+
+    def _check_planned(self, path: Path, what: str) -> None:
+        """Tasks run at the same time, so none of them can make what all need."""
+        if self._schedule.stage in ("task", "finalize") and not path.is_file():
+            raise ConfigError(
+                f"{what} yet: {path} is missing, and several tasks would make it at once",
+                hint="run the same command with --plan-only instead of --task-index first",
             )
-            records, prepared_bytes = _run_slices(
-                plan, settings, output, workers, validation_fraction, report
-            )
-        except DataError:
-            if not any_slice_finished(output):
-                discard_claim(output)
-            raise
-        try:
-            manifest = _manifest(records, tokens, settings, validation_fraction)
-        except DataError:
-            discard_claim(output)
-            raise
-        write_manifest(output, manifest)
-        return prepared_data(load_manifest(output), started, prepared_bytes)
 
+    def _run_slices(self, settings: SliceSettings) -> tuple[list[SliceRecord], set[int]]:
+        """Prepares what is not prepared yet.
 
-def _cores() -> int:
-    """Cores that this process may use, which on shared machines are fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        Returns:
+          The records of all finished slices, and the indices of those that this call prepared.
+        """
+        limit = int(self._options.validation_fraction * 2**HASH_BITS)
+        missing = [s for s in self._plan.slices if finished_record(self._output, s.index) is None]
+        if self._schedule.stage == "finalize":
+            self._check_complete(missing)
+        todo = [slice_ for slice_ in missing if self._schedule.has(slice_.index)]
+        self._prepare(todo, settings, limit)
+        prepared = {slice_.index for slice_ in todo}
+        records = self._records()
+        # At least one document is held out. If the fraction has caught none, the one with the
+        # lowest hash is, with all its copies; only slices that hold it are prepared again.
+        hashes = [record.lowest_hash for record in records if record.lowest_hash is not None]
+        is_last = self._schedule.stage != "task"
+        if is_last and hashes and int(min(hashes), 16) >= limit:
+            limit = int(min(hashes), 16) + 1
+            affected = [
+                self._plan.slices[record.index]
+                for record in records
+                if record.lowest_hash == min(hashes) and record.held_out_below != f"{limit:x}"
+            ]
+            self._prepare(affected, settings, limit)
+            records = self._records()
+        return records, prepared
 
+    def _prepare(self, slices: Sequence[Slice], settings: SliceSettings, limit: int) -> None:
+        mine = [s for s in self._plan.slices if self._schedule.has(s.index)]
+        total = sum(slice_.disk_bytes for slice_ in mine)
+        finished = total - sum(slice_.disk_bytes for slice_ in slices)
 
-def _check_options(
-    vocab_size: int, sequence_length: int, workers: int, seed: int, validation_fraction: float
-) -> None:
-    if not VOCAB_SIZES[0] <= vocab_size <= VOCAB_SIZES[1]:
-        raise ConfigError(
-            f"--vocab-size is {vocab_size}; it must be {VOCAB_SIZES[0]} to {VOCAB_SIZES[1]}"
-        )
-    if not SHORTEST_SEQUENCE <= sequence_length <= 2**16:
-        raise ConfigError(
-            f"--sequence-length is {sequence_length}; it must be {SHORTEST_SEQUENCE} to {2**16}"
-        )
-    if workers < 1:
-        raise ConfigError(f"--workers is {workers}; it must be at least 1")
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"--seed is {seed}; it must be 0 or more, and below 2^63")
-    if not 0 < validation_fraction < 1:
-        raise ConfigError(
-            f"--validation-fraction is {validation_fraction}; it must lie between 0 and 1",
-            hint="0.005 holds out one document in 200",
-        )
+        def on_progress(done: int) -> None:
+            share = (finished + done) / total
+            self._report(self._done + (1 - self._done) * min(share, 1.0), "tokenizing and packing")
 
+        run = prepare_slices
+        if self._schedule.engine == "beam":
+            from electra_cli.corpus.beam_engine import prepare_with_beam
 
-def _all_text(plan: Plan, options: ReadOptions, report: OnProgress) -> Iterator[str]:
-    """The text of all documents; bad input is counted when the slices are prepared."""
-    read = ReadCounts()
-    reported = 0.0
-    for slice_ in plan.slices:
-        for part in slice_.parts:
-            for document in read_documents(part, options=options, counts=read):
-                share = read.disk_bytes / plan.disk_bytes
-                if share - reported >= 0.001:
-                    reported = share
-                    report(_VOCABULARY_SHARE * share, "training the vocabulary")
-                yield "\n".join(document)
-
-
-def _run_slices(
-    plan: Plan,
-    settings: SliceSettings,
-    output: Path,
-    workers: int,
-    validation_fraction: float,
-    report: OnProgress,
-) -> tuple[list[SliceRecord], int]:
-    """Prepares what is not prepared yet; returns all records and the bytes prepared now."""
-    before = _VOCABULARY_SHARE if plan.options["vocab"] is None else 0.0
-    limit = int(validation_fraction * 2**HASH_BITS)
-    todo = [slice_ for slice_ in plan.slices if finished_record(output, slice_.index) is None]
-    finished_bytes = plan.disk_bytes - sum(slice_.disk_bytes for slice_ in todo)
-
-    def report_bytes(done: int) -> None:
-        share = (finished_bytes + done) / plan.disk_bytes
-        report(before + (1 - before) * min(share, 1.0), "tokenizing and packing")
-
-    def prepare(indices: list[int], held_out_below: int, on_bytes: Callable[[int], None]) -> None:
-        prepare_slices(
-            [plan.slices[index] for index in indices],
+            run = partial(prepare_with_beam, beam_args=self._schedule.beam_args)
+        run(
+            slices,
             settings=settings,
-            output=output,
-            held_out_below=held_out_below,
-            workers=workers,
-            on_progress=on_bytes,
+            output=self._output,
+            held_out_below=limit,
+            workers=self._schedule.processes,
+            on_progress=on_progress,
         )
 
-    prepare([slice_.index for slice_ in todo], limit, report_bytes)
-    records = _records(plan, output)
-    # At least one document is held out. If the fraction has caught none, the one with the lowest
-    # hash is, with all its copies; only slices that hold it are prepared again.
-    hashes = [record.lowest_hash for record in records if record.lowest_hash is not None]
-    if hashes and int(min(hashes), 16) >= limit:
-        limit = int(min(hashes), 16) + 1
-        affected = [
-            record.index
-            for record in records
-            if record.lowest_hash == min(hashes) and record.held_out_below != f"{limit:x}"
-        ]
-        prepare(affected, limit, lambda done: None)
-        records = _records(plan, output)
-    prepared = {slice_.index for slice_ in todo}
-    return records, sum(r.counts.input_bytes for r in records if r.index in prepared)
+    def _records(self) -> list[SliceRecord]:
+        records = [finished_record(self._output, slice_.index) for slice_ in self._plan.slices]
+        return [record for record in records if record is not None]
 
-
-def _records(plan: Plan, output: Path) -> list[SliceRecord]:
-    records = [finished_record(output, slice_.index) for slice_ in plan.slices]
-    return [record for record in records if record is not None]
-
-
-def _manifest(
-    records: list[SliceRecord],
-    tokens: list[str],
-    settings: SliceSettings,
-    validation_fraction: float,
-) -> Manifest:
-    counts = Counts()
-    for record in records:
-        counts.add(record.counts)
-    shards = [shard for record in records for shard in record.shards]
-    rows = {split: _rows(shards, split) for split in ("train", "validation")}
-    if not counts.documents:
-        skipped = counts.bad_json_lines + counts.bad_rows + counts.invalid_utf8
-        raise DataError(
-            f"nothing to prepare: no document has a token ({counts.empty_documents} empty, "
-            f"{skipped} skipped)",
-            hint="give an input with text; without --on-error skip the first bad line is named",
-        )
-    if not rows["train"]:
-        raise DataError(
-            f"only one document ({counts.documents} with copies): it is held out for validation "
-            "and nothing is left to train on",
-            hint="give more documents; in .txt a blank line separates them",
-        )
-    return Manifest(
-        sequence_length=settings.sequence_length,
-        dtype=ids_dtype(len(tokens)),
-        vocab=VocabularyFile(
-            file=VOCABULARY_FILE, size=len(tokens), sha256=vocabulary_sha256(tokens)
-        ),
-        tokenizer=TokenizerOptions(
-            lowercase=settings.lowercase, strip_accents=settings.strip_accents
-        ),
-        special_ids=special_ids(tokens),
-        seed=settings.seed,
-        validation_fraction=validation_fraction,
-        counts=counts,
-        examples=rows["train"],
-        validation_examples=rows["validation"],
-        shards=sorted(shards, key=lambda shard: (shard.split, shard.file)),
-    )
-
-
-def _rows(shards: Sequence[Shard], split: Split) -> int:
-    return sum(shard.rows for shard in shards if shard.split == split)
+    def _check_complete(self, missing: Sequence[Slice]) -> None:
+        if missing:
+            shown = ", ".join(str(slice_.index) for slice_ in missing[:5])
+            more = f" and {len(missing) - 5} more" if missing[5:] else ""
+            raise TryAgainError(
+                f"{len(missing)} of {len(self._plan.slices)} slices are not prepared yet: "
+                f"{shown}{more}",
+                hint="wait for all tasks, or run again the task whose --task-index is what a "
+                "slice leaves when divided by --num-tasks",
+            )

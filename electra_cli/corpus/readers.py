@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal
 
 from electra_cli.corpus.archives import Member, tar_members, zip_members
+from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
 from electra_cli.corpus.compression import seekable, uncompressed
 from electra_cli.corpus.discovery import InputFile
 from electra_cli.corpus.faults import Document, Fault
@@ -52,15 +53,22 @@ class ReadOptions:
       text_field: The field of a JSON line or the column that holds the text.
       format: Of every file, or `auto`.
       on_error: Whether a bad line, row or document ends the reading or is counted and skipped.
+      cleaning: What is done to the documents.
     """
 
     text_field: str
     format: FormatOption
     on_error: OnError
+    cleaning: Cleaning = field(default_factory=Cleaning)
+
+    @property
+    def longest_line(self) -> int:
+        """Bytes that a line or field may have which has to be read as a whole."""
+        return 4 * self.cleaning.max_document_bytes
 
 
 @dataclass
-class ReadCounts:
+class ReadCounts(CleaningCounts):
     """What a reader met; it is counted up while reading.
 
     Attributes:
@@ -69,6 +77,7 @@ class ReadCounts:
       bad_json_lines: Lines skipped because they are no JSON object with the text field.
       bad_rows: Rows of tables skipped because they are malformed or have no text.
       invalid_utf8: Documents skipped because they are not valid UTF-8.
+      too_long: Lines of JSON, fields and rows skipped because they are too long.
     """
 
     input_bytes: int = 0
@@ -76,10 +85,11 @@ class ReadCounts:
     bad_json_lines: int = 0
     bad_rows: int = 0
     invalid_utf8: int = 0
+    too_long: int = 0
 
 
 def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> Iterator[Document]:
-    """Reads the documents of one part in order.
+    """Reads and cleans the documents of one part in order.
 
     Args:
       part: What to read.
@@ -102,9 +112,18 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
                 counts.bad_json_lines += item.kind == "json"
                 counts.bad_rows += item.kind == "row"
                 counts.invalid_utf8 += item.kind == "utf8"
+                counts.too_long += item.kind == "size"
             elif item:
-                yield item
+                yield from _cleaned(item, options.cleaning, counts)
     counts.disk_bytes = before + part.disk_bytes
+
+
+def _cleaned(document: Document, cleaning: Cleaning, counts: ReadCounts) -> Iterator[Document]:
+    for number, piece in enumerate(pieces(document, cleaning.max_document_bytes)):
+        counts.cut_documents += number > 0
+        cleaned = cleaning.apply(piece, counts)
+        if cleaned:
+            yield cleaned
 
 
 @contextmanager
@@ -131,7 +150,9 @@ def _items(
     file = part.file
     if file.splits_at_bytes:
         raw.seek(part.start)
-        lines = Lines(raw, at_beginning=not part.start, limit=part.end - part.start)
+        lines = _lines(
+            raw, file.format, options, at_beginning=not part.start, limit=part.end - part.start
+        )
         for item in _of_lines(lines, file.format, options, counts):
             yield file.label, item
         return
@@ -182,10 +203,12 @@ def _of_stream(
 ) -> Iterator[Document | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
     if format_ in ("csv", "tsv"):
-        rows = CountedLines(stream)
+        rows = CountedLines(stream, options.longest_line)
         delimiter = "," if format_ == "csv" else "\t"
         begin = counts.input_bytes
-        for item in csv_documents(rows, label, options.text_field, delimiter=delimiter):
+        for item in csv_documents(
+            rows, label, options.text_field, delimiter=delimiter, longest=options.longest_line
+        ):
             counts.input_bytes = begin + rows.bytes
             yield item
         counts.input_bytes = begin + rows.bytes
@@ -201,17 +224,39 @@ def _of_stream(
                 counts.input_bytes += size
                 yield item
     else:
-        lines = Lines(stream, at_beginning=True, limit=None)
+        lines = _lines(stream, format_, options, at_beginning=True, limit=None)
         yield from _of_lines(lines, format_, options, counts)
+
+
+def _lines(
+    stream: BinaryIO,
+    format_: Format,
+    options: ReadOptions,
+    *,
+    at_beginning: bool,
+    limit: int | None,
+) -> Lines:
+    is_text = format_ != "jsonl"
+    longest = options.cleaning.max_document_bytes if is_text else options.longest_line
+    return Lines(stream, at_beginning=at_beginning, limit=limit, longest=longest, cuts=is_text)
 
 
 def _of_lines(
     lines: Lines, format_: Format, options: ReadOptions, counts: ReadCounts
 ) -> Iterator[Document | Fault]:
+
+    def count_cut() -> None:
+        counts.cut_documents += 1
+
     items = (
         json_documents(lines, options.text_field)
         if format_ == "jsonl"
-        else text_documents(lines, whole=format_ == "md")
+        else text_documents(
+            lines,
+            whole=format_ == "md",
+            largest=options.cleaning.max_document_bytes,
+            on_cut=count_cut,
+        )
     )
     for item in items:
         counts.input_bytes += lines.take_consumed()

@@ -8,6 +8,26 @@ from pathlib import Path
 
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.output import MANIFEST_FILE
+from electra_cli.corpus.slices import Counts
+
+
+@dataclass(frozen=True)
+class StageDone:
+    """The result of a call that does not end with the manifest: a plan, or one of several tasks.
+
+    Attributes:
+      output: The prepared folder.
+      slices: Slices in the plan.
+      slices_done: Slices that this call prepared.
+      input_bytes: Uncompressed bytes of these.
+      seconds: This call's time.
+    """
+
+    output: Path
+    slices: int
+    slices_done: int
+    input_bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -17,20 +37,13 @@ class PreparedData:
     Attributes:
       output: The prepared folder.
       manifest: Path of its manifest.
-      documents: Documents that made an example, validation included.
-      words: White-space words of them.
-      tokens: Word pieces of them.
-      dropped_tokens: Word pieces that did not fit into an example.
+      counts: What was met; see `Counts`.
       examples: Rows to train on.
       validation_examples: Rows held out.
       shards: Number of shard files.
       vocab_size: Tokens in the vocabulary.
       unknown_rate: [UNK] a token.
       padding_share: Padding a position of all rows.
-      bad_json_lines: JSON lines skipped.
-      bad_rows: Rows of tables skipped.
-      invalid_utf8: Documents skipped.
-      input_bytes: Uncompressed bytes of the input.
       seconds: This call's time.
       megabytes_per_second: Uncompressed input prepared by this call a second, training of the
         vocabulary included; 0 if everything was done already.
@@ -38,20 +51,13 @@ class PreparedData:
 
     output: Path
     manifest: Path
-    documents: int
-    words: int
-    tokens: int
-    dropped_tokens: int
+    counts: Counts
     examples: int
     validation_examples: int
     shards: int
     vocab_size: int
     unknown_rate: float
     padding_share: float
-    bad_json_lines: int
-    bad_rows: int
-    invalid_utf8: int
-    input_bytes: int
     seconds: float
     megabytes_per_second: float
 
@@ -70,20 +76,13 @@ def prepared_data(manifest: Manifest, started: float, prepared_bytes: int) -> Pr
     return PreparedData(
         output=manifest.folder,
         manifest=manifest.folder / MANIFEST_FILE,
-        documents=counts.documents,
-        words=counts.words,
-        tokens=counts.tokens,
-        dropped_tokens=counts.dropped_tokens,
+        counts=counts,
         examples=manifest.examples,
         validation_examples=manifest.validation_examples,
         shards=len(manifest.shards),
         vocab_size=manifest.vocab.size,
         unknown_rate=counts.unknown_tokens / counts.tokens,
         padding_share=counts.padding / positions,
-        bad_json_lines=counts.bad_json_lines,
-        bad_rows=counts.bad_rows,
-        invalid_utf8=counts.invalid_utf8,
-        input_bytes=counts.input_bytes,
         seconds=seconds,
         megabytes_per_second=prepared_bytes / 1e6 / seconds,
     )

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.faults import Document
 from electra_cli.corpus.output import record_path, slice_name
-from electra_cli.corpus.packing import Packed, document_random, pack_document
+from electra_cli.corpus.packing import Frame, Packing, make_packer
 from electra_cli.corpus.plan import Slice
-from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
-from electra_cli.corpus.shards import Rows, Shard, Split, ids_dtype
-from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer
-from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, special_ids
+from electra_cli.corpus.readers import ReadOptions
+from electra_cli.corpus.shards import DType, Shard, ShardWriter, Split, ids_dtype
+from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer, split_words
+from electra_cli.corpus.vocabulary import continuations, load_vocabulary, special_ids
 
 HASH_BITS = 128
-RECORD_FORMAT_VERSION = 1
+RECORD_FORMAT_VERSION = 2
+UNKNOWN_WORDS = 100
 
-_PROGRESS_BYTES = 256 * 1024
+_LONGEST_UNKNOWN_WORD = 64
 
 
 class Counts(BaseModel):
@@ -38,10 +44,8 @@ class Counts(BaseModel):
       unknown_tokens: Those of them that are [UNK].
       dropped_tokens: Those of them that trimming to the sequence length left out.
       padding: Padded positions in all shards.
-      input_bytes: Bytes read, uncompressed.
-      bad_json_lines: JSON lines skipped.
-      bad_rows: Rows of tables skipped.
-      invalid_utf8: Documents skipped.
+
+    The others are those of `SliceCounts`.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -54,10 +58,20 @@ class Counts(BaseModel):
     unknown_tokens: int = 0
     dropped_tokens: int = 0
     padding: int = 0
+    duplicate_documents: int = 0
+    near_duplicates: int = 0
+    duplicate_paragraphs: int = 0
+    emptied_documents: int = 0
     input_bytes: int = 0
     bad_json_lines: int = 0
     bad_rows: int = 0
     invalid_utf8: int = 0
+    too_long: int = 0
+    cut_documents: int = 0
+    composed_documents: int = 0
+    short_documents: int = 0
+    replacement_documents: int = 0
+    control_documents: int = 0
 
     def add(self, other: Counts) -> None:
         """Adds another's figures to these."""
@@ -75,6 +89,7 @@ class SliceRecord(BaseModel):
       held_out_below: Documents whose hash is below this are held out; hexadecimal.
       lowest_hash: Lowest hash among documents that made an example; hexadecimal, or None.
       counts: What was met.
+      unknown_words: The most frequent white-space words with an [UNK], and how often they came.
       shards: At most one for each split and block; none for a split without rows.
     """
 
@@ -86,21 +101,27 @@ class SliceRecord(BaseModel):
     held_out_below: str
     lowest_hash: str | None
     counts: Counts
+    unknown_words: dict[str, int]
     shards: list[Shard]
 
 
 @dataclass(frozen=True)
 class SliceSettings:
-    """Everything besides the slice that decides its shards; see `prepare_data`."""
+    """Everything besides the slice that decides its shards; see `PrepareOptions`.
+
+    The paths are where this machine finds the vocabulary and what de-duplication left out.
+    """
 
     vocab_path: Path
     vocab_sha256: str
     lowercase: bool
     strip_accents: bool
     sequence_length: int
+    packing: Packing
     seed: int
     slice_bytes: int
     read: ReadOptions
+    duplicates: Path | None
 
 
 def prepare_slice(
@@ -128,22 +149,15 @@ def prepare_slice(
       InputMissingError: An input is gone.
       OSError: A shard cannot be written.
     """
-    read = ReadCounts()
-    reported = 0
-
-    def documents() -> Iterator[Document]:
-        nonlocal reported
-        for part in slice_.parts:
-            for document in read_documents(part, options=settings.read, counts=read):
-                if on_progress and read.disk_bytes - reported >= _PROGRESS_BYTES:
-                    on_progress(read.disk_bytes - reported)
-                    reported = read.disk_bytes
-                yield document
-        if on_progress:
-            on_progress(read.disk_bytes - reported)
-
+    read = SliceCounts()
     return prepare_documents(
-        documents(),
+        slice_documents(
+            slice_,
+            read,
+            options=settings.read,
+            duplicates=settings.duplicates,
+            on_progress=on_progress,
+        ),
         read,
         index=slice_.index,
         block=None,
@@ -155,7 +169,7 @@ def prepare_slice(
 
 def prepare_documents(
     documents: Iterable[Document],
-    read: ReadCounts,
+    read: SliceCounts,
     *,
     index: int,
     block: int | None,
@@ -177,57 +191,71 @@ def prepare_documents(
     Raises:
       OSError: A shard cannot be written.
     """
-    encoder, special, vocab_size = _encoder(
+    tools = _tools(
         settings.vocab_path,
         settings.vocab_sha256,
         lowercase=settings.lowercase,
         strip_accents=settings.strip_accents,
     )
-    dtype = ids_dtype(vocab_size)
-    rows: dict[Split, Rows] = {
-        "train": Rows(settings.sequence_length, dtype),
-        "validation": Rows(settings.sequence_length, dtype),
-    }
+    frame = Frame(settings.sequence_length, tools.cls, tools.sep)
     counts = Counts()
+    unknown_words: Counter[str] = Counter()
     lowest: int | None = None
+    splits: tuple[Split, ...] = ("train", "validation")
+    with ExitStack() as stack:
+        writers = {
+            split: stack.enter_context(
+                ShardWriter(
+                    output / f"{split}-{slice_name(index, block)}.npy",
+                    split,
+                    sequence_length=settings.sequence_length,
+                    dtype=tools.dtype,
+                    begins_word=tools.begins_word,
+                )
+            )
+            for split in splits
+        }
+        packers = {split: make_packer(settings.packing, frame, settings.seed) for split in splits}
+        for document in documents:
+            digest = blake2b("\n".join(document).encode("utf-8"), digest_size=HASH_BITS // 8)
+            lines = _encode(document, tools, counts, unknown_words)
+            if not lines:
+                counts.empty_documents += 1
+                continue
+            value = int.from_bytes(digest.digest(), "big")
+            lowest = value if lowest is None else min(lowest, value)
+            split = splits[value < held_out_below]
+            examples, dropped = packers[split].add(lines, digest.digest())
+            counts.documents += 1
+            counts.validation_documents += split == "validation"
+            counts.dropped_tokens += dropped
+            for example in examples:
+                counts.padding += writers[split].append(example)
+        for split in splits:
+            for example in packers[split].rest():
+                counts.padding += writers[split].append(example)
+        shards = [shard for split in splits if (shard := writers[split].finish())]
 
-    for document in documents:
-        digest = blake2b("\n".join(document).encode("utf-8"), digest_size=HASH_BITS // 8)
-        packed = _prepare_document(document, encoder, special, settings, digest.digest(), counts)
-        if not packed.examples:
-            counts.empty_documents += 1
-            continue
-        value = int.from_bytes(digest.digest(), "big")
-        lowest = value if lowest is None else min(lowest, value)
-        held_out = value < held_out_below
-        counts.documents += 1
-        counts.validation_documents += held_out
-        counts.dropped_tokens += packed.dropped
-        target = rows["validation" if held_out else "train"]
-        for example in packed.examples:
-            counts.padding += target.append(example)
-
-    counts.input_bytes = read.input_bytes
-    counts.bad_json_lines = read.bad_json_lines
-    counts.bad_rows = read.bad_rows
-    counts.invalid_utf8 = read.invalid_utf8
-    shards = []
-    for split, examples in rows.items():
-        file = f"{split}-{slice_name(index, block)}.npy"
-        if len(examples):
-            shards.append(examples.write(output, file, split))
-        else:
-            (output / file).unlink(missing_ok=True)  # of an earlier division into splits
+    for name, value in asdict(read).items():
+        if name != "disk_bytes":
+            setattr(counts, name, value)
     record = SliceRecord(
         index=index,
         block=block,
         held_out_below=f"{held_out_below:x}",
         lowest_hash=None if lowest is None else f"{lowest:032x}",
         counts=counts,
+        unknown_words=most_frequent(unknown_words),
         shards=shards,
     )
     atomic_write_text(record_path(output, index, block), record.model_dump_json(indent=1) + "\n")
     return record
+
+
+def most_frequent(words: Mapping[str, int]) -> dict[str, int]:
+    """The words that came most often, in this order, and of equally frequent ones in theirs."""
+    ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
+    return dict(ranked[:UNKNOWN_WORDS])
 
 
 def finished_record(output: Path, index: int, block: int | None = None) -> SliceRecord | None:
@@ -249,43 +277,63 @@ def finished_record(output: Path, index: int, block: int | None = None) -> Slice
     return record if complete and found == (RECORD_FORMAT_VERSION, index, block) else None
 
 
-def _prepare_document(
-    document: list[str],
-    encoder: LineEncoder,
-    special: SpecialIds,
-    settings: SliceSettings,
-    document_hash: bytes,
-    counts: Counts,
-) -> Packed:
-    """Tokenizes and packs one document, counting its words and tokens."""
+def _encode(
+    document: Document, tools: _Tools, counts: Counts, unknown_words: Counter[str]
+) -> list[bytes]:
+    """The ids of each line, counted; nothing if there is no token."""
     lines = []
-    words_in_document = 0
+    words = 0
     for line in document:
-        ids, words = encoder.encode(line)
+        ids, words_in_line = tools.encoder.encode(line)
         lines.append(ids)
-        words_in_document += words
-    packed = pack_document(
-        lines,
-        sequence_length=settings.sequence_length,
-        cls_id=special.cls,
-        sep_id=special.sep,
-        rng=document_random(settings.seed, document_hash),
-    )
-    if packed.examples:
-        counts.words += words_in_document
-        counts.tokens += sum(map(len, lines))
-        counts.unknown_tokens += sum(ids.count(special.unk) for ids in lines)
-    return packed
+        words += words_in_line
+        # Two bytes of neighbouring ids can look like an [UNK], so this only says where to look.
+        if tools.unk in ids:
+            _count_unknown(line, tools, counts, unknown_words)
+    tokens = sum(map(len, lines)) // tools.encoder.itemsize
+    if not tokens:
+        return []
+    counts.words += words
+    counts.tokens += tokens
+    return lines
+
+
+def _count_unknown(line: str, tools: _Tools, counts: Counts, unknown_words: Counter[str]) -> None:
+    words = split_words(line)
+    for word, ids in zip(words, tools.encoder.encode_words(words), strict=True):
+        if tools.unk in ids:
+            found = np.frombuffer(ids, tools.dtype) == np.frombuffer(tools.unk, tools.dtype)
+            if unknown := int(found.sum()):
+                counts.unknown_tokens += unknown
+                unknown_words[word[:_LONGEST_UNKNOWN_WORD]] += 1
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """What follows from the vocabulary: the encoder, and special ids as bytes."""
+
+    encoder: LineEncoder
+    dtype: DType
+    begins_word: npt.NDArray[np.bool_]
+    unk: bytes
+    cls: bytes
+    sep: bytes
 
 
 @lru_cache(maxsize=1)
-def _encoder(
-    vocab_path: Path, vocab_sha256: str, *, lowercase: bool, strip_accents: bool
-) -> tuple[LineEncoder, SpecialIds, int]:
+def _tools(vocab_path: Path, vocab_sha256: str, *, lowercase: bool, strip_accents: bool) -> _Tools:
     """Kept between the slices of a process, so that the cache of words stays warm.
 
     The hash is there to tell two vocabularies apart that one path has held.
     """
     tokens = load_vocabulary(vocab_path)
+    special = special_ids(tokens)
+    dtype = ids_dtype(len(tokens))
     tokenizer = build_tokenizer(vocab_path, lowercase=lowercase, strip_accents=strip_accents)
-    return LineEncoder(tokenizer), special_ids(tokens), len(tokens)
+    unk, cls, sep = (
+        np.array(id_, np.dtype(dtype).newbyteorder("<")).tobytes()
+        for id_ in (special.unk, special.cls, special.sep)
+    )
+    begins_word = ~np.array(continuations(tokens))  # [V]
+    begins_word[[special.pad, special.cls, special.sep, special.mask]] = False
+    return _Tools(LineEncoder(tokenizer, dtype), dtype, begins_word, unk, cls, sep)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from electra_cli.corpus.faults import Document, Fault, describe_invalid_utf8, missing_column
+from electra_cli.corpus.faults import (
+    Document,
+    Fault,
+    describe_invalid_utf8,
+    missing_column,
+    too_long,
+)
 from electra_cli.corpus.texts import BOM, split_lines
 from electra_cli.errors import DataError
 
@@ -16,33 +21,51 @@ if TYPE_CHECKING:
     import pyarrow
 
 _BATCH_ROWS = 1024
+_BATCH_BYTES = 8 * 2**20
 _FETCH = "make or fetch the file again"
 
 
 class CountedLines:
-    """Lines of a stream as text, their ends kept; invalid bytes become lone surrogates."""
+    """Lines of a stream as text, their ends kept; invalid bytes become lone surrogates.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    Args:
+      stream: At the beginning of a line.
+      longest: Bytes of a line that are held at once; a longer one comes as an empty one.
+
+    Attributes:
+      bytes: Read so far.
+      too_long: Whether a line was too long since the caller last cleared this.
+    """
+
+    def __init__(self, stream: BinaryIO, longest: int = 2**30) -> None:
         self._stream = stream
+        self._longest = longest
         self.bytes = 0
+        self.too_long = False
 
     def __iter__(self) -> Iterator[str]:
-        for number, line in enumerate(self._stream):
+        while line := self._stream.readline(self._longest):
+            is_first = not self.bytes
             self.bytes += len(line)
-            line = line if number else line.removeprefix(BOM)
+            line = line.removeprefix(BOM) if is_first else line
+            if len(line) >= self._longest - len(BOM) and not line.endswith(b"\n"):
+                self.too_long = True
+                while not line.endswith(b"\n") and (line := self._stream.readline(2**16)):
+                    self.bytes += len(line)
+                line = b"\n"
             for piece in line.splitlines(keepends=True) if b"\r" in line else [line]:
                 yield piece.decode("utf-8", "surrogateescape")
 
 
 def csv_documents(
-    lines: CountedLines, label: str, text_field: str, *, delimiter: str
+    lines: CountedLines, label: str, text_field: str, *, delimiter: str, longest: int = 2**30
 ) -> Iterator[Document | Fault]:
     """Documents of a table in text whose first row names the columns.
 
     Raises:
       DataError: There is no such column, or the first row is no row.
     """
-    csv.field_size_limit(sys.maxsize)  # the limit of 128 KiB would refuse long documents
+    csv.field_size_limit(longest)  # the limit of 128 KiB would refuse long documents
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         header = next(rows, None)
@@ -58,6 +81,10 @@ def csv_documents(
             row = next(rows, None)
         except csv.Error as error:
             yield Fault("row", rows.line_num, f"not valid CSV ({error})", hint=_QUOTES)
+            continue
+        if lines.too_long:  # the row is not whole, or it is what the line has become
+            lines.too_long = False
+            yield too_long(rows.line_num)
             continue
         if row is None:
             return
@@ -112,7 +139,7 @@ def parquet_texts(
     with _arrow_errors(label, "Parquet"), _parquet(stream) as file:
         _check_column(file.schema_arrow, label, text_field)
         batches = file.iter_batches(
-            batch_size=_BATCH_ROWS,
+            batch_size=_batch_rows(file.metadata),
             row_groups=list(groups if groups is not None else range(file.num_row_groups)),
             columns=[text_field],
         )
@@ -157,6 +184,13 @@ def _parquet(stream: BinaryIO) -> Any:
 
     # Without the buffers a whole row group would be read at once.
     return ParquetFile(stream, buffer_size=2**20, pre_buffer=False)
+
+
+def _batch_rows(metadata: Any) -> int:
+    """Rows to decode at once, few if they are large; by the group with the largest ones."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=1)
+    return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(largest, 1)))
 
 
 def _is_arrow_file(stream: BinaryIO) -> bool:

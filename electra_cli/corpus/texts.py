@@ -8,10 +8,10 @@ document's lines.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
-from electra_cli.corpus.faults import Document, Fault, describe_invalid_utf8
+from electra_cli.corpus.faults import Document, Fault, describe_invalid_utf8, too_long
 
 BOM = b"\xef\xbb\xbf"
 
@@ -23,12 +23,24 @@ class Lines:
       stream: At the beginning of a line.
       at_beginning: Of the file, where a byte order mark may be.
       limit: Bytes to read at most, a line in full; None for all.
+      longest: Bytes of a line that are held at once.
+      cuts: Whether a longer line is cut behind a space and comes as several; else None comes.
     """
 
-    def __init__(self, stream: BinaryIO, *, at_beginning: bool, limit: int | None) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        *,
+        at_beginning: bool,
+        limit: int | None,
+        longest: int = 2**30,
+        cuts: bool = False,
+    ) -> None:
         self._stream = stream
         self._limit = limit
         self._at_beginning = at_beginning
+        self._longest = longest
+        self._cuts = cuts
         self._read = 0
         self._taken = 0
 
@@ -38,49 +50,94 @@ class Lines:
         self._taken = self._read
         return new
 
-    def __iter__(self) -> Iterator[bytes]:
-        while self._limit is None or self._read < self._limit:
-            line = self._stream.readline()
+    def __iter__(self) -> Iterator[bytes | None]:
+        rest = b""
+        while rest or self._limit is None or self._read < self._limit:
+            line = self._stream.readline(self._longest - len(rest))
+            begins_file = self._at_beginning and not self._read
+            self._read += len(line)
+            line = rest + line.removeprefix(BOM) if begins_file else rest + line
+            rest = b""
             if not line:
                 return
-            if self._at_beginning and not self._read:
-                self._read = len(line)
-                line = line.removeprefix(BOM)
-            else:
-                self._read += len(line)
+            # A byte order mark that was removed makes the longest line three bytes shorter.
+            if len(line) >= self._longest - len(BOM) and not line.endswith(b"\n"):
+                if not self._cuts:
+                    self._skip_line()
+                    yield None
+                    continue
+                end = _place_to_cut(line)
+                line, rest = line[:end], line[end:]
             if b"\r" in line:
                 yield from line.splitlines()  # bytes split at \n, \r\n and \r only
             else:
                 yield line
 
+    def _skip_line(self) -> None:
+        while piece := self._stream.readline(2**16):
+            self._read += len(piece)
+            if piece.endswith(b"\n"):
+                return
 
-def text_documents(lines: Iterable[bytes], *, whole: bool) -> Iterator[Document | Fault]:
+
+def _place_to_cut(line: bytes) -> int:
+    """Behind the last line end or else the last space; else between two characters."""
+    end = line.rfind(b"\r", 0, -1) + 1 or max(line.rfind(b" "), line.rfind(b"\t")) + 1
+    if not end:
+        end = len(line)
+        while end > len(line) - 4 and line[end - 1] & 0xC0 == 0x80:
+            end -= 1
+        end -= line[end - 1] >= 0xC0
+    return end
+
+
+def text_documents(
+    lines: Iterable[bytes | None],
+    *,
+    whole: bool,
+    largest: int = 2**30,
+    on_cut: Callable[[], None] = lambda: None,
+) -> Iterator[Document | Fault]:
     """Documents of plain text.
 
     Args:
       lines: As bytes.
       whole: All lines are one document, as in Markdown.
+      largest: Bytes of a document; one that is longer comes as several.
+      on_cut: Is told of each such cut.
     """
     document: Document = []
     fault: Fault | None = None
+    size = 0
     for number, raw in enumerate(lines, start=1):
+        assert raw is not None  # lines of text are cut
         try:
             line = raw.decode("utf-8").strip()
         except UnicodeDecodeError as error:
             fault = fault or Fault("utf8", number, describe_invalid_utf8(error))
             continue
         if line:
+            if fault:
+                continue
+            if document and size + len(raw) > largest:
+                on_cut()
+                yield document
+                document, size = [], 0
             document.append(line)
+            size += len(raw)
         elif (document or fault) and not whole:
             yield fault or document
-            document, fault = [], None
+            document, fault, size = [], None, 0
     if document or fault:
         yield fault or document
 
 
-def json_documents(lines: Iterable[bytes], text_field: str) -> Iterator[Document | Fault]:
+def json_documents(lines: Iterable[bytes | None], text_field: str) -> Iterator[Document | Fault]:
     """Documents of JSON lines; a line may have no text, then the document is empty."""
     for number, raw in enumerate(lines, start=1):
+        if raw is None:
+            yield too_long(number)
+            continue
         if not raw.strip():
             continue
         try:

@@ -1,6 +1,6 @@
 """Whether the files of a prepared folder are what its manifest says.
 
-Shapes: N rows of a part of a shard, L ids a row.
+Shapes: N rows of a part of a shard, L ids a row and W integers of word starts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from electra_cli.corpus.manifest import Manifest, file_faults
 from electra_cli.corpus.output import MANIFEST_FILE
-from electra_cli.corpus.shards import Shard, load_shard
+from electra_cli.corpus.shards import Shard, ids_of, load_shard, row_width, word_starts_of
 
 # Ids looked at together: tens of megabytes, whatever the size of a shard.
 _IDS_AT_ONCE = 2**22
@@ -77,35 +77,41 @@ def checked_rows(manifest: Manifest, shard: Shard) -> Iterator[npt.NDArray[Any]]
       shard: One of its shards.
 
     Yields:
-      [N, L] of the manifest's type, N such that a part has some four million ids.
+      [N, L + W] of the manifest's type, N such that a part has some four million ids.
 
     Raises:
       ShardError: The shard is no array, has another type or shape, or holds a row that
         `electra prepare-data` does not write. It does not name the file.
     """
     try:
-        ids = load_shard(manifest.folder / shard.file).view(np.ndarray)  # [rows, L]
+        rows = load_shard(manifest.folder / shard.file).view(np.ndarray)  # [rows, L + W]
     except ValueError as error:
         raise ShardError(f"is no .npy file: {error}") from error
-    expected = (np.dtype(manifest.dtype).newbyteorder("<"), (shard.rows, manifest.sequence_length))
-    if (ids.dtype, ids.shape) != expected:
-        raise ShardError(f"holds {ids.dtype} {ids.shape}, not {expected[0]} {expected[1]}")
+    width = row_width(manifest.sequence_length, manifest.dtype)
+    expected = (np.dtype(manifest.dtype).newbyteorder("<"), (shard.rows, width))
+    if (rows.dtype, rows.shape) != expected:
+        raise ShardError(f"holds {rows.dtype} {rows.shape}, not {expected[0]} {expected[1]}")
     step = max(1, _IDS_AT_ONCE // manifest.sequence_length)
-    for first in range(0, len(ids), step):
-        part = ids[first : first + step]  # [N, L]
+    for first in range(0, len(rows), step):
+        part = rows[first : first + step]  # [N, L + W]
         if faults := _row_faults(part, first, manifest):
             raise ShardError(", ".join(faults))
         yield part
 
 
-def _row_faults(ids: npt.NDArray[Any], first: int, manifest: Manifest) -> list[str]:
-    """The first row of each kind that is wrong; ids [N, L] begin at row `first` of the shard."""
+def _row_faults(rows: npt.NDArray[Any], first: int, manifest: Manifest) -> list[str]:
+    """The first row of each kind that is wrong; [N, L + W] begin at row `first` of the shard."""
+    special = manifest.special_ids
+    ids = ids_of(rows, manifest.sequence_length)  # [N, L]
+    word_starts = word_starts_of(rows, manifest.sequence_length)  # [N, L]
+    no_words = np.isin(ids, [special.pad, special.cls, special.sep])  # [N, L]
     checks = {
         f"an id outside of the vocabulary's {manifest.vocab.size}": (
             (ids >= manifest.vocab.size).any(axis=1)
         ),
-        "no [CLS] at its beginning": ids[:, 0] != manifest.special_ids.cls,
+        "no [CLS] at its beginning": ids[:, 0] != special.cls,
         "padding before a token": ((ids[:, :-1] == 0) & (ids[:, 1:] != 0)).any(axis=1),
+        "a word that begins on a special token": (word_starts & no_words).any(axis=1),
     }  # [N] each
     return [
         f"has {what} in row {first + int(bad.argmax())}"

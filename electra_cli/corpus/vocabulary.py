@@ -1,4 +1,4 @@
-"""Vocabulary files, and where their special tokens are."""
+"""Vocabularies, and where their special tokens are."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from electra_cli.corpus.vocabulary_folder import TOKENIZER_FILE, find_vocabulary, tokenizer_tokens
 from electra_cli.errors import DataError, InputMissingError
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -27,32 +28,31 @@ class SpecialIds(BaseModel):
 
 
 def load_vocabulary(path: Path) -> list[str]:
-    """Reads a vocabulary: one word piece a line, whose id is its line, counted from 0.
+    """Reads a vocabulary.
+
+    Args:
+      path: A file of one word piece a line, whose id is its line, counted from 0; or a tokenizer
+        folder of Hugging Face that holds a WordPiece tokenizer.
+
+    Returns:
+      The tokens in the order of their ids.
 
     Raises:
-      InputMissingError: The file is not there or cannot be opened.
+      InputMissingError: It is not there or cannot be opened.
       DataError: It is empty or no UTF-8, lacks a special token, holds a blank line or a token
-        twice, or [PAD] is not its first line.
+        twice, or [PAD] is not its first token; or the folder holds another kind of tokenizer.
     """
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise InputMissingError(
-            f"vocabulary cannot be read: {path} ({error.strerror})", hint=_HINT
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"vocabulary {path} is not valid UTF-8", hint=_HINT) from error
-    # Not str.splitlines: a vocabulary may well hold U+2028 or U+0085 as a token.
-    tokens = [line.strip(" \t\r") for line in content.removesuffix("\n").split("\n")]
-    if tokens == [""]:
-        raise DataError(f"vocabulary {path} is empty", hint=_HINT)
-    _check_unique(path, tokens)
+    found = find_vocabulary(path) if path.is_dir() else path
+    tokens = tokenizer_tokens(found) if found.name == TOKENIZER_FILE else _lines(found)
+    if tokens in ([], [""]):
+        raise DataError(f"vocabulary {found} is empty", hint=_HINT)
+    _check_unique(found, tokens)
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
     if missing:
-        raise DataError(f"vocabulary {path} lacks {', '.join(missing)}", hint=_HINT)
+        raise DataError(f"vocabulary {found} lacks {', '.join(missing)}", hint=_HINT)
     if tokens[0] != PAD:
         raise DataError(
-            f"vocabulary {path} has {PAD} on line {tokens.index(PAD) + 1}; it must be the first, "
+            f"vocabulary {found} has {PAD} on line {tokens.index(PAD) + 1}; it must be the first, "
             "since padding is 0",
             hint=_HINT,
         )
@@ -78,6 +78,19 @@ def vocabulary_text(tokens: Sequence[str]) -> str:
 def vocabulary_sha256(tokens: Sequence[str]) -> str:
     """The hash of the file that we write for these tokens, whatever the file they came from."""
     return hashlib.sha256(vocabulary_text(tokens).encode("utf-8")).hexdigest()
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise InputMissingError(
+            f"vocabulary cannot be read: {path} ({error.strerror})", hint=_HINT
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"vocabulary {path} is not valid UTF-8", hint=_HINT) from error
+    # Not str.splitlines: a vocabulary may well hold U+2028 or U+0085 as a token.
+    return [line.strip(" \t\r") for line in content.removesuffix("\n").split("\n")]
 
 
 def _check_unique(path: Path, tokens: Sequence[str]) -> None:

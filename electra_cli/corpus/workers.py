@@ -82,7 +82,7 @@ def prepare_slices(
 
     try:
         for slice_ in whole:
-            work = partial(_work(slice_), slice_, **how, on_progress=_report)
+            work = partial(prepare_one, slice_, **how, on_progress=_report)
             futures.append(executor.submit(_run, work))
         for slice_ in shared:
             prepare_stream(
@@ -109,6 +109,8 @@ def prepare_slices(
 
 def _prepare_here(slices: Sequence[Slice], how: _How, on_progress: Callable[[int], None]) -> None:
     done = 0
+    # A worker is one core's, and lists of new words are too short to be worth a pool of threads.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
     def add(disk_bytes: int) -> None:
         nonlocal done
@@ -116,7 +118,7 @@ def _prepare_here(slices: Sequence[Slice], how: _How, on_progress: Callable[[int
         on_progress(done)
 
     for slice_ in slices:
-        _work(slice_)(slice_, **how, on_progress=add)
+        prepare_one(slice_, **how, on_progress=add)
 
 
 def _divide(slices: Sequence[Slice], workers: int) -> tuple[list[Slice], list[Slice]]:
@@ -131,8 +133,23 @@ def _divide(slices: Sequence[Slice], workers: int) -> tuple[list[Slice], list[Sl
     return [slice_ for slice_ in slices if slice_.index not in indices], shared
 
 
-def _work(slice_: Slice) -> Callable[..., SliceRecord]:
-    return prepare_stream if slice_.is_stream else prepare_slice
+def prepare_one(
+    slice_: Slice,
+    *,
+    settings: SliceSettings,
+    output: Path,
+    held_out_below: int,
+    on_progress: Callable[[int], None],
+) -> SliceRecord:
+    """Prepares one slice in this process, be it a stream or not; see `prepare_slice`."""
+    prepare = prepare_stream if slice_.is_stream else prepare_slice
+    return prepare(
+        slice_,
+        settings=settings,
+        output=output,
+        held_out_below=held_out_below,
+        on_progress=on_progress,
+    )
 
 
 class _How(TypedDict):

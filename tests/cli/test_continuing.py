@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.pipeline import prepare_data
 from electra_cli.export.run import export
 from tests.conftest import Electra, settings
+from tests.prepared import prepare
 
 
-def prepare(corpus: Path, trained: Path, output: Path, length: int) -> Path:
-    prepare_data(
-        inputs=[corpus],
+def prepare_like(corpus: Path, trained: Path, output: Path, length: int) -> Path:
+    prepare(
+        inputs=corpus,
         output=output,
         vocab=trained / "data" / "vocab.txt",
         sequence_length=length,
@@ -37,7 +37,7 @@ def test_the_loss_goes_on_where_it_was(
         text = tmp_path / "other.jsonl"
         lines = [json.dumps({"text": topics[name]}) for name in sorted(topics)[40:60]]
         text.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    data = prepare(text, trained, tmp_path / "data", length)
+    data = prepare_like(text, trained, tmp_path / "data", length)
     source = trained
     if other_text:
         source = tmp_path / "exported"

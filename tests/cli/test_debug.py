@@ -122,7 +122,11 @@ def test_a_damaged_shard(electra: Electra, folder: Path, options: list[str]) -> 
     damage(folder / SHARD)
     last = len(load_shard(folder / SHARD)) - 1
     electra("debug", "data", folder, *options, "--json").failed(
-        65, str(folder), f"{SHARD} has an id outside", f"in row {last}", "electra prepare-data"
+        65,
+        str(folder),
+        f"{SHARD} has a word that begins on a special token",
+        f"in row {last}",
+        "electra prepare-data",
     )
 
 

@@ -13,13 +13,13 @@ import pytest
 import tensorflow as tf
 
 from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.pipeline import prepare_data
 from electra_cli.export.run import export
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.weights import values_of
 from electra_cli.training.run_folder import RunFolder, find_checkpoints
 from tests.conftest import Electra, Result, settings
 from tests.interop.conftest import assert_same, write_tf1
+from tests.prepared import prepare
 
 Pretrain = Callable[..., Result]
 
@@ -195,8 +195,8 @@ class TestBadInput:
         self, refuse, request: pytest.FixtureRequest, kind: str, corpus: Path, tmp_path: Path
     ) -> None:
         other = tmp_path / "other"
-        prepare_data(
-            inputs=[corpus], output=other, vocab_size=500, sequence_length=32, workers=1,
+        prepare(
+            inputs=corpus, output=other, vocab_size=500, sequence_length=32, workers=1,
             validation_fraction=0.1, seed=0,
         )  # fmt: skip
         assert load_manifest(other).vocab.size != 600

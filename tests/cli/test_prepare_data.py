@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.corpus.manifest import load_manifest
+from electra_cli.corpus.slices import Counts
 from tests.conftest import read_only
 from tests.corpus.corpora import (
     folder_bytes,
@@ -24,9 +25,8 @@ from tests.corpus.corpora import (
 from tests.corpus.tables import WRITERS, write_tar
 
 FIELDS = [
-    "command", "output", "documents", "tokens", "examples", "validation_examples", "shards",
-    "vocab_size", "unknown_rate", "padding_share", "input_bytes", "seconds",
-    "megabytes_per_second", "manifest",
+    "command", "output", "examples", "validation_examples", "shards", "vocab_size", "unknown_rate",
+    "padding_share", *Counts.model_fields, "seconds", "megabytes_per_second", "manifest",
 ]  # fmt: skip
 
 
@@ -327,3 +327,72 @@ def test_tensorflow_is_never_imported(tmp_path, text, vocab, arguments, code):
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     assert done.returncode == code, done.stderr
+
+
+def test_cleaning_duplicates_and_vocabulary_options_reach_the_folder(electra, tmp_path):
+    documents = make_documents(60)
+    repeated = [documents[0], documents[1] + "\nand one more line", "tiny"]
+    text = write_text(tmp_path / "a.txt", [*documents, *repeated])
+    done = electra(
+        "prepare-data", text, "--output", tmp_path / "out", "--workers", 1, "--json",
+        "--min-length", 20, "--nfc", "--deduplicate", "paragraphs", "--near-duplicates", 0.8,
+        "--vocab-size", 300, "--vocab-unused", 7, "--vocab-multiple-of", 64, "--vocab-sample", 0.9,
+        "--vocab-alphabet", 30, "--packing", "full", "--sequence-length", 32,
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert done.json["duplicate_documents"] == 1
+    assert done.json["near_duplicates"] == 1
+    assert done.json["short_documents"] == 1
+    assert done.json["documents"] == 60
+    for row in ("near duplicates, left out", "duplicate documents", "short documents"):
+        assert row in done.stderr
+    manifest = load_manifest(tmp_path / "out")
+    assert manifest.packing == "full"
+    assert manifest.vocab.size % 64 == 0
+    tokens = manifest.vocab_path.read_text(encoding="utf-8").split("\n")
+    assert tokens[5:12] == [f"[unused{number}]" for number in range(7)]
+    assert done.json["padding_share"] < 0.02
+
+
+def test_a_cluster_in_three_commands(electra, text, tmp_path):
+    out = tmp_path / "out"
+    command = ["prepare-data", text, "--output", out, "--vocab-size", 300, "--workers", 1]
+    planned = electra(*command, "--plan-only", "--json")
+    assert planned.json["stage"] == "plan"
+    assert "now run the tasks" in planned.stderr
+    for index in range(2):
+        task = electra(*command, "--task-index", index, "--num-tasks", 2, "--json")
+        assert task.json["stage"] == "task"
+        assert f"task {index} of 2" in task.stderr
+    assert electra(*command, "--finalize", "--json").json["documents"] == 120
+    electra(*command[:3], tmp_path / "whole", *command[4:])
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_the_casing_of_a_tokenizer_folder_is_taken_over(electra, text, vocab, tmp_path):
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    (folder / "vocab.txt").write_bytes(vocab.read_bytes())
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    for name, options, expected in (
+        ("a", [], (False, False)),
+        ("b", ["--lowercase"], (True, False)),
+    ):
+        electra("prepare-data", text, "--output", tmp_path / name, "--vocab", folder, *options)
+        tokenizer = load_manifest(tmp_path / name).tokenizer
+        assert (tokenizer.lowercase, tokenizer.strip_accents) == expected
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["--task-index", 0], ["--task-index and --num-tasks belong together"]),
+    (["--plan-only", "--finalize"], ["--plan-only and --finalize exclude each other"]),
+    (["--task-index", 3, "--num-tasks", 3], ["--task-index is 3 of --num-tasks 3"]),
+    (["--beam-arg=--x"], ["--beam-arg needs --engine beam"]),
+    (["--engine", "beam", "--plan-only"], ["--engine beam divides the work itself"]),
+    (["--min-length", -1], ["--min-length is -1"]),
+    (["--near-duplicates", 2], ["near duplicates is 2.0"]),
+    (["--vocab-sample", 0], ["--vocab-sample is 0.0"]),
+])  # fmt: skip
+def test_options_that_cannot_be(prepare, text, tmp_path, options, words):
+    prepare(text, *options).failed(2, *words)
+    assert not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+from electra_cli.corpus.cleaning import Cleaning
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
 from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
@@ -54,11 +55,14 @@ def read_inputs(
     text_field: str = "text",
     format: str = "auto",
     slice_bytes: int = 2**20,
+    cleaning: Cleaning | None = None,
 ) -> tuple[list[list[str]], ReadCounts]:
     """All documents of the inputs through the parts of their plan, and the counts."""
     files = find_inputs(inputs, exclude=inputs[0].parent / "o", format=format)
     plan = make_plan(files, options={}, text_field=text_field, slice_bytes=slice_bytes)
-    options = ReadOptions(text_field=text_field, format=format, on_error=on_error)
+    options = ReadOptions(
+        text_field=text_field, format=format, on_error=on_error, cleaning=cleaning or Cleaning()
+    )
     counts = ReadCounts()
     documents = [
         document

@@ -116,8 +116,12 @@ def test_faults_are_named_or_counted_wherever_they_are(tmp_path, vocab, worker_c
     with pytest.raises(DataError, match=r"a\.jsonl\.gz, line 1: not valid JSON"):
         prepare(path, tmp_path / "out", **options)
     result = prepare(path, tmp_path / "out", on_error="skip", **options)
-    assert (result.documents, result.bad_json_lines, result.invalid_utf8) == (118, 3, 1)
-    assert result.input_bytes == len(content)
+    assert (result.counts.documents, result.counts.bad_json_lines, result.counts.invalid_utf8) == (
+        118,
+        3,
+        1,
+    )
+    assert result.counts.input_bytes == len(content)
 
 
 def die(*arguments, **options) -> None:
@@ -174,12 +178,17 @@ def test_reading_stays_a_few_blocks_ahead(tmp_path, stream, vocab):
     def wait(future):
         waited.append(len(submitted))
         return SliceRecord(
-            index=0, held_out_below="0", lowest_hash=None, counts=Counts(), shards=[]
+            index=0,
+            held_out_below="0",
+            lowest_hash=None,
+            counts=Counts(),
+            unknown_words={},
+            shards=[],
         )
 
     settings = SliceSettings(
         vocab_path=vocab, vocab_sha256="", lowercase=True, strip_accents=True, sequence_length=32,
-        seed=0, slice_bytes=1000, read=OPTIONS,
+        packing="reference", seed=0, slice_bytes=1000, read=OPTIONS, duplicates=None,
     )  # fmt: skip
     prepare_stream(
         slice_, settings=settings, output=tmp_path, held_out_below=0,

@@ -16,12 +16,13 @@ from electra_cli.corpus.manifest import (
     load_manifest,
     write_manifest,
 )
-from electra_cli.corpus.pipeline import prepare_data
-from electra_cli.corpus.shards import Rows
+from electra_cli.corpus.shards import ShardWriter
 from electra_cli.corpus.slices import Counts
 from electra_cli.corpus.vocabulary import special_ids, vocabulary_sha256, vocabulary_text
 from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents, write_text, write_vocabulary
+from tests.ids import as_bytes
+from tests.prepared import prepare
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "play", "##ing", "."]
 TRAIN = [
@@ -41,10 +42,14 @@ def folder(tmp_path):
         ("train", 1, TRAIN[1]),
         ("validation", 0, VALIDATION),
     ):
-        rows = Rows(8, "uint16")
-        for example in examples:
-            rows.append(example)
-        shards.append(rows.write(tmp_path, f"{split}-{number:05d}.npy", split))
+        path = tmp_path / f"{split}-{number:05d}.npy"
+        begins_word = np.array([0, 1, 0, 0, 0, 1, 0, 1], bool)
+        with ShardWriter(
+            path, split, sequence_length=8, dtype="uint16", begins_word=begins_word
+        ) as writer:
+            for example in examples:
+                writer.append(as_bytes(example))
+            shards.append(writer.finish())
     write_manifest(
         tmp_path,
         Manifest(
@@ -55,9 +60,11 @@ def folder(tmp_path):
             ),
             tokenizer=TokenizerOptions(lowercase=True, strip_accents=True),
             special_ids=special_ids(TOKENS),
+            packing="reference",
             seed=0,
             validation_fraction=0.5,
             counts=Counts(),
+            unknown_words={},
             examples=5,
             validation_examples=3,
             shards=shards,
@@ -88,8 +95,8 @@ def test_figures_counted_by_hand(folder, monkeypatch, rows_at_once):
 
 def test_figures_agree_with_what_the_preparation_counted(tmp_path):
     """Short lines lose nothing, so here the manifest's word pieces are those of the rows."""
-    prepare_data(
-        inputs=[write_text(tmp_path / "a.txt", make_documents(60))],
+    prepare(
+        inputs=write_text(tmp_path / "a.txt", make_documents(60)),
         output=tmp_path / "out",
         vocab=write_vocabulary(tmp_path / "words.txt"),
         sequence_length=256,
@@ -125,7 +132,7 @@ def test_text_as_the_model_sees_it():
 def test_a_damaged_shard(folder):
     path = folder / "train-00001.npy"
     path.write_bytes(path.read_bytes()[:-2] + b"\xff\xff")
-    with pytest.raises(DataError, match=r"train-00001\.npy has an id outside of the vocab"):
+    with pytest.raises(DataError, match=r"train-00001\.npy has a word that begins on a special"):
         inspect_data(load_manifest(folder))
 
 

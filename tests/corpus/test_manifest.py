@@ -6,16 +6,16 @@ import shutil
 import pytest
 
 from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.pipeline import prepare_data
 from electra_cli.errors import DataError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
+from tests.prepared import prepare
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("manifest")
-    prepare_data(
-        inputs=[write_text(folder / "a.txt", make_documents(30))],
+    prepare(
+        inputs=write_text(folder / "a.txt", make_documents(30)),
         output=folder / "out",
         vocab=write_vocabulary(folder / "words.txt"),
         workers=1,
@@ -56,10 +56,14 @@ def test_no_prepared_data(tmp_path):
 
 
 def test_newer_and_damaged_manifests(folder):
-    change(folder, format_version=2)
-    with pytest.raises(DataError, match="format version 2; this electra reads up to 1"):
+    change(folder, format_version=3)
+    with pytest.raises(DataError, match="format version 3; this electra reads 2"):
         load_manifest(folder)
-    change(folder, format_version=1, seed="x")
+    change(folder, format_version=1)
+    with pytest.raises(DataError, match="format version 1; this electra reads 2") as caught:
+        load_manifest(folder)
+    assert caught.value.hint == "prepare the data again"
+    change(folder, format_version=2, seed="x")
     with pytest.raises(DataError, match="is damaged: seed: "):
         load_manifest(folder)
     (folder / "manifest.json").write_text("{")
@@ -89,8 +93,8 @@ def test_the_hint_brings_the_folder_back(folder, prepared):
     # As the hint says: what is named, and the manifest.
     for name in ("vocab.txt", "train-00000.npy", "manifest.json"):
         (folder / name).unlink()
-    prepare_data(
-        inputs=[prepared.parent / "a.txt"],
+    prepare(
+        inputs=prepared.parent / "a.txt",
         output=folder,
         vocab=prepared.parent / "words.txt",
         workers=1,

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 import pytest
 
-from electra_cli.corpus.packing import document_random, pack_document
+from electra_cli.corpus.packing import Frame, FullPacker, document_random, pack_document
+from tests.ids import as_bytes, ids_in
 
 CLS, SEP = 2, 3
 
@@ -25,13 +27,28 @@ class Scripted(random.Random):
         return int(number)
 
 
+@dataclass
+class Packed:
+    examples: list[list[int]]
+    dropped: int
+
+
+def frame(sequence_length):
+    return Frame(sequence_length, as_bytes([CLS]), as_bytes([SEP]))
+
+
+def pack_lines(lines, sequence_length, rng):
+    examples, dropped = pack_document([as_bytes(ids) for ids in lines], frame(sequence_length), rng)
+    return Packed([ids_in(example) for example in examples], dropped)
+
+
 def pack(lengths, rng, sequence_length=16):
     """Packs lines of consecutive ids, beginning with 10."""
     lines, following = [], 10
     for length in lengths:
         lines.append(list(range(following, following + length)))
         following += length
-    return pack_document(lines, sequence_length=sequence_length, cls_id=CLS, sep_id=SEP, rng=rng)
+    return pack_lines(lines, sequence_length, rng)
 
 
 NO = 0.99  # neither short nor single, and the coin falls for the second segment
@@ -133,13 +150,7 @@ def test_equals_a_second_version(length):
     source = random.Random(5)
     for number in range(200):
         lines = random_lines(source, source.randint(0, 40))
-        packed = pack_document(
-            lines,
-            sequence_length=length,
-            cls_id=CLS,
-            sep_id=SEP,
-            rng=document_random(1, bytes([number])),
-        )
+        packed = pack_lines(lines, length, document_random(1, bytes([number])))
         expected = slow_reference(lines, length, document_random(1, bytes([number])))
         assert packed.examples == expected
         kept = sum(sum(id_ not in (CLS, SEP) for id_ in example) for example in expected)
@@ -150,7 +161,7 @@ def test_equals_a_second_version(length):
 def test_shares_of_single_segments_and_short_targets():
     # Lines of one token fill the target exactly, so that the length tells the target.
     rng = document_random(0, b"statistics")
-    packed = pack_document([[10]] * 400_000, sequence_length=64, cls_id=CLS, sep_id=SEP, rng=rng)
+    packed = pack_lines([[10]] * 400_000, 64, rng)
     examples = packed.examples[:-1]
     single = sum(example.count(SEP) == 1 for example in examples) / len(examples)
     assert single == pytest.approx(0.1, abs=0.015)
@@ -169,3 +180,45 @@ def test_randomness_belongs_to_the_document_and_the_seed():
     }
     assert len(set(draws.values())) == 6
     assert document_random(1, b"a").random() == draws[1, b"a"]
+
+
+def full(*documents, length=8):
+    packer = FullPacker(frame(length))
+    examples = []
+    for lines in documents:
+        added, dropped = packer.add([as_bytes(ids) for ids in lines], b"")
+        assert dropped == 0
+        examples += added
+    return [ids_in(example) for example in [*examples, *packer.rest()]]
+
+
+def test_full_rows_run_over_lines_and_documents():
+    examples = full([[10, 11], [12]], [[20, 21, 22, 23, 24, 25]], [], [[30]])
+    assert examples == [
+        [CLS, 10, 11, 12, SEP, 20, 21, SEP],
+        [CLS, 22, 23, 24, 25, SEP, 30, SEP],
+    ]
+
+
+def test_full_rows_of_a_long_document_have_no_padding():
+    [*whole, last] = full([[10] * 50], length=8)
+    assert all(row == [CLS, *[10] * 6, SEP] for row in whole)
+    assert (len(whole), last) == (8, [CLS, 10, 10, SEP])
+
+
+def test_full_rows_never_have_two_separators_side_by_side():
+    # The first document ends where a row ends; the second one place before that.
+    assert full([[10] * 6], [[20] * 5], [[30] * 3]) == [
+        [CLS, *[10] * 6, SEP],
+        [CLS, *[20] * 5, SEP],
+        [CLS, 30, 30, 30, SEP],
+    ]
+
+
+def test_full_rows_hold_every_token_once_in_order():
+    rng = random.Random(3)
+    documents = [random_lines(rng, rng.randint(0, 9)) for _ in range(200)]
+    examples = full(*documents, length=16)
+    tokens = [id_ for row in examples for id_ in row if id_ not in (CLS, SEP)]
+    assert tokens == [id_ for lines in documents for ids in lines for id_ in ids]
+    assert sum(16 - len(row) for row in examples[:-1]) <= len(documents)

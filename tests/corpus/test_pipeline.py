@@ -13,9 +13,9 @@ import pytest
 
 from electra_cli.corpus import pipeline, workers
 from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.pipeline import prepare_data
-from electra_cli.corpus.shards import load_shard
+from electra_cli.corpus.shards import ids_of, load_shard
 from electra_cli.errors import ConfigError, DataError, OutputError, TryAgainError
+from tests import prepared
 from tests.corpus.corpora import (
     folder_bytes,
     make_documents,
@@ -39,13 +39,16 @@ def vocab(tmp_path):
 
 def prepare(inputs, output, **options):
     defaults = {"workers": 1, "sequence_length": 32, "slice_bytes": 8000, "vocab_size": 300}
-    inputs = inputs if isinstance(inputs, list) else [inputs]
-    return prepare_data(inputs=inputs, output=output, **{**defaults, **options})
+    return prepared.prepare(inputs, output, **{**defaults, **options})
 
 
 def rows(folder: Path, split: str) -> list[list[int]]:
     manifest = load_manifest(folder)
-    return [row.tolist() for path in manifest.paths_of(split) for row in load_shard(path)]
+    return [
+        row.tolist()
+        for path in manifest.paths_of(split)
+        for row in ids_of(load_shard(path), manifest.sequence_length)
+    ]
 
 
 def words_of(folder: Path, split: str) -> set[str]:
@@ -66,10 +69,10 @@ def test_figures_agree_with_the_files(tmp_path, text, vocab):
     manifest = load_manifest(tmp_path / "out")
     counts = manifest.counts
     train, held_out = rows(tmp_path / "out", "train"), rows(tmp_path / "out", "validation")
-    assert result.documents == counts.documents == 120
-    assert result.words == sum(len(document.split()) for document in DOCUMENTS)
+    assert result.counts.documents == counts.documents == 120
+    assert result.counts.words == sum(len(document.split()) for document in DOCUMENTS)
     numbers = sum(len(str(number)) - 1 for number in range(120))  # each digit a piece
-    assert result.tokens == result.words + numbers
+    assert result.counts.tokens == result.counts.words + numbers
     assert counts.unknown_tokens == result.unknown_rate == 0
     assert (result.examples, result.validation_examples) == (len(train), len(held_out))
     ids = np.array(train + held_out)
@@ -77,7 +80,7 @@ def test_figures_agree_with_the_files(tmp_path, text, vocab):
     assert result.padding_share == (ids == 0).mean()
     kept = (ids > 4).sum()
     assert counts.tokens - counts.dropped_tokens == kept
-    assert result.input_bytes == text.stat().st_size
+    assert result.counts.input_bytes == text.stat().st_size
     assert result.shards == len(manifest.shards) > 4
     assert result.megabytes_per_second > 0
     assert manifest.special_ids.model_dump() == {
@@ -203,8 +206,8 @@ def test_a_finished_folder_is_left_as_it_is(tmp_path, text, monkeypatch):
     monkeypatch.setattr(pipeline, "prepare_slices", None)
     again = prepare(text, tmp_path / "out")
     assert again.megabytes_per_second == 0
-    assert (again.tokens, again.examples, again.padding_share) == (
-        first.tokens,
+    assert (again.counts.tokens, again.examples, again.padding_share) == (
+        first.counts.tokens,
         first.examples,
         first.padding_share,
     )
@@ -234,7 +237,11 @@ def test_bad_input_under_fail_and_skip(tmp_path, vocab, worker_count):
     with pytest.raises(DataError, match=r"a\.jsonl, line (71|91|101): "):
         prepare(path, tmp_path / "out", vocab=vocab, workers=worker_count)
     result = prepare(path, tmp_path / "out", vocab=vocab, workers=worker_count, on_error="skip")
-    assert (result.bad_json_lines, result.invalid_utf8, result.documents) == (2, 1, 117)
+    assert (result.counts.bad_json_lines, result.counts.invalid_utf8, result.counts.documents) == (
+        2,
+        1,
+        117,
+    )
 
 
 def test_a_correction_after_an_early_error_is_accepted(tmp_path):
@@ -244,7 +251,7 @@ def test_a_correction_after_an_early_error_is_accepted(tmp_path):
         prepare(path, tmp_path / "out")
     assert folder_bytes(tmp_path / "out") == {}
     write_jsonl(path, DOCUMENTS)
-    assert prepare(path, tmp_path / "out").documents == 120
+    assert prepare(path, tmp_path / "out").counts.documents == 120
 
 
 def die(*arguments, **options) -> None:
@@ -256,7 +263,7 @@ def test_a_killed_worker_is_reported_and_the_rest_is_kept(tmp_path, text, vocab,
     prepare(text, expected, vocab=vocab)
     out = tmp_path / "out"
     with monkeypatch.context() as patched:
-        patched.setattr(workers, "prepare_slice", die)
+        patched.setattr(workers, "prepare_one", die)
         with pytest.raises(TryAgainError, match="a worker process was lost") as caught:
             prepare(text, out, vocab=vocab, workers=2)
     assert caught.value.exit_code == 75
@@ -330,6 +337,34 @@ def test_manifest_is_written_last(tmp_path, text, monkeypatch):
     monkeypatch.setattr(os, "fsync", record)
     prepare(text, tmp_path / "out")
     files = [name for name in names if name.endswith(".tmp")]
-    assert files[0] == ".plan.json.tmp"
-    assert files[-1] == ".manifest.json.tmp"
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["format_version"] == 1
+    assert files[0].startswith(".plan.json.")
+    assert files[-1].startswith(".manifest.json.")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["format_version"] == 2
+
+
+@pytest.mark.parametrize(("field", "uncased"), [("lower_ids", True), ("cased_ids", False)])
+def test_ids_are_the_references_through_the_whole_pipeline(tmp_path, field, uncased):
+    golden = Path(__file__).parents[1] / "golden" / "tokenization"
+    text = (golden / "lines.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.split("\n") if line]
+    twice = [line["text"] for line in lines] * 2  # the second time from the cache
+    out = tmp_path / "out"
+    prepare(
+        write_jsonl(tmp_path / "a.jsonl", twice), out, vocab=golden / "vocab.txt",
+        lowercase=uncased, strip_accents=uncased, packing="full", sequence_length=2**16,
+        validation_fraction=0.1, slice_bytes=2**24,
+    )  # fmt: skip
+    special = load_manifest(out).special_ids
+    found = []
+    for split in ("train", "validation"):
+        (row,) = rows(out, split)
+        documents: list[list[int]] = [[]]
+        for id_ in row[1:]:
+            if id_ == special.sep:
+                documents.append([])
+            elif id_ != special.pad:
+                documents[-1].append(id_)
+        found += [ids for ids in documents if ids]
+    expected = [line[field] for line in lines if line[field]] * 2
+    assert len(expected) > 900
+    assert sorted(found) == sorted(expected)

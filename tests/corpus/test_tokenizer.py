@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from electra_cli.corpus import tokenizer as tokenizer_module
 from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer, split_words
 from electra_cli.corpus.vocabulary import SPECIAL_TOKENS
+from tests.ids import ids_in
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tokenization"
 
@@ -26,11 +28,13 @@ def small_tokenizer(tmp_path: Path, pieces: list[str], *, lowercase=True, strip_
 @pytest.mark.parametrize(("field", "uncased"), [("lower_ids", True), ("cased_ids", False)])
 def test_ids_are_the_references_on_every_golden_line(field, uncased):
     tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=uncased, strip_accents=uncased)
-    encoder = LineEncoder(tokenizer)
+    encoder = LineEncoder(tokenizer, "uint16")
     lines = golden_lines()
     assert len(lines) == 459
     for _ in range(2):  # the second time from the cache
-        wrong = [line["text"] for line in lines if encoder.encode(line["text"])[0] != line[field]]
+        wrong = [
+            line["text"] for line in lines if ids_in(encoder.encode(line["text"])[0]) != line[field]
+        ]
         assert wrong == []
     whole = [tokenizer.encode(line["text"], add_special_tokens=False).ids for line in lines]
     assert whole == [line[field] for line in lines]
@@ -39,8 +43,12 @@ def test_ids_are_the_references_on_every_golden_line(field, uncased):
 def test_cache_may_overflow(monkeypatch):
     monkeypatch.setattr(tokenizer_module, "_CACHED_WORDS", 3)
     monkeypatch.setattr(tokenizer_module, "_CACHED_WORD_LENGTH", 5)
-    encoder = LineEncoder(build_tokenizer(GOLDEN / "vocab.txt", lowercase=True, strip_accents=True))
-    assert all(encoder.encode(line["text"])[0] == line["lower_ids"] for line in golden_lines())
+    encoder = LineEncoder(
+        build_tokenizer(GOLDEN / "vocab.txt", lowercase=True, strip_accents=True), "uint16"
+    )
+    assert all(
+        ids_in(encoder.encode(line["text"])[0]) == line["lower_ids"] for line in golden_lines()
+    )
 
 
 def test_words_up_to_200_characters_are_split(tmp_path):
@@ -80,5 +88,19 @@ def test_final_sigma_is_lowered_as_python_does(tmp_path):
 
 def test_controls_join_words_where_python_would_split_them(tmp_path):
     assert split_words("a\x0cb\x85c d\u2028e") == ["abc", "d", "e"]
-    encoder = LineEncoder(small_tokenizer(tmp_path, ["abc", "d"]))
-    assert encoder.encode("a\x0cb\x1cc d") == ([5, 6], 2)
+    encoder = LineEncoder(small_tokenizer(tmp_path, ["abc", "d"]), "uint16")
+    ids, words = encoder.encode("a\x0cb\x1cc d")
+    assert (ids_in(ids), words) == ([5, 6], 2)
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_words_by_themselves_are_what_the_whole_tokenizer_makes_of_them(lowercase):
+    tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=lowercase, strip_accents=False)
+    encoder = LineEncoder(tokenizer, "uint16")
+    rng = random.Random(0)
+    characters = [chr(code) for code in range(33, 127)] + list("eatéÉ中\x00\x7f\u00ad")
+    words = ["".join(rng.choices(characters, k=rng.randint(1, 12))) for _ in range(5000)]
+    words += ["a" * 200, "a" * 201, "A" * 199 + ".", "x" * 250 + "!", "'" * 300]
+    for word in words:
+        expected = tokenizer.encode(word, add_special_tokens=False).ids
+        assert ids_in(encoder.encode_words([word])[0]) == expected, word

@@ -9,10 +9,10 @@ import pytest
 
 from electra_cli.corpus import verify
 from electra_cli.corpus.manifest import read_manifest
-from electra_cli.corpus.pipeline import prepare_data
 from electra_cli.corpus.shards import load_shard
 from electra_cli.corpus.verify import verify_data
 from tests.corpus.corpora import make_documents, write_text, write_vocabulary
+from tests.prepared import prepare
 
 SHARD = "train-00000.npy"
 
@@ -20,8 +20,8 @@ SHARD = "train-00000.npy"
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("verify")
-    prepare_data(
-        inputs=[write_text(folder / "a.txt", make_documents(40))],
+    prepare(
+        inputs=write_text(folder / "a.txt", make_documents(40)),
         output=folder / "out",
         vocab=write_vocabulary(folder / "words.txt"),
         sequence_length=16,
@@ -102,6 +102,7 @@ def test_another_size(folder):
         (put(3, 5, 7777), "an id outside of the vocabulary's"),
         (put(3, 0, 3), "no [CLS] at its beginning"),
         (put(3, 1, 0), "padding before a token"),
+        (put(3, 16, 1), "a word that begins on a special token"),
     ],
 )
 def test_rows_that_the_manifest_vouches_for(folder, monkeypatch, change, fault, rows_at_once):
@@ -115,9 +116,9 @@ def test_rows_that_the_manifest_vouches_for(folder, monkeypatch, change, fault, 
 def test_another_layout(folder):
     rows = read_manifest(folder).shards_of("train")[0].rows
     change_rows(folder, lambda ids: ids.astype(np.uint32))
-    assert faults(folder) == [f"{SHARD} holds uint32 ({rows}, 16), not uint16 ({rows}, 16)"]
+    assert faults(folder) == [f"{SHARD} holds uint32 ({rows}, 17), not uint16 ({rows}, 17)"]
     change_rows(folder, lambda ids: ids.astype(np.uint16)[1:])
-    assert faults(folder) == [f"{SHARD} holds uint16 ({rows - 1}, 16), not uint16 ({rows}, 16)"]
+    assert faults(folder) == [f"{SHARD} holds uint16 ({rows - 1}, 17), not uint16 ({rows}, 17)"]
 
 
 def test_no_array_at_all(folder):

@@ -94,7 +94,9 @@ def test_held_out_rows_are_compared_on_if_the_data_is_there(source: Source, data
     )
     real = dataclasses.replace(source, config=config, manifest=manifest)
     batch = make_batch(real)
-    held_out = RowStore(manifest.paths_of("validation")).gather(np.arange(2))
+    held_out = RowStore(manifest.paths_of("validation"), manifest.sequence_length).gather(
+        np.arange(2)
+    )
     np.testing.assert_array_equal(batch.ids[:2], held_out)
     assert set(np.unique(batch.segments[2])) == {0, 1}
     assert batch.mask[2, -1] == 0

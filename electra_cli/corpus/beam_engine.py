@@ -1,0 +1,146 @@
+"""Slices as a pipeline of Apache Beam: Beam schedules, and every slice writes its own files.
+
+The workers need the inputs and the output folder under the same paths as the command. Nothing is
+shuffled: a slice that Beam runs twice, at once or one after the other, writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.corpus.output import record_path
+from electra_cli.corpus.plan import Slice
+from electra_cli.corpus.slices import SliceSettings, finished_record
+from electra_cli.corpus.workers import prepare_one
+from electra_cli.errors import ConfigError, DataError, InputMissingError, TryAgainError
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+_ERRORS = {error.exit_code: error for error in (DataError, InputMissingError)}
+
+
+def prepare_with_beam(
+    slices: Sequence[Slice],
+    *,
+    settings: SliceSettings,
+    output: Path,
+    held_out_below: int,
+    workers: int,
+    on_progress: Callable[[int], None],
+    beam_args: Sequence[str],
+) -> None:
+    """Does what `prepare_slices` does; the number of processes is in the arguments of Beam.
+
+    Args:
+      slices: See `prepare_slices`.
+      settings: See `prepare_slices`.
+      output: See `prepare_slices`.
+      held_out_below: See `prepare_slices`.
+      workers: Is not used.
+      on_progress: See `prepare_slices`.
+      beam_args: Pipeline options; without a runner among them Beam's own in this process.
+
+    Raises:
+      ConfigError: Beam is not installed, or does not know an option.
+      TryAgainError: The pipeline failed for a reason that is not in the input.
+      ElectraError: The error of the first slice that failed.
+    """
+    del workers
+    try:
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+    except ImportError as error:
+        raise ConfigError(
+            "--engine beam needs Apache Beam, which is not installed",
+            hint="pip install 'electra-cli[beam]'",
+        ) from error
+    if not slices:
+        return
+    # The name DirectRunner would begin with fetching another runner from the network.
+    named = any(argument.startswith("--runner") for argument in beam_args)
+    try:
+        pipeline = beam.Pipeline(
+            runner=None if named else FnApiRunner(), options=PipelineOptions(list(beam_args))
+        )
+    except (ValueError, SystemExit) as error:
+        raise ConfigError(f"Beam refuses --beam-arg {' '.join(beam_args)}: {error}") from error
+    work = partial(_run, settings=settings, output=output, held_out_below=held_out_below)
+    _ = (
+        pipeline
+        | "slices" >> beam.Create(list(slices), reshuffle=True)
+        | "prepare" >> beam.Map(work)
+    )
+    for slice_ in slices:
+        _error_path(output, slice_.index).unlink(missing_ok=True)  # of an earlier call
+
+    with ThreadPoolExecutor(1) as executor:
+        future = executor.submit(lambda: pipeline.run().wait_until_finish())
+        while not future.done():
+            _report(slices, output, held_out_below, on_progress)
+            _wait(future)
+    for slice_ in slices:
+        _raise_error(_error_path(output, slice_.index))
+    if failure := future.exception():
+        raise TryAgainError(
+            f"the Beam pipeline failed: {str(failure).strip().splitlines()[-1]}",
+            hint="run the same command again, finished slices are kept; --debug shows all",
+        ) from failure
+    _report(slices, output, held_out_below, on_progress)
+
+
+def _run(slice_: Slice, *, settings: SliceSettings, output: Path, held_out_below: int) -> int:
+    """Prepares one slice on a worker of Beam; what is wrong with the input is left in a file.
+
+    Beam tries a failed element again and then tells no more than a traceback.
+    """
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    try:
+        prepare_one(
+            slice_,
+            settings=settings,
+            output=output,
+            held_out_below=held_out_below,
+            on_progress=lambda disk_bytes: None,
+        )
+    except (DataError, InputMissingError) as error:
+        fault = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
+        atomic_write_text(_error_path(output, slice_.index), json.dumps(fault))
+    return slice_.index
+
+
+def _error_path(output: Path, index: int) -> Path:
+    return record_path(output, index).with_suffix(".error")
+
+
+def _raise_error(path: Path) -> None:
+    if path.is_file():
+        fault = json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+        raise _ERRORS[fault["exit_code"]](fault["message"], hint=fault["hint"])
+
+
+def _report(
+    slices: Sequence[Slice],
+    output: Path,
+    held_out_below: int,
+    on_progress: Callable[[int], None],
+) -> None:
+    done = 0
+    for slice_ in slices:
+        record = finished_record(output, slice_.index)
+        if record and record.held_out_below == f"{held_out_below:x}":
+            done += slice_.disk_bytes
+    on_progress(done)
+
+
+def _wait(future: Future[Any]) -> None:
+    with suppress(TimeoutError):
+        future.exception(timeout=_SECONDS_BETWEEN_LOOKS)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
+from electra_cli.corpus.manifest import load_manifest
+from electra_cli.errors import ConfigError, DataError
+from tests.corpus.corpora import make_documents, read_inputs, write_jsonl, write_text
+from tests.prepared import prepare
+
+
+def clean(document, **options):
+    counts = CleaningCounts()
+    return Cleaning(**options).apply(document, counts), counts
+
+
+def test_without_options_nothing_changes():
+    document = ["e\u0301", "\ufffd" * 9, "\x00\x01"]
+    assert clean(document) == (document, CleaningCounts())
+
+
+def test_short_documents_are_left_out():
+    assert clean(["abc", "de"], min_length=5)[0] == ["abc", "de"]
+    assert clean(["abc", "d"], min_length=5) == (None, CleaningCounts(short_documents=1))
+
+
+def test_characters_are_composed_before_they_are_counted():
+    assert clean(["e\u0301"], nfc=True) == (["é"], CleaningCounts(composed_documents=1))
+    assert clean(["é"], nfc=True) == (["é"], CleaningCounts())
+    assert clean(["e\u0301"], nfc=True, min_length=2)[1].short_documents == 1
+
+
+@pytest.mark.parametrize(("option", "character", "counter"), [
+    ("max_replacement_share", "\ufffd", "replacement_documents"),
+    ("max_control_share", "\x08", "control_documents"),
+    ("max_control_share", "\u200d", "control_documents"),
+])  # fmt: skip
+def test_shares_of_characters(option, character, counter):
+    kept, left_out = ["x" * 8, character * 2], ["x" * 7, character * 3]
+    assert clean(kept, **{option: 0.2}) == (kept, CleaningCounts())
+    assert clean(left_out, **{option: 0.2}) == (None, CleaningCounts(**{counter: 1}))
+    assert clean(["x" * 99, "\t"], max_control_share=0.0)[0] is not None  # white space is none
+    assert clean(["x" * 99, character], **{option: 0.0})[0] is None
+
+
+@pytest.mark.parametrize("largest", [1024, 2000])
+def test_pieces_keep_every_word_and_the_limit(largest):
+    rng = random.Random(1)
+    words = ["".join(rng.choices("abcé中😀", k=rng.randint(1, 30))) for _ in range(3000)]
+    document = [" ".join(words[:1000]), *words[1000:2000], " ".join(words[2000:])]
+    found = list(pieces(document, largest))
+    assert " ".join(line for piece in found for line in piece).split() == words
+    assert all(sum(len(line.encode()) for line in piece) <= largest for piece in found)
+    assert len(found) < 2.5 * sum(len(line.encode()) for line in document) / largest
+    assert list(pieces(["short"], largest)) == [["short"]]
+
+
+def test_a_word_without_end_is_cut_anywhere():
+    found = [line for piece in pieces(["é" * 5000], 1024) for line in piece]
+    assert "".join(found) == "é" * 5000
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.md", "a.jsonl", "a.csv"])
+def test_large_documents_are_cut_in_every_format(tmp_path, name, monkeypatch):
+    rng = random.Random(0)
+    words = [f"w{rng.randint(0, 999)}" for _ in range(3000)]
+    text = "\n".join(" ".join(words[at : at + 500]) for at in range(0, 3000, 500))
+    path = tmp_path / name
+    if name == "a.jsonl":
+        write_jsonl(path, [text])
+    elif name == "a.csv":
+        path.write_text(f'text,id\n"{text}",1\n')
+    else:
+        write_text(path, [text])
+    documents, counts = read_inputs(path, cleaning=Cleaning(max_document_bytes=4096))
+    assert " ".join(line for document in documents for line in document).split() == words
+    assert all(sum(map(len, document)) <= 4096 for document in documents)
+    assert counts.cut_documents == len(documents) - 1 >= 3
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r", ""])
+def test_a_line_without_end_is_read_in_pieces(tmp_path, ending):
+    words = [f"wörd{number}" for number in range(5000)]
+    path = tmp_path / "a.txt"
+    path.write_bytes((" ".join(words) + ending + "last line" + ending).encode())
+    documents, counts = read_inputs(path, cleaning=Cleaning(max_document_bytes=2048))
+    found = [line for document in documents for line in document]
+    assert " ".join(found).split() == (
+        [*words, "last", "line"] if ending else [*words[:-1], words[-1] + "last", "line"]
+    )
+    assert all(len(line.encode()) <= 2048 for line in found)
+    assert (found[-1] == "last line") == bool(ending)
+    assert counts.input_bytes == path.stat().st_size
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_a_line_that_cannot_be_cut_is_named_or_counted(tmp_path, name):
+    cleaning = Cleaning(max_document_bytes=1024)
+    texts = ["first", "x" * 5000, "last"]
+    path = tmp_path / name
+    if name == "a.jsonl":
+        path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    else:
+        path.write_text("text,id\n" + "".join(f"{text},1\n" for text in texts))
+    with pytest.raises(DataError, match=rf"{name}, line \d: too long to be held") as caught:
+        read_inputs(path, cleaning=cleaning)
+    assert "--max-document-bytes" in caught.value.hint
+    documents, counts = read_inputs(path, cleaning=cleaning, on_error="skip")
+    assert documents == [["first"], ["last"]]
+    assert counts.too_long == 1
+
+
+def test_a_row_of_several_lines_with_one_too_long_is_left_out_whole(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('text,id\nfirst,1\n"one\n' + "x" * 5000 + '\nthree",2\nlast,3\n')
+    documents, counts = read_inputs(
+        path, cleaning=Cleaning(max_document_bytes=1024), on_error="skip"
+    )
+    assert documents == [["first"], ["last"]]
+    assert counts.too_long == 1
+
+
+def test_counters_are_exact_and_in_the_manifest(tmp_path):
+    documents = make_documents(40)
+    odd = ["tiny", "e\u0301 " * 60, "\ufffd" * 50 + " a b c d", "\x08" * 50 + " a b c d"]
+    path = write_text(tmp_path / "a.txt", [*documents, *odd, "tiny"])
+    prepare(
+        path, tmp_path / "out", vocab_size=300, min_length=20, nfc=True,
+        max_replacement_share=0.1, max_control_share=0.1, validation_fraction=0.1,
+    )  # fmt: skip
+    counts = load_manifest(tmp_path / "out").counts
+    assert counts.documents == 41
+    assert counts.short_documents == 2
+    assert counts.composed_documents == 1
+    assert counts.replacement_documents == 1
+    assert counts.control_documents == 1
+
+
+def test_cleaning_away_everything_is_an_error(tmp_path):
+    path = write_text(tmp_path / "a.txt", make_documents(3))
+    with pytest.raises(DataError, match="3 left out by cleaning"):
+        prepare(path, tmp_path / "out", vocab_size=300, min_length=100_000)
+
+
+@pytest.mark.parametrize(("option", "value"), [
+    ("min_length", -1), ("max_document_bytes", 1023), ("max_replacement_share", 1.0),
+    ("max_control_share", -0.1),
+])  # fmt: skip
+def test_impossible_values(option, value):
+    with pytest.raises(ConfigError, match=f"--{option.replace('_', '-')} is {value}"):
+        Cleaning(**{option: value})

@@ -1,0 +1,224 @@
+"""The same bytes whoever prepares the slices, and however often that is interrupted."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from electra_cli.corpus.result import StageDone
+from electra_cli.errors import ConfigError, DataError, TryAgainError
+from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
+from tests.prepared import prepare
+
+DOCUMENTS = make_documents(300)
+OPTIONS = {"sequence_length": 32, "slice_bytes": 8000, "validation_fraction": 0.05}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """A text, and a compressed one that is a stream of several blocks."""
+    folder = tmp_path_factory.mktemp("engines") / "texts"
+    folder.mkdir()
+    write_text(folder / "a.txt", DOCUMENTS[:200])
+    with gzip.open(folder / "b.txt.gz", "wt", encoding="utf-8") as file:
+        file.write("\n\n".join(DOCUMENTS[200:]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(corpus):
+    return OPTIONS | {"vocab": write_vocabulary(corpus.parent / "words.txt")}
+
+
+@pytest.fixture(scope="module")
+def expected(corpus, options):
+    prepare(corpus, corpus.parent / "expected", **options)
+    return folder_bytes(corpus.parent / "expected")
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_any_number_of_workers(corpus, options, expected, tmp_path, workers):
+    prepare(corpus, tmp_path / "out", workers=workers, **options)
+    assert folder_bytes(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("packing", ["reference", "full"])
+@pytest.mark.parametrize("duplicates", [False, True])
+def test_tasks_and_finalize(corpus, options, tmp_path, packing, duplicates):
+    from electra_cli.corpus.duplicates import DuplicateOptions
+
+    options = options | {"packing": packing}
+    if duplicates:
+        options |= {"duplicates": DuplicateOptions(paragraphs=True)}
+    prepare(corpus, tmp_path / "whole", **options)
+    out = tmp_path / "out"
+    planned = prepare(corpus, out, stage="plan", **options)
+    assert isinstance(planned, StageDone)
+    done = [
+        prepare(corpus, out, stage="task", task_index=index, num_tasks=3, **options)
+        for index in (2, 0, 1)
+    ]
+    assert sum(task.slices_done for task in done) == planned.slices > 6
+    assert min(task.slices_done for task in done) >= planned.slices // 3
+    prepare(corpus, out, stage="finalize", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_tasks_need_no_plan_if_there_is_nothing_to_plan(corpus, options, expected, tmp_path):
+    for index in range(2):
+        prepare(corpus, tmp_path / "out", stage="task", task_index=index, num_tasks=2, **options)
+    prepare(corpus, tmp_path / "out", stage="finalize", **options)
+    assert folder_bytes(tmp_path / "out") == expected
+
+
+def test_tasks_do_not_train_a_vocabulary_each(corpus, tmp_path):
+    with pytest.raises(ConfigError, match="there is no vocabulary yet") as caught:
+        prepare(corpus, tmp_path / "out", stage="task", num_tasks=2, vocab_size=200, **OPTIONS)
+    assert "--plan-only" in caught.value.hint
+    prepare(corpus, tmp_path / "out", stage="plan", vocab_size=200, **OPTIONS)
+    prepare(corpus, tmp_path / "out", stage="task", num_tasks=2, vocab_size=200, **OPTIONS)
+
+
+def test_finalize_names_what_is_missing(corpus, options, tmp_path):
+    out = tmp_path / "out"
+    prepare(corpus, out, stage="task", task_index=1, num_tasks=2, **options)
+    with pytest.raises(TryAgainError, match=r"slices are not prepared yet: 0, 2, 4") as caught:
+        prepare(corpus, out, stage="finalize", **options)
+    assert caught.value.exit_code == 75
+    assert not (out / "manifest.json").exists()
+    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
+    prepare(corpus, out, stage="finalize", **options)
+
+
+def test_tasks_that_begin_at_once(corpus, options, expected, tmp_path):
+    """Real processes on one new folder, each making the plan."""
+    command = [sys.executable, "-m", "electra_cli", "prepare-data", str(corpus)]
+    out = tmp_path / "out"
+    command += ["--output", str(out), "--vocab", str(options["vocab"])]
+    tasks = [
+        subprocess.Popen([*command, "--task-index", str(index), "--num-tasks", "2"])
+        for index in range(2)
+    ]
+    assert [task.wait() for task in tasks] == [0, 0]
+    subprocess.run([*command, "--finalize"], check=True)
+    subprocess.run([*command[:6], str(tmp_path / "whole"), *command[7:]], check=True)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_a_whole_preparation_waits_for_no_task(corpus, options, tmp_path):
+    out = tmp_path / "out"
+    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
+    from electra_cli.corpus.atomic import locked_folder
+
+    with locked_folder(out, shared=True):  # as a running task does
+        prepare(corpus, out, stage="task", task_index=1, num_tasks=2, **options)
+        with pytest.raises(TryAgainError, match="another process is writing"):
+            prepare(corpus, out, stage="finalize", **options)
+
+
+# Beam looks for packages that it can do without.
+_BEAM = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
+
+
+@_BEAM
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--direct_running_mode=multi_processing", "--direct_num_workers=2")],
+    ids=["in memory", "two processes"],
+)
+def test_beam(corpus, options, expected, tmp_path, arguments):
+    out = tmp_path / "out"
+    prepare(corpus, out, engine="beam", beam_args=arguments, **options)
+    assert folder_bytes(out) == expected
+
+
+@_BEAM
+def test_beam_goes_on_where_another_engine_stopped(corpus, options, expected, tmp_path):
+    out = tmp_path / "out"
+    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
+    prepare(corpus, out, engine="beam", **options)
+    assert folder_bytes(out) == expected
+
+
+@_BEAM
+def test_beam_tells_what_is_wrong_with_the_input(options, tmp_path):
+    text = tmp_path / "bad.txt"
+    text.write_bytes("\n\n".join(DOCUMENTS[:40]).encode() + b"\n\n\xff\xfe broken\n")
+    with pytest.raises(DataError, match=r"bad\.txt, line \d+: invalid UTF-8") as caught:
+        prepare(text, tmp_path / "out", engine="beam", **options)
+    assert "--on-error skip" in caught.value.hint
+    prepare(text, tmp_path / "out", engine="beam", on_error="skip", **options)
+    assert not list((tmp_path / "out").rglob("*.error"))
+
+
+@pytest.mark.parametrize("options", [
+    {"stage": "plan"}, {"stage": "task"}, {"stage": "finalize"}, {"engine": "beam"},
+])  # fmt: skip
+def test_standard_input_is_for_one_process(options, tmp_path):
+    with pytest.raises(ConfigError, match="standard input can be read only once"):
+        prepare(Path("-"), tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("options", "what"), [
+    ({"task_index": 2, "num_tasks": 2, "stage": "task"}, "--task-index is 2 of --num-tasks 2"),
+    ({"task_index": 0, "num_tasks": 0, "stage": "task"}, "--num-tasks 0"),
+    ({"beam_args": ("--x",)}, "--beam-arg needs --engine beam"),
+    ({"engine": "beam", "stage": "task"}, "excludes a separate task"),
+    ({"workers": 0}, "--workers is 0"),
+])  # fmt: skip
+def test_schedules_that_cannot_be(options, what, tmp_path, corpus):
+    with pytest.raises(ConfigError, match=what):
+        prepare(corpus, tmp_path / "out", **options)
+
+
+_RUN = """
+import sys
+from pathlib import Path
+from tests.prepared import prepare
+
+if __name__ == "__main__":
+    corpus, out = map(Path, sys.argv[1:3])
+    prepare(corpus, out, workers=2, vocab_size=300, sequence_length=32, slice_bytes=3000)
+"""
+
+
+def test_twenty_kills_at_random_moments(corpus, tmp_path):
+    """Each run is killed, with its workers, a little after it has finished one slice more."""
+    script = tmp_path / "run.py"
+    script.write_text(_RUN)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    out = tmp_path / "out"
+
+    def start(folder: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(script), str(corpus), str(folder)]
+        return subprocess.Popen(command, env=environment, start_new_session=True)
+
+    def finished() -> int:
+        return len(list(out.glob("slices/*.json")))
+
+    assert start(tmp_path / "whole").wait() == 0
+    rng = random.Random(20)
+    kills, redone = 0, []
+    while kills < 20:
+        before = finished()
+        process = start(out)
+        while finished() <= before and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.02)
+        assert process.poll() is None, "it ended before it was killed twenty times"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+        redone.append(before)
+    assert start(out).wait() == 0
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+    assert redone == sorted(redone)  # nothing that was finished is done again

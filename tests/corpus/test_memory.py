@@ -1,0 +1,51 @@
+"""Memory does not depend on the text: the promise is 300 MB and 150 MB a worker."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.corpus.corpora import make_documents, write_vocabulary
+
+_LIMIT = (300 + 150) * 2**20
+_SIZE = 50 * 2**20
+
+# What a process is told of its child's memory includes its own, from before the child began.
+_RUN = """
+import sys
+from electra_cli.cli.app import run
+code = run(sys.argv[1:])
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+sys.exit(code)
+"""
+
+
+def peak_memory(text: Path, tmp_path: Path) -> int:
+    """Bytes that `prepare-data` with one worker has at most."""
+    vocab = write_vocabulary(tmp_path / "words.txt")
+    command = [sys.executable, "-c", _RUN, "prepare-data", str(text), "--quiet", "--workers", "1"]
+    command += ["--output", str(tmp_path / "out"), "--vocab", str(vocab)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return int(done.stdout) * 1024
+
+
+@pytest.mark.parametrize("kind", ["one line", "one word without end", "gzip"])
+def test_large_inputs(tmp_path, kind):
+    text = " ".join(make_documents(2000)).replace("\n", " ") + " "
+    path = tmp_path / ("a.txt.gz" if kind == "gzip" else "a.txt")
+    with gzip.open(path, "wt", 1) if kind == "gzip" else path.open("w") as file:
+        for _ in range(_SIZE // len(text)):
+            file.write("x" * len(text) if "word" in kind else text)
+        file.write(" the end\n\nthe last document\n")
+    assert peak_memory(path, tmp_path) < _LIMIT
+
+
+def test_documents_of_one_word_grow_on_disk_and_not_in_memory(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("the\n\nof\n\n" * 150_000)
+    assert peak_memory(path, tmp_path) < _LIMIT
+    assert sum(shard.stat().st_size for shard in (tmp_path / "out").glob("*.npy")) > 80_000_000

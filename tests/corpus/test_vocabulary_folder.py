@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from transformers import BertTokenizerFast, ElectraTokenizerFast
+
+from electra_cli.corpus.vocabulary import load_vocabulary
+from electra_cli.corpus.vocabulary_folder import Casing, folder_casing
+from electra_cli.errors import DataError
+
+TOKENS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "[unused0]",
+    "b",
+    "a",
+    "##b",
+    "é",
+    "c",
+]
+
+
+@pytest.fixture
+def vocab(tmp_path):
+    path = tmp_path / "given.txt"
+    path.write_text("\n".join(TOKENS) + "\n", encoding="utf-8")
+    return path
+
+
+def save(vocab, kind=BertTokenizerFast, **options):
+    folder = vocab.parent / "saved"
+    kind(vocab=str(vocab), **options).save_pretrained(folder)
+    return folder
+
+
+def edited(folder, name, change):
+    content = json.loads((folder / name).read_text(encoding="utf-8"))
+    change(content)
+    (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("kind", [BertTokenizerFast, ElectraTokenizerFast])
+def test_folders_that_transformers_writes(vocab, kind):
+    assert load_vocabulary(save(vocab, kind)) == TOKENS
+
+
+def test_tokens_that_were_added_later_have_their_ids(vocab):
+    tokenizer = BertTokenizerFast(vocab=str(vocab))
+    tokenizer.add_tokens(["<new>"])
+    tokenizer.save_pretrained(vocab.parent / "saved")
+    assert load_vocabulary(vocab.parent / "saved") == [*TOKENS, "<new>"]
+
+
+def test_folder_with_a_vocabulary_file_alone(vocab):
+    folder = vocab.parent / "folder"
+    folder.mkdir()
+    shutil.copy(vocab, folder / "vocab.txt")
+    assert load_vocabulary(folder) == TOKENS
+    assert folder_casing(folder) is None
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    assert folder_casing(folder) == Casing(lowercase=False, strip_accents=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"do_lower_case": True}, Casing(lowercase=True, strip_accents=True)),
+        ({"do_lower_case": False}, Casing(lowercase=False, strip_accents=False)),
+        (
+            {"do_lower_case": True, "strip_accents": False},
+            Casing(lowercase=True, strip_accents=False),
+        ),
+        (
+            {"do_lower_case": False, "strip_accents": True},
+            Casing(lowercase=False, strip_accents=True),
+        ),
+    ],
+)
+@pytest.mark.parametrize("without", [None, "tokenizer_config.json", "tokenizer.json"])
+def test_casing_is_in_either_file(vocab, options, expected, without):
+    folder = save(vocab, **options)
+    if without:
+        (folder / without).unlink()
+    assert folder_casing(folder) == expected
+
+
+def test_casing_within_a_sequence_and_of_other_normalizers(vocab):
+    folder = save(vocab, do_lower_case=False)
+    (folder / "tokenizer_config.json").unlink()
+
+    def wrap(content):
+        content["normalizer"] = {
+            "type": "Sequence",
+            "normalizers": [{"type": "NFC"}, content["normalizer"]],
+        }
+
+    edited(folder, "tokenizer.json", wrap)
+    assert folder_casing(folder) == Casing(lowercase=False, strip_accents=False)
+    edited(folder, "tokenizer.json", lambda content: content.update(normalizer={"type": "NFC"}))
+    assert folder_casing(folder) is None
+    assert folder_casing(vocab) is None
+
+
+def test_casing_that_is_no_truth_value(vocab):
+    folder = save(vocab)
+    edited(folder, "tokenizer_config.json", lambda content: content.update(do_lower_case="yes"))
+    with pytest.raises(DataError, match="'yes'"):
+        folder_casing(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["model"].update(type="BPE"), "holds a BPE tokenizer"),
+        (lambda c: c["model"].update(type="Unigram"), "holds a Unigram tokenizer"),
+        (lambda c: c.pop("model"), "it has no model"),
+        (lambda c: c["model"].update(continuing_subword_prefix="@@"), "'@@', not with '##'"),
+        (lambda c: c["model"]["vocab"].pop("b"), "no token has id 6, although 'a' has 7"),
+        (lambda c: c["model"]["vocab"].update(b=5), "two tokens have id 5"),
+        (lambda c: c["model"]["vocab"].update({"x ": 11}), "token 'x ' cannot be a line"),
+        (lambda c: c["model"]["vocab"].update({"": 11}), "token '' cannot be a line"),
+        (lambda c: c["model"].update(vocab=[]), "no vocabulary that can be read"),
+        (lambda c: (c["model"].update(vocab={}), c.update(added_tokens=[])), "is empty"),
+        (
+            lambda c: (c["model"].update(vocab={"<s>": 0, "a": 1}), c.update(added_tokens=[])),
+            r"lacks \[PAD\], \[UNK\]",
+        ),
+    ],
+)
+def test_other_tokenizers_are_named(vocab, change, message):
+    folder = edited(save(vocab), "tokenizer.json", change)
+    with pytest.raises(DataError, match=message) as caught:
+        load_vocabulary(folder)
+    assert caught.value.hint
+    assert str(folder) in caught.value.message
+
+
+def test_first_versions_do_not_name_the_type(vocab):
+    folder = edited(save(vocab), "tokenizer.json", lambda c: c["model"].pop("type"))
+    assert load_vocabulary(folder) == TOKENS
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "no tokenizer.json and no vocab.txt, but nothing"),
+        (["a.bin", "b", "c", "d", "e"], "but a.bin, b, c and 2 more"),
+        (["merges.txt", "vocab.json"], "holds a BPE tokenizer"),
+        (["spiece.model"], "holds a SentencePiece tokenizer"),
+    ],
+)
+def test_folders_without_a_tokenizer_that_is_understood(tmp_path, files, message):
+    for name in files:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(DataError, match=message):
+        load_vocabulary(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\udcff"])
+def test_damaged_tokenizer(tmp_path, content):
+    (tmp_path / "tokenizer.json").write_text(content, errors="surrogateescape")
+    for read in (load_vocabulary, folder_casing):
+        with pytest.raises(DataError, match=r"tokenizer\.json"):
+            read(tmp_path)
