@@ -1,6 +1,6 @@
 """Rows a second from prepared shards to masked batches, without a model.
 
-python benchmarks/input_pipeline.py [--batch-size N ...] [--seconds N] [--json FILE]
+python benchmarks/input_pipeline.py [--batch-size N ...] [--masking M] [--seconds N] [--json FILE]
 
 The dataset is the one of a training run, and each batch is masked in the graph by the function the
 training step calls. Two cores by default, whatever the machine has. "rows only" leaves the masking
@@ -18,10 +18,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from synthetic import write_prepared
 
+from electra_cli.config.schema import Masking
 from electra_cli.corpus.manifest import Manifest, load_manifest
 from electra_cli.environment import prepare_tensorflow
 
@@ -30,19 +31,21 @@ _SHARDS, _ROWS = 64, 2**19
 _PASSES = 5
 
 
-def loops(manifest: Manifest, batch_size: int) -> dict[str, Callable[[int], Any]]:
+def loops(manifest: Manifest, batch_size: int, kind: Masking) -> dict[str, Callable[[int], Any]]:
     """What is measured: functions that make a number of batches.
 
     Args:
       manifest: Of the prepared folder.
       batch_size: Rows of a batch.
+      kind: What is drawn to be masked.
     """
     import tensorflow as tf
 
     from electra_cli.inputs import masking, rows
 
     part = rows.Slice(batch_size)
-    dataset = rows.training_dataset(manifest, part, seed=0, start_step=0)
+    words = kind != "token"
+    dataset = rows.training_dataset(manifest, part, seed=0, start_step=0, word_starts=words)
     one = next(iter(dataset))
 
     def mask(batch: dict[str, tf.Tensor], step: tf.Tensor) -> tf.Tensor:
@@ -54,6 +57,8 @@ def loops(manifest: Manifest, batch_size: int) -> dict[str, Callable[[int], Any]
             mask_probability=0.15,
             sampling="reference",
             special_ids=manifest.special_ids.model_dump(),
+            masking=kind,
+            word_starts=batch.get("word_starts"),
         )
         # A sum of all, so that nothing is optimized away.
         return tf.add_n([tf.reduce_sum(tf.cast(f, tf.float32)) for f in features.values()])
@@ -105,6 +110,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--batch-size", type=int, nargs="+", default=[128, 1024])
+    parser.add_argument(
+        "--masking", choices=get_args(Masking), default="token", help="objective.masking"
+    )
     parser.add_argument("--length", type=int, default=128, help="tokens a row")
     parser.add_argument("--cores", type=int, default=2, help="cores to use (Linux only)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each of five passes")
@@ -123,7 +131,7 @@ def main() -> None:
         manifest = load_manifest(data)
         for batch_size in options.batch_size:
             found = measured[str(batch_size)] = {}
-            for name, run in loops(manifest, batch_size).items():
+            for name, run in loops(manifest, batch_size, options.masking).items():
                 values = found[name] = rows_per_second(run, batch_size, options.seconds)
                 print(
                     f"{batch_size:6}  {name:26}{statistics.median(values):10,.0f}"
@@ -138,6 +146,7 @@ def main() -> None:
             "cpus": os.cpu_count(),
             "cores": options.cores,
             "length": options.length,
+            "masking": options.masking,
             "rows_per_second": measured,
         }
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

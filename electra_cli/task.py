@@ -20,6 +20,7 @@ from official.modeling import optimization
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.corpus.vocabulary import continuations, load_vocabulary
 from electra_cli.inputs import masking, rows
+from electra_cli.inputs.batch import check_batch
 from electra_cli.interop import model_garden, weights
 from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig
 from electra_cli.metrics import step as step_metrics
@@ -81,8 +82,9 @@ class ElectraPretrainTask(base_task.Task):
           input_context: Which of several pipelines this one is.
 
         Returns:
-          input_ids [B, S] int32, example_index [B] int64 and step [B] int64, B a replica's share;
-          for a task with Model Garden's own configuration, its statically masked records.
+          input_ids [B, S] int32, example_index [B] int64, step [B] int64 and, if words are masked,
+          word_starts [B, S] bool, B a replica's share; for a task with Model Garden's own
+          configuration, its statically masked records.
 
         Raises:
           DataError: The folder is not prepared data.
@@ -91,10 +93,11 @@ class ElectraPretrainTask(base_task.Task):
             return model_garden.dataset(params, input_context)
         manifest = load_manifest(Path(params.input_path))
         part = rows.Slice.from_context(params.global_batch_size, input_context)
+        words = self._settings.objective.masks_words
         if not params.is_training:
-            return rows.validation_dataset(manifest, part)
-        seed = self._settings.train.seed
-        return rows.training_dataset(manifest, part, seed=seed, start_step=params.start_step)
+            return rows.validation_dataset(manifest, part, word_starts=words)
+        seed, step = self._settings.train.seed, params.start_step
+        return rows.training_dataset(manifest, part, seed=seed, start_step=step, word_starts=words)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Keras metrics under the names of STEP_METRICS, for the steps they are given to.
@@ -172,39 +175,15 @@ class ElectraPretrainTask(base_task.Task):
         del metrics
         losses.check_labels(labels, model_outputs)
         counts = losses.global_counts(labels)
-        total = self._losses(labels, model_outputs, counts)["total_loss"]
-        return tf.add_n([total, *(aux_losses or [])])
-
-    def _losses(
-        self,
-        features: Mapping[str, tf.Tensor],
-        outputs: Mapping[str, tf.Tensor],
-        counts: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
-    ) -> dict[str, tf.Tensor]:
-        """Each loss as this replica's share of the global batch's; scalars, float32."""
-        masked = losses.masked_lm_cross_entropy(
-            outputs["masked_lm_logits"], features["masked_lm_ids"]
-        )  # [B, M]
-        masked_lm_loss = losses.masked_lm_loss(masked, features["masked_lm_weights"], counts[0])
-        tokens = losses.discriminator_cross_entropy(
-            outputs["disc_logits"], outputs["disc_labels"]
-        )  # [B, S]
-        disc_loss = losses.discriminator_loss(tokens, features["input_mask"], counts[1])
         objective = self._settings.objective
-        total = objective.generator_weight * masked_lm_loss + objective.disc_weight * disc_loss
-        found = {"masked_lm_loss": masked_lm_loss, "disc_loss": disc_loss}
-        if "next_sentence_logits" in outputs:
-            labels = losses.require(features, "next_sentence_labels")
-            sentences = losses.next_sentence_cross_entropy(outputs["next_sentence_logits"], labels)
-            found["next_sentence_loss"] = tf.reduce_sum(sentences) / counts[2]
-            total += found["next_sentence_loss"]
-        return {"total_loss": total} | found
+        found = losses.weighted_losses(labels, model_outputs, counts, objective)
+        return tf.add_n([found["total_loss"], *(aux_losses or [])])
 
     def _features(
         self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
-        inputs = masking.check_batch(inputs, self._architecture.vocab_size)
+        inputs = check_batch(inputs, self._architecture.vocab_size)
         if "input_word_ids" in inputs:
             return model_garden.features_of(
                 inputs,
@@ -214,14 +193,17 @@ class ElectraPretrainTask(base_task.Task):
             )
         if "masked_lm_positions" in inputs:
             return dict(inputs)
+        objective = self._settings.objective
         return masking.mask_tokens(
             masking.rows_to_features(inputs["input_ids"], self._special_ids["sep"]),
             seed=tf.constant(self._settings.train.seed if training else _VALIDATION_SEED, tf.int64),
             step=inputs["step"][0] if training else tf.zeros([], tf.int64),
             examples=inputs["example_index"],
-            mask_probability=self._settings.objective.mask_probability,
-            sampling=self._settings.objective.sampling,
+            mask_probability=objective.mask_probability,
+            sampling=objective.sampling,
             special_ids=self._special_ids,
+            masking=objective.masking,
+            word_starts=inputs.get("word_starts"),
         )
 
     @classmethod
@@ -277,7 +259,7 @@ class ElectraPretrainTask(base_task.Task):
         features = self._features(inputs, training=True, step=optimizer.iterations)
         counts = losses.global_counts(features)
         step = inputs["step"][0] if "step" in inputs else optimizer.iterations
-        parts = self._settings.train.accumulation_steps
+        objective, parts = self._settings.objective, self._settings.train.accumulation_steps
         scaling = loss_scaling(optimizer)
         variables = model.trainable_variables
         first_part = _replica_id() * parts
@@ -289,7 +271,7 @@ class ElectraPretrainTask(base_task.Task):
             dropout = Dropout(seed, step, first_part + tf.cast(part, tf.int64))
             with tf.GradientTape() as tape:
                 outputs = model(batch, training=True, dropout=dropout)
-                found = self._losses(batch, outputs, counts)
+                found = losses.weighted_losses(batch, outputs, counts, objective)
                 self._process(metrics, model, batch, outputs)
                 scaled = found["total_loss"]
                 if scaling is not None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from electra_cli.config.load import load_config, parse_set
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.shards import load_shard
+from electra_cli.corpus.shards import ids_of, load_shard
 from electra_cli.corpus.vocabulary import SpecialIds
 
 
@@ -65,7 +65,7 @@ def read_job(description: str | None) -> Job:
     rows = np.concatenate([load_shard(path) for path in manifest.paths_of("train")])
     return Job(
         config,
-        rows.astype(np.int64),
+        ids_of(rows, manifest.sequence_length).astype(np.int64),
         manifest.special_ids,
         options.precision,
         options.warmup,

@@ -8,17 +8,16 @@ Shapes: B batch, S sequence, M masked positions (a fixed number of slots, some u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import gin
 import tensorflow as tf
 
+from electra_cli.config.schema import Masking
 from electra_cli.errors import DataError
-from electra_cli.inputs import philox
+from electra_cli.inputs import philox, word_masking
 
 Features = dict[str, tf.Tensor]
 
-# Streams of random numbers of one example; a new use takes a new number.
+# Streams of random numbers of one example; a new use takes a new number, word_masking.py's too.
 _POSITIONS, _REPLACEMENTS, _SAMPLES = 0, 1, 2
 
 
@@ -28,7 +27,7 @@ def max_predictions(mask_probability: float, sequence_length: int) -> int:
 
 
 def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:
-    """Derives what follows from the ids of prepared rows: [CLS] a [SEP] (b [SEP]) padding.
+    """Derives what follows from the ids of prepared rows: [CLS] a [SEP] (b [SEP] …) padding.
 
     Args:
       input_ids: [B, S] integers; padding is 0.
@@ -40,68 +39,9 @@ def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:
     ids = tf.cast(input_ids, tf.int32)
     input_mask = tf.cast(ids != 0, tf.int32)
     separators = tf.cast(ids == sep_id, tf.int32)
-    segment_ids = tf.cumsum(separators, axis=1, exclusive=True) * input_mask
+    before = tf.cumsum(separators, axis=1, exclusive=True)  # [B, S]
+    segment_ids = tf.minimum(before, 1) * input_mask  # all behind the first [SEP] is the second
     return {"input_ids": ids, "input_mask": input_mask, "segment_ids": segment_ids}
-
-
-# What a batch must have, and the shape of each: rows of ours, features that are masked already, and
-# Model Garden's records.
-_ROWS = {"input_ids": "[B, S]", "example_index": "[B]", "step": "[B]"}
-_MASKED = {
-    "input_mask": "[B, S]",
-    "masked_lm_positions": "[B, M]",
-    "masked_lm_ids": "[B, M]",
-    "masked_lm_weights": "[B, M]",
-}
-_FEATURES = {"input_ids": "[B, S]", "segment_ids": "[B, S]", "masked_input_ids": "[B, S]"} | _MASKED
-_RECORDS = {"input_word_ids": "[B, S]", "input_type_ids": "[B, S]"} | _MASKED
-
-
-def check_batch(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> Features:
-    """Checks a batch before anything looks up what it holds.
-
-    Args:
-      inputs: Rows of ours, features that are masked already, or Model Garden's records.
-      vocab_size: V.
-
-    Returns:
-      The same batch.
-
-    Raises:
-      DataError: A key is missing, or ids are no integers.
-      tf.errors.InvalidArgumentError: When the step runs, ids are outside of the vocabulary or
-        positions outside of the row; it names the key and the values.
-    """
-    wanted = _RECORDS if "input_word_ids" in inputs else _ROWS
-    if wanted is _ROWS and not _MASKED.keys().isdisjoint(inputs):
-        wanted = _FEATURES
-    for key, shape in wanted.items():
-        if key not in inputs:
-            raise DataError(
-                f"the batch has no {key}, which must be {shape}; it has "
-                f"{', '.join(sorted(inputs)) or 'nothing'}",
-                hint="pass what build_inputs gives",
-            )
-    checked = {key: tf.convert_to_tensor(value) for key, value in inputs.items()}
-    words = next(iter(wanted))
-    limits = {words: vocab_size, "masked_lm_ids": vocab_size}
-    limits["masked_lm_positions"] = checked[words].shape[1]
-    for key, limit in limits.items():
-        if key in wanted:
-            checked[key] = _below(checked[key], limit, key)
-    return checked
-
-
-def _below(values: tf.Tensor, limit: int, key: str) -> tf.Tensor:
-    if not values.dtype.is_integer:
-        raise DataError(
-            f"{key} must be integers, but is {values.dtype.name}", hint="pass token ids"
-        )
-    lowest, highest = tf.reduce_min(values), tf.reduce_max(values)
-    message = f"{key} must be at least 0 and below {limit}; lowest and highest are"
-    is_inside = tf.debugging.Assert((lowest >= 0) & (highest < limit), [message, lowest, highest])
-    with tf.control_dependencies([is_inside] if is_inside is not None else []):
-        return tf.identity(values)
 
 
 def candidate_mask(features: Features, unmaskable_ids: list[int]) -> tf.Tensor:
@@ -150,13 +90,29 @@ def _draw_with_replacement(
     return tf.searchsorted(rank, chosen, side="left")
 
 
-def _draw_distinct(candidates: tf.Tensor, slots: int, draws: dict[str, tf.Tensor]) -> tf.Tensor:
-    """M different positions: those with the M largest random numbers. [B, M]."""
-    length = candidates.shape[1]
-    bits = philox.random_bits(**draws, stream=_POSITIONS, count=length)  # [B, S]
-    # A sign bit less, so that -1 can stand behind every candidate.
-    keys = tf.cast(tf.bitwise.right_shift(bits, tf.constant(1, tf.uint32)), tf.int32)
-    return tf.math.top_k(tf.where(candidates > 0, keys, -1), k=slots).indices
+def _priorities(
+    masking: Masking,
+    candidates: tf.Tensor,
+    word_starts: tf.Tensor | None,
+    wanted: tf.Tensor,
+    draws: dict[str, tf.Tensor],
+) -> tf.Tensor:
+    """The positions with the largest priorities are masked, none with a negative one. [B, S]."""
+    if masking == "token":
+        bits = philox.random_bits(**draws, stream=_POSITIONS, count=candidates.shape[1])  # [B, S]
+        priorities = philox.integer(bits)
+    elif word_starts is None:
+        raise DataError(
+            f"the batch has no word_starts, which must be [B, S] for objective.masking {masking}",
+            hint="pass what build_inputs gives",
+        )
+    else:
+        words = word_masking.words_of(candidates, word_starts)
+        if masking == "whole-word":
+            priorities = word_masking.whole_word_priorities(words, wanted, draws)
+        else:
+            priorities = word_masking.span_priorities(words, draws)
+    return tf.where(candidates > 0, priorities, -1)
 
 
 def sample_uniforms(
@@ -169,7 +125,7 @@ def sample_uniforms(
     return philox.uniform(bits)
 
 
-@gin.configurable(denylist=["features", "seed", "step", "examples"])
+@gin.configurable(denylist=["features", "seed", "step", "examples", "word_starts"])
 def mask_tokens(
     features: Features,
     *,
@@ -179,6 +135,8 @@ def mask_tokens(
     mask_probability: float,
     sampling: str,
     special_ids: dict[str, int],
+    masking: Masking = "token",
+    word_starts: tf.Tensor | None = None,
     mask_token_probability: float = 0.85,
 ) -> Features:
     """Chooses the masked positions of a batch and replaces them in the generator's input.
@@ -192,32 +150,39 @@ def mask_tokens(
       step: Scalar integer; in validation a constant.
       examples: [B] int64, global example indices.
       mask_probability: Share of the tokens to mask ([CLS] and [SEP] count as tokens).
-      sampling: "reference" draws positions with replacement, "distinct" without.
+      sampling: "reference" draws tokens with replacement, "distinct" without; words and spans are
+        always drawn without.
       special_ids: The ids of cls, sep and mask.
+      masking: Whether tokens, words or spans of words are drawn.
+      word_starts: Where words begin, [B, S] bool; not needed to draw tokens.
       mask_token_probability: Share of the chosen positions that become [MASK].
 
     Returns:
       The features and masked_input_ids [B, S] int32, masked_lm_positions [B, M] int32,
       masked_lm_ids [B, M] int32, masked_lm_weights [B, M] float32 and sample_uniforms [B, M]
       float32, the numbers that choose the generator's samples.
+
+    Raises:
+      DataError: Words or spans are to be drawn and there are no word_starts.
     """
     length = features["input_ids"].shape[1]
     slots = max_predictions(mask_probability, length)
     draws = {"seed": seed, "step": step, "examples": examples}
     unmaskable = [special_ids[name] for name in ("cls", "sep", "mask")]
     candidates = candidate_mask(features, unmaskable)  # [B, S]
-    available = tf.reduce_sum(candidates, axis=1)  # [B]
 
     tokens = tf.cast(tf.reduce_sum(features["input_mask"], axis=1), tf.float32)  # [B]
     wanted = tf.cast(tf.round(tokens * mask_probability), tf.int32)  # [B]
     wanted = tf.maximum(1, tf.minimum(slots, wanted))
-    if sampling == "distinct":
-        positions = _draw_distinct(candidates, slots, draws)  # [B, M]
-        wanted = tf.minimum(wanted, available)
-    else:
+    if masking == "token" and sampling == "reference":
         positions = _draw_with_replacement(candidates, slots, draws)  # [B, M]
         # A row without any candidate has nothing to predict.
-        wanted = tf.where(available > 0, wanted, 0)
+        wanted = tf.where(tf.reduce_any(candidates > 0, axis=1), wanted, 0)
+    else:
+        priorities = _priorities(masking, candidates, word_starts, wanted, draws)  # [B, S]
+        positions = tf.math.top_k(priorities, k=slots).indices  # [B, M]
+        available = tf.reduce_sum(tf.cast(priorities >= 0, tf.int32), axis=1)  # [B]
+        wanted = tf.minimum(wanted, available)
     used = tf.sequence_mask(wanted, slots, dtype=tf.int32)  # [B, M]
     positions *= used  # unused slots point at position 0, which is [CLS] and never masked
 

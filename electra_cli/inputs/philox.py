@@ -92,3 +92,8 @@ def integer_below(bits: tf.Tensor, bound: tf.Tensor) -> tf.Tensor:
     """
     product = tf.cast(bits, tf.uint64) * tf.cast(bound, tf.uint64)[:, None]  # [B, N]
     return tf.cast(tf.bitwise.right_shift(product, tf.constant(32, tf.uint64)), tf.int32)
+
+
+def integer(bits: tf.Tensor) -> tf.Tensor:
+    """Turns 32-bit integers into int32 of at least 0: a bit less, so that -1 stands below all."""
+    return tf.cast(tf.bitwise.right_shift(bits, tf.constant(1, tf.uint32)), tf.int32)

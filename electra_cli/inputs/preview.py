@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from electra_cli.config.schema import ObjectiveConfig, TrainConfig
+from electra_cli.config.schema import Masking, ObjectiveConfig, TrainConfig
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.inputs.masking import mask_tokens, rows_to_features
 from electra_cli.inputs.rows import RowStore
@@ -32,26 +32,30 @@ class Preview:
     masked_ids: list[int]
 
 
-def preview_rows(manifest: Manifest, count: int) -> list[Preview]:
+def preview_rows(manifest: Manifest, count: int, *, masking: Masking = "token") -> list[Preview]:
     """Masks training rows as step 0 of a run with the default seed and objective does.
 
     Args:
       manifest: From `load_manifest`.
       count: How many rows, evenly spread over the split; fewer if it has fewer.
+      masking: What is drawn to be masked, in place of the default objective's.
     """
     with contextlib.suppress(RuntimeError):  # TensorFlow is running already
         tf.config.set_visible_devices([], "GPU")  # whose memory belongs to a run beside this
-    store = RowStore(manifest.paths_of("train"))
+    store = RowStore(manifest.paths_of("train"), manifest.sequence_length)
     count = min(count, len(store))
     indices = np.arange(count, dtype=np.int64) * len(store) // max(1, count)  # [B]
+    rows, word_starts = store.gather_words(indices)  # [B, S] each
     features = mask_tokens(
-        rows_to_features(tf.constant(store.gather(indices)), manifest.special_ids.sep),
+        rows_to_features(tf.constant(rows), manifest.special_ids.sep),
         seed=tf.constant(TrainConfig().seed, tf.int64),
         step=tf.zeros([], tf.int64),
         examples=tf.constant(indices),
         mask_probability=ObjectiveConfig().mask_probability,
         sampling=ObjectiveConfig().sampling,
         special_ids=manifest.special_ids.model_dump(),
+        masking=masking,
+        word_starts=tf.constant(word_starts),
     )
     ids, masked = features["input_ids"].numpy(), features["masked_input_ids"].numpy()  # [B, S]
     return [

@@ -1,18 +1,21 @@
 """Rows of prepared shards, and the datasets of a training run and of a validation pass.
 
-Shapes: B rows of one replica's batch, S sequence.
+Shapes: B rows of one replica's batch, S sequence, S + W integers a row of a shard.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
 from electra_cli.corpus.manifest import Manifest
+from electra_cli.corpus.shards import ids_of, word_starts_of
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import order
 
@@ -21,10 +24,12 @@ class RowStore:
     """Random access to the rows of one split; shards are memory-mapped, nothing is loaded.
 
     Args:
-      paths: Shard files, `.npy` arrays of shape [rows, S].
+      paths: Shard files, `.npy` arrays of shape [rows, S + W] (corpus/shards.py).
+      sequence_length: S.
     """
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: list[Path], sequence_length: int) -> None:
+        self.sequence_length = sequence_length
         # Plain views: indexing a memmap makes a memmap, which costs more than copying a row.
         self._shards = [
             np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray) for path in paths
@@ -36,14 +41,33 @@ class RowStore:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def gather(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """Returns the rows of the given indices, [B, S] int32."""
+        """Returns the ids of rows; an index of -1 gives an empty one.
+
+        Args:
+          indices: [B] int64.
+
+        Returns:
+          [B, S] int32.
+        """
+        return ids_of(self._rows(indices), self.sequence_length).astype(np.int32)
+
+    def gather_words(
+        self, indices: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """Returns what `gather` does, and where words begin, [B, S]."""
+        rows = self._rows(indices)  # [B, S + W]
+        ids = ids_of(rows, self.sequence_length).astype(np.int32)  # [B, S]
+        return ids, word_starts_of(rows, self.sequence_length)
+
+    def _rows(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         shards = np.searchsorted(self._ends, indices, side="right")  # [B]
         places = indices - self._starts[shards]  # [B]
         first = self._shards[0]
-        rows = np.empty((len(indices), first.shape[1]), first.dtype)
+        rows = np.zeros((len(indices), first.shape[1]), first.dtype)  # [B, S + W]
         for at, (shard, place) in enumerate(zip(shards.tolist(), places.tolist(), strict=True)):
-            rows[at] = self._shards[shard][place]
-        return rows.astype(np.int32)
+            if place >= 0:
+                rows[at] = self._shards[shard][place]
+        return rows
 
 
 @dataclass(frozen=True)
@@ -84,7 +108,7 @@ class Slice:
 
 
 def training_dataset(
-    manifest: Manifest, part: Slice, *, seed: int, start_step: int
+    manifest: Manifest, part: Slice, *, seed: int, start_step: int, word_starts: bool = False
 ) -> tf.data.Dataset:
     """An endless dataset of training batches that begins at any step.
 
@@ -93,10 +117,11 @@ def training_dataset(
       part: This pipeline's part of each global batch.
       seed: The run's seed; with the step it decides the order.
       start_step: The step of the first batch.
+      word_starts: Whether batches say where words begin.
 
     Returns:
-      Batches of one replica in turn: input_ids [B, S] int32, example_index [B] int64 and
-      step [B] int64.
+      Batches of one replica in turn: input_ids [B, S] int32, example_index [B] int64, step [B]
+      int64 and, if asked for, word_starts [B, S] bool.
 
     Raises:
       ConfigError: The replicas cannot share the batch evenly.
@@ -107,26 +132,27 @@ def training_dataset(
             f"{part.replicas} replicas",
             hint=f"use a multiple of {part.replicas}",
         )
-    store = RowStore(manifest.paths_of("train"))
+    store = RowStore(manifest.paths_of("train"), manifest.sequence_length)
     examples = len(store)
 
-    def batch(step: int, replica: int) -> tuple[npt.NDArray, npt.NDArray]:
+    def choose(step: int, replica: int) -> npt.NDArray[np.int64]:
         first = step * part.global_batch_size + replica * part.rows
         positions = np.arange(first, first + part.rows, dtype=np.int64)
-        indices = order.examples_at(positions, examples=examples, seed=seed)
-        return store.gather(indices), indices
+        return order.examples_at(positions, examples=examples, seed=seed)
 
     def load(turn: tf.Tensor) -> dict[str, tf.Tensor]:
         step = turn // part.local_replicas
         replica = part.first_replica + turn % part.local_replicas
-        ids, indices = tf.numpy_function(batch, [step, replica], [tf.int32, tf.int64])
-        return _batch(ids, indices, step, part.rows, manifest.sequence_length)
+        return batch([step, replica], step)
 
+    batch = _batches(store, choose, part.rows, word_starts)
     turns = tf.data.Dataset.counter(start_step * part.local_replicas, dtype=tf.int64)
     return turns.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def validation_dataset(manifest: Manifest, part: Slice) -> tf.data.Dataset:
+def validation_dataset(
+    manifest: Manifest, part: Slice, *, word_starts: bool = False
+) -> tf.data.Dataset:
     """One pass over the held-out rows, in order, each row once over all pipelines.
 
     The last batches are filled with empty rows (all padding, example index -1), which count
@@ -135,34 +161,48 @@ def validation_dataset(manifest: Manifest, part: Slice) -> tf.data.Dataset:
     Returns:
       Batches as in `training_dataset`, with step 0.
     """
-    store = RowStore(manifest.paths_of("validation"))
-    examples, length = len(store), manifest.sequence_length
+    store = RowStore(manifest.paths_of("validation"), manifest.sequence_length)
+    examples = len(store)
     together = part.rows * part.replicas
     steps = -(-examples // together)
 
-    def batch(turn: int) -> tuple[npt.NDArray, npt.NDArray]:
+    def choose(turn: int) -> npt.NDArray[np.int64]:
         step, replica = divmod(int(turn), part.local_replicas)
         first = step * together + (part.first_replica + replica) * part.rows
         indices = np.arange(first, first + part.rows, dtype=np.int64)
         indices[indices >= examples] = -1
-        ids = np.zeros((part.rows, length), np.int32)
-        ids[indices >= 0] = store.gather(indices[indices >= 0])
-        return ids, indices
+        return indices
 
     def load(turn: tf.Tensor) -> dict[str, tf.Tensor]:
-        ids, indices = tf.numpy_function(batch, [turn], [tf.int32, tf.int64])
-        return _batch(ids, indices, tf.zeros([], tf.int64), part.rows, length)
+        return batch([turn], tf.zeros([], tf.int64))
 
+    batch = _batches(store, choose, part.rows, word_starts)
     turns = tf.data.Dataset.range(steps * part.local_replicas)
     return turns.map(load, num_parallel_calls=1, deterministic=True).prefetch(4)
 
 
-def _batch(
-    ids: tf.Tensor, indices: tf.Tensor, step: tf.Tensor, rows: int, length: int
-) -> dict[str, tf.Tensor]:
-    """Gives the tensors of a batch the shapes that a Python function cannot promise."""
-    return {
-        "input_ids": tf.ensure_shape(ids, [rows, length]),  # [B, S]
-        "example_index": tf.ensure_shape(indices, [rows]),  # [B]
-        "step": tf.fill([rows], step),  # [B]
-    }
+def _batches(
+    store: RowStore,
+    choose: Callable[..., npt.NDArray[np.int64]],
+    rows: int,
+    word_starts: bool,
+) -> Callable[[list[tf.Tensor], tf.Tensor], dict[str, tf.Tensor]]:
+    """A function of (arguments of `choose`, step) that makes the batch of the chosen rows."""
+
+    def read(*arguments: int) -> tuple[npt.NDArray[Any], ...]:
+        indices = choose(*arguments)
+        if word_starts:
+            return indices, *store.gather_words(indices)
+        return indices, store.gather(indices)
+
+    def batch(arguments: list[tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
+        types = [tf.int64, tf.int32, *[tf.bool] * word_starts]
+        indices, *columns = tf.numpy_function(read, arguments, types)
+        # A Python function cannot promise shapes.
+        columns = [tf.ensure_shape(column, [rows, store.sequence_length]) for column in columns]
+        return dict(zip(("input_ids", "word_starts"), columns, strict=False)) | {  # [B, S]
+            "example_index": tf.ensure_shape(indices, [rows]),  # [B]
+            "step": tf.fill([rows], step),  # [B]
+        }
+
+    return batch

@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.modeling import fused
 
@@ -87,6 +88,43 @@ def discriminator_loss(
 def next_sentence_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Cross-entropy of each sequence in nats; [B, classes] and [B] -> [B] float32."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def weighted_losses(
+    features: Mapping[str, tf.Tensor],
+    outputs: Mapping[str, tf.Tensor],
+    counts: tuple[tf.Tensor, tf.Tensor, tf.Tensor],
+    objective: ObjectiveConfig,
+) -> dict[str, tf.Tensor]:
+    """The total and its parts, each this replica's share of the global batch's.
+
+    Args:
+      features: masked_lm_ids, masked_lm_weights [B, M], input_mask [B, S] and, for a model with
+        that head, next_sentence_labels [B].
+      outputs: Of the model.
+      counts: From `global_counts`.
+      objective: The weights of the two losses.
+
+    Returns:
+      total_loss, masked_lm_loss, disc_loss and, for a model with that head, next_sentence_loss;
+      scalars, float32.
+    """
+    masked = masked_lm_cross_entropy(
+        outputs["masked_lm_logits"], features["masked_lm_ids"]
+    )  # [B, M]
+    tokens = discriminator_cross_entropy(outputs["disc_logits"], outputs["disc_labels"])  # [B, S]
+    found = {
+        "masked_lm_loss": masked_lm_loss(masked, features["masked_lm_weights"], counts[0]),
+        "disc_loss": discriminator_loss(tokens, features["input_mask"], counts[1]),
+    }
+    total = objective.generator_weight * found["masked_lm_loss"]
+    total += objective.disc_weight * found["disc_loss"]
+    if "next_sentence_logits" in outputs:
+        labels = require(features, "next_sentence_labels")
+        sentences = next_sentence_cross_entropy(outputs["next_sentence_logits"], labels)  # [B]
+        found["next_sentence_loss"] = tf.reduce_sum(sentences) / counts[2]
+        total += found["next_sentence_loss"]
+    return {"total_loss": total} | found
 
 
 def require(labels: Mapping[str, tf.Tensor], key: str, shape: Any = "[B]") -> tf.Tensor:

@@ -3,21 +3,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from electra_cli.config.load import load_config
+from electra_cli.config.schema import Masking
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.inputs.masking import mask_tokens, rows_to_features
 from electra_cli.inputs.preview import preview_rows
 from electra_cli.inputs.rows import Slice, training_dataset
 
 
-def test_masks_are_those_of_the_first_batch(data: Path) -> None:
+@pytest.mark.parametrize("masking", ["token", "whole-word", "span"])
+def test_masks_are_those_of_the_first_batch(data: Path, masking: Masking) -> None:
     manifest = load_manifest(data)
     config = load_config(preset="small", environment={}).config
     # A batch of the whole split, so that every previewed row is in it.
     everything = training_dataset(
-        manifest, Slice(manifest.examples), seed=config.train.seed, start_step=0
+        manifest, Slice(manifest.examples), seed=config.train.seed, start_step=0, word_starts=True
     )
     (batch,) = everything.take(1)
     masked = mask_tokens(
@@ -28,9 +31,11 @@ def test_masks_are_those_of_the_first_batch(data: Path) -> None:
         mask_probability=config.objective.mask_probability,
         sampling=config.objective.sampling,
         special_ids=manifest.special_ids.model_dump(),
+        masking=masking,
+        word_starts=batch["word_starts"],
     )
     order = np.argsort(batch["example_index"])
-    rows = preview_rows(manifest, 5)
+    rows = preview_rows(manifest, 5, masking=masking)
     assert [row.example_index for row in rows] == [i * manifest.examples // 5 for i in range(5)]
     for row in rows:
         at = order[row.example_index]

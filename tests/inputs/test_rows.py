@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from electra_cli.corpus.manifest import load_manifest
+from electra_cli.corpus.shards import with_word_starts
+from electra_cli.corpus.vocabulary import continuations, load_vocabulary
 from electra_cli.inputs import order, rows
 
 
@@ -20,14 +22,20 @@ def read(dataset, turns: int | None = None) -> list[dict[str, np.ndarray]]:
 
 
 def test_store_reads_across_shards(tmp_path: Path) -> None:
-    first = np.arange(12, dtype=np.uint16).reshape(3, 4)
-    second = np.arange(100, 108, dtype=np.uint16).reshape(2, 4)
-    np.save(tmp_path / "a.npy", first)
-    np.save(tmp_path / "b.npy", second)
-    store = rows.RowStore([tmp_path / "a.npy", tmp_path / "b.npy"])
+    begins_word = np.arange(100) % 3 == 1
+    first = np.arange(60, dtype=np.uint16).reshape(3, 20)
+    second = np.arange(60, 100, dtype=np.uint16).reshape(2, 20)
+    np.save(tmp_path / "a.npy", with_word_starts(first, begins_word))
+    np.save(tmp_path / "b.npy", with_word_starts(second, begins_word))
+    store = rows.RowStore([tmp_path / "a.npy", tmp_path / "b.npy"], 20)
     assert len(store) == 5
-    expected = np.concatenate([first, second])[[4, 0, 3, 2]]
-    np.testing.assert_array_equal(store.gather(np.array([4, 0, 3, 2])), expected)
+    chosen = np.array([4, 0, -1, 3, 2])
+    expected = np.concatenate([first, second])[chosen]
+    expected[2] = 0  # an empty row
+    np.testing.assert_array_equal(store.gather(chosen), expected)
+    ids, starts = store.gather_words(chosen)
+    np.testing.assert_array_equal(ids, expected)
+    np.testing.assert_array_equal(starts, begins_word[expected])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -51,7 +59,7 @@ def test_pipelines_share_every_batch_without_overlap(data: Path, count: int) -> 
 def test_rows_are_those_of_the_index(data: Path) -> None:
     manifest = load_manifest(data)
     (batch,) = read(rows.training_dataset(manifest, rows.Slice(8), seed=0, start_step=0), 1)
-    store = rows.RowStore(manifest.paths_of("train"))
+    store = rows.RowStore(manifest.paths_of("train"), manifest.sequence_length)
     np.testing.assert_array_equal(batch["input_ids"], store.gather(batch["example_index"]))
     assert batch["input_ids"].shape == (8, manifest.sequence_length)
 
@@ -72,3 +80,24 @@ def test_validation_reads_every_row_once(data: Path, count: int) -> None:
     assert (ids[indices < 0] == 0).all()
     assert (ids[indices >= 0][:, 0] == manifest.special_ids.cls).all()
     assert {batch["input_ids"].shape for batch in batches} == {(4, manifest.sequence_length)}
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_batches_say_where_words_begin(data: Path, split: str) -> None:
+    manifest = load_manifest(data)
+    special = manifest.special_ids
+    begins_word = ~np.array(continuations(load_vocabulary(manifest.vocab_path)))
+    begins_word[[special.pad, special.cls, special.sep, special.mask]] = False
+
+    def batches(**options: bool) -> list[dict[str, np.ndarray]]:
+        if split == "validation":
+            return read(rows.validation_dataset(manifest, rows.Slice(7), **options))
+        dataset = rows.training_dataset(manifest, rows.Slice(7), seed=0, start_step=2, **options)
+        return read(dataset, 3)
+
+    for plain, batch in zip(batches(), batches(word_starts=True), strict=True):
+        starts = batch.pop("word_starts")
+        np.testing.assert_array_equal(starts, begins_word[batch["input_ids"]])
+        assert plain.keys() == batch.keys()
+        for name, value in plain.items():
+            np.testing.assert_array_equal(batch[name], value)

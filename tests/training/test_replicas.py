@@ -82,9 +82,21 @@ def test_same_losses_same_weights(
     assert other.validation == pytest.approx(single.validation, rel=1e-4, nan_ok=True)
 
 
-def test_masks_and_samples_are_the_same_on_two_replicas(data: Path) -> None:
+@pytest.mark.parametrize("masking", ["whole-word", "span"])
+def test_words_are_masked_alike_on_two_replicas_and_in_xla(data: Path, masking: str) -> None:
+    config = configuration(**{"objective.masking": masking})
+    replicas, compiled = run_steps(data, config, "cpu:2"), run_steps(data, config, "cpu", xla=True)
+    for ours, theirs in zip(replicas.logs, compiled.logs, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    assert replicas.validation == pytest.approx(compiled.validation, rel=1e-4, nan_ok=True)
+
+
+@pytest.mark.parametrize("masking", ["token", "whole-word", "span"])
+def test_masks_and_samples_are_the_same_on_two_replicas(data: Path, masking: str) -> None:
     manifest = load_manifest(data)
-    config = configuration().replaced({"model.vocab_size": manifest.vocab.size})
+    config = configuration(
+        **{"model.vocab_size": manifest.vocab.size, "objective.masking": masking}
+    )
 
     def draw(device: str) -> dict[int, tuple]:
         strategy = build_strategy(parse_device(device))
