@@ -2,6 +2,7 @@
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
 #   make test    run the tests
+#   make chaos   kill every command at 50 random points and compare what comes out; hours
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site if mkdocs is installed
 #   make clean   remove build products; environments and runs stay
@@ -15,7 +16,7 @@ RUN := runs/demo
 EXPORT := $(RUN)-huggingface
 PACKAGE := $(shell find electra_cli presets -type f -not -name '*.pyc')
 
-.PHONY: demo test check docs clean
+.PHONY: demo test chaos check docs clean
 .NOTPARALLEL:
 
 # Stamps: an empty file that is newer than what the installation was made from.
@@ -51,6 +52,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+chaos: $(VENV)/.test
+	$(BIN)/python -m tests.chaos.kills --kills 50 --seed 0
 
 check: $(VENV)/.check
 	$(BIN)/ruff check

@@ -47,6 +47,19 @@ class TrainingError(ElectraError):
     exit_code = 70
 
 
+class StoppedError(ElectraError):
+    """Told to end by SIGTERM or SIGHUP; what a run has computed is saved."""
+
+    exit_code = 143
+
+
+class Terminated(BaseException):
+    """The command was told to end before it had anything to save; exit code 143.
+
+    Not an Exception, so that nothing on its way handles it as a fault.
+    """
+
+
 class OutOfMemoryError(ElectraError):
     """A device or the host ran out of memory."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import os
 import sys
 import traceback
 from typing import Annotated, Any
@@ -14,7 +15,13 @@ import typer
 from electra_cli import __version__
 from electra_cli.cli import debug, evaluate, export, prepare_data, pretrain
 from electra_cli.cli.console import emit_json, print_error
-from electra_cli.errors import ElectraError, IOFailedError, OutOfMemoryError, TrainingError
+from electra_cli.errors import (
+    ElectraError,
+    IOFailedError,
+    OutOfMemoryError,
+    Terminated,
+    TrainingError,
+)
 
 app = typer.Typer(
     name="electra",
@@ -63,6 +70,8 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     """Prints an error for people on stderr and, with --json, for scripts on stdout."""
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         message, hint, code = "interrupted", "", 130
+    elif isinstance(error, Terminated):
+        message, hint, code = f"terminated by {error}", "", 143
     elif hasattr(error, "format_message"):  # a usage error of Typer's
         message, hint, code = _usage_message(error, arguments), _usage_hint(error), 2
         if not message:  # no command was given: Typer has shown the help
@@ -108,6 +117,16 @@ def _translate(error: BaseException) -> ElectraError:
     )
 
 
+def _open_standard_streams() -> None:
+    """Puts /dev/null where a standard stream is closed: else the next file would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def main() -> None:
     """Console script."""
+    _open_standard_streams()
     sys.exit(run(sys.argv[1:]))

@@ -7,11 +7,13 @@ seconds, so that logs of batch systems stay readable.
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.markup import escape
@@ -27,21 +29,63 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from electra_cli.errors import IOFailedError
+
 _SECONDS_BETWEEN_LINES = 5.0
+
+# Of ASCII and Latin-1, all but tab and the end of a line.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
-    """Writes one JSON object to stdout."""
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    """Writes one JSON object to stdout.
+
+    Raises:
+      IOFailedError: It cannot be written.
+    """
+    try:
+        sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        # What could not be written is kept, and Python would try again while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise IOFailedError(
+            f"cannot write the result to stdout: {error.strerror}", hint="the work itself is done"
+        ) from error
+
+
+class _Tolerant:
+    """stderr for people: when nobody can read it any more, the work goes on."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
 
 
 def print_error(message: str, hint: str) -> None:
     """Prints an error and its hint on stderr."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(f"[bold red]error:[/] {escape(message)}")
+    console = _console()
+    console.print(f"[bold red]error:[/] {_plain(message)}")
     if hint:
-        console.print(f"[bold]hint:[/] {escape(hint)}")
+        console.print(f"[bold]hint:[/] {_plain(hint)}")
+
+
+def _console(*, quiet: bool = False) -> Console:
+    stream = cast(IO[str], _Tolerant()) if sys.stderr is not None else None
+    return Console(file=stream, stderr=True, highlight=False, quiet=quiet, soft_wrap=True)
+
+
+def _plain(text: str) -> str:
+    """Text of any origin as text: no markup, and control characters shown instead of obeyed."""
+    return escape(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text))
 
 
 def format_duration(seconds: float) -> str:
@@ -98,23 +142,23 @@ class Terminal:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._console = Console(stderr=True, highlight=False, quiet=quiet, soft_wrap=True)
+        self._console = _console(quiet=quiet)
 
     def note(self, text: str) -> None:
         """One plain line."""
-        self._console.print(escape(text))
+        self._console.print(_plain(text))
 
     def warn(self, text: str) -> None:
         """One line that should not be overlooked."""
-        self._console.print(f"[yellow]warning:[/] {escape(text)}")
+        self._console.print(f"[yellow]warning:[/] {_plain(text)}")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table; the first column is left-aligned, the others hold numbers."""
         table = Table(title=title, title_justify="left", title_style="bold")
         for index, column in enumerate(columns):
-            table.add_column(escape(column), justify="left" if index == 0 else "right")
+            table.add_column(_plain(column), justify="left" if index == 0 else "right")
         for row in rows:
-            table.add_row(*(escape(cell) for cell in row))
+            table.add_row(*(_plain(cell) for cell in row))
         self._console.print(table)
 
     @contextmanager

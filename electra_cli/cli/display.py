@@ -12,7 +12,7 @@ from electra_cli.metrics.names import METRICS
 
 if TYPE_CHECKING:
     from electra_cli.interop.values import Report
-    from electra_cli.training.pretrain import Outlook, Progress
+    from electra_cli.training.outlook import Outlook, Progress
     from electra_cli.training.run_folder import Checkpoint
 
 
@@ -138,6 +138,10 @@ class RunDisplay:
         )
         if self._bar is not None:
             self._bar.update(progress.step, status)
+
+    def warn(self, text: str) -> None:
+        """Says what failed."""
+        self._terminal.warn(text)
 
     def evaluated(
         self,

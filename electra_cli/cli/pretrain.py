@@ -19,6 +19,7 @@ from electra_cli.cli.display import (
     print_outlook,
 )
 from electra_cli.errors import ConfigError
+from electra_cli.training.signals import StopSignals
 
 if TYPE_CHECKING:
     from electra_cli.config.load import LoadedConfig
@@ -87,6 +88,13 @@ def pretrain_command(
             metavar="generator|discriminator",
         ),
     ] = None,
+    allow_config_change: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A key that may differ from the earlier starts of the run; repeatable.",
+            metavar="KEY",
+        ),
+    ] = None,
     gin_file: Annotated[
         list[Path] | None,
         typer.Option(
@@ -114,29 +122,52 @@ def pretrain_command(
         "runtime.xla": ("--xla" if xla else "--no-xla", xla),
         "train.seed": ("--seed", seed),
     }
-    loaded = _load(preset, config, settings or [], named)
-    if data is None and loaded.config.data.path is not None:
-        data = Path(loaded.config.data.path)
-    plan = _plan(
-        loaded,
-        terminal,
-        data=data,
-        dry_run=dry_run,
-        model_dir=model_dir,
-        stop_at_step=stop_at_step,
-        init_from=init_from,
-        init_allow_missing=init_allow_missing or [],
-    )
+    with StopSignals(terminal.note) as signals:
+        loaded = _load(preset, config, settings or [], named)
+        if data is None and loaded.config.data.path is not None:
+            data = Path(loaded.config.data.path)
+        plan = _plan(
+            loaded,
+            terminal,
+            data=data,
+            dry_run=dry_run,
+            model_dir=model_dir,
+            stop_at_step=stop_at_step,
+            init_from=init_from,
+            init_allow_missing=init_allow_missing or [],
+            allow_config_change=allow_config_change or [],
+        )
+        gin = (gin_file or [], gin_param or [])
+        if dry_run:
+            _look_ahead(plan, terminal, gin=gin, as_json=as_json)
+            return
+        from electra_cli.training.lock import locked_run
 
-    from electra_cli.training.preflight import check_writable, finished_result
-
-    if not dry_run and (result := finished_result(plan)) is not None:
+        with locked_run(plan.run):
+            result = _train(plan, terminal, signals, gin=gin, started=started)
         print_finished(terminal, result)
         if as_json:
             emit_json(result)
-        return
-    if not dry_run:
-        check_writable(plan.run.path)
+
+
+def _train(
+    plan: Plan,
+    terminal: Terminal,
+    signals: StopSignals,
+    *,
+    gin: tuple[list[Path], list[str]],
+    started: float,
+) -> dict[str, Any]:
+    """Trains in a locked run folder; a run that is finished gives its result again."""
+    from electra_cli.training.preflight import check_writable, finished_result
+    from electra_cli.training.readiness import check_data, check_space, go_on
+
+    plan = go_on(plan, warn=terminal.warn)
+    if (result := finished_result(plan)) is not None:
+        return result
+    check_writable(plan.run.path)
+    check_data(plan, note=terminal.note)
+    check_space(plan)
 
     from electra_cli.environment import prepare_tensorflow
 
@@ -144,23 +175,32 @@ def pretrain_command(
     from electra_cli.training import pretrain as training
     from electra_cli.training.experiment import bind_gin
 
-    bindings = bind_gin(gin_file or [], gin_param or [])
-    if dry_run:
-        from electra_cli.training.initial import check_initial
-        from electra_cli.training.strategy import build_strategy
-
-        outlook = training.outlook_of(plan, build_strategy(plan.device))
-        print_outlook(terminal, outlook)
-        if plan.initial is not None and plan.data is not None:  # which has the vocabulary's size
-            print_initial_weights(terminal, check_initial(plan.initial, plan.config))
-        if as_json:
-            emit_json(_dry_run_json(plan, outlook))
-        return
+    bindings = bind_gin(*gin)
     with RunDisplay(terminal) as display:
-        result = training.pretrain(plan, bindings=bindings, listener=display, started=started)
-    print_finished(terminal, result)
+        return training.pretrain(
+            plan, bindings=bindings, listener=display, signals=signals, started=started
+        )
+
+
+def _look_ahead(
+    plan: Plan, terminal: Terminal, *, gin: tuple[list[Path], list[str]], as_json: bool
+) -> None:
+    """What --dry-run prints."""
+    from electra_cli.environment import prepare_tensorflow
+
+    prepare_tensorflow()
+    from electra_cli.training.experiment import bind_gin
+    from electra_cli.training.initial import check_initial
+    from electra_cli.training.outlook import outlook_of
+    from electra_cli.training.strategy import build_strategy
+
+    bind_gin(*gin)
+    outlook = outlook_of(plan, build_strategy(plan.device))
+    print_outlook(terminal, outlook)
+    if plan.initial is not None and plan.data is not None:  # which has the vocabulary's size
+        print_initial_weights(terminal, check_initial(plan.initial, plan.config))
     if as_json:
-        emit_json(result)
+        emit_json(_dry_run_json(plan, outlook))
 
 
 def _load(

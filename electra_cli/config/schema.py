@@ -17,6 +17,7 @@ from electra_cli.errors import ConfigError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Sampling = Literal["reference", "distinct"]
+Masking = Literal["token", "whole-word", "span"]
 
 
 class Section(BaseModel):
@@ -87,10 +88,14 @@ class ObjectiveConfig(Section):
     mask_probability: float = Field(
         default=0.15, gt=0, lt=1, description="Share of a row's tokens that is masked."
     )
+    masking: Masking = Field(
+        default="token",
+        description="What is drawn to be masked: tokens, whole words, or spans of up to ten words.",
+    )
     sampling: Sampling = Field(
         default="reference",
-        description="How masked positions are drawn: reference draws with replacement, as the "
-        "original code does; distinct draws every position at most once.",
+        description="How tokens are drawn: reference draws with replacement, as the original code "
+        "does; distinct draws every position at most once. Words and spans are always distinct.",
     )
     generator_weight: float = Field(
         default=1.0, ge=0, description="Weight of the masked language modelling loss."
@@ -98,6 +103,11 @@ class ObjectiveConfig(Section):
     disc_weight: float = Field(
         default=50.0, ge=0, description="Weight of the replaced token detection loss."
     )
+
+    @property
+    def masks_words(self) -> bool:
+        """Whether masking has to know where words begin."""
+        return self.masking != "token"
 
 
 class OptimizerConfig(Section):
@@ -141,6 +151,16 @@ class TrainConfig(Section):
     )
     checkpoint_every: int = Field(default=1000, ge=1, description="Updates between checkpoints.")
     keep_checkpoints: int = Field(default=5, ge=1, description="Newest checkpoints that are kept.")
+    keep_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="Checkpoints at multiples of it are kept for ever; null: none.",
+    )
+    best_metric: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Held-out metric whose best checkpoint is kept for ever; null: none.",
+    )
     evaluate_every: int = Field(
         default=10_000, ge=1, description="Updates between evaluations of the held-out split."
     )
@@ -160,6 +180,11 @@ class RuntimeConfig(Section):
     )
     xla: bool | None = Field(
         default=None, description="Compile the whole step with XLA; null: on a GPU."
+    )
+    verify_data: Literal["auto", "full", "size"] = Field(
+        default="auto",
+        description="What is read of the data before step 1: full, all of it; size, file sizes "
+        "alone; auto, full up to 10 GB.",
     )
 
 

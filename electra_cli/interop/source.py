@@ -20,6 +20,7 @@ from electra_cli.modeling.architecture import Architecture
 CHECKPOINT = "checkpoint"
 
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+_STEP = re.compile(r"ckpt-(\d+)")
 _STATE = re.compile(r'^model_checkpoint_path: "(.*)"', re.MULTILINE)
 
 
@@ -141,9 +142,10 @@ def _huggingface(path: Path, folders: list[Path]) -> Source:
 
 def _checkpoint(path: Path, prefix: Path) -> Source:
     folder = prefix.absolute().parent
-    config = folder.parent / "config.yaml"
+    in_run = folder.parent if _STEP.fullmatch(folder.name) else folder  # RUN/checkpoints
+    config = in_run.parent / "config.yaml"
     files = {CHECKPOINT: prefix}
-    if folder.name == "checkpoints" and config.is_file():  # one of our runs
+    if in_run.name == "checkpoints" and config.is_file():  # one of our runs
         sizes = sizes_of(Architecture.of(read_config(config)))
         vocabulary = config.parent / "data" / "vocab.txt"
     else:
@@ -155,10 +157,11 @@ def _prefix_in(folder: Path) -> Path | None:
     """The checkpoint of a folder: a run's newest, the one `checkpoint` names, or the only one."""
     run = folder / "checkpoints"
     if run.is_dir() and (folder / "config.yaml").is_file():
-        numbers = {
-            int(m[1]) for p in run.iterdir() if (m := re.match(r"ckpt-(\d+)\.index$", p.name))
-        }
-        return run / f"ckpt-{max(numbers)}" if numbers else None
+        # A folder for each checkpoint; an older electra wrote their files side by side.
+        found = {p.with_suffix(""): p.with_suffix("") for p in run.glob("ckpt-*.index")}
+        found |= {p: p / "state" for p in run.glob("ckpt-*") if p.is_dir()}
+        steps = {int(m[1]): found[p] for p in found if (m := _STEP.fullmatch(p.name))}
+        return steps[max(steps)] if steps else None
     state = folder / "checkpoint"
     named = _STATE.search(state.read_text(encoding="utf-8")) if state.is_file() else None
     # By name alone: folders are moved, and the path in the file may be that of another machine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import tempfile
@@ -10,27 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from electra_cli.config.load import LoadedConfig, diff_configs, dump_yaml, read_config
+from electra_cli.config.load import LoadedConfig, dump_yaml, read_config
 from electra_cli.config.schema import Config, check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.manifest import Manifest, load_manifest, read_manifest
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.interop.values import Report
+from electra_cli.metrics.names import METRICS
+from electra_cli.training.changes import Change, check_changes, check_keys, record_changes
 from electra_cli.training.initial import Initial, plan_initial, record_initial
-from electra_cli.training.run_folder import RunFolder
+from electra_cli.training.run_folder import Checkpoint, RunFolder
 from electra_cli.training.strategy import Device, parse_device
-
-# What a resumed run may change: none of it decides what is learned.
-_MAY_CHANGE = (
-    "data.path",
-    "train.checkpoint_every",
-    "train.keep_checkpoints",
-    "train.evaluate_every",
-    "train.log_every",
-    "runtime.device",
-    "runtime.precision",
-    "runtime.xla",
-)
 
 
 @dataclass(frozen=True)
@@ -45,6 +36,8 @@ class Plan:
       run: The run folder.
       stop: The last step, at most the horizon.
       initial: The weights it begins from; None if they come from the seed or a checkpoint.
+      changes: What differs from the configuration of the run's earlier starts.
+      resume: Where it goes on, once `readiness.go_on` has looked; None for a new run.
     """
 
     config: Config
@@ -54,6 +47,8 @@ class Plan:
     run: RunFolder
     stop: int
     initial: Initial | None = None
+    changes: tuple[Change, ...] = ()
+    resume: Checkpoint | None = None
 
 
 def plan_run(
@@ -64,6 +59,7 @@ def plan_run(
     stop_at_step: int | None = None,
     init_from: Path | None = None,
     init_allow_missing: Collection[str] = (),
+    allow_config_change: Collection[str] = (),
 ) -> Plan:
     """Checks a configuration against data, device, folder and first weights; creates nothing.
 
@@ -73,6 +69,8 @@ def plan_run(
       InputMissingError: The first weights are not there.
     """
     config = loaded.config
+    check_keys(allow_config_change)
+    _check_best_metric(config)
     device = parse_device(config.runtime.device)
     if device.replicas is not None:
         check_batch(config, device.replicas)
@@ -87,27 +85,57 @@ def plan_run(
         manifest = load_manifest(data)
         config = _fit_to_data(loaded, manifest, data)
     run = RunFolder(model_dir)
+    changes: list[Change] = []
     if run.config.is_file():
-        _check_unchanged(read_config(run.config), config, run)
-        if manifest is not None and read_manifest(run.data).model_dump() != manifest.model_dump():
-            raise DataError(
-                f"{run.path} was trained on other data than {data} holds",
-                hint=f"give --data the folder it was started with, or another --model-dir "
-                f"than {run.path}",
-            )
+        changes = check_changes(read_config(run.config), config, allow_config_change, run)
+        if manifest is not None:
+            _check_same_data(read_manifest(run.data), manifest, run)
         if device.kind == "multi-worker" and run.all_checkpoints():
             raise ConfigError(
                 f"resuming {run.path} under multi-worker is not supported: it is not proven to "
                 "restore every worker to the same state",
                 hint="resume with another --device, or start in a new --model-dir",
             )
-    elif run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+    elif run.path.exists() and not (run.path.is_dir() and _is_free(run)):
         raise OutputError(
             f"{run.path} exists and is not a run folder: it has no config.yaml",
             hint="choose another --model-dir; nothing is overwritten",
         )
     initial = plan_initial(init_from, init_allow_missing, config=config, manifest=manifest, run=run)
-    return Plan(config, manifest, data, device, run, stop, initial)
+    return Plan(config, manifest, data, device, run, stop, initial, tuple(changes))
+
+
+def _is_free(run: RunFolder) -> bool:
+    """Whether a run can begin in a folder: it is empty, or a start of a run was killed in it."""
+    return run.lock.is_file() or all(path.name.startswith(".") for path in run.path.iterdir())
+
+
+def _check_best_metric(config: Config) -> None:
+    name = config.train.best_metric
+    if name is not None and name not in METRICS:
+        near = difflib.get_close_matches(name, METRICS, n=1)
+        raise ConfigError(
+            f"train.best_metric {name!r}: unknown metric",
+            hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(METRICS)}",
+        )
+
+
+def _check_same_data(before: Manifest, now: Manifest, run: RunFolder) -> None:
+    """Compares the data with the run's copy of its manifest, the vocabulary first."""
+    if before.model_dump() == now.model_dump():
+        return
+    what = "other data"
+    if before.vocab.sha256 != now.vocab.sha256:
+        what = (
+            f"another vocabulary ({before.vocab.size} word pieces, sha256 "
+            f"{before.vocab.sha256[:12]}) than {now.folder} has ({now.vocab.size}, "
+            f"{now.vocab.sha256[:12]}): other data"
+        )
+    raise DataError(
+        f"{run.path} was trained on {what} than {now.folder} holds",
+        hint="give --data the folder it was started with, or choose another --model-dir than "
+        f"{run.path}",
+    )
 
 
 def _fit_to_data(loaded: LoadedConfig, manifest: Manifest, data: Path) -> Config:
@@ -130,16 +158,6 @@ def _fit_to_data(loaded: LoadedConfig, manifest: Manifest, data: Path) -> Config
         )
     path = str(data.resolve())
     return config.replaced({"model.vocab_size": size, "data.path": path})
-
-
-def _check_unchanged(old: Config, new: Config, run: RunFolder) -> None:
-    changed = [entry for entry in diff_configs(old, new) if entry[0] not in _MAY_CHANGE]
-    if changed:
-        lines = "".join(f"\n  {key}: {was} -> {now}" for key, was, now in changed)
-        raise ConfigError(
-            f"{run.path} was started with another configuration:{lines}",
-            hint="repeat the first command to go on, or choose another --model-dir",
-        )
 
 
 def create_run_folder(plan: Plan, *, bindings: str, initialized: Report | None) -> None:
@@ -173,17 +191,20 @@ def create_run_folder(plan: Plan, *, bindings: str, initialized: Report | None) 
         atomic_write_text(run.bindings, bindings)
     if initialized is not None:
         record_initial(initialized, run)
+    record_changes(plan.changes, step=plan.resume.step if plan.resume else 0, path=run.changes)
     # Last: a folder with a config.yaml is a run.
     atomic_write_text(run.config, dump_yaml(plan.config))
 
 
 def finished_result(plan: Plan) -> dict[str, Any] | None:
     """What a run that is already finished printed; None if there is something left to do."""
-    checkpoints = plan.run.all_checkpoints()
-    if not checkpoints or not plan.run.result.is_file():
+    if plan.resume is None or not plan.run.result.is_file():
         return None
-    result = json.loads(plan.run.result.read_text(encoding="utf-8"))
-    done = result["final_step"] == checkpoints[-1].step >= plan.stop
+    try:
+        result = json.loads(plan.run.result.read_text(encoding="utf-8"))
+        done = result["final_step"] == plan.resume.step >= plan.stop
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None  # the last step is evaluated again, and the result written again
     return result if done else None
 
 

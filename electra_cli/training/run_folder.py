@@ -4,7 +4,9 @@ RUN/config.yaml          the complete configuration
 RUN/bindings.gin         gin bindings, if any were given
 RUN/init.json            what `--init-from` loaded, if it was given
 RUN/data/                manifest.json and vocab.txt of the prepared data
-RUN/checkpoints/ckpt-N   TensorFlow checkpoints, N the step
+RUN/lock.json            who writes to the run, or wrote to it last
+RUN/changes.jsonl        changes of the configuration, and the step from which on they hold
+RUN/checkpoints/ckpt-N   a checkpoint, N the step: `state` for TensorFlow, and commit.json
 RUN/metrics.jsonl        a line for each logged step and each evaluation
 RUN/tensorboard/         the same for TensorBoard
 RUN/result.json          what `electra pretrain --json` printed, once the run is finished
@@ -21,11 +23,12 @@ from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import Manifest, read_manifest
 from electra_cli.errors import DataError, InputMissingError
+from electra_cli.training.commit import STATE
 
 if TYPE_CHECKING:
     from electra_cli.modeling.electra import ElectraModel
 
-_PREFIX = re.compile(r"ckpt-(\d+)$")
+_NAME = re.compile(r"ckpt-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,16 @@ class RunFolder:
         return self.path / "data"
 
     @property
+    def lock(self) -> Path:
+        """Who writes to the run, or wrote to it last."""
+        return self.path / "lock.json"
+
+    @property
+    def changes(self) -> Path:
+        """Changes of the configuration, a JSON object a line."""
+        return self.path / "changes.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
         return self.path / "checkpoints"
@@ -79,13 +92,9 @@ class RunFolder:
         return self.path / "result.json"
 
     def all_checkpoints(self) -> list[Checkpoint]:
-        """Every checkpoint, by ascending step."""
-        found = [
-            Checkpoint(self, index.with_suffix(""), int(match[1]))
-            for index in self.checkpoints.glob("ckpt-*.index")
-            if (match := _PREFIX.search(index.stem))
-        ]
-        return sorted(found, key=lambda checkpoint: checkpoint.step)
+        """Every checkpoint, by ascending step, whole or not."""
+        found = [_checkpoint_at(path) for path in self.checkpoints.glob("ckpt-*")]
+        return sorted((c for c in found if c is not None), key=lambda checkpoint: checkpoint.step)
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,16 @@ class Checkpoint:
     run: RunFolder
     prefix: Path
     step: int
+
+    @property
+    def is_committed(self) -> bool:
+        """False for one of an electra that kept no record of what a checkpoint holds."""
+        return self.prefix.name == STATE
+
+    @property
+    def path(self) -> Path:
+        """What RUN/checkpoints/ckpt-STEP names: its folder."""
+        return self.prefix.parent if self.is_committed else self.prefix
 
     def config(self) -> Config:
         """The configuration of its run."""
@@ -154,7 +173,7 @@ def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
     """Resolves what a user names as a checkpoint.
 
     Args:
-      path: A run folder (its newest checkpoint is meant) or the prefix of a checkpoint.
+      path: A run folder (its newest checkpoint is meant) or RUN/checkpoints/ckpt-STEP.
       every: All checkpoints of a run instead of the newest.
 
     Returns:
@@ -164,16 +183,14 @@ def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
       InputMissingError: There is nothing at the path.
       DataError: It is no run folder, or one without checkpoints.
     """
-    prefix = path.with_suffix("") if path.suffix == ".index" else path
-    match = _PREFIX.search(prefix.name)
-    if match and prefix.with_name(prefix.name + ".index").is_file():
-        run = RunFolder(prefix.parent.parent)
-        if not run.config.is_file():
+    named = _checkpoint_at(path)
+    if named is not None:
+        if not named.run.config.is_file():
             raise DataError(
-                f"checkpoint {prefix} does not lie in a run folder: {run.config} is missing",
+                f"checkpoint {path} does not lie in a run folder: {named.run.config} is missing",
                 hint="name a checkpoint inside RUN/checkpoints, or the run folder itself",
             )
-        return [Checkpoint(run, prefix, int(match[1]))]
+        return [named]
     if not path.exists():
         raise InputMissingError(
             f"no checkpoint and no run folder at {path}",
@@ -188,3 +205,18 @@ def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
             hint="name the --model-dir of `electra pretrain`",
         )
     return checkpoints if every else checkpoints[-1:]
+
+
+def _checkpoint_at(path: Path) -> Checkpoint | None:
+    """The checkpoint that a path names: its folder, its prefix or its index."""
+    prefix = path.with_suffix("") if path.suffix == ".index" else path
+    folder = prefix.parent if prefix.name == STATE else prefix
+    match = _NAME.fullmatch(folder.name)
+    if match is None:
+        return None
+    run = RunFolder(folder.parent.parent)
+    if folder.is_dir():
+        return Checkpoint(run, folder / STATE, int(match[1]))
+    # Written by an electra that kept no record.
+    found = folder.with_name(folder.name + ".index").is_file()
+    return Checkpoint(run, folder, int(match[1])) if found else None

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orbit
 import tensorflow as tf
 from official.core import base_trainer
 
+from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.update import create_slots
+from electra_cli.training.signals import StopRequestedError
 
 LOGGED = (
     "total_loss",
@@ -27,6 +30,12 @@ LOGGED = (
 # Of this process: steps whose loss or gradient was not finite, in all and up to now in a row, and
 # overflows met while float16's loss scale was searched.
 COUNTED = ("skipped_steps", "skipped_in_a_row", "overflow_steps")
+
+# A run has diverged when it has skipped more steps than this share of the last ones; so many in a
+# row are among them.
+WINDOW, MOST_SKIPPED = 1000, 10
+
+_SECONDS_PER_LOOP = 10.0
 
 
 class ElectraTrainer(base_trainer.Trainer):
@@ -43,31 +52,21 @@ class ElectraTrainer(base_trainer.Trainer):
         self._validation_metrics: list[Any] = []
         if kwargs.get("train", True):
             create_slots(self.optimizer, self.model.trainable_variables)
-        self._latest = {
-            name: tf.Variable(
-                0.0,
-                trainable=False,
-                name=f"latest/{name}",
-                synchronization=tf.VariableSynchronization.ON_READ,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
-            for name in LOGGED
-        }
-        self._counts = {
-            name: tf.Variable(
-                0,
-                trainable=False,
-                dtype=tf.int64,
-                name=f"counts/{name}",
-                synchronization=tf.VariableSynchronization.ON_READ,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
-            for name in COUNTED
-        }
+        self._latest = {name: _plain_variable(0.0, f"latest/{name}") for name in LOGGED}
+        zero = np.int64(0)
+        self._counts = {name: _plain_variable(zero, f"counts/{name}") for name in COUNTED}
+        self._last_skips = _plain_variable(
+            np.full([MOST_SKIPPED + 1], -WINDOW, np.int64), "last_skips"
+        )
+        self._diverged_at = _plain_variable(zero, "diverged_at")
+        self._at_divergence = {name: _plain_variable(0.0, f"diverged/{name}") for name in LOGGED}
         self.clock = Clock()
+        # Raises StopRequestedError where the state is whole and the run is to stop.
+        self.check_stop: Callable[[], None] = lambda: None
 
     def train_loop_begin(self) -> None:
-        """Starts the clock of a loop."""
+        """Starts the clock of a loop, unless the run is to stop."""
+        self.check_stop()
         self.clock.start(int(self.global_step.numpy()))
 
     # Nothing inside a step needs AutoGraph, whose conversion takes half of the time of tracing.
@@ -85,18 +84,35 @@ class ElectraTrainer(base_trainer.Trainer):
             logs = update(inputs)
             for name, variable in self._latest.items():
                 variable.assign(logs[name])
-            self._count(logs["applied"], logs["overflowed"])
+            self._count(logs)
             self.global_step.assign_add(1)
 
         self.strategy.run(step, args=(self.next_train_inputs(iterator),))
 
-    def _count(self, applied: tf.Tensor, overflowed: tf.Tensor) -> None:
+    def _count(self, logs: dict[str, tf.Tensor]) -> None:
+        applied, overflowed = logs["applied"], logs["overflowed"]
         skipped = tf.cast(~(applied | overflowed), tf.int64)
         in_a_row = self._counts["skipped_in_a_row"]
         self._counts["skipped_steps"].assign_add(skipped)
         self._counts["overflow_steps"].assign_add(tf.cast(overflowed, tf.int64))
         # An overflow of the search for a loss scale neither continues a row nor ends one.
         in_a_row.assign(tf.where(applied, tf.zeros_like(skipped), in_a_row + skipped))
+        # In the graph, so that it does not depend on where a loop ends.
+        step = tf.cast(self.global_step, tf.int64) + 1
+        before = tf.identity(self._last_skips)  # [11], by step
+        skips = tf.where(skipped > 0, tf.concat([before[1:], [step]], axis=0), before)
+        self._last_skips.assign(skips)
+        diverged = (skipped > 0) & (skips[0] > step - WINDOW) & tf.equal(self._diverged_at, 0)
+        for name, variable in self._at_divergence.items():
+            variable.assign(tf.where(diverged, logs[name], variable))
+        self._diverged_at.assign(tf.where(diverged, step, self._diverged_at))
+
+    @property
+    def divergence(self) -> dict[str, float] | None:
+        """Step and logs of the step at which too many were skipped; None if none was."""
+        step = int(self._diverged_at.numpy())
+        logs = {name: variable.numpy().item() for name, variable in self._at_divergence.items()}
+        return {"step": step, **logs} if step else None
 
     def train_loop_end(self) -> dict[str, float]:
         """The logs of the last step, and what was skipped so far, as plain numbers."""
@@ -116,6 +132,31 @@ class ElectraTrainer(base_trainer.Trainer):
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             return {name: self.strategy.gather(log, axis=0) for name, log in outputs.items()}
         return tf.nest.map_structure(self.strategy.experimental_local_results, outputs)
+
+    def evaluate(self, num_steps: tf.Tensor) -> Any:
+        """Evaluates; if the run is to stop meanwhile, the weights are those of training again."""
+        try:
+            return super().evaluate(num_steps)
+        except StopRequestedError:
+            if isinstance(self.optimizer, WeightAverage):
+                self.optimizer.swap_weights()
+            raise
+
+    def eval_reduce(self, state: Any = None, step_outputs: Any = None) -> Any:
+        """Adds a batch to the sums, unless the run is to stop."""
+        self.check_stop()
+        return super().eval_reduce(state, step_outputs)
+
+
+def _plain_variable(value: Any, name: str) -> tf.Variable:
+    """A variable that replicas need not agree on: all of them assign the same."""
+    return tf.Variable(
+        value,
+        trainable=False,
+        name=name,
+        synchronization=tf.VariableSynchronization.ON_READ,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
 
 
 class Clock:
@@ -149,17 +190,22 @@ class Clock:
         return seconds / steps if steps else 0.0
 
 
-def steps_per_loop(first_step: int, last_step: int, *intervals: int) -> Callable[[int], int]:
+def steps_per_loop(
+    first_step: int, last_step: int, clock: Clock, *intervals: int
+) -> Callable[[int], int]:
     """How long the next loop is.
 
     The first loop is one step, so that compiling is timed apart; the others end at the next
-    multiple of any interval and at the last step.
+    multiple of any interval, at the last step, and after some seconds: a run that is told to stop
+    stops between loops.
     """
 
     def length(step: int) -> int:
         if step == first_step:
             return 1
         ends = [interval - step % interval for interval in intervals]
+        if clock.seconds_per_step:
+            ends.append(int(_SECONDS_PER_LOOP / clock.seconds_per_step))
         return max(1, min(*ends, last_step - step))
 
     return length

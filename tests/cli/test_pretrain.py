@@ -20,7 +20,8 @@ PUBLISHED = {  # b.1 of the size table: discriminator with head, joint trainable
 KEYS = {
     "command", "run_dir", "preset", "device", "replicas", "precision", "start_step", "final_step",
     "parameters", "flops_per_token", "losses", "sequences_per_second", "tokens_per_second",
-    "matmul_peak_share", "peak_memory_bytes", "seconds", "checkpoint", "state_sha256", "evaluation",
+    "matmul_peak_share", "peak_memory_bytes", "seconds", "checkpoint", "best_checkpoint",
+    "state_sha256", "evaluation",
 }  # fmt: skip
 
 
@@ -51,8 +52,8 @@ def test_json_and_files_of_a_run(pretrain, tmp_path: Path) -> None:
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [s["step"] for s in steps if s["kind"] == "train"] == [2, 4, 6, 8, 10, 12]
     assert [s["step"] for s in steps if s["kind"] == "validation"] == [0, 8, 12]
-    names = {path.name for path in (run / "checkpoints").glob("*.index")}
-    assert names == {"ckpt-0.index", "ckpt-4.index", "ckpt-8.index", "ckpt-12.index"}
+    names = {path.name for path in (run / "checkpoints").iterdir()}
+    assert names == {"ckpt-0", "ckpt-4", "ckpt-8", "ckpt-12"}
     assert list((run / "tensorboard").rglob("events*"))
     # A finished run prints its result again and does nothing.
     again = pretrain()

@@ -99,6 +99,7 @@ WRONG = [
     ("optimizer.learning_rate", "1e999", "a number, above 0, got inf"),
     ("model.hidden_dropout", "1", "a number, at least 0, below 1, got 1"),
     ("objective.sampling", "distinkt", "one of reference, distinct, got the text"),
+    ("objective.masking", "spans", "one of token, whole-word, span, got the text"),
     ("data.path", "8", "text or null, got 8"),
 ]
 

@@ -16,6 +16,8 @@ def wrong_values(annotation: Any) -> list[Any]:
     """Returns values that a key of this type must refuse."""
     if annotation is int:
         return ["8", 1.0, 1.5, True, None, [1], {"a": 1}, math.nan]
+    if annotation == int | None:
+        return ["8", 1.0, 1.5, True, [1], {"a": 1}, math.nan]
     if annotation is float:
         return ["0.5", "1e-5", True, None, [0.5], {"a": 1}, math.nan, math.inf]
     if bool in get_args(annotation):

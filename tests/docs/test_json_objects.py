@@ -15,10 +15,12 @@ from tests.docs.pages import generator
 
 _TYPES = {
     "text": str,
+    "text or null": str | None,
     "integer": int,
     "number": int | float,
     "boolean": bool,
     "list of text": list,
+    "list of pairs": list,
     "number or null": int | float | None,
     "integer or null": int | None,
 }
@@ -66,6 +68,11 @@ def test_prepare_data(
         "--workers", 1, "--json",
     )  # fmt: skip
     check(result.json, documented["prepare-data"])
+    task = electra(
+        "prepare-data", corpus, "--output", tmp_path / "task", "--vocab",
+        tmp_path / "data" / "vocab.txt", "--task-index", 0, "--num-tasks", 2, "--json",
+    )  # fmt: skip
+    check(task.json, documented["prepare-data --task-index"])
 
 
 def test_pretrain(electra: Electra, trained: Path, data: Path, documented: dict[str, Any]) -> None:

@@ -60,13 +60,14 @@ def test_good_enough_and_not(script: Script, corpus: Path, tmp_path: Path) -> No
     assert "device_compiler" not in passed.stderr  # XLA's own note about its first compilation
     assert passed.stdout.startswith("step 4 disc_auc 0.")
     checkpoints = tmp_path / "work" / "run" / "checkpoints"
-    trained = (checkpoints / "ckpt-4.index").stat().st_mtime_ns
+    trained = (checkpoints / "ckpt-4" / "state.index").stat().st_mtime_ns
 
     failed = script(corpus, FAIL_UNDER="disc_auc=1.01")
     assert failed.returncode == 1, failed.stderr
     assert "disc_auc is" in failed.stderr
     assert failed.stdout == passed.stdout
-    assert (checkpoints / "ckpt-4.index").stat().st_mtime_ns == trained  # not trained again
+    again = (checkpoints / "ckpt-4" / "state.index").stat().st_mtime_ns
+    assert again == trained  # not trained again
 
 
 def test_missing_data(script: Script, tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""What a run says about itself: before step 1, after a loop, after an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import tensorflow as tf
+
+from electra_cli.config.schema import Precision, check_batch
+from electra_cli.interop.values import Report
+from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
+from electra_cli.training import machine
+from electra_cli.training.preflight import Plan
+from electra_cli.training.run_folder import Checkpoint
+from electra_cli.training.trainer import ElectraTrainer
+
+# A guess for the time before anything was measured; the display says that it is one.
+_ASSUMED_PEAK_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What can be said before the first step.
+
+    Attributes:
+      budget: Parameters, FLOPs, tokens and memory.
+      device: The devices in words.
+      replicas: Copies of the model.
+      asked: The precision that was asked for, which may be auto.
+      precision: The compute type.
+      xla: Whether the whole step is compiled.
+      epochs: How often the run sees each example; None without data.
+      peak_flops: The measured matmul peak, FLOP per second.
+      start_step: The step it begins at.
+      stop: The step it ends at.
+      seconds: An estimate of the time it will take.
+    """
+
+    budget: Budget
+    device: str
+    replicas: int
+    asked: Precision
+    precision: Compute
+    xla: bool
+    epochs: float | None
+    peak_flops: float
+    start_step: int
+    stop: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a running training.
+
+    Attributes:
+      step: Updates done.
+      stop: Updates at the end.
+      logs: Losses, gradient norm and learning rate of that step.
+      sequences_per_second: Over all loops but the first.
+      tokens_per_second: The same in tokens (padding included).
+      peak_share: Share of the machine's measured matmul peak.
+      seconds_left: Until the last step, without evaluations.
+    """
+
+    step: int
+    stop: int
+    logs: Mapping[str, float]
+    sequences_per_second: float
+    tokens_per_second: float
+    peak_share: float
+    seconds_left: float
+
+
+class Listener(Protocol):
+    """Who wants to see a run; everything it is told has happened already."""
+
+    def outlook(self, outlook: Outlook) -> None:
+        """The numbers before step 1."""
+
+    def initialized(self, report: Report) -> None:
+        """The first weights were loaded."""
+
+    def resumed(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint was restored."""
+
+    def progress(self, progress: Progress) -> None:
+        """A loop has ended."""
+
+    def warn(self, text: str) -> None:
+        """Something failed that does not end the run."""
+
+    def evaluated(
+        self,
+        step: int,
+        metrics: Mapping[str, float],
+        before: tuple[int, Mapping[str, float]] | None,
+    ) -> None:
+        """A validation has ended; `before` is the previous one of this process."""
+
+
+def outlook_of(plan: Plan, strategy: tf.distribute.Strategy) -> Outlook:
+    """Computes and measures what is printed before step 1."""
+    start_step = plan.resume.step if plan.resume else 0
+    replicas = strategy.num_replicas_in_sync
+    check_batch(plan.config, replicas)
+    precision = machine.resolve_precision(plan.config.runtime.precision, strategy)
+    budget = budget_of(plan.config, replicas=replicas, precision=precision)
+    peak = machine.matmul_peak(precision, strategy)
+    per_step = budget.flops_per_token * budget.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
+    return Outlook(
+        budget=budget,
+        device=", ".join(d.split("device:")[-1] for d in strategy.extended.worker_devices),
+        replicas=replicas,
+        asked=plan.config.runtime.precision,
+        precision=precision,
+        xla=machine.resolve_xla(plan.config.runtime.xla, strategy),
+        epochs=epochs_of(plan.config, plan.manifest.examples) if plan.manifest else None,
+        peak_flops=peak,
+        start_step=start_step,
+        stop=plan.stop,
+        seconds=per_step * (plan.stop - start_step),
+    )
+
+
+def rates_of(trainer: ElectraTrainer, outlook: Outlook) -> dict[str, float]:
+    """Speed so far; zeros before the first loop has ended."""
+    seconds = trainer.clock.seconds_per_step
+    if not seconds:
+        return {"sequences_per_second": 0.0, "tokens_per_second": 0.0, "peak_share": 0.0}
+    tokens = outlook.budget.tokens_per_step / seconds
+    batch = trainer.config.task.train_data.global_batch_size
+    return {
+        "sequences_per_second": batch / seconds,
+        "tokens_per_second": tokens,
+        "peak_share": tokens * outlook.budget.flops_per_token / outlook.peak_flops,
+    }

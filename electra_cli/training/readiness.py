@@ -1,0 +1,84 @@
+"""What is checked once the run folder is locked, and still before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+from electra_cli.config.schema import Config
+from electra_cli.corpus.manifest import mismatch
+from electra_cli.corpus.verify import verify_data
+from electra_cli.errors import IOFailedError
+from electra_cli.modeling.budget import budget_of
+from electra_cli.training.preflight import Plan
+from electra_cli.training.resume import check_fits, resume_point
+
+_VERIFIED_BY_DEFAULT = 10e9
+_WORTH_A_NOTE = 1e9
+_BYTES_OF_A_FLOAT = 4
+
+
+def go_on(plan: Plan, *, warn: Callable[[str], None]) -> Plan:
+    """Adds to a plan the checkpoint that the run goes on from.
+
+    Args:
+      plan: Its run folder is locked.
+      warn: Is told of damaged checkpoints, which are put aside.
+
+    Raises:
+      DataError: All checkpoints are damaged, or they are of another model or vocabulary.
+      OutputError: A damaged one cannot be put aside.
+    """
+    checkpoint = resume_point(plan.run, warn=warn)
+    if checkpoint is not None and plan.manifest is not None:
+        check_fits(checkpoint, plan.config, plan.manifest.vocab.sha256)
+    return replace(plan, resume=checkpoint)
+
+
+def check_data(plan: Plan, *, note: Callable[[str], None]) -> None:
+    """Compares every byte of the data with its manifest, as far as runtime.verify_data asks for it.
+
+    Sizes were compared when the manifest was loaded.
+
+    Raises:
+      DataError: Something differs; it names the files.
+    """
+    if plan.manifest is None:
+        return
+    size = sum(shard.bytes for shard in plan.manifest.shards)
+    mode = plan.config.runtime.verify_data
+    if mode == "size" or (mode == "auto" and size > _VERIFIED_BY_DEFAULT):
+        return
+    if size > _WORTH_A_NOTE:
+        note(f"checking {size:,} bytes of data (--set runtime.verify_data=size leaves that out)")
+    if faults := verify_data(plan.manifest).faults:
+        raise mismatch(plan.manifest, faults)
+
+
+def checkpoint_bytes(config: Config) -> int:
+    """The size of a checkpoint: weights, two slots each, and their averages; float32."""
+    parameters = budget_of(config, replicas=1, precision="float32").parameters.total
+    return parameters * _BYTES_OF_A_FLOAT * (4 if config.optimizer.ema_decay else 3)
+
+
+def check_space(plan: Plan) -> None:
+    """Refuses to begin what cannot be saved.
+
+    Raises:
+      IOFailedError: The disk has no room for the checkpoints that are still to be written.
+    """
+    train = plan.config.train
+    start = plan.resume.step if plan.resume else 0
+    to_write = -(-(plan.stop - start) // train.checkpoint_every) + (plan.resume is None)
+    # One more than are kept: the oldest goes when the newest is there.
+    most = max(1, train.keep_checkpoints + 1 - len(plan.run.all_checkpoints()))
+    size = checkpoint_bytes(plan.config)
+    needed = int(1.2 * size * min(to_write, most))
+    free = shutil.disk_usage(plan.run.path).free
+    if to_write and free < needed:
+        raise IOFailedError(
+            f"{plan.run.path} has {free:,} bytes free, and checkpoints of about {size:,} bytes "
+            f"need {needed:,}",
+            hint="free some space, or lower train.keep_checkpoints with --set",
+        )

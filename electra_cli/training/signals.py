@@ -1,0 +1,115 @@
+"""What signals do to a run: SIGTERM, SIGHUP and Ctrl-C.
+
+Until there is something to save, a signal ends the command at once. After that it is only noted,
+and the run stops where its state is whole: after a loop, between two batches of an evaluation.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from electra_cli.errors import StoppedError, Terminated
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+class RunStoppedError(StoppedError):
+    """A run that was told to stop, and has saved its state.
+
+    Args:
+      number: The signal.
+      step: Where it stopped.
+      where: The checkpoint.
+    """
+
+    def __init__(self, number: int, step: int, where: object) -> None:
+        super().__init__(
+            f"stopped by {signal.Signals(number).name} at step {step}; checkpoint {where}",
+            hint="run the same command again to go on",
+        )
+        if number == signal.SIGINT:
+            self.exit_code = 130
+
+
+class StopRequestedError(Exception):
+    """Unwinds a loop or an evaluation to where the state is saved."""
+
+
+class StopSignals:
+    """Listens for signals while the block runs; those that were ignored before stay ignored.
+
+    Args:
+      on_stop: Is told once, from another thread, that the run will stop.
+    """
+
+    def __init__(self, on_stop: Callable[[str], None] = lambda text: None) -> None:
+        self._on_stop = on_stop
+        self._deferred = False
+        self._interrupts = 0
+        self.received: int | None = None
+
+    def __enter__(self) -> Self:
+        # Python runs a handler only when the main thread is back in Python, which a compiling
+        # TensorFlow is not for long. The number arrives at this socket at once.
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._before = {
+            number: signal.signal(number, self._handle)
+            for number in _SIGNALS
+            if signal.getsignal(number) != signal.SIG_IGN
+        }
+        self._wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._writer.close()
+        self._thread.join()
+        self._reader.close()
+
+    def defer(self) -> None:
+        """From now on there is a state to save."""
+        self._deferred = True
+
+    def check(self) -> None:
+        """Raises if the run is to stop; called where its state is whole.
+
+        Raises:
+          StopRequestedError: It is.
+        """
+        if self.received is not None:
+            raise StopRequestedError
+
+    def _handle(self, number: int, frame: object) -> None:
+        del frame
+        if self._deferred:
+            self.received = self.received or number
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise Terminated(signal.Signals(number).name)
+
+    def _watch(self) -> None:
+        while data := self._reader.recv(64):
+            for number in data:
+                if number not in self._before or not self._deferred:
+                    continue
+                self._interrupts += number == signal.SIGINT
+                if self._interrupts > 1:
+                    os._exit(130)  # at once; what is half written has no name yet
+                if self.received is None:
+                    self.received = number
+                    name = signal.Signals(number).name
+                    self._on_stop(
+                        f"{name}: saving and stopping"
+                        + ("; once more leaves at once" if number == signal.SIGINT else "")
+                    )

@@ -1,0 +1,226 @@
+"""What a start in an existing run folder refuses, accepts and repairs, before it trains."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from electra_cli.training.commit import COMMIT_FILE, read_commit
+from electra_cli.training.lock import locked_run
+from electra_cli.training.run_folder import RunFolder
+from tests.conftest import Electra
+from tests.training.runs import copied, options, steps_of
+
+
+@contextmanager
+def before_tensorflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails if TensorFlow's environment is prepared, or five seconds pass."""
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "electra_cli.environment.prepare_tensorflow",
+            lambda: pytest.fail("TensorFlow was about to start"),
+        )
+        started = time.monotonic()
+        yield
+        assert time.monotonic() - started < 5
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A run that was stopped at step 8."""
+    return copied(trained, tmp_path / "run", newest=8)
+
+
+@pytest.fixture
+def own_data(data: Path, tmp_path: Path) -> Path:
+    """A copy of the data that may be damaged."""
+    return Path(shutil.copytree(data, tmp_path / "data"))
+
+
+def first_shard(folder: Path) -> Path:
+    return sorted(folder.rglob("train*.npy"))[0]
+
+
+@pytest.mark.parametrize("damage", ["row", "byte", "empty", "gone"])
+def test_damaged_data(
+    electra: Electra, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    shard = first_shard(own_data)
+    content = shard.read_bytes()
+    row = 32 * 2
+    if damage == "row":
+        shard.write_bytes(content[:-row])  # a cut at the end of a row, which reads without error
+    elif damage == "byte":
+        shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "empty":
+        shard.write_bytes(b"")
+    else:
+        shard.unlink()
+    words = {
+        "row": f"{len(content) - row} bytes, not {len(content)}",
+        "byte": "another checksum",
+        "empty": f"0 bytes, not {len(content)}",
+        "gone": "is missing",
+    }
+    with before_tensorflow(monkeypatch):
+        result = electra(*options(own_data, tmp_path / "new"))
+    result.failed(65, shard.name, words[damage], "--verify")
+    assert not (tmp_path / "new").exists()
+
+
+def test_verification_may_be_left_out(
+    electra: Electra, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard = first_shard(own_data)
+    content = shard.read_bytes()
+    shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    monkeypatch.setattr("electra_cli.training.readiness._VERIFIED_BY_DEFAULT", 1)
+    command = options(own_data, tmp_path / "run", "--stop-at-step", 1)
+    monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
+    electra(*command).failed(70, "ZeroDivisionError")  # auto: too large to read it all
+    electra(*command, "--set", "runtime.verify_data=size").failed(70, "ZeroDivisionError")
+    electra(*command, "--set", "runtime.verify_data=full").failed(65, "another checksum")
+
+
+def test_another_vocabulary_names_both(
+    electra: Electra, own_data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same size: two word pieces have changed places."""
+    manifest = json.loads((own_data / "manifest.json").read_text())
+    vocab = own_data / manifest["vocab"]["file"]
+    lines = vocab.read_text().splitlines()
+    lines[-1], lines[-2] = lines[-2], lines[-1]
+    vocab.write_text("\n".join(lines) + "\n")
+    before = manifest["vocab"]["sha256"]
+    now = hashlib.sha256(vocab.read_bytes()).hexdigest()
+    manifest["vocab"]["sha256"] = now
+    (own_data / "manifest.json").write_text(json.dumps(manifest))
+    with before_tensorflow(monkeypatch):
+        result = electra(*options(own_data, run))
+    result.failed(65, "another vocabulary", before[:12], now[:12], str(manifest["vocab"]["size"]))
+
+
+def test_checkpoints_of_another_architecture(
+    electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run / "checkpoints" / "ckpt-8"
+    commit = read_commit(folder)
+    other = commit.model_copy(update={"sizes": commit.sizes | {"model.num_layers": 2}})
+    other = other.model_copy(update={"checksum": other.own_checksum()})
+    (folder / COMMIT_FILE).write_text(other.model_dump_json())
+    with before_tensorflow(monkeypatch):
+        result = electra(*options(data, run))
+    result.failed(65, str(folder), "model.num_layers 2 there, 1 here", "--init-from")
+
+
+def test_a_damaged_newest_checkpoint(
+    electra: Electra, data: Path, run: Path, trained: Path
+) -> None:
+    expected = read_commit(trained / "checkpoints" / "ckpt-12").state_sha256
+    (data_file,) = (run / "checkpoints" / "ckpt-8").glob("*.data-*")
+    content = data_file.read_bytes()
+    data_file.write_bytes(content[:100] + bytes([content[100] ^ 4]) + content[101:])
+    result = electra(*options(data, run))
+    assert "warning: " in result.stderr
+    assert "ckpt-8 is damaged" in result.stderr
+    assert "resuming at step 4" in result.stderr
+    assert result.json["start_step"] == 4
+    assert result.json["state_sha256"] == expected
+    assert (run / "checkpoints" / "ckpt-8.damaged").is_dir()
+
+
+def test_all_checkpoints_damaged(
+    electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (run / "checkpoints").iterdir():
+        (folder / "state.index").write_bytes(b"")
+    for _ in range(2):
+        with before_tensorflow(monkeypatch):
+            result = electra(*options(data, run))
+        result.failed(65, "no checkpoint in", "ckpt-8: state.index has 0 bytes", "--model-dir")
+    assert steps_of(run) == [0, 4, 8]
+
+
+def test_a_finished_run_whose_last_checkpoint_is_damaged(
+    electra: Electra, data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = copied(trained, tmp_path / "run")
+    with before_tensorflow(monkeypatch):
+        assert electra(*options(data, run)).json["final_step"] == 12
+    (run / "checkpoints" / "ckpt-12" / "state.index").unlink()
+    monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
+    result = electra(*options(data, run))  # it is not finished any more
+    result.failed(70, "ZeroDivisionError")
+    assert "ckpt-12 is damaged" in result.stderr
+
+
+class TestChangedConfiguration:
+    def test_refused_with_both_values_and_the_way_out(
+        self, electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with before_tensorflow(monkeypatch):
+            result = electra(*options(data, run, "--set", "model.hidden_dropout=0.2", steps=16))
+        result.failed(
+            2,
+            "train.steps: 12 -> 16",
+            "model.hidden_dropout: 0.0 -> 0.2",
+            "--allow-config-change model.hidden_dropout --allow-config-change train.steps",
+        )
+        # Each key by itself.
+        allowed = ["--allow-config-change", "train.steps"]
+        with before_tensorflow(monkeypatch):
+            command = options(data, run, "--set", "model.hidden_dropout=0.2", *allowed, steps=16)
+            result = electra(*command)
+        result.failed(2, "model.hidden_dropout: 0.0 -> 0.2")
+        assert "train.steps: " not in result.json["error"]["message"]
+        unknown = electra(*options(data, run, "--allow-config-change", "train.stepz"))
+        unknown.failed(2, "train.stepz", "train.steps")
+
+    def test_accepted_and_recorded(self, electra: Electra, data: Path, run: Path) -> None:
+        more = ["--set", "train.log_every=1", "--stop-at-step", 9]
+        changed = options(data, run, *more, "--allow-config-change", "train.steps", steps=16)
+        assert electra(*changed).json["final_step"] == 9
+        (line,) = (run / "changes.jsonl").read_text().splitlines()
+        assert json.loads(line) == {
+            "format_version": 1,
+            "step": 8,
+            "changed": {"train.steps": [12, 16], "train.log_every": [2, 1]},
+        }
+        # From now on that is the configuration of the run.
+        again = electra(*options(data, run, *more, steps=16))
+        assert again.code == 0, again.stderr
+        electra(*options(data, run)).failed(2, "train.steps: 16 -> 12")
+
+
+def test_another_process_holds_the_lock(
+    electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with locked_run(RunFolder(run)), before_tensorflow(monkeypatch):
+        result = electra(*options(data, run))
+        result.failed(75, f"another process is writing to {run}: host ", "pid ", "started 20")
+
+
+def test_a_start_that_was_killed_early_is_no_obstacle(
+    electra: Electra, data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("lock.json", "init.json"):
+        (run / name).write_text("")
+    (run / ".config.yaml.1234.tmp").write_text("half")
+    shutil.copytree(trained / "data", run / "data")
+    monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
+    (run / "init.json").unlink()
+    electra(*options(data, run)).failed(70, "ZeroDivisionError")
+
+
+def test_best_metric_is_checked(electra: Electra, data: Path, tmp_path: Path) -> None:
+    command = options(data, tmp_path / "run", "--set", "train.best_metric=disc_acc")
+    electra(*command).failed(2, "disc_acc", "did you mean disc_a")

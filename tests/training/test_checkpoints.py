@@ -1,0 +1,247 @@
+"""Checkpoints that cannot lie: written, checked, kept, damaged, and all of them damaged."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+
+from electra_cli.errors import DataError, IOFailedError, TrainingError
+from electra_cli.training.commit import COMMIT_FILE, fault_of, read_commit
+from electra_cli.training.resume import resume_point
+from electra_cli.training.run_folder import RunFolder, find_checkpoints
+from electra_cli.training.saving import CheckpointSaver, Keep, SaveAction
+from electra_cli.training.state import state_sha256
+from tests.conftest import read_only
+
+IDENTITY: dict[str, Any] = {"config_sha256": "c", "vocab_sha256": "v", "sizes": {"model.x": 1}}
+
+
+@pytest.fixture
+def weight() -> tf.Variable:
+    return tf.Variable([1.0, 2.0, 3.0])
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path)
+
+
+def saver_of(run: RunFolder, weight: tf.Variable, **keep: Any) -> CheckpointSaver:
+    kept = Keep(**{"newest": 9} | keep)
+    return CheckpointSaver(tf.train.Checkpoint(w=weight), run, IDENTITY, kept, needed_bytes=12)
+
+
+def steps(run: RunFolder) -> list[int]:
+    return [checkpoint.step for checkpoint in run.all_checkpoints()]
+
+
+def test_a_checkpoint_says_what_it_holds(run: RunFolder, weight: tf.Variable) -> None:
+    folder = saver_of(run, weight).save(7)
+    commit = read_commit(folder)
+    assert fault_of(folder, 7) is None
+    assert commit.step == 7
+    assert commit.state_sha256 == state_sha256(folder / "state")
+    names = {path.name for path in folder.iterdir()}
+    assert names == {*commit.files, COMMIT_FILE}
+    (found,) = run.all_checkpoints()
+    filled = tf.Variable([0.0, 0.0, 0.0])
+    found.read_into(w=filled)
+    assert filled.numpy().tolist() == [1.0, 2.0, 3.0]
+
+
+def test_every_flipped_bit_is_found(run: RunFolder, weight: tf.Variable) -> None:
+    folder = saver_of(run, weight).save(1)
+    chosen = random.Random(0)
+    files = sorted(folder.iterdir())
+    for _ in range(200):
+        path = chosen.choice(files)
+        content = bytearray(path.read_bytes())
+        place = chosen.randrange(len(content))
+        before = content[place]
+        content[place] ^= 1 << chosen.randrange(8)
+        path.write_bytes(content)
+        assert fault_of(folder, 1), (path.name, place)
+        content[place] = before
+        path.write_bytes(content)
+    assert fault_of(folder, 1) is None
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "index", "no commit", "garbage"])
+def test_a_damaged_checkpoint_is_put_aside(
+    run: RunFolder, weight: tf.Variable, damage: str
+) -> None:
+    saver = saver_of(run, weight)
+    for step in (1, 2, 3):
+        newest = saver.save(step)
+    (data,) = newest.glob("*.data-*")
+    if damage == "truncated":
+        data.write_bytes(data.read_bytes()[:-1])
+    elif damage == "emptied":
+        for path in newest.iterdir():
+            path.write_bytes(b"")
+    elif damage == "index":
+        (newest / "state.index").unlink()
+    elif damage == "no commit":
+        (newest / COMMIT_FILE).unlink()
+    else:
+        (newest / COMMIT_FILE).write_bytes(b"[" * 100_000)
+    warnings: list[str] = []
+    found = resume_point(run, warn=warnings.append)
+    assert found is not None
+    assert found.step == 2
+    assert len(warnings) == 1
+    assert str(newest) in warnings[0]
+    assert str(newest) + ".damaged" in warnings[0]
+    assert str(found.path) in warnings[0]
+    assert (run.checkpoints / "ckpt-3.damaged").is_dir()
+    # It is written again, and nothing is in the way when that is damaged too.
+    saver.save(3)
+    (run.checkpoints / "ckpt-3" / COMMIT_FILE).unlink()
+    assert resume_point(run, warn=warnings.append) == found
+    assert (run.checkpoints / "ckpt-3.damaged-2").is_dir()
+
+
+def test_all_damaged_is_an_error_and_stays_one(run: RunFolder, weight: tf.Variable) -> None:
+    saver = saver_of(run, weight)
+    for step in (1, 2):
+        (saver.save(step) / "state.index").unlink()
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"ckpt-2: state.index is missing; ckpt-1: state.in"):
+            resume_point(run, warn=pytest.fail)
+    assert steps(run) == [1, 2]
+    for step in (1, 2):  # as a user may do
+        (run.checkpoints / f"ckpt-{step}").rename(run.checkpoints / f"ckpt-{step}.damaged")
+    with pytest.raises(DataError, match="no checkpoint"):
+        resume_point(run, warn=pytest.fail)
+
+
+def test_a_new_run_has_none(run: RunFolder) -> None:
+    assert resume_point(run, warn=pytest.fail) is None
+
+
+def test_a_newer_format_is_no_damage(run: RunFolder, weight: tf.Variable) -> None:
+    folder = saver_of(run, weight).save(1)
+    record = json.loads((folder / COMMIT_FILE).read_text()) | {"format_version": 2, "more": 1}
+    (folder / COMMIT_FILE).write_text(json.dumps(record))
+    with pytest.raises(DataError, match=r"format version 2; this electra reads up to 1"):
+        resume_point(run, warn=pytest.fail)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_not_finite_is_never_written(
+    run: RunFolder, weight: tf.Variable, value: float
+) -> None:
+    saver = saver_of(run, weight)
+    saver.save(1)
+    weight.assign([1.0, value, 3.0])
+    with pytest.raises(TrainingError, match="step 2: not finite: w"):
+        saver.save(2)
+    assert [path.name for path in run.checkpoints.iterdir()] == ["ckpt-1"]
+
+
+def test_the_newest_every_nth_and_the_best_stay(run: RunFolder, weight: tf.Variable) -> None:
+    saver = saver_of(run, weight, newest=2, every=4, best_by="disc_auc")
+    for step, value in enumerate([0.1, float("nan"), 0.7, 0.5, 0.6, 0.7, 0.2, 0.3, 0.4], start=1):
+        saver.record_evaluation(step, {"disc_auc": value})
+    assert steps(run) == [3, 4, 8, 9]  # 3 and 6 are equally good, and 3 was first
+    assert saver.best() == run.checkpoints / "ckpt-3"
+
+
+def test_less_of_a_loss_is_better_and_nan_is_never_best(
+    run: RunFolder, weight: tf.Variable
+) -> None:
+    saver = saver_of(run, weight, newest=1, best_by="total_loss")
+    for step, value in enumerate([float("nan"), 3.0, 2.0, 2.5, float("nan")], start=1):
+        saver.record_evaluation(step, {"total_loss": value})
+    assert steps(run) == [3, 5]
+    (run.checkpoints / "ckpt-3" / "evaluation.json").write_text("{")
+    assert saver.best() is None
+
+
+def test_a_failed_save_is_tried_again(run: RunFolder, weight: tf.Variable) -> None:
+    now, warnings = 0, []
+    saver = saver_of(run, weight)
+    save = SaveAction(saver, interval=4, last_step=20, step=lambda: now, warn=warnings.append)
+
+    def at(step: int) -> None:
+        nonlocal now
+        now = step
+        save()
+
+    at(4)
+    run.checkpoints.rename(run.path / "away")
+    run.checkpoints.write_text("in the way")  # no folder can be made here
+    at(6)  # nothing is due
+    assert not warnings
+    at(8)
+    at(10)
+    assert len(warnings) == 1
+    assert (
+        f"{run.checkpoints / 'ckpt-8'}: File exists (it needs about 12 bytes, free" in warnings[0]
+    )
+    run.checkpoints.unlink()
+    (run.path / "away").rename(run.checkpoints)
+    at(11)
+    assert steps(run) == [4, 11]
+    at(12)
+    run.checkpoints.rename(run.path / "away")
+    run.checkpoints.write_text("in the way")
+    at(16)
+    with pytest.raises(IOFailedError, match="ckpt-20"):
+        at(20)
+
+
+def test_it_is_an_error_when_the_next_one_is_due(run: RunFolder, weight: tf.Variable) -> None:
+    now = 4
+    save = SaveAction(
+        saver_of(run, weight), interval=4, last_step=99, step=lambda: now, warn=lambda text: None
+    )
+    run.checkpoints.write_text("in the way")
+    save()
+    now = 8
+    with pytest.raises(IOFailedError):
+        save()
+
+
+def test_a_read_only_folder(run: RunFolder, weight: tf.Variable) -> None:
+    run.checkpoints.mkdir()
+    with (
+        read_only(run.checkpoints),
+        pytest.raises(IOFailedError, match=r"ckpt-1: (Read-only|Perm)"),
+    ):
+        saver_of(run, weight).save(1)
+
+
+def test_leftovers_of_killed_writers_go(run: RunFolder, weight: tf.Variable) -> None:
+    saver = saver_of(run, weight)
+    saver.save(1)
+    for name in (".ckpt-2.tmp-77", ".ckpt-0.old"):
+        (run.checkpoints / name).mkdir()
+        (run.checkpoints / name / "state.index").write_text("half")
+    assert steps(run) == [1]
+    saver.prepare()
+    assert [path.name for path in run.checkpoints.iterdir()] == ["ckpt-1"]
+
+
+def test_every_way_to_name_a_checkpoint(trained: Path) -> None:
+    folder = trained / "checkpoints" / "ckpt-8"
+    for path in (folder, folder / "state", folder / "state.index"):
+        (found,) = find_checkpoints(path)
+        assert (found.step, found.prefix, found.run.path) == (8, folder / "state", trained)
+    assert [c.step for c in find_checkpoints(trained, every=True)] == [0, 4, 8, 12]
+
+
+def test_a_checkpoint_without_a_record_is_still_read(
+    trained: Path, tmp_path: Path, weight: tf.Variable
+) -> None:
+    """As electra wrote them before: files side by side."""
+    (tmp_path / "config.yaml").write_text((trained / "config.yaml").read_text())
+    tf.train.Checkpoint(w=weight).write(str(tmp_path / "checkpoints" / "ckpt-3"))
+    (found,) = find_checkpoints(tmp_path)
+    assert (found.step, found.path) == (3, tmp_path / "checkpoints" / "ckpt-3")
+    assert resume_point(RunFolder(tmp_path), warn=pytest.fail) == found

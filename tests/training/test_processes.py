@@ -1,0 +1,167 @@
+"""What needs a process of its own: signal 9, Ctrl-C twice, closed pipes, the lock, a full disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from electra_cli.training.commit import fault_of, read_commit
+from tests.conftest import Electra
+from tests.training.runs import (
+    copied,
+    error_of,
+    finish,
+    metric_lines,
+    options,
+    start,
+    steps_of,
+    wait_for,
+)
+
+
+@pytest.fixture(scope="module")
+def expected(trained: Path) -> str:
+    """The hash of the state of a run that nothing has stopped."""
+    return read_commit(trained / "checkpoints" / "ckpt-12").state_sha256
+
+
+def test_the_lock_signal_9_and_a_closed_stderr(
+    electra: Electra, data: Path, tmp_path: Path, trained: Path, expected: str
+) -> None:
+    run = tmp_path / "run"
+    holder = start(options(data, run))
+    wait_for(lambda: 4 in steps_of(run), holder)
+    os.kill(holder.pid, signal.SIGSTOP)  # it holds the lock for as long as this takes
+    before = time.monotonic()
+    second = electra(*options(data, run))
+    assert time.monotonic() - before < 5
+    second.failed(75, f"pid {holder.pid}", "host ", "started 20", str(run))
+    holder.kill()
+    holder.communicate()
+    lines = metric_lines(run, "train")
+    assert lines
+    # The lock is free. Nobody reads what this start says, and the other stream is full.
+    with Path("/dev/full").open("w") as full:
+        resumed = start(options(data, run), stdout=full)
+        assert resumed.stderr is not None
+        resumed.stderr.close()
+        code = resumed.wait(timeout=240)
+    assert code == 74  # the result could not be given out
+    assert read_commit(run / "checkpoints" / "ckpt-12").state_sha256 == expected
+    assert json.loads((run / "result.json").read_text())["state_sha256"] == expected
+    for kind in ("train", "validation"):
+        assert metric_lines(run, kind) == metric_lines(trained, kind)
+
+
+def test_a_pipe_that_closes_early_does_not_stop_training(
+    data: Path, tmp_path: Path, trained: Path, expected: str
+) -> None:
+    """`electra pretrain … 2>&1 | head -1`, and stdin closed."""
+    run = copied(trained, tmp_path / "run", newest=8)
+    arguments = [part for part in options(data, run) if part != "--json"]
+    command = subprocess.Popen(
+        [sys.executable, "-m", "electra_cli", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert command.stdout is not None
+    command.stdout.readline()
+    command.stdout.close()
+    assert command.wait(timeout=240) == 0
+    assert read_commit(run / "checkpoints" / "ckpt-12").state_sha256 == expected
+
+
+def test_ctrl_c_twice_leaves_at_once(data: Path, tmp_path: Path, trained: Path) -> None:
+    """The second comes while the first is being obeyed: a long loop does not end before."""
+    run = copied(trained, tmp_path / "run", newest=4)
+    # No interval ends a loop for a long time.
+    rare = [f"--set=train.{name}_every=1000000" for name in ("log", "checkpoint", "evaluate")]
+    process = start(options(data, run, *rare, "--allow-config-change", "train.steps", steps=10**6))
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "training:" in line:  # a progress line: loops are running
+            break
+    process.send_signal(signal.SIGINT)
+    for line in process.stderr:
+        if "once more leaves at once" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process)
+    assert (code, out) == (130, ""), err
+    assert "Traceback" not in err
+    assert fault_of(run / "checkpoints" / "ckpt-4", 4) is None
+    assert all(step <= 4 or fault_of(run / "checkpoints" / f"ckpt-{step}", step) is None
+               for step in steps_of(run))  # fmt: skip
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    if os.geteuid() != 0:
+        pytest.fail("a full disk needs root: run the tests as root or in `unshare -rm`")
+    subprocess.run(mount, check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up(
+    electra: Electra, data: Path, tmp_path: Path, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Logs are lost, a checkpoint is tried twice; the same command goes on once there is room."""
+    from electra_cli.training.actions import MetricWriter
+
+    with small_disk(tmp_path / "disk", 20_000) as disk:
+        run, ballast = disk / "run", disk / "ballast"
+        write = MetricWriter.write
+
+        def fill(self: MetricWriter, kind: str, step: int, values: dict[str, float]) -> None:
+            if (kind, step) == ("train", 2):
+                (run / "metrics.jsonl").unlink()  # an empty file has no room to spare
+                with suppress(OSError), ballast.open("wb", buffering=0) as file:
+                    while file.write(bytes(1 << 12)):
+                        pass
+            write(self, kind, step, values)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MetricWriter, "write", fill)
+            failed = electra(*options(data, run))
+        failed.failed(74, str(run / "checkpoints" / "ckpt-8"), "No space left", "bytes, free are")
+        assert "metrics.jsonl: No space left on device; training goes on" in failed.stderr
+        assert "ckpt-4" in failed.stderr  # the first attempt
+        assert steps_of(run) == [0]
+        assert fault_of(run / "checkpoints" / "ckpt-0", 0) is None
+        assert [path.name for path in (run / "checkpoints").iterdir()] == ["ckpt-0"]
+        # Still full: refused before TensorFlow starts.
+        electra(*options(data, run)).failed(74, "bytes free", "free some space")
+        ballast.unlink()
+        done = electra(*options(data, run))
+        assert done.json["state_sha256"] == expected
+        assert sorted(metric_lines(run, "train")) == [2, 4, 6, 8, 10, 12]
+        assert sorted(metric_lines(run, "validation")) == [0, 8, 12]  # 0 had been lost
+
+
+def test_an_error_object_even_when_terminated(data: Path, tmp_path: Path) -> None:
+    """SIGTERM at any moment of the start: one JSON object, 143, and nothing is left."""
+    run = tmp_path / "run"
+    process = start(options(data, run))
+    wait_for(lambda: (run / "lock.json").is_file(), process)
+    process.terminate()
+    before = time.monotonic()
+    code, out, err = finish(process)
+    assert code == 143, err
+    assert error_of(out)["exit_code"] == 143
+    assert time.monotonic() - before < 15
+    assert not run.exists() or steps_of(run)  # it may have been quick
