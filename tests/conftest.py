@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,11 @@ from electra_cli.cli.app import run
 from electra_cli.environment import prepare_tensorflow
 
 prepare_tensorflow()
+
+# A job in the background of a script is started with these ignored, and so would be the processes
+# that the tests start and send signals to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,7 +15,7 @@ from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.corpus.formats import FormatOption
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.schedule import Engine, Schedule
-from electra_cli.errors import ConfigError
+from electra_cli.errors import ConfigError, Terminated
 
 if TYPE_CHECKING:
     from electra_cli.corpus.pipeline import PreparedData, StageDone
@@ -140,11 +143,19 @@ def prepare_data_command(
     same command again goes on where it was interrupted.
     """
     # fmt: on
-    if vocab is not None and vocab_size is not None:
-        raise ConfigError(
-            f"--vocab and --vocab-size exclude each other: {vocab} has the size it has",
-            hint="leave one of them out",
-        )
+    if vocab is not None:
+        given = {
+            "--vocab-size": vocab_size is not None,
+            "--vocab-sample": vocab_sample != 1.0,
+            "--vocab-unused": vocab_unused != 0,
+            "--vocab-multiple-of": vocab_multiple_of != 1,
+            "--vocab-alphabet": vocab_alphabet is not None,
+        }
+        for name in (name for name, is_given in given.items() if is_given):
+            raise ConfigError(
+                f"--vocab and {name} exclude each other: {vocab} is used as it is",
+                hint="leave one of them out",
+            )
     schedule = _schedule(
         workers=workers,
         plan_only=plan_only,
@@ -201,7 +212,7 @@ def prepare_data_command(
         duplicates=duplicates,
     )
     terminal = Terminal(quiet=quiet)
-    with terminal.progress("preparing", 1.0) as bar:
+    with _terminable(), terminal.progress("preparing", 1.0) as bar:
         result = prepare_data(
             inputs=inputs,
             output=output,
@@ -217,6 +228,22 @@ def prepare_data_command(
         fields = _stage_fields(schedule, result)
     if as_json:
         emit_json({"command": "prepare-data", **fields})
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP unwind like Ctrl-C, so that no temporary file stays; 143 follows."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Terminated(signal.Signals(number).name)
+
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _schedule(

@@ -86,8 +86,7 @@ def prepare_with_beam(
         while not future.done():
             _report(slices, output, held_out_below, on_progress)
             _wait(future)
-    for slice_ in slices:
-        _raise_error(_error_path(output, slice_.index))
+    _raise_first_error([_error_path(output, slice_.index) for slice_ in slices])
     if failure := future.exception():
         raise TryAgainError(
             f"the Beam pipeline failed: {str(failure).strip().splitlines()[-1]}",
@@ -120,11 +119,15 @@ def _error_path(output: Path, index: int) -> Path:
     return record_path(output, index).with_suffix(".error")
 
 
-def _raise_error(path: Path) -> None:
-    if path.is_file():
-        fault = json.loads(path.read_text(encoding="utf-8"))
-        path.unlink()
-        raise _ERRORS[fault["exit_code"]](fault["message"], hint=fault["hint"])
+def _raise_first_error(paths: Sequence[Path]) -> None:
+    faults = []
+    for path in paths:
+        if path.is_file():
+            faults.append(json.loads(path.read_text(encoding="utf-8")))
+            path.unlink()
+    if faults:
+        first = faults[0]
+        raise _ERRORS[first["exit_code"]](first["message"], hint=first["hint"])
 
 
 def _report(

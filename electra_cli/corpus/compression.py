@@ -144,14 +144,52 @@ class _Consumed(io.RawIOBase):
         return len(data)
 
 
+class _Streams:
+    """What several compressed streams in a row hold, as parallel compressors write them.
+
+    The standard library's files take a later stream that begins with damaged data for garbage
+    behind the end, and leave it out without a word.
+
+    Args:
+      source: Compressed bytes.
+      new: Makes a decompressor.
+      padding: A byte that may stand between streams.
+    """
+
+    def __init__(self, source: BinaryIO, new: Callable[[], Any], padding: bytes = b"") -> None:
+        self._source = source
+        self._new = new
+        self._padding = padding
+        self._decoder = new()
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end of the last stream."""
+        found = b""
+        while not found:
+            data = b""
+            if self._decoder.eof:
+                data = self._decoder.unused_data
+                while not (data := data.lstrip(self._padding)):
+                    data = self._source.read(HEAD_BYTES)
+                    if not data:
+                        return b""
+                self._decoder = self._new()
+            elif self._decoder.needs_input:
+                data = self._source.read(HEAD_BYTES)
+                if not data:
+                    raise EOFError("it ends before the end of a stream")
+            found = self._decoder.decompress(data, size)
+        return found
+
+
 def _decoder(compression: Compression, stream: io.RawIOBase) -> Any:
     source = cast("BinaryIO", stream)
     if compression == "gzip":
         return gzip.GzipFile(fileobj=source)
     if compression == "bzip2":
-        return bz2.BZ2File(source)
+        return _Streams(source, bz2.BZ2Decompressor)
     if compression == "xz":
-        return lzma.LZMAFile(source)
+        return _Streams(source, lzma.LZMADecompressor, padding=b"\0")
     # Slow to import. The reader of zstandard would not notice that a file is cut off.
     import pyarrow
 

@@ -31,7 +31,7 @@ COMPRESSED_ENDINGS = (".gz", ".zst", ".xz", ".bz2")
 
 _COMPRESSIONS: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
-    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
     "xz": re.compile(rb"\xfd7zXZ\x00"),
     "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"),
 }

@@ -124,6 +124,12 @@ def summed_up(
             f"nothing to prepare: no document has a token ({_left_out(counts)})",
             hint="give an input with text; without --on-error skip the first bad line is named",
         )
+    if not rows["train"] and counts.documents > 1 and validation_fraction > 0.5:
+        raise DataError(
+            f"nothing is left to train on: --validation-fraction {validation_fraction} holds out "
+            f"all {counts.documents} documents",
+            hint="lower it; 0.005 holds out one document in 200",
+        )
     if not rows["train"]:
         raise DataError(
             f"only one document ({counts.documents} with copies): it is held out for validation "

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from electra_cli.corpus.atomic import TEMPORARY_SUFFIX, atomic_write_text, remove_temporaries
 from electra_cli.corpus.plan import Plan
-from electra_cli.errors import OutputError
+from electra_cli.errors import IOFailedError, OutputError
 
 PLAN_FILE = "plan.json"
 MANIFEST_FILE = "manifest.json"
@@ -80,6 +82,25 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
     if not path.is_file():
         atomic_write_text(path, json.dumps(plan.to_json(), indent=1) + "\n")
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
+
+
+@contextmanager
+def named_if_full(output: Path) -> Iterator[None]:
+    """Turns what the system raises for a full disk into an error that names it.
+
+    Raises:
+      IOFailedError: There is no room for what is written, or no quota.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(output).free
+        raise IOFailedError(
+            f"{error.strerror}: {output} cannot be written any further, {free:,} bytes are free",
+            hint="free some space and run the same command again: it goes on where it stopped",
+        ) from error
 
 
 def any_slice_finished(output: Path) -> bool:

@@ -22,6 +22,7 @@ from electra_cli.corpus.output import (
     claim_output_folder,
     discard_claim,
     make_output_folder,
+    named_if_full,
 )
 from electra_cli.corpus.plan import Plan, Slice, make_plan
 from electra_cli.corpus.result import PreparedData, StageDone, prepared_data
@@ -70,6 +71,7 @@ def prepare_data(
       OutputError: The output cannot be written, or holds something else.
       TryAgainError: Another process is writing to the output, a worker was killed, or slices of
         other tasks are missing.
+      IOFailedError: The disk is full; the same call goes on once there is room.
     """
     options = options or PrepareOptions()
     schedule = schedule or Schedule()
@@ -89,7 +91,7 @@ def prepare_data(
             slice_bytes=options.slice_bytes,
         )
         make_output_folder(output)
-        with locked_folder(output, shared=schedule.stage == "task"):
+        with locked_folder(output, shared=schedule.stage == "task"), named_if_full(output):
             claim_output_folder(output, plan, shared=schedule.stage == "task")
             preparation = _Preparation(plan, output, options, schedule, on_progress)
             return preparation.run(brought)

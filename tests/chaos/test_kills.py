@@ -10,7 +10,7 @@ from tests.chaos.kills import cases, run_case
 
 
 @pytest.mark.parametrize(
-    ("command", "kills"), [("prepare-data", 5), ("pretrain", 3), ("export", 1)]
+    ("command", "kills"), [("prepare-data", 5), ("pretrain", 1), ("export", 1)]
 )
 def test_killed_at_random_points(
     corpus: Path, data: Path, trained: Path, tmp_path: Path, command: str, kills: int

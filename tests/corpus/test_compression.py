@@ -44,6 +44,24 @@ def test_several_compressed_files_in_a_row_are_read_whole(tmp_path, ending):
     assert read_inputs(path)[0] == [["one"], ["two"]]
 
 
+@pytest.mark.parametrize("ending", NAMES)
+@pytest.mark.parametrize("damage", ["flipped", "garbage"])
+def test_damage_where_a_later_one_begins(tmp_path, ending, damage):
+    first, second = COMPRESSORS[ending](TEXT), bytearray(COMPRESSORS[ending](TEXT))
+    second[12] ^= 0x55
+    path = tmp_path / f"a.txt{ending}"
+    path.write_bytes(first + (second if damage == "flipped" else b"garbage"))
+    with pytest.raises(DataError, match="damaged or truncated"):
+        read_inputs(path)
+
+
+def test_padding_between_streams_of_xz(tmp_path):
+    path = tmp_path / "a.txt.xz"
+    compressed = COMPRESSORS[".xz"]
+    path.write_bytes(compressed(b"one\n\n") + bytes(200_000) + compressed(b"two\n") + bytes(8))
+    assert read_inputs(path)[0] == [["one"], ["two"]]
+
+
 def test_twice_compressed_files_are_refused(tmp_path):
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(gzip.compress(b"text")))

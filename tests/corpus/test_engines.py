@@ -151,7 +151,8 @@ def test_beam_goes_on_where_another_engine_stopped(corpus, options, expected, tm
 @_BEAM
 def test_beam_tells_what_is_wrong_with_the_input(options, tmp_path):
     text = tmp_path / "bad.txt"
-    text.write_bytes("\n\n".join(DOCUMENTS[:40]).encode() + b"\n\n\xff\xfe broken\n")
+    bad = "\n\n".join(DOCUMENTS[:40]).encode() + b"\n\n\xff\xfe broken\n"
+    text.write_bytes(bad + bad)  # in several slices
     with pytest.raises(DataError, match=r"bad\.txt, line \d+: invalid UTF-8") as caught:
         prepare(text, tmp_path / "out", engine="beam", **options)
     assert "--on-error skip" in caught.value.hint
@@ -187,7 +188,7 @@ from tests.prepared import prepare
 
 if __name__ == "__main__":
     corpus, out = map(Path, sys.argv[1:3])
-    prepare(corpus, out, workers=2, vocab_size=300, sequence_length=32, slice_bytes=3000)
+    prepare(corpus, out, workers=2, vocab_size=300, sequence_length=32, slice_bytes=1000)
 """
 
 
@@ -213,7 +214,7 @@ def test_twenty_kills_at_random_moments(corpus, tmp_path):
         process = start(out)
         while finished() <= before and process.poll() is None:
             time.sleep(0.001)
-        time.sleep(rng.random() * 0.02)
+        time.sleep(rng.random() * 0.01)
         assert process.poll() is None, "it ended before it was killed twenty times"
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -368,3 +368,8 @@ def test_ids_are_the_references_through_the_whole_pipeline(tmp_path, field, unca
     expected = [line[field] for line in lines if line[field]] * 2
     assert len(expected) > 900
     assert sorted(found) == sorted(expected)
+
+
+def test_everything_held_out_names_the_option(tmp_path, text, vocab):
+    with pytest.raises(DataError, match=r"--validation-fraction 0\.9999 holds out all 120"):
+        prepare(text, tmp_path / "out", vocab=vocab, validation_fraction=0.9999)

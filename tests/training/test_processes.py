@@ -89,8 +89,9 @@ def test_ctrl_c_twice_leaves_at_once(data: Path, tmp_path: Path, trained: Path) 
     process = start(options(data, run, *rare, "--allow-config-change", "train.steps", steps=10**6))
     assert process.stderr is not None
     for line in process.stderr:
-        if "training:" in line:  # a progress line: loops are running
+        if "training:" in line:  # the first loop, which is short, has ended
             break
+    time.sleep(1)  # into the next one, which takes some ten seconds
     process.send_signal(signal.SIGINT)
     for line in process.stderr:
         if "once more leaves at once" in line:

@@ -82,7 +82,7 @@ def test_same_losses_same_weights(
     assert other.validation == pytest.approx(single.validation, rel=1e-4, nan_ok=True)
 
 
-@pytest.mark.parametrize("masking", ["whole-word", "span"])
+@pytest.mark.parametrize("masking", ["span"])
 def test_words_are_masked_alike_on_two_replicas_and_in_xla(data: Path, masking: str) -> None:
     config = configuration(**{"objective.masking": masking})
     replicas, compiled = run_steps(data, config, "cpu:2"), run_steps(data, config, "cpu", xla=True)
