@@ -6,11 +6,12 @@ shuffled: a slice that Beam runs twice, at once or one after the other, writes t
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,18 @@ def prepare_with_beam(
         return
     # The name DirectRunner would begin with fetching another runner from the network.
     named = any(argument.startswith("--runner") for argument in beam_args)
+    told = io.StringIO()
     try:
-        pipeline = beam.Pipeline(
-            runner=None if named else FnApiRunner(), options=PipelineOptions(list(beam_args))
-        )
+        with redirect_stderr(told):  # a wrong option prints all that there are
+            options = PipelineOptions(list(beam_args))
+            options.get_all_options()
+        pipeline = beam.Pipeline(runner=None if named else FnApiRunner(), options=options)
     except (ValueError, SystemExit) as error:
-        raise ConfigError(f"Beam refuses --beam-arg {' '.join(beam_args)}: {error}") from error
+        reason = (told.getvalue().strip() or str(error)).splitlines()[-1]
+        raise ConfigError(
+            f"Beam refuses --beam-arg {' '.join(beam_args)}: {reason}",
+            hint="see the pipeline options of the runner in Beam's documentation",
+        ) from error
     work = partial(_run, settings=settings, output=output, held_out_below=held_out_below)
     _ = (
         pipeline

@@ -35,6 +35,7 @@ class CountedLines:
     Attributes:
       bytes: Read so far.
       too_long: Whether a line was too long since the caller last cleared this.
+      quotes: Quotation marks since the caller last cleared this.
     """
 
     def __init__(self, stream: BinaryIO, longest: int = 2**30) -> None:
@@ -42,10 +43,12 @@ class CountedLines:
         self._longest = longest
         self.bytes = 0
         self.too_long = False
+        self.quotes = 0
 
     def __iter__(self) -> Iterator[str]:
         while line := self._stream.readline(self._longest):
             is_first = not self.bytes
+            self.quotes += line.count(b'"')
             self.bytes += len(line)
             line = line.removeprefix(BOM) if is_first else line
             if len(line) >= self._longest - len(BOM) and not line.endswith(b"\n"):
@@ -66,7 +69,8 @@ def csv_documents(
       DataError: There is no such column, or the first row is no row.
     """
     csv.field_size_limit(longest)  # the limit of 128 KiB would refuse long documents
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    source = iter(lines)
+    rows = csv.reader(source, delimiter=delimiter, strict=True)
     try:
         header = next(rows, None)
     except csv.Error as error:
@@ -77,9 +81,16 @@ def csv_documents(
         raise missing_column(label, text_field, header)
     column = header.index(text_field)
     while True:
+        lines.quotes = 0
         try:
             row = next(rows, None)
         except csv.Error as error:
+            if "field limit" in str(error):
+                # Begun within quotes, the rest of the field would look like rows.
+                while lines.quotes % 2 and next(source, None) is not None:
+                    pass
+                yield too_long(rows.line_num)
+                continue
             yield Fault("row", rows.line_num, f"not valid CSV ({error})", hint=_QUOTES)
             continue
         if lines.too_long:  # the row is not whole, or it is what the line has become

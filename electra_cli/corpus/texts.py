@@ -119,12 +119,13 @@ def text_documents(
         if line:
             if fault:
                 continue
-            if document and size + len(raw) > largest:
+            added = len(line.encode("utf-8"))  # as in other formats, which have no line ends
+            if document and size + added > largest:
                 on_cut()
                 yield document
                 document, size = [], 0
             document.append(line)
-            size += len(raw)
+            size += added
         elif (document or fault) and not whole:
             yield fault or document
             document, fault, size = [], None, 0

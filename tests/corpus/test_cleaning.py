@@ -152,3 +152,27 @@ def test_cleaning_away_everything_is_an_error(tmp_path):
 def test_impossible_values(option, value):
     with pytest.raises(ConfigError, match=f"--{option.replace('_', '-')} is {value}"):
         Cleaning(**{option: value})
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_every_format_is_cut_at_the_same_lines(tmp_path, ending):
+    documents = make_documents(30, lines=20)
+    path = write_text(tmp_path / "a.txt", documents)
+    path.write_bytes(path.read_bytes().replace(b"\n", ending.encode()))
+    cleaning = Cleaning(max_document_bytes=1024)
+    text = read_inputs(path, cleaning=cleaning)
+    lines = read_inputs(write_jsonl(tmp_path / "a.jsonl", documents), cleaning=cleaning)
+    assert text[0] == lines[0]
+    assert text[1].cut_documents == lines[1].cut_documents > 20
+
+
+def test_a_field_of_many_lines_that_is_too_long_is_one_fault(tmp_path):
+    field = "\n".join(f'line {number}, with a comma and a ""quote""' for number in range(500))
+    path = tmp_path / "a.csv"
+    path.write_text(f'text,id\nfirst,1\n"{field}",2\nlast,3\n')
+    cleaning = Cleaning(max_document_bytes=1024)
+    documents, counts = read_inputs(path, cleaning=cleaning, on_error="skip")
+    assert documents == [["first"], ["last"]]
+    assert (counts.too_long, counts.bad_rows) == (1, 0)
+    with pytest.raises(DataError, match="too long to be held"):
+        read_inputs(path, cleaning=cleaning)

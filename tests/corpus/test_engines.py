@@ -160,6 +160,14 @@ def test_beam_tells_what_is_wrong_with_the_input(options, tmp_path):
     assert not list((tmp_path / "out").rglob("*.error"))
 
 
+@_BEAM
+@pytest.mark.parametrize("argument", ["--direct_num_workers=many", "--runner=NoSuchRunner"])
+def test_beam_refuses_an_argument(corpus, options, tmp_path, argument, capsys):
+    with pytest.raises(ConfigError, match=f"Beam refuses --beam-arg {argument}"):
+        prepare(corpus, tmp_path / "out", engine="beam", beam_args=(argument,), **options)
+    assert "usage:" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [
     {"stage": "plan"}, {"stage": "task"}, {"stage": "finalize"}, {"engine": "beam"},
 ])  # fmt: skip
