@@ -4,17 +4,14 @@ import gzip
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
 from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.shards import load_shard
 from electra_cli.corpus.slices import Counts
 from tests.conftest import read_only
 from tests.corpus.corpora import (
@@ -23,7 +20,6 @@ from tests.corpus.corpora import (
     names_in,
     write_jsonl,
     write_text,
-    write_vocabulary,
 )
 from tests.corpus.tables import WRITERS, write_tar
 
@@ -31,28 +27,6 @@ FIELDS = [
     "command", "output", "examples", "validation_examples", "shards", "vocab_size", "unknown_rate",
     "padding_share", *Counts.model_fields, "seconds", "megabytes_per_second", "manifest",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def text(tmp_path):
-    return write_text(tmp_path / "text.txt", make_documents(120))
-
-
-@pytest.fixture
-def vocab(tmp_path):
-    return write_vocabulary(tmp_path / "words.txt")
-
-
-@pytest.fixture
-def prepare(electra, tmp_path):
-    """Runs prepare-data with --json into the folder `out`."""
-
-    def call(*arguments):
-        return electra(
-            "prepare-data", *arguments, "--output", tmp_path / "out", "--workers", 1, "--json"
-        )
-
-    return call
 
 
 def test_object_and_table(prepare, tmp_path, text):
@@ -399,77 +373,3 @@ def test_the_casing_of_a_tokenizer_folder_is_taken_over(electra, text, vocab, tm
 def test_options_that_cannot_be(prepare, text, tmp_path, options, words):
     prepare(text, *options).failed(2, *words)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("kilobytes", "options"), [(4, []), (40, []), (60, ["--deduplicate", "paragraphs"])]
-)
-def test_a_full_disk(electra, text, tmp_path, kilobytes, options):
-    """A real disk that is full after so much, at the plan, the vocabulary or the shards."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    out = disk / "out"
-    command = ["prepare-data", text, "--output", out, "--vocab-size", 300, "--workers", 1, *options]
-    size = f"size={kilobytes}k"
-    assert os.geteuid() == 0, "this test mounts a disk: run the tests as root or in `unshare -rm`"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", disk], check=True)
-    try:
-        full = electra(*command, "--json")
-        full.failed(74, "No space left on device", str(disk), "free some space and run the same")
-        for shard in disk.rglob("*.npy"):  # what has its name is whole
-            load_shard(shard)
-        assert not list(disk.rglob("*.tmp"))
-        assert not list(disk.rglob("manifest.json"))
-        subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
-        electra(*command, "--json")
-        electra(*command[:3], tmp_path / "whole", *command[4:])
-        assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
-    finally:
-        subprocess.run(["umount", disk], check=True)
-
-
-def test_an_input_that_vanishes(electra, tmp_path, vocab):
-    """Its plan is made, and then it is gone: the same command says so, and goes on with it back."""
-    for name in "ab":
-        write_text(tmp_path / f"{name}.txt", make_documents(400, seed=ord(name)))
-    script = (
-        "import sys; from pathlib import Path\n"
-        "from electra_cli.corpus import pipeline\n"
-        "from electra_cli.cli.app import run\n"
-        "original = pipeline.prepare_slices\n"
-        "def vanish(*arguments, **options):\n"
-        "    Path(sys.argv[2]).rename(sys.argv[2] + '.away')\n"
-        "    return original(*arguments, **options)\n"
-        "pipeline.prepare_slices = vanish\n"
-        "sys.exit(run(sys.argv[3:]))\n"
-    )
-    command = ["prepare-data", tmp_path / "a.txt", tmp_path / "b.txt", "--output", tmp_path / "out",
-               "--vocab", vocab, "--workers", "1"]  # fmt: skip
-    gone = subprocess.run(
-        [sys.executable, "-c", script, "x", tmp_path / "b.txt", *command, "--json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert gone.returncode == 66
-    assert str(tmp_path / "b.txt") in json.loads(gone.stdout)["error"]["message"]
-    (tmp_path / "b.txt.away").rename(tmp_path / "b.txt")
-    assert electra(*command, "--json").json["documents"] == 800
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_told_to_end_it_leaves_no_copy_of_standard_input(tmp_path, vocab, number):
-    """It is reading when the signal comes."""
-    command = [sys.executable, "-m", "electra_cli", "prepare-data", "-", "--output",
-               tmp_path / "out", "--vocab", vocab, "--json"]  # fmt: skip
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(temporary)},
-    )  # fmt: skip
-    while not names_in(temporary):
-        time.sleep(0.01)
-    process.send_signal(number)
-    stdout, _ = process.communicate()
-    assert process.returncode == 143
-    assert json.loads(stdout)["error"]["exit_code"] == 143
-    assert names_in(temporary) == []
