@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.faults import Document
+from electra_cli.corpus.line_encoder import LineEncoder
 from electra_cli.corpus.output import record_path, slice_name
 from electra_cli.corpus.packing import Frame, Packing, make_packer
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.readers import ReadOptions
 from electra_cli.corpus.shards import DType, Shard, ShardWriter, Split, ids_dtype
-from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer, split_words
+from electra_cli.corpus.tokenizer import build_tokenizer
 from electra_cli.corpus.vocabulary import continuations, load_vocabulary, special_ids
 
 HASH_BITS = 128
@@ -30,6 +31,9 @@ RECORD_FORMAT_VERSION = 2
 UNKNOWN_WORDS = 100
 
 _LONGEST_UNKNOWN_WORD = 64
+
+# Small documents are encoded together.
+_BATCH_CHARACTERS = 2**18
 
 
 class Counts(BaseModel):
@@ -216,12 +220,10 @@ def prepare_documents(
             for split in splits
         }
         packers = {split: make_packer(settings.packing, frame, settings.seed) for split in splits}
-        for document in documents:
-            digest = blake2b("\n".join(document).encode("utf-8"), digest_size=HASH_BITS // 8)
-            lines = _encode(document, tools, counts, unknown_words)
-            if not lines:
-                counts.empty_documents += 1
+        for document, lines in _encoded(documents, tools.encoder, counts, unknown_words):
+            if not any(lines):
                 continue
+            digest = blake2b("\n".join(document).encode("utf-8"), digest_size=HASH_BITS // 8)
             value = int.from_bytes(digest.digest(), "big")
             lowest = value if lowest is None else min(lowest, value)
             split = splits[value < held_out_below]
@@ -277,45 +279,50 @@ def finished_record(output: Path, index: int, block: int | None = None) -> Slice
     return record if complete and found == (RECORD_FORMAT_VERSION, index, block) else None
 
 
-def _encode(
-    document: Document, tools: _Tools, counts: Counts, unknown_words: Counter[str]
-) -> list[bytes]:
-    """The ids of each line, counted; nothing if there is no token."""
-    lines = []
-    words = 0
-    for line in document:
-        ids, words_in_line = tools.encoder.encode(line)
-        lines.append(ids)
-        words += words_in_line
-        # Two bytes of neighbouring ids can look like an [UNK], so this only says where to look.
-        if tools.unk in ids:
-            _count_unknown(line, tools, counts, unknown_words)
-    tokens = sum(map(len, lines)) // tools.encoder.itemsize
-    if not tokens:
-        return []
-    counts.words += words
-    counts.tokens += tokens
-    return lines
+def _encoded(
+    documents: Iterable[Document],
+    encoder: LineEncoder,
+    counts: Counts,
+    unknown_words: Counter[str],
+) -> Iterator[tuple[Document, list[bytes]]]:
+    """Each document with the ids of its lines, counted; several are encoded at once."""
+    for batch in _batches(documents):
+        encoded = encoder.encode([line for document in batch for line in document])
+        counts.unknown_tokens += encoded.unknown_tokens
+        unknown_words.update(word[:_LONGEST_UNKNOWN_WORD] for word in encoded.unknown_words)
+        begin = words_before = 0
+        for document in batch:
+            end = begin + len(document)
+            lines, words = encoded.lines[begin:end], encoded.words[end - 1]
+            if tokens := sum(map(len, lines)) // encoder.itemsize:
+                counts.words += words - words_before
+                counts.tokens += tokens
+            else:
+                counts.empty_documents += 1
+            yield document, lines
+            begin, words_before = end, words
 
 
-def _count_unknown(line: str, tools: _Tools, counts: Counts, unknown_words: Counter[str]) -> None:
-    words = split_words(line)
-    for word, ids in zip(words, tools.encoder.encode_words(words), strict=True):
-        if tools.unk in ids:
-            found = np.frombuffer(ids, tools.dtype) == np.frombuffer(tools.unk, tools.dtype)
-            if unknown := int(found.sum()):
-                counts.unknown_tokens += unknown
-                unknown_words[word[:_LONGEST_UNKNOWN_WORD]] += 1
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    characters = 0
+    for document in documents:
+        batch.append(document)
+        characters += sum(map(len, document))
+        if characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 @dataclass(frozen=True)
 class _Tools:
-    """What follows from the vocabulary: the encoder, and special ids as bytes."""
+    """What follows from the vocabulary: the encoder, and two special ids as bytes."""
 
     encoder: LineEncoder
     dtype: DType
     begins_word: npt.NDArray[np.bool_]
-    unk: bytes
     cls: bytes
     sep: bytes
 
@@ -330,10 +337,10 @@ def _tools(vocab_path: Path, vocab_sha256: str, *, lowercase: bool, strip_accent
     special = special_ids(tokens)
     dtype = ids_dtype(len(tokens))
     tokenizer = build_tokenizer(vocab_path, lowercase=lowercase, strip_accents=strip_accents)
-    unk, cls, sep = (
+    cls, sep = (
         np.array(id_, np.dtype(dtype).newbyteorder("<")).tobytes()
-        for id_ in (special.unk, special.cls, special.sep)
+        for id_ in (special.cls, special.sep)
     )
     begins_word = ~np.array(continuations(tokens))  # [V]
     begins_word[[special.pad, special.cls, special.sep, special.mask]] = False
-    return _Tools(LineEncoder(tokenizer, dtype), dtype, begins_word, unk, cls, sep)
+    return _Tools(LineEncoder(tokenizer, dtype), dtype, begins_word, cls, sep)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus import tokenizer as tokenizer_module
-from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer, split_words
+from electra_cli.corpus.tokenizer import WordEncoder, build_tokenizer, split_words
 from electra_cli.corpus.vocabulary import SPECIAL_TOKENS
 from tests.ids import ids_in
 
@@ -28,27 +27,13 @@ def small_tokenizer(tmp_path: Path, pieces: list[str], *, lowercase=True, strip_
 @pytest.mark.parametrize(("field", "uncased"), [("lower_ids", True), ("cased_ids", False)])
 def test_ids_are_the_references_on_every_golden_line(field, uncased):
     tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=uncased, strip_accents=uncased)
-    encoder = LineEncoder(tokenizer, "uint16")
     lines = golden_lines()
     assert len(lines) == 459
-    for _ in range(2):  # the second time from the cache
-        wrong = [
-            line["text"] for line in lines if ids_in(encoder.encode(line["text"])[0]) != line[field]
-        ]
-        assert wrong == []
     whole = [tokenizer.encode(line["text"], add_special_tokens=False).ids for line in lines]
     assert whole == [line[field] for line in lines]
-
-
-def test_cache_may_overflow(monkeypatch):
-    monkeypatch.setattr(tokenizer_module, "_CACHED_WORDS", 3)
-    monkeypatch.setattr(tokenizer_module, "_CACHED_WORD_LENGTH", 5)
-    encoder = LineEncoder(
-        build_tokenizer(GOLDEN / "vocab.txt", lowercase=True, strip_accents=True), "uint16"
-    )
-    assert all(
-        ids_in(encoder.encode(line["text"])[0]) == line["lower_ids"] for line in golden_lines()
-    )
+    encode = WordEncoder(tokenizer, "uint16").encode
+    by_words = [ids_in(b"".join(map(encode, split_words(line["text"])))) for line in lines]
+    assert by_words == whole
 
 
 def test_words_up_to_200_characters_are_split(tmp_path):
@@ -86,21 +71,22 @@ def test_final_sigma_is_lowered_as_python_does(tmp_path):
     assert tokenizer.encode("ΣΑΣ Σας ΑΣ, Σ").tokens == ["σας", "σας", "ας", "[UNK]", "σ"]
 
 
-def test_controls_join_words_where_python_would_split_them(tmp_path):
+def test_controls_join_words_where_python_would_split_them():
     assert split_words("a\x0cb\x85c d\u2028e") == ["abc", "d", "e"]
-    encoder = LineEncoder(small_tokenizer(tmp_path, ["abc", "d"]), "uint16")
-    ids, words = encoder.encode("a\x0cb\x1cc d")
-    assert (ids_in(ids), words) == ([5, 6], 2)
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_words_by_themselves_are_what_the_whole_tokenizer_makes_of_them(lowercase):
     tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=lowercase, strip_accents=False)
-    encoder = LineEncoder(tokenizer, "uint16")
+    encode = WordEncoder(tokenizer, "uint16").encode
     rng = random.Random(0)
-    characters = [chr(code) for code in range(33, 127)] + list("eatéÉ中\x00\x7f\u00ad")
-    words = ["".join(rng.choices(characters, k=rng.randint(1, 12))) for _ in range(5000)]
+    plain = [chr(code) for code in range(33, 127)] + list(
+        "\u2013\u2014\u2018\u2019\u201c\u201d\u2026"
+    )
+    others = list("eatéÉ中\x00\x7f\u00ad")
+    words = ["".join(rng.choices(plain, k=rng.randint(1, 12))) for _ in range(3000)]
+    words += ["".join(rng.choices(plain + others, k=rng.randint(1, 12))) for _ in range(3000)]
     words += ["a" * 200, "a" * 201, "A" * 199 + ".", "x" * 250 + "!", "'" * 300]
     for word in words:
         expected = tokenizer.encode(word, add_special_tokens=False).ids
-        assert ids_in(encoder.encode_words([word])[0]) == expected, word
+        assert ids_in(encode(word)) == expected, word

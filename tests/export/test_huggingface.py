@@ -11,7 +11,8 @@ import torch
 import transformers
 from safetensors import safe_open
 
-from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer
+from electra_cli.corpus.line_encoder import LineEncoder
+from electra_cli.corpus.tokenizer import build_tokenizer
 from electra_cli.corpus.vocabulary import SPECIAL_TOKENS
 from electra_cli.export.batch import make_batch
 from electra_cli.export.run import Exported, export
@@ -140,7 +141,9 @@ def test_auto_tokenizer_gives_the_ids_of_the_data(
     encoder = LineEncoder(ours, "uint16")
     cls, sep = loaded.cls_token_id, loaded.sep_token_id
     for line in LINES:
-        assert loaded(line)["input_ids"] == [cls, *ids_in(encoder.encode(line)[0]), sep], line
+        assert loaded(line)["input_ids"] == [cls, *ids_in(encoder.encode([line]).lines[0]), sep], (
+            line
+        )
 
 
 def test_auto_tokenizer_behaves_as_fine_tuning_expects(huggingface: Exported) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from electra_cli.corpus.line_encoder import LineEncoder
 from electra_cli.corpus.manifest import TokenizerOptions
-from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer
+from electra_cli.corpus.tokenizer import build_tokenizer
 from electra_cli.corpus.vocabulary import load_vocabulary, special_ids
 from electra_cli.export.in_graph_tokenizer import InGraphTokenizer
 from tests.ids import ids_in
@@ -46,7 +47,7 @@ def test_case_and_accents_are_apart(lowercase: bool, strip_accents: bool) -> Non
     texts = ["Élan VITAL naïve", "ÀÉÎ", "ΑΣ ΣΑΣ.", "İstanbul"]
     tokenizer = build_tokenizer(VOCAB, lowercase=lowercase, strip_accents=strip_accents)
     ours = LineEncoder(tokenizer, "uint16")
-    expected = [[IDS.cls, *ids_in(ours.encode(text)[0]), IDS.sep] for text in texts]
+    expected = [[IDS.cls, *ids_in(ours.encode([text]).lines[0]), IDS.sep] for text in texts]
     assert tokenize(texts, lowercase=lowercase, strip_accents=strip_accents) == expected
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_cli.corpus.tokenizer import LineEncoder, build_tokenizer
+from electra_cli.corpus.line_encoder import LineEncoder
+from electra_cli.corpus.tokenizer import build_tokenizer
 from electra_cli.export.batch import make_batch
 from electra_cli.export.run import Exported, export
 from electra_cli.export.source import Source
@@ -65,7 +66,7 @@ def test_text_is_tokenized_as_the_data_was(signatures: Any, run_folder: Path) ->
     ids = found["input_ids"].numpy()
     assert ids.shape == (4, SEQUENCE_LENGTH)
     for text, row in zip(texts, ids.tolist(), strict=True):
-        expected = [2, *ids_in(ours.encode(text)[0])[: SEQUENCE_LENGTH - 2], 3]
+        expected = [2, *ids_in(ours.encode([text]).lines[0])[: SEQUENCE_LENGTH - 2], 3]
         assert row == expected + [0] * (SEQUENCE_LENGTH - len(expected))
 
 

@@ -1,0 +1,107 @@
+"""White-space words of a text as arrays, and a hash table for all of them at once.
+
+A word is known by two integers of 64 bits. Up to 16 bytes (and of one length) they tell words
+apart with certainty, beyond that as a hash of 64 bits does.
+
+Shapes: W words of a text.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+LONGEST_WORD = 64
+
+# 2^20 slots are 24 MB. A word may lie in two of them; when both are taken, the second is given up.
+_SLOT_BITS = 20
+
+_Words = npt.NDArray[np.int64]
+_Keys = npt.NDArray[np.uint64]
+
+_MASKS = np.array([2 ** (8 * size) - 1 for size in range(9)], np.uint64)
+# Odd numbers with irregular bits: 2^64 over the golden ratio, and a constant of SplitMix64.
+_MIX_1 = np.uint64(0x9E3779B97F4A7C15)
+_MIX_2 = np.uint64(0xBF58476D1CE4E5B9)
+_SPACE, _LINE_END = b" \n"
+PADDING = b"\n" * 8
+
+
+def find_words(octets: npt.NDArray[np.uint8]) -> tuple[_Words, _Words]:
+    """Where words begin, and behind which byte they end.
+
+    Args:
+      octets: Text that begins and ends with a separator, which spaces and line ends are.
+
+    Returns:
+      Both [W].
+    """
+    separates = (octets == _SPACE) | (octets == _LINE_END)
+    edges = np.flatnonzero(separates[1:] != separates[:-1]) + 1  # [2 W]
+    return edges[0::2], edges[1::2]  # [W], [W]
+
+
+def word_keys(text: bytes, begins: _Words, lengths: _Words) -> tuple[_Keys, _Keys]:
+    """The two integers of each word; those of words over `LONGEST_WORD` bytes say nothing.
+
+    Args:
+      text: In UTF-8, with `PADDING` behind it.
+      begins: First byte of each word, [W].
+      lengths: Bytes, [W].
+
+    Returns:
+      The first eight bytes of each word, and a hash of its length and all other bytes; both [W].
+    """
+    # At every byte of the text, the eight that begin there.
+    eights = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
+    heads = eights[begins] & _MASKS[np.minimum(lengths, 8)]  # [W]
+    tails = lengths.astype(np.uint64) * _MIX_1
+    longer = np.flatnonzero((lengths > 8) & (lengths <= LONGEST_WORD))
+    offset = 8
+    while longer.size:
+        left = lengths[longer] - offset
+        mixed = (
+            tails[longer] ^ (eights[begins[longer] + offset] & _MASKS[np.minimum(left, 8)])
+        ) * _MIX_1
+        tails[longer] = mixed ^ (mixed >> np.uint64(29))
+        longer = longer[left > 8]
+        offset += 8
+    return heads, tails
+
+
+class WordTable:
+    """Keeps a number for each of many words, and forgets some when it gets full."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets all words."""
+        self._heads = np.zeros(2**_SLOT_BITS, np.uint64)
+        self._tails = np.zeros(2**_SLOT_BITS, np.uint64)  # 0 is free: no word has it
+        self._values = np.zeros(2**_SLOT_BITS, np.int64)
+
+    def find(self, heads: _Keys, tails: _Keys) -> tuple[_Words, npt.NDArray[np.bool_]]:
+        """The number of each word, and whether it is known at all; both [W]."""
+        slots = _slots(heads, tails)
+        known = (self._heads[slots] == heads) & (self._tails[slots] == tails)
+        others = np.flatnonzero(~known)
+        slots[others] ^= 1
+        second = slots[others]
+        known[others] = (self._heads[second] == heads[others]) & (
+            self._tails[second] == tails[others]
+        )
+        return self._values[slots], known
+
+    def add(self, heads: _Keys, tails: _Keys, values: _Words) -> None:
+        """Keeps a number for each of these words; of two with the same slot only the last."""
+        slots = _slots(heads, tails)
+        slots[self._tails[slots] != 0] ^= 1
+        self._heads[slots] = heads
+        self._tails[slots] = tails
+        self._values[slots] = values
+
+
+def _slots(heads: _Keys, tails: _Keys) -> _Words:
+    mixed = ((heads * _MIX_2) ^ tails) * _MIX_1
+    return (mixed >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
