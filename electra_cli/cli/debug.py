@@ -22,6 +22,14 @@ debug_app = typer.Typer(no_args_is_help=True, help="Look into what other command
 _BARS, _BAR_WIDTH = 16, 32
 _UNKNOWN_WORDS = 20
 
+# What is shown only where it happened.
+_LEFT_OUT = {
+    "dropped_tokens": "word pieces trimmed",
+    "duplicate_documents": "duplicate documents left out",
+    "near_duplicates": "near duplicates left out",
+    "duplicate_paragraphs": "duplicate paragraphs left out",
+}
+
 
 # fmt: off
 @debug_app.command("data")
@@ -118,13 +126,24 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
         ),
         ("word pieces", f"{counts.tokens:,}", f"{figures.word_pieces:,}"),
         ("[UNK]", f"{counts.unknown_tokens:,}", f"{figures.unknown_tokens:,}"),
-        ("unknown rate", "", f"{figures.unknown_rate:.3%}"),
-        ("tokens a word", "", f"{figures.tokens_a_word:.2f}"),
+        (
+            "unknown rate",
+            f"{counts.unknown_tokens / max(1, counts.tokens):.3%}",
+            f"{figures.unknown_rate:.3%}",
+        ),
+        (
+            "tokens a word",
+            f"{counts.tokens / max(1, counts.words):.2f}",
+            f"{figures.tokens_a_word:.2f}",
+        ),
         ("padding", f"{counts.padding:,}", f"{figures.padding:,}"),
         ("padding share", "", f"{figures.padding_share:.1%}"),
         ("training rows twice", "", f"{figures.duplicates:,} ({duplicates:.2%})"),
         ("validation rows in training", "", f"{figures.validation_in_train:,} ({overlap:.2%})"),
     ]
+    for name, label in _LEFT_OUT.items():
+        if count := getattr(counts, name):
+            rows.append((label, f"{count:,}", ""))
     title = (
         f"{manifest.folder}: rows of {manifest.sequence_length}, {manifest.vocab.size:,} word "
         f"pieces, {len(manifest.shards):,} shards"
@@ -170,8 +189,9 @@ def _json(
             "validation_examples": manifest.validation_examples,
             "word_pieces": counts.tokens,
             "unknown_tokens": counts.unknown_tokens,
-            "dropped_tokens": counts.dropped_tokens,
+            "words": counts.words,
             "padding": counts.padding,
+            **{name: getattr(counts, name) for name in _LEFT_OUT},
         },
         "counted": {
             "examples": figures.examples,

@@ -6,19 +6,17 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
+from electra_cli.cli.prepared import json_fields, print_stage, print_table, stage_fields
 from electra_cli.corpus.formats import FormatOption
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.schedule import Engine, Schedule
 from electra_cli.errors import ConfigError, Terminated
-
-if TYPE_CHECKING:
-    from electra_cli.corpus.pipeline import PreparedData, StageDone
 
 DEFAULT_VOCAB_SIZE = 30522
 DEFAULT_MAX_DOCUMENT_BYTES = 4 * 2**20
@@ -219,13 +217,14 @@ def prepare_data_command(
             options=options,
             schedule=schedule,
             on_progress=bar.update,
+            on_note=terminal.note,
         )
     if isinstance(result, PreparedData):
-        _print_table(terminal, result)
-        fields = _json_fields(result)
+        print_table(terminal, result)
+        fields = json_fields(result)
     else:
-        _print_stage(terminal, schedule, result)
-        fields = _stage_fields(schedule, result)
+        print_stage(terminal, schedule, result)
+        fields = stage_fields(schedule, result)
     if as_json:
         emit_json({"command": "prepare-data", **fields})
 
@@ -256,7 +255,7 @@ def _schedule(
     engine: Engine,
     beam_args: tuple[str, ...],
 ) -> Schedule:
-    if (task_index is None) != (num_tasks is None):
+    if (task_index is None) != (num_tasks is None) and not finalize:
         raise ConfigError("--task-index and --num-tasks belong together", hint="give both")
     stages = {"--plan-only": plan_only, "--task-index": task_index is not None,
               "--finalize": finalize}  # fmt: skip
@@ -271,84 +270,3 @@ def _schedule(
         engine=engine,
         beam_args=beam_args,
     )
-
-
-# What is shown only where it happened.
-_RARE = {
-    "near_duplicates": "near duplicates, left out",
-    "duplicate_documents": "duplicate documents, left out",
-    "duplicate_paragraphs": "duplicate paragraphs, left out",
-    "bad_json_lines": "bad JSON lines, skipped",
-    "bad_rows": "bad rows, skipped",
-    "invalid_utf8": "invalid UTF-8, skipped",
-    "too_long": "too long, skipped",
-    "cut_documents": "cuts through large documents",
-    "composed_documents": "changed by NFC",
-    "short_documents": "short documents, left out",
-    "replacement_documents": "with U+FFFD, left out",
-    "control_documents": "with control characters, left out",
-    "empty_documents": "documents without a token",
-}
-
-
-def _print_table(terminal: Terminal, result: PreparedData) -> None:
-    counts = result.counts
-    rows = [
-        ("documents", f"{counts.documents:,}"),
-        ("tokens", f"{counts.tokens:,}"),
-        ("tokens a word", f"{counts.tokens / counts.words:.2f}"),
-        ("vocabulary", f"{result.vocab_size:,}"),
-        ("unknown rate", f"{result.unknown_rate:.3%}"),
-        ("examples, training", f"{result.examples:,}"),
-        ("examples, validation", f"{result.validation_examples:,}"),
-        ("padding share", f"{result.padding_share:.1%}"),
-    ]
-    if counts.dropped_tokens:
-        rows.append(("tokens trimmed", f"{counts.dropped_tokens / counts.tokens:.1%}"))
-    for name, label in _RARE.items():
-        if count := getattr(counts, name):
-            rows.append((label, f"{count:,}"))
-    speed = result.megabytes_per_second
-    rows.append(("MB/s", f"{speed:.1f}" if speed else "done before"))
-    terminal.table(f"prepared data in {result.output}", ["figure", "value"], rows)
-
-
-def _print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> None:
-    if schedule.stage == "plan":
-        terminal.note(
-            f"planned {result.slices:,} slices in {result.output}; now run the tasks: the same "
-            "command with --task-index I --num-tasks N instead of --plan-only"
-        )
-    else:
-        terminal.note(
-            f"task {schedule.task_index} of {schedule.num_tasks}: prepared {result.slices_done:,} "
-            f"of {result.slices:,} slices; when all tasks are done, run the same command with "
-            "--finalize"
-        )
-
-
-def _json_fields(result: PreparedData) -> dict[str, Any]:
-    return {
-        "output": str(result.output),
-        "examples": result.examples,
-        "validation_examples": result.validation_examples,
-        "shards": result.shards,
-        "vocab_size": result.vocab_size,
-        "unknown_rate": result.unknown_rate,
-        "padding_share": result.padding_share,
-        **result.counts.model_dump(),
-        "seconds": result.seconds,
-        "megabytes_per_second": result.megabytes_per_second,
-        "manifest": str(result.manifest),
-    }
-
-
-def _stage_fields(schedule: Schedule, result: StageDone) -> dict[str, Any]:
-    return {
-        "output": str(result.output),
-        "stage": schedule.stage,
-        "slices": result.slices,
-        "slices_done": result.slices_done,
-        "input_bytes": result.input_bytes,
-        "seconds": result.seconds,
-    }

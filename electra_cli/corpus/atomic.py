@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from electra_cli.errors import TryAgainError
+from electra_cli.errors import IOFailedError, TryAgainError
 
 TEMPORARY_SUFFIX = ".tmp"
 
@@ -104,6 +106,29 @@ def locked_folder(folder: Path, *, wait: bool = False, shared: bool = False) -> 
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def named_if_full(folder: Path, needed: Callable[[], str], *, hint: str) -> Iterator[None]:
+    """Turns what the system raises for a full disk into an error that names the folder.
+
+    Args:
+      folder: Where is written.
+      needed: Says how much more is needed; is asked when the disk is full.
+      hint: Of the error.
+
+    Raises:
+      IOFailedError: There is no room for what is written, or no quota.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free = shutil.disk_usage(folder).free
+        raise IOFailedError(
+            f"{error.strerror}: {folder} is full, {free:,} bytes are free; {needed()}", hint=hint
+        ) from error
 
 
 def _sync_folder(folder: Path) -> None:

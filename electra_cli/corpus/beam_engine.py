@@ -27,6 +27,54 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _ERRORS = {error.exit_code: error for error in (DataError, InputMissingError)}
 
 
+def check_beam(beam_args: Sequence[str]) -> None:
+    """Makes sure that a pipeline can be made with these options.
+
+    Raises:
+      ConfigError: Beam is not installed, does not know an option, or refuses its value.
+    """
+    try:
+        import apache_beam.options.pipeline_options
+    except ImportError as error:
+        raise ConfigError(
+            "--engine beam needs Apache Beam, which is not installed",
+            hint="pip install 'electra-cli[beam]'",
+        ) from error
+    del apache_beam
+    told = io.StringIO()
+    try:
+        with redirect_stderr(told):  # a wrong value prints all options that there are
+            _pipeline(beam_args)
+    except (ValueError, SystemExit) as error:
+        reason = (told.getvalue().strip() or str(error)).splitlines()[-1]
+        raise _refused(beam_args, reason) from error
+
+
+def _pipeline(beam_args: Sequence[str]) -> Any:
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    def refuse_unknown(parser: Any) -> None:
+        """Beam itself only warns."""
+        _, unknown = parser.parse_known_args(list(beam_args))
+        if unknown:
+            raise _refused(beam_args, f"it has no option {unknown[0]}")
+
+    options = PipelineOptions(list(beam_args))
+    options.get_all_options(add_extra_args_fn=refuse_unknown)
+    # The name DirectRunner would begin with fetching another runner from the network.
+    runner = None if any(arg.startswith("--runner") for arg in beam_args) else FnApiRunner()
+    return beam.Pipeline(runner=runner, options=options)
+
+
+def _refused(beam_args: Sequence[str], reason: str) -> ConfigError:
+    return ConfigError(
+        f"Beam refuses --beam-arg {' '.join(beam_args)}: {reason}",
+        hint="see the pipeline options of the runner in Beam's documentation",
+    )
+
+
 def prepare_with_beam(
     slices: Sequence[Slice],
     *,
@@ -49,36 +97,15 @@ def prepare_with_beam(
       beam_args: Pipeline options; without a runner among them Beam's own in this process.
 
     Raises:
-      ConfigError: Beam is not installed, or does not know an option.
       TryAgainError: The pipeline failed for a reason that is not in the input.
       ElectraError: The error of the first slice that failed.
     """
     del workers
-    try:
-        import apache_beam as beam
-        from apache_beam.options.pipeline_options import PipelineOptions
-        from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-    except ImportError as error:
-        raise ConfigError(
-            "--engine beam needs Apache Beam, which is not installed",
-            hint="pip install 'electra-cli[beam]'",
-        ) from error
     if not slices:
         return
-    # The name DirectRunner would begin with fetching another runner from the network.
-    named = any(argument.startswith("--runner") for argument in beam_args)
-    told = io.StringIO()
-    try:
-        with redirect_stderr(told):  # a wrong option prints all that there are
-            options = PipelineOptions(list(beam_args))
-            options.get_all_options()
-        pipeline = beam.Pipeline(runner=None if named else FnApiRunner(), options=options)
-    except (ValueError, SystemExit) as error:
-        reason = (told.getvalue().strip() or str(error)).splitlines()[-1]
-        raise ConfigError(
-            f"Beam refuses --beam-arg {' '.join(beam_args)}: {reason}",
-            hint="see the pipeline options of the runner in Beam's documentation",
-        ) from error
+    import apache_beam as beam
+
+    pipeline = _pipeline(beam_args)
     work = partial(_run, settings=settings, output=output, held_out_below=held_out_below)
     _ = (
         pipeline

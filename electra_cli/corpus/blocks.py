@@ -9,7 +9,7 @@ on the text alone.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -112,6 +112,7 @@ def prepare_stream(
     submit: Callable[[Block], Future[SliceRecord]] | None = None,
     wait: Callable[[Future[SliceRecord]], SliceRecord] = Future.result,
     ahead: int = 0,
+    blocks: Iterable[Block] | None = None,
 ) -> SliceRecord:
     """Turns a stream into the shards of its blocks and one record of them all.
 
@@ -124,6 +125,7 @@ def prepare_stream(
       submit: Gives a block to a worker; by default blocks are prepared here, one by one.
       wait: Waits for a worker.
       ahead: Blocks to read before the first of them has to be done.
+      blocks: Of the stream; by default they are read.
 
     Raises:
       DataError: Bad input.
@@ -145,12 +147,13 @@ def prepare_stream(
         records.append(wait(future))
         on_progress(disk_bytes)
 
-    blocks = read_blocks(
-        slice_,
-        options=settings.read,
-        block_bytes=settings.slice_bytes,
-        duplicates=settings.duplicates,
-    )
+    if blocks is None:
+        blocks = read_blocks(
+            slice_,
+            options=settings.read,
+            block_bytes=settings.slice_bytes,
+            duplicates=settings.duplicates,
+        )
     for block in blocks:
         record = _finished_block(output, block, held_out_below)
         waiting.append((block.read.disk_bytes, _done(record) if record else submit(block)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,9 @@ _REPLACEMENT = "\ufffd"
 
 # A document of this size at least is cut into several, so that memory does not depend on the text.
 LARGEST_DOCUMENT = 4 * 2**20
+
+# What has to be seen behind a piece to know whether white space follows: a character.
+WINDOW = 4
 
 
 @dataclass(frozen=True)
@@ -101,34 +105,77 @@ class CleaningCounts:
 
 
 def pieces(document: Document, largest: int) -> Iterator[Document]:
-    """Cuts a document behind lines, and lines behind spaces, into parts of at most `largest` bytes.
+    """Cuts a document behind lines, and lines at spaces, into parts of at most `largest` bytes.
 
-    A line without a space is cut anywhere.
+    White space of any kind is one, and a line without any is cut anywhere.
     """
     if 4 * sum(map(len, document)) <= largest:  # a character has four bytes at most
         yield document
         return
     part: Document = []
     size = 0
-    for line in _short_lines(document, largest):
-        added = len(line.encode("utf-8"))
+    for short in (short for line in document for short in short_lines(line, largest)):
+        added = len(short.encode("utf-8"))
         if part and size + added > largest:
             yield part
             part, size = [], 0
-        part.append(line)
+        part.append(short)
         size += added
     yield part
 
 
-def _short_lines(document: Document, largest: int) -> Iterator[str]:
-    most = largest // 4
-    for line in document:
-        while len(line) > most and len(line.encode("utf-8")) > largest:
-            end = line.rfind(" ", 0, most) + 1 or most
-            yield line[:end].rstrip()
-            line = line[end:].lstrip()
-        if line:
-            yield line
+def short_lines(line: str, largest: int) -> Iterator[str]:
+    """Cuts a stripped line into stripped lines of at most `largest` bytes."""
+    raw = line.encode("utf-8")
+    while len(raw) > largest:
+        end = place_to_cut(raw, largest)
+        yield raw[:end].decode("utf-8").rstrip()
+        raw = without_leading_space(raw[end:])
+    if raw:
+        yield raw.decode("utf-8")
+
+
+def place_to_cut(raw: bytes, largest: int) -> int:
+    """Where a line is cut: behind or before the last white space, so that `largest` bytes remain.
+
+    Without any it is cut between two characters. All formats cut here, so a document comes in the
+    same pieces from each.
+
+    Args:
+      raw: The line, without white space at its beginning; at least `WINDOW` bytes more than
+        `largest` of it, or all.
+      largest: Bytes of a piece.
+    """
+    text = _decoded(raw[: largest + WINDOW])
+    size = len(_encoded(text))
+    end = len(text)
+    while size > largest:
+        end -= 1
+        size -= len(_encoded(text[end]))
+    if end < len(text) and text[end].isspace():
+        return size
+    head = text[:end]
+    words = head.rsplit(None, 1)
+    if head[-1].isspace() or len(words) < 2:
+        return size
+    return size - len(_encoded(words[1]))
+
+
+def without_leading_space(raw: bytes) -> bytes:
+    """Cuts off white space, of any kind, at the beginning of UTF-8, whose end may be missing."""
+    if b"!" <= raw[:1] <= b"~":
+        return raw
+    text = _decoded(raw)
+    return raw[len(_encoded(text)) - len(_encoded(text.lstrip())) :]
+
+
+def _decoded(raw: bytes) -> str:
+    """The whole characters of a beginning of UTF-8; what is invalid comes through unchanged."""
+    return getincrementaldecoder("utf-8")("surrogateescape").decode(raw)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 @cache

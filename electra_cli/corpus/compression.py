@@ -10,8 +10,10 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from electra_cli.corpus.atomic import named_if_full
 from electra_cli.corpus.formats import HEAD_BYTES, Compression, detect_compression
 from electra_cli.errors import DataError
 
@@ -203,12 +205,18 @@ def seekable(stream: io.BufferedReader) -> Iterator[BinaryIO]:
     The copy is an anonymous temporary file.
 
     Raises:
-      OSError: The folder for temporary files is full.
+      IOFailedError: The folder for temporary files is full.
     """
     if stream.seekable():
         yield stream
         return
     with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(stream, copy, 2**20)
+        with named_if_full(
+            Path(tempfile.gettempdir()),
+            lambda: f"a table or zip that is copied there needs more than {copy.tell():,}",
+            hint="set TMPDIR=FOLDER to a folder with more room and run the same command again",
+        ):
+            shutil.copyfileobj(stream, copy, 2**20)
+            copy.flush()
         copy.seek(0)
         yield cast("BinaryIO", copy)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import glob
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from electra_cli.corpus.compression import uncompressed
 from electra_cli.corpus.formats import (
@@ -17,9 +20,17 @@ from electra_cli.corpus.formats import (
     detect_format,
     is_candidate,
 )
+from electra_cli.corpus.piped import Piped
 from electra_cli.errors import DataError, InputMissingError
 
 STANDARD_INPUT = Path("-")
+
+# More than can ever come through a pipe whose end is not known yet.
+UNKNOWN_SIZE = 2**62
+
+# The fingerprint is taken of so many blocks, evenly spaced, of so many bytes.
+_SAMPLES = 16
+_SAMPLE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -29,10 +40,12 @@ class InputFile:
     Attributes:
       path: Where it is now.
       name: Relative to the input it was found under, so that a moved corpus keeps its names.
-      size: Bytes on disk.
+      size: Bytes on disk; `UNKNOWN_SIZE` of what is read as it comes.
       label: What errors call it.
       format: Of its content, when it is uncompressed.
       compressed: Whether it is compressed as a whole.
+      fingerprint: Of its content; copies have the same.
+      piped: What comes through a pipe and is in no file.
     """
 
     path: Path
@@ -41,16 +54,47 @@ class InputFile:
     label: str
     format: Format
     compressed: bool
+    fingerprint: str
+    piped: Piped | None = None
 
     @property
     def splits_at_bytes(self) -> bool:
         """Whether reading can begin anywhere in the file, at the next document."""
-        return self.format in ("txt", "jsonl") and not self.compressed
+        return self.format in ("txt", "jsonl") and not self.compressed and not self.comes_once
 
     @property
     def splits_at_row_groups(self) -> bool:
         """Whether reading can begin at any row group."""
         return self.format == "parquet" and not self.compressed
+
+    @property
+    def comes_once(self) -> bool:
+        """Whether it can be read only once, and by this process alone."""
+        return self.piped is not None and self.piped.comes_once
+
+    def open(self) -> Any:
+        """Its bytes as something for `io.BufferedReader`.
+
+        Raises:
+          OSError: It cannot be opened.
+        """
+        return self.piped.open() if self.piped else io.FileIO(self.path)
+
+    def check_unchanged(self) -> None:
+        """Makes sure that the file is the one that was planned with.
+
+        Raises:
+          DataError: It has another content by now.
+        """
+        if self.piped:
+            return
+        try:
+            with io.FileIO(self.path) as raw:
+                found = _fingerprint(raw)
+        except OSError:
+            return  # whoever reads it says so
+        if found != self.fingerprint:
+            raise changed_input(self.label)
 
 
 def find_inputs(
@@ -58,7 +102,7 @@ def find_inputs(
     *,
     exclude: Path,
     format: FormatOption = "auto",
-    standard_input: Path | None = None,
+    standard_input: Path | Piped | None = None,
 ) -> list[InputFile]:
     """Lists the files that the inputs are or hold, sorted by name.
 
@@ -66,7 +110,7 @@ def find_inputs(
       inputs: Files, folders, patterns, and `-`; a folder is searched with its subfolders.
       exclude: A folder that is never searched, the output, which may lie inside an input.
       format: Of every file, or `auto`.
-      standard_input: The file that holds what `-` stands for.
+      standard_input: What `-` stands for, or the file that holds it.
 
     Raises:
       InputMissingError: An input is not there, is neither a file nor a folder, or a pattern
@@ -77,8 +121,7 @@ def find_inputs(
     for path, root in _expanded(inputs):
         try:
             if path == STANDARD_INPUT and standard_input:
-                name, path, label = "-", standard_input, "standard input"
-                files = [_input_file(path, name, label, format)]
+                files = [_standard_input(standard_input, format)]
             else:
                 files = _files_of(path, root, exclude.resolve(), format)
         except PermissionError as error:
@@ -146,15 +189,50 @@ def _files_in(folder: Path, root: Path, *, exclude: Path, format: FormatOption) 
 
 
 def _input_file(path: Path, name: str, label: str, format: FormatOption) -> InputFile:
-    raw: io.BufferedReader = io.BufferedReader(io.FileIO(path), HEAD_BYTES)
-    with raw:
-        content = uncompressed(raw, label)
+    with io.FileIO(path) as raw:
+        size, fingerprint = os.fstat(raw.fileno()).st_size, _fingerprint(raw)
+        format_, compressed = _content(raw, name, label, format)
+    return InputFile(path, name, size, label, format_, compressed, fingerprint)
+
+
+def _standard_input(source: Path | Piped, format: FormatOption) -> InputFile:
+    name, label = "-", "standard input"
+    if isinstance(source, Path):
+        return _input_file(source, name, label, format)
+    head = io.BytesIO(source.head)
+    format_, compressed = _content(head, name, label, format)
+    size = UNKNOWN_SIZE if source.comes_once else len(source.head)
+    return InputFile(STANDARD_INPUT, name, size, label, format_, compressed, "", piped=source)
+
+
+def _content(raw: Any, name: str, label: str, format: FormatOption) -> tuple[Format, bool]:
+    """The format of what a file holds, and whether it is compressed."""
+    with io.BufferedReader(raw, HEAD_BYTES) as stream:
+        content = uncompressed(stream, label)
         head = content.peek(HEAD_BYTES)[:HEAD_BYTES]
-        return InputFile(
-            path=path,
-            name=name,
-            size=path.stat().st_size,
-            label=label,
-            format=detect_format(head, name, label, format),
-            compressed=content is not raw,
-        )
+        return detect_format(head, name, label, format), content is not stream
+
+
+def _fingerprint(raw: io.FileIO) -> str:
+    """A hash of the size and of samples, which files that differ by accident do not share.
+
+    The time of the last change is not in it: a copy is as good as the file.
+    """
+    size = os.fstat(raw.fileno()).st_size
+    digest = blake2b(str(size).encode(), digest_size=16)
+    if size <= _SAMPLES * _SAMPLE_BYTES:
+        digest.update(os.pread(raw.fileno(), size, 0))
+    else:
+        for number in range(_SAMPLES):
+            place = (size - _SAMPLE_BYTES) * number // (_SAMPLES - 1)
+            digest.update(os.pread(raw.fileno(), _SAMPLE_BYTES, place))
+    return digest.hexdigest()
+
+
+def changed_input(label: str) -> DataError:
+    """The error for a file that is not the one that was planned with."""
+    return DataError(
+        f"{label} has another content than when this preparation began",
+        hint="put the former file back and run the same command again, or choose another --output "
+        "and prepare the input as it is now",
+    )

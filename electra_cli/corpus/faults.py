@@ -48,14 +48,15 @@ def describe_invalid_utf8(error: UnicodeError) -> str:
     return "invalid UTF-8 (an unpaired surrogate)"
 
 
-def too_long(number: int) -> Fault:
-    """A line or field that would have to be held in memory as a whole."""
+def too_long(number: int, *, unit: Literal["line", "row"] = "line") -> Fault:
+    """A line, row or cell that would have to be held in memory as a whole."""
     return Fault(
         "size",
         number,
         "too long to be held in memory",
-        hint="raise --max-document-bytes, four times which a line of JSON or a row may have; or "
-        "leave such documents out with --on-error skip",
+        hint="raise --max-document-bytes, four times which a line of JSON, a row of CSV or a cell "
+        "may have; or leave such documents out with --on-error skip",
+        unit=unit,
     )
 
 
@@ -65,4 +66,12 @@ def missing_column(label: str, text_field: str, columns: list[str]) -> DataError
     return DataError(
         f"{label}: no column {text_field!r}; the columns are: {names}",
         hint="name the column that holds the text with --text-field",
+    )
+
+
+def ambiguous_column(label: str, text_field: str) -> DataError:
+    """A table with several columns of the name."""
+    return DataError(
+        f"{label}: more than one column is called {text_field!r}",
+        hint="rename the others, or name the column that holds the text with --text-field",
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from electra_cli.corpus.atomic import TEMPORARY_SUFFIX, atomic_write_text, remove_temporaries
-from electra_cli.corpus.plan import Plan
-from electra_cli.errors import IOFailedError, OutputError
+from electra_cli.corpus.discovery import changed_input
+from electra_cli.corpus.plan import PLAN_FORMAT_VERSION, Plan
+from electra_cli.corpus.plan_changes import changed_inputs, changed_options, replaced_inputs
+from electra_cli.errors import DataError, OutputError
 
 PLAN_FILE = "plan.json"
 MANIFEST_FILE = "manifest.json"
@@ -58,6 +59,7 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
 
     Raises:
       OutputError: The folder holds something else or another plan, or cannot be written.
+      DataError: An input was replaced since the plan was made.
     """
     path = output / PLAN_FILE
     # Looked at before the plan, which another task may be writing just now.
@@ -84,25 +86,6 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
 
 
-@contextmanager
-def named_if_full(output: Path) -> Iterator[None]:
-    """Turns what the system raises for a full disk into an error that names it.
-
-    Raises:
-      IOFailedError: There is no room for what is written, or no quota.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        free = shutil.disk_usage(output).free
-        raise IOFailedError(
-            f"{error.strerror}: {output} cannot be written any further, {free:,} bytes are free",
-            hint="free some space and run the same command again: it goes on where it stopped",
-        ) from error
-
-
 def any_slice_finished(output: Path) -> bool:
     """Whether there is work in the folder that a second run would use."""
     return any((output / RECORDS_FOLDER).glob("*.json"))
@@ -117,6 +100,33 @@ def discard_claim(output: Path) -> None:
     (output / RECORDS_FOLDER).rmdir()
     if (output / DUPLICATES_FOLDER).is_dir():
         shutil.rmtree(output / DUPLICATES_FOLDER)
+
+
+def record_vocabulary(output: Path, sha256: str) -> None:
+    """Adds to the plan the hash of the vocabulary that was trained; call it before writing that."""
+    plan = _read_plan(output / PLAN_FILE) | {"vocab_sha256": sha256}
+    atomic_write_text(output / PLAN_FILE, json.dumps(plan, indent=1) + "\n")
+
+
+def planned_vocabulary(output: Path) -> str | None:
+    """The hash of the vocabulary that was brought or trained; None if it is still to be trained."""
+    plan = _read_plan(output / PLAN_FILE)
+    return plan["options"]["vocab"] or plan.get("vocab_sha256")
+
+
+def check_vocabulary(output: Path) -> None:
+    """Makes sure that the vocabulary in the folder is the one that slices were prepared with.
+
+    Raises:
+      DataError: It was changed.
+    """
+    path = output / VOCABULARY_FILE
+    if hashlib.sha256(path.read_bytes()).hexdigest() != planned_vocabulary(output):
+        raise DataError(
+            f"{path} was changed: it is not the vocabulary that this preparation began with",
+            hint=f"delete {path} and run the same command again, with --plan-only if there are "
+            "several tasks: it is made again as it was",
+        )
 
 
 _OTHER_FOLDER = "choose another --output, or delete this one yourself if it is not needed"
@@ -135,19 +145,17 @@ def _check_same_plan(output: Path, old: Any, new: Mapping[str, Any]) -> None:
         raise OutputError(f"{output / PLAN_FILE} is no plan that can be read", hint=_OTHER_FOLDER)
     if old.get("fingerprint") == new["fingerprint"]:
         return
-    before, now = old["options"], new["options"]
-    changed = [
-        f"{_option(key)} was {before.get(key)!r} and is now {now.get(key)!r}"
-        for key in sorted({*before, *now})
-        if before.get(key) != now.get(key)
-    ]
-    if old.get("inputs") != new["inputs"]:
-        changed.append("the input files differ")
-    reason = "; ".join(changed) or "it was written by another version"
+    if old.get("format_version") != PLAN_FORMAT_VERSION:
+        raise OutputError(
+            f"output folder {output} was begun by another version of electra", hint=_OTHER_FOLDER
+        )
+    changed = changed_options(old["options"], new["options"])
+    if files := changed_inputs(old, new):
+        more = [f"… and {len(files) - 5} more"] if files[5:] else []
+        changed += ["the input files differ:", *files[:5], *more]
+    if not changed and (replaced := replaced_inputs(old, new)):
+        raise changed_input(", ".join(replaced[:5]))
+    reason = "\n  ".join(["", *changed]) or " it is cut into other slices"
     raise OutputError(
-        f"output folder {output} holds another preparation: {reason}", hint=_OTHER_FOLDER
+        f"output folder {output} holds another preparation:{reason}", hint=_OTHER_FOLDER
     )
-
-
-def _option(key: str) -> str:
-    return "--" + key.replace("_", "-")

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from electra_cli.corpus.atomic import atomic_write_text, locked_folder, remove_temporaries
-from electra_cli.corpus.discovery import STANDARD_INPUT, find_inputs
+from electra_cli.corpus.atomic import (
+    atomic_write_text,
+    locked_folder,
+    named_if_full,
+    remove_temporaries,
+)
+from electra_cli.corpus.discovery import STANDARD_INPUT, UNKNOWN_SIZE, find_inputs
 from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.duplicate_search import resolve, scan_slice
-from electra_cli.corpus.duplicates import DUPLICATES_FILE, load_duplicates
+from electra_cli.corpus.duplicates import load_duplicates
 from electra_cli.corpus.manifest import load_manifest, summed_up, write_manifest
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.output import (
@@ -19,24 +25,30 @@ from electra_cli.corpus.output import (
     MANIFEST_FILE,
     VOCABULARY_FILE,
     any_slice_finished,
+    check_vocabulary,
     claim_output_folder,
     discard_claim,
     make_output_folder,
-    named_if_full,
+    planned_vocabulary,
+    record_vocabulary,
 )
 from electra_cli.corpus.plan import Plan, Slice, make_plan
 from electra_cli.corpus.result import PreparedData, StageDone, prepared_data
 from electra_cli.corpus.schedule import Schedule
 from electra_cli.corpus.slices import HASH_BITS, SliceRecord, SliceSettings, finished_record
-from electra_cli.corpus.standard_input import standard_input
+from electra_cli.corpus.standard_input import OnceReadBlocks, standard_input
+from electra_cli.corpus.tasks import check_complete, check_planned
 from electra_cli.corpus.vocabulary import load_vocabulary, vocabulary_sha256, vocabulary_text
 from electra_cli.corpus.vocabulary_training import train_vocabulary
 from electra_cli.corpus.workers import prepare_slices
-from electra_cli.errors import ConfigError, DataError, TryAgainError
+from electra_cli.errors import ConfigError, DataError
 
 # Share of the whole time that each pass over the text takes, for the progress bar.
 _VOCABULARY_SHARE = 0.4
 _DUPLICATES_SHARE = 0.2
+
+# Bytes of shards a byte of text, for an estimate before any are there: half an id of two bytes.
+_SHARDS_SHARE = 0.6
 
 OnProgress = Callable[[float, str], None]
 
@@ -48,6 +60,7 @@ def prepare_data(
     options: PrepareOptions | None = None,
     schedule: Schedule | None = None,
     on_progress: OnProgress | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> PreparedData | StageDone:
     """Prepares text for pretraining.
 
@@ -60,6 +73,7 @@ def prepare_data(
       options: How to prepare it.
       schedule: Who does which part of it.
       on_progress: Is told the fraction done and what is being done.
+      on_note: Is told in a sentence what one should know about.
 
     Returns:
       What is in the folder, or, of a schedule that does not end with the manifest, what was done.
@@ -81,7 +95,21 @@ def prepare_data(
             "--task-index, --finalize and --engine beam",
             hint="write the text to a file that all can read",
         )
-    with standard_input(inputs, output) as stdin:
+    on_progress = on_progress or (lambda fraction, stage: None)
+    if schedule.engine == "beam":
+        from electra_cli.corpus.beam_engine import check_beam
+
+        check_beam(schedule.beam_args)
+    if schedule.stage in ("task", "finalize"):
+        check_planned(output, options, schedule)
+    with standard_input(
+        inputs,
+        output,
+        head_bytes=options.slice_bytes,
+        passes=_earlier_passes(options),
+        on_note=on_note or (lambda text: None),
+        on_progress=on_progress,
+    ) as stdin:
         files = find_inputs(inputs, exclude=output, format=options.format, standard_input=stdin)
         brought = load_vocabulary(options.vocab) if options.vocab else None
         plan = make_plan(
@@ -91,10 +119,24 @@ def prepare_data(
             slice_bytes=options.slice_bytes,
         )
         make_output_folder(output)
-        with locked_folder(output, shared=schedule.stage == "task"), named_if_full(output):
+        preparation = _Preparation(plan, output, options, schedule, on_progress)
+        with (
+            locked_folder(output, shared=schedule.stage == "task"),
+            named_if_full(
+                output,
+                preparation.room_needed,
+                hint="free some space and run the same command again: it goes on where it stopped",
+            ),
+        ):
             claim_output_folder(output, plan, shared=schedule.stage == "task")
-            preparation = _Preparation(plan, output, options, schedule, on_progress)
             return preparation.run(brought)
+
+
+def _earlier_passes(options: PrepareOptions) -> str:
+    """What reads the text before it is tokenized, in words; empty if nothing does."""
+    passes = ["a vocabulary is trained on it"] * (options.vocab is None)
+    passes += ["duplicates are looked for in it"] * (options.duplicates is not None)
+    return " and ".join(passes) + " before it is tokenized" if passes else ""
 
 
 class _Preparation:
@@ -106,14 +148,15 @@ class _Preparation:
         output: Path,
         options: PrepareOptions,
         schedule: Schedule,
-        on_progress: OnProgress | None,
+        on_progress: OnProgress,
     ) -> None:
         self._plan = plan
         self._output = output
         self._options = options
         self._schedule = schedule
-        self._report = on_progress or (lambda fraction, stage: None)
+        self._report = on_progress
         self._started = time.monotonic()
+        self._once_read = OnceReadBlocks(output)
         self._done = 0.0  # the fraction of the whole that earlier passes have taken
 
     def run(self, brought: list[str] | None) -> PreparedData | StageDone:
@@ -124,12 +167,15 @@ class _Preparation:
         """
         if (self._output / MANIFEST_FILE).is_file():
             return prepared_data(load_manifest(self._output), self._started, prepared_bytes=0)
+        if (self._output / VOCABULARY_FILE).is_file():
+            check_vocabulary(self._output)
         stage = self._schedule.stage
         try:
             settings = self._settings(brought)
             if stage == "plan":
                 return StageDone(self._output, len(self._plan.slices), 0, 0, 0.0)
-            records, prepared = self._run_slices(settings)
+            with closing(self._once_read):
+                records, prepared = self._run_slices(settings)
         except DataError:
             if stage in ("all", "plan") and not any_slice_finished(self._output):
                 discard_claim(self._output)
@@ -176,7 +222,6 @@ class _Preparation:
             return None
         folder = self._output / DUPLICATES_FOLDER
         if load_duplicates(folder, len(slices), options) is None:
-            self._check_planned(folder / DUPLICATES_FILE, "duplicates were not looked for")
             folder.mkdir(exist_ok=True)
             remove_temporaries(folder)
             report = self._reporter(_DUPLICATES_SHARE, "looking for duplicates")
@@ -190,7 +235,6 @@ class _Preparation:
         return folder
 
     def _train_vocabulary(self, duplicates: Path | None) -> list[str]:
-        self._check_planned(self._output / VOCABULARY_FILE, "there is no vocabulary")
         share = (1 - self._done) * _VOCABULARY_SHARE
         report = self._reporter(share, "training the vocabulary")
         tokens = train_vocabulary(
@@ -206,8 +250,19 @@ class _Preparation:
                 )
             ),
             self._options.vocabulary,
+            on_training=lambda seconds: self._report(
+                self._done + share, f"seeking word pieces, {seconds:.0f} s"
+            ),
         )
         self._done += share
+        sha256 = vocabulary_sha256(tokens)
+        if planned_vocabulary(self._output) not in (None, sha256):
+            raise DataError(
+                f"the vocabulary of {self._output} is gone, and training makes another one now",
+                hint="prepare with the versions of electra and tokenizers that began it, or choose "
+                "another --output",
+            )
+        record_vocabulary(self._output, sha256)
         return tokens
 
     def _reporter(self, share: float, stage: str) -> Callable[[int], None]:
@@ -221,14 +276,6 @@ class _Preparation:
 
         return report
 
-    def _check_planned(self, path: Path, what: str) -> None:
-        """Tasks run at the same time, so none of them can make what all need."""
-        if self._schedule.stage in ("task", "finalize") and not path.is_file():
-            raise ConfigError(
-                f"{what} yet: {path} is missing, and several tasks would make it at once",
-                hint="run the same command with --plan-only instead of --task-index first",
-            )
-
     def _run_slices(self, settings: SliceSettings) -> tuple[list[SliceRecord], set[int]]:
         """Prepares what is not prepared yet.
 
@@ -238,7 +285,7 @@ class _Preparation:
         limit = int(self._options.validation_fraction * 2**HASH_BITS)
         missing = [s for s in self._plan.slices if finished_record(self._output, s.index) is None]
         if self._schedule.stage == "finalize":
-            self._check_complete(missing)
+            check_complete([s.index for s in missing], len(self._plan.slices), self._schedule)
         todo = [slice_ for slice_ in missing if self._schedule.has(slice_.index)]
         self._prepare(todo, settings, limit)
         prepared = {slice_.index for slice_ in todo}
@@ -264,10 +311,13 @@ class _Preparation:
         finished = total - sum(slice_.disk_bytes for slice_ in slices)
 
         def on_progress(done: int) -> None:
-            share = (finished + done) / total
-            self._report(self._done + (1 - self._done) * min(share, 1.0), "tokenizing and packing")
+            stage = "tokenizing and packing"
+            share = min((finished + done) / total, 1.0)
+            if total >= UNKNOWN_SIZE and share < 1:
+                share, stage = 0.0, f"{stage}, {done / 1e6:,.0f} MB read"
+            self._report(self._done + (1 - self._done) * share, stage)
 
-        run = prepare_slices
+        run = partial(prepare_slices, once_read=self._once_read)
         if self._schedule.engine == "beam":
             from electra_cli.corpus.beam_engine import prepare_with_beam
 
@@ -285,13 +335,12 @@ class _Preparation:
         records = [finished_record(self._output, slice_.index) for slice_ in self._plan.slices]
         return [record for record in records if record is not None]
 
-    def _check_complete(self, missing: Sequence[Slice]) -> None:
-        if missing:
-            shown = ", ".join(str(slice_.index) for slice_ in missing[:5])
-            more = f" and {len(missing) - 5} more" if missing[5:] else ""
-            raise TryAgainError(
-                f"{len(missing)} of {len(self._plan.slices)} slices are not prepared yet: "
-                f"{shown}{more}",
-                hint="wait for all tasks, or run again the task whose --task-index is what a "
-                "slice leaves when divided by --num-tasks",
-            )
+    def room_needed(self) -> str:
+        """How much more the shards will take, in words."""
+        written = [(r, sum(shard.bytes for shard in r.shards)) for r in self._records()]
+        done = sum(self._plan.slices[record.index].disk_bytes for record, _ in written)
+        share = sum(size for _, size in written) / done if done else _SHARDS_SHARE
+        left = self._plan.disk_bytes - done
+        if left >= UNKNOWN_SIZE:
+            return f"standard input needs about {_SHARDS_SHARE} bytes a byte of text"
+        return f"about {int(left * share):,} more are needed"

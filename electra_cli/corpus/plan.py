@@ -19,7 +19,7 @@ from electra_cli.corpus.readers import Part, open_input
 from electra_cli.corpus.tabular import parquet_row_groups
 from electra_cli.errors import DataError
 
-PLAN_FORMAT_VERSION = 2
+PLAN_FORMAT_VERSION = 3
 SLICE_BYTES = 16 * 2**20
 
 # How much text a compressed byte stands for, near enough to group small files.
@@ -47,6 +47,20 @@ class Slice:
         """Bytes on disk, which progress is measured in."""
         return sum(part.disk_bytes for part in self.parts)
 
+    @property
+    def comes_once(self) -> bool:
+        """Whether it can be read only once, and by this process alone."""
+        return any(part.file.comes_once for part in self.parts)
+
+    def check_unchanged(self) -> None:
+        """Makes sure that the files are those that were planned with.
+
+        Raises:
+          DataError: One has another content by now.
+        """
+        for file in {part.file.path: part.file for part in self.parts}.values():
+            file.check_unchanged()
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -68,7 +82,13 @@ class Plan:
             "format_version": PLAN_FORMAT_VERSION,
             "options": dict(self.options),
             "inputs": [
-                {"name": file.name, "bytes": file.size, "format": file.format} for file in files
+                {
+                    "name": file.name,
+                    "bytes": None if file.comes_once else file.size,
+                    "format": file.format,
+                    "fingerprint": file.fingerprint,
+                }
+                for file in files
             ],
             "slices": [
                 [[numbers[part.file], part.start, part.end] for part in slice_.parts]

@@ -10,7 +10,7 @@ from typing import BinaryIO, Literal
 
 from electra_cli.corpus.archives import Member, tar_members, zip_members
 from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
-from electra_cli.corpus.compression import seekable, uncompressed
+from electra_cli.corpus.compression import Budget, seekable, uncompressed
 from electra_cli.corpus.discovery import InputFile
 from electra_cli.corpus.faults import Document, Fault
 from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_format
@@ -63,7 +63,7 @@ class ReadOptions:
 
     @property
     def longest_line(self) -> int:
-        """Bytes that a line or field may have which has to be read as a whole."""
+        """Bytes that a line, row or cell may have, which has to be read as a whole."""
         return 4 * self.cleaning.max_document_bytes
 
 
@@ -77,7 +77,7 @@ class ReadCounts(CleaningCounts):
       bad_json_lines: Lines skipped because they are no JSON object with the text field.
       bad_rows: Rows of tables skipped because they are malformed or have no text.
       invalid_utf8: Documents skipped because they are not valid UTF-8.
-      too_long: Lines of JSON, fields and rows skipped because they are too long.
+      too_long: Lines of JSON, rows and cells skipped because they are too long.
     """
 
     input_bytes: int = 0
@@ -134,7 +134,7 @@ def open_input(file: InputFile) -> Iterator[io.BufferedReader]:
       InputMissingError: It is gone or cannot be opened.
     """
     try:
-        raw: io.BufferedReader = io.BufferedReader(io.FileIO(file.path), HEAD_BYTES)
+        raw: io.BufferedReader = io.BufferedReader(file.open(), HEAD_BYTES)
     except (FileNotFoundError, PermissionError) as error:
         raise InputMissingError(
             f"input cannot be opened: {file.label} ({error.strerror})"
@@ -148,6 +148,8 @@ def _items(
 ) -> Iterator[tuple[str, Document | Fault]]:
     """Documents and faults, each with what errors call its origin."""
     file = part.file
+    # Of what tables decode to; how long a pipe is, is not known before its end.
+    budget = Budget(file.label, lambda: raw.tell() if file.comes_once else part.disk_bytes)
     if file.splits_at_bytes:
         raw.seek(part.start)
         lines = _lines(
@@ -158,8 +160,10 @@ def _items(
         return
     if file.splits_at_row_groups:
         groups = range(part.start, part.end)
-        texts = parquet_texts(raw, file.label, options.text_field, groups)
-        for size, item in table_documents(texts, options.text_field):
+        texts = parquet_texts(
+            raw, file.label, options.text_field, groups, longest=options.longest_line
+        )
+        for size, item in table_documents(texts, options.text_field, budget):
             counts.input_bytes += size
             yield file.label, item
         return
@@ -168,10 +172,10 @@ def _items(
         for member in _members(content, file, options):
             inner = uncompressed(member.stream, member.label)
             format_ = _member_format(inner, member, options)
-            for item in _of_stream(inner, format_, member.label, options, counts):
+            for item in _of_stream(inner, format_, member.label, options, counts, budget):
                 yield member.label, item
     else:
-        for item in _of_stream(content, file.format, file.label, options, counts):
+        for item in _of_stream(content, file.format, file.label, options, counts, budget):
             yield file.label, item
 
 
@@ -200,6 +204,7 @@ def _of_stream(
     label: str,
     options: ReadOptions,
     counts: ReadCounts,
+    budget: Budget,
 ) -> Iterator[Document | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
     if format_ in ("csv", "tsv"):
@@ -215,12 +220,13 @@ def _of_stream(
     elif format_ in ("parquet", "arrow"):
         if not stream.peek(1):
             return  # an empty file in an archive
+        longest = options.longest_line
         with seekable(stream) as table:
             if format_ == "parquet":
-                texts = parquet_texts(table, label, options.text_field, None)
+                texts = parquet_texts(table, label, options.text_field, None, longest=longest)
             else:
-                texts = arrow_texts(table, label, options.text_field)
-            for size, item in table_documents(texts, options.text_field):
+                texts = arrow_texts(table, label, options.text_field, longest=longest)
+            for size, item in table_documents(texts, options.text_field, budget):
                 counts.input_bytes += size
                 yield item
     else:

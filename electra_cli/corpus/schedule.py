@@ -22,7 +22,7 @@ class Schedule:
         several; or `finalize`, which checks that all tasks are done and writes the manifest.
       task_index: Which task, from 0.
       num_tasks: How many there are; task I prepares the slices whose number leaves I when divided
-        by this.
+        by this. With `finalize` it only serves to name tasks.
       engine: Who runs slices.
       beam_args: Options of a Beam pipeline, such as `--runner=FlinkRunner`.
 
@@ -43,7 +43,8 @@ class Schedule:
         if not 0 <= self.task_index < self.num_tasks:
             raise ConfigError(
                 f"--task-index is {self.task_index} of --num-tasks {self.num_tasks}; it must be 0 "
-                f"to {max(self.num_tasks - 1, 0)}"
+                f"to {max(self.num_tasks - 1, 0)}",
+                hint="tasks are counted from 0; --num-tasks is how many there are",
             )
         if self.beam_args and self.engine != "beam":
             raise ConfigError("--beam-arg needs --engine beam", hint="add --engine beam")
@@ -60,7 +61,7 @@ class Schedule:
 
     def has(self, slice_index: int) -> bool:
         """Whether a slice is this schedule's to prepare."""
-        return self.stage == "all" or slice_index % self.num_tasks == self.task_index
+        return self.stage != "task" or slice_index % self.num_tasks == self.task_index
 
 
 def cores() -> int:

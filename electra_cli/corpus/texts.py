@@ -11,6 +11,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
+from electra_cli.corpus.cleaning import (
+    WINDOW,
+    place_to_cut,
+    short_lines,
+    without_leading_space,
+)
 from electra_cli.corpus.faults import Document, Fault, describe_invalid_utf8, too_long
 
 BOM = b"\xef\xbb\xbf"
@@ -23,8 +29,9 @@ class Lines:
       stream: At the beginning of a line.
       at_beginning: Of the file, where a byte order mark may be.
       limit: Bytes to read at most, a line in full; None for all.
-      longest: Bytes of a line that are held at once.
-      cuts: Whether a longer line is cut behind a space and comes as several; else None comes.
+      longest: Bytes of a line that is held as a whole.
+      cuts: Whether a longer line is cut, by the rule of `short_lines`, and comes as several; else
+        None comes.
     """
 
     def __init__(
@@ -51,27 +58,43 @@ class Lines:
         return new
 
     def __iter__(self) -> Iterator[bytes | None]:
+        # Of a line that is cut, one character more has to be seen.
+        most = self._longest + (WINDOW if self._cuts else 0)
         rest = b""
+        goes_on = False  # whether `rest` continues a line of which pieces have been given out
         while rest or self._limit is None or self._read < self._limit:
-            line = self._stream.readline(self._longest - len(rest))
+            read = self._stream.readline(most - len(rest))
             begins_file = self._at_beginning and not self._read
-            self._read += len(line)
-            line = rest + line.removeprefix(BOM) if begins_file else rest + line
-            rest = b""
+            self._read += len(read)
+            line = rest + read.removeprefix(BOM) if begins_file else rest + read
+            is_end = not read
+            read = rest = b""  # not to be held while what follows is worked on
             if not line:
                 return
             # A byte order mark that was removed makes the longest line three bytes shorter.
-            if len(line) >= self._longest - len(BOM) and not line.endswith(b"\n"):
+            if len(line) >= most - len(BOM) and not is_end and not line.endswith(b"\n"):
                 if not self._cuts:
                     self._skip_line()
                     yield None
                     continue
-                end = _place_to_cut(line)
+                end = line.rfind(b"\r", 0, -1) + 1
+                if not end:
+                    line = _rest_of_line(line)
+                    if len(line) >= most:
+                        end = place_to_cut(line, self._longest)
+                        goes_on = True
+                    line, rest = line[:end], _rest_of_line(line[end:])
+                    if end:
+                        yield line
+                    continue
                 line, rest = line[:end], line[end:]
-            if b"\r" in line:
-                yield from line.splitlines()  # bytes split at \n, \r\n and \r only
-            else:
+            if b"\r" not in line and not goes_on:
                 yield line
+                continue
+            lines = line.splitlines()  # bytes split at \n, \r\n and \r only
+            # What is left of a line that was cut may be nothing; that is no blank line.
+            yield from lines[1:] if goes_on and not without_leading_space(lines[0]) else lines
+            goes_on = False
 
     def _skip_line(self) -> None:
         while piece := self._stream.readline(2**16):
@@ -80,15 +103,9 @@ class Lines:
                 return
 
 
-def _place_to_cut(line: bytes) -> int:
-    """Behind the last line end or else the last space; else between two characters."""
-    end = line.rfind(b"\r", 0, -1) + 1 or max(line.rfind(b" "), line.rfind(b"\t")) + 1
-    if not end:
-        end = len(line)
-        while end > len(line) - 4 and line[end - 1] & 0xC0 == 0x80:
-            end -= 1
-        end -= line[end - 1] >= 0xC0
-    return end
+def _rest_of_line(raw: bytes) -> bytes:
+    """Without white space at its beginning, but with what may end the line."""
+    return without_leading_space(raw) or (b"\r" if raw.endswith(b"\r") else b"")
 
 
 def text_documents(
@@ -120,10 +137,16 @@ def text_documents(
             if fault:
                 continue
             added = len(line.encode("utf-8"))  # as in other formats, which have no line ends
-            if document and size + added > largest:
-                on_cut()
-                yield document
-                document, size = [], 0
+            if size + added > largest:
+                for short in short_lines(line, largest) if added > largest else [line]:
+                    added = len(short.encode("utf-8"))
+                    if document and size + added > largest:
+                        on_cut()
+                        yield document
+                        document, size = [], 0
+                    document.append(short)
+                    size += added
+                continue
             document.append(line)
             size += added
         elif (document or fault) and not whole:

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from electra_cli.corpus.vocabulary_folder import TOKENIZER_FILE, find_vocabulary, tokenizer_tokens
+from electra_cli.corpus.vocabulary_folder import (
+    MOST_BYTES,
+    TOKENIZER_FILE,
+    find_vocabulary,
+    tokenizer_tokens,
+)
 from electra_cli.errors import DataError, InputMissingError
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
@@ -82,7 +87,11 @@ def vocabulary_sha256(tokens: Sequence[str]) -> str:
 
 def _lines(path: Path) -> list[str]:
     try:
-        content = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise DataError(f"{path} has more than {MOST_BYTES:,} bytes: no vocabulary", hint=_HINT)
+        content = raw.decode("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputMissingError(
             f"vocabulary cannot be read: {path} ({error.strerror})", hint=_HINT

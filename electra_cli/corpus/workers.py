@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any, TypedDict
 from electra_cli.corpus.blocks import Block, prepare_block, prepare_stream
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.slices import SliceRecord, SliceSettings, prepare_slice
+from electra_cli.corpus.standard_input import OnceReadBlocks
 from electra_cli.errors import TryAgainError
 
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -29,6 +31,7 @@ def prepare_slices(
     held_out_below: int,
     workers: int,
     on_progress: Callable[[int], None],
+    once_read: OnceReadBlocks | None = None,
 ) -> None:
     """Prepares slices; the records in the output folder are the result.
 
@@ -39,6 +42,7 @@ def prepare_slices(
       held_out_below: See `prepare_slice`.
       workers: Processes; 1 stays in this one.
       on_progress: Is told the bytes on disk done since the call, all slices together.
+      once_read: Hands out the blocks of a stream that comes only once.
 
     Raises:
       TryAgainError: A worker was killed.
@@ -47,14 +51,16 @@ def prepare_slices(
     how: _How = {"settings": settings, "output": output, "held_out_below": held_out_below}
     whole, shared = _divide(slices, workers)
     if workers == 1 or not (shared or len(whole) > 1):
-        _prepare_here(slices, how, on_progress)
+        _prepare_here(slices, how, on_progress, once_read)
         return
     context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
-    stop = context.Event()
+    # Without locks, which a worker would take with it when it is killed: each number has a single
+    # writer. Bytes done of each slice, and at the end those of all shared streams.
+    done = context.RawArray("q", len(whole) + 1)
+    stop = context.RawValue("b", 0)
     processes = workers if shared else min(workers, len(whole))
     executor = ProcessPoolExecutor(
-        processes, context, initializer=_start_worker, initargs=(counter, stop)
+        processes, context, initializer=_start_worker, initargs=(done, stop)
     )
     futures: list[Future[SliceRecord]] = []
 
@@ -62,7 +68,7 @@ def prepare_slices(
         """Waits a moment, shows progress and raises the error of a slice that has failed."""
         running = [future for future in futures if not future.done()]
         wait(running, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-        on_progress(counter.value)
+        on_progress(sum(done))
         for future in futures:
             if future.done():
                 future.result()
@@ -77,14 +83,14 @@ def prepare_slices(
         return future.result()
 
     def add(disk_bytes: int) -> None:
-        with counter.get_lock():
-            counter.value += disk_bytes
+        done[len(whole)] += disk_bytes
 
     try:
-        for slice_ in whole:
-            work = partial(prepare_one, slice_, **how, on_progress=_report)
+        for number, slice_ in enumerate(whole):
+            work = partial(prepare_one, slice_, **how, on_progress=partial(_report, number))
             futures.append(executor.submit(_run, work))
         for slice_ in shared:
+            slice_.check_unchanged()
             prepare_stream(
                 slice_,
                 **how,
@@ -92,6 +98,7 @@ def prepare_slices(
                 submit=submit,
                 wait=wait_for,
                 ahead=processes + 1,
+                blocks=_blocks(slice_, settings, once_read),
             )
         while not all(future.done() for future in futures):
             look()
@@ -103,11 +110,16 @@ def prepare_slices(
             "less memory",
         ) from error
     finally:
-        stop.set()
+        stop.value = 1
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare_here(slices: Sequence[Slice], how: _How, on_progress: Callable[[int], None]) -> None:
+def _prepare_here(
+    slices: Sequence[Slice],
+    how: _How,
+    on_progress: Callable[[int], None],
+    once_read: OnceReadBlocks | None,
+) -> None:
     done = 0
     # A worker is one core's, and lists of new words are too short to be worth a pool of threads.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -118,17 +130,28 @@ def _prepare_here(slices: Sequence[Slice], how: _How, on_progress: Callable[[int
         on_progress(done)
 
     for slice_ in slices:
-        prepare_one(slice_, **how, on_progress=add)
+        if slice_.comes_once:
+            blocks = _blocks(slice_, how["settings"], once_read)
+            prepare_stream(slice_, **how, on_progress=add, blocks=blocks)
+        else:
+            prepare_one(slice_, **how, on_progress=add)
+
+
+def _blocks(
+    slice_: Slice, settings: SliceSettings, once_read: OnceReadBlocks | None
+) -> Iterator[Block] | None:
+    return once_read.read(slice_, settings) if once_read and slice_.comes_once else None
 
 
 def _divide(slices: Sequence[Slice], workers: int) -> tuple[list[Slice], list[Slice]]:
     """Slices that a worker prepares from end to end, and streams that all workers share.
 
     As long as there is a stream for each worker, each reads one of its own; the streams left over
-    are read by this process, which hands their blocks round.
+    are read by this process, which hands their blocks round, and so is what only it can read.
     """
-    streams = [slice_ for slice_ in slices if slice_.is_stream]
+    streams = [slice_ for slice_ in slices if slice_.is_stream and not slice_.comes_once]
     shared = streams[len(streams) - len(streams) % workers :]
+    shared += [slice_ for slice_ in slices if slice_.comes_once]
     indices = {slice_.index for slice_ in shared}
     return [slice_ for slice_ in slices if slice_.index not in indices], shared
 
@@ -142,6 +165,7 @@ def prepare_one(
     on_progress: Callable[[int], None],
 ) -> SliceRecord:
     """Prepares one slice in this process, be it a stream or not; see `prepare_slice`."""
+    slice_.check_unchanged()
     prepare = prepare_stream if slice_.is_stream else prepare_slice
     return prepare(
         slice_,
@@ -160,35 +184,53 @@ class _How(TypedDict):
     held_out_below: int
 
 
-class _StoppedError(Exception):
-    """Another slice failed, or the command was interrupted."""
+class _StoppedError(BaseException):
+    """Another slice failed, or the command was interrupted.
+
+    Not an Exception, so that nothing on its way takes it for a fault of the input.
+    """
 
 
-# What `_start_worker` leaves for `_run`; a pool's arguments reach its initializer only.
-_worker: dict[str, Any] = {}
+# What `_start_worker` leaves for the other functions; a pool's arguments reach it alone.
+_worker: dict[str, Any] = {"is_working": False}
 
 
-def _start_worker(counter: Any, stop: Any) -> None:
+def _start_worker(done: Any, stop: Any) -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _worker.update(counter=counter, stop=stop)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    signal.signal(signal.SIGUSR1, _interrupt)
+    _worker.update(done=done, stop=stop)
+    threading.Thread(target=_watch_parent, daemon=True).start()
 
 
-def _leave_with_parent() -> None:
-    """A pool's idle worker would outlive a killed parent for ever."""
+def _watch_parent() -> None:
+    """Interrupts the work when the parent wants no more of it, and ends when it was killed.
+
+    A pool's idle worker would outlive a killed parent for ever.
+    """
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    assert parent is not None
+    while parent.is_alive():
+        if _worker["stop"].value:
+            _thread.interrupt_main(signal.SIGUSR1)
+        parent.join(_SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    if _worker["is_working"]:
+        raise _StoppedError
 
 
 def _run(work: Callable[[], SliceRecord]) -> SliceRecord:
-    return work()
-
-
-def _report(disk_bytes: int) -> None:
-    with _worker["counter"].get_lock():
-        _worker["counter"].value += disk_bytes
-    if _worker["stop"].is_set():
+    if _worker["stop"].value:
         raise _StoppedError
+    _worker["is_working"] = True
+    try:
+        return work()
+    finally:
+        _worker["is_working"] = False
+
+
+def _report(number: int, disk_bytes: int) -> None:
+    _worker["done"][number] += disk_bytes

@@ -11,9 +11,12 @@ import pytest
 
 from electra_cli.cli.console import Terminal
 from electra_cli.cli.debug import print_lengths
+from electra_cli.corpus.duplicates import DuplicateOptions
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.corpus.shards import load_shard
 from tests.conftest import Electra
+from tests.corpus.corpora import make_documents, write_text
+from tests.prepared import prepare
 
 SHARD = "train-00000.npy"
 
@@ -53,6 +56,24 @@ def test_object_and_tables(electra: Electra, folder: Path) -> None:
     for figure in ("unknown rate", "tokens a word", "training rows twice", "Row lengths"):
         assert figure in done.stderr
     assert f"{manifest.counts.tokens:,}" in done.stderr
+    assert found["manifest"]["words"] == manifest.counts.words
+    by_manifest = f"{manifest.counts.tokens / manifest.counts.words:.2f}"
+    by_rows = f"{found['tokens_a_word']:.2f}"
+    shown = next(line for line in done.stderr.splitlines() if "tokens a word" in line)
+    assert shown.index(by_manifest) < shown.rindex(by_rows)
+
+
+def test_duplicates_that_were_left_out_are_shown(electra: Electra, tmp_path: Path) -> None:
+    texts = [*make_documents(30), *make_documents(7), "unseen\n" + make_documents(1)[0]]
+    text = write_text(tmp_path / "a.txt", texts)
+    prepare(text, tmp_path / "out", vocab_size=300, duplicates=DuplicateOptions(paragraphs=True))
+    done = electra("debug", "data", tmp_path / "out", "--examples", 0, "--json")
+    found = done.json["manifest"]
+    assert (found["documents"], found["duplicate_documents"]) == (31, 7)
+    assert found["duplicate_paragraphs"] == 7
+    for line in ("duplicate documents left out", "duplicate paragraphs left out"):
+        assert next(shown for shown in done.stderr.splitlines() if line in shown).count("7") == 1
+    assert "near duplicates" not in done.stderr
 
 
 def test_the_histogram_has_every_row(electra: Electra, folder: Path) -> None:

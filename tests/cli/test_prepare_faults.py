@@ -2,34 +2,50 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from electra_cli.corpus.shards import load_shard
 from tests.corpus.corpora import folder_bytes, make_documents, names_in, write_text
+from tests.corpus.tables import parquet
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A real disk that is full after so much."""
+    folder.mkdir()
+    assert os.geteuid() == 0, "this test mounts a disk: run the tests as root or in `unshare -rm`"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.mark.parametrize(
     ("kilobytes", "options"), [(4, []), (40, []), (60, ["--deduplicate", "paragraphs"])]
 )
 def test_a_full_disk(electra, text, tmp_path, kilobytes, options):
-    """A real disk that is full after so much, at the plan, the vocabulary or the shards."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    out = disk / "out"
+    """At the plan, the vocabulary or the shards."""
+    out = tmp_path / "disk" / "out"
     command = ["prepare-data", text, "--output", out, "--vocab-size", 300, "--workers", 1, *options]
-    size = f"size={kilobytes}k"
-    assert os.geteuid() == 0, "this test mounts a disk: run the tests as root or in `unshare -rm`"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", disk], check=True)
-    try:
+    with small_disk(tmp_path / "disk", f"{kilobytes}k") as disk:
         full = electra(*command, "--json")
-        full.failed(74, "No space left on device", str(disk), "free some space and run the same")
+        full.failed(74, f"No space left on device: {out} is full", "bytes are free; about",
+                    "more are needed", "free some space and run the same")  # fmt: skip
         for shard in disk.rglob("*.npy"):  # what has its name is whole
             load_shard(shard)
         assert not list(disk.rglob("*.tmp"))
@@ -38,8 +54,6 @@ def test_a_full_disk(electra, text, tmp_path, kilobytes, options):
         electra(*command, "--json")
         electra(*command[:3], tmp_path / "whole", *command[4:])
         assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def test_an_input_that_vanishes(electra, tmp_path, vocab):
@@ -69,17 +83,36 @@ def test_an_input_that_vanishes(electra, tmp_path, vocab):
     assert electra(*command, "--json").json["documents"] == 800
 
 
+@pytest.mark.parametrize("source", ["standard input", "parquet.gz"])
+def test_a_full_folder_for_temporary_files(electra, tmp_path, vocab, monkeypatch, source):
+    """Is not taken for a full output folder, and the message says what to set."""
+    content = b"more than a slice\n" * 10**6  # so that it is copied
+    path = tmp_path / "a.parquet.gz"
+    path.write_bytes(gzip.compress(parquet(make_documents(300))))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    inputs = ["-"] if source == "standard input" else [path, "--vocab", vocab]
+    with small_disk(tmp_path / "tmp", "64k") as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        command = ["prepare-data", *inputs, "--output", tmp_path / "out", "--workers", 1, "--json"]
+        electra(*command).failed(
+            74, f"No space left on device: {disk} is full, 0 bytes are free", "TMPDIR=", "needs"
+        )
+        assert names_in(disk) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_told_to_end_it_leaves_no_copy_of_standard_input(tmp_path, vocab, number):
-    """It is reading when the signal comes."""
+def test_told_to_end_it_leaves_no_copy_of_standard_input(tmp_path, number):
+    """It is copying when the signal comes."""
     command = [sys.executable, "-m", "electra_cli", "prepare-data", "-", "--output",
-               tmp_path / "out", "--vocab", vocab, "--json"]  # fmt: skip
+               tmp_path / "out", "--json"]  # fmt: skip
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | {"TMPDIR": str(temporary)},
     )  # fmt: skip
+    assert process.stdin
+    process.stdin.write(b"more than a slice\n" * 10**6)
     while not names_in(temporary):
         time.sleep(0.01)
     process.send_signal(number)

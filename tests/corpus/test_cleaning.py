@@ -9,6 +9,7 @@ from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import ConfigError, DataError
 from tests.corpus.corpora import make_documents, read_inputs, write_jsonl, write_text
+from tests.corpus.tables import WRITERS
 from tests.prepared import prepare
 
 
@@ -176,3 +177,91 @@ def test_a_field_of_many_lines_that_is_too_long_is_one_fault(tmp_path):
     assert (counts.too_long, counts.bad_rows) == (1, 0)
     with pytest.raises(DataError, match="too long to be held"):
         read_inputs(path, cleaning=cleaning)
+
+
+def long_lines(alphabet, spaces, *, seed):
+    """A document with three lines of 5,500 bytes, words and spaces of many lengths, one of none."""
+    rng = random.Random(seed)
+
+    def line(longest_word):
+        text = ""
+        while len(text.encode()) < 5500:
+            text += "".join(rng.choices(alphabet, k=rng.randint(1, longest_word)))
+            text += rng.choice(spaces) * rng.randint(1, 5) if longest_word < 1000 else ""
+        return text.strip()
+
+    return [line(10), "a short one", line(100), line(1000)]
+
+
+ALPHABETS = ["ab", "aé", "é中", "a中😀", "😀"]
+
+
+@pytest.mark.parametrize("alphabet", ALPHABETS)
+@pytest.mark.parametrize("spaces", [" ", " \t", " \u3000\u00a0"])
+def test_a_long_line_comes_in_the_same_pieces_from_every_format(tmp_path, alphabet, spaces):
+    cleaning = Cleaning(max_document_bytes=5000)
+    texts = ["\n".join(long_lines(alphabet, spaces, seed=seed)) for seed in range(3)]
+    expected = None
+    writers = WRITERS | {
+        "a.jsonl": lambda texts: "".join(
+            json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts
+        ).encode()
+    }
+    for name, writer in writers.items():
+        (tmp_path / name).write_bytes(writer(texts))
+        found, counts = read_inputs(tmp_path / name, cleaning=cleaning)
+        expected = expected or (found, counts.cut_documents)
+        assert (found, counts.cut_documents) == expected
+    documents, cuts = expected
+    assert cuts == len(documents) - 3 > 6
+    kept = "".join(line for document in documents for line in document)
+    assert "".join(kept.split()) == "".join("".join(texts).split())
+    sizes = [sum(len(line.encode()) for line in document) for document in documents]
+    assert max(sizes) <= 5000
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("space", [" ", "\u3000"])
+def test_white_space_around_a_long_line_changes_nothing(tmp_path, newline, space):
+    cleaning = Cleaning(max_document_bytes=1024)
+    line = " ".join(["word"] * 500)
+    first, second, third = (line[:cut] for cut in (344, 1024, 2499))
+    texts = [f"{first}\n{second}", f"{third}\nthe end", "x"]
+    expected = read_inputs(write_jsonl(tmp_path / "a.jsonl", texts), cleaning=cleaning)[0]
+    for length in (1, 341, 1023, 1024, 1025, 1028, 3000):
+        padding = space * length
+        lines = [padding + text + padding for text in (first, second, "", third, "the end", "")]
+        (tmp_path / "a.txt").write_bytes(newline.join([*lines, "x"]).encode())
+        # Spaces behind a line that was cut are no blank line, and a blank line is not lost.
+        assert read_inputs(tmp_path / "a.txt", cleaning=cleaning)[0] == expected
+
+
+@pytest.mark.parametrize("size", range(1018, 1032))
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_lines_of_about_the_largest_size(tmp_path, size, bom):
+    cleaning = Cleaning(max_document_bytes=1024)
+    text = ("word " * 300)[: size - 1] + "x"
+    assert len(text) == size
+    (tmp_path / "a.txt").write_text(bom + text)
+    write_jsonl(tmp_path / "a.jsonl", [text])
+    found = read_inputs(tmp_path / "a.txt", cleaning=cleaning)
+    assert found[0] == read_inputs(tmp_path / "a.jsonl", cleaning=cleaning)[0]
+    assert sum(map(len, found[0])) == (1 if size <= 1024 else 2)
+
+
+def test_a_row_of_many_fields_has_a_limit_too(tmp_path):
+    path = tmp_path / "a.csv"
+    fields = [f'"{"y" * 1000}\nand ""more"", again"' for _ in range(50)]
+    header = ",".join(["text", *(f"c{number}" for number in range(50))])
+    blanks = "," * 50
+    path.write_text(
+        f"{header}\nfirst{blanks}\nlong,{','.join(fields)}\nlast{blanks}\n", encoding="utf-8"
+    )
+    cleaning = Cleaning(max_document_bytes=1024)
+    documents, counts = read_inputs(path, cleaning=cleaning, on_error="skip")
+    assert documents == [["first"], ["last"]]
+    assert (counts.too_long, counts.bad_rows) == (1, 0)
+    assert counts.input_bytes == path.stat().st_size
+    with pytest.raises(DataError, match=r"a\.csv, line \d+: too long to be held"):
+        read_inputs(path, cleaning=cleaning)
+    assert len(read_inputs(path)[0]) == 3

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.corpus.duplicates import DuplicateOptions
 from electra_cli.corpus.result import StageDone
 from electra_cli.errors import ConfigError, DataError, TryAgainError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
@@ -53,8 +56,6 @@ def test_any_number_of_workers(corpus, options, expected, tmp_path, workers):
 @pytest.mark.parametrize("packing", ["reference", "full"])
 @pytest.mark.parametrize("duplicates", [False, True])
 def test_tasks_and_finalize(corpus, options, tmp_path, packing, duplicates):
-    from electra_cli.corpus.duplicates import DuplicateOptions
-
     options = options | {"packing": packing}
     if duplicates:
         options |= {"duplicates": DuplicateOptions(paragraphs=True)}
@@ -79,37 +80,61 @@ def test_tasks_need_no_plan_if_there_is_nothing_to_plan(corpus, options, expecte
     assert folder_bytes(tmp_path / "out") == expected
 
 
-def test_tasks_do_not_train_a_vocabulary_each(corpus, tmp_path):
-    with pytest.raises(ConfigError, match="there is no vocabulary yet") as caught:
-        prepare(corpus, tmp_path / "out", stage="task", num_tasks=2, vocab_size=200, **OPTIONS)
-    assert "--plan-only" in caught.value.hint
-    prepare(corpus, tmp_path / "out", stage="plan", vocab_size=200, **OPTIONS)
-    prepare(corpus, tmp_path / "out", stage="task", num_tasks=2, vocab_size=200, **OPTIONS)
+@pytest.mark.parametrize("stage", ["task", "finalize"])
+@pytest.mark.parametrize("what", ["there is no vocabulary", "duplicates were not looked for"])
+def test_tasks_do_not_make_each_what_all_need(corpus, options, tmp_path, stage, what):
+    """And they leave nothing in the folder that the plan is to be made in."""
+    options = options | {"duplicates": DuplicateOptions()} if "dup" in what else OPTIONS
+    out = tmp_path / "out"
+    flags = {"task": "--task-index and --num-tasks", "finalize": "--finalize"}
+    with pytest.raises(ConfigError, match=f"{what} yet") as caught:
+        prepare(corpus, out, stage=stage, **options)
+    assert caught.value.hint == (
+        f"first run the same command with --plan-only instead of {flags[stage]}"
+    )
+    assert not out.exists()
+
+
+def test_a_task_refuses_an_input_that_was_replaced_after_the_plan(corpus, options, tmp_path):
+    out, texts = tmp_path / "out", tmp_path / "texts"
+    shutil.copytree(corpus, texts)
+    prepare(texts, out, stage="plan", **options)
+    content = (texts / "a.txt").read_bytes()
+    (texts / "a.txt").write_bytes(content[:-1] + b"!")
+    with pytest.raises(DataError, match=r"a\.txt has another content than when"):
+        prepare(texts, out, stage="task", **options)
+    (texts / "a.txt").write_bytes(content)
+    assert prepare(texts, out, stage="task", **options).slices_done > 0
 
 
 def test_finalize_names_what_is_missing(corpus, options, tmp_path):
     out = tmp_path / "out"
-    prepare(corpus, out, stage="task", task_index=1, num_tasks=2, **options)
-    with pytest.raises(TryAgainError, match=r"slices are not prepared yet: 0, 2, 4") as caught:
+    with pytest.raises(TryAgainError, match="no task has prepared anything in"):
+        prepare(corpus, out, stage="finalize", **options)
+    assert not out.exists()
+    prepare(corpus, out, stage="task", task_index=1, num_tasks=3, **options)
+    with pytest.raises(TryAgainError, match=r"slices are not prepared yet: 0, 2, 3") as caught:
         prepare(corpus, out, stage="finalize", **options)
     assert caught.value.exit_code == 75
+    assert "--finalize --num-tasks N" in caught.value.hint
+    prepare(corpus, out, stage="task", task_index=0, num_tasks=3, **options)
+    with pytest.raises(TryAgainError, match="slices are not prepared yet: 2, 5, 8") as caught:
+        prepare(corpus, out, stage="finalize", num_tasks=3, **options)
+    assert "--task-index 2 --num-tasks 3" in caught.value.hint
     assert not (out / "manifest.json").exists()
-    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
-    prepare(corpus, out, stage="finalize", **options)
+    prepare(corpus, out, stage="task", task_index=2, num_tasks=3, **options)
+    prepare(corpus, out, stage="finalize", num_tasks=3, **options)
 
 
-def test_tasks_that_begin_at_once(corpus, options, expected, tmp_path):
+def test_tasks_that_begin_at_once(corpus, options, tmp_path):
     """Real processes on one new folder, each making the plan."""
     command = [sys.executable, "-m", "electra_cli", "prepare-data", str(corpus)]
-    out = tmp_path / "out"
-    command += ["--output", str(out), "--vocab", str(options["vocab"])]
-    tasks = [
-        subprocess.Popen([*command, "--task-index", str(index), "--num-tasks", "2"])
-        for index in range(2)
-    ]
+    out, vocab = tmp_path / "out", options["vocab"]
+    command += ["--output", str(out), "--vocab", str(vocab), "--num-tasks", "2"]
+    tasks = [subprocess.Popen([*command, "--task-index", str(index)]) for index in range(2)]
     assert [task.wait() for task in tasks] == [0, 0]
-    subprocess.run([*command, "--finalize"], check=True)
-    subprocess.run([*command[:6], str(tmp_path / "whole"), *command[7:]], check=True)
+    prepare(corpus, out, vocab=vocab, stage="finalize")
+    prepare(corpus, tmp_path / "whole", vocab=vocab)
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
@@ -161,11 +186,21 @@ def test_beam_tells_what_is_wrong_with_the_input(options, tmp_path):
 
 
 @_BEAM
-@pytest.mark.parametrize("argument", ["--direct_num_workers=many", "--runner=NoSuchRunner"])
-def test_beam_refuses_an_argument(corpus, options, tmp_path, argument, capsys):
-    with pytest.raises(ConfigError, match=f"Beam refuses --beam-arg {argument}"):
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("--direct_num_workers=many", "invalid int value: 'many'"),
+        ("--runner=NoSuchRunner", "Unexpected pipeline runner: NoSuchRunner"),
+        ("--nonsense=1", "it has no option --nonsense=1"),
+        ("nonsense", "it has no option nonsense"),
+    ],
+)
+def test_beam_refuses_an_argument(corpus, options, tmp_path, argument, reason, capsys):
+    """Before anything is written."""
+    with pytest.raises(ConfigError, match=f"Beam refuses --beam-arg {argument}: .*{reason}"):
         prepare(corpus, tmp_path / "out", engine="beam", beam_args=(argument,), **options)
     assert "usage:" not in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("options", [
@@ -189,45 +224,44 @@ def test_schedules_that_cannot_be(options, what, tmp_path, corpus):
         prepare(corpus, tmp_path / "out", **options)
 
 
-_RUN = """
-import sys
-from pathlib import Path
-from tests.prepared import prepare
-
-if __name__ == "__main__":
-    corpus, out = map(Path, sys.argv[1:3])
-    prepare(corpus, out, workers=2, vocab_size=300, sequence_length=32, slice_bytes=1000)
-"""
+def run_alone(corpus: Path, out: Path, workers: int) -> None:
+    """Prepares in a process group of its own."""
+    os.setsid()
+    prepare(corpus, out, workers=workers, vocab_size=300, sequence_length=32, slice_bytes=1000)
 
 
 def test_twenty_kills_at_random_moments(corpus, tmp_path):
-    """Each run is killed, with its workers, a little after it has finished one slice more."""
-    script = tmp_path / "run.py"
-    script.write_text(_RUN)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    """Each run is killed, with its workers, a little after it has finished one slice more.
+
+    One run in four has two workers: these start anew each time, while the run itself comes out of
+    a server that has imported everything.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.prepared"])
     out = tmp_path / "out"
 
-    def start(folder: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, str(script), str(corpus), str(folder)]
-        return subprocess.Popen(command, env=environment, start_new_session=True)
+    def start(folder: Path, workers: int) -> multiprocessing.Process:
+        process = context.Process(target=run_alone, args=(corpus, folder, workers))
+        process.start()
+        return process
 
-    def finished() -> int:
-        return len(list(out.glob("slices/*.json")))
+    def finished() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in out.glob("slices/*.json")}
 
-    assert start(tmp_path / "whole").wait() == 0
+    whole = start(tmp_path / "whole", 1)
     rng = random.Random(20)
-    kills, redone = 0, []
-    while kills < 20:
+    for number in range(20):
         before = finished()
-        process = start(out)
-        while finished() <= before and process.poll() is None:
+        process = start(out, workers=1 + (number % 4 == 3))
+        while len(finished()) <= len(before) and process.is_alive():
             time.sleep(0.001)
         time.sleep(rng.random() * 0.01)
-        assert process.poll() is None, "it ended before it was killed twenty times"
+        assert process.is_alive(), "it ended before it was killed twenty times"
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        kills += 1
-        redone.append(before)
-    assert start(out).wait() == 0
+        process.join()
+        assert before.items() <= finished().items()  # nothing that was finished is done again
+    last = start(out, 2)
+    for process in (last, whole):
+        process.join()
+        assert process.exitcode == 0
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
-    assert redone == sorted(redone)  # nothing that was finished is done again

@@ -10,6 +10,7 @@ import pytest
 
 from electra_cli.corpus.duplicates import DuplicateOptions
 from electra_cli.corpus.near_duplicates import (
+    MOST_COMPARED,
     PERMUTATIONS,
     SIGNATURE_BYTES,
     Signer,
@@ -150,6 +151,46 @@ def test_thresholds_decide(threshold):
     assert clearly <= found <= near
     assert clearly
     assert signed[0].shape == (PERMUTATIONS,)
+
+
+def with_something_in_common(count, *, share, seed=0):
+    """Signatures that agree in about a share of their numbers, any two of them in its square."""
+    rng = np.random.default_rng(seed)
+    common = rng.integers(0, 2**32, PERMUTATIONS, dtype=np.uint32)
+    own = rng.integers(0, 2**32, (count, PERMUTATIONS), dtype=np.uint32)
+    return np.where(rng.random((count, PERMUTATIONS)) < share, common, own)  # [N, P]
+
+
+def compared(signatures, threshold):
+    """What is found, and how many pairs are compared for it."""
+    comparisons = 0
+
+    def signature_at(place):
+        nonlocal comparisons
+        comparisons += 1
+        return signatures[place[1]]
+
+    places = (((0, number), signature) for number, signature in enumerate(signatures))
+    return list(find_near_duplicates(places, signature_at, threshold)), comparisons
+
+
+def test_near_duplicates_are_compared_with_the_one_that_is_kept():
+    signatures = with_something_in_common(20_000, share=0.97)
+    found, comparisons = compared(signatures, 0.8)
+    assert found == [(0, number) for number in range(1, 20_000)]
+    assert comparisons == 19_999
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8])
+def test_a_crowd_that_shares_bands_is_not_compared_pair_by_pair(threshold):
+    # As pages have that are made from one template: much in common, and yet no duplicates.
+    crowd = with_something_in_common(2000, share=(threshold - 0.15) ** 0.5)
+    near = crowd[[5, 1234, 1999]].copy()
+    near[:, :6] = 7  # of 128 numbers
+    found, comparisons = compared(np.concatenate([crowd, near]), threshold)
+    assert MOST_COMPARED * 1000 < comparisons <= MOST_COMPARED * 2003
+    assert {(0, 2000), (0, 2001), (0, 2002)} <= set(found)
+    assert len(found) < 200
 
 
 def test_without_the_library(monkeypatch):

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import signal
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -11,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from electra_cli.corpus import pipeline, workers
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.corpus.shards import ids_of, load_shard
-from electra_cli.errors import ConfigError, DataError, OutputError, TryAgainError
+from electra_cli.errors import ConfigError, DataError
 from tests import prepared
 from tests.corpus.corpora import (
     folder_bytes,
@@ -99,11 +97,13 @@ def test_documents_are_held_out_by_their_hash(tmp_path, text, vocab):
     assert words_of(tmp_path / "out", "train").isdisjoint(expected)
 
 
-def test_same_bytes_for_any_number_of_workers(tmp_path, text):
-    for count in (1, 2):
-        prepare(text, tmp_path / str(count), workers=count)
-    one, two = folder_bytes(tmp_path / "1"), folder_bytes(tmp_path / "2")
-    assert one == two
+def test_the_same_text_elsewhere_gives_the_same_bytes(tmp_path, text):
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "moved" / text.name).write_bytes(text.read_bytes())
+    prepare(text, tmp_path / "1")
+    prepare(tmp_path / "moved" / text.name, tmp_path / "2")
+    one = folder_bytes(tmp_path / "1")
+    assert folder_bytes(tmp_path / "2") == one
     assert len([name for name in one if name.startswith("train")]) > 4
     assert all(str(tmp_path).encode() not in content for content in one.values())
 
@@ -161,7 +161,7 @@ def test_the_lowest_hash_is_held_out_with_its_copies_if_the_fraction_catches_non
     first = manifest.shards_of("validation")[0]
     (tmp_path / "out" / "manifest.json").unlink()
     (tmp_path / "out" / first.file).unlink()
-    prepare(text, tmp_path / "out", workers=worker_count, **options)
+    prepare(text, tmp_path / "out", **options)
     assert folder_bytes(tmp_path / "out") == before
 
 
@@ -181,51 +181,6 @@ def test_nothing_usable_is_an_error(tmp_path, content):
         prepare(tmp_path / "a.txt", tmp_path / "out")
 
 
-def test_resuming_gives_the_same_bytes(tmp_path, text, monkeypatch):
-    out = tmp_path / "out"
-    prepare(text, out)
-    before = folder_bytes(out)
-    times = {path.name: path.stat().st_mtime_ns for path in out.glob("*.npy")}
-    (out / "manifest.json").unlink()
-    (out / "slices" / "00001.json").unlink()
-    (out / "train-00001.npy").unlink()
-    (out / "train-00002.npy").write_bytes(b"cut off")
-    (out / "slices" / "00003.json").write_text("{")
-    (out / ".train-00001.npy.tmp").write_bytes(b"half")
-    monkeypatch.setattr(pipeline, "train_vocabulary", None)  # it is there and is not trained again
-    prepare(text, out)
-    assert folder_bytes(out) == before
-    changed = {
-        path.name for path in out.glob("*.npy") if times[path.name] != path.stat().st_mtime_ns
-    }
-    assert {name.split("-")[1] for name in changed} == {"00001.npy", "00002.npy", "00003.npy"}
-
-
-def test_a_finished_folder_is_left_as_it_is(tmp_path, text, monkeypatch):
-    first = prepare(text, tmp_path / "out")
-    monkeypatch.setattr(pipeline, "prepare_slices", None)
-    again = prepare(text, tmp_path / "out")
-    assert again.megabytes_per_second == 0
-    assert (again.counts.tokens, again.examples, again.padding_share) == (
-        first.counts.tokens,
-        first.examples,
-        first.padding_share,
-    )
-
-
-def test_another_plan_is_refused_and_told_apart(tmp_path, text, vocab):
-    prepare(text, tmp_path / "out")
-    before = folder_bytes(tmp_path / "out")
-    with pytest.raises(OutputError, match="--seed was 0 and is now 3; --sequence-length was 32"):
-        prepare(text, tmp_path / "out", sequence_length=64, seed=3)
-    with pytest.raises(OutputError, match="--vocab was None"):
-        prepare(text, tmp_path / "out", vocab=vocab)
-    write_text(text, DOCUMENTS[:50])
-    with pytest.raises(OutputError, match="the input files differ"):
-        prepare(text, tmp_path / "out")
-    assert folder_bytes(tmp_path / "out") == before
-
-
 @pytest.mark.parametrize("worker_count", [1, 2])
 def test_bad_input_under_fail_and_skip(tmp_path, vocab, worker_count):
     path = write_jsonl(tmp_path / "a.jsonl", DOCUMENTS)
@@ -236,7 +191,7 @@ def test_bad_input_under_fail_and_skip(tmp_path, vocab, worker_count):
     path.write_bytes(b"\n".join(lines))
     with pytest.raises(DataError, match=r"a\.jsonl, line (71|91|101): "):
         prepare(path, tmp_path / "out", vocab=vocab, workers=worker_count)
-    result = prepare(path, tmp_path / "out", vocab=vocab, workers=worker_count, on_error="skip")
+    result = prepare(path, tmp_path / "out", vocab=vocab, on_error="skip")
     assert (result.counts.bad_json_lines, result.counts.invalid_utf8, result.counts.documents) == (
         2,
         1,
@@ -252,39 +207,6 @@ def test_a_correction_after_an_early_error_is_accepted(tmp_path):
     assert folder_bytes(tmp_path / "out") == {}
     write_jsonl(path, DOCUMENTS)
     assert prepare(path, tmp_path / "out").counts.documents == 120
-
-
-def die(*arguments, **options) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_killed_worker_is_reported_and_the_rest_is_kept(tmp_path, text, vocab, monkeypatch):
-    expected = tmp_path / "expected"
-    prepare(text, expected, vocab=vocab)
-    out = tmp_path / "out"
-    with monkeypatch.context() as patched:
-        patched.setattr(workers, "prepare_one", die)
-        with pytest.raises(TryAgainError, match="a worker process was lost") as caught:
-            prepare(text, out, vocab=vocab, workers=2)
-    assert caught.value.exit_code == 75
-    prepare(text, out, vocab=vocab, workers=2)
-    assert folder_bytes(out) == folder_bytes(expected)
-
-
-@pytest.mark.parametrize("worker_count", [1, 2])
-def test_an_interrupt_leaves_a_folder_that_can_go_on(tmp_path, text, vocab, worker_count):
-    def interrupt(fraction: float, stage: str) -> None:
-        if fraction > 0.3:
-            raise KeyboardInterrupt
-
-    options = {"vocab": vocab, "workers": worker_count}
-    with pytest.raises(KeyboardInterrupt):
-        prepare(text, tmp_path / "out", on_progress=interrupt, **options)
-    assert (tmp_path / "out" / "plan.json").is_file()
-    assert not (tmp_path / "out" / "manifest.json").exists()
-    prepare(text, tmp_path / "out", **options)
-    prepare(text, tmp_path / "whole", **options)
-    assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "whole")
 
 
 def test_progress_grows_to_the_whole(tmp_path, text):

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from electra_cli.corpus.cleaning import Cleaning
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
 from electra_cli.errors import DataError
@@ -172,6 +173,82 @@ def test_a_table_without_rows(tmp_path):
     pq.write_table(table(["one"]), file)
     (tmp_path / "b.parquet").write_bytes(file.getvalue())
     assert read_inputs(tmp_path)[0] == [["one"]]
+
+
+COLUMNS = {
+    "flag": [True, False, None],
+    "list": [[1], [2, 3], None],
+    "struct": [{"a": 1, "text": ["x"]}, None, {"a": 2, "text": []}],
+    "binary": [b"x", None, b""],
+    "dictionary": pa.array(["q", "q", "r"]).dictionary_encode(),
+    "fixed": pa.array([[1, 2], [3, 4], None], pa.list_(pa.int8(), 2)),
+    "map": pa.array([[("a", 1)], [], None], pa.map_(pa.string(), pa.int8())),
+    "none": pa.nulls(3),
+    "view": pa.array(["more than twelve bytes"] * 3, pa.string_view()),
+}
+
+
+@pytest.mark.parametrize("before", ["all", *COLUMNS])
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+@pytest.mark.parametrize("text_type", [pa.string(), pa.large_string()])
+def test_columns_of_every_kind_before_the_text(tmp_path, before, compression, text_type):
+    columns = COLUMNS if before == "all" else {before: COLUMNS[before]}
+    content = pa.table(
+        columns | {"text": pa.array(["one", None, "three"], text_type), "z": [1] * 3}
+    )
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    for name, new in {"file": pa.ipc.new_file, "stream": pa.ipc.new_stream}.items():
+        with new(tmp_path / name, content.schema, options=options) as writer:
+            writer.write_table(content)
+            writer.write_table(content.slice(2))
+        documents, counts = read_inputs(tmp_path / name, on_error="skip")
+        assert documents == [["one"], ["three"], ["three"]]
+        assert counts.bad_rows == 1
+
+
+@pytest.mark.parametrize("options", [
+    {"data_page_version": "2.0", "compression": "zstd"},
+    {"compression": "none", "data_page_size": 500},
+    {"use_dictionary": False, "column_encoding": {"text": "DELTA_LENGTH_BYTE_ARRAY"}},
+    {"use_dictionary": False, "column_encoding": {"text": "DELTA_BYTE_ARRAY"}},
+    {"dictionary_pagesize_limit": 1000, "data_page_size": 1000, "write_page_checksum": True},
+])  # fmt: skip
+def test_pages_of_every_kind(tmp_path, options):
+    texts = [f"text {number // 2} é" for number in range(3000)]
+    content = pa.table({"id": range(3000), "text": texts, "z": texts})
+    pq.write_table(content, tmp_path / "a.parquet", row_group_size=1200, **options)
+    assert read_inputs(tmp_path / "a.parquet")[0] == [[text] for text in texts]
+
+
+@TABLES
+def test_a_cell_has_the_limit_of_a_line(tmp_path, kind):
+    texts = ["first", "x" * 5000, "last", None]
+    path = write(tmp_path / "a", BINARY_TABLES[kind](texts))
+    cleaning = Cleaning(max_document_bytes=1024)
+    with pytest.raises(DataError, match=r"a, row 2: too long to be held") as caught:
+        read_inputs(path, cleaning=cleaning)
+    assert "--max-document-bytes" in caught.value.hint
+    documents, counts = read_inputs(path, cleaning=cleaning, on_error="skip")
+    assert documents == [["first"], ["last"]]
+    assert (counts.too_long, counts.bad_rows) == (1, 1)
+
+
+def test_two_columns_of_the_name(tmp_path):
+    content = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    pq.write_table(content, tmp_path / "a.parquet")
+    with pa.ipc.new_file(tmp_path / "a.arrow", content.schema) as writer:
+        writer.write_table(content)
+    (tmp_path / "a.csv").write_text("text,text\na,b\n")
+    for name in ("a.parquet", "a.arrow", "a.csv"):
+        with pytest.raises(DataError, match=rf"{name}: more than one column is called 'text'"):
+            read_inputs(tmp_path / name)
+
+
+def test_the_first_row_of_csv_may_follow_blank_lines_and_has_a_limit(tmp_path):
+    assert read_inputs(write(tmp_path / "a.csv", b"\r\n\ntext,id\na,1\n"))[0] == [["a"]]
+    path = write(tmp_path / "b.csv", b"text," + b"x" * 5000 + b"\na,1\n")
+    with pytest.raises(DataError, match=r"b\.csv, line 1: too long"):
+        read_inputs(path, cleaning=Cleaning(max_document_bytes=1024), on_error="skip")
 
 
 def test_parquet_is_cut_at_row_groups(tmp_path):

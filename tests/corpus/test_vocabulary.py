@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from electra_cli.corpus import vocabulary as vocabulary_module
+from electra_cli.corpus import vocabulary_folder
 from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, special_ids
 from electra_cli.errors import DataError, InputMissingError
 
@@ -48,3 +52,13 @@ def test_missing_and_undecodable_vocabulary(tmp_path):
     (tmp_path / "latin.txt").write_bytes("[PAD]\né\n".encode("latin-1"))
     with pytest.raises(DataError, match="not valid UTF-8"):
         load_vocabulary(tmp_path / "latin.txt")
+
+
+def test_a_file_without_end_is_no_vocabulary(tmp_path, monkeypatch):
+    for module in (vocabulary_module, vocabulary_folder):
+        monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    with pytest.raises(DataError, match="zero has more than 1,000 bytes"):
+        load_vocabulary(Path("/dev/zero"))
+    (tmp_path / "tokenizer.json").write_text("[" * 2000)
+    with pytest.raises(DataError, match=r"tokenizer\.json has more than 1,000 bytes"):
+        load_vocabulary(tmp_path)

@@ -141,6 +141,99 @@ def test_other_tokenizers_are_named(vocab, change, message):
     assert str(folder) in caught.value.message
 
 
+BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True}
+STRIP = {"type": "StripAccents"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"normalizer": {"type": "NFKC"}}, "its normalizer is NFKC, not BertNormalizer"),
+        ({"normalizer": None}, "its normalizer is missing"),
+        (
+            {"normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": "b"}},
+            "its normalizer is Replace",
+        ),
+        (
+            {"normalizer": {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, STRIP]}},
+            "its normalizer is a sequence of Lowercase, StripAccents",
+        ),
+        (
+            {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, BERT]}},
+            "its normalizer is a sequence of NFC, BertNormalizer",
+        ),
+        ({"normalizer": BERT | {"clean_text": False}}, "BertNormalizer has clean_text = False"),
+        (
+            {"normalizer": BERT | {"handle_chinese_chars": False}},
+            "BertNormalizer has handle_chinese_chars = False",
+        ),
+        ({"pre_tokenizer": {"type": "Whitespace"}}, "its pre-tokenizer is Whitespace, not Bert"),
+        ({"pre_tokenizer": None}, "its pre-tokenizer is missing"),
+        ({"max_input_chars_per_word": 50}, "max_input_chars_per_word is 50, not 100"),
+        ({"unk_token": "<unk>"}, r"unk_token is '<unk>', not '\[UNK\]'"),
+    ],
+)
+def test_other_rules_than_berts_are_refused(vocab, change, message):
+    def apply(content):
+        for key, value in change.items():
+            (content["model"] if key in content["model"] else content)[key] = value
+
+    folder = edited(save(vocab), "tokenizer.json", apply)
+    with pytest.raises(DataError, match=message) as caught:
+        load_vocabulary(folder)
+    assert str(folder / "tokenizer.json") in caught.value.message
+    assert caught.value.exit_code == 65
+    assert "--vocab" in caught.value.hint
+
+
+def test_all_that_differs_is_named_at_once(vocab):
+    other = {"normalizer": None, "pre_tokenizer": {"type": "Whitespace"}}
+    folder = edited(save(vocab), "tokenizer.json", lambda content: content.update(other))
+    with pytest.raises(DataError, match=r"normalizer is missing.*; its pre-tokenizer is White"):
+        load_vocabulary(folder)
+
+
+def test_a_sequence_of_one_and_the_references_length_of_words_are_as_good(vocab):
+    def change(content):
+        content["normalizer"] = {"type": "Sequence", "normalizers": [content["normalizer"]]}
+        content["pre_tokenizer"] = {
+            "type": "Sequence",
+            "pretokenizers": [content["pre_tokenizer"]],
+        }
+        content["model"]["max_input_chars_per_word"] = 200
+
+    assert load_vocabulary(edited(save(vocab), "tokenizer.json", change)) == TOKENS
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"tokenizer_class": "BertJapaneseTokenizer"}, "class is 'BertJapaneseTokenizer'"),
+        ({"do_basic_tokenize": False}, "do_basic_tokenize is False"),
+        ({"never_split": ["<x>"]}, "never_split is"),
+        ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars is False"),
+        ({"tokenizer_class": "BertTokenizer", "do_basic_tokenize": True}, None),
+        ({"tokenizer_class": "ElectraTokenizerFast"}, None),
+    ],
+)
+def test_settings_beside_a_vocabulary_file(vocab, config, message):
+    folder = vocab.parent / "folder"
+    folder.mkdir()
+    shutil.copy(vocab, folder / "vocab.txt")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    if message is None:
+        assert load_vocabulary(folder) == TOKENS
+        return
+    with pytest.raises(DataError, match=message):
+        load_vocabulary(folder)
+
+
+def test_settings_that_change_a_tokenizer_when_it_is_loaded(vocab):
+    folder = save(vocab, tokenize_chinese_chars=False)
+    with pytest.raises(DataError, match="chinese_chars"):
+        load_vocabulary(folder)
+
+
 def test_first_versions_do_not_name_the_type(vocab):
     folder = edited(save(vocab), "tokenizer.json", lambda c: c["model"].pop("type"))
     assert load_vocabulary(folder) == TOKENS

@@ -4,6 +4,8 @@ import hashlib
 import random
 import subprocess
 import sys
+import threading
+import weakref
 
 import pytest
 
@@ -215,3 +217,54 @@ def test_counts_are_scaled_down_beyond_what_the_trainer_reads(monkeypatch):
     assert counts == {"common": 701, "some": 297, "ten": 1, "five": 1, "rare": 0, "once": 0}
     few = {"common": 900, "rare": 1}
     assert " ".join(vocabulary_training._repeated(few)).split() == ["common"] * 900 + ["rare"]
+
+
+def test_it_is_told_how_long_the_trainer_runs_while_it_runs(monkeypatch):
+    monkeypatch.setattr(vocabulary_training, "_SECONDS_BETWEEN_TELLING", 0.01)
+    texts = [" ".join(made_up_words(20_000, seed=seed)) for seed in range(2)]
+    expected = train(texts, size=3000)
+    told = []
+    threads = set()
+
+    def on_training(seconds):
+        told.append(seconds)
+        threads.add(threading.current_thread())
+
+    found = train_vocabulary(texts, VocabularyOptions(size=3000), on_training=on_training)
+    assert found == expected
+    assert len(told) >= 3  # also while the trainer itself runs, outside of Python
+    assert told == sorted(told)
+    assert threads == {threading.main_thread()}
+
+
+def test_what_happens_in_the_trainer_reaches_the_caller(monkeypatch):
+    def fail(words):
+        raise MemoryError("as if")
+
+    monkeypatch.setattr(vocabulary_training, "_repeated", fail)
+    for on_training in (None, lambda seconds: None):
+        with pytest.raises(MemoryError, match="as if"):
+            train_vocabulary(["a b"], VocabularyOptions(), on_training=on_training)
+
+
+@pytest.mark.parametrize("sample", [1.0, 0.3])
+def test_texts_are_read_one_by_one_and_not_held(sample):
+    class Text(str):
+        __slots__ = ("__weakref__",)
+
+    alive = weakref.WeakSet()
+    most = 0
+
+    def texts():
+        nonlocal most
+        for word in made_up_words(500):
+            text = Text(f"{word} the same words again")
+            alive.add(text)
+            most = max(most, len(alive))
+            yield text
+            del text
+
+    tokens = train(texts(), sample=sample)
+    assert {"same", "words", "again"} <= set(tokens)
+    assert most <= 2
+    assert not alive
