@@ -22,6 +22,7 @@ from electra_cli.errors import (
     Terminated,
     TrainingError,
 )
+from electra_cli.redaction import redacted
 
 app = typer.Typer(
     name="electra",
@@ -59,7 +60,8 @@ def run(arguments: list[str]) -> int:
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else 1
         if debug:
-            traceback.print_exc()
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(redacted(traceback.format_exc()))
         return _report(error, arguments)
     if code == 130:  # Typer has turned an interruption into a code
         return _report(KeyboardInterrupt(), arguments)
@@ -110,7 +112,9 @@ def _translate(error: BaseException) -> ElectraError:
         what = error.strerror or str(error)
         where = f" ({error.filename})" if error.filename else ""
         hint = "free some space and run the same command again"
-        return IOFailedError(f"{what}{where}", hint=hint if error.errno == errno.ENOSPC else "")
+        return IOFailedError(
+            f"{what}{where}", hint=hint if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        )
     return TrainingError(
         f"unexpected {type(error).__name__}: {error}",
         hint="run again with --debug for the traceback",

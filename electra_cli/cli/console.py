@@ -29,7 +29,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from electra_cli.errors import IOFailedError
+from electra_cli.errors import ElectraError, IOFailedError
+from electra_cli.redaction import redacted
 
 _SECONDS_BETWEEN_LINES = 5.0
 
@@ -38,13 +39,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
-    """Writes one JSON object to stdout.
+    """Writes one JSON object to stdout, without secrets.
 
     Raises:
       IOFailedError: It cannot be written.
     """
     try:
-        sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(redacted(value), allow_nan=False) + "\n")
         sys.stdout.flush()
     except OSError as error:
         # What could not be written is kept, and Python would try again while it ends.
@@ -52,6 +53,12 @@ def emit_json(value: Mapping[str, Any]) -> None:
         raise IOFailedError(
             f"cannot write the result to stdout: {error.strerror}", hint="the work itself is done"
         ) from error
+
+
+def emit_error(error: ElectraError) -> None:
+    """Writes the JSON object that says why a command has failed; raises as `emit_json`."""
+    fields = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
+    emit_json({"error": fields})
 
 
 class _Tolerant:
@@ -84,8 +91,8 @@ def _console(*, quiet: bool = False) -> Console:
 
 
 def _plain(text: str) -> str:
-    """Text of any origin as text: no markup, and control characters shown instead of obeyed."""
-    return escape(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text))
+    """Text of any origin as text: no markup, no secrets, control characters shown, not obeyed."""
+    return escape(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", redacted(text)))
 
 
 def format_duration(seconds: float) -> str:

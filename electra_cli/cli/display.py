@@ -133,9 +133,10 @@ class RunDisplay:
             f"gen {logs['masked_lm_loss']:.3f} disc {logs['disc_loss']:.4f} "
             f"lr {logs['learning_rate']:.2e} |g| {logs['gradient_norm']:.2f} "
             f"{progress.sequences_per_second:,.1f} seq/s {progress.tokens_per_second:,.0f} tok/s "
-            f"{100 * progress.peak_share:.0f}% of peak, "
-            f"{format_duration(progress.seconds_left)} left"
+            f"{100 * progress.peak_share:.0f}% of peak"
         )
+        if progress.seconds_left is not None:
+            status += f", {format_duration(progress.seconds_left)} left"
         if self._bar is not None:
             self._bar.update(progress.step, status)
 

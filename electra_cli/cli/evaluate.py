@@ -15,6 +15,7 @@ from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, print_metrics
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.names import ALL_METRICS, METRICS, finite
+from electra_cli.training.signals import StopSignals
 
 
 def evaluate_command(
@@ -52,17 +53,18 @@ def evaluate_command(
     from electra_cli.training.strategy import parse_device
 
     terminal = Terminal(quiet=quiet)
-    limits = _limits(fail_under or [])
-    parse_device(device)  # a mistake in it is known before TensorFlow starts
-    found = [c for path in checkpoints for c in find_checkpoints(path, every=every)]
+    with StopSignals():  # there is nothing to save: each ends the command where it is
+        limits = _limits(fail_under or [])
+        parse_device(device)  # a mistake in it is known before TensorFlow starts
+        found = [c for path in checkpoints for c in find_checkpoints(path, every=every)]
 
-    from electra_cli.environment import prepare_tensorflow
+        from electra_cli.environment import prepare_tensorflow
 
-    prepare_tensorflow()
-    from electra_cli.evaluation.evaluate import evaluate
+        prepare_tensorflow()
+        from electra_cli.evaluation.evaluate import evaluate
 
-    with terminal.progress("evaluating", len(found), counted=True) as bar:
-        results = evaluate(found, data=data, device=device, on_progress=bar.update)
+        with terminal.progress("evaluating", len(found), counted=True) as bar:
+            results = evaluate(found, data=data, device=device, on_progress=bar.update)
     several = len({result.checkpoint.run for result in results}) > 1
     columns = {
         f"{result.checkpoint.run.path.name + ' ' if several else ''}"

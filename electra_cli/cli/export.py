@@ -9,6 +9,7 @@ import typer
 
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.training.signals import StopSignals
 
 
 def export_command(
@@ -63,15 +64,16 @@ def export_command(
 
     del debug  # read by cli.app
     terminal = Terminal(quiet=quiet)
-    exported = export(
-        checkpoint=checkpoint,
-        format=format,
-        output=output,
-        reference_config=reference_config,
-        vocab=vocab,
-        lowercase=lowercase,
-        on_progress=terminal.note,
-    )
+    with StopSignals():  # each ends the command where it is, and what is half written goes
+        exported = export(
+            checkpoint=checkpoint,
+            format=format,
+            output=output,
+            reference_config=reference_config,
+            vocab=vocab,
+            lowercase=lowercase,
+            on_progress=terminal.note,
+        )
     parity = exported.parity
     rows = [[name, f"{(output / name).stat().st_size:,}"] for name in exported.files]
     terminal.table(f"{exported.checkpoint} → {output}", ["file", "bytes"], rows)

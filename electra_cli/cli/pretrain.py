@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from electra_cli.cli import options
-from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.cli.console import Terminal, emit_error, emit_json, print_error
 from electra_cli.cli.display import (
     RunDisplay,
     print_finished,
     print_initial_weights,
     print_outlook,
 )
-from electra_cli.errors import ConfigError
+from electra_cli.errors import ConfigError, ElectraError
 from electra_cli.training.signals import StopSignals
+from electra_cli.training.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from electra_cli.config.load import LoadedConfig
@@ -144,7 +146,7 @@ def pretrain_command(
         from electra_cli.training.lock import locked_run
 
         with locked_run(plan.run):
-            result = _train(plan, terminal, signals, gin=gin, started=started)
+            result = _train(plan, terminal, signals, gin=gin, started=started, as_json=as_json)
         print_finished(terminal, result)
         if as_json:
             emit_json(result)
@@ -157,6 +159,7 @@ def _train(
     *,
     gin: tuple[list[Path], list[str]],
     started: float,
+    as_json: bool,
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
     from electra_cli.training.preflight import check_writable, finished_result
@@ -175,10 +178,22 @@ def _train(
     from electra_cli.training import pretrain as training
     from electra_cli.training.experiment import bind_gin
 
+    def stalled(error: ElectraError) -> None:
+        sys.stdout = sys.__stdout__  # it was turned off for Orbit
+        print_error(error.message, error.hint)
+        if as_json:
+            emit_error(error)
+
     bindings = bind_gin(*gin)
-    with RunDisplay(terminal) as display:
+    watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
+    with RunDisplay(terminal) as display, watchdog:
         return training.pretrain(
-            plan, bindings=bindings, listener=display, signals=signals, started=started
+            plan,
+            bindings=bindings,
+            listener=display,
+            signals=signals,
+            watchdog=watchdog,
+            started=started,
         )
 
 

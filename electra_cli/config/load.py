@@ -15,6 +15,7 @@ from electra_cli.config.keys import expected, hint_for, nearest_key, shown
 from electra_cli.config.presets import available_presets, preset_path
 from electra_cli.config.schema import Config, leaf_fields, sections
 from electra_cli.errors import ConfigError, InputMissingError
+from electra_cli.redaction import redacted
 
 __all__ = [
     "LoadedConfig",
@@ -128,13 +129,13 @@ def read_config(path: Path) -> Config:
 
 
 def dump_yaml(config: Config) -> str:
-    """Writes every value of a configuration; `read_config` reads it back unchanged."""
-    return yaml_core.dump_yaml(config.model_dump())
+    """Writes every value of a configuration but secrets; `read_config` reads it back unchanged."""
+    return yaml_core.dump_yaml(redacted(config.model_dump()))
 
 
 def diff_configs(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
     """Returns (key, old value, new value) of every key that differs; the preset's name is none."""
-    before, after = old.model_dump(), new.model_dump()
+    before, after = redacted(old.model_dump()), redacted(new.model_dump())
     pairs = [(key, *key.split(".")) for key in leaf_fields()]
     return [
         (key, before[section][name], after[section][name])

@@ -186,6 +186,12 @@ class RuntimeConfig(Section):
         description="What is read of the data before step 1: full, all of it; size, file sizes "
         "alone; auto, full up to 10 GB.",
     )
+    stall_timeout: float = Field(
+        default=1800.0,
+        ge=0,
+        description="Seconds in which no loop and no batch of an evaluation has ended, after which "
+        "the run ends with exit code 75; 0: never.",
+    )
 
 
 class Config(Section):

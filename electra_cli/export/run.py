@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import errno
+import glob
 import importlib.util
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from electra_cli.corpus.atomic import locked_folder
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, IOFailedError, OutputError
+from electra_cli.errors import ConfigError, IOFailedError, OutputError, TryAgainError
 from electra_cli.export.foreign import open_foreign
 from electra_cli.export.source import Source, open_source
 from electra_cli.training.run_folder import find_checkpoints
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 FORMATS = ("huggingface", "saved-model", "onnx", "reference")
 HUGGINGFACE, SAVED_MODEL, ONNX, REFERENCE = FORMATS
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ONNX_PACKAGES = ("onnx", "onnxruntime")  # of the extra
 
 
@@ -195,21 +197,30 @@ def _all_or_nothing(output: Path) -> Iterator[Path]:
             hint="choose another --output, or delete this one yourself if it is not needed",
         )
     temporary = final.with_name(f"{final.name}.tmp-{os.getpid()}")
+    _remove_leftovers(final)
     try:
         temporary.mkdir(parents=True)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in _FULL:
             raise
         raise _cannot_make(output, error) from error
     try:
-        yield temporary
-        try:
-            temporary.rename(final)
-        except OSError as error:
-            raise _cannot_make(output, error) from error
+        with locked_folder(temporary):
+            yield temporary
+            try:
+                temporary.rename(final)
+            except OSError as error:
+                raise _cannot_make(output, error) from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _remove_leftovers(final: Path) -> None:
+    """Removes what killed exports to the same folder left; those that still run hold a lock."""
+    for folder in final.parent.glob(f"{glob.escape(final.name)}.tmp-*"):
+        with suppress(TryAgainError, OSError), locked_folder(folder):
+            shutil.rmtree(folder)
 
 
 def _cannot_make(output: Path, error: OSError) -> OutputError:

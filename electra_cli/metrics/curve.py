@@ -23,11 +23,13 @@ class RankingCurve:
         self._counts = np.empty((2, 0), np.int64)  # [negative and positive, bins]
         self._pending: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]] = []
         self._waiting = 0
+        self._undefined = False  # a score that is no number has no rank
 
     def add(self, scores: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_]) -> None:
         """Counts tokens; `scores` and `labels` are [N]."""
         self._pending.append((np.array(scores, np.float32), np.array(labels, bool)))
         self._waiting += len(scores)
+        self._undefined = self._undefined or bool(np.isnan(scores).any())
         if self._waiting >= _LIMIT:
             self._merge_pending()
 
@@ -56,12 +58,13 @@ class RankingCurve:
         """The chance that a positive scores above a negative; ties count half.
 
         Returns:
-          A number in [0, 1]; NaN when there are no positives or no negatives.
+          A number in [0, 1]; NaN when there are no positives or no negatives, or if a score is no
+          number.
         """
         self._merge_pending()
         negatives, positives = self._counts.astype(np.float64)  # [bins] each
         pairs = negatives.sum() * positives.sum()
-        if not pairs:
+        if not pairs or self._undefined:
             return float("nan")
         below = np.cumsum(negatives) - negatives / 2
         return float((positives * below).sum() / pairs)
@@ -72,11 +75,11 @@ class RankingCurve:
         Tokens of equal score are found together, as in scikit-learn.
 
         Returns:
-          A number in [0, 1]; NaN when there are no positives.
+          A number in [0, 1]; NaN when there are no positives, or if a score is no number.
         """
         self._merge_pending()
         negatives, positives = self._counts[:, ::-1].astype(np.float64)  # [bins], from the highest
-        if not positives.sum():
+        if not positives.sum() or self._undefined:
             return float("nan")
         found = np.cumsum(positives)
         precision = found / (found + np.cumsum(negatives))
@@ -102,12 +105,14 @@ class Calibration:
     def add(self, logits: npt.NDArray[np.float32], labels: npt.NDArray[np.bool_]) -> None:
         """Counts tokens; both are [N]."""
         probabilities = 0.5 * (1.0 + np.tanh(0.5 * logits.astype(np.float64)))  # never overflows
-        bins = np.minimum((probabilities * _CALIBRATION_BINS).astype(int), _CALIBRATION_BINS - 1)
+        # What is no number has no bin: it makes the sums of the first NaN, and with them the error.
+        places = (np.nan_to_num(probabilities) * _CALIBRATION_BINS).astype(int)
+        bins = np.minimum(places, _CALIBRATION_BINS - 1)
         for row, weights in enumerate((None, probabilities, labels)):
             self._sums[row] += np.bincount(bins, weights, _CALIBRATION_BINS)
 
     def error(self) -> float:
-        """A number in [0, 1]; NaN without tokens."""
+        """A number in [0, 1]; NaN without tokens, or if a logit is no number."""
         tokens, probabilities, positives = self._sums
         if not tokens.sum():
             return float("nan")

@@ -29,6 +29,7 @@ MAY_CHANGE = (
     "runtime.device",
     "runtime.xla",
     "runtime.verify_data",
+    "runtime.stall_timeout",
 )
 
 Change = tuple[str, Any, Any]  # key, old value, new value

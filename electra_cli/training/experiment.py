@@ -13,6 +13,7 @@ from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.errors import ConfigError, InputMissingError
 from electra_cli.optimization.registration import optimization_config
+from electra_cli.redaction import redacted
 from electra_cli.task import ElectraDataConfig, ElectraTaskConfig
 
 
@@ -86,7 +87,7 @@ def bind_gin(files: Sequence[Path], parameters: Sequence[str]) -> str:
       parameters: Single bindings, such as "mask_tokens.mask_token_probability = 0.9".
 
     Returns:
-      The bindings in force as text, empty when there are none.
+      The bindings in force as text without secrets, empty when there are none.
 
     Raises:
       InputMissingError: A file is not there.
@@ -106,4 +107,4 @@ def bind_gin(files: Sequence[Path], parameters: Sequence[str]) -> str:
             f"gin bindings cannot be applied: {message}",
             hint="--gin-param 'mask_tokens.mask_token_probability = 0.85'",
         ) from error
-    return gin.config_str()
+    return redacted(gin.config_str())

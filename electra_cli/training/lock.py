@@ -6,15 +6,17 @@ RUN/lock.json only says who holds the lock, or held it last; that it is there ma
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from electra_cli.corpus.atomic import locked_folder
-from electra_cli.errors import OutputError, TryAgainError
+from electra_cli.errors import IOFailedError, OutputError, TryAgainError
 from electra_cli.training.run_folder import RunFolder
 
 _FORMAT_VERSION = 1
@@ -28,6 +30,7 @@ def locked_run(run: RunFolder) -> Iterator[None]:
 
     Raises:
       OutputError: The folder cannot be made.
+      IOFailedError: The disk is full.
       TryAgainError: Another process holds the lock; the message says which.
     """
     if _is_other_worker():  # the first worker of a cluster holds it for all
@@ -37,10 +40,7 @@ def locked_run(run: RunFolder) -> Iterator[None]:
     try:
         run.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"cannot write to {run.path}: {error.strerror}",
-            hint="choose another folder, or change its permissions",
-        ) from error
+        raise cannot_write(run.path, error) from error
     with ExitStack() as stack:
         try:
             stack.enter_context(locked_folder(run.path))
@@ -58,6 +58,14 @@ def locked_run(run: RunFolder) -> Iterator[None]:
                 with suppress(OSError):
                     run.lock.unlink()
                     run.path.rmdir()
+
+
+def cannot_write(folder: Path, error: OSError) -> OutputError | IOFailedError:
+    """The error for a run folder in which nothing can be made."""
+    message = f"cannot write to {folder}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return IOFailedError(message, hint="free some space and run the same command again")
+    return OutputError(message, hint="choose another folder, or change its permissions")
 
 
 def _holder(run: RunFolder) -> str:

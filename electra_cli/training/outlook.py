@@ -62,7 +62,8 @@ class Progress:
       sequences_per_second: Over all loops but the first.
       tokens_per_second: The same in tokens (padding included).
       peak_share: Share of the machine's measured matmul peak.
-      seconds_left: Until the last step, without evaluations.
+      seconds_left: Until the last step, without evaluations; None while only the first loop,
+        which compiles, was timed.
     """
 
     step: int
@@ -71,7 +72,7 @@ class Progress:
     sequences_per_second: float
     tokens_per_second: float
     peak_share: float
-    seconds_left: float
+    seconds_left: float | None
 
 
 class Listener(Protocol):

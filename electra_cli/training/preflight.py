@@ -20,6 +20,7 @@ from electra_cli.interop.values import Report
 from electra_cli.metrics.names import METRICS
 from electra_cli.training.changes import Change, check_changes, check_keys, record_changes
 from electra_cli.training.initial import Initial, plan_initial, record_initial
+from electra_cli.training.lock import cannot_write
 from electra_cli.training.run_folder import Checkpoint, RunFolder
 from electra_cli.training.strategy import Device, parse_device
 
@@ -213,13 +214,11 @@ def check_writable(folder: Path) -> None:
 
     Raises:
       OutputError: One of the two is not possible.
+      IOFailedError: The same, because the disk is full.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder, prefix=f".writable-{os.getpid()}-"):
             pass
     except OSError as error:
-        raise OutputError(
-            f"cannot write to {folder}: {error.strerror}",
-            hint="choose another folder, or change its permissions",
-        ) from error
+        raise cannot_write(folder, error) from error

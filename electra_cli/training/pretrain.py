@@ -19,6 +19,7 @@ from electra_cli.inputs.order import examples_at
 from electra_cli.interop.sizes import sizes_of
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture
+from electra_cli.redaction import redacted
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training import actions, machine
 from electra_cli.training.changes import config_sha256
@@ -39,10 +40,17 @@ from electra_cli.training.trainer import (
     silent_stdout,
     steps_per_loop,
 )
+from electra_cli.training.watchdog import Watchdog
 
 
 def pretrain(
-    plan: Plan, *, bindings: str, listener: Listener, signals: StopSignals, started: float
+    plan: Plan,
+    *,
+    bindings: str,
+    listener: Listener,
+    signals: StopSignals,
+    watchdog: Watchdog,
+    started: float,
 ) -> dict[str, Any]:
     """Trains until `plan.stop`, or goes on where an earlier start of the same run ended.
 
@@ -51,6 +59,7 @@ def pretrain(
       bindings: The gin bindings in force, for the record.
       listener: Is told what happens.
       signals: Tell whether to stop before that.
+      watchdog: Is told whenever something has ended.
       started: `time.perf_counter()` at the start of the command.
 
     Returns:
@@ -143,7 +152,7 @@ def pretrain(
     def show(logs: Mapping[str, float]) -> None:
         last_logs.update(logs)
         rates = rates_of(trainer, outlook)
-        left = (plan.stop - step()) * trainer.clock.seconds_per_step
+        left = trainer.clock.seconds_for(plan.stop - step())
         listener.progress(Progress(step(), plan.stop, logs, **rates, seconds_left=left))
 
     intervals = config.train
@@ -200,6 +209,7 @@ def pretrain(
             metrics = evaluate()
         return metrics or evaluate()
 
+    trainer.waiting_for = watchdog.waiting_for
     # Several workers would have to agree on where to stop: a signal ends one of them at once.
     if resolver is None:
         trainer.check_stop = signals.check
@@ -248,7 +258,7 @@ def pretrain(
         "evaluation": finite(evaluation),
     }
     if chief:
-        atomic_write_text(run.result, json.dumps(result, indent=2) + "\n")
+        atomic_write_text(run.result, json.dumps(redacted(result), indent=2) + "\n")
     return result
 
 

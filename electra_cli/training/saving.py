@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -134,10 +135,13 @@ class CheckpointSaver:
             free = f"{shutil.disk_usage(final.parent.parent).free:,}"
         except OSError:
             free = "unknown"
+        remedy = "free some space"
+        if os.strerror(errno.EFBIG) in reason:
+            remedy = "raise the limit on the size of files (ulimit -f)"
         return IOFailedError(
             f"cannot save checkpoint {final}: {reason} (it needs about {self.needed_bytes:,} "
             f"bytes, free are {free})",
-            hint="free some space and run the same command again",
+            hint=f"{remedy} and run the same command again",
         )
 
     def record_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:

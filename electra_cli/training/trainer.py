@@ -63,11 +63,15 @@ class ElectraTrainer(base_trainer.Trainer):
         self.clock = Clock()
         # Raises StopRequestedError where the state is whole and the run is to stop.
         self.check_stop: Callable[[], None] = lambda: None
+        # Is told that something has ended, and what comes next.
+        self.waiting_for: Callable[[str], None] = lambda what: None
 
     def train_loop_begin(self) -> None:
         """Starts the clock of a loop, unless the run is to stop."""
         self.check_stop()
-        self.clock.start(int(self.global_step.numpy()))
+        step = int(self.global_step.numpy())
+        self.waiting_for(f"input or computation of the steps after {step}")
+        self.clock.start(step)
 
     # Nothing inside a step needs AutoGraph, whose conversion takes half of the time of tracing.
     @tf.autograph.experimental.do_not_convert
@@ -120,7 +124,9 @@ class ElectraTrainer(base_trainer.Trainer):
             name: variable.numpy().item()
             for name, variable in (self._latest | self._counts).items()
         }
-        self.clock.stop(int(self.global_step.numpy()))
+        step = int(self.global_step.numpy())
+        self.clock.stop(step)
+        self.waiting_for(f"logs and checkpoint of step {step}")
         return logs
 
     @tf.autograph.experimental.do_not_convert
@@ -145,6 +151,7 @@ class ElectraTrainer(base_trainer.Trainer):
     def eval_reduce(self, state: Any = None, step_outputs: Any = None) -> Any:
         """Adds a batch to the sums, unless the run is to stop."""
         self.check_stop()
+        self.waiting_for(f"the evaluation at step {int(self.global_step.numpy())}")
         return super().eval_reduce(state, step_outputs)
 
 
@@ -188,6 +195,10 @@ class Clock:
         """Mean over all loops after the first; of the first while there is no other."""
         seconds, steps = (self._seconds, self._steps) if self._steps else self._first
         return seconds / steps if steps else 0.0
+
+    def seconds_for(self, steps: int) -> float | None:
+        """How long so many steps will take; None while there is no loop but the first."""
+        return steps * self._seconds / self._steps if self._steps else None
 
 
 def steps_per_loop(

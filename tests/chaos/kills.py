@@ -3,7 +3,7 @@
     python -m tests.chaos.kills --kills 50 --seed 0
 
 A trial is decided by (seed, command, number) alone: `--command pretrain --only 17` repeats one. The
-last line of stdout is a JSON object with the counts; the exit code is 1 if a result differed.
+last line of stdout is a JSON object with the counts; the exit code is 1 if a promise was broken.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import hashlib
 import json
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +24,11 @@ from typing import Any
 
 from electra_cli.training.commit import fault_of, read_commit
 from electra_cli.training.run_folder import RunFolder
+from tests.chaos.victims import Victims
 from tests.conftest import settings
 from tests.training.runs import metric_lines
 
-STEPS = 24
+STEPS = 16
 _MOST_KILLS_OF_A_RUN = 3
 _LONGEST_DELAY = 60.0  # milliseconds: into what C++ does after the point
 
@@ -38,14 +40,18 @@ class Counts:
     Attributes:
       trials: Runs that were killed at least once.
       kills: Processes that signal 9 has ended.
+      places: The same by what they were doing; each place is as likely as any other.
       resumes: Starts after a kill.
-      differing: Trials whose result was not that of the undisturbed run, or that broke a promise.
+      differing_hashes: Trials whose result was not that of the undisturbed run.
+      broken: What repeats each trial that had another result, failed or broke a promise.
     """
 
     trials: int = 0
     kills: int = 0
+    places: dict[str, int] = field(default_factory=dict)
     resumes: int = 0
-    differing: list[str] = field(default_factory=list)
+    differing_hashes: int = 0
+    broken: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,58 +71,57 @@ class Case:
     check: Callable[[Path], None]
 
 
-def start(case: Case, folder: Path, number: int, delay: float, passed: Path | None = None) -> Any:
-    """Runs the command as a victim; number 0 lets it live."""
-    order = {"number": number, "delay": delay, "folder": str(folder)}
-    order |= {"passed": str(passed)} if passed else {}
-    command = [sys.executable, "-m", "tests.chaos.victim", json.dumps(order)]
-    return subprocess.run(
-        [*command, *case.arguments(folder)], capture_output=True, text=True, check=False
-    )
-
-
-def undisturbed(case: Case, folder: Path) -> tuple[Any, int]:
-    """The result of a run that nothing kills, and the number of its points."""
-    passed = folder.with_name(folder.name + ".passed")
-    done = start(case, folder, 0, 0.0, passed)
-    assert done.returncode == 0, done.stderr
-    return case.result(folder, json.loads(done.stdout)), int(passed.read_text())
-
-
 def trial(
-    case: Case, work: Path, *, seed: int, number: int, expected: Any, points: int, counts: Counts
-) -> None:
-    """Kills a run up to three times, lets it end and compares."""
-    chosen = random.Random(f"{seed} {case.name} {number}")
-    folder = work / f"{case.name}-{number}"
-    counts.trials += 1
-    try:
-        for _ in range(chosen.randint(1, _MOST_KILLS_OF_A_RUN)):
-            delay = chosen.choice([0.0, chosen.uniform(0, _LONGEST_DELAY)])
-            done = start(case, folder, chosen.randint(1, points), delay)
-            if done.returncode != -9:  # it was over before that point
-                assert done.returncode == 0, done.stderr
-                break
-            counts.kills += 1
-            counts.resumes += 1
-            case.check(folder)
-        done = start(case, folder, 0, 0.0)
-        assert done.returncode == 0, done.stderr
-        found = case.result(folder, json.loads(done.stdout))
-        assert found == expected, "another result"
-    except AssertionError as error:
-        first = (str(error).splitlines() or ["?"])[0]
-        counts.differing.append(f"--command {case.name} --seed {seed} --only {number}: {first}")
-    shutil.rmtree(folder, ignore_errors=True)
+    victims: Victims, case: Case, work: Path, chosen: random.Random, expected: Any,
+    points: dict[str, int], counts: Counts,
+) -> None:  # fmt: skip
+    """Kills a run up to three times, lets it end and compares.
+
+    Raises:
+      AssertionError: A promise is broken.
+    """
+    folder = work / "out"
+    command = case.arguments(folder)
+    for _ in range(chosen.randint(1, _MOST_KILLS_OF_A_RUN)):
+        delay = chosen.choice([0.0, chosen.uniform(0, _LONGEST_DELAY)])
+        place = chosen.choice(sorted(points))
+        number = chosen.randint(1, points[place])
+        ended = victims.run(command, folder=folder, place=place, number=number, delay=delay)
+        if ended.code != -signal.SIGKILL:  # it was over before that point
+            assert ended.code == 0, ended.stderr
+            break
+        counts.kills += 1
+        counts.places[place] = counts.places.get(place, 0) + 1
+        case.check(folder)
+        counts.resumes += 1
+    last = victims.finished(command, folder=folder)
+    if case.result(folder, json.loads(last.stdout)) != expected:
+        counts.differing_hashes += 1
+        raise AssertionError("another result")
+    left = [path.name for path in work.iterdir() if path != folder]
+    assert not left, f"left behind: {left}"
 
 
-def run_case(case: Case, work: Path, *, kills: int, seed: int, only: int | None = None) -> Counts:
+def run_case(
+    victims: Victims, case: Case, work: Path, *, kills: int, seed: int, only: int | None = None
+) -> Counts:
     """Trials until so many kills have happened, or one of them."""
     counts = Counts()
-    expected, points = undisturbed(case, work / f"{case.name}-undisturbed")
+    whole = work / f"{case.name}-undisturbed"
+    done = victims.finished(case.arguments(whole), folder=whole)
+    expected, points = case.result(whole, json.loads(done.stdout)), json.loads(done.report)
     number = 0 if only is None else only
     while counts.trials == 0 or (only is None and counts.kills < kills):
-        trial(case, work, seed=seed, number=number, expected=expected, points=points, counts=counts)
+        counts.trials += 1
+        folder = work / f"{case.name}-{number}"
+        folder.mkdir()
+        chosen = random.Random(f"{seed} {case.name} {number}")
+        try:
+            trial(victims, case, folder, chosen, expected, points, counts)
+        except AssertionError as error:
+            first = (str(error).splitlines() or ["?"])[0]
+            counts.broken.append(f"--command {case.name} --seed {seed} --only {number}: {first}")
+        shutil.rmtree(folder)
         sys.stderr.write(f"{case.name} {number} {counts}\n")
         number += 1
     return counts
@@ -182,7 +187,7 @@ def tree(folder: Path) -> dict[str, str]:
     }
 
 
-def make_inputs(work: Path) -> dict[str, Case]:
+def make_inputs(victims: Victims, work: Path) -> dict[str, Case]:
     """A corpus, its prepared form and a run, and the commands over them."""
     from pydoc_data.topics import topics
 
@@ -191,8 +196,7 @@ def make_inputs(work: Path) -> dict[str, Case]:
     corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
     found = cases(corpus, data, run)
     for name, folder in (("prepare-data", data), ("pretrain", run)):
-        done = start(found[name], folder, 0, 0.0)
-        assert done.returncode == 0, done.stderr
+        victims.finished(found[name].arguments(folder), folder=folder)
     return found
 
 
@@ -204,18 +208,21 @@ def main() -> int:
     parser.add_argument("--command", action="append", help="only this one; repeatable")
     parser.add_argument("--only", type=int, help="repeat one trial")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = make_inputs(Path(folder))
-        counts = {
-            name: run_case(
-                found[name], Path(folder), kills=chosen.kills, seed=chosen.seed, only=chosen.only
-            )
-            for name in chosen.command or found
-        }
-    sys.stdout.write(
-        json.dumps({"seed": chosen.seed, **{k: vars(v) for k, v in counts.items()}}) + "\n"
-    )
-    return 1 if any(each.differing for each in counts.values()) else 0
+    counts = {}
+    with tempfile.TemporaryDirectory() as folder, Victims(Path(folder)) as victims:
+        work = Path(folder)
+        found = make_inputs(victims, work)
+        for name in chosen.command or found:
+            started = time.monotonic()
+            counts[name] = vars(
+                run_case(
+                    victims, found[name], work,
+                    kills=chosen.kills, seed=chosen.seed, only=chosen.only,
+                )
+            )  # fmt: skip
+            counts[name]["seconds"] = round(time.monotonic() - started)
+    sys.stdout.write(json.dumps({"seed": chosen.seed, **counts}) + "\n")
+    return 1 if any(each["broken"] for each in counts.values()) else 0
 
 
 if __name__ == "__main__":

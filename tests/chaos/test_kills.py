@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.kills import cases, run_case
+from tests.chaos.victims import Victims
+
+
+@pytest.fixture(scope="module")
+def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
+    with Victims(tmp_path_factory.mktemp("victims")) as started:
+        yield started
 
 
 @pytest.mark.parametrize(
-    ("command", "kills"), [("prepare-data", 5), ("pretrain", 1), ("export", 1)]
+    ("command", "kills", "seed"),
+    [("prepare-data", 5, 0), ("pretrain", 2, 0), ("export", 1, 0), ("evaluate", 1, 4)],
 )
 def test_killed_at_random_points(
-    corpus: Path, data: Path, trained: Path, tmp_path: Path, command: str, kills: int
-) -> None:
+    victims: Victims, corpus: Path, data: Path, trained: Path, tmp_path: Path, command: str,
+    kills: int, seed: int,
+) -> None:  # fmt: skip
     case = cases(corpus, data, trained)[command]
-    counts = run_case(case, tmp_path, kills=kills, seed=0)
+    counts = run_case(victims, case, tmp_path, kills=kills, seed=seed)
     assert counts.kills >= kills
-    assert counts.differing == []
+    assert counts.broken == []

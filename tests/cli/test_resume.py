@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 
 from electra_cli.training.commit import COMMIT_FILE, read_commit
 from electra_cli.training.lock import locked_run
+from electra_cli.training.resume import resume_point
 from electra_cli.training.run_folder import RunFolder
 from tests.conftest import Electra
 from tests.training.runs import copied, options, steps_of
@@ -134,6 +136,17 @@ def test_a_damaged_newest_checkpoint(
     assert result.json["start_step"] == 4
     assert result.json["state_sha256"] == expected
     assert (run / "checkpoints" / "ckpt-8.damaged").is_dir()
+
+
+def test_the_newest_is_that_of_the_highest_step(run: Path) -> None:
+    """Whatever the files' times say: the clock has jumped, and one checkpoint is of tomorrow."""
+    tomorrow = time.time() + 86_400
+    for step, when in ((0, tomorrow), (4, tomorrow), (8, 0.0)):
+        for path in (run / "checkpoints" / f"ckpt-{step}", *run.glob(f"checkpoints/ckpt-{step}/*")):
+            os.utime(path, (when, when))
+    found = resume_point(RunFolder(run), warn=pytest.fail)
+    assert found is not None
+    assert found.step == 8
 
 
 def test_all_checkpoints_damaged(

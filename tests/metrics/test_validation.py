@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from electra_cli.errors import DataError
-from electra_cli.metrics.curve import RankingCurve
+from electra_cli.metrics.curve import Calibration, RankingCurve
 from electra_cli.metrics.names import ALL_METRICS, finite
 from electra_cli.metrics.validation import ValidationState
 
@@ -171,3 +171,14 @@ def test_auc_counts_ties_half_and_needs_both_classes() -> None:
     only_negatives = RankingCurve()
     only_negatives.add(np.array([1.0], np.float32), np.array([False]))
     assert math.isnan(only_negatives.auc())
+
+
+def test_what_is_no_number_makes_no_number() -> None:
+    """Of a model that has diverged; a number would pass for a measurement, and no warning comes."""
+    logits, labels = np.array([1.0, np.nan, -1.0], np.float32), np.array([True, False, False])
+    curve, calibration = RankingCurve(), Calibration()
+    curve.add(logits, labels)
+    calibration.add(logits, labels)
+    assert math.isnan(curve.auc())
+    assert math.isnan(curve.average_precision())
+    assert math.isnan(calibration.error())

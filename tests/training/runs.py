@@ -10,6 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.conftest import settings
 
@@ -100,3 +103,20 @@ def copied(run: Path, to: Path, *, newest: int | None = None) -> Path:
 def environment(**values: str) -> dict[str, str]:
     """This process's environment and more."""
     return os.environ | values
+
+
+def send_on_call(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int, number: int
+) -> None:
+    """Sends a signal to this process in the given call of a function, counted from 1."""
+    original: Callable[..., Any] = getattr(owner, name)
+    calls = 0
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), number)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, wrapper)

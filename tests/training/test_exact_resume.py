@@ -1,5 +1,8 @@
 """The state after N steps is the same wherever a run was stopped, to the last bit.
 
+It is tried with each value of precision, average, accumulation and replicas; the table of
+docs/guide/pretrain.md has a row for each combination. A bad step is tried on the same trainers.
+
 One trainer stands for many processes here: all of its state is replaced by that of a checkpoint,
 and its input begins anew. `test_processes.py` does the same with processes.
 """
@@ -7,9 +10,11 @@ and its input begins anew. `test_processes.py` does the same with processes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orbit
 import pytest
 import tensorflow as tf
@@ -20,15 +25,56 @@ from electra_cli.training.commit import read_commit
 from electra_cli.training.run_folder import RunFolder
 from electra_cli.training.saving import CheckpointSaver, Keep
 from electra_cli.training.trainer import ElectraTrainer
-from tests.training.test_update import build, train
+from tests.training.test_update import build, state, train
 
 STEPS = 7
 IDENTITY: dict[str, Any] = {"config_sha256": "", "vocab_sha256": "", "sizes": {}}
+COMBINATIONS = [  # each value with each value of the others, which takes six of the 24
+    ("float32", False, 1, "cpu"),
+    ("float32", True, 2, "cpu:2"),
+    ("bfloat16", True, 1, "cpu:2"),
+    ("bfloat16", False, 2, "cpu"),
+    ("float16", True, 2, "cpu"),
+    ("float16", False, 1, "cpu:2"),
+]
 
 
-@pytest.fixture(autouse=True)
-def float32_afterwards() -> Iterator[None]:
-    yield
+@dataclass(frozen=True)
+class Built:
+    """A trainer of one combination, and its state after no step.
+
+    Attributes:
+      trainer: Its epochs end inside of the fifth or sixth step.
+      precision: Of the combination.
+      whole: The folder of the checkpoints of a run that nothing stops.
+      initial: The hash of its first state.
+    """
+
+    trainer: ElectraTrainer
+    precision: str
+    whole: Path
+    initial: str
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS, ids=lambda values: "-".join(map(str, values)))
+def built(
+    request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Built]:
+    precision, average, parts, device = request.param
+    examples = load_manifest(data).examples
+    batch = examples // 5 // 4 * 4
+    assert STEPS * batch > examples > 4 * batch
+    dropout = {"model.hidden_dropout": 0.1, "model.attention_dropout": 0.1}
+    trainer = build(
+        data,
+        precision=precision,
+        average=average,
+        parts=parts,
+        device=device,
+        **{"train.batch_size": batch} | dropout,
+    )
+    whole = tmp_path_factory.mktemp("combination") / "whole"
+    yield Built(trainer, precision, whole, save(trainer, whole))
     performance.set_mixed_precision_policy("float32")
 
 
@@ -52,33 +98,9 @@ def resume(trainer: ElectraTrainer, folder: Path, step: int) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("precision", "average", "parts", "device"),
-    [  # each value with each value of the others
-        ("float32", False, 1, "cpu"),
-        ("float32", True, 2, "cpu:2"),
-        ("bfloat16", True, 1, "cpu:2"),
-        ("bfloat16", False, 2, "cpu"),
-        ("float16", True, 2, "cpu"),
-        ("float16", False, 1, "cpu:2"),
-    ],
-)
-def test_stopped_at_every_step(
-    data: Path, tmp_path: Path, precision: str, average: bool, parts: int, device: str
-) -> None:
-    examples = load_manifest(data).examples
-    batch = examples // 5 // 4 * 4  # so that an epoch ends inside of the fifth or sixth step
-    assert STEPS * batch > examples > 4 * batch
-    trainer = build(
-        data,
-        precision=precision,
-        average=average,
-        parts=parts,
-        device=device,
-        **{"train.batch_size": batch, "model.hidden_dropout": 0.1, "model.attention_dropout": 0.1},
-    )
-    whole = tmp_path / "whole"
-    hashes = [save(trainer, whole)]
+def test_stopped_at_every_step(built: Built, tmp_path: Path) -> None:
+    trainer, whole = built.trainer, built.whole
+    hashes = [built.initial]
     for _ in range(STEPS):
         train(trainer, 1)
         hashes.append(save(trainer, whole))
@@ -95,3 +117,31 @@ def test_stopped_at_every_step(
         trainer.evaluate(tf.constant(-1))
         assert save(trainer, again) == hashes[there]
         resume(trainer, again, there)
+
+
+def test_learns_and_survives_a_bad_step(built: Built) -> None:
+    trainer = built.trainer
+    resume(trainer, built.whole, 0)
+    first = train(trainer, 1)
+    last = train(trainer, 11)
+    assert last["masked_lm_loss"] < first["masked_lm_loss"] - 0.3
+    assert last["skipped_steps"] == 0
+    before = state(trainer)
+
+    # One weight that no number can come out of, for one step.
+    poisoned = trainer.model.replaced_token_head.output.bias
+    good = poisoned.numpy()
+    poisoned.assign(good + np.nan)
+    logs = train(trainer, 1)
+    assert (logs["skipped_steps"], logs["skipped_in_a_row"]) == (1, 1)
+    assert np.isnan(logs["total_loss"])
+    poisoned.assign(good)
+    after = state(trainer)
+    for name, value in before.items():
+        np.testing.assert_array_equal(after[name], value, err_msg=name)
+    assert int(trainer.global_step.numpy()) == int(trainer.optimizer.iterations.numpy()) == 13
+
+    logs = train(trainer, 1)
+    assert (logs["skipped_steps"], logs["skipped_in_a_row"]) == (1, 0)
+    if built.precision != "float16":  # whose scale may overflow once more
+        assert any((state(trainer)[name] != value).any() for name, value in before.items())

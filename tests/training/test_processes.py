@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -106,9 +107,10 @@ def test_ctrl_c_twice_leaves_at_once(data: Path, tmp_path: Path, trained: Path) 
 
 
 @contextmanager
-def small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
+def small_disk(folder: Path, kilobytes: int, *, inodes: int = 1000) -> Iterator[Path]:
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    size = f"size={kilobytes}k,nr_inodes={inodes}"
+    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
     if os.geteuid() != 0:
         pytest.fail("a full disk needs root: run the tests as root or in `unshare -rm`")
     subprocess.run(mount, check=True)
@@ -152,6 +154,89 @@ def test_a_disk_that_fills_up(
         assert done.json["state_sha256"] == expected
         assert sorted(metric_lines(run, "train")) == [2, 4, 6, 8, 10, 12]
         assert sorted(metric_lines(run, "validation")) == [0, 8, 12]  # 0 had been lost
+
+
+def test_a_limit_on_the_size_of_files(
+    electra: Electra, data: Path, tmp_path: Path, trained: Path
+) -> None:
+    """`ulimit -f`, a real one: its signal ends nothing, and it is as if the disk were full."""
+    run, out = tmp_path / "run", tmp_path / "out"
+    export = ["export", trained, "--format", "huggingface", "--output", out, "--json"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    try:
+        refused, not_exported = electra(*options(data, run)), electra(*export)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    refused.failed(74, str(run / "checkpoints" / "ckpt-0"), "File too large", "ulimit -f")
+    assert list((run / "checkpoints").iterdir()) == []
+    not_exported.failed(74, str(out), "File too large")
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert electra(*options(data, run, "--stop-at-step", 1)).json["final_step"] == 1
+
+
+@pytest.mark.parametrize("inodes", [1, 2])
+def test_no_room_for_another_file(
+    electra: Electra, data: Path, tmp_path: Path, inodes: int
+) -> None:
+    """There are bytes free, but no inode: for the run folder, or for the first file in it."""
+    with small_disk(tmp_path / "disk", 20_000, inodes=inodes) as disk:
+        failed = electra(*options(data, disk / "run"))
+    failed.failed(74, str(disk / "run"), "No space left", "free some space and run the same")
+
+
+def test_an_input_that_hangs(data: Path, tmp_path: Path) -> None:
+    """A read that never ends: 75, who waits for what, and the stacks of all threads."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    script = (
+        "import sys\n"
+        "from electra_cli.environment import prepare_tensorflow\n"
+        "prepare_tensorflow()\n"
+        "from electra_cli.cli.app import run\n"
+        "from electra_cli.inputs.rows import RowStore\n"
+        "RowStore.gather = lambda self, indices: open(sys.argv[1]).read()\n"
+        "sys.exit(run(sys.argv[2:]))\n"
+    )
+    command = options(data, tmp_path / "run", "--set", "runtime.stall_timeout=4")
+    done = subprocess.run(
+        [sys.executable, "-c", script, fifo, *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 75, done.stderr
+    error = error_of(done.stdout)
+    assert error["exit_code"] == 75
+    assert "nothing has ended for 4 seconds; waiting for " in str(error["message"])
+    assert "runtime.stall_timeout" in str(error["hint"])
+    assert "error: nothing has ended" in done.stderr
+    assert done.stderr.count("most recent call first") > 1
+    assert steps_of(tmp_path / "run") in ([], [0])
+
+
+def test_a_stopped_process_has_not_stalled() -> None:
+    """SIGSTOP for longer than the limit, as a suspended machine would be; then it hangs."""
+    script = (
+        "import time\n"
+        "from electra_cli.training.watchdog import Watchdog\n"
+        "with Watchdog(1.5) as watchdog:\n"
+        "    print('ready', flush=True)\n"
+        "    for _ in range(6):\n"
+        "        time.sleep(0.5)\n"
+        "        watchdog.waiting_for('the next tick')\n"
+        "    print('lives', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    process.send_signal(signal.SIGCONT)
+    assert process.stdout.readline() == "lives\n"
+    code, _, err = finish(process)
+    assert code == 75
+    assert "most recent call first" in err
 
 
 def test_an_error_object_even_when_terminated(data: Path, tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ import json
 import os
 import pickle
 import shutil
-import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from electra_cli.training.commit import read_commit
+from tests.chaos.victims import Ended, Victims
 from tests.conftest import Electra
-from tests.training.runs import copied, finish, metric_lines, options, start, steps_of
+from tests.training.runs import copied, metric_lines, options, steps_of
 
 
 class Canary:
@@ -119,31 +119,6 @@ def test_a_record_cannot_point_out_of_its_folder(
     assert "ckpt-8 is damaged" in result.stderr
 
 
-SECRETS = [f"canary{number}SECRET{number * 7919}" for number in range(10)]
-
-
-def test_secrets_are_written_nowhere(data: Path, tmp_path: Path, trained: Path) -> None:
-    """Ten of them in the environment; nothing that a command writes or prints has one."""
-    names = ("HF_TOKEN", "WANDB_API_KEY", "AWS_SECRET_ACCESS_KEY", "GOOGLE_API_KEY", "GITHUB_TOKEN")
-    values = dict(zip(names, SECRETS, strict=False))
-    values |= {
-        "HTTPS_PROXY": f"https://user:{SECRETS[5]}@proxy.invalid",
-        "PIP_INDEX_URL": f"https://token:{SECRETS[6]}@registry.invalid/simple",
-        "SIGNED_URL": f"gs://bucket/file?sig={SECRETS[7]}",
-        "DATABASE_URL": f"postgres://me:{SECRETS[8]}@host.invalid",
-        "AZURE_STORAGE_KEY": SECRETS[9],
-    }
-    run = copied(trained, tmp_path / "run", newest=8)
-    process = start(options(data, run, "--debug"), env=os.environ | values)
-    code, out, err = finish(process)
-    assert code == 0, err
-    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    assert len(written) > 10
-    for secret in SECRETS:
-        for text in (out.encode(), err.encode(), *written):
-            assert secret.encode() not in text
-
-
 def test_control_characters_are_shown(electra: Electra, tmp_path: Path) -> None:
     """A name can hold what a terminal would obey, and what looks like another line of JSON."""
     name = 'a\x1b[2Jb\x07c\r{"x": 1}\x9bd'
@@ -157,16 +132,106 @@ def test_control_characters_are_shown(electra: Electra, tmp_path: Path) -> None:
     assert json.loads(result.stdout)["error"]["message"].count(name) == 1
 
 
-def test_three_processes_without_a_network(data: Path, tmp_path: Path, trained: Path) -> None:
-    """Stopped at three steps, resumed three times, each in a process of its own."""
-    run = tmp_path / "run"
+SECRETS = [f"canary{number}SECRET{number * 7919}" for number in range(10)]
+IN_THE_ENVIRONMENT = {
+    "HF_TOKEN": SECRETS[0],
+    "WANDB_API_KEY": SECRETS[1],
+    "AWS_SECRET_ACCESS_KEY": SECRETS[2],
+    "HTTPS_PROXY": f"https://user:{SECRETS[3]}@proxy.invalid",
+    "DATABASE_URL": f"postgres://me:{SECRETS[4]}@host.invalid",
+}
+SIGNED = f"gs://bucket/data?sig={SECRETS[5]}"
+WITH_PASSWORD = f"https://user:{SECRETS[6]}@host.invalid/model"
+STOPS = (1, 5, 11, 12)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What commands said and wrote without a network, and with secrets in every place.
+
+    Attributes:
+      work: The folder of all that they wrote.
+      runs: By `STOPS`, starts of one run.
+      others: The other commands that end well, by name.
+      failed: Commands that have to fail.
+    """
+
+    work: Path
+    runs: dict[int, Ended]
+    others: dict[str, Ended]
+    failed: list[Ended]
+
+
+@pytest.fixture(scope="module")
+def told(corpus: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Each command in a process of its own, children of one that has no network."""
+    work = tmp_path_factory.mktemp("told")
+    run, signed = work / "run", work / f"data?sig={SECRETS[7]}"
+    shutil.copytree(data, signed)
+    (work / "path.yaml").write_text(f"data:\n  path: https://user:{SECRETS[8]}@host.invalid/d\n")
+    (work / "key.yaml").write_text(f"hub:\n  api_token: {SECRETS[9]}\n")
+    gin = ["--gin-param", f"hub_password = '{SECRETS[9]}'"]
+    new = ["pretrain", "--preset", "tiny", "--model-dir", work / "new", "--debug", "--json"]
+    export = ["--format", "huggingface", "--output", work / "out", "--json", "--debug"]
+    prepare = ["--output", work / "prepared", "--vocab-size", 600, "--workers", 1, "--json"]
+    wrong = [
+        [*new, "--data", SIGNED],
+        [*new, "--data", data, "--init-from", WITH_PASSWORD],
+        [*new, "--config", work / "path.yaml"],
+        [*new, "--config", work / "key.yaml"],
+        [*new, "--set", f"hub.token={SECRETS[9]}"],
+        [*new, "--preset", WITH_PASSWORD],
+        [*new, "--data", data, "--device", SECRETS[0]],
+        ["evaluate", WITH_PASSWORD, "--json", "--debug"],
+        ["evaluate", run, "--data", SIGNED, "--json", "--debug"],
+        ["export", WITH_PASSWORD, *export],
+        ["prepare-data", SIGNED, *prepare],
+    ]
     offline = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--map-root-user"])
-    for stop in (1, 5, 11, 12):
-        command = [sys.executable, "-m", "electra_cli", *options(data, run, "--stop-at-step", stop)]
-        done = subprocess.run([*offline, *command], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["final_step"] == stop
+    environment = os.environ | IN_THE_ENVIRONMENT
+    streams = tmp_path_factory.mktemp("streams")
+    with Victims(streams, prefix=offline, environment=environment) as victims:
+        train = [*options(signed, run), "--debug", *gin]
+        return Told(
+            work,
+            {stop: victims.finished([*train, "--stop-at-step", stop]) for stop in STOPS},
+            {
+                "evaluate": victims.finished(["evaluate", run, "--data", signed, "--json"]),
+                "export": victims.finished(["export", run, *export]),
+                "prepare-data": victims.finished(["prepare-data", corpus, *prepare]),
+            },
+            [victims.run(command) for command in wrong],
+        )
+
+
+def test_all_commands_without_a_network(told: Told, trained: Path) -> None:
+    """A run is stopped at three steps and resumed three times, each in a process of its own."""
+    for stop, ended in told.runs.items():
+        assert json.loads(ended.stdout)["final_step"] == stop
     expected = read_commit(trained / "checkpoints" / "ckpt-12").state_sha256
-    assert json.loads(done.stdout)["state_sha256"] == expected
-    whole, parts = metric_lines(trained, "train"), metric_lines(run, "train")
+    assert json.loads(told.runs[STOPS[-1]].stdout)["state_sha256"] == expected
+    whole, parts = metric_lines(trained, "train"), metric_lines(told.work / "run", "train")
     assert {step: parts[step] for step in whole} == whole
+    for name, ended in told.others.items():
+        assert json.loads(ended.stdout)["command"] == name
+
+
+def test_secrets_are_written_nowhere(told: Told) -> None:
+    """In the environment, the command line, a configuration, URLs: shown and written as ***."""
+    given = {"path.yaml", "key.yaml"}
+    written = {
+        str(path): path.read_bytes()
+        for path in told.work.rglob("*")
+        if path.is_file() and path.name not in given
+    }
+    assert "/data?sig=***" in (told.work / "run" / "config.yaml").read_text()
+    assert "hub_password = '***'" in (told.work / "run" / "bindings.gin").read_text()
+    everything = [*told.runs.values(), *told.others.values(), *told.failed]
+    written |= {f"stdout {number}": end.stdout.encode() for number, end in enumerate(everything)}
+    written |= {f"stderr {number}": end.stderr.encode() for number, end in enumerate(everything)}
+    for secret in SECRETS:
+        assert [name for name, text in written.items() if secret.encode() in text] == []
+    for ended in told.failed:
+        assert ended.code in (2, 65, 66), ended.stderr
+        assert json.loads(ended.stdout)["error"]["exit_code"] == ended.code
+    assert sum("***" in ended.stderr for ended in told.failed) >= 7

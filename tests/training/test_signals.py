@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from electra_cli.training.saving import CheckpointSaver
 from electra_cli.training.signals import StopSignals
 from electra_cli.training.trainer import ElectraTrainer
 from tests.conftest import Electra
-from tests.training.runs import copied, metric_lines, options, steps_of
+from tests.training.runs import metric_lines, options, send_on_call, steps_of
 
 AVERAGE = ("--set", "optimizer.ema_decay=0.9")
 
@@ -33,68 +31,56 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     return folder, read_commit(folder / "checkpoints" / "ckpt-12").state_sha256
 
 
-def send_on_call(
-    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, number: int, at: int, *, when: str
-) -> None:
-    """Sends a signal to this process in the given call of a method."""
-    original: Callable[..., Any] = getattr(owner, name)
-    calls = 0
-
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == at and when == "before":
-            os.kill(os.getpid(), number)
-        result = original(*args, **kwargs)
-        if calls == at and when == "after":
-            os.kill(os.getpid(), number)
-        return result
-
-    monkeypatch.setattr(owner, name, wrapper)
+def no_room(self: CheckpointSaver, folder: Path, step: int) -> None:
+    raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "at", "number", "code", "step"),
-    [
-        (ElectraTrainer, "train_loop_end", 3, signal.SIGTERM, 143, 4),
-        (ElectraTrainer, "train_step", 1, signal.SIGHUP, 143, 1),  # while the step is traced
-        (CheckpointSaver, "_commit", 2, signal.SIGTERM, 143, 4),
-        (ElectraTrainer, "train_loop_end", 4, signal.SIGINT, 130, 6),
-    ],
-)
-def test_saved_at_the_current_step_and_resumed_exactly(
-    electra: Electra, data: Path, tmp_path: Path, whole: tuple[Path, str],
-    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int, number: int, code: int,
-    step: int,
-) -> None:  # fmt: skip
-    command = options(data, tmp_path / "run", *AVERAGE)
-    with monkeypatch.context() as patch:
-        send_on_call(patch, owner, name, number, at, when="before")
-        stopped = electra(*command)
-    signal_name = signal.Signals(number).name
-    stopped.failed(code, f"stopped by {signal_name} at step {step}", "same command")
-    assert steps_of(tmp_path / "run")[-1] == step
-    resumed = electra(*command).json
-    assert resumed["start_step"] == step
-    assert resumed["state_sha256"] == whole[1]
-    for kind in ("train", "validation"):
-        assert metric_lines(tmp_path / "run", kind) == metric_lines(whole[0], kind)
+# A start after the other of one run: where in it which signal comes, and where the run stops then.
+STARTS: list[dict[str, Any]] = [
+    # While the step is traced, which takes seconds.
+    {"at": (ElectraTrainer, "train_step", 1), "signal": signal.SIGHUP, "code": 143, "step": 1},
+    {"at": (ElectraTrainer, "train_loop_end", 1), "signal": signal.SIGTERM, "code": 143, "step": 2},
+    {"at": (CheckpointSaver, "_commit", 1), "signal": signal.SIGTERM, "code": 143, "step": 4},
+    {"at": (ElectraTrainer, "train_loop_end", 2), "signal": signal.SIGINT, "code": 130, "step": 6},
+    # In an evaluation: the averages are swapped in, but what is saved has the weights of training.
+    {"at": (ElectraPretrainTask, "aggregate_logs", 2), "signal": signal.SIGTERM, "code": 143,
+     "step": 7, "evaluate_every": 7},
+    # It cannot be saved: 143 would promise a checkpoint.
+    {"at": (ElectraTrainer, "train_loop_end", 1), "signal": signal.SIGTERM, "code": 74, "step": 7,
+     "evaluate_every": 7, "words": ("ckpt-8", "No space left", "bytes, free"), "full": True},
+    # After the last step it is finished.
+    {"at": (CheckpointSaver, "best", 3), "signal": signal.SIGTERM, "code": 0, "step": 12},
+]  # fmt: skip
 
 
-def test_during_an_evaluation_with_averaged_weights(
+def test_a_run_stopped_in_every_act(
     electra: Electra, data: Path, tmp_path: Path, whole: tuple[Path, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """The averages are swapped in at that moment; what is saved has the weights of training."""
-    run = copied(whole[0], tmp_path / "run", newest=4)
-    command = options(data, run, *AVERAGE)
-    with monkeypatch.context() as patch:
-        send_on_call(patch, ElectraPretrainTask, "aggregate_logs", signal.SIGTERM, 2, when="after")
-        stopped = electra(*command, "--set", "train.evaluate_every=6")
-    stopped.failed(143, "at step 6")
-    resumed = electra(*command, "--set", "train.evaluate_every=6").json
-    assert resumed["state_sha256"] == whole[1]
-    assert sorted(metric_lines(run, "validation")) == [0, 6, 8, 12]  # 6 was not left out
+    """Saved at the current step each time, and in the end the state of the run never stopped."""
+    run, before = tmp_path / "run", 0
+    for start in STARTS:
+        more = ["--set", f"train.evaluate_every={start.get('evaluate_every', 8)}"]
+        with monkeypatch.context() as patch:
+            send_on_call(patch, *start["at"], start["signal"])
+            if start.get("full"):
+                patch.setattr(CheckpointSaver, "_commit", no_room)
+            result = electra(*options(data, run, *AVERAGE, *more))
+        name = signal.Signals(start["signal"]).name
+        if start["code"]:
+            words = (f"stopped by {name} at step {start['step']}", "same command")
+            result.failed(start["code"], *start.get("words", words))
+        assert f"resuming at step {before:,}" in result.stderr or before == 0
+        assert steps_of(run)[-1] == start["step"], start
+        assert not list((run / "checkpoints").glob(".*"))
+        before = start["step"]
+    assert result.json["state_sha256"] == whole[1]
+    for kind in ("train", "validation"):
+        lines = metric_lines(run, kind)
+        assert {step: lines[step] for step in metric_lines(whole[0], kind)} == metric_lines(
+            whole[0], kind
+        )
+    assert sorted(metric_lines(run, "validation")) == [0, 7, 8, 12]  # 7 was not left out
 
 
 def test_before_there_is_anything_to_save(
@@ -102,37 +88,9 @@ def test_before_there_is_anything_to_save(
 ) -> None:
     for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
         with monkeypatch.context() as patch:
-            send_on_call(patch, training, "outlook_of", number, 1, when="before")
+            send_on_call(patch, training, "outlook_of", 1, number)
             electra(*options(data, tmp_path / "run")).failed(code)
         assert not (tmp_path / "run").exists()
-
-
-def test_after_the_last_step_it_is_finished(
-    electra: Electra, data: Path, tmp_path: Path, whole: tuple[Path, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    run = copied(whole[0], tmp_path / "run", newest=8)
-    send_on_call(monkeypatch, CheckpointSaver, "best", signal.SIGTERM, 2, when="before")
-    assert electra(*options(data, run, *AVERAGE)).json["state_sha256"] == whole[1]
-
-
-def test_a_save_that_fails_while_stopping(
-    electra: Electra, data: Path, tmp_path: Path, whole: tuple[Path, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    """143 would promise a checkpoint."""
-    run = copied(whole[0], tmp_path / "run", newest=8)
-
-    def block(self: CheckpointSaver, step: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        send_on_call(patch, ElectraTrainer, "train_loop_end", signal.SIGTERM, 1, when="before")
-        patch.setattr(CheckpointSaver, "_commit", lambda self, folder, step: block(self, step))
-        electra(*options(data, run, *AVERAGE)).failed(74, "ckpt-9", "No space left", "bytes, free")
-    assert steps_of(run) == [0, 4, 8]
-    assert electra(*options(data, run, *AVERAGE)).json["state_sha256"] == whole[1]
-    shutil.rmtree(run)
 
 
 def test_handlers_are_given_back_and_ignored_signals_stay_ignored() -> None:

@@ -1,7 +1,4 @@
-"""Every supported combination of precision, average, accumulation and replicas, and bad numbers.
-
-The table of docs/guide/pretrain.md has a row for each combination tried here.
-"""
+"""Updates in every precision, and the average of weights; `test_exact_resume.py` combines them."""
 
 from __future__ import annotations
 
@@ -81,78 +78,67 @@ def state(trainer: ElectraTrainer) -> dict[str, np.ndarray]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("precision", "average", "parts", "device"),
-    [  # each value with each value of the others, which takes six of the 24
-        ("float32", False, 1, "cpu"),
-        ("float32", True, 2, "cpu:2"),
-        ("bfloat16", True, 1, "cpu:2"),
-        ("bfloat16", False, 2, "cpu"),
-        ("float16", True, 2, "cpu"),
-        ("float16", False, 1, "cpu:2"),
-    ],
-)
-def test_combination_learns_and_survives_a_bad_step(
-    data: Path, precision: str, average: bool, parts: int, device: str
-) -> None:
-    trainer = build(data, precision=precision, average=average, parts=parts, device=device)
-    first = train(trainer, 1)
-    last = train(trainer, 11)
-    assert last["masked_lm_loss"] < first["masked_lm_loss"] - 0.3
-    assert last["skipped_steps"] == 0
-    before = state(trainer)
-
-    # One weight that no number can come out of, for one step.
-    poisoned = trainer.model.replaced_token_head.output.bias
-    good = poisoned.numpy()
-    poisoned.assign(good + np.nan)
-    logs = train(trainer, 1)
-    assert (logs["skipped_steps"], logs["skipped_in_a_row"]) == (1, 1)
-    assert np.isnan(logs["total_loss"])
-    poisoned.assign(good)
-    after = state(trainer)
-    for name, value in before.items():
-        np.testing.assert_array_equal(after[name], value, err_msg=name)
-    assert int(trainer.global_step.numpy()) == int(trainer.optimizer.iterations.numpy()) == 13
-
-    logs = train(trainer, 1)
-    assert (logs["skipped_steps"], logs["skipped_in_a_row"]) == (1, 0)
-    if precision != "float16":  # whose scale may overflow once more
-        assert any((state(trainer)[name] != value).any() for name, value in before.items())
-
-
-@pytest.fixture(scope="module")
-def float32_loss(data: Path) -> float:
-    return held_out_loss(data, "float32")
-
-
-def held_out_loss(data: Path, precision: str) -> float:
-    trainer = build(data, precision=precision)
+def held_out_loss(trainer: ElectraTrainer) -> float:
+    """After forty steps."""
     train(trainer, 40)
     return dict(trainer.evaluate(tf.constant(-1)))["total_loss"]
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-def test_precisions_learn_the_same(data: Path, float32_loss: float, precision: str) -> None:
+@pytest.fixture(scope="module")
+def float32_loss(data: Path) -> float:
+    return held_out_loss(build(data))
+
+
+def test_bfloat16_learns_the_same(data: Path, float32_loss: float) -> None:
     """benchmarks/precisions.py does this with the preset tiny and 200 steps."""
-    assert held_out_loss(data, precision) == pytest.approx(float32_loss, rel=0.02)
+    loss = held_out_loss(build(data, precision="bfloat16"))
+    assert loss == pytest.approx(float32_loss, rel=0.02)
 
 
-def test_the_average_is_that_of_the_weights(data: Path) -> None:
-    trainer = build(data, average=True)
-    weights = trainer.model.trainable_variables
-    expected = {v.name: v.numpy() for v in weights}
+def test_float16_learns_the_same_and_an_overflow_counts_apart(
+    data: Path, float32_loss: float
+) -> None:
+    trainer = build(data, precision="float16")
+    assert held_out_loss(trainer) == pytest.approx(float32_loss, rel=0.02)
+    last = train(trainer, 1)
+    scaling = loss_scaling(trainer.optimizer)
+    assert scaling is not None
+    scaling._loss_scale._current_loss_scale.assign(2.0**40)
+    before, start = state(trainer), float(scaling.loss_scale)
+    logs = train(trainer, 1)
+    assert logs["overflow_steps"] == last["overflow_steps"] + 1
+    assert logs["skipped_steps"] == 0
+    assert np.isfinite(logs["total_loss"])
+    assert float(scaling.loss_scale) == start / 2
+    for name, value in state(trainer).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+    assert int(trainer.optimizer.iterations.numpy()) == 42
+
+
+@pytest.fixture(scope="module")
+def averaging(data: Path) -> ElectraTrainer:
+    """A trainer with an average of weights; its tests leave its state what some step made it."""
+    return build(data, average=True)
+
+
+def test_the_average_is_that_of_the_weights(averaging: ElectraTrainer) -> None:
+    weights = averaging.model.trainable_variables
+    assert int(averaging.global_step.numpy()) == 0
+    expected = first = {v.name: v.numpy() for v in weights}
     for step in range(1, 5):
-        train(trainer, 1)
+        train(averaging, 1)
         decay = min(DECAY, (1 + step) / (10 + step))
         expected = {v.name: decay * expected[v.name] + (1 - decay) * v.numpy() for v in weights}
     for variable in weights:
-        found = trainer.optimizer.get_slot(variable, "average").numpy()
+        found = averaging.optimizer.get_slot(variable, "average").numpy()
         np.testing.assert_allclose(found, expected[variable.name], atol=1e-6, err_msg=variable.name)
+    # Every variable has a gradient, and an average.
+    assert not [v.name for v in weights if (v.numpy() == first[v.name]).all()]
+    assert len(averaging.optimizer._average_weights) == len(first)
 
 
-def test_swapping_is_exact_and_evaluation_sees_the_average(data: Path) -> None:
-    trainer = build(data, average=True)
+def test_swapping_is_exact_and_evaluation_sees_the_average(averaging: ElectraTrainer) -> None:
+    trainer = averaging
     train(trainer, 3)
     before = state(trainer)
     evaluated = dict(trainer.evaluate(tf.constant(-1)))
@@ -166,31 +152,3 @@ def test_swapping_is_exact_and_evaluation_sees_the_average(data: Path) -> None:
     trainer.optimizer.swap_weights()
     again = dict(trainer.evaluate(tf.constant(-1)))
     assert again == pytest.approx(evaluated, rel=0, abs=0, nan_ok=True)
-
-
-def test_float16_overflow_lowers_the_scale_and_counts_apart(data: Path) -> None:
-    trainer = build(data, precision="float16")
-    first = train(trainer, 1)
-    scaling = loss_scaling(trainer.optimizer)
-    assert scaling is not None
-    scaling._loss_scale._current_loss_scale.assign(2.0**40)
-    before, start = state(trainer), float(scaling.loss_scale)
-    logs = train(trainer, 1)
-    assert logs["overflow_steps"] == first["overflow_steps"] + 1
-    assert logs["skipped_steps"] == 0
-    assert np.isfinite(logs["total_loss"])
-    assert float(scaling.loss_scale) == start / 2
-    for name, value in state(trainer).items():
-        np.testing.assert_array_equal(value, before[name], err_msg=name)
-    assert int(trainer.optimizer.iterations.numpy()) == 2
-
-
-def test_every_variable_has_a_gradient_and_an_average(data: Path) -> None:
-    trainer = build(data, average=True)
-    before = {v.name: v.numpy() for v in trainer.model.trainable_variables}
-    train(trainer, 2)
-    unchanged = [
-        v.name for v in trainer.model.trainable_variables if (v.numpy() == before[v.name]).all()
-    ]
-    assert not unchanged
-    assert len(trainer.optimizer._average_weights) == len(before)

@@ -1,0 +1,54 @@
+"""Keeps secrets out of what is printed and written: passwords in URLs, signatures, tokens.
+
+Nothing here needs a secret, but an address, an option or an environment may carry one, and every
+message shows what it was given.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+MASK = "***"
+
+# scheme://user:password@host, also after a path has made one slash of two.
+_USER_OF_URL = re.compile(r"(\b[a-z][a-z0-9+.-]+:/{1,2})[^/\s@]+@", re.IGNORECASE)
+# sig=…, hf_token: …, AWS_SECRET_ACCESS_KEY=…; not "tokens", and no word that only ends alike.
+_NAMED = re.compile(
+    r"""((?:\b|[_-])(?:sig|signature|token|secret|passw(?:or)?d|credentials?
+        |(?:api|access|account|private|secret|storage)[_-]?key)["']?(?:\s*=\s*|:\s+)["']?)
+        [^\s"'&,;\[\]]+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SECRET_VARIABLE = re.compile("TOKEN|SECRET|PASSW|CREDENTIAL|KEY$")
+_SHORTEST_SECRET = 8
+
+Value = TypeVar("Value")
+
+
+def redacted(value: Value) -> Value:
+    """Replaces secrets in a text, or in all texts of a JSON-like value, by `MASK`.
+
+    A secret is the user's part of a URL, what follows a name such as token= or sig=, and the value
+    of an environment variable with such a name.
+    """
+    return _redacted(value)
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, str):
+        return _redacted_text(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(part) for key, part in value.items()}
+    if isinstance(value, Sequence):
+        return [_redacted(part) for part in value]
+    return value
+
+
+def _redacted_text(text: str) -> str:
+    for name, secret in os.environ.items():
+        if len(secret) >= _SHORTEST_SECRET and _SECRET_VARIABLE.search(name.upper()):
+            text = text.replace(secret, MASK)
+    return _NAMED.sub(rf"\1{MASK}", _USER_OF_URL.sub(rf"\1{MASK}@", text))

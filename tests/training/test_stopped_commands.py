@@ -1,0 +1,82 @@
+"""SIGTERM, SIGHUP and Ctrl-C in the commands that have nothing to save: evaluate and export."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from electra_cli.corpus.atomic import locked_folder
+from electra_cli.evaluation import evaluate as evaluation
+from electra_cli.export import huggingface, parity
+from electra_cli.task import ElectraPretrainTask
+from tests.conftest import Electra
+from tests.training.runs import finish, send_on_call, start, wait_for
+
+NUMBERS = [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGINT, 130)]
+
+
+def files_below(folder: Path) -> dict[str, float]:
+    """Every file and when it was written."""
+    return {str(path): path.stat().st_mtime for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(("number", "code"), NUMBERS)
+def test_evaluate(
+    electra: Electra, trained: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    """In the evaluation, and before TensorFlow has anything to do."""
+    places = [(evaluation, "_trainer_of", 1)]
+    if number == signal.SIGTERM:
+        places.append((ElectraPretrainTask, "aggregate_logs", 2))
+    before = files_below(trained)
+    for place in places:
+        with monkeypatch.context() as patch:
+            send_on_call(patch, *place, number)
+            result = electra("evaluate", trained, "--device", "cpu", "--json")
+        result.failed(code)
+        assert files_below(trained) == before
+
+
+@pytest.mark.parametrize(("number", "code"), NUMBERS)
+@pytest.mark.parametrize(
+    "place", [(huggingface, "write_tokenizer", 2), (parity, "check_huggingface", 1)]
+)
+def test_export(
+    electra: Electra, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    number: int, code: int, place: tuple[object, str, int],
+) -> None:  # fmt: skip
+    """While it writes, and when all is written but not checked."""
+    with monkeypatch.context() as patch:
+        send_on_call(patch, *place, number)
+        result = electra(
+            "export", trained, "--format", "huggingface", "--output", tmp_path / "out", "--json"
+        )
+    result.failed(code)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_export_in_a_process_of_its_own_and_what_a_killed_one_left(
+    electra: Electra, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    command = ["export", str(trained), "--format", "huggingface", "--output", str(out), "--json"]
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = start(command)
+        wait_for(lambda: bool(list(tmp_path.glob(f"out.tmp-{process.pid}"))), process)  # noqa: B023
+        process.send_signal(number)
+        code, stdout, _ = finish(process)
+        if number == signal.SIGKILL:
+            assert code == -number
+            assert [path.name for path in tmp_path.iterdir()] == [f"out.tmp-{process.pid}"]
+        else:
+            assert (code, json.loads(stdout)["error"]["exit_code"]) == (143, 143)
+            assert list(tmp_path.iterdir()) == []  # the other's is gone too
+    # One that still runs keeps its own; a name that only begins alike is somebody else's.
+    for name in ("out.tmp-1", "out.tmp-2", "outer.tmp-3"):
+        (tmp_path / name).mkdir()
+    with locked_folder(tmp_path / "out.tmp-1"):
+        assert electra(*command).json["files"]
+    assert {path.name for path in tmp_path.iterdir()} == {"out", "out.tmp-1", "outer.tmp-3"}
