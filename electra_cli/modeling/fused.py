@@ -92,20 +92,29 @@ def _fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     return call
 
 
+@functools.partial(tf.function, jit_compile=True, autograph=False)
+def _transposed_product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """leftᵀ·right; [N, I] and [N, O] -> [I, O]."""
+    return tf.matmul(left, right, transpose_a=True)  # [I, O]
+
+
 def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """values·kernel + bias; [N, I], [I, O] and [O] -> [N, O], all of one type.
 
     Its gradient sums over rows by a product with ones, several times faster than TensorFlow's
-    reduction over the first axis.
+    reduction over the first axis. In float32 the kernel's gradient is compiled: XLA's product is
+    up to 1.7 times as fast as oneDNN's where a side has 1,024 columns. In bfloat16 oneDNN's is.
     """
 
     @tf.custom_gradient
     def differentiable(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            compiled = values.dtype == tf.float32
+            product = _transposed_product if compiled else _transposed_product.python_function
             ones = tf.ones_like(upstream[:, :1])  # [N, 1]
             return (
                 tf.matmul(upstream, kernel, transpose_b=True),  # [N, I]
-                tf.matmul(values, upstream, transpose_a=True),  # [I, O]
+                product(values, upstream),  # [I, O]
                 tf.matmul(ones, upstream, transpose_a=True)[0],  # [O]
             )
 
