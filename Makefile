@@ -51,7 +51,7 @@ demo: $(VENV)/.demo
 	@echo "$(CURDIR)/$(EXPORT)"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 chaos: $(VENV)/.test
 	$(BIN)/python -m tests.chaos.kills --kills 50 --seed 0

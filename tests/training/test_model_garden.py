@@ -54,19 +54,16 @@ def run(
     return model, dict(logs)
 
 
-def test_run_experiment_trains_resumes_and_evaluates(data: Path, tmp_path: Path) -> None:
+def test_run_experiment_trains_and_resumes(data: Path, tmp_path: Path) -> None:
     _, first = run(experiment(data, steps=8), tmp_path, "train_and_eval")
     assert {*ALL_METRICS} <= set(first)
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-8")
     _, second = run(experiment(data, steps=16), tmp_path, "train_and_eval")
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-16")
     assert second["masked_lm_loss"] < first["masked_lm_loss"]
-    _, again = run(experiment(data, steps=16), tmp_path, "eval")
-    assert again["total_loss"] == pytest.approx(second["total_loss"], rel=1e-6)
 
 
-def test_run_experiment_under_a_mirrored_strategy(data: Path, tmp_path: Path) -> None:
-    run(experiment(data, steps=4), tmp_path, "train", device="cpu:2")
+def test_run_experiment_under_a_mirrored_strategy_and_evaluates(data: Path, tmp_path: Path) -> None:
     _, logs = run(experiment(data, steps=8), tmp_path, "train_and_eval", device="cpu:2")
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-8")
     _, single = run(experiment(data, steps=8), tmp_path, "eval")
@@ -116,10 +113,9 @@ def test_differential_privacy_clips_and_adds_noise() -> None:
     assert moved(2.0).std() == pytest.approx(1.0, rel=0.1)
 
 
-@pytest.mark.parametrize("device", ["cpu", "cpu:2"])
-def test_metrics_do_not_depend_on_the_batch(data: Path, device: str) -> None:
+def test_metrics_depend_neither_on_the_batch_nor_on_replicas(data: Path) -> None:
     found = []
-    for batch in (1, 7, 64):
+    for device, batch in (("cpu", 64), ("cpu", 1), ("cpu:2", 7)):
         params = experiment(data)
         params.task.validation_data.global_batch_size = batch
         with build_strategy(parse_device(device)).scope():

@@ -25,7 +25,8 @@ def configuration(**values: object) -> Config:
 
     shrunk = {key: parse_scalar(text) for key, _, text in (s.partition("=") for s in SMALL)}
     no_dropout = {"model.hidden_dropout": 0.0, "model.attention_dropout": 0.0}
-    return Config().replaced(shrunk | no_dropout | {"train.steps": 10} | values)
+    masking = {"objective.masking": "span"}  # the one with the most to it
+    return Config().replaced(shrunk | no_dropout | masking | {"train.steps": 10} | values)
 
 
 @dataclasses.dataclass
@@ -62,10 +63,7 @@ def single(data: Path) -> Outcome:
     ("device", "parts", "xla"),
     [
         ("cpu:2", 1, False),
-        ("cpu", 2, False),
         ("cpu", 4, False),
-        ("cpu:2", 2, False),
-        ("cpu", 1, True),
         ("cpu:2", 2, True),
     ],
 )
@@ -80,15 +78,6 @@ def test_same_losses_same_weights(
     for name, expected in single.weights.items():
         np.testing.assert_allclose(other.weights[name], expected, atol=1e-5, err_msg=name)
     assert other.validation == pytest.approx(single.validation, rel=1e-4, nan_ok=True)
-
-
-@pytest.mark.parametrize("masking", ["span"])
-def test_words_are_masked_alike_on_two_replicas_and_in_xla(data: Path, masking: str) -> None:
-    config = configuration(**{"objective.masking": masking})
-    replicas, compiled = run_steps(data, config, "cpu:2"), run_steps(data, config, "cpu", xla=True)
-    for ours, theirs in zip(replicas.logs, compiled.logs, strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-5)
-    assert replicas.validation == pytest.approx(compiled.validation, rel=1e-4, nan_ok=True)
 
 
 @pytest.mark.parametrize("masking", ["token", "whole-word", "span"])
@@ -125,14 +114,15 @@ def test_masks_and_samples_are_the_same_on_two_replicas(data: Path, masking: str
             for index, masked, sampled in zip(*joined, strict=True)
         }
 
-    lengths = {sum(bool(i) for i in masked) for masked, _ in draw("cpu").values()}
+    drawn = draw("cpu")
+    lengths = {sum(bool(i) for i in masked) for masked, _ in drawn.values()}
     assert len(lengths) > 1  # rows of unequal length
-    assert draw("cpu") == draw("cpu:2")
+    assert drawn == draw("cpu:2")
 
 
 def test_dropout_is_repeated_and_does_something(data: Path, single: Outcome) -> None:
     config = configuration(**{"model.hidden_dropout": 0.5})
-    with_dropout, again = run_steps(data, config, "cpu:2"), run_steps(data, config, "cpu:2")
+    with_dropout, again = run_steps(data, config, "cpu"), run_steps(data, config, "cpu")
     assert with_dropout.logs == again.logs
     assert with_dropout.logs[0]["total_loss"] != pytest.approx(
         single.logs[0]["total_loss"], rel=1e-5
