@@ -14,15 +14,16 @@ from typing import Any, TypeVar
 MASK = "***"
 
 # scheme://user:password@host, also after a path has made one slash of two.
-_USER_OF_URL = re.compile(r"(\b[a-z][a-z0-9+.-]+:/{1,2})[^/\s@]+@", re.IGNORECASE)
-# sig=…, hf_token: …, AWS_SECRET_ACCESS_KEY=…; not "tokens", and no word that only ends alike.
+_USER_OF_URL = re.compile(r"(\b[a-z][a-z0-9+.-]+:/{1,2})[^/\s]+@", re.IGNORECASE)
+# sig=…, hf_token: …, AWS_SECRET_ACCESS_KEY=…; not "tokens", and no word that only ends alike. What
+# is shorter than a secret is none: mask_token = 103, a folder sig=0.1/.
 _NAMED = re.compile(
     r"""((?:\b|[_-])(?:sig|signature|token|secret|passw(?:or)?d|credentials?
         |(?:api|access|account|private|secret|storage)[_-]?key)["']?(?:\s*=\s*|:\s+)["']?)
-        [^\s"'&,;\[\]]+""",
+        [^\s"'&,;\[\]/]{8}[^\s"'&,;\[\]]*""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SECRET_VARIABLE = re.compile("TOKEN|SECRET|PASSW|CREDENTIAL|KEY$")
+_SECRET_VARIABLE = re.compile("(TOKEN(?!IZ)|SECRET|PASSW|CREDENTIAL|KEY$)(?!.*(FILE|DIR|PATH)$)")
 _SHORTEST_SECRET = 8
 
 Value = TypeVar("Value")
@@ -49,6 +50,11 @@ def _redacted(value: Any) -> Any:
 
 def _redacted_text(text: str) -> str:
     for name, secret in os.environ.items():
-        if len(secret) >= _SHORTEST_SECRET and _SECRET_VARIABLE.search(name.upper()):
-            text = text.replace(secret, MASK)
+        is_path = secret.startswith(("/", "~", "."))  # of a file with the secret
+        if (
+            len(secret) >= _SHORTEST_SECRET
+            and not is_path
+            and _SECRET_VARIABLE.search(name.upper())
+        ):
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     return _NAMED.sub(rf"\1{MASK}", _USER_OF_URL.sub(rf"\1{MASK}@", text))

@@ -5,6 +5,7 @@ A member's name is only ever shown and looked at for its ending, so it cannot re
 
 from __future__ import annotations
 
+import errno
 import io
 import stat
 import tarfile
@@ -93,15 +94,22 @@ def zip_members(stream: BinaryIO, label: str, size: int, option: FormatOption) -
                         name,
                         guarded(inner, what=_damaged(name), hint=_FETCH, budget=budget),
                     )
-    # The second is what zipfile raises for a compression method that it cannot undo.
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    # What zipfile raises for a compression method that it cannot undo, an empty name, and a place
+    # that no file has.
+    except (zipfile.BadZipFile, NotImplementedError, IndexError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise DataError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
     if not found:
         raise _no_text(label)
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """A damaged header within the archive is an error, where tarfile sees the end of it."""
+    """A damaged header within the archive is an error, where tarfile sees the end of it.
+
+    So is an entry that only describes the next one and is larger than any name: tarfile would hold
+    all of it.
+    """
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Any:
@@ -110,7 +118,20 @@ class _StrictInfo(tarfile.TarInfo):
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
             raise tarfile.ReadError(str(error)) from error
 
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        if self.type in _DESCRIPTIONS and self.size > _LONGEST_DESCRIPTION:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        return super()._proc_member(tar)  # type: ignore[misc]
 
+
+_DESCRIPTIONS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+_LONGEST_DESCRIPTION = 2**20
 _FETCH = "make or fetch the archive again"
 _REPACK = "pack it again as a plain file"
 

@@ -80,16 +80,20 @@ def remove_temporaries(folder: Path) -> None:
 
 
 @contextmanager
-def locked_folder(folder: Path, *, wait: bool = False, shared: bool = False) -> Iterator[None]:
+def locked_folder(
+    folder: Path, *, wait: bool = False, shared: bool = False, required: bool = False
+) -> Iterator[None]:
     """Holds the only writer's lock of a folder; the system releases it with the process.
 
     Args:
       folder: An existing folder. It is locked itself, so that no lock file is left in it.
       wait: Wait for another writer to finish instead of raising.
       shared: Keep out only those who want the folder for themselves alone.
+      required: Raise where the file system has no locks, instead of going on without.
 
     Raises:
       TryAgainError: Another process holds the lock.
+      OSError: There are no locks, and one is required.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -101,8 +105,10 @@ def locked_folder(folder: Path, *, wait: bool = False, shared: bool = False) -> 
                 f"another process is writing to {folder}",
                 hint="wait until it has finished, then run the same command again",
             ) from None
-        except OSError:
-            pass  # a file system without locks: renames still keep every single file whole
+        except OSError:  # a file system without locks
+            if required:
+                raise
+            # Renames still keep every single file whole.
         yield
     finally:
         os.close(handle)
@@ -123,7 +129,7 @@ def named_if_full(folder: Path, needed: Callable[[], str], *, hint: str) -> Iter
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         free = shutil.disk_usage(folder).free
         raise IOFailedError(

@@ -21,6 +21,7 @@ _REPLACEMENT = "\ufffd"
 
 # A document of this size at least is cut into several, so that memory does not depend on the text.
 LARGEST_DOCUMENT = 4 * 2**20
+MOST_LINES = 2**17  # of a document: each costs more than its text
 
 # What has to be seen behind a piece to know whether white space follows: a character.
 WINDOW = 4
@@ -107,16 +108,19 @@ class CleaningCounts:
 def pieces(document: Document, largest: int) -> Iterator[Document]:
     """Cuts a document behind lines, and lines at spaces, into parts of at most `largest` bytes.
 
+    No part has more than `MOST_LINES` lines.
+
     White space of any kind is one, and a line without any is cut anywhere.
     """
-    if 4 * sum(map(len, document)) <= largest:  # a character has four bytes at most
+    # A character has four bytes at most.
+    if 4 * sum(map(len, document)) <= largest and len(document) <= MOST_LINES:
         yield document
         return
     part: Document = []
     size = 0
     for short in (short for line in document for short in short_lines(line, largest)):
         added = len(short.encode("utf-8"))
-        if part and size + added > largest:
+        if part and (size + added > largest or len(part) == MOST_LINES):
             yield part
             part, size = [], 0
         part.append(short)

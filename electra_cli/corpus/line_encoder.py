@@ -27,8 +27,10 @@ from electra_cli.corpus.word_table import LONGEST_WORD, PADDING, WordTable, find
 # single letters.
 _BLOCK_BYTES = 2**18
 
-# Ids of words seen that are kept; beyond that the cache begins anew.
+# What is kept of the words seen; beyond that the cache begins anew. Very long words are rare.
 _MOST_IDS = 2**21
+_MOST_LONG_WORDS = 2**16
+_LONGEST_KEPT = 64
 
 _SEPARATOR = re.compile(b"[ \n]")
 _LINE_END = ord("\n")
@@ -71,6 +73,7 @@ class LineEncoder:
         self.itemsize = self._dtype.itemsize
         # A word's value is where its ids begin in `_ids`, times 256, and how many they are.
         self._table = WordTable()
+        self._long_words: dict[bytes, int] = {}  # the same for words that the table cannot hold
         self._ids: npt.NDArray[Any] = np.empty(_MOST_IDS, self._dtype)
         self._used = 0
 
@@ -124,38 +127,46 @@ class LineEncoder:
 
     def _find_ids(self, text: bytes, begins: _Ints, ends: _Ints) -> tuple[_Ints, _Ints]:
         """Where in `_ids` the ids of each word begin, and how many they are; both [W]."""
-        if self._used > _MOST_IDS:
+        if self._used > _MOST_IDS or len(self._long_words) > _MOST_LONG_WORDS:
             self._table.clear()
+            self._long_words.clear()
             self._used = 0
         lengths = ends - begins
         heads, tails = word_keys(text, begins, lengths)  # [W], [W]
         values, known = self._table.find(heads, tails)  # [W], [W]
         short = lengths <= LONGEST_WORD
         firsts, counts = values >> 8, values & 255
-        (new,) = np.nonzero(~(known & short))
-        if len(new):
-            words = [
-                text[a:b] for a, b in zip(begins[new].tolist(), ends[new].tolist(), strict=True)
-            ]
-            firsts[new], counts[new] = self._learn(words)
-            kept = new[short[new]]
+        (others,) = np.nonzero(~(known & short))
+        if len(others):
+            bounds = zip(begins[others].tolist(), ends[others].tolist(), strict=True)
+            words = [text[begin:end] for begin, end in bounds]
+            firsts[others], counts[others] = self._learn(words)
+            kept = others[short[others]]
             self._table.add(heads[kept], tails[kept], firsts[kept] << 8 | counts[kept])
         return firsts, counts
 
     def _learn(self, words: list[bytes]) -> tuple[_Ints, _Ints]:
-        """Adds the ids of these words to `_ids`."""
-        ids = {word: self._encode_word(word.decode("utf-8")) for word in dict.fromkeys(words)}
-        added = np.frombuffer(b"".join(ids.values()), self._dtype)
-        end = self._used + len(added)
-        if end > len(self._ids):
-            self._ids = np.resize(self._ids, 2 * end)
-        self._ids[self._used : end] = added
-        counts = np.array([len(x) for x in ids.values()], np.int64) // self.itemsize
-        firsts = np.cumsum(counts) - counts + self._used
-        self._used = end
-        place = {word: index for index, word in enumerate(ids)}
-        places = [place[word] for word in words]
-        return firsts[places], counts[places]
+        """Finds long words, and adds the ids of all others to `_ids`."""
+        place: dict[bytes, tuple[int, int]] = {}
+        added: list[bytes] = []
+        for word in dict.fromkeys(words):
+            value = self._long_words.get(word)
+            if value is None:
+                ids = self._encode_word(word.decode("utf-8"))
+                count = len(ids) // self.itemsize
+                place[word] = self._used, count
+                if LONGEST_WORD < len(word) <= _LONGEST_KEPT:
+                    self._long_words[word] = self._used << 8 | count
+                self._used += count
+                added.append(ids)
+            else:
+                place[word] = value >> 8, value & 255
+        new = np.frombuffer(b"".join(added), self._dtype)
+        if self._used > len(self._ids):
+            self._ids = np.resize(self._ids, 2 * self._used)
+        self._ids[self._used - len(new) : self._used] = new
+        found = np.array([place[word] for word in words], np.int64)  # [words, 2]
+        return found[:, 0], found[:, 1]
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ RECORD_FORMAT_VERSION = 2
 UNKNOWN_WORDS = 100
 
 _LONGEST_UNKNOWN_WORD = 64
+_MOST_UNKNOWN_WORDS = 2**16  # different ones at a time
 
 # Small documents are encoded together.
 _BATCH_CHARACTERS = 2**18
@@ -254,10 +255,10 @@ def prepare_documents(
     return record
 
 
-def most_frequent(words: Mapping[str, int]) -> dict[str, int]:
+def most_frequent(words: Mapping[str, int], number: int = UNKNOWN_WORDS) -> dict[str, int]:
     """The words that came most often, in this order, and of equally frequent ones in theirs."""
     ranked = sorted(words.items(), key=lambda item: (-item[1], item[0]))
-    return dict(ranked[:UNKNOWN_WORDS])
+    return dict(ranked[:number])
 
 
 def finished_record(output: Path, index: int, block: int | None = None) -> SliceRecord | None:
@@ -290,6 +291,11 @@ def _encoded(
         encoded = encoder.encode([line for document in batch for line in document])
         counts.unknown_tokens += encoded.unknown_tokens
         unknown_words.update(word[:_LONGEST_UNKNOWN_WORD] for word in encoded.unknown_words)
+        if len(unknown_words) > _MOST_UNKNOWN_WORDS:
+            # Which are dropped follows from the documents alone, so it is the same everywhere.
+            kept = most_frequent(unknown_words, _MOST_UNKNOWN_WORDS // 2)
+            unknown_words.clear()
+            unknown_words.update(kept)
         begin = words_before = 0
         for document in batch:
             end = begin + len(document)

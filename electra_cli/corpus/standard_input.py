@@ -6,12 +6,13 @@ and is copied to a temporary file where not.
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -68,6 +69,9 @@ def standard_input(
         )
     if sys.stdin is None:
         raise InputMissingError("standard input is closed", hint="pipe the text in")
+    # A pipe that does not wait would end where text comes late. What is no pipe always waits.
+    with suppress(OSError, ValueError):
+        os.set_blocking(sys.stdin.buffer.fileno(), True)
     head = sys.stdin.buffer.read(head_bytes + 1)
     if len(head) <= head_bytes:
         yield Piped(head, rest=None)

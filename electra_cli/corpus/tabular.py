@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,7 +25,7 @@ from electra_cli.corpus.faults import (
     missing_column,
     too_long,
 )
-from electra_cli.corpus.parquet_pages import Page, PageError, read_pages, rows_at_once
+from electra_cli.corpus.parquet_pages import Page, read_pages, rows_at_once
 from electra_cli.corpus.texts import BOM, split_lines
 from electra_cli.errors import DataError
 
@@ -380,9 +381,10 @@ def _arrow_errors(label: str, kind: str) -> Iterator[None]:
 
     try:
         yield
-    except (ArrowException, LayoutError, PageError, OSError) as error:
-        # A real failure of the disk has a number.
-        if isinstance(error, OSError) and error.errno is not None:
+    # Of these the library lets pass what damaged metadata leads to; so do our own parsers.
+    except (ArrowException, OSError, LookupError, TypeError, ValueError, OverflowError) as error:
+        # A real failure of the disk has another number than seeking to where nothing can be.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         what = str(error).strip().split("\n")[0]
         raise DataError(f"{label}: damaged or truncated {kind} ({what})", hint=_FETCH) from error

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.cleaning import (
+    MOST_LINES,
     WINDOW,
     place_to_cut,
     short_lines,
@@ -137,10 +138,10 @@ def text_documents(
             if fault:
                 continue
             added = len(line.encode("utf-8"))  # as in other formats, which have no line ends
-            if size + added > largest:
+            if size + added > largest or len(document) == MOST_LINES:
                 for short in short_lines(line, largest) if added > largest else [line]:
                     added = len(short.encode("utf-8"))
-                    if document and size + added > largest:
+                    if document and (size + added > largest or len(document) == MOST_LINES):
                         on_cut()
                         yield document
                         document, size = [], 0

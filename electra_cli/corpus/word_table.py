@@ -1,7 +1,7 @@
 """White-space words of a text as arrays, and a hash table for all of them at once.
 
-A word is known by two integers of 64 bits. Up to 16 bytes (and of one length) they tell words
-apart with certainty, beyond that as a hash of 64 bits does.
+A word of up to 15 bytes is known by two integers of 64 bits, which hold it and its length. Longer
+ones have to be looked up otherwise.
 
 Shapes: W words of a text.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-LONGEST_WORD = 64
+LONGEST_WORD = 15
 
 # 2^20 slots are 24 MB. A word may lie in two of them; when both are taken, the second is given up.
 _SLOT_BITS = 20
@@ -24,7 +24,7 @@ _MASKS = np.array([2 ** (8 * size) - 1 for size in range(9)], np.uint64)
 _MIX_1 = np.uint64(0x9E3779B97F4A7C15)
 _MIX_2 = np.uint64(0xBF58476D1CE4E5B9)
 _SPACE, _LINE_END = b" \n"
-PADDING = b"\n" * 8
+PADDING = b"\n" * 16
 
 
 def find_words(octets: npt.NDArray[np.uint8]) -> tuple[_Words, _Words]:
@@ -50,22 +50,14 @@ def word_keys(text: bytes, begins: _Words, lengths: _Words) -> tuple[_Keys, _Key
       lengths: Bytes, [W].
 
     Returns:
-      The first eight bytes of each word, and a hash of its length and all other bytes; both [W].
+      The first eight bytes of each word, and the next seven with its length; both [W].
     """
     # At every byte of the text, the eight that begin there.
     eights = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
     heads = eights[begins] & _MASKS[np.minimum(lengths, 8)]  # [W]
-    tails = lengths.astype(np.uint64) * _MIX_1
-    longer = np.flatnonzero((lengths > 8) & (lengths <= LONGEST_WORD))
-    offset = 8
-    while longer.size:
-        left = lengths[longer] - offset
-        mixed = (
-            tails[longer] ^ (eights[begins[longer] + offset] & _MASKS[np.minimum(left, 8)])
-        ) * _MIX_1
-        tails[longer] = mixed ^ (mixed >> np.uint64(29))
-        longer = longer[left > 8]
-        offset += 8
+    tails = lengths.astype(np.uint64) << np.uint64(56)
+    (longer,) = np.nonzero((lengths > 8) & (lengths <= LONGEST_WORD))
+    tails[longer] |= eights[begins[longer] + 8] & _MASKS[lengths[longer] - 8]
     return heads, tails
 
 
@@ -78,7 +70,7 @@ class WordTable:
     def clear(self) -> None:
         """Forgets all words."""
         self._heads = np.zeros(2**_SLOT_BITS, np.uint64)
-        self._tails = np.zeros(2**_SLOT_BITS, np.uint64)  # 0 is free: no word has it
+        self._tails = np.zeros(2**_SLOT_BITS, np.uint64)  # 0 is free: no word has length 0
         self._values = np.zeros(2**_SLOT_BITS, np.int64)
 
     def find(self, heads: _Keys, tails: _Keys) -> tuple[_Words, npt.NDArray[np.bool_]]:

@@ -196,7 +196,7 @@ def _all_or_nothing(output: Path) -> Iterator[Path]:
             f"output {output} exists{' and is not empty' if final.is_dir() else ', and is a file'}",
             hint="choose another --output, or delete this one yourself if it is not needed",
         )
-    temporary = final.with_name(f"{final.name}.tmp-{os.getpid()}")
+    temporary = final.with_name(f".{final.name}.export-{os.getpid()}")
     _remove_leftovers(final)
     try:
         temporary.mkdir(parents=True)
@@ -218,8 +218,10 @@ def _all_or_nothing(output: Path) -> Iterator[Path]:
 
 def _remove_leftovers(final: Path) -> None:
     """Removes what killed exports to the same folder left; those that still run hold a lock."""
-    for folder in final.parent.glob(f"{glob.escape(final.name)}.tmp-*"):
-        with suppress(TryAgainError, OSError), locked_folder(folder):
+    for folder in final.parent.glob(f".{glob.escape(final.name)}.export-*"):
+        if not re.fullmatch(r"\d+", folder.name.rpartition("-")[2]):
+            continue  # a name that this command does not give
+        with suppress(TryAgainError, OSError), locked_folder(folder, required=True):
             shutil.rmtree(folder)
 
 

@@ -15,6 +15,7 @@ from electra_cli.errors import ConfigError
 from electra_cli.interop.source import Source, find_source
 from electra_cli.interop.values import Network, Report
 from electra_cli.modeling.architecture import Architecture
+from electra_cli.redaction import redacted
 from electra_cli.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -115,4 +116,4 @@ def record_initial(report: Report, run: RunFolder) -> None:
     """Records in the run folder what its first weights came from."""
     record = {"format_version": _FORMAT_VERSION, **asdict(report)}
     record["path"] = str(Path(report.path).absolute())
-    atomic_write_text(run.init, json.dumps(record, indent=1) + "\n")
+    atomic_write_text(run.init, json.dumps(redacted(record), indent=1) + "\n")

@@ -97,6 +97,12 @@ def plan_run(
                 "restore every worker to the same state",
                 hint="resume with another --device, or start in a new --model-dir",
             )
+    elif run.all_checkpoints():
+        raise DataError(
+            f"{run.config} is missing, but the run has checkpoints: nothing tells what they were "
+            "trained with",
+            hint="put the file back, or choose another --model-dir",
+        )
     elif run.path.exists() and not (run.path.is_dir() and _is_free(run)):
         raise OutputError(
             f"{run.path} exists and is not a run folder: it has no config.yaml",

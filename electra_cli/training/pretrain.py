@@ -189,9 +189,10 @@ def pretrain(
     def evaluate() -> dict[str, float]:
         nonlocal before
         metrics = dict(controller.evaluate(steps=-1))
-        writer.write("validation", step(), metrics)
+        # First, since a line in the log says that all of it is done.
         if intervals.best_metric is not None:
             saver.record_evaluation(step(), metrics)
+        writer.write("validation", step(), metrics)
         listener.evaluated(step(), metrics, before)
         before = (step(), metrics)
         return metrics

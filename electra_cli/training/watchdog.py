@@ -17,6 +17,7 @@ from typing import Self
 from electra_cli.errors import TryAgainError
 
 _LONGEST_TICK = 1.0  # seconds
+_LONGEST_LAST_WORDS = 10.0  # seconds
 
 
 class Watchdog:
@@ -60,7 +61,10 @@ class Watchdog:
                 hint="run the same command again to go on from the last checkpoint; if it only "
                 "needs more time, --set runtime.stall_timeout=SECONDS",
             )
-            # Whatever cannot be said, the process ends.
+            # Whatever cannot be said, be it that nobody reads stderr, the process ends.
+            last = threading.Timer(_LONGEST_LAST_WORDS, os._exit, [error.exit_code])
+            last.daemon = True
+            last.start()
             with suppress(Exception):
                 self._on_stall(error)
             with suppress(Exception):

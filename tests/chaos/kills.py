@@ -93,6 +93,10 @@ def trial(
         counts.kills += 1
         counts.places[place] = counts.places.get(place, 0) + 1
         case.check(folder)
+        if case.name == "export" and folder.exists():
+            # Killed behind its end: what is complete is not written again.
+            assert tree(folder) == expected, "another result"
+            return
         counts.resumes += 1
     last = victims.finished(command, folder=folder)
     if case.result(folder, json.loads(last.stdout)) != expected:

@@ -50,6 +50,16 @@ def first_shard(folder: Path) -> Path:
     return sorted(folder.rglob("train*.npy"))[0]
 
 
+def test_checkpoints_without_a_configuration(
+    electra: Electra, run: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing tells whether this command's values are those of the checkpoints."""
+    (run / "config.yaml").unlink()
+    with before_tensorflow(monkeypatch):
+        electra(*options(data, run, "--learning-rate", 0.5)).failed(65, "config.yaml is missing")
+    assert not (run / "config.yaml").exists()
+
+
 @pytest.mark.parametrize("damage", ["row", "byte", "empty", "gone"])
 def test_damaged_data(
     electra: Electra, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str

@@ -134,6 +134,15 @@ def test_encrypted_members_are_refused_by_name(tmp_path):
         read_inputs(path)
 
 
+def test_a_header_larger_than_any_name(tmp_path):
+    """tarfile would hold it whole."""
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**40
+    (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + b"x" * 4096)
+    with pytest.raises(DataError, match=r"a\.tar: damaged.*a header of 1,099,511,627,776 bytes"):
+        read_inputs(tmp_path / "a.tar")
+
+
 def test_sparse_members_are_refused_by_name(tmp_path):
     info = tarfile.TarInfo("a.txt")
     info.size = 10**15

@@ -5,6 +5,8 @@ import random
 
 import pytest
 
+from electra_cli.corpus import cleaning as cleaning_module
+from electra_cli.corpus import texts as texts_module
 from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import ConfigError, DataError
@@ -265,3 +267,16 @@ def test_a_row_of_many_fields_has_a_limit_too(tmp_path):
     with pytest.raises(DataError, match=r"a\.csv, line \d+: too long to be held"):
         read_inputs(path, cleaning=cleaning)
     assert len(read_inputs(path)[0]) == 3
+
+
+def test_documents_of_many_lines_are_cut(tmp_path, monkeypatch):
+    """A line costs memory besides its text; every format cuts behind the same one."""
+    for module in (cleaning_module, texts_module):
+        monkeypatch.setattr(module, "MOST_LINES", 100)
+    lines = [str(number) for number in range(250)]
+    write_text(tmp_path / "a.txt", ["\n".join(lines)])
+    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "\n".join(lines)}) + "\n")
+    for name in ("a.txt", "a.jsonl"):
+        documents, counts = read_inputs(tmp_path / name)
+        assert documents == [lines[:100], lines[100:200], lines[200:]], name
+        assert counts.cut_documents == 2

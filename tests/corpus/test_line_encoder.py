@@ -53,6 +53,7 @@ def test_neither_blocks_nor_a_full_cache_show(
     """With 16 slots nearly every word drives another one out."""
     monkeypatch.setattr(line_encoder_module, "_BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(line_encoder_module, "_MOST_IDS", 40)
+    monkeypatch.setattr(line_encoder_module, "_MOST_LONG_WORDS", 1)
     monkeypatch.setattr(word_table_module, "_SLOT_BITS", 4)
     lines = golden_lines()
     found = LineEncoder(golden_tokenizer(), dtype).encode([line["text"] for line in lines])
@@ -61,17 +62,17 @@ def test_neither_blocks_nor_a_full_cache_show(
 
 
 def test_words_of_every_length_are_told_apart() -> None:
-    """Neighbours differ in a single byte, at every place of words of up to 64 bytes."""
-    words = {b"x" * size for size in range(1, 65)}
+    """Neighbours differ in a single byte, at every place of words of up to 15 bytes."""
+    words = {b"x" * size for size in range(1, 16)}
     words |= {
         b"x" * place + b"y" + b"x" * (size - place - 1)
-        for size in range(1, 65)
+        for size in range(1, 16)
         for place in range(size)
     }
     ordered = sorted(words)
     random.Random(0).shuffle(ordered)
     heads, tails = keys_of(ordered)
-    assert len(set(zip(heads.tolist(), tails.tolist(), strict=True))) == len(ordered) == 2144
+    assert len(set(zip(heads.tolist(), tails.tolist(), strict=True))) == len(ordered) == 135
     table = WordTable()
     values = np.arange(len(ordered))
     table.add(heads, tails, values)
@@ -119,7 +120,12 @@ def test_any_text_is_what_the_tokenizer_makes_of_its_words() -> None:
         "AEé中\u0301\u200d\x01.,'\u2019 \t\r\x0b\x1f\u2028\u3000😀"
     )
     lines = ["".join(rng.choices(letters, k=rng.randint(0, 150))) for _ in range(2000)]
-    lines += ["ab" * 30_000, "中" * 30_000, "a " * 30_000, "x" * 63, "x" * 64, "x" * 65]
+    lines += [
+        "ab" * 30_000,
+        "中" * 30_000,
+        "a " * 30_000,
+        *("x" * n for n in (14, 15, 16, 63, 64, 65)),
+    ]
     expected = [
         [
             id_

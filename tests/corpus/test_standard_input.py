@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import os
+import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -158,3 +162,21 @@ def test_a_bad_line_far_into_the_stream_is_named(tmp_path, pipe, vocab):
     pipe(content + b"\n\xff\n")
     with pytest.raises(DataError, match="standard input, line 1201: invalid UTF-8"):
         prepare(Path("-"), tmp_path / "out", vocab=vocab, **OPTIONS)
+
+
+def test_a_pipe_that_does_not_wait(tmp_path, vocab):
+    """Some parents set this; what had not come yet looked like the end of the text."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    text = txt(DOCUMENTS)
+    command = [sys.executable, "-m", "electra_cli", "prepare-data", "-", "--vocab", str(vocab)]
+    command += ["--output", str(tmp_path / "out"), "--workers", "1", "--json"]
+    with subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE) as process:
+        os.close(reading)
+        with os.fdopen(writing, "wb") as pipe:
+            for start in range(0, len(text), 2000):
+                pipe.write(text[start : start + 2000])
+                pipe.flush()
+                time.sleep(0.05)
+        found = json.loads(process.stdout.read())
+    assert found["documents"] == len(DOCUMENTS)

@@ -32,7 +32,8 @@ from tests.training.test_replicas import configuration
 
 def experiment(data: Path, *, steps: int = 8) -> Any:
     manifest = load_manifest(data)
-    config = configuration(**{"model.vocab_size": manifest.vocab.size, "train.steps": 40})
+    values = {"model.vocab_size": manifest.vocab.size, "objective.masking": "token"}
+    config = configuration(**values, **{"train.steps": 40})
     params = compose(config, manifest, data=data, precision="float32", replicas=1)
     params.trainer.train_steps = steps
     params.trainer.steps_per_loop = params.trainer.summary_interval = 4

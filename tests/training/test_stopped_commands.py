@@ -65,18 +65,23 @@ def test_export_in_a_process_of_its_own_and_what_a_killed_one_left(
     command = ["export", str(trained), "--format", "huggingface", "--output", str(out), "--json"]
     for number in (signal.SIGKILL, signal.SIGTERM):
         process = start(command)
-        wait_for(lambda: bool(list(tmp_path.glob(f"out.tmp-{process.pid}"))), process)  # noqa: B023
+        wait_for(lambda: bool(list(tmp_path.glob(f".out.export-{process.pid}"))), process)  # noqa: B023
         process.send_signal(number)
         code, stdout, _ = finish(process)
         if number == signal.SIGKILL:
             assert code == -number
-            assert [path.name for path in tmp_path.iterdir()] == [f"out.tmp-{process.pid}"]
+            assert [path.name for path in tmp_path.iterdir()] == [f".out.export-{process.pid}"]
         else:
             assert (code, json.loads(stdout)["error"]["exit_code"]) == (143, 143)
             assert list(tmp_path.iterdir()) == []  # the other's is gone too
     # One that still runs keeps its own; a name that only begins alike is somebody else's.
-    for name in ("out.tmp-1", "out.tmp-2", "outer.tmp-3"):
+    for name in (".out.export-1", ".out.export-2", ".outer.export-3", ".out.export-thesis"):
         (tmp_path / name).mkdir()
-    with locked_folder(tmp_path / "out.tmp-1"):
+    with locked_folder(tmp_path / ".out.export-1"):
         assert electra(*command).json["files"]
-    assert {path.name for path in tmp_path.iterdir()} == {"out", "out.tmp-1", "outer.tmp-3"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "out",
+        ".out.export-1",
+        ".outer.export-3",
+        ".out.export-thesis",
+    }
