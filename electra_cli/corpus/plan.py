@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import mmap
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from electra_cli.corpus.discovery import InputFile
 from electra_cli.corpus.readers import Part, open_input
@@ -24,6 +23,10 @@ SLICE_BYTES = 16 * 2**20
 
 # How much text a compressed byte stands for, near enough to group small files.
 _COMPRESSION_RATIO = 3
+_LINE_END = re.compile(rb"\n")
+# What is read at once in search of an end, and kept of it in case the end has begun.
+_WINDOW = 2**20
+_LONGEST_BLANK_LINE = 2**12
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
 
@@ -134,7 +137,8 @@ def make_plan(
                 close()
             group.append(part)
             weight += added
-            if added > slice_bytes and not file.splits_at_bytes:
+            # Of text without blank lines a part can be as large as the file.
+            if added > (2 if file.splits_at_bytes else 1) * slice_bytes:
                 close(is_stream=True)
     close()
     if not slices:
@@ -176,30 +180,35 @@ def _row_group_parts(
 
 
 def _byte_parts(file: InputFile, slice_bytes: int) -> Iterator[tuple[Part, int]]:
-    with (
-        open_input(file) as stream,
-        mmap.mmap(stream.fileno(), file.size, access=mmap.ACCESS_READ) as content,
-    ):
+    ends = _LINE_END if file.format == "jsonl" else _BLANK_LINE
+    with open_input(file) as stream:
         start = 0
         while start < file.size:
             end = file.size
             if start + slice_bytes < file.size:
-                is_jsonl = file.format == "jsonl"
-                end = _boundary(content, start + slice_bytes, is_jsonl=is_jsonl)
+                end = min(_boundary(stream, start + slice_bytes, ends), file.size)
             yield Part(file, start, end, end - start), end - start
             start = end
 
 
-def _boundary(content: mmap.mmap, position: int, *, is_jsonl: bool) -> int:
-    """The first byte at or after `position` where a document may begin.
+def _boundary(stream: BinaryIO, position: int, ends: re.Pattern[bytes]) -> int:
+    """The first byte at or after `position` where a document may begin, or the end of the file.
 
     Files whose lines end with a bare \\r, or text whose blank lines hold rarer spaces, are cut
     less often than they could be, but never inside a document.
     """
-    if is_jsonl:
-        return content.find(b"\n", position - 1) + 1 or len(content)
-    found = _BLANK_LINE.search(content, position - 1)
-    return found.end() if found else len(content)
+    begin = position - 1
+    stream.seek(begin)
+    window = b""
+    while data := stream.read(_WINDOW):
+        window += data
+        found = ends.search(window)
+        if found is None:
+            kept = window[-_LONGEST_BLANK_LINE:]
+            begin, window = begin + len(window) - len(kept), kept
+        elif found.end() < len(window):  # else it may go on
+            return begin + found.end()
+    return begin + len(window)
 
 
 def _order(file: InputFile) -> tuple[str, str]:

@@ -109,6 +109,8 @@ class WordEncoder:
 
     def encode(self, word: str) -> bytes:
         """Returns the ids of a word, little-endian."""
+        if len(word) > MAX_CHARACTERS_PER_WORD and word.isascii() and word.isalnum():
+            return self._unk  # the library would need a hundred times the word's memory to say so
         if len(word) > _LONGEST_PLAIN_WORD or _NOT_PLAIN.search(word):
             ids = self._tokenizer.encode(word, add_special_tokens=False).ids
             return np.array(ids, self._dtype).tobytes()

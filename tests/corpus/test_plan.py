@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from electra_cli.corpus import plan as plan_module
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
 from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
@@ -79,3 +80,29 @@ def test_empty_files_make_no_plan(tmp_path):
     (tmp_path / "a.txt").touch()
     with pytest.raises(DataError, match=r"the input is empty .*a\.txt"):
         plan_of(tmp_path / "a.txt", slice_bytes=100)
+
+
+def slices_of(path, slice_bytes):
+    files = find_inputs([path], exclude=path.parent / "o")
+    return make_plan(files, options={}, text_field="text", slice_bytes=slice_bytes).slices
+
+
+def test_text_without_blank_lines_is_a_stream(tmp_path):
+    """It has no place to cut, so one reader feeds all workers, as with compressed files."""
+    (tmp_path / "a.txt").write_text("a line\n" * 5000)
+    (tmp_path / "b.txt").write_text("a line\n\n" * 5000)
+    assert [slice_.is_stream for slice_ in slices_of(tmp_path / "a.txt", 10_000)] == [True]
+    assert [slice_.is_stream for slice_ in slices_of(tmp_path / "b.txt", 8000)] == [False] * 5
+
+
+@pytest.mark.parametrize("window", [1, 7, 2**20])
+def test_windows_do_not_show(tmp_path, monkeypatch, window):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"".join(b"x" * n + b"\n \t \r\n" + b"y\n" * n for n in range(1, 60)))
+    found = []
+    for size in (window, 2**20):
+        monkeypatch.setattr(plan_module, "_WINDOW", size)
+        slices = slices_of(path, 300)
+        found.append([(part.start, part.end) for slice_ in slices for part in slice_.parts])
+    assert found[0] == found[1]
+    assert len(found[0]) > 10
