@@ -83,7 +83,8 @@ class Point:
 
 def watch(point: Point, folder: Path) -> None:
     """Passes a point whenever something changes below a folder."""
-    root = str(folder.absolute())
+    # Export writes beside it, under a hidden name.
+    roots = (str(folder.absolute()), str(folder.absolute().with_name(f".{folder.name}.export-")))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
@@ -95,7 +96,7 @@ def watch(point: Point, folder: Path) -> None:
             return
         if writes and isinstance(path, str | Path):
             absolute = str(Path(path).absolute())
-            if absolute.startswith(root):
+            if absolute.startswith(roots):
                 point.pass_(SAVE if "/.ckpt-" in absolute else FILES)
 
     sys.addaudithook(hook)
