@@ -6,6 +6,7 @@ ours. Shapes: B rows of a replica, S sequence, M masked positions, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from electra_cli.metrics.validation import ValidationState
 from electra_cli.modeling import losses
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
-from electra_cli.optimization.accumulation import accumulate
+from electra_cli.optimization.accumulation import accumulate, side_by_side
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.update import apply_if_finite, learning_rate_of, loss_scaling
 
@@ -57,6 +58,7 @@ class ElectraPretrainTask(base_task.Task):
     ) -> None:
         super().__init__(params, logging_dir, name=name)
         self._settings, self._architecture, self._special_ids = model_garden.described(params)
+        self._lanes = getattr(params, "lanes", 1)  # Model Garden's own has none
 
     # -- what Model Garden builds ----------------------------------------------------------------
 
@@ -264,11 +266,11 @@ class ElectraPretrainTask(base_task.Task):
         variables = model.trainable_variables
         first_part = _replica_id() * parts
 
-        def forward_backward(
-            part: tf.Tensor, batch: Mapping[str, tf.Tensor]
+        def of_lane(
+            part: tf.Tensor, lane: tf.Tensor, batch: Mapping[str, tf.Tensor]
         ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
             seed = tf.constant(self._settings.train.seed, tf.int64)
-            dropout = Dropout(seed, step, first_part + tf.cast(part, tf.int64))
+            dropout = Dropout(seed, step, first_part + tf.cast(part, tf.int64), lane)
             with tf.GradientTape() as tape:
                 outputs = model(batch, training=True, dropout=dropout)
                 found = losses.weighted_losses(batch, outputs, counts, objective)
@@ -279,6 +281,14 @@ class ElectraPretrainTask(base_task.Task):
             # Slices of the word table become dense: its norm must count each row once.
             gradients = [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)]
             return gradients, found
+
+        def forward_backward(
+            part: tf.Tensor, batch: Mapping[str, tf.Tensor]
+        ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+            of_part = functools.partial(of_lane, part)
+            gradients, found = zip(*side_by_side(of_part, batch, self._lanes), strict=True)
+            summed = [tf.add_n(list(of_variable)) for of_variable in zip(*gradients, strict=True)]
+            return summed, {name: tf.add_n([part[name] for part in found]) for name in found[0]}
 
         if self._settings.runtime.xla:
             forward_backward = tf.function(forward_backward, jit_compile=True, autograph=False)
@@ -314,7 +324,13 @@ class ElectraPretrainTask(base_task.Task):
         """The forward pass without dropout, on a batch of `build_inputs` or on its features."""
         if "sample_uniforms" not in inputs and "sampled_ids" not in inputs:
             inputs = self._features(inputs, training=False)
-        return model(inputs, training=False)
+
+        def of_lane(lane: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            del lane
+            return model(features, training=False)
+
+        outputs = side_by_side(of_lane, inputs, self._lanes)
+        return {name: tf.concat([of[name] for of in outputs], axis=0) for name in outputs[0]}
 
     def validation_step(
         self, inputs: Mapping[str, tf.Tensor], model: ElectraModel, metrics: Any = None

@@ -29,10 +29,12 @@ class ElectraTaskConfig(cfg.TaskConfig):
     Attributes:
       settings: A whole configuration, `electra_cli.config.schema.Config` as nested dictionaries.
       special_ids: The ids of pad, unk, cls, sep and mask.
+      lanes: Parts of a batch that run side by side on the cores of a CPU.
     """
 
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
     special_ids: dict[str, int] = dataclasses.field(default_factory=dict)
+    lanes: int = 1
     train_data: ElectraDataConfig = dataclasses.field(
         default_factory=lambda: ElectraDataConfig(is_training=True)
     )

@@ -15,7 +15,7 @@ from electra_cli.inputs.masking import scatter_ids
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.encoder import Embeddings, Encoder, length_of
-from electra_cli.modeling.fused import chunk_weights, compile_quietly_once, dropped, gelu
+from electra_cli.modeling.fused import column_weights, compile_quietly_once, dropped, gelu
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
@@ -23,8 +23,6 @@ from electra_cli.modeling.layers import (
     glorot_uniform,
     truncated_normal,
 )
-
-_CHUNK = 256  # of the vocabulary, in sampling
 
 
 class MaskedLMHead(tf.Module):
@@ -83,8 +81,9 @@ def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     """Draws one token a row from softmax(logits) by inverting the cumulative distribution.
 
     The distribution is the one of the reference's Gumbel-max at temperature 1, with one random
-    number a position instead of V. The vocabulary is searched in two steps, first for the chunk
-    and then within it, so nothing of the size of the logits is written.
+    number a position instead of V. The vocabulary is searched in two steps, first for the column
+    (see `fused.column_weights`) and then within it, so nothing of the size of the logits is
+    written.
 
     Args:
       logits: [N, V] float32.
@@ -93,21 +92,24 @@ def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
     Returns:
       [N] int32.
     """
+    vocab_size = logits.shape[-1]
     highest = tf.reduce_max(logits, axis=-1, keepdims=True)  # [N, 1]
-    chunks = tf.cumsum(chunk_weights(logits, highest, size=_CHUNK), axis=-1)  # [N, C]
-    threshold = uniforms[:, None] * chunks[:, -1:]  # [N, 1]
-    chunk = _first_above(chunks, threshold)  # [N, 1]
-    before = tf.gather(tf.pad(chunks, [[0, 0], [1, 0]]), chunk, batch_dims=1)  # [N, 1]
-    ids = tf.minimum(chunk * _CHUNK + tf.range(_CHUNK), logits.shape[-1] - 1)  # [N, _CHUNK]
-    weights = tf.exp(tf.gather(logits, ids, batch_dims=1) - highest)  # [N, _CHUNK]
-    within = before + tf.cumsum(weights, axis=-1)  # [N, _CHUNK]
-    return tf.gather(ids, _first_above(within, threshold), batch_dims=1)[:, 0]  # [N]
+    columns = tf.cumsum(column_weights(logits, highest), axis=-1)  # [N, C]
+    threshold = uniforms[:, None] * columns[:, -1:]  # [N, 1]
+    column = _first_above(columns, threshold, columns.shape[-1])  # [N, 1]
+    before = tf.gather(tf.pad(columns, [[0, 0], [1, 0]]), column, batch_dims=1)  # [N, 1]
+    ids = column + tf.range(0, vocab_size, columns.shape[-1])  # [N, ⌈V / C⌉]
+    chosen = tf.gather(logits, tf.minimum(ids, vocab_size - 1), batch_dims=1)  # [N, ⌈V / C⌉]
+    weights = tf.where(ids < vocab_size, tf.exp(chosen - highest), 0.0)
+    within = before + tf.cumsum(weights, axis=-1)  # [N, ⌈V / C⌉]
+    last = tf.reduce_sum(tf.cast(ids < vocab_size, tf.int32), axis=-1, keepdims=True)  # [N, 1]
+    return tf.gather(ids, _first_above(within, threshold, last), batch_dims=1)[:, 0]  # [N]
 
 
-def _first_above(cumulative: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
-    """The first column above the threshold, or the last one; [N, C] and [N, 1] -> [N, 1]."""
+def _first_above(cumulative: tf.Tensor, threshold: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
+    """The first of `size` columns above the threshold, or the last; [N, C], [N, 1] -> [N, 1]."""
     found = tf.searchsorted(cumulative, threshold, side="right")  # [N, 1]
-    return tf.minimum(found, cumulative.shape[-1] - 1)
+    return tf.minimum(found, size - 1)
 
 
 def discriminate(

@@ -90,12 +90,12 @@ class Block(tf.Module):
             projected, [-1, length_of(input_mask), 3, self._heads, size]
         )  # [B, S, 3, H, K]
         query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
-        scores = tf.matmul(query, key, transpose_b=True)  # [B, H, S, S]
+        scores = tf.matmul(key, query, transpose_b=True)  # [B, H, S, S], keys by queries
         draw = dropout.draw(self._attention_dropout)
         weights = attention_weights(
             scores, input_mask, draw.key, scale=size**-0.5, rate=draw.rate
         )  # [B, H, S, S]
-        context = tf.matmul(weights, value)  # [B, H, S, K]
+        context = tf.matmul(weights, value, transpose_a=True)  # [B, H, S, K]
         return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
 
     def __call__(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:

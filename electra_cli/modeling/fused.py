@@ -6,7 +6,7 @@ is compiled by XLA into one pass, its gradient too, while matmuls stay outside, 
 kernels do them. Statistics, exponentials and sums are float32 whatever the type of the input.
 
 Shapes: N rows (usually B·S), I and O inputs and outputs of a dense layer, D hidden, B batch,
-H heads, S sequence, V vocabulary, C chunks of it.
+H heads, S sequence, V vocabulary, C columns of it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import tensorflow as tf
 
 _LAYER_NORM_EPSILON = 1e-12  # of tf.contrib's layer_norm, which the reference uses
 _MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
+VOCABULARY_COLUMNS = 256  # of `column_weights`
 
 _plain: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=False)
 
@@ -92,7 +93,18 @@ def _fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     return call
 
 
-@functools.partial(tf.function, jit_compile=True, autograph=False)
+def _compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Compiles a function of tensors that has no gradient."""
+    kernel = tf.function(function, jit_compile=True, autograph=False)
+
+    @functools.wraps(function)
+    def call(*inputs: tf.Tensor) -> tf.Tensor:
+        return function(*inputs) if _plain.get() else kernel(*inputs)
+
+    return call
+
+
+@_compiled
 def _transposed_product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     """leftᵀ·right; [N, I] and [N, O] -> [I, O]."""
     return tf.matmul(left, right, transpose_a=True)  # [I, O]
@@ -109,12 +121,14 @@ def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     @tf.custom_gradient
     def differentiable(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            compiled = values.dtype == tf.float32
-            product = _transposed_product if compiled else _transposed_product.python_function
+            if values.dtype == tf.float32:
+                kernel_gradient = _transposed_product(values, upstream)  # [I, O]
+            else:
+                kernel_gradient = tf.matmul(values, upstream, transpose_a=True)  # [I, O]
             ones = tf.ones_like(upstream[:, :1])  # [N, 1]
             return (
                 tf.matmul(upstream, kernel, transpose_b=True),  # [N, I]
-                product(values, upstream),  # [I, O]
+                kernel_gradient,
                 tf.matmul(ones, upstream, transpose_a=True)[0],  # [O]
             )
 
@@ -128,6 +142,7 @@ def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 def dropped(values: tf.Tensor, key: tf.Tensor, rate: float) -> tf.Tensor:
     """Zeroes elements with probability `rate` and scales the others; shape stays.
 
+    The key is two words and the number of the lane, whose elements follow those of the lane before.
     Element i is decided by a hash of (i, key): two rounds of multiplication and shift, each of
     which can be undone, so no index shares its bits with another. (The constants are those of
     Chris Wellons' search for unbiased 32-bit hashes, "lowbias32".) Cheaper than drawing bits
@@ -139,7 +154,9 @@ def dropped(values: tf.Tensor, key: tf.Tensor, rate: float) -> tf.Tensor:
     def word(value: int) -> tf.Tensor:
         return tf.constant(value, tf.uint32)
 
-    bits = tf.bitcast(tf.range(tf.size(values)), tf.uint32) ^ key[0]  # [size]
+    size = tf.size(values)
+    bits = tf.bitcast(tf.range(size), tf.uint32) + key[2] * tf.bitcast(size, tf.uint32)  # [size]
+    bits ^= key[0]
     bits = (bits ^ tf.bitwise.right_shift(bits, word(16))) * word(0x7FEB352D) + key[1]
     bits = (bits ^ tf.bitwise.right_shift(bits, word(15))) * word(0x846CA68B)
     bits = bits ^ tf.bitwise.right_shift(bits, word(16))
@@ -191,44 +208,68 @@ def attention_weights(
 ) -> tf.Tensor:
     """dropout(softmax(scale · scores)) over the positions that are not padding.
 
+    Keys come before queries, since XLA's reductions on a CPU use vectors only over an axis that is
+    not the last one: with keys last this takes half as long again.
+
     Args:
-      scores: [B, H, S, S], queries by keys.
+      scores: [B, H, S, S], keys by queries.
       input_mask: [B, S] integers, 0 for padding.
-      key: Two words.
+      key: Three words, see `dropped`.
       scale: 1 / √(head size).
       rate: Of dropout.
 
     Returns:
-      [B, H, S, S] in the type of `scores`.
+      [B, H, S, S] in the type of `scores`, keys by queries.
     """
     masked = (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE  # [B, S]
-    exact = tf.cast(scores, tf.float32) * scale + masked[:, None, None, :]  # [B, H, S, S]
-    return tf.cast(dropped(tf.nn.softmax(exact), key, rate), scores.dtype)
+    exact = tf.cast(scores, tf.float32) * scale + masked[:, None, :, None]  # [B, H, S, S]
+    highest = tf.stop_gradient(tf.reduce_max(exact, axis=2, keepdims=True))  # [B, H, 1, S]
+    powers = tf.exp(exact - highest)
+    weights = powers / tf.reduce_sum(powers, axis=2, keepdims=True)
+    return tf.cast(dropped(weights, key, rate), scores.dtype)
 
 
-@_fused
-def cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-    """-log softmax(logits)[ids] in nats; [N, V] and [N] int32 -> [N] float32."""
-    exact = tf.cast(logits, tf.float32)
-    # Choosing by comparison fuses, where a gather would need a scatter in its gradient.
-    chosen = tf.range(tf.shape(logits)[-1]) == ids[:, None]  # [N, V]
-    right = tf.reduce_sum(tf.where(chosen, exact, 0.0), axis=-1)  # [N]
-    return tf.reduce_logsumexp(exact, axis=-1) - right
+@_compiled
+def column_weights(logits: tf.Tensor, highest: tf.Tensor) -> tf.Tensor:
+    """Sums of exp(logits - highest) over the tokens of one column.
 
-
-@_fused
-def chunk_weights(logits: tf.Tensor, highest: tf.Tensor, *, size: int) -> tf.Tensor:
-    """Sums of exp(logits - highest) over chunks of the vocabulary.
+    Token i is in column i modulo C, with C = 256 or the size of a smaller vocabulary, so that the
+    sums run over an axis that is not the last one.
 
     Args:
       logits: [N, V] float32.
       highest: [N, 1], the largest of each row.
-      size: Of a chunk; the last one may have fewer.
 
     Returns:
-      [N, ⌈V / size⌉] float32.
+      [N, C] float32.
     """
-    weights = tf.exp(logits - highest)  # [N, V]
-    chunks = -(-weights.shape[1] // size)
-    padded = tf.pad(weights, [[0, 0], [0, chunks * size - weights.shape[1]]])  # [N, C·size]
-    return tf.reduce_sum(tf.reshape(padded, [-1, chunks, size]), axis=-1)  # [N, C]
+    vocab_size = logits.shape[-1]
+    columns = min(VOCABULARY_COLUMNS, vocab_size)
+    whole = vocab_size - vocab_size % columns
+    table = tf.reshape(logits[:, :whole], [-1, whole // columns, columns])  # [N, V // C, C]
+    sums = tf.reduce_sum(tf.exp(table - highest[:, :, None]), axis=1)  # [N, C]
+    rest = tf.exp(logits[:, whole:] - highest)  # [N, V modulo C]
+    return sums + tf.pad(rest, [[0, 0], [0, columns - vocab_size % columns]])  # [N, C]
+
+
+@_compiled
+def _cross_entropy_gradient(
+    logits: tf.Tensor, ids: tf.Tensor, normalizer: tf.Tensor, upstream: tf.Tensor
+) -> tf.Tensor:
+    """(softmax(logits) - one-hot(ids)) · upstream; [N, V], [N], [N, 1], [N] -> [N, V]."""
+    chosen = tf.range(tf.shape(logits)[-1]) == ids[:, None]  # [N, V]
+    return (tf.exp(logits - normalizer) - tf.cast(chosen, tf.float32)) * upstream[:, None]
+
+
+@tf.custom_gradient
+def cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> Any:
+    """-log softmax(logits)[ids] in nats; [N, V] float32 and [N] int32 -> [N] float32."""
+    highest = tf.reduce_max(logits, axis=-1, keepdims=True)  # [N, 1]
+    total = tf.reduce_sum(column_weights(logits, highest), axis=-1, keepdims=True)  # [N, 1]
+    normalizer = highest + tf.math.log(total)  # [N, 1]
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return _cross_entropy_gradient(logits, ids, normalizer, upstream), None
+
+    right = tf.gather(logits, ids[:, None], batch_dims=1)  # [N, 1]
+    return (normalizer - right)[:, 0], gradient  # [N]

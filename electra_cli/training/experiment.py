@@ -40,6 +40,7 @@ def compose(
     precision: str,
     replicas: int,
     xla: bool = False,
+    lanes: int = 1,
     start_step: int = 0,
 ) -> cfg.ExperimentConfig:
     """Builds the experiment of a run.
@@ -51,6 +52,7 @@ def compose(
       precision: float32, bfloat16 or float16.
       replicas: Copies of the model.
       xla: Compile the whole step.
+      lanes: Parts of a micro-batch that run side by side.
       start_step: The step of the first training batch.
     """
     batch = config.train.batch_size
@@ -59,6 +61,7 @@ def compose(
     task = ElectraTaskConfig(
         settings=config.replaced({"runtime.xla": xla}).model_dump(),
         special_ids=manifest.special_ids.model_dump(),
+        lanes=lanes,
         train_data=ElectraDataConfig(
             input_path=str(data), global_batch_size=batch, is_training=True, start_step=start_step
         ),

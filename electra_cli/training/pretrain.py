@@ -77,6 +77,7 @@ def pretrain(
         raise DataError("a run needs prepared data", hint="electra prepare-data INPUT --output DIR")
 
     # Devices, and the numbers before any work.
+    lanes = machine.share_cores(plan.device, config)
     strategy = build_strategy(plan.device)
     outlook = outlook_of(plan, strategy)
     start = outlook.start_step
@@ -91,6 +92,7 @@ def pretrain(
         precision=outlook.precision,
         replicas=outlook.replicas,
         xla=outlook.xla,
+        lanes=lanes,
         start_step=start,
     )
     performance.set_mixed_precision_policy(outlook.precision)

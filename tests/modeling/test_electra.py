@@ -121,5 +121,16 @@ def test_samples_follow_the_distribution() -> None:
 
 def test_sampling_stays_inside_the_vocabulary() -> None:
     almost_one = tf.constant([np.nextafter(np.float32(1), np.float32(0))])
-    assert int(sample_ids(tf.zeros([1, 30522]), almost_one)[0]) == 30521
-    assert int(sample_ids(tf.zeros([1, 30522]), tf.constant([0.0]))[0]) == 0
+    for size in (5, 256, 257, 30522):
+        assert int(sample_ids(tf.zeros([1, size]), tf.constant([0.0]))[0]) == 0
+        # The last token of the last column: 255, 511, … as far as the vocabulary goes.
+        last = size - 1 if size < 256 else size - size % 256 - 1
+        assert int(sample_ids(tf.zeros([1, size]), almost_one)[0]) == last
+
+
+def test_samples_reach_every_token() -> None:
+    """Also the last ones, which do not fill a row of the columns."""
+    size = 700
+    uniforms = tf.constant((np.arange(10 * size) + 0.5) / (10 * size), tf.float32)
+    drawn = sample_ids(tf.zeros([10 * size, size]), uniforms).numpy()
+    np.testing.assert_allclose(np.bincount(drawn, minlength=size), 10, atol=1)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from electra_cli.modeling import fused
 from electra_cli.modeling.layers import Dense
 
-KEY = np.array([11, 22], np.uint32)
+KEY = np.array([11, 22, 1], np.uint32)
 
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
@@ -52,7 +52,9 @@ PIECES: dict[str, tuple[Callable[..., tf.Tensor], list[np.ndarray]]] = {
         [normal(2, 3, 16, 16)],
     ),
     "cross_entropy": (
-        lambda logits: fused.cross_entropy(logits, np.arange(7, dtype=np.int32) * 5),
+        lambda logits: fused.cross_entropy(
+            tf.cast(logits, tf.float32), np.arange(7, dtype=np.int32) * 5
+        ),
         [4 * normal(7, 45)],
     ),
 }
@@ -118,9 +120,10 @@ def test_dropout_add_layer_norm() -> None:
 def test_attention_weights() -> None:
     scores = normal(2, 3, 16, 16)
     found = fused.attention_weights(scores, INPUT_MASK, KEY, scale=0.5, rate=0.0).numpy()
-    expected = softmax(scores * 0.5 + np.where(INPUT_MASK, 0, -1e4)[:, None, None, :])
+    by_query = scores.swapaxes(2, 3) * 0.5
+    expected = softmax(by_query + np.where(INPUT_MASK, 0, -1e4)[:, None, None, :]).swapaxes(2, 3)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
-    assert (found[1, :, :, 9:] == 0).all()
+    assert (found[1, :, 9:, :] == 0).all()
 
 
 def test_cross_entropy() -> None:
@@ -129,19 +132,17 @@ def test_cross_entropy() -> None:
     np.testing.assert_allclose(fused.cross_entropy(logits, ids), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("columns", [512, 700, 100])
+@pytest.mark.parametrize("size", [512, 700, 100])
 @pytest.mark.parametrize("rows", [3, None])  # None: known only when it runs
-def test_chunk_weights(columns: int, rows: int | None) -> None:
-    logits = normal(3, columns)
+def test_column_weights(size: int, rows: int | None) -> None:
+    logits = normal(3, size)
     highest = logits.max(axis=-1, keepdims=True)
-    specs = [tf.TensorSpec([rows, columns]), tf.TensorSpec([rows, 1])]
-    chunk_weights = tf.function(
-        lambda *inputs: fused.chunk_weights(*inputs, size=256), input_signature=specs
-    )
-    found = chunk_weights(logits, highest).numpy()
-    parts = np.split(np.exp(logits - highest), range(256, columns, 256), axis=-1)
-    expected = np.stack([part.sum(axis=-1) for part in parts], axis=-1)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    specs = [tf.TensorSpec([rows, size]), tf.TensorSpec([rows, 1])]
+    column_weights = tf.function(fused.column_weights, input_signature=specs)
+    found = column_weights(logits, highest).numpy()
+    weights = np.exp(logits - highest)
+    expected = [weights[:, column::256].sum(axis=-1) for column in range(min(256, size))]
+    np.testing.assert_allclose(found, np.stack(expected, axis=-1), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(tf.float32, 1e-6), (tf.bfloat16, 1e-2)])

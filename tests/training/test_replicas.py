@@ -36,13 +36,15 @@ class Outcome:
     validation: dict[str, float]
 
 
-def run_steps(data: Path, config: Config, device: str, *, xla: bool = False) -> Outcome:
+def run_steps(
+    data: Path, config: Config, device: str, *, xla: bool = False, lanes: int = 1
+) -> Outcome:
     manifest = load_manifest(data)
     config = config.replaced({"model.vocab_size": manifest.vocab.size})
     strategy = build_strategy(parse_device(device))
     replicas = strategy.num_replicas_in_sync
     experiment = compose(
-        config, manifest, data=data, precision="float32", replicas=replicas, xla=xla
+        config, manifest, data=data, precision="float32", replicas=replicas, xla=xla, lanes=lanes
     )
     with strategy.scope():
         task = ElectraPretrainTask(experiment.task)
@@ -60,24 +62,34 @@ def single(data: Path) -> Outcome:
 
 
 @pytest.mark.parametrize(
-    ("device", "parts", "xla"),
+    ("device", "parts", "xla", "lanes"),
     [
-        ("cpu:2", 1, False),
-        ("cpu", 4, False),
-        ("cpu:2", 2, True),
+        ("cpu:2", 1, False, 1),
+        ("cpu", 4, False, 1),
+        ("cpu:2", 2, True, 1),
+        ("cpu", 2, False, 2),
     ],
 )
 def test_same_losses_same_weights(
-    data: Path, single: Outcome, device: str, parts: int, xla: bool
+    data: Path, single: Outcome, device: str, parts: int, xla: bool, lanes: int
 ) -> None:
     config = configuration(**{"train.accumulation_steps": parts})
-    other = run_steps(data, config, device, xla=xla)
+    other = run_steps(data, config, device, xla=xla, lanes=lanes)
     for ours, theirs in zip(other.logs, single.logs, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5)
     assert single.logs[0]["gradient_norm"] > config.optimizer.clip_norm  # clipping is at work
     for name, expected in single.weights.items():
         np.testing.assert_allclose(other.weights[name], expected, atol=1e-5, err_msg=name)
     assert other.validation == pytest.approx(single.validation, rel=1e-4, nan_ok=True)
+
+
+def test_lanes_have_the_dropout_of_the_whole_batch(data: Path) -> None:
+    config = configuration(**{"model.hidden_dropout": 0.3, "model.attention_dropout": 0.2})
+    whole, lanes = run_steps(data, config, "cpu"), run_steps(data, config, "cpu", lanes=4)
+    for ours, theirs in zip(lanes.logs, whole.logs, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
+    for name, expected in whole.weights.items():
+        np.testing.assert_allclose(lanes.weights[name], expected, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("masking", ["token", "whole-word", "span"])
