@@ -15,7 +15,7 @@ from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.cli.prepared import json_fields, print_stage, print_table, stage_fields
 from electra_cli.corpus.formats import FormatOption
 from electra_cli.corpus.packing import Packing
-from electra_cli.corpus.schedule import Engine, Schedule
+from electra_cli.corpus.schedule import Engine, Schedule, Stage
 from electra_cli.errors import ConfigError, Terminated
 
 DEFAULT_VOCAB_SIZE = 30522
@@ -154,12 +154,13 @@ def prepare_data_command(
                 f"--vocab and {name} exclude each other: {vocab} is used as it is",
                 hint="leave one of them out",
             )
-    schedule = _schedule(
+    if (task_index is None) != (num_tasks is None) and not finalize:
+        raise ConfigError("--task-index and --num-tasks belong together", hint="give both")
+    schedule = Schedule(
         workers=workers,
-        plan_only=plan_only,
-        task_index=task_index,
-        num_tasks=num_tasks,
-        finalize=finalize,
+        stage=_stage(plan=plan_only, task=task_index is not None, finalize=finalize),
+        task_index=task_index or 0,
+        num_tasks=1 if num_tasks is None else num_tasks,
         engine=engine,
         beam_args=tuple(beam_arg or ()),
     )
@@ -245,28 +246,14 @@ def _terminable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _schedule(
-    *,
-    workers: int | None,
-    plan_only: bool,
-    task_index: int | None,
-    num_tasks: int | None,
-    finalize: bool,
-    engine: Engine,
-    beam_args: tuple[str, ...],
-) -> Schedule:
-    if (task_index is None) != (num_tasks is None) and not finalize:
-        raise ConfigError("--task-index and --num-tasks belong together", hint="give both")
-    stages = {"--plan-only": plan_only, "--task-index": task_index is not None,
-              "--finalize": finalize}  # fmt: skip
-    given = [name for name, is_given in stages.items() if is_given]
+def _stage(*, plan: bool, task: bool, finalize: bool) -> Stage:
+    given: dict[str, Stage] = {}
+    if plan:
+        given["--plan-only"] = "plan"
+    if task:
+        given["--task-index"] = "task"
+    if finalize:
+        given["--finalize"] = "finalize"
     if len(given) > 1:
         raise ConfigError(f"{' and '.join(given)} exclude each other", hint="give one at a time")
-    return Schedule(
-        workers=workers,
-        stage="plan" if plan_only else "finalize" if finalize else "task" if given else "all",
-        task_index=task_index or 0,
-        num_tasks=1 if num_tasks is None else num_tasks,
-        engine=engine,
-        beam_args=beam_args,
-    )
+    return next(iter(given.values()), "all")

@@ -49,6 +49,7 @@ class Batch:
       rows: How many.
       body: First byte of its body in the file.
       body_bytes: Size of the body.
+      nodes: Rows and nulls of each column and, behind it, of each within it.
       buffers: Offset in the body and size of each buffer.
       codec: How buffers are compressed, or None.
     """
@@ -57,6 +58,7 @@ class Batch:
     rows: int
     body: int
     body_bytes: int
+    nodes: list[tuple[int, int]]
     buffers: list[tuple[int, int]]
     codec: str | None
 
@@ -120,26 +122,33 @@ def _batch(table: _Table | None, body: int, body_bytes: int, *, is_dictionary: b
         rows=table.number(0, "<q"),
         body=body,
         body_bytes=body_bytes,
+        nodes=table.pairs(1),
         buffers=table.pairs(2),
         codec=None if codec is None else _CODECS[codec],
     )
 
 
-def first_buffer_of(schema: pyarrow.Schema, name: str) -> int | None:
-    """The place of a column's first buffer in a batch; None if the library alone can tell.
+def column_place(schema: pyarrow.Schema, name: str) -> tuple[int, int] | None:
+    """The places of a column's node and first buffer in a batch; None if only the library can tell.
 
     That is so behind columns of which metadata or library omit a buffer, or add some.
     """
     import pyarrow
 
-    place = 0
+    node = buffer = 0
     for field in schema:
         if field.name == name:
-            return place
+            return node, buffer
         if not _is_regular(field.type):
             return None
-        place += len(pyarrow.nulls(0, field.type).buffers())
+        node += _nodes(field.type)
+        buffer += len(pyarrow.nulls(0, field.type).buffers())
     return None
+
+
+def _nodes(type_: pyarrow.DataType) -> int:
+    type_ = getattr(type_, "storage_type", type_)
+    return 1 + sum(_nodes(type_.field(number).type) for number in range(type_.num_fields))
 
 
 def _is_regular(type_: pyarrow.DataType) -> bool:
@@ -158,21 +167,25 @@ def _is_regular(type_: pyarrow.DataType) -> bool:
 
 
 def text_cells(
-    stream: BinaryIO, batch: Batch, first_buffer: int, *, wide: bool, longest: int
+    stream: BinaryIO, batch: Batch, place: tuple[int, int], *, wide: bool, longest: int
 ) -> Iterator[Cell]:
     """The cells of a column of text.
 
     Args:
       stream: Can seek.
       batch: Holds the column.
-      first_buffer: Which of its buffers is the column's first one.
+      place: Which of its nodes is the column's, and which of its buffers the column's first one.
       wide: Whether offsets are of 64 bits.
       longest: Bytes of a text that is still held.
 
     Raises:
-      LayoutError: A buffer is damaged or cut off.
+      LayoutError: A buffer is damaged or cut off, or the numbers of rows or nulls disagree.
     """
-    if not batch.rows:
+    node, first_buffer = place
+    rows, nulls = batch.nodes[node]
+    if rows != batch.rows or rows < 0:
+        raise LayoutError(f"a column of {rows} rows in a batch of {batch.rows}")
+    if not rows:
         return
     validity, offsets, texts = (
         _Buffer(stream, batch, number) for number in range(first_buffer, first_buffer + 3)
@@ -180,6 +193,7 @@ def text_cells(
     dtype = np.dtype("<i8" if wide else "<i4")
     begin = _offsets(offsets, 1, dtype)
     texts.skip(int(begin[0]))
+    found_nulls = 0
     for first in range(0, batch.rows, _ROWS):
         count = min(_ROWS, batch.rows - first)
         ends = _offsets(offsets, count, dtype)
@@ -190,8 +204,11 @@ def text_cells(
         if validity.size:
             bits = np.frombuffer(validity.read(-(-count // 8)), np.uint8)
             present = np.unpackbits(bits, count=count, bitorder="little").astype(bool)
+        found_nulls += count - int(present.sum())
         yield from _cells(texts, bounds.tolist(), present.tolist(), longest)
         begin = ends[-1:]
+    if found_nulls != nulls:
+        raise LayoutError(f"{found_nulls} nulls where there should be {nulls}")
 
 
 def _cells(texts: _Buffer, bounds: list[int], present: list[bool], longest: int) -> Iterator[Cell]:

@@ -28,6 +28,8 @@ from electra_cli.corpus.slices import (
     prepare_documents,
 )
 
+_MOST_DOCUMENTS = 2**17  # of a block: each costs more than its text
+
 
 @dataclass(frozen=True)
 class Block:
@@ -54,7 +56,8 @@ def read_blocks(
     Args:
       slice_: The stream.
       options: How to read it.
-      block_bytes: Text that ends a block, together with the rest of its last document.
+      block_bytes: Text that ends a block, together with the rest of its last document; very many
+        documents end it before.
       duplicates: See `slice_documents`.
 
     Raises:
@@ -77,7 +80,7 @@ def read_blocks(
     for document in slice_documents(slice_, counts, options=options, duplicates=duplicates):
         documents.append("\n".join(document).encode("utf-8"))
         size += len(documents[-1])
-        if size >= block_bytes:
+        if size >= block_bytes or len(documents) == _MOST_DOCUMENTS:
             yield close()
     # Also without documents: what was skipped behind the last one counts too.
     yield close()

@@ -10,7 +10,7 @@ import re
 import sys
 import unicodedata
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -105,15 +105,20 @@ class CleaningCounts:
     control_documents: int = 0
 
 
-def pieces(document: Document, largest: int) -> Iterator[Document]:
+def pieces(document: Iterable[str], largest: int) -> Iterator[Document]:
     """Cuts a document behind lines, and lines at spaces, into parts of at most `largest` bytes.
 
-    No part has more than `MOST_LINES` lines.
+    No part has more than `MOST_LINES` lines, of which a document that is no list may have any
+    number.
 
     White space of any kind is one, and a line without any is cut anywhere.
     """
     # A character has four bytes at most.
-    if 4 * sum(map(len, document)) <= largest and len(document) <= MOST_LINES:
+    if (
+        isinstance(document, list)
+        and 4 * sum(map(len, document)) <= largest
+        and len(document) <= MOST_LINES
+    ):
         yield document
         return
     part: Document = []
@@ -125,7 +130,8 @@ def pieces(document: Document, largest: int) -> Iterator[Document]:
             part, size = [], 0
         part.append(short)
         size += added
-    yield part
+    if part:
+        yield part
 
 
 def short_lines(line: str, largest: int) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import io
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ UNKNOWN_SIZE = 2**62
 # The fingerprint is taken of so many blocks, evenly spaced, of so many bytes.
 _SAMPLES = 16
 _SAMPLE_BYTES = 4096
+
+# Names in a note.
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ def find_inputs(
     exclude: Path,
     format: FormatOption = "auto",
     standard_input: Path | Piped | None = None,
+    skip_unreadable: bool = False,
+    on_note: Callable[[str], None] = lambda text: None,
 ) -> list[InputFile]:
     """Lists the files that the inputs are or hold, sorted by name.
 
@@ -111,24 +116,46 @@ def find_inputs(
       exclude: A folder that is never searched, the output, which may lie inside an input.
       format: Of every file, or `auto`.
       standard_input: What `-` stands for, or the file that holds it.
+      skip_unreadable: Whether a file that no reader knows is passed over where it was not named
+        but found in a folder or by a pattern.
+      on_note: Is told in a sentence which files were left out, hidden ones apart.
 
     Raises:
       InputMissingError: An input is not there, is neither a file nor a folder, or a pattern
         fits nothing.
       DataError: A folder without text, or a file that no reader knows.
     """
+    search = _Search(exclude.resolve(), format, skip_unreadable)
     found: dict[Path, InputFile] = {}
+    named: set[Path] = set()
     for path, root in _expanded(inputs):
         try:
             if path == STANDARD_INPUT and standard_input:
                 files = [_standard_input(standard_input, format)]
             else:
-                files = _files_of(path, root, exclude.resolve(), format)
+                files = search.files_of(path, root)
         except PermissionError as error:
             raise InputMissingError(f"input cannot be read: {error.filename or path}") from error
+        named.add(path.resolve())
         for file in files:
             found.setdefault(file.path.resolve(), file)
+    if search.unreadable:
+        if not found:
+            raise next(iter(search.unreadable.values()))
+        on_note(f"left out by --on-error skip, no reader knows them: {_names(search.unreadable)}")
+    if lost := {path for path in search.passed_over if path.resolve() not in found.keys() | named}:
+        on_note(
+            f"passed over in folders, for their endings or as links to folders: {_names(lost)}; "
+            "name those to be read as inputs, or say with --format what all files are"
+        )
     return sorted(found.values(), key=lambda file: file.name)
+
+
+def _names(paths: Iterable[Path]) -> str:
+    """How many they are, and the first of them."""
+    names = sorted(map(str, paths))
+    more = ", …" if names[_SHOWN:] else ""
+    return f"{len(names):,} ({', '.join(names[:_SHOWN])}{more})"
 
 
 def _expanded(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
@@ -150,42 +177,71 @@ def _expanded(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
                 yield Path(match), root
 
 
-def _files_of(
-    path: Path, root: Path | None, exclude: Path, format: FormatOption
-) -> list[InputFile]:
-    if path.is_dir():
-        return _files_in(path, root or path, exclude=exclude, format=format)
-    if not path.exists():
-        raise InputMissingError(
-            f"input not found: {path}",
-            hint="check the path; INPUT is a file, a folder, a quoted pattern or - for standard "
-            "input",
-        )
-    if not path.is_file():
-        raise InputMissingError(
-            f"input is neither a regular file nor a folder: {path}",
-            hint=f"pipe it in: `electra prepare-data - < {path}`",
-        )
-    name = path.relative_to(root).as_posix() if root else path.name
-    return [_input_file(path, name, str(path), format)]
+@dataclass
+class _Search:
+    """Looks for files, see `find_inputs`, and remembers what it has left out."""
+
+    exclude: Path
+    format: FormatOption
+    skip_unreadable: bool
+    passed_over: list[Path] = field(default_factory=list)
+    unreadable: dict[Path, DataError] = field(default_factory=dict)
+
+    def files_of(self, path: Path, root: Path | None) -> list[InputFile]:
+        """What an input stands for, which a pattern in the folder `root` may have found."""
+        if path.is_dir():
+            return self._files_in(path, root or path)
+        if not path.exists():
+            raise InputMissingError(
+                f"input not found: {path}",
+                hint="check the path; INPUT is a file, a folder, a quoted pattern or - for "
+                "standard input",
+            )
+        if not path.is_file():
+            raise InputMissingError(
+                f"input is neither a regular file nor a folder: {path}",
+                hint=f"pipe it in: `electra prepare-data - < {path}`",
+            )
+        if root:
+            return self._found(path, root)
+        return [_input_file(path, path.name, str(path), self.format)]
+
+    def _files_in(self, folder: Path, root: Path) -> list[InputFile]:
+        files: list[InputFile] = []
+        for path in folder.rglob("*"):
+            if path.resolve().is_relative_to(self.exclude):
+                continue
+            if is_candidate(path.name, self.format) and path.is_file():
+                files += self._found(path, root)
+            elif not _is_hidden(path.relative_to(folder)) and not _is_searched(path):
+                self.passed_over.append(path)
+        if not files and not self.unreadable:
+            raise DataError(
+                f"no text in {folder}: it holds no file ending with {', '.join(ENDINGS)}, also "
+                "compressed",
+                hint="name files of other endings one by one or by a pattern, or say with "
+                "--format what all are",
+            )
+        return files
+
+    def _found(self, path: Path, root: Path) -> list[InputFile]:
+        """A file that nobody named, if it can be read."""
+        try:
+            return [_input_file(path, path.relative_to(root).as_posix(), str(path), self.format)]
+        except DataError as error:
+            if not self.skip_unreadable:
+                raise
+            self.unreadable[path] = error
+            return []
 
 
-def _files_in(folder: Path, root: Path, *, exclude: Path, format: FormatOption) -> list[InputFile]:
-    files = [
-        _input_file(path, path.relative_to(root).as_posix(), str(path), format)
-        for path in folder.rglob("*")
-        if is_candidate(path.name, format)
-        and path.is_file()
-        and not path.resolve().is_relative_to(exclude)
-    ]
-    if not files:
-        raise DataError(
-            f"no text in {folder}: it holds no file ending with {', '.join(ENDINGS)}, also "
-            "compressed",
-            hint="name files of other endings one by one or by a pattern, or say with --format "
-            "what all are",
-        )
-    return files
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _is_searched(path: Path) -> bool:
+    """Whether it is a folder whose files are found too."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _input_file(path: Path, name: str, label: str, format: FormatOption) -> InputFile:

@@ -116,10 +116,11 @@ def _check_is_text(head: bytes, label: str) -> None:
 
 
 def _begins_with_json_object(head: bytes) -> bool:
-    line, newline, _ = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
+    line = re.split(rb"(?<=[\r\n])", head.removeprefix(b"\xef\xbb\xbf").lstrip(), maxsplit=1)[0]
     if not line.startswith(b"{"):
         return False
-    if not newline and len(head) >= HEAD_BYTES:  # the line goes on behind the head
+    goes_on = not line.endswith((b"\r", b"\n")) and len(head) >= HEAD_BYTES
+    if goes_on:  # behind the head
         return re.match(rb'\{\s*"', line) is not None
     try:
         return isinstance(json.loads(line), dict)

@@ -33,7 +33,7 @@ class PrepareOptions:
       validation_fraction: Share of documents to hold out, by a hash of the text; at least one is.
       format: Of every file; by default found by the content.
       text_field: Field of a JSON line, or column of a table, that holds the text.
-      on_error: Whether bad input ends the preparation, or is counted and skipped.
+      on_error: Whether bad input ends the preparation, or is skipped and counted or named.
       cleaning: What is done to documents before all else.
       duplicates: What is left out because it came before; None leaves everything in.
       slice_bytes: Uncompressed bytes a slice.

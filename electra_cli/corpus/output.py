@@ -49,6 +49,21 @@ def make_output_folder(output: Path) -> None:
         ) from error
 
 
+def check_output_folder(output: Path) -> None:
+    """Refuses an output that no preparation can begin in, and makes nothing.
+
+    Raises:
+      OutputError: It is a file, holds something else, or cannot be written or made.
+    """
+    there = next(path for path in (output, *output.absolute().parents) if os.access(path, os.F_OK))
+    if there == output:
+        if not output.is_dir():
+            raise OutputError(f"output {output} is a file", hint=_OTHER_FOLDER)
+        _check_holds_nothing_else(output)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
+
+
 def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> None:
     """Writes the plan into an empty folder, or finds the same plan in it.
 
@@ -62,17 +77,9 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
       DataError: An input was replaced since the plan was made.
     """
     path = output / PLAN_FILE
-    # Looked at before the plan, which another task may be writing just now.
-    others = sorted(
-        entry.name for entry in output.iterdir() if not entry.name.endswith(TEMPORARY_SUFFIX)
-    )
+    _check_holds_nothing_else(output)
     if path.is_file():
         _check_same_plan(output, _read_plan(path), plan.to_json())
-    elif others:
-        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
-        raise OutputError(
-            f"output folder {output} holds something else: {shown}", hint=_OTHER_FOLDER
-        )
     if (output / MANIFEST_FILE).is_file():
         return  # finished, and nothing is going to be written
     # On a read-only mount this is false for root too, whom mode bits do not stop.
@@ -84,6 +91,18 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
     if not path.is_file():
         atomic_write_text(path, json.dumps(plan.to_json(), indent=1) + "\n")
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
+
+
+def _check_holds_nothing_else(output: Path) -> None:
+    # Looked at before the plan, which another task may be writing just now.
+    others = sorted(
+        entry.name for entry in output.iterdir() if not entry.name.endswith(TEMPORARY_SUFFIX)
+    )
+    if others and not (output / PLAN_FILE).is_file():
+        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
+        raise OutputError(
+            f"output folder {output} holds something else: {shown}", hint=_OTHER_FOLDER
+        )
 
 
 def any_slice_finished(output: Path) -> bool:

@@ -96,22 +96,30 @@ def prepare_data(
             hint="write the text to a file that all can read",
         )
     on_progress = on_progress or (lambda fraction, stage: None)
+    on_note = on_note or (lambda text: None)
     if schedule.engine == "beam":
         from electra_cli.corpus.beam_engine import check_beam
 
         check_beam(schedule.beam_args)
     if schedule.stage in ("task", "finalize"):
         check_planned(output, options, schedule)
+    brought = load_vocabulary(options.vocab) if options.vocab else None
     with standard_input(
         inputs,
         output,
         head_bytes=options.slice_bytes,
         passes=_earlier_passes(options),
-        on_note=on_note or (lambda text: None),
+        on_note=on_note,
         on_progress=on_progress,
     ) as stdin:
-        files = find_inputs(inputs, exclude=output, format=options.format, standard_input=stdin)
-        brought = load_vocabulary(options.vocab) if options.vocab else None
+        files = find_inputs(
+            inputs,
+            exclude=output,
+            format=options.format,
+            standard_input=stdin,
+            skip_unreadable=options.on_error == "skip",
+            on_note=on_note,
+        )
         plan = make_plan(
             files,
             options=options.record(vocabulary_sha256(brought) if brought else None),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
@@ -118,7 +118,7 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
     counts.disk_bytes = before + part.disk_bytes
 
 
-def _cleaned(document: Document, cleaning: Cleaning, counts: ReadCounts) -> Iterator[Document]:
+def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: ReadCounts) -> Iterator[Document]:
     for number, piece in enumerate(pieces(document, cleaning.max_document_bytes)):
         counts.cut_documents += number > 0
         cleaned = cleaning.apply(piece, counts)
@@ -145,7 +145,7 @@ def open_input(file: InputFile) -> Iterator[io.BufferedReader]:
 
 def _items(
     part: Part, raw: io.BufferedReader, options: ReadOptions, counts: ReadCounts
-) -> Iterator[tuple[str, Document | Fault]]:
+) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults, each with what errors call its origin."""
     file = part.file
     # Of what tables decode to; how long a pipe is, is not known before its end.
@@ -205,7 +205,7 @@ def _of_stream(
     options: ReadOptions,
     counts: ReadCounts,
     budget: Budget,
-) -> Iterator[Document | Fault]:
+) -> Iterator[Iterable[str] | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
     if format_ in ("csv", "tsv"):
         rows = CountedLines(stream, options.longest_line)
@@ -249,12 +249,12 @@ def _lines(
 
 def _of_lines(
     lines: Lines, format_: Format, options: ReadOptions, counts: ReadCounts
-) -> Iterator[Document | Fault]:
+) -> Iterator[Iterable[str] | Fault]:
 
     def count_cut() -> None:
         counts.cut_documents += 1
 
-    items = (
+    items: Iterator[Iterable[str] | Fault] = (
         json_documents(lines, options.text_field)
         if format_ == "jsonl"
         else text_documents(
@@ -278,4 +278,5 @@ def _numbers_before(part: Part, options: ReadOptions) -> int:
         if part.file.splits_at_row_groups:
             groups = parquet_row_groups(raw, part.file.label, options.text_field)
             return sum(rows for rows, _ in groups[: part.start])
-        return sum(1 for _ in Lines(raw, at_beginning=True, limit=part.start))
+        lines = Lines(raw, at_beginning=True, limit=part.start, longest=2**16)
+        return sum(1 for _ in lines)

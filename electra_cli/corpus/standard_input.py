@@ -20,7 +20,7 @@ from electra_cli.corpus.atomic import named_if_full
 from electra_cli.corpus.blocks import Block, read_blocks
 from electra_cli.corpus.discovery import STANDARD_INPUT
 from electra_cli.corpus.documents import SliceCounts
-from electra_cli.corpus.output import PLAN_FILE
+from electra_cli.corpus.output import PLAN_FILE, check_output_folder
 from electra_cli.corpus.piped import Piped
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.slices import SliceSettings, finished_record
@@ -55,7 +55,8 @@ def standard_input(
       What comes through the pipe, or the file that it was copied to.
 
     Raises:
-      OutputError: The output was begun before, and standard input does not come twice.
+      OutputError: The output was begun before, and standard input does not come twice; or it
+        cannot be begun. Nothing was read then.
       InputMissingError: Standard input is closed.
       IOFailedError: The folder for temporary files is full.
     """
@@ -67,6 +68,7 @@ def standard_input(
             f"{output} was begun before, and a preparation of standard input cannot be resumed",
             hint="choose another --output, or delete this one yourself; text in files can resume",
         )
+    check_output_folder(output)
     if sys.stdin is None:
         raise InputMissingError("standard input is closed", hint="pipe the text in")
     # A pipe that does not wait would end where text comes late. What is no pipe always waits.

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import csv
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from electra_cli.corpus.arrow_batches import (
     Cell,
     LayoutError,
-    first_buffer_of,
+    column_place,
     held,
     read_batches,
     text_cells,
 )
 from electra_cli.corpus.compression import Budget
 from electra_cli.corpus.faults import (
-    Document,
     Fault,
     ambiguous_column,
     describe_invalid_utf8,
@@ -27,6 +26,7 @@ from electra_cli.corpus.faults import (
 )
 from electra_cli.corpus.parquet_pages import Page, read_pages, rows_at_once
 from electra_cli.corpus.texts import BOM, split_lines
+from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
 from electra_cli.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class CountedLines:
     """
 
     def __init__(self, stream: BinaryIO, longest: int = 2**30) -> None:
-        self._stream = stream
+        self._readline = UniversalLines(stream).readline
         self._longest = longest
         self.bytes = 0
         self.too_long = False
@@ -67,7 +67,7 @@ class CountedLines:
         self._in_row = self._quotes = 0
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._stream.readline(self._longest):
+        while line := self._readline(self._longest):
             is_first = not self.bytes
             self._quotes += line.count(b'"')
             self.bytes += len(line)
@@ -75,18 +75,17 @@ class CountedLines:
             line = line.removeprefix(BOM) if is_first else line
             if self._in_row >= self._longest - len(BOM) and self._is_too_long(line):
                 line = self._skip_row(line)
-            for piece in line.splitlines(keepends=True) if b"\r" in line else [line]:
-                yield piece.decode("utf-8", "surrogateescape")
+            yield line.decode("utf-8", "surrogateescape")
 
     def _is_too_long(self, line: bytes) -> bool:
-        return self._in_row > self._longest or not line.endswith(b"\n")
+        return self._in_row > self._longest or not line.endswith(LINE_ENDS)
 
     def _skip_row(self, line: bytes) -> bytes:
         """Reads on to the end of the row, and returns what ends it for the parser."""
         self.too_long = True
         in_quotes = (self._quotes - line.count(b'"')) % 2
-        while line and (self._quotes % 2 or not line.endswith(b"\n")):
-            line = self._stream.readline(2**16)
+        while line and (self._quotes % 2 or not line.endswith(LINE_ENDS)):
+            line = self._readline(2**16)
             self._quotes += line.count(b'"')
             self.bytes += len(line)
         return b'"\n' if in_quotes else b"\n"
@@ -94,7 +93,7 @@ class CountedLines:
 
 def csv_documents(
     lines: CountedLines, label: str, text_field: str, *, delimiter: str, longest: int = 2**30
-) -> Iterator[Document | Fault]:
+) -> Iterator[Iterable[str] | Fault]:
     """Documents of a table in text whose first row names the columns.
 
     Raises:
@@ -213,19 +212,14 @@ def arrow_texts(
             expected = reader.num_record_batches if is_file else None
         text_type = _check_column(schema, label, text_field)
         stream.seek(begin)
-        first_buffer = first_buffer_of(schema, text_field)
-        if first_buffer is not None and str(text_type) in ("string", "large_string"):
+        place = column_place(schema, text_field)
+        if place is not None and str(text_type) in ("string", "large_string"):
             found = 0
             for batch in read_batches(stream):
                 if not batch.is_dictionary:
                     found += 1
-                    yield from text_cells(
-                        stream,
-                        batch,
-                        first_buffer,
-                        wide=str(text_type) == "large_string",
-                        longest=longest,
-                    )
+                    wide = str(text_type) == "large_string"
+                    yield from text_cells(stream, batch, place, wide=wide, longest=longest)
             if expected not in (None, found):
                 raise LayoutError(f"{found} of {expected} batches are there")
             return
@@ -239,7 +233,7 @@ def arrow_texts(
 
 def table_documents(
     texts: Iterator[Cell], text_field: str, budget: Budget
-) -> Iterator[tuple[int, Document | Fault]]:
+) -> Iterator[tuple[int, Iterable[str] | Fault]]:
     """Documents of a column, each with the bytes of its text.
 
     Args:

@@ -8,6 +8,7 @@ document's lines.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO
 
@@ -19,6 +20,9 @@ from electra_cli.corpus.cleaning import (
     without_leading_space,
 )
 from electra_cli.corpus.faults import Document, Fault, describe_invalid_utf8, too_long
+from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
+
+_LINE = re.compile("[^\n]+")
 
 BOM = b"\xef\xbb\xbf"
 
@@ -44,7 +48,10 @@ class Lines:
         longest: int = 2**30,
         cuts: bool = False,
     ) -> None:
-        self._stream = stream
+        # What is cut is told apart below.
+        self._readline: Callable[[int], bytes] = (
+            stream.readline if cuts else UniversalLines(stream).readline
+        )
         self._limit = limit
         self._at_beginning = at_beginning
         self._longest = longest
@@ -64,7 +71,7 @@ class Lines:
         rest = b""
         goes_on = False  # whether `rest` continues a line of which pieces have been given out
         while rest or self._limit is None or self._read < self._limit:
-            read = self._stream.readline(most - len(rest))
+            read = self._readline(most - len(rest))
             begins_file = self._at_beginning and not self._read
             self._read += len(read)
             line = rest + read.removeprefix(BOM) if begins_file else rest + read
@@ -73,7 +80,8 @@ class Lines:
             if not line:
                 return
             # A byte order mark that was removed makes the longest line three bytes shorter.
-            if len(line) >= most - len(BOM) and not is_end and not line.endswith(b"\n"):
+            is_whole = is_end or line.endswith(b"\n" if self._cuts else LINE_ENDS)
+            if len(line) >= most - len(BOM) and not is_whole:
                 if not self._cuts:
                     self._skip_line()
                     yield None
@@ -98,9 +106,9 @@ class Lines:
             goes_on = False
 
     def _skip_line(self) -> None:
-        while piece := self._stream.readline(2**16):
+        while piece := self._readline(2**16):
             self._read += len(piece)
-            if piece.endswith(b"\n"):
+            if piece.endswith(LINE_ENDS):
                 return
 
 
@@ -157,7 +165,9 @@ def text_documents(
         yield fault or document
 
 
-def json_documents(lines: Iterable[bytes | None], text_field: str) -> Iterator[Document | Fault]:
+def json_documents(
+    lines: Iterable[bytes | None], text_field: str
+) -> Iterator[Iterable[str] | Fault]:
     """Documents of JSON lines; a line may have no text, then the document is empty."""
     for number, raw in enumerate(lines, start=1):
         if raw is None:
@@ -196,8 +206,13 @@ class _NoTextError(Exception):
     """A line of valid JSON without the text."""
 
 
-def split_lines(text: str) -> Document:
-    """The stripped, non-blank lines of a text, split at \\n, \\r\\n and \\r only."""
+def split_lines(text: str) -> Iterable[str]:
+    """The stripped, non-blank lines of a text, split at \\n, \\r\\n and \\r only.
+
+    Of a text of very many lines they come one by one: together they take far more than the text.
+    """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if len(text) > MOST_LINES and text.count("\n") >= MOST_LINES:
+        return (line for found in _LINE.finditer(text) if (line := found[0].strip()))
     return [line for line in map(str.strip, text.split("\n")) if line]

@@ -3,8 +3,8 @@
 The ids are those of google-research/electra, model/tokenization.py, lower-casing and stripping of
 accents apart from each other. Two things differ from what the `tokenizers` library does when left
 alone: words up to 200 characters are split (not 100), and a capital sigma that ends a word becomes
-the final form, as Python's `str.lower` has it. The library's character tables are older than
-Python's: some hundred punctuation marks and symbols of newer Unicode versions are classed
+the final form, as Python's `str.lower` has it. The library's character tables are not of the same
+age as Python's: some hundred punctuation marks and symbols of newer Unicode versions are classed
 differently, none of which a vocabulary is likely to hold.
 """
 
@@ -30,6 +30,13 @@ _PLAIN = "!-~\u2013\u2014\u2018\u2019\u201c\u201d\u2026"
 _NOT_PLAIN = re.compile(f"[^{_PLAIN}]")
 _PLAIN_PIECES = re.compile(f"[A-Za-z0-9]+|[{_PLAIN}]")
 
+# A capital sigma ends a word if a letter with case precedes it and none follows. What has no case,
+# as an apostrophe, an accent or a soft hyphen, is looked past, and so is what is removed.
+# The bound keeps long words without any such letter fast.
+_BETWEEN = r"[\p{Case_Ignorable}\x{FFFD}[\p{C}&&[^\t\n\r]]]"
+_CASED = r"[\p{Cased}&&[^\p{Case_Ignorable}]]"
+_FINAL_SIGMA = rf"Σ(?<={_CASED}{_BETWEEN}{{0,200}}Σ)(?!{_BETWEEN}*{_CASED})"
+
 # Of longer words only the library tells whether one is too long to be split.
 _LONGEST_PLAIN_WORD = 64
 
@@ -44,9 +51,7 @@ def build_normalizer(*, lowercase: bool, strip_accents: bool) -> normalizers.Nor
     )
     if not lowercase:
         return bert
-    letter = r"[\p{L}\p{M}]"
-    final_sigma = normalizers.Replace(Regex(f"(?<={letter})Σ(?!{letter})"), "ς")
-    return normalizers.Sequence([final_sigma, bert])
+    return normalizers.Sequence([normalizers.Replace(Regex(_FINAL_SIGMA), "ς"), bert])
 
 
 def build_tokenizer(vocab_path: Path, *, lowercase: bool, strip_accents: bool) -> Tokenizer:

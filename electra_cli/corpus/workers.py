@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -18,9 +18,10 @@ from electra_cli.corpus.blocks import Block, prepare_block, prepare_stream
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.slices import SliceRecord, SliceSettings, prepare_slice
 from electra_cli.corpus.standard_input import OnceReadBlocks
-from electra_cli.errors import TryAgainError
+from electra_cli.errors import InputMissingError, TryAgainError
 
 _SECONDS_BETWEEN_LOOKS = 0.2
+_SHOWN = 5  # messages of missing inputs
 
 
 def prepare_slices(
@@ -45,13 +46,16 @@ def prepare_slices(
       once_read: Hands out the blocks of a stream that comes only once.
 
     Raises:
+      InputMissingError: Inputs are gone; all slices without them are prepared.
       TryAgainError: A worker was killed.
-      ElectraError: The error of the first slice that failed.
+      ElectraError: The error of the first slice that failed for another reason.
     """
+    lost: dict[str, None] = {}  # messages of missing inputs, in order
     how: _How = {"settings": settings, "output": output, "held_out_below": held_out_below}
     whole, shared = _divide(slices, workers)
     if workers == 1 or not (shared or len(whole) > 1):
-        _prepare_here(slices, how, on_progress, once_read)
+        _prepare_here(slices, how, on_progress, once_read, lost)
+        _raise_missing(lost)
         return
     context = multiprocessing.get_context("spawn")
     # Without locks, which a worker would take with it when it is killed: each number has a single
@@ -65,13 +69,19 @@ def prepare_slices(
     futures: list[Future[SliceRecord]] = []
 
     def look() -> None:
-        """Waits a moment, shows progress and raises the error of a slice that has failed."""
+        """Waits a moment, shows progress and raises the error of a slice that has failed.
+
+        One that an input is missing from can wait until all others are prepared.
+        """
         running = [future for future in futures if not future.done()]
         wait(running, timeout=_SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
         on_progress(sum(done))
         for future in futures:
-            if future.done():
-                future.result()
+            error = future.exception() if future.done() else None
+            if isinstance(error, InputMissingError):
+                lost[error.message] = None
+            elif error:
+                raise error
 
     def submit(block: Block) -> Future[SliceRecord]:
         futures.append(executor.submit(_run, partial(prepare_block, block, **how)))
@@ -91,18 +101,22 @@ def prepare_slices(
             futures.append(executor.submit(_run, work))
         for slice_ in shared:
             slice_.check_unchanged()
-            prepare_stream(
-                slice_,
-                **how,
-                on_progress=add,
-                submit=submit,
-                wait=wait_for,
-                ahead=processes + 1,
-                blocks=_blocks(slice_, settings, once_read),
-            )
+            try:
+                prepare_stream(
+                    slice_,
+                    **how,
+                    on_progress=add,
+                    submit=submit,
+                    wait=wait_for,
+                    ahead=processes + 1,
+                    blocks=_blocks(slice_, settings, once_read),
+                )
+            except InputMissingError as error:
+                lost[error.message] = None
         while not all(future.done() for future in futures):
             look()
         look()
+        _raise_missing(lost)
     except BrokenProcessPool as error:
         raise TryAgainError(
             "a worker process was lost: it was killed, or the machine ran out of memory",
@@ -119,6 +133,7 @@ def _prepare_here(
     how: _How,
     on_progress: Callable[[int], None],
     once_read: OnceReadBlocks | None,
+    lost: dict[str, None],
 ) -> None:
     done = 0
     # A worker is one core's, and lists of new words are too short to be worth a pool of threads.
@@ -130,11 +145,23 @@ def _prepare_here(
         on_progress(done)
 
     for slice_ in slices:
-        if slice_.comes_once:
-            blocks = _blocks(slice_, how["settings"], once_read)
-            prepare_stream(slice_, **how, on_progress=add, blocks=blocks)
-        else:
-            prepare_one(slice_, **how, on_progress=add)
+        try:
+            if slice_.comes_once:
+                blocks = _blocks(slice_, how["settings"], once_read)
+                prepare_stream(slice_, **how, on_progress=add, blocks=blocks)
+            else:
+                prepare_one(slice_, **how, on_progress=add)
+        except InputMissingError as error:
+            lost[error.message] = None
+
+
+def _raise_missing(lost: Iterable[str]) -> None:
+    if messages := list(lost):
+        more = [f"and {len(messages) - _SHOWN:,} more"] if messages[_SHOWN:] else []
+        raise InputMissingError(
+            "; ".join(messages[:_SHOWN] + more),
+            hint="what does not need it is prepared; put it back and run the same command again",
+        )
 
 
 def _blocks(

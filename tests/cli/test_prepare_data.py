@@ -136,6 +136,32 @@ def test_standard_input_cannot_be_resumed_and_says_so(prepare, tmp_path, pipe, t
     assert folder_bytes(tmp_path / "out") == before
 
 
+def test_standard_input_is_not_read_where_nothing_can_be_written(electra, tmp_path, monkeypatch):
+    """Whoever pipes it in would have to make it again."""
+    stdin = io.TextIOWrapper(io.BytesIO(b"some text"))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.doc").touch()
+    (tmp_path / "disk").mkdir()
+    refused = {
+        tmp_path / "file": f"output {tmp_path / 'file'} is a file",
+        tmp_path / "file" / "out": "cannot write to output folder",
+        tmp_path / "full": "holds something else: thesis.doc",
+        tmp_path / "disk": "cannot write to output folder",
+        tmp_path / "disk" / "new" / "out": "cannot write to output folder",
+    }
+    with read_only(tmp_path / "disk"):
+        for output, message in refused.items():
+            done = electra("prepare-data", "-", "--output", output, "--json")
+            done.failed(73, message, str(output), "--output")
+    electra(
+        "prepare-data", "-", "--output", tmp_path / "out", "--vocab", tmp_path / "nowhere", "--json"
+    ).failed(66, "vocabulary", "nowhere")
+    assert stdin.buffer.tell() == 0
+    assert names_in(tmp_path) == ["disk", "file", "full"]
+
+
 def test_faults_of_standard_input(prepare, pipe, vocab, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     prepare("-").failed(66, "standard input is closed", "pipe")

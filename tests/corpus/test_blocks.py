@@ -7,7 +7,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from electra_cli.corpus import workers
+from electra_cli.corpus import blocks, workers
 from electra_cli.corpus.blocks import prepare_stream, read_blocks
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
@@ -66,6 +66,15 @@ def test_same_bytes_for_any_number_of_workers_and_the_rows_of_plain_text(tmp_pat
     prepare(write_text(tmp_path / "plain.txt", DOCUMENTS), tmp_path / "plain", **options)
     for split in ("train", "validation"):
         assert rows(tmp_path / "1", split) == rows(tmp_path / "plain", split)
+
+
+def test_very_many_documents_end_a_block(stream, monkeypatch):
+    monkeypatch.setattr(blocks, "_MOST_DOCUMENTS", 7)
+    (slice_,) = slices_of(stream)
+    found = list(read_blocks(slice_, options=OPTIONS, block_bytes=10**9))
+    documents = [block.text.decode().split("\n\n") for block in found]
+    assert list(map(len, documents)) == [7] * 17 + [1]
+    assert [text for part in documents for text in part] == DOCUMENTS
 
 
 def test_a_vocabulary_is_trained_on_streams_too(tmp_path):

@@ -274,9 +274,10 @@ def test_documents_of_many_lines_are_cut(tmp_path, monkeypatch):
     for module in (cleaning_module, texts_module):
         monkeypatch.setattr(module, "MOST_LINES", 100)
     lines = [str(number) for number in range(250)]
-    write_text(tmp_path / "a.txt", ["\n".join(lines)])
-    (tmp_path / "a.jsonl").write_text(json.dumps({"text": "\n".join(lines)}) + "\n")
-    for name in ("a.txt", "a.jsonl"):
+    for name in WRITERS:
+        (tmp_path / name).write_bytes(WRITERS[name](["\n".join(lines)]))
         documents, counts = read_inputs(tmp_path / name)
         assert documents == [lines[:100], lines[100:200], lines[200:]], name
         assert counts.cut_documents == 2
+        (tmp_path / name).write_bytes(WRITERS[name]([" \r\n".join(lines[:100]), "\n\n" * 99]))
+        assert read_inputs(tmp_path / name)[0] == [lines[:100]]

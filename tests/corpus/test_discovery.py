@@ -41,6 +41,66 @@ def test_folders_are_searched_in_order_and_the_output_is_left_out(tmp_path):
     assert names(forced) == ["noending", "notes.md", "paper.pdf", "y.txt.gz", "z.JSONL"]
 
 
+@pytest.fixture
+def notes():
+    return []
+
+
+def test_what_folders_hold_and_is_not_read_is_told_once(tmp_path, notes):
+    folder, elsewhere = tmp_path / "texts", tmp_path / "elsewhere"
+    for name in ("a.txt", "1.dat", "sub/2", "sub/3.pdf", ".hidden", ".git/config", "out/vocab"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("text")
+    elsewhere.mkdir()
+    (elsewhere / "b.txt").write_text("text")
+    (folder / "link").symlink_to(elsewhere)
+    (folder / "gone.txt").symlink_to("nowhere")
+
+    def found(*inputs, **options):
+        notes.clear()
+        return names(find_inputs(inputs, exclude=folder / "out", on_note=notes.append, **options))
+
+    assert found(folder) == ["a.txt"]
+    (note,) = notes
+    passed_over = [folder / name for name in ("1.dat", "gone.txt", "link", "sub/2", "sub/3.pdf")]
+    assert f": 5 ({', '.join(map(str, passed_over))});" in note
+    assert "--format" in note
+    for number in range(6):
+        (folder / f"x{number}.dat").write_text("text")
+    found(folder, folder)
+    assert f": 11 ({folder / '1.dat'}, " in notes[0]
+    assert ", …);" in notes[0]
+    # What is named is not passed over.
+    assert len(found(folder, folder / "link", folder / "*.dat", folder / "sub" / "*")) == 11
+    assert f": 1 ({folder / 'gone.txt'});" in notes[0]
+    found(folder, format="txt")
+    assert f": 2 ({folder / 'gone.txt'}, {folder / 'link'});" in notes[0]
+    found(folder / "a.txt", elsewhere)
+    assert notes == []
+
+
+def test_files_that_no_reader_knows_are_skipped_where_nobody_named_them(tmp_path, notes):
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "b.txt").write_bytes(b"\x7fELF" + bytes(100))
+    (tmp_path / "c.parquet").write_text("version https://git-lfs.github.com/spec/v1")
+    options = {"exclude": tmp_path / "o", "on_note": notes.append}
+    for inputs in (tmp_path, tmp_path / "*"):
+        notes.clear()
+        with pytest.raises(DataError, match=r"b\.txt: it is binary|c\.parquet: the name says"):
+            find_inputs([inputs], **options)
+        assert names(find_inputs([inputs], **options, skip_unreadable=True)) == ["a.txt"]
+        assert notes == [
+            "left out by --on-error skip, no reader knows them: 2 "
+            f"({tmp_path / 'b.txt'}, {tmp_path / 'c.parquet'})"
+        ]
+    with pytest.raises(DataError, match="binary"):
+        find_inputs([tmp_path / "b.txt"], **options, skip_unreadable=True)
+    (tmp_path / "a.txt").unlink()
+    for inputs in (tmp_path, tmp_path / "*"):
+        with pytest.raises(DataError, match=r"b\.txt: it is binary|c\.parquet: the name says"):
+            find_inputs([inputs], **options, skip_unreadable=True)
+
+
 def test_a_file_named_twice_counts_once(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("text")

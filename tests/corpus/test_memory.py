@@ -44,6 +44,12 @@ def test_large_inputs(tmp_path, kind):
     assert peak_memory(path, tmp_path) < _LIMIT
 
 
+def test_one_line_of_json_with_millions_of_line_ends(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "' + "ab\\n" * (2**22 - 10) + '"}\n' + '{"text": "the last"}\n')
+    assert peak_memory(path, tmp_path) < _LIMIT
+
+
 def test_documents_of_one_word_grow_on_disk_and_not_in_memory(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("the\n\nof\n\n" * 150_000)

@@ -7,7 +7,7 @@ import pytest
 
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.readers import Part, ReadCounts, ReadOptions, read_documents
-from electra_cli.corpus.texts import split_lines
+from electra_cli.corpus.texts import MOST_LINES, split_lines
 from electra_cli.errors import DataError, InputMissingError
 from tests.corpus.corpora import read_inputs as read
 
@@ -29,8 +29,8 @@ def test_blank_lines_separate_documents_of_text(tmp_path, name, newline):
     assert counts.disk_bytes == (tmp_path / name).stat().st_size
 
 
-@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n", b"\r"])
 def test_each_json_line_is_a_document(tmp_path, name, newline):
     texts = ["one\n\nstill one\r\nand\u2028this", "two"]
     lines = [json.dumps({"body": text, "id": 1}).encode() for text in texts]
@@ -101,3 +101,10 @@ def test_file_that_vanished(tmp_path):
 
 def test_lines_end_at_newlines_only():
     assert split_lines(" a\x0bb \r\n\r c\x85d\u2028e\n\n") == ["a\x0bb", "c\x85d\u2028e"]
+
+
+def test_very_many_lines_come_one_by_one():
+    text = " a \r\n\n" * MOST_LINES + "b"
+    lines = split_lines(text)
+    assert not isinstance(lines, list)
+    assert list(lines) == ["a"] * MOST_LINES + ["b"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.corpus import pipeline, workers
-from electra_cli.errors import DataError, OutputError, TryAgainError
+from electra_cli.errors import DataError, InputMissingError, OutputError, TryAgainError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.corpus.tables import txt
 from tests.corpus.test_pipeline import DOCUMENTS, prepare
@@ -114,6 +115,48 @@ def test_an_input_that_is_replaced_while_others_are_read_is_named(tmp_path, voca
     monkeypatch.setattr(pipeline, "prepare_slices", prepare_slices)
     with pytest.raises(DataError, match=r"b\.txt\.gz has another content"):
         prepare(tmp_path / "texts", tmp_path / "out", vocab=vocab)
+
+
+@pytest.mark.parametrize("worker_count", [1, 2])
+def test_inputs_that_vanish_are_named_when_all_others_are_prepared(
+    tmp_path, vocab, monkeypatch, worker_count
+):
+    texts, away, out = tmp_path / "texts", tmp_path / "away", tmp_path / "out"
+    texts.mkdir()
+    for name in ("a.txt", "b.txt", "c.txt.gz", "d.txt.gz", "e.txt"):
+        content = txt(make_documents(200, seed=ord(name[0])))
+        (texts / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    options = {"vocab": vocab, "workers": worker_count}
+    prepare(texts, tmp_path / "whole", **options)
+    names = sorted(path.name for path in texts.iterdir())
+    slices = json.loads((tmp_path / "whole" / "plan.json").read_text())["slices"]
+    lost = {
+        index
+        for index, parts in enumerate(slices)
+        if {"b.txt", "d.txt.gz"} & {names[number] for number, _, _ in parts}
+    }
+    assert 2 <= len(lost) < len(slices) - 2
+    original = pipeline.prepare_slices
+
+    def prepare_slices(*arguments, **options):
+        away.mkdir()
+        for name in ("b.txt", "d.txt.gz"):
+            (texts / name).rename(away / name)
+        original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "prepare_slices", prepare_slices)
+        with pytest.raises(InputMissingError, match=r"b\.txt.*; .*d\.txt\.gz") as caught:
+            prepare(texts, out, **options)
+    assert "put it back and run the same command" in caught.value.hint
+    finished = {i for i in range(len(slices)) if (out / "slices" / f"{i:05d}.json").exists()}
+    assert finished == set(range(len(slices))) - lost
+    times = {path: path.stat().st_mtime_ns for path in out.glob("slices/*.json")}
+    for path in away.iterdir():
+        path.rename(texts / path.name)
+    prepare(texts, out, **options)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("trained", [True, False])

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import random
+import time
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.tokenizer import WordEncoder, build_tokenizer, split_words
+from electra_cli.corpus.tokenizer import WordEncoder, build_normalizer, build_tokenizer, split_words
 from electra_cli.corpus.vocabulary import SPECIAL_TOKENS
 from tests.ids import ids_in
 
@@ -69,6 +71,55 @@ def test_case_and_accents_are_apart(tmp_path, lowercase, strip_accents, expected
 def test_final_sigma_is_lowered_as_python_does(tmp_path):
     tokenizer = small_tokenizer(tmp_path, ["σας", "σασ", "ας", "σ"])
     assert tokenizer.encode("ΣΑΣ Σας ΑΣ, Σ").tokens == ["σας", "σας", "ας", "[UNK]", "σ"]
+
+
+def reference_lowered(text: str) -> str:
+    """The reference cleans the text and then lowers each white-space word."""
+    kept = (c for c in text if c in "\t\n\r" or unicodedata.category(c)[0] != "C")
+    return " ".join(word.lower() for word in "".join(kept).replace("\ufffd", "").split())
+
+
+def sigmas(text: str) -> list[str]:
+    return [c for c in text if c in "σς"]
+
+
+def test_final_sigma_beside_every_character():
+    """Punctuation, accents and format characters too, which do not end a word for Python."""
+    assigned = (chr(code) for code in range(0x21, 0x20000))
+    characters = [c for c in assigned if unicodedata.category(c) not in ("Cn", "Co", "Cs")]
+    normalize = build_normalizer(lowercase=True, strip_accents=False).normalize_str
+    different = []
+    for c in characters:
+        text = f"Α{c}Σ {c}Σ ΑΣ{c} ΑΣ{c}Α"
+        if sigmas(normalize(text)) != sigmas(reference_lowered(text)):
+            different.append(c)
+    # Of these another version of Unicode thinks otherwise.
+    assert len(different) < 0.001 * len(characters), different
+
+
+def test_final_sigma_in_any_text():
+    rng = random.Random(0)
+    letters = "ΣΣΣΑαa'.·’:-,\u00ad\u0301\u0345\u200d\x00\x08\ufffd\ue000 \t\n\u2028中1ʰΌª^`\u00a8!"
+    texts = ["".join(rng.choices(letters, k=rng.randint(2, 12))) for _ in range(5000)]
+    texts += ["Α" + "'" * 199 + "Σ", "中Σ" * 3, "ΟΔΟΣ'", "ΑΣ\nΑ"]
+    tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=True, strip_accents=True)
+    encode = WordEncoder(tokenizer, "uint16").encode
+    normalize = tokenizer.normalizer.normalize_str
+    for text in texts:
+        lowered = unicodedata.normalize("NFD", reference_lowered(text))
+        kept = "".join(c for c in lowered if unicodedata.category(c) != "Mn")
+        assert normalize(" ".join(split_words(text))).split() == normalize(kept).split(), text
+        expected = tokenizer.encode(kept, add_special_tokens=False).ids
+        assert ids_in(b"".join(map(encode, split_words(text)))) == expected, text
+
+
+def test_a_long_word_of_sigmas_takes_no_long_time():
+    """A word of Chinese can be of any length, and one that looks far back for a letter too."""
+    normalize = build_normalizer(lowercase=True, strip_accents=True).normalize_str
+    started = time.perf_counter()
+    for text in ("中Σ" * 50_000, "'Σ" * 50_000, "Σ" * 100_000, "'" * 100_000 + "Σ"):
+        normalize(text)
+    assert time.perf_counter() - started < 10
 
 
 def test_controls_join_words_where_python_would_split_them():

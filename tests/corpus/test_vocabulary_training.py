@@ -65,6 +65,7 @@ def test_text_is_normalised_as_it_will_be_tokenized():
     assert "éclair" in train(texts, strip_accents=False)
     assert "Eclair" in train(texts, lowercase=False)
     assert "ÉCLAIR" in train(texts, lowercase=False, strip_accents=False)
+    assert not {"σ", "##σ"} & set(train(["Α.Σ. ΟΔΟΣ"] * 3))  # each ends a word
 
 
 def test_size_is_kept_when_there_are_many_characters():
