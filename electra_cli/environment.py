@@ -1,4 +1,5 @@
-"""What must happen before TensorFlow is imported: quiet logs and the Keras that Model Garden uses.
+"""What must be known and done before TensorFlow is imported: quiet logs, the Keras that Model
+Garden uses, the processor.
 
 Call `prepare_tensorflow` first in every function that imports TensorFlow or a module built on it.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from pathlib import Path
 
 # TensorFlow reads these once, while it is imported.
 _VARIABLES = {
@@ -18,6 +20,15 @@ _VARIABLES = {
     "GRPC_VERBOSITY": "ERROR",
     "ABSL_MIN_LOG_LEVEL": "3",
 }
+
+
+def cpu_flags() -> set[str]:
+    """What the processor can do, in the words of Linux; empty on other systems."""
+    info = Path("/proc/cpuinfo")
+    if not info.is_file():
+        return set()
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
 def prepare_tensorflow() -> None:

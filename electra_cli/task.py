@@ -288,7 +288,7 @@ class ElectraPretrainTask(base_task.Task):
             of_part = functools.partial(of_lane, part)
             gradients, found = zip(*side_by_side(of_part, batch, self._lanes), strict=True)
             summed = [tf.add_n(list(of_variable)) for of_variable in zip(*gradients, strict=True)]
-            return summed, {name: tf.add_n([part[name] for part in found]) for name in found[0]}
+            return summed, {name: tf.add_n([of[name] for of in found]) for name in found[0]}
 
         if self._settings.runtime.xla:
             forward_backward = tf.function(forward_backward, jit_compile=True, autograph=False)

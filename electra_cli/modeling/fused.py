@@ -20,9 +20,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from electra_cli.environment import cpu_flags
+
 _LAYER_NORM_EPSILON = 1e-12  # of tf.contrib's layer_norm, which the reference uses
 _MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
 VOCABULARY_COLUMNS = 256  # of `column_weights`
+_COMPILES_PRODUCTS = "avx512f" not in cpu_flags()
 
 _plain: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=False)
 
@@ -114,14 +117,14 @@ def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     """values·kernel + bias; [N, I], [I, O] and [O] -> [N, O], all of one type.
 
     Its gradient sums over rows by a product with ones, several times faster than TensorFlow's
-    reduction over the first axis. In float32 the kernel's gradient is compiled: XLA's product is
-    up to 1.7 times as fast as oneDNN's where a side has 1,024 columns. In bfloat16 oneDNN's is.
+    reduction over the first axis. In float32 on processors without AVX512 the kernel's gradient is
+    compiled: there XLA's product is up to 1.7 times as fast as oneDNN's.
     """
 
     @tf.custom_gradient
     def differentiable(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            if values.dtype == tf.float32:
+            if values.dtype == tf.float32 and _COMPILES_PRODUCTS:
                 kernel_gradient = _transposed_product(values, upstream)  # [I, O]
             else:
                 kernel_gradient = tf.matmul(values, upstream, transpose_a=True)  # [I, O]

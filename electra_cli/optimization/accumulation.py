@@ -28,10 +28,12 @@ def side_by_side(
 
     Args:
       function: Of the number of a lane and its features; traced once.
-      features: Tensors whose first axis is the batch.
+      features: Tensors whose first axis is the batch; its size must be known for several lanes.
       lanes: How many parts.
     """
-    traced = tf.function(function, autograph=False) if lanes > 1 else function
+    if lanes == 1:
+        return [function(tf.constant(0), dict(features))]
+    traced = tf.function(function, autograph=False)
     return [traced(tf.constant(n), take_part(features, n, lanes)) for n in range(lanes)]
 
 

@@ -7,11 +7,11 @@ import os
 import resource
 import sys
 import time
-from pathlib import Path
 
 import tensorflow as tf
 
 from electra_cli.config.schema import Config, Precision
+from electra_cli.environment import cpu_flags
 from electra_cli.modeling.budget import Compute
 from electra_cli.training.strategy import Device
 
@@ -29,7 +29,7 @@ def resolve_precision(wanted: Precision, strategy: tf.distribute.Strategy) -> Co
         gpu = tf.config.list_physical_devices("GPU")[device.device_index]
         details = tf.config.experimental.get_device_details(gpu)
         return "bfloat16" if details.get("compute_capability", (0, 0)) >= (8, 0) else "float32"
-    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "float32"
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & cpu_flags() else "float32"
 
 
 def resolve_xla(wanted: bool | None, strategy: tf.distribute.Strategy) -> bool:
@@ -64,14 +64,6 @@ def share_cores(device: Device, config: Config) -> int:
         tf.config.threading.set_intra_op_parallelism_threads((cores or 1) - lanes + 1)
         tf.config.threading.set_inter_op_parallelism_threads(lanes)
     return lanes
-
-
-def _cpu_flags() -> set[str]:
-    info = Path("/proc/cpuinfo")
-    if not info.is_file():
-        return set()
-    lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((set(line.split()) for line in lines if line.startswith("flags")), set())
 
 
 def matmul_peak(precision: str, strategy: tf.distribute.Strategy) -> float:

@@ -92,6 +92,21 @@ def test_lanes_have_the_dropout_of_the_whole_batch(data: Path) -> None:
         np.testing.assert_allclose(lanes.weights[name], expected, atol=1e-5, err_msg=name)
 
 
+def test_a_batch_whose_size_is_known_only_when_it_runs(data: Path) -> None:
+    manifest = load_manifest(data)
+    config = configuration(**{"model.vocab_size": manifest.vocab.size})
+    experiment = compose(config, manifest, data=data, precision="float32", replicas=1)
+    task = ElectraPretrainTask(experiment.task)
+    model = task.build_model()
+    batch = next(iter(task.build_inputs(experiment.task.validation_data)))
+    specs = {
+        name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in batch.items()
+    }
+    found = tf.function(task.inference_step).get_concrete_function(specs, model)(**batch)
+    expected = task.inference_step(batch, model)
+    np.testing.assert_allclose(found["disc_logits"], expected["disc_logits"], atol=1e-5)
+
+
 @pytest.mark.parametrize("masking", ["token", "whole-word", "span"])
 def test_masks_and_samples_are_the_same_on_two_replicas(data: Path, masking: str) -> None:
     manifest = load_manifest(data)
