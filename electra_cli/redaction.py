@@ -15,13 +15,20 @@ MASK = "***"
 
 # scheme://user:password@host, also after a path has made one slash of two.
 _USER_OF_URL = re.compile(r"(\b[a-z][a-z0-9+.-]+:/{1,2})[^/\s]+@", re.IGNORECASE)
-# sig=…, hf_token: …, AWS_SECRET_ACCESS_KEY=…; not "tokens", and no word that only ends alike. What
-# is shorter than a secret is none: mask_token = 103, a folder sig=0.1/.
+# sig=…, hf_token: …, "token":"…", AWS_SECRET_ACCESS_KEY=…, and ?key=… in an address; not "tokens",
+# and no word that only ends alike. What is shorter than a secret is none: mask_token = 103, a
+# folder sig=0.1/.
 _NAMED = re.compile(
     r"""((?:\b|[_-])(?:sig|signature|token|secret|passw(?:or)?d|credentials?
-        |(?:api|access|account|private|secret|storage)[_-]?key)["']?(?:\s*=\s*|:\s+)["']?)
+            |(?:api|access|account|private|secret|storage)[_-]?key)
+            (?:["']?(?:\s*=\s*|:\s+)|["']\s*:\s*)["']?
+        |[?&]key=)
         [^\s"'&,;\[\]/]{8}[^\s"'&,;\[\]]*""",
     re.IGNORECASE | re.VERBOSE,
+)
+_AUTHORIZATION = re.compile(
+    r"""(\bauthorization["']?\s*[:=]\s*["']?(?:basic|bearer|token)\s+)[^\s"',;]{8,}""",
+    re.IGNORECASE,
 )
 _SECRET_VARIABLE = re.compile("(TOKEN(?!IZ)|SECRET|PASSW|CREDENTIAL|KEY$)(?!.*(FILE|DIR|PATH)$)")
 _SHORTEST_SECRET = 8
@@ -32,8 +39,8 @@ Value = TypeVar("Value")
 def redacted(value: Value) -> Value:
     """Replaces secrets in a text, or in all texts of a JSON-like value, by `MASK`.
 
-    A secret is the user's part of a URL, what follows a name such as token= or sig=, and the value
-    of an environment variable with such a name.
+    A secret is the user's part of a URL, what follows a name such as token= or sig= or the header
+    Authorization, and the value of an environment variable with such a name.
     """
     return _redacted(value)
 
@@ -57,4 +64,5 @@ def _redacted_text(text: str) -> str:
             and _SECRET_VARIABLE.search(name.upper())
         ):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
-    return _NAMED.sub(rf"\1{MASK}", _USER_OF_URL.sub(rf"\1{MASK}@", text))
+    text = _USER_OF_URL.sub(rf"\1{MASK}@", text)
+    return _AUTHORIZATION.sub(rf"\1{MASK}", _NAMED.sub(rf"\1{MASK}", text))

@@ -14,7 +14,7 @@ import typer
 
 from electra_cli import __version__
 from electra_cli.cli import debug, evaluate, export, prepare_data, pretrain
-from electra_cli.cli.console import emit_json, print_error
+from electra_cli.cli.console import emit_json, print_error, printable
 from electra_cli.errors import (
     ElectraError,
     IOFailedError,
@@ -22,7 +22,6 @@ from electra_cli.errors import (
     Terminated,
     TrainingError,
 )
-from electra_cli.redaction import redacted
 
 app = typer.Typer(
     name="electra",
@@ -61,7 +60,7 @@ def run(arguments: list[str]) -> int:
             return error.code if isinstance(error.code, int) else 1
         if debug:
             with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(redacted(traceback.format_exc()))
+                sys.stderr.write(printable(traceback.format_exc().rstrip()) + "\n")
         return _report(error, arguments)
     if code == 130:  # Typer has turned an interruption into a code
         return _report(KeyboardInterrupt(), arguments)

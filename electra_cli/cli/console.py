@@ -34,8 +34,10 @@ from electra_cli.redaction import redacted
 
 _SECONDS_BETWEEN_LINES = 5.0
 
-# Of ASCII and Latin-1, all but tab and the end of a line.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# All but tab and the end of a line; also what ends a line elsewhere, or turns its direction.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# No name or value can begin a line, and with it a message of its own.
+_FLUSH_LEFT = re.compile(r"\n(?! )")
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
@@ -90,9 +92,18 @@ def _console(*, quiet: bool = False) -> Console:
     return Console(file=stream, stderr=True, highlight=False, quiet=quiet, soft_wrap=True)
 
 
+def printable(text: str) -> str:
+    """Text of any origin as one message: no secrets, control characters shown, not obeyed.
+
+    Lines after the first are indented.
+    """
+    shown = _CONTROL.sub(lambda match: ascii(match[0])[1:-1], redacted(text))
+    return _FLUSH_LEFT.sub("\n  ", shown)
+
+
 def _plain(text: str) -> str:
-    """Text of any origin as text: no markup, no secrets, control characters shown, not obeyed."""
-    return escape(_CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", redacted(text)))
+    """`printable` text, without markup."""
+    return escape(printable(text))
 
 
 def format_duration(seconds: float) -> str:

@@ -58,14 +58,17 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
     """Writes an `AtomicFile` in one go.
 
     Raises:
-      OSError: The file cannot be written; nothing is left behind.
+      OSError: The file, which it names, cannot be written; nothing is left behind.
     """
-    file = AtomicFile(path)
     try:
-        file.stream.write(data)
-        file.commit()
-    finally:
-        file.discard()
+        file = AtomicFile(path)
+        try:
+            file.stream.write(data)
+            file.commit()
+        finally:
+            file.discard()
+    except OSError as error:  # of a full disk it names nothing, of an open the temporary file
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def atomic_write_text(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from electra_cli.corpus.discovery import changed_input
 from electra_cli.corpus.plan import PLAN_FORMAT_VERSION, Plan
 from electra_cli.corpus.plan_changes import changed_inputs, changed_options, replaced_inputs
 from electra_cli.errors import DataError, OutputError
+from electra_cli.redaction import redacted
 
 PLAN_FILE = "plan.json"
 MANIFEST_FILE = "manifest.json"
@@ -77,9 +78,10 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
       DataError: An input was replaced since the plan was made.
     """
     path = output / PLAN_FILE
+    values = redacted(plan.to_json())
     _check_holds_nothing_else(output)
     if path.is_file():
-        _check_same_plan(output, _read_plan(path), plan.to_json())
+        _check_same_plan(output, _read_plan(path), values)
     if (output / MANIFEST_FILE).is_file():
         return  # finished, and nothing is going to be written
     # On a read-only mount this is false for root too, whom mode bits do not stop.
@@ -89,7 +91,7 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
         for folder in (output, output / RECORDS_FOLDER):
             remove_temporaries(folder)
     if not path.is_file():
-        atomic_write_text(path, json.dumps(plan.to_json(), indent=1) + "\n")
+        atomic_write_text(path, json.dumps(values, indent=1) + "\n")
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -199,13 +199,13 @@ def _all_or_nothing(output: Path) -> Iterator[Path]:
     temporary = final.with_name(f".{final.name}.export-{os.getpid()}")
     _remove_leftovers(final)
     try:
-        temporary.mkdir(parents=True)
+        lock = _make_and_lock(temporary)
     except OSError as error:
         if error.errno in _FULL:
             raise
         raise _cannot_make(output, error) from error
     try:
-        with locked_folder(temporary):
+        with lock:
             yield temporary
             try:
                 temporary.rename(final)
@@ -214,6 +214,19 @@ def _all_or_nothing(output: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _make_and_lock(folder: Path) -> ExitStack:
+    """Makes a folder and returns its lock, held.
+
+    Another export takes the folder for a leftover, and removes it, until it is locked.
+    """
+    while True:
+        folder.mkdir(parents=True)
+        with suppress(FileNotFoundError), ExitStack() as stack:
+            stack.enter_context(locked_folder(folder, wait=True))
+            if folder.is_dir():
+                return stack.pop_all()
 
 
 def _remove_leftovers(final: Path) -> None:

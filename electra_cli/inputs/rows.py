@@ -15,8 +15,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from electra_cli.corpus.manifest import Manifest
-from electra_cli.corpus.shards import ids_of, word_starts_of
-from electra_cli.errors import ConfigError
+from electra_cli.corpus.shards import ids_of, load_shard, word_starts_of
+from electra_cli.errors import ConfigError, DataError
 from electra_cli.inputs import order
 
 
@@ -26,14 +26,15 @@ class RowStore:
     Args:
       paths: Shard files, `.npy` arrays of shape [rows, S + W] (corpus/shards.py).
       sequence_length: S.
+
+    Raises:
+      DataError: A file is no array of numbers.
     """
 
     def __init__(self, paths: list[Path], sequence_length: int) -> None:
         self.sequence_length = sequence_length
         # Plain views: indexing a memmap makes a memmap, which costs more than copying a row.
-        self._shards = [
-            np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray) for path in paths
-        ]
+        self._shards = [_shard(path).view(np.ndarray) for path in paths]
         self._ends = np.cumsum([len(shard) for shard in self._shards])
         self._starts = self._ends - [len(shard) for shard in self._shards]
 
@@ -68,6 +69,15 @@ class RowStore:
             if place >= 0:
                 rows[at] = self._shards[shard][place]
         return rows
+
+
+def _shard(path: Path) -> npt.NDArray[Any]:
+    try:
+        return load_shard(path)
+    except ValueError as error:
+        raise DataError(
+            f"{path} is no shard: {error}", hint=f"electra debug data {path.parent} --verify"
+        ) from error
 
 
 @dataclass(frozen=True)

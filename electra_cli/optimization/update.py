@@ -86,13 +86,22 @@ def apply_if_finite(
     """
     replica = tf.distribute.get_replica_context()
     scaling = loss_scaling(optimizer)
-    is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+    finite_norm = tf.math.is_finite(norm)
+    is_finite = tf.math.is_finite(loss) & finite_norm
     overflowed = tf.constant(False)
     if scaling is not None and scaling.dynamic:
         overflowed = ~is_finite & tf.math.is_finite(loss)
         overflowed &= tf.cast(scaling.loss_scale, tf.float32) > _LARGEST_SEARCHED
 
-    def across(strategy: tf.distribute.Strategy, finite: Any, gradients: Any) -> None:
+    def across(
+        strategy: tf.distribute.Strategy, finite: Any, finite_norm: Any, gradients: Any
+    ) -> None:
+        def first(value: Any) -> tf.Tensor:
+            return strategy.experimental_local_results(value)[0]
+
+        def advance() -> tf.Operation:
+            return _advance(optimizer)
+
         def update_with(chosen: Any) -> Any:
             def update(parts: Sequence[tf.Tensor]) -> None:
                 chosen.apply_gradients(
@@ -106,12 +115,14 @@ def apply_if_finite(
             return everywhere
 
         # Given gradients that are not finite, a dynamic loss scale is lowered and the iterations
-        # advance, and nothing else happens.
-        searches = scaling is not None and scaling.dynamic
-        skip = update_with(scaling) if searches else lambda: _advance(optimizer)
-        tf.cond(strategy.experimental_local_results(finite)[0], update_with(optimizer), skip)
+        # advance, and nothing else happens; it would apply finite ones, whatever the loss is.
+        def lower() -> tf.Operation:
+            return tf.cond(first(finite_norm), advance, update_with(scaling))
 
-    replica.merge_call(across, args=(is_finite, list(gradients)))
+        searches = scaling is not None and scaling.dynamic
+        tf.cond(first(finite), update_with(optimizer), lower if searches else advance)
+
+    replica.merge_call(across, args=(is_finite, finite_norm, list(gradients)))
     return Verdict(is_finite, overflowed)
 
 

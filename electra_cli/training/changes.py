@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from electra_cli.config.keys import hint_for
-from electra_cli.config.load import diff_configs
+from electra_cli.config.load import diff_configs, read_config
 from electra_cli.config.schema import Config, leaf_fields
-from electra_cli.errors import ConfigError
-from electra_cli.training.run_folder import RunFolder
+from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.errors import ConfigError, DataError
+from electra_cli.training.commit import read_commit
+from electra_cli.training.run_folder import Checkpoint, RunFolder
 
 _FORMAT_VERSION = 1
 
@@ -80,24 +82,76 @@ def record_changes(changes: Collection[Change], *, step: int, path: Path) -> Non
     """Appends a line to RUN/changes.jsonl: the step from which on other values hold.
 
     Raises:
-      OSError: It cannot be written.
+      OSError: It cannot be written; the file is as it was.
     """
     if not changes:
         return
     values = {key: [was, now] for key, was, now in changes}
     line = {"format_version": _FORMAT_VERSION, "step": step, "changed": values}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    atomic_write_text(path, before + json.dumps(line) + "\n")
+
+
+def check_made_with(checkpoint: Checkpoint, config: Config) -> None:
+    """Makes sure that a run's configuration changed only as was recorded since a checkpoint.
+
+    Args:
+      checkpoint: Where the run goes on.
+      config: Of this command; what in it differs from config.yaml is allowed and will be recorded.
+
+    Raises:
+      DataError: The checkpoint was made with a configuration that none of the changes explains.
+    """
+    if not checkpoint.is_committed:
+        return
+    made_with = read_commit(checkpoint.path).config_sha256
+    if made_with not in {config_sha256(config), *_recorded_sha256(checkpoint.run)}:
+        raise DataError(
+            f"{checkpoint.path} was made with another configuration than {checkpoint.run.config} "
+            "holds, and no recorded change leads from one to the other: the file was edited",
+            hint="put the former values back; to change what the rest of a run learns, give the "
+            "new value to this command with --allow-config-change KEY",
+        )
+
+
+def _recorded_sha256(run: RunFolder) -> set[str]:
+    """`config_sha256` of RUN/config.yaml, and of what it was before each recorded change."""
+    values = _deciding(read_config(run.config))
+    hashes = {_sha256(values)}
+    for changed in reversed(_recorded_changes(run.changes)):
+        known = {key: change for key, change in changed.items() if key in values}
+        # A start that was killed after this line, and before config.yaml, has changed nothing.
+        if all(values[key] == now for key, (_, now) in known.items()):
+            values |= {key: was for key, (was, _) in known.items()}
+            hashes.add(_sha256(values))
+    return hashes
+
+
+def _recorded_changes(path: Path) -> list[dict[str, tuple[Any, Any]]]:
+    """Old and new values by key, a dictionary a line; a damaged line explains nothing."""
+    found = []
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
+        with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            changed = json.loads(line)["changed"].items()
+            found.append({key: (was, now) for key, (was, now) in changed})
+    return found
 
 
 def config_sha256(config: Config) -> str:
     """Of everything that decides what is learned: all keys but those of MAY_CHANGE."""
+    return _sha256(_deciding(config))
+
+
+def _deciding(config: Config) -> dict[str, Any]:
+    # A key that joins the schema later stays out while it has its default: else no run that was
+    # begun before could go on.
     record = config.model_dump()
-    values = {
+    return {
         key: record[section][name]
         for key, section, name in ((key, *key.split(".")) for key in leaf_fields())
         if key not in MAY_CHANGE
     }
+
+
+def _sha256(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -193,7 +193,7 @@ def pretrain(
         metrics = dict(controller.evaluate(steps=-1))
         # First, since a line in the log says that all of it is done.
         if intervals.best_metric is not None:
-            saver.record_evaluation(step(), metrics)
+            save.record_evaluation(metrics)
         writer.write("validation", step(), metrics)
         listener.evaluated(step(), metrics, before)
         before = (step(), metrics)

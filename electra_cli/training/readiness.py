@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from electra_cli.config.schema import Config
-from electra_cli.corpus.manifest import mismatch
+from electra_cli.corpus.manifest import Manifest, mismatch
+from electra_cli.corpus.shards import load_shard
 from electra_cli.corpus.verify import verify_data
 from electra_cli.errors import IOFailedError
 from electra_cli.modeling.budget import budget_of
+from electra_cli.training.changes import check_made_with
 from electra_cli.training.preflight import Plan
 from electra_cli.training.resume import check_fits, resume_point
 
@@ -27,19 +29,21 @@ def go_on(plan: Plan, *, warn: Callable[[str], None]) -> Plan:
       warn: Is told of damaged checkpoints, which are put aside.
 
     Raises:
-      DataError: All checkpoints are damaged, or they are of another model or vocabulary.
+      DataError: All checkpoints are damaged, or they are of another model, vocabulary or
+        configuration.
       OutputError: A damaged one cannot be put aside.
     """
     checkpoint = resume_point(plan.run, warn=warn)
     if checkpoint is not None and plan.manifest is not None:
         check_fits(checkpoint, plan.config, plan.manifest.vocab.sha256)
+        check_made_with(checkpoint, plan.config)
     return replace(plan, resume=checkpoint)
 
 
 def check_data(plan: Plan, *, note: Callable[[str], None]) -> None:
     """Compares every byte of the data with its manifest, as far as runtime.verify_data asks for it.
 
-    Sizes were compared when the manifest was loaded.
+    Sizes were compared when the manifest was loaded; what is not read whole is at least an array.
 
     Raises:
       DataError: Something differs; it names the files.
@@ -49,11 +53,24 @@ def check_data(plan: Plan, *, note: Callable[[str], None]) -> None:
     size = sum(shard.bytes for shard in plan.manifest.shards)
     mode = plan.config.runtime.verify_data
     if mode == "size" or (mode == "auto" and size > _VERIFIED_BY_DEFAULT):
-        return
-    if size > _WORTH_A_NOTE:
-        note(f"checking {size:,} bytes of data (--set runtime.verify_data=size leaves that out)")
-    if faults := verify_data(plan.manifest).faults:
+        faults = _header_faults(plan.manifest)
+    else:
+        if size > _WORTH_A_NOTE:
+            note(f"checking {size:,} bytes of data (--set runtime.verify_data=size skips that)")
+        faults = verify_data(plan.manifest).faults
+    if faults:
         raise mismatch(plan.manifest, faults)
+
+
+def _header_faults(manifest: Manifest) -> list[str]:
+    """The shards that cannot be mapped as arrays."""
+    faults = []
+    for shard in manifest.shards:
+        try:
+            load_shard(manifest.folder / shard.file)
+        except (OSError, ValueError) as error:
+            faults.append(f"{shard.file} is no .npy file: {error}")
+    return faults
 
 
 def checkpoint_bytes(config: Config) -> int:

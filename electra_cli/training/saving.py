@@ -187,7 +187,7 @@ class CheckpointSaver:
 
 
 class SaveAction:
-    """Saves at the multiples of an interval and at the last step.
+    """Saves at the multiples of an interval, at the last step, and what was evaluated.
 
     A save that fails is tried again after every loop, and ends the run if it has not succeeded by
     the time the next one is due: a full disk costs at most one interval, and gives people that time
@@ -217,10 +217,22 @@ class SaveAction:
         del logs
         step = self._step()
         due = step % self._interval == 0 or step == self._last
-        if not due and not self._failed:
-            return
+        if due or self._failed:
+            self._attempt(lambda: self._saver.save(step), step, due=due)
+
+    def record_evaluation(self, metrics: Mapping[str, float]) -> None:
+        """Saves with held-out metrics; those of a save that fails are never the best.
+
+        Raises:
+          IOFailedError: It has failed at the last step.
+          TrainingError: A value is not finite.
+        """
+        step = self._step()
+        self._attempt(lambda: self._saver.record_evaluation(step, metrics), step, due=False)
+
+    def _attempt(self, save: Callable[[], object], step: int, *, due: bool) -> None:
         try:
-            self._saver.save(step)
+            save()
         except IOFailedError as error:
             if step == self._last or (due and self._failed):
                 raise

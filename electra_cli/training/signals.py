@@ -49,7 +49,7 @@ class StopSignals:
 
     def __init__(self, on_stop: Callable[[str], None] = lambda text: None) -> None:
         self._on_stop = on_stop
-        self._deferred = False
+        self._deferred = self._told = False
         self._interrupts = 0
         self.received: int | None = None
 
@@ -77,7 +77,7 @@ class StopSignals:
         self._reader.close()
 
     def defer(self) -> None:
-        """From now on there is a state to save."""
+        """From now on there is a state to save; a signal that was lost on its way is obeyed."""
         self._deferred = True
 
     def check(self) -> None:
@@ -91,12 +91,13 @@ class StopSignals:
 
     def _handle(self, number: int, frame: object) -> None:
         del frame
+        # Noted in any case: Python drops what is raised while an object is being destroyed.
+        self.received = self.received or number
         if self._deferred:
-            self.received = self.received or number
-        elif number == signal.SIGINT:
+            return
+        if number == signal.SIGINT:
             raise KeyboardInterrupt
-        else:
-            raise Terminated(signal.Signals(number).name)
+        raise Terminated(signal.Signals(number).name)
 
     def _watch(self) -> None:
         while data := self._reader.recv(64):
@@ -106,8 +107,9 @@ class StopSignals:
                 self._interrupts += number == signal.SIGINT
                 if self._interrupts > 1:
                     os._exit(130)  # at once; what is half written has no name yet
-                if self.received is None:
-                    self.received = number
+                if not self._told:
+                    self._told = True
+                    self.received = self.received or number
                     name = signal.Signals(number).name
                     self._on_stop(
                         f"{name}: saving and stopping"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -67,6 +67,9 @@ class Watchdog:
             last.start()
             with suppress(Exception):
                 self._on_stall(error)
-            with suppress(Exception):
-                faulthandler.dump_traceback(sys.__stderr__ or 2)
+            with suppress(Exception), tempfile.TemporaryFile() as stacks:
+                # It writes with the interpreter's lock held: a full stderr would stop the timer.
+                faulthandler.dump_traceback(stacks)
+                stacks.seek(0)
+                os.write(2, stacks.read())
             os._exit(error.exit_code)

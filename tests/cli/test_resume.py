@@ -7,31 +7,20 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from electra_cli.config.load import load_config, parse_set
+from electra_cli.corpus.atomic import AtomicFile
 from electra_cli.training.commit import COMMIT_FILE, read_commit
 from electra_cli.training.lock import locked_run
+from electra_cli.training.preflight import create_run_folder, plan_run
 from electra_cli.training.resume import resume_point
 from electra_cli.training.run_folder import RunFolder
-from tests.conftest import Electra
-from tests.training.runs import copied, options, steps_of
-
-
-@contextmanager
-def before_tensorflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails if TensorFlow's environment is prepared, or five seconds pass."""
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "electra_cli.environment.prepare_tensorflow",
-            lambda: pytest.fail("TensorFlow was about to start"),
-        )
-        started = time.monotonic()
-        yield
-        assert time.monotonic() - started < 5
+from tests.conftest import SMALL, Electra
+from tests.training.runs import before_tensorflow, copied, options, steps_of
 
 
 @pytest.fixture
@@ -85,6 +74,44 @@ def test_damaged_data(
         result = electra(*options(own_data, tmp_path / "new"))
     result.failed(65, shard.name, words[damage], "--verify")
     assert not (tmp_path / "new").exists()
+
+
+def in_two_shards(folder: Path) -> list[Path]:
+    """Makes two shards of one size out of the first, and a manifest that says so."""
+    path, manifest = first_shard(folder), json.loads((folder / "manifest.json").read_text())
+    (entry,) = (shard for shard in manifest["shards"] if shard["file"] == path.name)
+    rows = np.load(path)
+    half = len(rows) // 2
+    manifest["shards"].remove(entry)
+    manifest["examples"] -= len(rows) - 2 * half
+    paths = [path, path.with_name("train-99999.npy")]
+    for part, place in zip((rows[:half], rows[half : 2 * half]), paths, strict=True):
+        np.save(place, part)
+        content = place.read_bytes()
+        sha256 = hashlib.sha256(content).hexdigest()
+        manifest["shards"].append(
+            entry | {"file": place.name, "rows": half, "bytes": len(content), "sha256": sha256}
+        )
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return paths
+
+
+def test_swapped_and_extra_shards(
+    electra: Electra, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first are found by their checksums; what the manifest does not name is never read."""
+    first, second = in_two_shards(own_data)
+    (own_data / "train-99998.npy").write_bytes(b"not of this folder")
+    command = options(own_data, tmp_path / "new")
+    with monkeypatch.context() as patch:
+        patch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
+        electra(*command).failed(70, "ZeroDivisionError")
+    aside = first.rename(own_data / "aside")
+    second.rename(first)
+    aside.rename(second)
+    with before_tensorflow(monkeypatch):
+        result = electra(*command)
+    result.failed(65, f"{first.name} has another checksum", f"{second.name} has another checksum")
 
 
 def test_verification_may_be_left_out(
@@ -184,42 +211,47 @@ def test_a_finished_run_whose_last_checkpoint_is_damaged(
     assert "ckpt-12 is damaged" in result.stderr
 
 
-class TestChangedConfiguration:
-    def test_refused_with_both_values_and_the_way_out(
-        self, electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with before_tensorflow(monkeypatch):
-            result = electra(*options(data, run, "--set", "model.hidden_dropout=0.2", steps=16))
-        result.failed(
-            2,
-            "train.steps: 12 -> 16",
-            "model.hidden_dropout: 0.0 -> 0.2",
-            "--allow-config-change model.hidden_dropout --allow-config-change train.steps",
-        )
-        # Each key by itself.
-        allowed = ["--allow-config-change", "train.steps"]
-        with before_tensorflow(monkeypatch):
-            command = options(data, run, "--set", "model.hidden_dropout=0.2", *allowed, steps=16)
-            result = electra(*command)
-        result.failed(2, "model.hidden_dropout: 0.0 -> 0.2")
-        assert "train.steps: " not in result.json["error"]["message"]
-        unknown = electra(*options(data, run, "--allow-config-change", "train.stepz"))
-        unknown.failed(2, "train.stepz", "train.steps")
+@pytest.mark.parametrize("name", ["data/manifest.json", "changes.jsonl", "config.yaml"])
+def test_a_full_disk_is_an_error_about_a_file(
+    data: Path, run: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    given = [parse_set(text) for text in (*SMALL, "train.steps=12", "train.log_every=1")]
+    loaded = load_config(preset="tiny", environment={}, overrides=given)
+    plan = plan_run(loaded, data=data, model_dir=run)
+    before = (run / "config.yaml").read_bytes()
+    commit = AtomicFile.commit
 
-    def test_accepted_and_recorded(self, electra: Electra, data: Path, run: Path) -> None:
-        more = ["--set", "train.log_every=1", "--stop-at-step", 9]
-        changed = options(data, run, *more, "--allow-config-change", "train.steps", steps=16)
-        assert electra(*changed).json["final_step"] == 9
-        (line,) = (run / "changes.jsonl").read_text().splitlines()
-        assert json.loads(line) == {
-            "format_version": 1,
-            "step": 8,
-            "changed": {"train.steps": [12, 16], "train.log_every": [2, 1]},
-        }
-        # From now on that is the configuration of the run.
-        again = electra(*options(data, run, *more, steps=16))
-        assert again.code == 0, again.stderr
-        electra(*options(data, run)).failed(2, "train.steps: 16 -> 12")
+    def full(self: AtomicFile) -> None:
+        if self._path == run / name:
+            raise OSError(28, "No space left on device")
+        commit(self)
+
+    monkeypatch.setattr(AtomicFile, "commit", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        create_run_folder(plan, bindings="", initialized=None)
+    assert caught.value.filename == str(run / name)
+    assert (run / "config.yaml").read_bytes() == before
+
+
+def test_a_full_disk_at_the_result(
+    electra: Electra, data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything else is done, so the same command only evaluates again."""
+    run = copied(trained, tmp_path / "run")
+    expected = json.loads((run / "result.json").read_text())["state_sha256"]
+    (run / "result.json").unlink()
+    commit = AtomicFile.commit
+
+    def full(self: AtomicFile) -> None:
+        if self._path.name == "result.json":
+            raise OSError(28, "No space left on device")
+        commit(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AtomicFile, "commit", full)
+        failed = electra(*options(data, run))
+    failed.failed(74, str(run / "result.json"), "No space left", "free some space")
+    assert electra(*options(data, run)).json["state_sha256"] == expected
 
 
 def test_another_process_holds_the_lock(

@@ -59,6 +59,19 @@ def test_a_finished_folder_is_left_as_it_is(tmp_path, text, monkeypatch):
     )
 
 
+def test_no_secret_of_an_input_name_is_written(tmp_path, text, vocab):
+    secret = "gh0stwr1ter42"
+    text = text.rename(text.with_name(f"books?token={secret}.txt"))
+    out = tmp_path / "out"
+    prepare(text, out, vocab=vocab)
+    before = folder_bytes(out)
+    assert not [name for name, data in before.items() if secret.encode() in data]
+    (out / "manifest.json").unlink()
+    (out / "slices" / "00001.json").unlink()
+    prepare(text, out, vocab=vocab)
+    assert folder_bytes(out) == before
+
+
 def test_another_plan_is_refused_and_told_apart(tmp_path, text, vocab):
     prepare(text, tmp_path / "out")
     before = folder_bytes(tmp_path / "out")

@@ -8,6 +8,7 @@ import pytest
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.corpus.shards import with_word_starts
 from electra_cli.corpus.vocabulary import continuations, load_vocabulary
+from electra_cli.errors import DataError
 from electra_cli.inputs import order, rows
 
 
@@ -19,6 +20,12 @@ def pipelines(count: int, replicas: int, batch: int) -> list[rows.Slice]:
 def read(dataset, turns: int | None = None) -> list[dict[str, np.ndarray]]:
     taken = dataset if turns is None else dataset.take(turns)
     return [{name: value.numpy() for name, value in batch.items()} for batch in taken]
+
+
+def test_a_pickle_in_the_place_of_a_shard_is_not_loaded(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{}], object))
+    with pytest.raises(DataError, match=r"a\.npy is no shard"):
+        rows.RowStore([tmp_path / "a.npy"], 20)
 
 
 def test_store_reads_across_shards(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,19 @@ def copied(run: Path, to: Path, *, newest: int | None = None) -> Path:
 def environment(**values: str) -> dict[str, str]:
     """This process's environment and more."""
     return os.environ | values
+
+
+@contextmanager
+def before_tensorflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails if TensorFlow's environment is prepared, or five seconds pass."""
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "electra_cli.environment.prepare_tensorflow",
+            lambda: pytest.fail("TensorFlow was about to start"),
+        )
+        started = time.monotonic()
+        yield
+        assert time.monotonic() - started < 5
 
 
 def send_on_call(

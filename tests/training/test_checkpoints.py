@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 
 from electra_cli.errors import DataError, IOFailedError, TrainingError
+from electra_cli.task import ElectraPretrainTask
 from electra_cli.training.commit import COMMIT_FILE, fault_of, read_commit
 from electra_cli.training.resume import resume_point
 from electra_cli.training.run_folder import RunFolder, find_checkpoints
 from electra_cli.training.saving import CheckpointSaver, Keep, SaveAction
 from electra_cli.training.state import state_sha256
-from tests.conftest import read_only
+from tests.conftest import Electra, read_only
+from tests.training.runs import options, steps_of
 
 IDENTITY: dict[str, Any] = {"config_sha256": "c", "vocab_sha256": "v", "sizes": {"model.x": 1}}
 
@@ -206,6 +208,61 @@ def test_it_is_an_error_when_the_next_one_is_due(run: RunFolder, weight: tf.Vari
     now = 8
     with pytest.raises(IOFailedError):
         save()
+
+
+def test_a_failed_save_at_an_evaluation_is_tried_again(run: RunFolder, weight: tf.Variable) -> None:
+    now, warnings = 4, []
+    saver = saver_of(run, weight, best_by="disc_auc")
+    save = SaveAction(saver, interval=4, last_step=12, step=lambda: now, warn=warnings.append)
+    run.checkpoints.write_text("in the way")
+    save()
+    save.record_evaluation({"disc_auc": 0.9})  # the next save is not due yet
+    now = 6
+    save.record_evaluation({"disc_auc": 0.9})
+    assert len(warnings) == 1
+    run.checkpoints.unlink()
+    save()
+    assert steps(run) == [6]
+    assert saver.best() is None
+    now = 7
+    save.record_evaluation({"disc_auc": 0.5})
+    assert saver.best() == run.checkpoints / "ckpt-7"
+    run.checkpoints.rename(run.path / "away")
+    run.checkpoints.write_text("in the way")
+    now = 12
+    with pytest.raises(IOFailedError, match="ckpt-12"):
+        save.record_evaluation({"disc_auc": 0.5})
+
+
+def test_the_best_of_a_whole_run(
+    electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first value is no number, and for the best of all there is no room."""
+    run, nan = tmp_path / "run", float("nan")
+    values = {0: nan, 2: 0.6, 4: 0.9, 6: 0.7, 8: nan, 10: 0.5, 12: 0.1}
+    reduce, commit = ElectraPretrainTask.reduce_aggregated_logs, CheckpointSaver._commit
+
+    def chosen(
+        self: ElectraPretrainTask, aggregated_logs: Any, global_step: tf.Tensor
+    ) -> dict[str, float]:
+        metrics = reduce(self, aggregated_logs, global_step)
+        return metrics | {"disc_auc": values[int(global_step.numpy())]}
+
+    def full(self: CheckpointSaver, folder: Path, step: int) -> None:
+        if step == 4:
+            raise OSError(28, "No space left on device")
+        commit(self, folder, step)
+
+    monkeypatch.setattr(ElectraPretrainTask, "reduce_aggregated_logs", chosen)
+    monkeypatch.setattr(CheckpointSaver, "_commit", full)
+    keys = {"best_metric": "disc_auc", "keep_checkpoints": 1, "evaluate_every": 2,
+            "checkpoint_every": 8}  # fmt: skip
+    more = [part for key, value in keys.items() for part in ("--set", f"train.{key}={value}")]
+    result = electra(*options(data, run, *more))
+    assert result.code == 0, result.stderr
+    assert f"{run / 'checkpoints' / 'ckpt-4'}: No space left" in result.stderr
+    assert steps_of(run) == [6, 12]
+    assert result.json["best_checkpoint"] == str(run / "checkpoints" / "ckpt-6" / "state")
 
 
 def test_a_read_only_folder(run: RunFolder, weight: tf.Variable) -> None:

@@ -239,6 +239,29 @@ def test_a_stopped_process_has_not_stalled() -> None:
     assert "most recent call first" in err
 
 
+def test_a_stall_that_nobody_reads_about() -> None:
+    """stderr is a full pipe, so the stacks cannot be told: the process ends all the same."""
+    script = (
+        "import os, time\n"
+        "from electra_cli.training import watchdog\n"
+        "watchdog._LONGEST_LAST_WORDS = 0.5\n"
+        "os.set_blocking(2, False)\n"
+        "try:\n"
+        "    while True:\n"
+        "        os.write(2, bytes(4096))\n"
+        "except BlockingIOError:\n"
+        "    os.set_blocking(2, True)\n"
+        "with watchdog.Watchdog(0.5):\n"
+        "    time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    try:
+        assert process.wait(timeout=20) == 75
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_an_error_object_even_when_terminated(data: Path, tmp_path: Path) -> None:
     """SIGTERM at any moment of the start: one JSON object, 143, and nothing is left."""
     run = tmp_path / "run"

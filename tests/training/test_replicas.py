@@ -102,7 +102,8 @@ def test_a_batch_whose_size_is_known_only_when_it_runs(data: Path) -> None:
     specs = {
         name: tf.TensorSpec([None, *value.shape[1:]], value.dtype) for name, value in batch.items()
     }
-    found = tf.function(task.inference_step).get_concrete_function(specs, model)(**batch)
+    infer = tf.function(lambda rows: task.inference_step(rows, model), input_signature=[specs])
+    found = infer(batch)
     expected = task.inference_step(batch, model)
     np.testing.assert_allclose(found["disc_logits"], expected["disc_logits"], atol=1e-5)
 

@@ -62,9 +62,32 @@ def test_yaml_tags(
     assert not canary.exists()
 
 
-def test_pickles_in_every_place(
-    electra: Electra, data: Path, trained: Path, tmp_path: Path, canary: Path
-) -> None:
+@pytest.fixture
+def keras_files(tmp_path: Path, canary: Path) -> list[Path]:
+    """A model whose layer runs a command when Keras loads it, in both of its formats."""
+    import tf_keras
+
+    command = f"touch {canary}"
+    layers = tf_keras.layers
+    armed = layers.Lambda(lambda x: (x, __import__("os").system(command))[0])
+    model = tf_keras.Sequential([layers.Input((1,)), armed])
+    folder = tmp_path / "keras"
+    folder.mkdir()
+    paths = [folder / "model.keras", folder / "model.h5"]
+    for path in paths:
+        model.save(path)
+        canary.unlink()
+        tf_keras.models.load_model(path, safe_mode=False)
+        assert canary.exists()  # it is one that works
+    canary.unlink()
+    return paths
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5 file")
+def test_pickles_and_keras_files_in_every_place(
+    electra: Electra, data: Path, trained: Path, tmp_path: Path, canary: Path,
+    keras_files: list[Path],
+) -> None:  # fmt: skip
     """A .npy file of objects is a pickle; so are the weights of other projects."""
     payload = pickle.dumps(Canary(canary))
     run = copied(trained, tmp_path / "run", newest=8)
@@ -76,18 +99,22 @@ def test_pickles_in_every_place(
         path.write_bytes(path.read_bytes().ljust(size, b"\0"))
     # Even where the sizes agree and nothing else is looked at.
     command = options(ours, run, "--set", "runtime.verify_data=size")
-    assert electra(*command).code in (65, 70)
+    electra(*command).failed(65, "train", "is no .npy file", "Python objects")
     electra(*options(ours, run)).failed(65, "manifest")
     for name in ("state.index", "commit.json"):
         (run / "checkpoints" / "ckpt-8" / name).write_bytes(payload)
-    for name in ("model.h5", "model.keras", "saved_model.pb", "pytorch_model.bin", "ckpt-99.pkl"):
-        (run / "checkpoints" / name).write_bytes(payload)
-        (run / name).write_bytes(payload)
+    for folder in (run, run / "checkpoints"):
+        for name in ("saved_model.pb", "pytorch_model.bin", "ckpt-99.pkl"):
+            (folder / name).write_bytes(payload)
+        for path in keras_files:
+            shutil.copy(path, folder)
     result = electra("evaluate", run / "checkpoints" / "ckpt-8", "--json")
     result.failed(65, "ckpt-8")
-    electra(*options(data, tmp_path / "new", "--init-from", run / "model.keras")).failed(
-        65, "model"
-    )
+    export = ["--format", "huggingface", "--output", tmp_path / "out", "--json"]
+    for path in (*keras_files, keras_files[0].parent):
+        electra(*options(data, tmp_path / "new", "--init-from", path)).failed(65, str(path))
+        electra("evaluate", path, "--json").failed(65, str(path))
+        electra("export", path, *export).failed(65, str(path))
     electra(*options(data, run, "--stop-at-step", 5))
     assert steps_of(run)[-1] == 5  # and none of those files were in the way
     assert not canary.exists()
@@ -121,15 +148,19 @@ def test_a_record_cannot_point_out_of_its_folder(
 
 def test_control_characters_are_shown(electra: Electra, tmp_path: Path) -> None:
     """A name can hold what a terminal would obey, and what looks like another line of JSON."""
-    name = 'a\x1b[2Jb\x07c\r{"x": 1}\x9bd'
-    result = electra("pretrain", "--preset", "tiny", "--data", tmp_path / name, "--json")
-    assert result.code == 65
-    assert len(result.stdout.splitlines()) == 1
-    for character in "\x1b\x07\r\x9b":
-        assert character not in result.stderr
-        assert character not in result.stdout
-    assert r"a\x1b[2Jb\x07c" in result.stderr
-    assert json.loads(result.stdout)["error"]["message"].count(name) == 1
+    name = 'a\x1b[2Jb\x07c\r{"x": 1}\x9bd\u2028e\u202ef\nwarning: g'
+    for more in ([], ["--debug"]):  # with the traceback, which repeats the message
+        result = electra("pretrain", "--preset", "tiny", "--data", tmp_path / name, "--json", *more)
+        assert result.code == 65
+        assert len(result.stdout.splitlines()) == 1
+        for text in (*"\x1b\x07\r\x9b\u2028\u202e", "\nwarning: g"):
+            assert text not in result.stderr
+            assert text not in result.stdout
+        assert r"a\x1b[2Jb\x07c\r" in result.stderr
+        assert r"\x9bd\u2028e\u202ef" in result.stderr
+        assert "\n  warning: g" in result.stderr
+        assert json.loads(result.stdout)["error"]["message"].count(name) == 1
+        assert ("Traceback" in result.stderr) == bool(more)
 
 
 SECRETS = [f"canary{number}SECRET{number * 7919}" for number in range(10)]

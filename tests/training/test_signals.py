@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from electra_cli.errors import Terminated
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training import pretrain as training
 from electra_cli.training.saving import CheckpointSaver
-from electra_cli.training.signals import StopSignals
+from electra_cli.training.signals import StopRequestedError, StopSignals
 from electra_cli.training.trainer import ElectraTrainer
 from tests.conftest import Electra
 from tests.training.runs import metric_lines, options, send_on_call, steps_of
@@ -91,6 +93,26 @@ def test_before_there_is_anything_to_save(
             send_on_call(patch, training, "outlook_of", 1, number)
             electra(*options(data, tmp_path / "run")).failed(code)
         assert not (tmp_path / "run").exists()
+
+
+def test_one_that_a_destructor_swallows_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While starting it should end the command at once, but Python goes on after a destructor."""
+
+    class Dying:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(1000):  # until the handler is called
+                pass
+
+    swallowed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: swallowed.append(error.exc_type))
+    with StopSignals() as signals:
+        Dying()
+        assert swallowed == [Terminated]
+        signals.defer()
+        with pytest.raises(StopRequestedError):
+            signals.check()
+    assert signals.received == signal.SIGTERM
 
 
 def test_handlers_are_given_back_and_ignored_signals_stay_ignored() -> None:

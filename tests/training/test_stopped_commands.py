@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from electra_cli.corpus.atomic import locked_folder
+from electra_cli.errors import TryAgainError
 from electra_cli.evaluation import evaluate as evaluation
 from electra_cli.export import huggingface, parity
+from electra_cli.export import run as exporting
 from electra_cli.task import ElectraPretrainTask
 from tests.conftest import Electra
 from tests.training.runs import finish, send_on_call, start, wait_for
@@ -85,3 +90,29 @@ def test_export_in_a_process_of_its_own_and_what_a_killed_one_left(
         ".outer.export-3",
         ".out.export-thesis",
     }
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_hidden_folder_that_another_export_takes_for_a_leftover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: bool
+) -> None:
+    """It goes between being made and being locked, and is made again."""
+    folder, calls = tmp_path / ".out.export-1", 0
+
+    @contextmanager
+    def too_late(path: Path, *, wait: bool) -> Iterator[None]:
+        nonlocal calls
+        calls += 1
+        if calls == 1 and not opened:
+            shutil.rmtree(path)
+        with locked_folder(path, wait=wait):
+            if calls == 1 and opened:
+                shutil.rmtree(path)
+            yield
+
+    monkeypatch.setattr(exporting, "locked_folder", too_late)
+    with exporting._make_and_lock(folder):
+        assert folder.is_dir()
+        with pytest.raises(TryAgainError), locked_folder(folder):
+            pass
+    assert calls == 2

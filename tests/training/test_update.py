@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import tensorflow as tf
 from official.modeling import performance
 
 from electra_cli.corpus.manifest import load_manifest
+from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.optimization.average import WeightAverage
-from electra_cli.optimization.update import innermost, loss_scaling
+from electra_cli.optimization.update import apply_if_finite, innermost, loss_scaling
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training.experiment import compose
 from electra_cli.training.strategy import build_strategy, parse_device
@@ -82,6 +84,23 @@ def held_out_loss(trainer: ElectraTrainer) -> float:
     """After forty steps."""
     train(trainer, 40)
     return dict(trainer.evaluate(tf.constant(-1)))["total_loss"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_neither_a_loss_nor_a_gradient_that_is_not_finite_is_applied(value: float) -> None:
+    weight = tf.Variable([1.0, 2.0])
+    optimizer = ElectraAdamW(0.1)
+    steps = [(1.0, 3.0), (value, 3.0), (1.0, value), (value, value), (1.0, 3.0)]
+    seen = [weight.numpy()]
+    for loss, part in steps:
+        gradients = [tf.constant([0.5, part])]
+        norm = tf.linalg.global_norm(gradients)
+        verdict = apply_if_finite(optimizer, gradients, [weight], loss=tf.constant(loss), norm=norm)
+        assert bool(verdict.applied) == np.isfinite([loss, part]).all()
+        seen.append(weight.numpy())
+    changed = [bool((a != b).all()) for a, b in itertools.pairwise(seen)]
+    assert changed == [True, False, False, False, True]
+    assert int(optimizer.iterations.numpy()) == len(steps)
 
 
 @pytest.fixture(scope="module")
