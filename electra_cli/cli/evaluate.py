@@ -53,7 +53,7 @@ def evaluate_command(
     from electra_cli.training.strategy import parse_device
 
     terminal = Terminal(quiet=quiet)
-    with StopSignals():  # there is nothing to save: each ends the command where it is
+    with StopSignals() as signals:  # there is nothing to save: each ends the command where it is
         limits = _limits(fail_under or [])
         parse_device(device)  # a mistake in it is known before TensorFlow starts
         found = [c for path in checkpoints for c in find_checkpoints(path, every=every)]
@@ -64,7 +64,13 @@ def evaluate_command(
         from electra_cli.evaluation.evaluate import evaluate
 
         with terminal.progress("evaluating", len(found), counted=True) as bar:
-            results = evaluate(found, data=data, device=device, on_progress=bar.update)
+            results = evaluate(
+                found,
+                data=data,
+                device=device,
+                on_progress=bar.update,
+                check_stop=signals.check,
+            )
     several = len({result.checkpoint.run for result in results}) > 1
     columns = {
         f"{result.checkpoint.run.path.name + ' ' if several else ''}"

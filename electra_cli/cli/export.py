@@ -64,7 +64,13 @@ def export_command(
 
     del debug  # read by cli.app
     terminal = Terminal(quiet=quiet)
-    with StopSignals():  # each ends the command where it is, and what is half written goes
+    # Each ends the command where it is, and what is half written goes.
+    with StopSignals() as signals:
+
+        def on_progress(text: str) -> None:
+            signals.check()
+            terminal.note(text)
+
         exported = export(
             checkpoint=checkpoint,
             format=format,
@@ -72,7 +78,7 @@ def export_command(
             reference_config=reference_config,
             vocab=vocab,
             lowercase=lowercase,
-            on_progress=terminal.note,
+            on_progress=on_progress,
         )
     parity = exported.parity
     rows = [[name, f"{(output / name).stat().st_size:,}"] for name in exported.files]

@@ -42,6 +42,7 @@ def evaluate(
     data: Path | None = None,
     device: str = "auto",
     on_progress: Callable[[int], None] | None = None,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> list[Evaluated]:
     """Evaluates checkpoints, possibly of several runs.
 
@@ -50,6 +51,7 @@ def evaluate(
       data: A prepared folder with the same vocabulary; None for each run's own.
       device: As in `pretrain`.
       on_progress: Called with the number of checkpoints done.
+      check_stop: Called between batches; raises if the evaluation is to end.
 
     Raises:
       DataError: The data is not there, or has another vocabulary.
@@ -61,6 +63,7 @@ def evaluate(
     for checkpoint in checkpoints:
         if trainer is None or checkpoint.run != run:
             run, trainer = checkpoint.run, _trainer_of(checkpoint, data, strategy)
+            trainer.check_stop = check_stop
         wanted = {"model": trainer.model, "global_step": trainer.global_step}
         if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
             wanted["optimizer"] = trainer.optimizer

@@ -11,7 +11,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
-from typing import Self
+from typing import NoReturn, Self
 
 from electra_cli.errors import StoppedError, Terminated
 
@@ -38,6 +38,12 @@ class RunStoppedError(StoppedError):
 
 class StopRequestedError(Exception):
     """Unwinds a loop or an evaluation to where the state is saved."""
+
+
+def _end(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise Terminated(signal.Signals(number).name)
 
 
 class StopSignals:
@@ -84,20 +90,22 @@ class StopSignals:
         """Raises if the run is to stop; called where its state is whole.
 
         Raises:
-          StopRequestedError: It is.
+          StopRequestedError: It is, and there is a state to save.
+          KeyboardInterrupt: It was lost on its way, and there is none.
+          Terminated: The same of another signal than Ctrl-C.
         """
-        if self.received is not None:
+        if self.received is None:
+            return
+        if self._deferred:
             raise StopRequestedError
+        _end(self.received)
 
     def _handle(self, number: int, frame: object) -> None:
         del frame
         # Noted in any case: Python drops what is raised while an object is being destroyed.
         self.received = self.received or number
-        if self._deferred:
-            return
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise Terminated(signal.Signals(number).name)
+        if not self._deferred:
+            _end(number)
 
     def _watch(self) -> None:
         while data := self._reader.recv(64):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,30 @@ def send_on_call(
     monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int, number: int
 ) -> None:
     """Sends a signal to this process in the given call of a function, counted from 1."""
+    call = partial(os.kill, os.getpid(), number)
+    _call_on_call(monkeypatch, owner, name, at, call)
+
+
+class Dying:
+    """Sends SIGTERM to this process while it is destroyed, where Python drops exceptions."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):  # until the handler is called
+            pass
+
+
+def swallow_on_call(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[object]:
+    """As `send_on_call`, in a destructor; returns the list of exceptions dropped since."""
+    swallowed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: swallowed.append(error.exc_type))
+    _call_on_call(monkeypatch, owner, name, 1, Dying)
+    return swallowed
+
+
+def _call_on_call(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, at: int, call: Callable[[], object]
+) -> None:
     original: Callable[..., Any] = getattr(owner, name)
     calls = 0
 
@@ -130,7 +156,7 @@ def send_on_call(
         nonlocal calls
         calls += 1
         if calls == at:
-            os.kill(os.getpid(), number)
+            call()
         return original(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, wrapper)

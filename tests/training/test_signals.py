@@ -17,7 +17,7 @@ from electra_cli.training.saving import CheckpointSaver
 from electra_cli.training.signals import StopRequestedError, StopSignals
 from electra_cli.training.trainer import ElectraTrainer
 from tests.conftest import Electra
-from tests.training.runs import metric_lines, options, send_on_call, steps_of
+from tests.training.runs import Dying, metric_lines, options, send_on_call, steps_of
 
 AVERAGE = ("--set", "optimizer.ema_decay=0.9")
 
@@ -97,18 +97,13 @@ def test_before_there_is_anything_to_save(
 
 def test_one_that_a_destructor_swallows_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """While starting it should end the command at once, but Python goes on after a destructor."""
-
-    class Dying:
-        def __del__(self) -> None:
-            os.kill(os.getpid(), signal.SIGTERM)
-            for _ in range(1000):  # until the handler is called
-                pass
-
     swallowed: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda error: swallowed.append(error.exc_type))
     with StopSignals() as signals:
         Dying()
         assert swallowed == [Terminated]
+        with pytest.raises(Terminated):  # of a command that has nothing to save
+            signals.check()
         signals.defer()
         with pytest.raises(StopRequestedError):
             signals.check()

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from electra_cli.corpus.atomic import locked_folder
-from electra_cli.errors import TryAgainError
+from electra_cli.errors import Terminated, TryAgainError
 from electra_cli.evaluation import evaluate as evaluation
 from electra_cli.export import huggingface, parity
 from electra_cli.export import run as exporting
 from electra_cli.task import ElectraPretrainTask
 from tests.conftest import Electra
-from tests.training.runs import finish, send_on_call, start, wait_for
+from tests.training.runs import finish, send_on_call, start, swallow_on_call, wait_for
 
 NUMBERS = [(signal.SIGTERM, 143), (signal.SIGHUP, 143), (signal.SIGINT, 130)]
 
@@ -60,6 +60,26 @@ def test_export(
             "export", trained, "--format", "huggingface", "--output", tmp_path / "out", "--json"
         )
     result.failed(code)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_a_destructor_swallows(
+    electra: Electra, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is obeyed at the next batch of an evaluation, and at the next part of an export."""
+    commands = [
+        (evaluation, "make_controller", ["evaluate", trained, "--device", "cpu"]),
+        (
+            huggingface,
+            "write_tokenizer",
+            ["export", trained, "--format", "huggingface", "--output", tmp_path / "out"],
+        ),
+    ]
+    for owner, name, command in commands:
+        with monkeypatch.context() as patch:
+            swallowed = swallow_on_call(patch, owner, name)
+            electra(*command, "--json").failed(143)
+            assert swallowed == [Terminated]
     assert list(tmp_path.iterdir()) == []
 
 
