@@ -46,8 +46,8 @@ def prepare_data_command(
         help="Field of a JSON line, or column of a table, that holds the text.")] = "text",
     on_error: Annotated[Literal["fail", "skip"], typer.Option(
         "--on-error",
-        help="What to do with a bad JSON line, a bad row or invalid UTF-8; what is skipped is "
-        "counted.")] = "fail",
+        help="What to do with a bad JSON line, a bad row, invalid UTF-8, and a file that is damaged"
+        " or no text; what is skipped is counted.")] = "fail",
     min_length: Annotated[int, typer.Option(
         "--min-length", rich_help_panel=_CLEANING,
         help="Leave out documents of fewer characters.")] = 0,

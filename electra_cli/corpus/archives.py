@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.compression import Budget, guarded
-from electra_cli.corpus.formats import ENDINGS, FormatOption, is_candidate
-from electra_cli.errors import DataError
+from electra_cli.corpus.faults import DamagedError, LeftOut, UnreadableError
+from electra_cli.corpus.formats import ENDINGS, FormatOption, is_candidate, is_hidden
 
 
 @dataclass(frozen=True)
@@ -34,34 +34,66 @@ class Member:
     stream: io.BufferedReader
 
 
-def tar_members(stream: BinaryIO, label: str, option: FormatOption) -> Iterator[Member]:
+@dataclass
+class Skipped:
+    """What is not handed out.
+
+    Attributes:
+      left_out: Texts that no reader knows.
+      texts: How many there are, with the others.
+      passed_over: How many files there are whose ending is none of text, hidden ones apart.
+    """
+
+    left_out: LeftOut
+    texts: int = 0
+    passed_over: int = 0
+
+    def passes_over(self, name: str, option: FormatOption) -> bool:
+        """Whether the ending of a file says that it is not to be read."""
+        if is_candidate(name, option):
+            self.texts += 1
+            return False
+        self.passed_over += not is_hidden(name)
+        return True
+
+
+def tar_members(
+    stream: BinaryIO, label: str, option: FormatOption, skipped: Skipped
+) -> Iterator[Member]:
     """The text files of a tar, in its order, read in one go.
 
+    Args:
+      stream: At the beginning.
+      label: What errors call the archive.
+      option: The format that was asked for.
+      skipped: Is told what is left out.
+
     Raises:
-      DataError: It is damaged or cut off, or holds no text.
+      DamagedError: It is damaged or cut off.
+      UnreadableError: It holds no text.
     """
-    found = False
     try:
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictInfo) as tar:
             while (info := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
-                if not info.isreg() or not is_candidate(info.name, option):
+                if not info.isreg() or skipped.passes_over(info.name, option):
                     continue
-                found = True
                 name = _shown(label, info.name)
                 if info.issparse():
-                    raise DataError(
-                        f"{name} is sparse: most of it is not in the archive", hint=_REPACK
-                    )
+                    what = f"{name} is sparse: most of it is not in the archive"
+                    skipped.left_out.add(name, UnreadableError(what, hint=_REPACK))
+                    continue
                 inner = tar.extractfile(info)
                 yield Member(info.name, name, guarded(inner, what=_damaged(name), hint=_FETCH))
     except tarfile.TarError as error:
-        raise DataError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
-    if not found:
+        raise DamagedError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
+    if not skipped.texts:
         raise _no_text(label)
 
 
-def zip_members(stream: BinaryIO, label: str, size: int, option: FormatOption) -> Iterator[Member]:
+def zip_members(
+    stream: BinaryIO, label: str, size: int, option: FormatOption, skipped: Skipped
+) -> Iterator[Member]:
     """The text files of a zip, in the order of its directory.
 
     Args:
@@ -69,25 +101,25 @@ def zip_members(stream: BinaryIO, label: str, size: int, option: FormatOption) -
       label: What errors call the archive.
       size: Bytes of the archive.
       option: The format that was asked for.
+      skipped: Is told what is left out.
 
     Raises:
-      DataError: It is damaged, encrypted or a bomb, or holds no text.
+      DamagedError: It is damaged or a bomb.
+      UnreadableError: It holds no text.
     """
-    found = False
     budget = Budget(label, lambda: size)
     try:
         with zipfile.ZipFile(stream) as archive:
             for info in archive.infolist():
                 link = stat.S_ISLNK(info.external_attr >> 16)
-                if info.is_dir() or link or not is_candidate(info.filename, option):
+                if info.is_dir() or link or skipped.passes_over(info.filename, option):
                     continue
-                found = True
                 name = _shown(label, info.filename)
                 if info.flag_bits & 1:
-                    raise DataError(
-                        f"{name} is encrypted",
-                        hint="decrypt the archive yourself, and pack it anew",
+                    skipped.left_out.add(
+                        name, UnreadableError(f"{name} is encrypted", hint=_DECRYPT)
                     )
+                    continue
                 with archive.open(info) as inner:
                     yield Member(
                         info.filename,
@@ -99,8 +131,8 @@ def zip_members(stream: BinaryIO, label: str, size: int, option: FormatOption) -
     except (zipfile.BadZipFile, NotImplementedError, IndexError, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
-        raise DataError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
-    if not found:
+        raise DamagedError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
+    if not skipped.texts:
         raise _no_text(label)
 
 
@@ -133,6 +165,7 @@ _DESCRIPTIONS = (
 )
 _LONGEST_DESCRIPTION = 2**20
 _FETCH = "make or fetch the archive again"
+_DECRYPT = "decrypt the archive yourself, and pack it anew"
 _REPACK = "pack it again as a plain file"
 
 
@@ -144,8 +177,8 @@ def _shown(label: str, name: str) -> str:
     return f"{label}!{''.join(c if c.isprintable() else '?' for c in name)}"
 
 
-def _no_text(label: str) -> DataError:
-    return DataError(
+def _no_text(label: str) -> UnreadableError:
+    return UnreadableError(
         f"no text in {label}: it holds no file ending with {', '.join(ENDINGS)}",
         hint="say what its files are with --format, or leave the archive out",
     )

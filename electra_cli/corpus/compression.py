@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from electra_cli.corpus.atomic import named_if_full
+from electra_cli.corpus.faults import DamagedError
 from electra_cli.corpus.formats import HEAD_BYTES, Compression, detect_compression
-from electra_cli.errors import DataError
 
 # Text shrinks three- to tenfold; a whole file beyond the ratio was made to fill a disk. Short
 # files may be as repetitive as they like.
@@ -43,7 +43,7 @@ class Budget:
         """Counts bytes that came out.
 
         Raises:
-          DataError: They are too many.
+          DamagedError: They are too many.
         """
         self._bytes += amount
         if self._bytes > MAX_BYTES:
@@ -55,17 +55,22 @@ class Budget:
             )
 
     def _refuse(self, why: str) -> None:
-        raise DataError(
+        raise DamagedError(
             f"{self._label} looks like a decompression bomb: {why}",
             hint="leave the file out; if you trust it, decompress it yourself",
         )
 
 
 class _Guarded(io.RawIOBase):
-    """Reads another stream in full, charges a budget and turns its errors into ours."""
+    """Reads another stream in full, charges a budget and turns its errors into ours.
+
+    What could be read before an error is handed out first.
+    """
 
     def __init__(self, inner: Any, what: str, hint: str, budget: Budget | None) -> None:
-        self._inner = inner
+        # All at once would be lost with an error in the midst of it.
+        self._read: Callable[[int], bytes] = getattr(inner, "read1", inner.read)
+        self._error: DamagedError | None = None
         self._what = what
         self._hint = hint
         self._budget = budget
@@ -76,12 +81,14 @@ class _Guarded(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
         filled = 0
+        if self._error:
+            raise self._error
         try:
-            while filled < len(view) and (data := self._inner.read(len(view) - filled)):
+            while filled < len(view) and (data := self._read(len(view) - filled)):
                 view[filled : filled + len(data)] = data
                 filled += len(data)
-        except DataError:
-            raise  # of a stream further in
+        except DamagedError as error:  # of a stream further in
+            self._error = error
         except Exception as error:
             # Decoders raise what they like, OSError without a number among it. A real
             # failure of the disk has one.
@@ -89,14 +96,17 @@ class _Guarded(io.RawIOBase):
                 raise
             if isinstance(error, MemoryError):
                 raise
-            raise DataError(f"{self._what} ({error})", hint=self._hint) from error
+            self._error = DamagedError(f"{self._what} ({error})", hint=self._hint)
+            self._error.__cause__ = error
+        if self._error and not filled:
+            raise self._error
         if self._budget:
             self._budget.charge(filled)
         return filled
 
 
 def guarded(inner: Any, *, what: str, hint: str, budget: Budget | None = None) -> io.BufferedReader:
-    """A stream whose errors are a DataError, and that can be peeked `HEAD_BYTES` far.
+    """A stream whose errors are a DamagedError, and that can be peeked `HEAD_BYTES` far.
 
     Args:
       inner: Anything with `read(n)`.
@@ -115,7 +125,7 @@ def uncompressed(stream: io.BufferedReader, label: str) -> io.BufferedReader:
       label: What errors call it.
 
     Raises:
-      DataError: While reading: it is damaged, cut off, or grows beyond the limits.
+      DamagedError: While reading: it is damaged, cut off, or grows beyond the limits.
     """
     compression = detect_compression(stream.peek(HEAD_BYTES))
     if compression is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.corpus.compression import uncompressed
+from electra_cli.corpus.faults import DamagedError, LeftOut, UnreadableError
 from electra_cli.corpus.formats import (
     ENDINGS,
     HEAD_BYTES,
@@ -106,7 +107,7 @@ def find_inputs(
     exclude: Path,
     format: FormatOption = "auto",
     standard_input: Path | Piped | None = None,
-    skip_unreadable: bool = False,
+    left_out: LeftOut | None = None,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> list[InputFile]:
     """Lists the files that the inputs are or hold, sorted by name.
@@ -116,16 +117,15 @@ def find_inputs(
       exclude: A folder that is never searched, the output, which may lie inside an input.
       format: Of every file, or `auto`.
       standard_input: What `-` stands for, or the file that holds it.
-      skip_unreadable: Whether a file that no reader knows is passed over where it was not named
-        but found in a folder or by a pattern.
-      on_note: Is told in a sentence which files were left out, hidden ones apart.
+      left_out: Takes the files that no reader knows; by default they are errors.
+      on_note: Is told in a sentence which files were passed over, hidden ones apart.
 
     Raises:
       InputMissingError: An input is not there, is neither a file nor a folder, or a pattern
         fits nothing.
       DataError: A folder without text, or a file that no reader knows.
     """
-    search = _Search(exclude.resolve(), format, skip_unreadable)
+    search = _Search(exclude.resolve(), format, left_out or LeftOut(skips=False))
     found: dict[Path, InputFile] = {}
     named: set[Path] = set()
     for path, root in _expanded(inputs):
@@ -133,27 +133,23 @@ def find_inputs(
             if path == STANDARD_INPUT and standard_input:
                 files = [_standard_input(standard_input, format)]
             else:
-                files = search.files_of(path, root)
+                files = list(search.files_of(path, root))
         except PermissionError as error:
             raise InputMissingError(f"input cannot be read: {error.filename or path}") from error
         named.add(path.resolve())
         for file in files:
             found.setdefault(file.path.resolve(), file)
-    if search.unreadable:
-        if not found:
-            raise next(iter(search.unreadable.values()))
-        on_note(f"left out by --on-error skip, no reader knows them: {_names(search.unreadable)}")
     if lost := {path for path in search.passed_over if path.resolve() not in found.keys() | named}:
         on_note(
-            f"passed over in folders, for their endings or as links to folders: {_names(lost)}; "
+            f"passed over in folders, for their endings or as links to folders: {shown(lost)}; "
             "name those to be read as inputs, or say with --format what all files are"
         )
     return sorted(found.values(), key=lambda file: file.name)
 
 
-def _names(paths: Iterable[Path]) -> str:
-    """How many they are, and the first of them."""
-    names = sorted(map(str, paths))
+def shown(files: Iterable[Path | str]) -> str:
+    """How many they are, and the names of the first."""
+    names = sorted(map(str, files))
     more = ", …" if names[_SHOWN:] else ""
     return f"{len(names):,} ({', '.join(names[:_SHOWN])}{more})"
 
@@ -183,14 +179,14 @@ class _Search:
 
     exclude: Path
     format: FormatOption
-    skip_unreadable: bool
+    left_out: LeftOut
     passed_over: list[Path] = field(default_factory=list)
-    unreadable: dict[Path, DataError] = field(default_factory=dict)
 
-    def files_of(self, path: Path, root: Path | None) -> list[InputFile]:
+    def files_of(self, path: Path, root: Path | None) -> Iterator[InputFile]:
         """What an input stands for, which a pattern in the folder `root` may have found."""
         if path.is_dir():
-            return self._files_in(path, root or path)
+            yield from self._files_in(path, root or path)
+            return
         if not path.exists():
             raise InputMissingError(
                 f"input not found: {path}",
@@ -202,37 +198,33 @@ class _Search:
                 f"input is neither a regular file nor a folder: {path}",
                 hint=f"pipe it in: `electra prepare-data - < {path}`",
             )
-        if root:
-            return self._found(path, root)
-        return [_input_file(path, path.name, str(path), self.format)]
+        yield from self._file(path, path.relative_to(root).as_posix() if root else path.name)
 
-    def _files_in(self, folder: Path, root: Path) -> list[InputFile]:
-        files: list[InputFile] = []
-        for path in folder.rglob("*"):
+    def _files_in(self, folder: Path, root: Path) -> Iterator[InputFile]:
+        is_empty = True
+        # Sorted, so that of two links to a file it is always the same that gives the name.
+        for path in sorted(folder.rglob("*")):
             if path.resolve().is_relative_to(self.exclude):
                 continue
             if is_candidate(path.name, self.format) and path.is_file():
-                files += self._found(path, root)
+                is_empty = False
+                yield from self._file(path, path.relative_to(root).as_posix())
             elif not _is_hidden(path.relative_to(folder)) and not _is_searched(path):
                 self.passed_over.append(path)
-        if not files and not self.unreadable:
+        if is_empty:
             raise DataError(
                 f"no text in {folder}: it holds no file ending with {', '.join(ENDINGS)}, also "
                 "compressed",
                 hint="name files of other endings one by one or by a pattern, or say with "
                 "--format what all are",
             )
-        return files
 
-    def _found(self, path: Path, root: Path) -> list[InputFile]:
-        """A file that nobody named, if it can be read."""
+    def _file(self, path: Path, name: str) -> Iterator[InputFile]:
+        """The file, unless no reader knows it."""
         try:
-            return [_input_file(path, path.relative_to(root).as_posix(), str(path), self.format)]
-        except DataError as error:
-            if not self.skip_unreadable:
-                raise
-            self.unreadable[path] = error
-            return []
+            yield _input_file(path, name, str(path), self.format)
+        except (UnreadableError, DamagedError) as error:
+            self.left_out.add(name, error)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -9,6 +9,73 @@ from electra_cli.errors import DataError
 
 Document = list[str]
 
+
+class UnreadableError(DataError):
+    """A file, or a member of an archive, that no reader knows; `--on-error skip` leaves it out."""
+
+
+class DamagedError(DataError):
+    """A file, member or part of a table that cannot be read to its end.
+
+    `--on-error skip` keeps what came before.
+    """
+
+
+class LeftOut:
+    """Files, or members of an archive, of which nothing can be read.
+
+    Args:
+      skips: Whether they are left out; else the first is an error.
+
+    Attributes:
+      unreadable: Names of those that no reader knows.
+      damaged: Names of those that are damaged from their beginning.
+    """
+
+    def __init__(self, *, skips: bool) -> None:
+        self._skips = skips
+        self._first: dict[type[DataError], DataError] = {}
+        self.unreadable: list[str] = []
+        self.damaged: list[str] = []
+
+    def add(self, name: str, error: UnreadableError | DamagedError) -> None:
+        """Leaves one out.
+
+        Raises:
+          UnreadableError, DamagedError: It was not asked for.
+        """
+        if not self._skips:
+            raise error
+        self._first.setdefault(type(error), error)
+        (self.damaged if isinstance(error, DamagedError) else self.unreadable).append(name)
+
+    def check_share(self, total: int, where: str) -> None:
+        """Makes sure that few are unreadable: if not, the input is not what it is taken for.
+
+        Args:
+          total: They and all others.
+          where: What they were found in.
+
+        Raises:
+          DataError: They are more than 5%.
+        """
+        count = len(self.unreadable)
+        if count > MOST_UNREADABLE * total:
+            first = self._first[UnreadableError]
+            raise DataError(
+                f"no reader knows {count:,} of {total:,} files in {where}, and --on-error skip "
+                f"leaves out at most {MOST_UNREADABLE:.0%}; the first: {first.message}",
+                hint=first.hint,
+            ) from first
+
+    def check_not_all(self) -> None:
+        """Raises the first error; called where nothing else is left."""
+        for error in self._first.values():
+            raise error
+
+
+MOST_UNREADABLE = 0.05
+
 _HINT = "correct it, or leave such documents out with --on-error skip"
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from typing import Literal
 
-from electra_cli.errors import DataError
+from electra_cli.corpus.faults import UnreadableError
 
 # What --format can force, and what else a file may turn out to be.
 FormatOption = Literal["auto", "txt", "md", "jsonl", "csv", "tsv", "parquet", "arrow"]
@@ -59,8 +59,12 @@ def is_candidate(name: str, option: FormatOption) -> bool:
 
     Hidden files never are, among them those that macOS puts beside every file of an archive.
     """
-    base = name.rsplit("/", 1)[-1]
-    return not base.startswith(".") and (option != "auto" or ending_format(base) is not None)
+    return not is_hidden(name) and (option != "auto" or ending_format(name) is not None)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is hidden by its name; folders are not looked at."""
+    return name.rsplit("/", 1)[-1].startswith(".")
 
 
 def detect_compression(head: bytes) -> Compression | None:
@@ -78,7 +82,7 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
       option: The format that was asked for; archives stay archives.
 
     Raises:
-      DataError: It is binary, compressed twice, or not what its name says.
+      UnreadableError: It is binary, compressed twice, or not what its name says.
     """
     by_content = next((name for name, magic in _FORMATS.items() if magic.match(head)), None)
     if by_content in ("tar", "zip"):
@@ -92,7 +96,7 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
     if option != "auto":
         return option
     if by_name in ("parquet", "arrow", "zip") and head:
-        raise DataError(
+        raise UnreadableError(
             f"{label}: the name says {by_name}, but the content is text: {head[:40]!r}",
             hint="fetch the file again (a pointer of Git LFS?), or rename it if it is text",
         )
@@ -106,10 +110,10 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
 def _check_is_text(head: bytes, label: str) -> None:
     twice = detect_compression(head)
     if twice:
-        raise DataError(f"{label} is compressed twice", hint="take off one compression")
+        raise UnreadableError(f"{label} is compressed twice", hint="take off one compression")
     controls = len(head) - len(head.translate(None, _CONTROLS))
     if controls > _BINARY_SHARE * len(head) or head.startswith(b"%PDF-"):
-        raise DataError(
+        raise UnreadableError(
             f"no reader for {label}: it is binary, it begins with {head[:16]!r}",
             hint="leave the file out, or convert it to text in UTF-8",
         )

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.corpus.faults import LeftOut
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.shards import DType, Shard, Split, ids_dtype
@@ -99,7 +100,10 @@ class Manifest(_Frozen):
 
 
 def summed_up(
-    records: Sequence[SliceRecord], settings: SliceSettings, validation_fraction: float
+    records: Sequence[SliceRecord],
+    settings: SliceSettings,
+    validation_fraction: float,
+    left_out: LeftOut,
 ) -> Manifest:
     """The manifest of all slices.
 
@@ -107,12 +111,13 @@ def summed_up(
       records: Of all slices, in order.
       settings: What they were prepared with.
       validation_fraction: Share of documents that was asked to be held out.
+      left_out: Files that are in no slice.
 
     Raises:
       DataError: There is nothing to train on.
     """
     tokens = load_vocabulary(settings.vocab_path)
-    counts = Counts()
+    counts = Counts(unreadable_files=len(left_out.unreadable), damaged_inputs=len(left_out.damaged))
     unknown_words: Counter[str] = Counter()
     for record in records:
         counts.add(record.counts)
@@ -166,6 +171,8 @@ def _left_out(counts: Counts) -> str:
     skipped = counts.bad_json_lines + counts.bad_rows + counts.invalid_utf8 + counts.too_long
     cleaned = counts.short_documents + counts.replacement_documents + counts.control_documents
     parts = [f"{counts.empty_documents} empty", f"{skipped} skipped"]
+    if counts.unreadable_files or counts.damaged_inputs:
+        parts.append(f"{counts.unreadable_files} files unreadable, {counts.damaged_inputs} damaged")
     if cleaned:
         parts.append(f"{cleaned} left out by cleaning")
     return ", ".join(parts)

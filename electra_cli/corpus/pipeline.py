@@ -14,10 +14,11 @@ from electra_cli.corpus.atomic import (
     named_if_full,
     remove_temporaries,
 )
-from electra_cli.corpus.discovery import STANDARD_INPUT, UNKNOWN_SIZE, find_inputs
+from electra_cli.corpus.discovery import STANDARD_INPUT, UNKNOWN_SIZE, find_inputs, shown
 from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.duplicate_search import resolve, scan_slice
 from electra_cli.corpus.duplicates import load_duplicates
+from electra_cli.corpus.faults import LeftOut
 from electra_cli.corpus.manifest import load_manifest, summed_up, write_manifest
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.output import (
@@ -112,12 +113,13 @@ def prepare_data(
         on_note=on_note,
         on_progress=on_progress,
     ) as stdin:
+        left_out = LeftOut(skips=options.on_error == "skip")
         files = find_inputs(
             inputs,
             exclude=output,
             format=options.format,
             standard_input=stdin,
-            skip_unreadable=options.on_error == "skip",
+            left_out=left_out,
             on_note=on_note,
         )
         plan = make_plan(
@@ -125,7 +127,14 @@ def prepare_data(
             options=options.record(vocabulary_sha256(brought) if brought else None),
             text_field=options.text_field,
             slice_bytes=options.slice_bytes,
+            left_out=left_out,
         )
+        for names, why in (
+            (left_out.unreadable, "no reader knows them"),
+            (left_out.damaged, "damaged from their beginning"),
+        ):
+            if names:
+                on_note(f"left out by --on-error skip, {why}: {shown(names)}")
         make_output_folder(output)
         preparation = _Preparation(plan, output, options, schedule, on_progress)
         with (
@@ -195,7 +204,12 @@ class _Preparation:
                 self._output, len(self._plan.slices), len(prepared), prepared_bytes, seconds
             )
         try:
-            manifest = summed_up(records, settings, self._options.validation_fraction)
+            manifest = summed_up(
+                records,
+                settings,
+                self._options.validation_fraction,
+                self._plan.left_out,
+            )
         except DataError:
             discard_claim(self._output)
             raise

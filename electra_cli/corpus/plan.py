@@ -10,15 +10,16 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.discovery import InputFile
+from electra_cli.corpus.faults import DamagedError, LeftOut
 from electra_cli.corpus.readers import Part, open_input
 from electra_cli.corpus.tabular import parquet_row_groups
 from electra_cli.errors import DataError
 
-PLAN_FORMAT_VERSION = 3
+PLAN_FORMAT_VERSION = 4
 SLICE_BYTES = 16 * 2**20
 
 # How much text a compressed byte stands for, near enough to group small files.
@@ -67,10 +68,17 @@ class Slice:
 
 @dataclass(frozen=True)
 class Plan:
-    """All slices, and the options that decide the bytes of the shards."""
+    """All slices, and the options that decide the bytes of the shards.
+
+    Attributes:
+      options: By name.
+      slices: In order.
+      left_out: Files that are in no slice, under `--on-error skip`.
+    """
 
     options: Mapping[str, Any]
     slices: tuple[Slice, ...]
+    left_out: LeftOut = field(default_factory=lambda: LeftOut(skips=False))
 
     @property
     def disk_bytes(self) -> int:
@@ -93,6 +101,8 @@ class Plan:
                 }
                 for file in files
             ],
+            "unreadable": sorted(self.left_out.unreadable),
+            "damaged": sorted(self.left_out.damaged),
             "slices": [
                 [[numbers[part.file], part.start, part.end] for part in slice_.parts]
                 for slice_ in self.slices
@@ -108,6 +118,7 @@ def make_plan(
     options: Mapping[str, Any],
     text_field: str,
     slice_bytes: int = SLICE_BYTES,
+    left_out: LeftOut | None = None,
 ) -> Plan:
     """Cuts large files between documents and groups small ones.
 
@@ -116,6 +127,8 @@ def make_plan(
       options: Whatever else decides the shards; must be JSON.
       text_field: The column of text in Parquet, whose row groups are weighed by it.
       slice_bytes: Uncompressed bytes that a slice is meant to hold.
+      left_out: Files that were left out before; takes damaged tables too. By default they are
+        errors.
 
     Raises:
       DataError: No file holds anything, or a Parquet file has no such column or is damaged.
@@ -131,8 +144,15 @@ def make_plan(
             slices.append(Slice(len(slices), tuple(group), is_stream))
         group, weight = [], 0
 
+    left_out = left_out or LeftOut(skips=False)
+    total = len(files) + len(left_out.unreadable)
     for file in files:
-        for part, added in _parts(file, slice_bytes, text_field):
+        try:
+            parts = list(_parts(file, slice_bytes, text_field))
+        except DamagedError as error:
+            left_out.add(file.name, error)
+            continue
+        for part, added in parts:
             if weight + added > slice_bytes:
                 close()
             group.append(part)
@@ -141,12 +161,14 @@ def make_plan(
             if added > (2 if file.splits_at_bytes else 1) * slice_bytes:
                 close(is_stream=True)
     close()
+    left_out.check_share(total, "the input")
     if not slices:
+        left_out.check_not_all()
         names = ", ".join(file.label for file in files[:3])
         raise DataError(
             f"nothing to prepare: the input is empty ({names})", hint="give an input with text"
         )
-    return Plan(options=options, slices=tuple(slices))
+    return Plan(options=options, slices=tuple(slices), left_out=left_out)
 
 
 def _parts(file: InputFile, slice_bytes: int, text_field: str) -> Iterator[tuple[Part, int]]:

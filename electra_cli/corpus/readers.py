@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
-from electra_cli.corpus.archives import Member, tar_members, zip_members
+from electra_cli.corpus.archives import Member, Skipped, tar_members, zip_members
 from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
 from electra_cli.corpus.compression import Budget, seekable, uncompressed
 from electra_cli.corpus.discovery import InputFile
-from electra_cli.corpus.faults import Document, Fault
+from electra_cli.corpus.faults import DamagedError, Document, Fault, LeftOut, UnreadableError
 from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_format
 from electra_cli.corpus.tabular import (
     CountedLines,
@@ -23,7 +23,7 @@ from electra_cli.corpus.tabular import (
     table_documents,
 )
 from electra_cli.corpus.texts import Lines, json_documents, text_documents
-from electra_cli.errors import DataError, InputMissingError
+from electra_cli.errors import InputMissingError
 
 OnError = Literal["fail", "skip"]
 
@@ -78,6 +78,9 @@ class ReadCounts(CleaningCounts):
       bad_rows: Rows of tables skipped because they are malformed or have no text.
       invalid_utf8: Documents skipped because they are not valid UTF-8.
       too_long: Lines of JSON, rows and cells skipped because they are too long.
+      unreadable_files: Files and members of archives left out because no reader knows them.
+      damaged_inputs: Files, members and parts of tables that were not read to their end.
+      passed_over_members: Members of archives whose ending is none of text.
     """
 
     input_bytes: int = 0
@@ -86,6 +89,9 @@ class ReadCounts(CleaningCounts):
     bad_rows: int = 0
     invalid_utf8: int = 0
     too_long: int = 0
+    unreadable_files: int = 0
+    damaged_inputs: int = 0
+    passed_over_members: int = 0
 
 
 def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> Iterator[Document]:
@@ -101,7 +107,7 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
       InputMissingError: The file is gone or cannot be opened.
     """
     before = counts.disk_bytes
-    with open_input(part.file) as raw:
+    with open_input(part.file) as raw, _damage_counted(options, counts):
         for label, item in _items(part, raw, options, counts):
             if not part.file.splits_at_row_groups:  # there the position means nothing
                 done = min(raw.tell() - part.file.splits_at_bytes * part.start, part.disk_bytes)
@@ -116,6 +122,18 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
             elif item:
                 yield from _cleaned(item, options.cleaning, counts)
     counts.disk_bytes = before + part.disk_bytes
+
+
+@contextmanager
+def _damage_counted(options: ReadOptions, counts: ReadCounts) -> Iterator[None]:
+    """Ends what is within without an error under `skip`, if it cannot be read any further."""
+    try:
+        yield
+    except (UnreadableError, DamagedError) as error:
+        if options.on_error == "fail":
+            raise
+        counts.unreadable_files += isinstance(error, UnreadableError)
+        counts.damaged_inputs += isinstance(error, DamagedError)
 
 
 def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: ReadCounts) -> Iterator[Document]:
@@ -169,29 +187,54 @@ def _items(
         return
     content = uncompressed(raw, file.label)
     if file.format in ("tar", "zip"):
-        for member in _members(content, file, options):
-            inner = uncompressed(member.stream, member.label)
-            format_ = _member_format(inner, member, options)
-            for item in _of_stream(inner, format_, member.label, options, counts, budget):
-                yield member.label, item
+        yield from _of_archive(content, file, options, counts, budget)
     else:
         for item in _of_stream(content, file.format, file.label, options, counts, budget):
             yield file.label, item
 
 
-def _members(content: io.BufferedReader, file: InputFile, options: ReadOptions) -> Iterator[Member]:
+def _of_archive(
+    content: io.BufferedReader,
+    file: InputFile,
+    options: ReadOptions,
+    counts: ReadCounts,
+    budget: Budget,
+) -> Iterator[tuple[str, Iterable[str] | Fault]]:
+    """Documents and faults of all members, each with what errors call the member."""
+    left_out = LeftOut(skips=options.on_error == "skip")
+    skipped = Skipped(left_out)
+    try:
+        for member in _members(content, file, options, skipped):
+            with _damage_counted(options, counts):
+                inner = uncompressed(member.stream, member.label)
+                try:
+                    format_ = _member_format(inner, member, options)
+                except UnreadableError as error:
+                    left_out.add(member.label, error)
+                    continue
+                for item in _of_stream(inner, format_, member.label, options, counts, budget):
+                    yield member.label, item
+    finally:
+        counts.unreadable_files += len(left_out.unreadable)
+        counts.passed_over_members += skipped.passed_over
+    left_out.check_share(skipped.texts, file.label)
+
+
+def _members(
+    content: io.BufferedReader, file: InputFile, options: ReadOptions, skipped: Skipped
+) -> Iterator[Member]:
     if file.format == "tar":
-        yield from tar_members(content, file.label, options.format)
+        yield from tar_members(content, file.label, options.format, skipped)
         return
     with seekable(content) as stream:
-        yield from zip_members(stream, file.label, file.size, options.format)
+        yield from zip_members(stream, file.label, file.size, options.format, skipped)
 
 
 def _member_format(content: io.BufferedReader, member: Member, options: ReadOptions) -> Format:
     head = content.peek(HEAD_BYTES)[:HEAD_BYTES]
     format_ = detect_format(head, member.name, member.label, options.format)
     if format_ in ("tar", "zip"):
-        raise DataError(
+        raise UnreadableError(
             f"{member.label} is an archive within an archive, which is not read",
             hint="unpack the outer one yourself and give the inner ones",
         )

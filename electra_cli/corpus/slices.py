@@ -72,6 +72,9 @@ class Counts(BaseModel):
     bad_rows: int = 0
     invalid_utf8: int = 0
     too_long: int = 0
+    unreadable_files: int = 0
+    damaged_inputs: int = 0
+    passed_over_members: int = 0
     cut_documents: int = 0
     composed_documents: int = 0
     short_documents: int = 0

@@ -18,7 +18,9 @@ from electra_cli.corpus.arrow_batches import (
 )
 from electra_cli.corpus.compression import Budget
 from electra_cli.corpus.faults import (
+    DamagedError,
     Fault,
+    UnreadableError,
     ambiguous_column,
     describe_invalid_utf8,
     missing_column,
@@ -105,7 +107,7 @@ def csv_documents(
         # Blank lines may precede it.
         header = next((row for row in rows if row or lines.too_long), None)
     except csv.Error as error:
-        raise DataError(f"{label}, line 1: not valid CSV ({error})", hint=_QUOTES) from error
+        raise UnreadableError(f"{label}, line 1: not valid CSV ({error})", hint=_QUOTES) from error
     if lines.too_long:
         raise too_long(rows.line_num).as_error(label, 0)
     if header is None:
@@ -325,8 +327,8 @@ def _check_batches(stream: BinaryIO, label: str) -> None:
             raise _too_large(f"{label}: message {number}", held_at_once)
 
 
-def _too_large(what: str, size: int) -> DataError:
-    return DataError(
+def _too_large(what: str, size: int) -> DamagedError:
+    return DamagedError(
         f"{what} would take {size:,} bytes of memory at once, more than {_DECODED_AT_ONCE:,}",
         hint="write the table again with fewer rows in a row group or batch, as with "
         "pyarrow.parquet.write_table(table, path, row_group_size=100), or as JSON lines",
@@ -381,4 +383,4 @@ def _arrow_errors(label: str, kind: str) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         what = str(error).strip().split("\n")[0]
-        raise DataError(f"{label}: damaged or truncated {kind} ({what})", hint=_FETCH) from error
+        raise DamagedError(f"{label}: damaged or truncated {kind} ({what})", hint=_FETCH) from error

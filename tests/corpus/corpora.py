@@ -8,6 +8,7 @@ from pathlib import Path
 
 from electra_cli.corpus.cleaning import Cleaning
 from electra_cli.corpus.discovery import find_inputs
+from electra_cli.corpus.faults import LeftOut
 from electra_cli.corpus.plan import make_plan
 from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
 
@@ -58,12 +59,17 @@ def read_inputs(
     cleaning: Cleaning | None = None,
 ) -> tuple[list[list[str]], ReadCounts]:
     """All documents of the inputs through the parts of their plan, and the counts."""
-    files = find_inputs(inputs, exclude=inputs[0].parent / "o", format=format)
-    plan = make_plan(files, options={}, text_field=text_field, slice_bytes=slice_bytes)
+    left_out = LeftOut(skips=on_error == "skip")
+    files = find_inputs(inputs, exclude=inputs[0].parent / "o", format=format, left_out=left_out)
+    plan = make_plan(
+        files, options={}, text_field=text_field, slice_bytes=slice_bytes, left_out=left_out
+    )
     options = ReadOptions(
         text_field=text_field, format=format, on_error=on_error, cleaning=cleaning or Cleaning()
     )
-    counts = ReadCounts()
+    counts = ReadCounts(
+        unreadable_files=len(left_out.unreadable), damaged_inputs=len(left_out.damaged)
+    )
     documents = [
         document
         for slice_ in plan.slices

@@ -165,7 +165,10 @@ def test_damaged_archives(tmp_path, ending):
     for cut in (len(whole) // 2, len(whole) // 2 + 200, 600):
         path.write_bytes(whole[:cut])
         with pytest.raises(DataError, match=rf"a\{ending}.*: damaged, truncated"):
-            read_inputs(path, on_error="skip")
+            read_inputs(path)
+        documents, counts = read_inputs(path, on_error="skip")
+        assert documents == (EXPECTED * 80)[: len(documents)]
+        assert (counts.damaged_inputs, counts.unreadable_files) == (1 if ending == ".zip" else 2, 0)
     header = whole.index(b"2.txt")
     damaged = whole[:header] + b"\x99" * 200 + whole[header + 200 :]
     path.write_bytes(damaged)

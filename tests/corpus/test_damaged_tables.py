@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from electra_cli.corpus.arrow_batches import read_batches
+from electra_cli.corpus.faults import DamagedError
 from electra_cli.errors import DataError
 from tests.corpus.corpora import read_inputs
 
@@ -47,12 +48,17 @@ def refuse(
     path, content: bytes, message: str | None = None, on_errors: tuple[str, ...] = ("fail", "skip")
 ) -> None:
     path.write_bytes(content)
-    for on_error in on_errors:
+    if "fail" in on_errors:
         with pytest.raises(DataError, match=message) as caught:
-            read_inputs(path, on_error=on_error)
+            read_inputs(path)
         assert caught.value.exit_code == 65
         assert caught.value.message.startswith(f"{path}: damaged or truncated ")
         assert "fetch the file again" in caught.value.hint
+    if content[:4] == b"PAR1":  # is looked at before anything is read
+        with pytest.raises(DamagedError, match=message):
+            read_inputs(path, on_error="skip")
+    else:
+        assert read_inputs(path, on_error="skip")[1].damaged_inputs == 1
 
 
 @KINDS

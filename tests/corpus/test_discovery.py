@@ -6,6 +6,7 @@ import os
 import pytest
 
 from electra_cli.corpus.discovery import find_inputs
+from electra_cli.corpus.faults import LeftOut
 from electra_cli.errors import DataError, InputMissingError
 
 
@@ -79,26 +80,26 @@ def test_what_folders_hold_and_is_not_read_is_told_once(tmp_path, notes):
     assert notes == []
 
 
-def test_files_that_no_reader_knows_are_skipped_where_nobody_named_them(tmp_path, notes):
+def test_files_that_no_reader_knows_can_be_left_out(tmp_path):
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "b.txt").write_bytes(b"\x7fELF" + bytes(100))
     (tmp_path / "c.parquet").write_text("version https://git-lfs.github.com/spec/v1")
-    options = {"exclude": tmp_path / "o", "on_note": notes.append}
-    for inputs in (tmp_path, tmp_path / "*"):
-        notes.clear()
-        with pytest.raises(DataError, match=r"b\.txt: it is binary|c\.parquet: the name says"):
-            find_inputs([inputs], **options)
-        assert names(find_inputs([inputs], **options, skip_unreadable=True)) == ["a.txt"]
-        assert notes == [
-            "left out by --on-error skip, no reader knows them: 2 "
-            f"({tmp_path / 'b.txt'}, {tmp_path / 'c.parquet'})"
-        ]
-    with pytest.raises(DataError, match="binary"):
-        find_inputs([tmp_path / "b.txt"], **options, skip_unreadable=True)
-    (tmp_path / "a.txt").unlink()
-    for inputs in (tmp_path, tmp_path / "*"):
-        with pytest.raises(DataError, match=r"b\.txt: it is binary|c\.parquet: the name says"):
-            find_inputs([inputs], **options, skip_unreadable=True)
+    (tmp_path / "d.txt.gz").write_bytes(gzip.compress(b"text")[:10])
+    named = [tmp_path / name for name in ("a.txt", "b.txt", "c.parquet")]
+    for inputs in ([tmp_path], [tmp_path / "*"], named):
+        with pytest.raises(DataError, match=r"b\.txt: it is binary"):
+            find_inputs(inputs, exclude=tmp_path / "o")
+        left_out = LeftOut(skips=True)
+        assert names(find_inputs(inputs, exclude=tmp_path / "o", left_out=left_out)) == ["a.txt"]
+        assert left_out.unreadable == ["b.txt", "c.parquet"]
+        assert left_out.damaged == (["d.txt.gz"] if len(inputs) == 1 else [])
+
+
+def test_links_to_a_file_are_found_in_the_order_of_names(tmp_path):
+    (tmp_path / "m.txt").write_text("text")
+    for name in ("z.txt", "b.txt", "k.txt"):  # folders list what is in them in any order
+        (tmp_path / name).symlink_to(tmp_path / "m.txt")
+    assert names(find_inputs([tmp_path], exclude=tmp_path / "o")) == ["b.txt"]
 
 
 def test_a_file_named_twice_counts_once(tmp_path):
