@@ -83,6 +83,8 @@ def read_batches(stream: BinaryIO) -> Iterator[Batch]:
       LayoutError: A message is damaged or cut off.
     """
     position = stream.tell()
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(position)
     if stream.read(len(FILE_MAGIC)) == FILE_MAGIC:
         position += len(FILE_MAGIC)
     while True:
@@ -100,8 +102,8 @@ def read_batches(stream: BinaryIO) -> Iterator[Batch]:
         table = _Table.root(_exactly(stream, size))
         body = stream.tell()
         body_bytes = table.number(3, "<q")
-        if body_bytes < 0:
-            raise LayoutError(f"a body of {body_bytes} bytes")
+        if not 0 <= body_bytes <= end - body:  # else the library would ask for as much memory
+            raise LayoutError(f"a body of {body_bytes} bytes in a file of {end}")
         kind = table.number(1, "<B")
         if kind in (_DICTIONARY_BATCH, _RECORD_BATCH):
             yield _batch(table.table(2), body, body_bytes, is_dictionary=kind == _DICTIONARY_BATCH)

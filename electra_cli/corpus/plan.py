@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from electra_cli.corpus.columns import parquet_row_groups
 from electra_cli.corpus.discovery import InputFile
 from electra_cli.corpus.faults import DamagedError, LeftOut
 from electra_cli.corpus.readers import Part, open_input
-from electra_cli.corpus.tabular import parquet_row_groups
 from electra_cli.errors import DataError
 
 PLAN_FORMAT_VERSION = 4

@@ -10,18 +10,12 @@ from typing import BinaryIO, Literal
 
 from electra_cli.corpus.archives import Member, Skipped, tar_members, zip_members
 from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
+from electra_cli.corpus.columns import arrow_texts, parquet_row_groups, parquet_texts
 from electra_cli.corpus.compression import Budget, seekable, uncompressed
 from electra_cli.corpus.discovery import InputFile
 from electra_cli.corpus.faults import DamagedError, Document, Fault, LeftOut, UnreadableError
 from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_format
-from electra_cli.corpus.tabular import (
-    CountedLines,
-    arrow_texts,
-    csv_documents,
-    parquet_row_groups,
-    parquet_texts,
-    table_documents,
-)
+from electra_cli.corpus.tabular import CountedLines, csv_documents, table_documents
 from electra_cli.corpus.texts import Lines, json_documents, text_documents
 from electra_cli.errors import InputMissingError
 

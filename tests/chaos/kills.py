@@ -87,16 +87,19 @@ def trial(
         place = chosen.choice(sorted(points))
         number = chosen.randint(1, points[place])
         ended = victims.run(command, folder=folder, place=place, number=number, delay=delay)
-        if ended.code != -signal.SIGKILL:  # it was over before that point
+        is_over = ended.code != -signal.SIGKILL  # before that point
+        if is_over:
             assert ended.code == 0, ended.stderr
-            break
-        counts.kills += 1
-        counts.places[place] = counts.places.get(place, 0) + 1
-        case.check(folder)
+        else:
+            counts.kills += 1
+            counts.places[place] = counts.places.get(place, 0) + 1
+            case.check(folder)
         if case.name == "export" and folder.exists():
-            # Killed behind its end: what is complete is not written again.
+            # Over, or killed behind its end: what is complete is not written again.
             assert tree(folder) == expected, "another result"
             return
+        if is_over:
+            break
         counts.resumes += 1
     last = victims.finished(command, folder=folder)
     if case.result(folder, json.loads(last.stdout)) != expected:

@@ -5,11 +5,13 @@ The damage is a number or a name replaced in what the library has written.
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as encryption
 import pytest
 
 from electra_cli.corpus.arrow_batches import read_batches
@@ -143,3 +145,60 @@ def test_parquet_with_any_byte_of_its_metadata_damaged(tmp_path, damage):
     except DataError as error:
         message = error.message
     assert message.startswith(f"{path}: ")
+
+
+def test_any_byte_of_a_footer(tmp_path):
+    """Some damage makes the library end the process, of which no exception would be seen."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"text": TEXTS[:2]}), file, write_page_index=True)
+    content, path = file.getvalue(), tmp_path / "a.parquet"
+    footer = struct.unpack("<i", content[-8:-4])[0]
+    refused = 0
+    for place in range(len(content) - 8 - footer, len(content)):
+        for value in (0, 2, 64):
+            path.write_bytes(content[:place] + bytes([value]) + content[place + 1 :])
+            try:
+                read_inputs(path)
+            except DataError:
+                refused += 1
+    assert refused > footer
+
+
+class KeysInFiles(encryption.KmsClient):
+    """No service: what a key is wrapped in is readable."""
+
+    def wrap_key(self, key_bytes, master_key_identifier):
+        return base64.b64encode(key_bytes)
+
+    def unwrap_key(self, wrapped_key, master_key_identifier):
+        return base64.b64decode(wrapped_key)
+
+
+def test_an_encrypted_column(tmp_path):
+    """The library would end the process."""
+    factory = encryption.CryptoFactory(lambda config: KeysInFiles())
+    properties = factory.file_encryption_properties(
+        encryption.KmsConnectionConfig(),
+        encryption.EncryptionConfiguration(
+            footer_key="footer", column_keys={"column": ["text"]}, double_wrapping=False,
+            plaintext_footer=True,
+        ),
+    )  # fmt: skip
+    content = pa.table({"text": TEXTS})
+    with pq.ParquetWriter(
+        tmp_path / "a.parquet", content.schema, encryption_properties=properties
+    ) as writer:
+        writer.write_table(content)
+    with pytest.raises(DataError, match=r"a\.parquet: .*[Dd]ecrypt"):
+        read_inputs(tmp_path / "a.parquet")
+
+
+@KINDS
+def test_a_body_larger_than_the_file(tmp_path, kind):
+    """The library would first ask for as much memory."""
+    whole = arrow(kind, TEXTS)
+    with io.BytesIO(whole) as stream:
+        (batch,) = read_batches(stream)
+    found = whole.count(longs(batch.body_bytes))
+    content = replaced(whole, longs(batch.body_bytes), longs(2**40), occurrence=0, of=found)
+    refuse(tmp_path / "a.arrow", content)

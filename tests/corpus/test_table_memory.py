@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from electra_cli.corpus import tabular
+from electra_cli.corpus import columns
 from electra_cli.errors import DataError
 from tests.corpus.corpora import read_inputs, write_vocabulary
 
@@ -23,7 +23,7 @@ _READING_LIMIT = 250 * 2**20
 _PEAK = 'int(next(l.split()[1] for l in open("/proc/self/status") if l.startswith("VmHWM"))) * 1024'
 _READ = f"""
 import sys
-from electra_cli.corpus.tabular import arrow_texts, parquet_texts
+from electra_cli.corpus.columns import arrow_texts, parquet_texts
 path = sys.argv[1]
 with open(path, "rb") as stream:
     texts = (
@@ -135,7 +135,7 @@ def test_a_parquet_bomb_is_refused_in_little_memory(tmp_path):
 def test_pages_and_batches_that_cannot_be_cut_are_refused_before_they_are_decoded(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tabular, "_DECODED_AT_ONCE", 250_000)
+    monkeypatch.setattr(columns, "_DECODED_AT_ONCE", 250_000)
     texts = [random_words(1000, seed) for seed in range(300)]
     content = pa.table({"text": texts})
     pq.write_table(content, tmp_path / "large.parquet")
