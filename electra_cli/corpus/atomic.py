@@ -13,6 +13,9 @@ from pathlib import Path
 
 from electra_cli.errors import IOFailedError, TryAgainError
 
+# There is no room, of the disk, the user's quota or the process's limit for files.
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 TEMPORARY_SUFFIX = ".tmp"
 
 
@@ -132,7 +135,7 @@ def named_if_full(folder: Path, needed: Callable[[], str], *, hint: str) -> Iter
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno not in DISK_IS_FULL:
             raise
         free = shutil.disk_usage(folder).free
         raise IOFailedError(

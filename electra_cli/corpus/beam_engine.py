@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.corpus.atomic import DISK_IS_FULL, atomic_write_text
 from electra_cli.corpus.output import record_path
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.slices import SliceSettings, finished_record
@@ -98,6 +98,7 @@ def prepare_with_beam(
 
     Raises:
       TryAgainError: The pipeline failed for a reason that is not in the input.
+      OSError: The disk is full.
       ElectraError: The error of the first slice that failed.
     """
     del workers
@@ -122,6 +123,9 @@ def prepare_with_beam(
             _wait(future)
     _raise_first_error([_error_path(output, slice_.index) for slice_ in slices])
     if failure := future.exception():
+        number = next((n for n in DISK_IS_FULL if f"[Errno {n}]" in str(failure)), None)
+        if number is not None:  # on a worker; Beam keeps no more of an exception than its text
+            raise OSError(number, os.strerror(number), str(output)) from failure
         raise TryAgainError(
             f"the Beam pipeline failed: {str(failure).strip().splitlines()[-1]}",
             hint="run the same command again, finished slices are kept; --debug shows all",

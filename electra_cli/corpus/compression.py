@@ -194,6 +194,11 @@ class _Streams:
         return found
 
 
+def _xz_decompressor() -> lzma.LZMADecompressor:
+    # A file says how much it needs, at will; `xz -9` needs half of this.
+    return lzma.LZMADecompressor(memlimit=128 * 2**20)
+
+
 def _decoder(compression: Compression, stream: io.RawIOBase) -> Any:
     source = cast("BinaryIO", stream)
     if compression == "gzip":
@@ -201,7 +206,7 @@ def _decoder(compression: Compression, stream: io.RawIOBase) -> Any:
     if compression == "bzip2":
         return _Streams(source, bz2.BZ2Decompressor)
     if compression == "xz":
-        return _Streams(source, lzma.LZMADecompressor, padding=b"\0")
+        return _Streams(source, _xz_decompressor, padding=b"\0")
     # Slow to import. The reader of zstandard would not notice that a file is cut off.
     import pyarrow
 

@@ -245,8 +245,8 @@ def _of_stream(
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
     if format_ in ("csv", "tsv"):
-        rows = CountedLines(stream, options.longest_line)
         delimiter = "," if format_ == "csv" else "\t"
+        rows = CountedLines(stream, delimiter, options.longest_line)
         begin = counts.input_bytes
         for item in csv_documents(
             rows, label, options.text_field, delimiter=delimiter, longest=options.longest_line

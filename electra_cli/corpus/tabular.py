@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     pass
 
 
+# Of a row; those of other columns take memory that is not the text's.
+_MOST_FIELDS = 2**21
+
+
 class CountedLines:
     """Lines of a stream as text, their ends kept; invalid bytes become lone surrogates.
 
     Args:
       stream: At the beginning of a line.
+      delimiter: Of fields; a row with very many is too long.
       longest: Bytes of a row that are held at once; of a longer one comes the beginning, closed
         where it breaks off.
 
@@ -38,18 +43,18 @@ class CountedLines:
       too_long: Whether a row was too long since the caller last called `begin_row`.
     """
 
-    def __init__(self, stream: BinaryIO, longest: int = 2**30) -> None:
+    def __init__(self, stream: BinaryIO, delimiter: str, longest: int = 2**30) -> None:
+        self._delimiter = delimiter.encode()
         self._readline = UniversalLines(stream).readline
         self._longest = longest
         self.bytes = 0
         self.too_long = False
-        self._in_row = 0
-        self._quotes = 0
+        self._in_row = self._quotes = self._fields = 0
 
     def begin_row(self) -> None:
         """Says that what comes next is another row."""
         self.too_long = False
-        self._in_row = self._quotes = 0
+        self._in_row = self._quotes = self._fields = 0
 
     def __iter__(self) -> Iterator[str]:
         while line := self._readline(self._longest):
@@ -57,13 +62,17 @@ class CountedLines:
             self._quotes += line.count(b'"')
             self.bytes += len(line)
             self._in_row += len(line)
+            self._fields += line.count(self._delimiter)
             line = line.removeprefix(BOM) if is_first else line
-            if self._in_row >= self._longest - len(BOM) and self._is_too_long(line):
+            if self._is_too_long(line):
                 line = self._skip_row(line)
             yield line.decode("utf-8", "surrogateescape")
 
     def _is_too_long(self, line: bytes) -> bool:
-        return self._in_row > self._longest or not line.endswith(LINE_ENDS)
+        if self._fields > _MOST_FIELDS or self._in_row > self._longest:
+            return True
+        # A byte order mark that was removed makes the longest line three bytes shorter.
+        return self._in_row >= self._longest - len(BOM) and not line.endswith(LINE_ENDS)
 
     def _skip_row(self, line: bytes) -> bytes:
         """Reads on to the end of the row, and returns what ends it for the parser."""

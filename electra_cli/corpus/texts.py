@@ -24,6 +24,11 @@ from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
 
 _LINE = re.compile("[^\n]+")
 
+# Bytes of memory that these begin, about: an object, an array, and another value in either.
+_WEIGHTS = {b"{": 200, b"[": 90, b",": 80}
+_MOST_OF_VALUES = 192 * 2**20  # `prepare-data` has room for that much
+_STRING_OR_VALUE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{\[,]', re.DOTALL)
+
 BOM = b"\xef\xbb\xbf"
 
 
@@ -170,7 +175,7 @@ def json_documents(
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of JSON lines; a line may have no text, then the document is empty."""
     for number, raw in enumerate(lines, start=1):
-        if raw is None:
+        if raw is None or _has_too_many_values(raw):
             yield too_long(number)
             continue
         if not raw.strip():
@@ -187,6 +192,15 @@ def json_documents(
             yield Fault("json", number, f"not valid JSON ({error})")
         else:
             yield split_lines(text)
+
+
+def _has_too_many_values(raw: bytes) -> bool:
+    """Whether the values of a line besides its text take more memory than there is."""
+    if sum(raw.count(mark) * weight for mark, weight in _WEIGHTS.items()) <= _MOST_OF_VALUES:
+        return False
+    # Perhaps they are in the text.
+    found = (match[0] for match in _STRING_OR_VALUE.finditer(raw))
+    return sum(_WEIGHTS.get(token, 0) for token in found) > _MOST_OF_VALUES
 
 
 def _text_of(value: Any, text_field: str) -> str:

@@ -11,6 +11,7 @@ differently, none of which a vocabulary is likely to hold.
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,14 @@ _FINAL_SIGMA = rf"Σ(?<={_CASED}{_BETWEEN}{{0,200}}Σ)(?!{_BETWEEN}*{_CASED})"
 
 # Of longer words only the library tells whether one is too long to be split.
 _LONGEST_PLAIN_WORD = 64
+
+
+# The library takes some hundred times the memory of a word, so long ones are cut before characters
+# that are pieces of their own: punctuation and Chinese characters, those that are so in any version
+# of Unicode.
+_LONGEST_AT_ONCE = 2**14
+_CUTS = r"!-/:-@\[-`{-~\u3001-\u3003\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01\uff0c\uff1f"
+_PARTS = re.compile(f".{{1,{_LONGEST_AT_ONCE}}}(?=[{_CUTS}]|\\Z)|.+?(?=[{_CUTS}]|\\Z)", re.DOTALL)
 
 
 def build_normalizer(*, lowercase: bool, strip_accents: bool) -> normalizers.Normalizer:
@@ -116,12 +125,22 @@ class WordEncoder:
         """Returns the ids of a word, little-endian."""
         if len(word) > MAX_CHARACTERS_PER_WORD and word.isascii() and word.isalnum():
             return self._unk  # the library would need a hundred times the word's memory to say so
+        if len(word) > _LONGEST_AT_ONCE:
+            word = "".join([c for c in word if c != "\ufffd" and unicodedata.category(c)[0] != "C"])
+            if self._lowercase and "Σ" in word:
+                word = _with_final_sigmas(word)
+            return b"".join(map(self._encode_part, _PARTS.findall(word)))
         if len(word) > _LONGEST_PLAIN_WORD or _NOT_PLAIN.search(word):
-            ids = self._tokenizer.encode(word, add_special_tokens=False).ids
-            return np.array(ids, self._dtype).tobytes()
+            return self._encode_part(word)
         pieces = _PLAIN_PIECES.findall(word.lower() if self._lowercase else word)
         whole = self._beginnings.get
         return b"".join([whole(piece) or self._word_pieces(piece) for piece in pieces])
+
+    def _encode_part(self, text: str) -> bytes:
+        if len(text) > _LONGEST_AT_ONCE and _is_too_long(text):
+            return self._unk
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return np.array(ids, self._dtype).tobytes()
 
     def _word_pieces(self, word: str) -> bytes:
         """The longest token that begins the word, then the longest that continues it, and so on."""
@@ -135,3 +154,22 @@ class WordEncoder:
                     return self._unk
             ids, start, tokens = ids + found, end, self._continuations
         return ids
+
+
+def _with_final_sigmas(word: str) -> str:
+    """Lowers capital sigmas, which look at what surrounds them."""
+    lowered = word.replace("İ", "I").lower()  # all others stay one character
+    return "".join([low if c == "Σ" else c for c, low in zip(word, lowered, strict=True)])
+
+
+def _is_too_long(text: str) -> bool:
+    """Whether it is certainly one word too long to be split, whatever is removed of it."""
+    characters = set(text)
+    kinds = {unicodedata.category(character)[0] for character in characters}
+    if not kinds <= set("LMNS") or max(characters) >= "\U00020000":  # rarer Chinese characters
+        return False
+    decomposed = unicodedata.normalize("NFD", "".join(characters))
+    if any(character.isascii() and not character.isalnum() for character in decomposed):
+        return False
+    kept = (unicodedata.category(character)[0] != "M" for character in text)
+    return sum(kept) > MAX_CHARACTERS_PER_WORD

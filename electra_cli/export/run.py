@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import glob
 import importlib.util
 import os
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from electra_cli.corpus.atomic import locked_folder
+from electra_cli.corpus.atomic import DISK_IS_FULL, locked_folder
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, IOFailedError, OutputError, TryAgainError
 from electra_cli.export.foreign import open_foreign
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 FORMATS = ("huggingface", "saved-model", "onnx", "reference")
 HUGGINGFACE, SAVED_MODEL, ONNX, REFERENCE = FORMATS
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ONNX_PACKAGES = ("onnx", "onnxruntime")  # of the extra
 
 
@@ -151,11 +149,11 @@ def _failures_name(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in DISK_IS_FULL:
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(output)) from error
     except tf.errors.OpError as error:
-        full = any(os.strerror(number) in str(error) for number in _FULL)
+        full = any(os.strerror(number) in str(error) for number in DISK_IS_FULL)
         if isinstance(error, tf.errors.ResourceExhaustedError) and not full:
             raise  # of memory
         # "{{function_node …}} FILE; REASON [Op:…]", of which only the reason is for people.
@@ -201,7 +199,7 @@ def _all_or_nothing(output: Path) -> Iterator[Path]:
     try:
         lock = _make_and_lock(temporary)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in DISK_IS_FULL:
             raise
         raise _cannot_make(output, error) from error
     try:

@@ -56,6 +56,15 @@ def test_a_full_disk(electra, text, tmp_path, kilobytes, options):
         assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
+@pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
+def test_a_full_disk_under_beam(electra, text, vocab, tmp_path):
+    """The worker that meets it can leave nothing but the text of an exception."""
+    out = tmp_path / "disk" / "out"
+    with small_disk(tmp_path / "disk", "20k"):
+        command = ["prepare-data", text, "--output", out, "--vocab", vocab, "--engine", "beam"]
+        electra(*command, "--json").failed(74, f"No space left on device: {out} is full")
+
+
 def test_an_input_that_vanishes(electra, tmp_path, vocab):
     """Its plan is made, and then it is gone: the same command says so, and goes on with it back."""
     for name in "ab":

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 
 import pytest
 
@@ -58,6 +59,17 @@ def test_damage_where_a_later_one_begins(tmp_path, ending, damage):
     path = tmp_path / f"a.txt{ending}"
     path.write_bytes(first + (second if damage == "flipped" else b"garbage"))
     with pytest.raises(DataError, match="damaged or truncated"):
+        read_inputs(path)
+
+
+def test_xz_may_not_ask_for_any_memory(tmp_path):
+    path = tmp_path / "a.txt.xz"
+    for megabytes in (64, 256):  # of the dictionary; the first is that of `xz -9`
+        filters = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": megabytes * 2**20}]
+        path.write_bytes(lzma.compress(TEXT, filters=filters))
+        if megabytes == 64:
+            assert len(read_inputs(path)[0]) == 3000
+    with pytest.raises(DataError, match="Memory usage limit exceeded"):
         read_inputs(path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.corpus.manifest import load_manifest
 from tests.corpus.corpora import make_documents, write_vocabulary
 
 _LIMIT = (300 + 150) * 2**20
@@ -24,11 +25,11 @@ sys.exit(code)
 """
 
 
-def peak_memory(text: Path, tmp_path: Path) -> int:
+def peak_memory(text: Path, tmp_path: Path, *options: str) -> int:
     """Bytes that `prepare-data` with one worker has at most."""
     vocab = write_vocabulary(tmp_path / "words.txt")
     command = [sys.executable, "-c", _RUN, "prepare-data", str(text), "--quiet", "--workers", "1"]
-    command += ["--output", str(tmp_path / "out"), "--vocab", str(vocab)]
+    command += ["--output", str(tmp_path / "out"), "--vocab", str(vocab), *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return int(done.stdout) * 1024
 
@@ -47,6 +48,38 @@ def test_large_inputs(tmp_path, kind):
 def test_one_line_of_json_with_millions_of_line_ends(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "' + "ab\\n" * (2**22 - 10) + '"}\n' + '{"text": "the last"}\n')
+    assert peak_memory(path, tmp_path) < _LIMIT
+
+
+# Of 16 MiB, which a line may have, or as much as fits into memory.
+_NESTED = '{"a":{"a":{"a":1}}},'
+_LINES = [
+    ("a.jsonl", '{"other": [', _NESTED, 2**24, '1], "text": "skipped"}', True),
+    ("a.jsonl", '{"other": [', _NESTED, 5_500_000, '1], "text": "read"}', False),
+    ("a.jsonl", '{"text": "', "x" * 30 + "[,[,[,", 2**24, '"}', False),
+    ("a.jsonl", '{"text": "', "\U0001f600", 2**24, '"}', False),
+    ("a.csv", "text\n", "ab,", 2**24, "\n", True),
+    ("a.csv", "text\n", "ab,", 6_000_000, "\n", False),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "unit", "size", "after", "is_skipped"), _LINES)
+def test_a_line_with_millions_of_values(tmp_path, name, before, unit, size, after, is_skipped):
+    path = tmp_path / name
+    count = (size - 100) // len(unit.encode())
+    path.write_text(before + count * unit + after + "\n")
+    with path.open("a") as file:
+        for number in range(3):
+            file.write(f'{{"text": "the {number}"}}\n' if "json" in name else f"the {number}\n")
+    assert peak_memory(path, tmp_path, "--on-error", "skip") < _LIMIT
+    counts = load_manifest(tmp_path / "out").counts
+    assert counts.too_long == is_skipped
+
+
+@pytest.mark.parametrize("unit", ["中", "ก", "'ab", "Σ.", "\u0301"])
+def test_a_word_of_four_megabytes(tmp_path, unit):
+    path = tmp_path / "a.txt"
+    path.write_text(unit * (2**22 // len(unit.encode())) + "\n\nthe last\n\nof all\n")
     assert peak_memory(path, tmp_path) < _LIMIT
 
 

@@ -141,3 +141,27 @@ def test_words_by_themselves_are_what_the_whole_tokenizer_makes_of_them(lowercas
     for word in words:
         expected = tokenizer.encode(word, add_special_tokens=False).ids
         assert ids_in(encode(word)) == expected, word
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize(
+    "alphabet",
+    [
+        "abc,.;'x", "中文字。、，a", "ΑΣς'.:·Σ\u00ad", "ΣΆά\ufffd\u200b!", "กขิ้", "กขิ้-",
+        "é\u0301\u0323ộ'", "\u0301\u0323", "😀❤\ufe0f", "≠=≮", "각ᄀ힣", "İIı'Σ",
+        "\ufffd\ue000", "𠀀𪜀中a",
+    ],
+)  # fmt: skip
+def test_very_long_words_are_cut_without_other_ids(tmp_path, alphabet, lowercase):
+    """Long enough to be cut, and to be seen at once as too long to be split."""
+    pieces = {low for c in [*alphabet, *"eσς"] for low in (c, c.lower())}
+    tokenizer = small_tokenizer(
+        tmp_path, sorted({*pieces, *("##" + piece for piece in pieces)}),
+        lowercase=lowercase, strip_accents=lowercase,
+    )  # fmt: skip
+    encoder, chosen = WordEncoder(tokenizer, "uint16"), random.Random(alphabet)
+    for length in (2**14 + 1, 50_000):
+        word = "".join(chosen.choices(alphabet, k=length))
+        assert ids_in(encoder.encode(word)) == tokenizer.encode(word, add_special_tokens=False).ids
+        many = alphabet[0] * (length // 2) + word
+        assert ids_in(encoder.encode(many)) == tokenizer.encode(many, add_special_tokens=False).ids
