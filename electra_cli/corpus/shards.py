@@ -185,7 +185,7 @@ class ShardWriter:
         np.lib.format.write_array_header_1_0(file.stream, header)
 
 
-def load_shard(path: Path) -> npt.NDArray[Any]:
+def load_shard(path: Path) -> np.memmap[Any, Any]:
     """Maps a shard into memory, [N, L + W]; rows are read from disk when they are used.
 
     Raises:

@@ -11,6 +11,7 @@ from official.modeling import performance
 
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import DataError
+from electra_cli.inputs.store import lost_shards_named
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training.experiment import compose
@@ -69,7 +70,8 @@ def evaluate(
             wanted["optimizer"] = trainer.optimizer
         checkpoint.read_into(**wanted)
         controller = make_controller(trainer, strategy=strategy, train_actions=[])
-        with silent_stdout():
+        when = f"while {checkpoint.prefix} was evaluated"
+        with silent_stdout(), lost_shards_named(lambda: when):  # noqa: B023 - called within
             metrics = controller.evaluate(steps=-1)
         results.append(Evaluated(checkpoint, dict(metrics)))
         if on_progress is not None:

@@ -1,13 +1,12 @@
-"""Rows of prepared shards, and the datasets of a training run and of a validation pass.
+"""The datasets of a training run and of a validation pass.
 
-Shapes: B rows of one replica's batch, S sequence, S + W integers a row of a shard.
+Shapes: B rows of one replica's batch, S sequence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,69 +14,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from electra_cli.corpus.manifest import Manifest
-from electra_cli.corpus.shards import ids_of, load_shard, word_starts_of
-from electra_cli.errors import ConfigError, DataError
+from electra_cli.errors import ConfigError
 from electra_cli.inputs import order
-
-
-class RowStore:
-    """Random access to the rows of one split; shards are memory-mapped, nothing is loaded.
-
-    Args:
-      paths: Shard files, `.npy` arrays of shape [rows, S + W] (corpus/shards.py).
-      sequence_length: S.
-
-    Raises:
-      DataError: A file is no array of numbers.
-    """
-
-    def __init__(self, paths: list[Path], sequence_length: int) -> None:
-        self.sequence_length = sequence_length
-        # Plain views: indexing a memmap makes a memmap, which costs more than copying a row.
-        self._shards = [_shard(path).view(np.ndarray) for path in paths]
-        self._ends = np.cumsum([len(shard) for shard in self._shards])
-        self._starts = self._ends - [len(shard) for shard in self._shards]
-
-    def __len__(self) -> int:
-        return int(self._ends[-1]) if len(self._ends) else 0
-
-    def gather(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """Returns the ids of rows; an index of -1 gives an empty one.
-
-        Args:
-          indices: [B] int64.
-
-        Returns:
-          [B, S] int32.
-        """
-        return ids_of(self._rows(indices), self.sequence_length).astype(np.int32)
-
-    def gather_words(
-        self, indices: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """Returns what `gather` does, and where words begin, [B, S]."""
-        rows = self._rows(indices)  # [B, S + W]
-        ids = ids_of(rows, self.sequence_length).astype(np.int32)  # [B, S]
-        return ids, word_starts_of(rows, self.sequence_length)
-
-    def _rows(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        shards = np.searchsorted(self._ends, indices, side="right")  # [B]
-        places = indices - self._starts[shards]  # [B]
-        first = self._shards[0]
-        rows = np.zeros((len(indices), first.shape[1]), first.dtype)  # [B, S + W]
-        for at, (shard, place) in enumerate(zip(shards.tolist(), places.tolist(), strict=True)):
-            if place >= 0:
-                rows[at] = self._shards[shard][place]
-        return rows
-
-
-def _shard(path: Path) -> npt.NDArray[Any]:
-    try:
-        return load_shard(path)
-    except ValueError as error:
-        raise DataError(
-            f"{path} is no shard: {error}", hint=f"electra debug data {path.parent} --verify"
-        ) from error
+from electra_cli.inputs.store import RowStore
 
 
 @dataclass(frozen=True)

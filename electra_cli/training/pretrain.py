@@ -16,6 +16,7 @@ from official.modeling import performance
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.errors import DataError
 from electra_cli.inputs.order import examples_at
+from electra_cli.inputs.store import lost_shards_named
 from electra_cli.interop.sizes import sizes_of
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture
@@ -218,7 +219,7 @@ def pretrain(
         trainer.check_stop = signals.check
         signals.defer()
     try:
-        with silent_stdout():
+        with silent_stdout(), lost_shards_named(lambda: f"at step {step()}"):
             evaluation = go()
     except StopRequestedError:
         with silent_stdout():

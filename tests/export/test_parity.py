@@ -17,7 +17,7 @@ from electra_cli.export import parity
 from electra_cli.export.batch import make_batch
 from electra_cli.export.run import Exported
 from electra_cli.export.source import Source
-from electra_cli.inputs.rows import RowStore
+from electra_cli.inputs.store import RowStore
 from electra_cli.modeling.electra import ElectraModel
 
 METHODS = ["transformers", "numpy"]

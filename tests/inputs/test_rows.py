@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.shards import with_word_starts
 from electra_cli.corpus.vocabulary import continuations, load_vocabulary
-from electra_cli.errors import DataError
 from electra_cli.inputs import order, rows
+from electra_cli.inputs.store import RowStore
 
 
 def pipelines(count: int, replicas: int, batch: int) -> list[rows.Slice]:
@@ -20,29 +19,6 @@ def pipelines(count: int, replicas: int, batch: int) -> list[rows.Slice]:
 def read(dataset, turns: int | None = None) -> list[dict[str, np.ndarray]]:
     taken = dataset if turns is None else dataset.take(turns)
     return [{name: value.numpy() for name, value in batch.items()} for batch in taken]
-
-
-def test_a_pickle_in_the_place_of_a_shard_is_not_loaded(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.array([{}], object))
-    with pytest.raises(DataError, match=r"a\.npy is no shard"):
-        rows.RowStore([tmp_path / "a.npy"], 20)
-
-
-def test_store_reads_across_shards(tmp_path: Path) -> None:
-    begins_word = np.arange(100) % 3 == 1
-    first = np.arange(60, dtype=np.uint16).reshape(3, 20)
-    second = np.arange(60, 100, dtype=np.uint16).reshape(2, 20)
-    np.save(tmp_path / "a.npy", with_word_starts(first, begins_word))
-    np.save(tmp_path / "b.npy", with_word_starts(second, begins_word))
-    store = rows.RowStore([tmp_path / "a.npy", tmp_path / "b.npy"], 20)
-    assert len(store) == 5
-    chosen = np.array([4, 0, -1, 3, 2])
-    expected = np.concatenate([first, second])[chosen]
-    expected[2] = 0  # an empty row
-    np.testing.assert_array_equal(store.gather(chosen), expected)
-    ids, starts = store.gather_words(chosen)
-    np.testing.assert_array_equal(ids, expected)
-    np.testing.assert_array_equal(starts, begins_word[expected])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -66,7 +42,7 @@ def test_pipelines_share_every_batch_without_overlap(data: Path, count: int) -> 
 def test_rows_are_those_of_the_index(data: Path) -> None:
     manifest = load_manifest(data)
     (batch,) = read(rows.training_dataset(manifest, rows.Slice(8), seed=0, start_step=0), 1)
-    store = rows.RowStore(manifest.paths_of("train"), manifest.sequence_length)
+    store = RowStore(manifest.paths_of("train"), manifest.sequence_length)
     np.testing.assert_array_equal(batch["input_ids"], store.gather(batch["example_index"]))
     assert batch["input_ids"].shape == (8, manifest.sequence_length)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.training.commit import fault_of, read_commit
+from electra_cli.training.trainer import ElectraTrainer
 from tests.conftest import Electra
 from tests.training.runs import (
     copied,
@@ -185,6 +188,34 @@ def test_no_room_for_another_file(
     failed.failed(74, str(disk / "run"), "No space left", "free some space and run the same")
 
 
+def test_a_shard_that_is_cut_while_it_is_read(
+    electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In training and in an evaluation; with the file back, the same command goes on."""
+    copy, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data, copy)
+    more = [f"train.{name}=100" for name in ("evaluate_every", "checkpoint_every")]
+    command = options(copy, run, *(f"--set={each}" for each in more), steps=100)
+    for split, name in (("train", "train_loop_end"), ("validation", "eval_reduce")):
+        shard = next(copy.glob(f"{split}-*.npy"))
+        whole = shard.read_bytes()
+        with monkeypatch.context() as patch:
+            original = getattr(ElectraTrainer, name)
+
+            calls = itertools.count()
+
+            def cut(*arguments: object, original=original, shard=shard, calls=calls) -> object:
+                if next(calls) == 1:
+                    os.truncate(shard, 300)
+                return original(*arguments)
+
+            patch.setattr(ElectraTrainer, name, cut)
+            failed = electra(*command)
+        failed.failed(74, f"{shard} was cut: it ends before row", "at step ", "put the file back")
+        shard.write_bytes(whole)
+    assert electra(*command).json["final_step"] == 100
+
+
 def test_an_input_that_hangs(data: Path, tmp_path: Path) -> None:
     """A read that never ends: 75, who waits for what, and the stacks of all threads."""
     fifo = tmp_path / "fifo"
@@ -194,7 +225,7 @@ def test_an_input_that_hangs(data: Path, tmp_path: Path) -> None:
         "from electra_cli.environment import prepare_tensorflow\n"
         "prepare_tensorflow()\n"
         "from electra_cli.cli.app import run\n"
-        "from electra_cli.inputs.rows import RowStore\n"
+        "from electra_cli.inputs.store import RowStore\n"
         "RowStore.gather = lambda self, indices: open(sys.argv[1]).read()\n"
         "sys.exit(run(sys.argv[2:]))\n"
     )
