@@ -2,7 +2,7 @@
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
 #   make test    run the tests
-#   make chaos   kill every command at 50 random points and compare what comes out; an hour
+#   make chaos   kill every command at 50 random points and compare what comes out; half an hour
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site if mkdocs is installed
 #   make clean   remove build products; environments and runs stay
