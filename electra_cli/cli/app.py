@@ -83,7 +83,7 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     with contextlib.suppress(OSError, ValueError):  # a closed stderr does not hide the code
         print_error(message, hint)
     if "--json" in arguments:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, IOFailedError):
             emit_json({"error": {"message": message, "hint": hint, "exit_code": code}})
     return code
 

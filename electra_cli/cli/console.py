@@ -46,15 +46,21 @@ def emit_json(value: Mapping[str, Any]) -> None:
     Raises:
       IOFailedError: It cannot be written.
     """
+    text = json.dumps(redacted(value), allow_nan=False) + "\n"
+    if sys.stdout is None:
+        raise IOFailedError("cannot write the result to stdout: it is closed", hint=_DONE)
     try:
-        sys.stdout.write(json.dumps(redacted(value), allow_nan=False) + "\n")
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
         # What could not be written is kept, and Python would try again while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise IOFailedError(
-            f"cannot write the result to stdout: {error.strerror}", hint="the work itself is done"
+            f"cannot write the result to stdout: {error.strerror}", hint=_DONE
         ) from error
+
+
+_DONE = "the work itself is done"
 
 
 def emit_error(error: ElectraError) -> None:

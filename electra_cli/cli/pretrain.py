@@ -145,7 +145,7 @@ def pretrain_command(
             return
         from electra_cli.training.lock import locked_run
 
-        with locked_run(plan.run):
+        with locked_run(plan.run, in_cluster=plan.device.kind == "multi-worker"):
             result = _train(plan, terminal, signals, gin=gin, started=started, as_json=as_json)
         print_finished(terminal, result)
         if as_json:

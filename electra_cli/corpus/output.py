@@ -22,6 +22,7 @@ MANIFEST_FILE = "manifest.json"
 VOCABULARY_FILE = "vocab.txt"
 RECORDS_FOLDER = "slices"
 DUPLICATES_FOLDER = "duplicates"
+LOCK_FILE = ".lock.json"
 
 
 def slice_name(index: int, block: int | None = None) -> str:
@@ -98,7 +99,9 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
 def _check_holds_nothing_else(output: Path) -> None:
     # Looked at before the plan, which another task may be writing just now.
     others = sorted(
-        entry.name for entry in output.iterdir() if not entry.name.endswith(TEMPORARY_SUFFIX)
+        entry.name
+        for entry in output.iterdir()
+        if not entry.name.endswith(TEMPORARY_SUFFIX) and entry.name != LOCK_FILE
     )
     if others and not (output / PLAN_FILE).is_file():
         shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")

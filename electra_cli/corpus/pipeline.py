@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.duplicate_search import resolve, scan_slice
 from electra_cli.corpus.duplicates import load_duplicates
 from electra_cli.corpus.faults import LeftOut
+from electra_cli.corpus.holder import locked_by_name
 from electra_cli.corpus.manifest import load_manifest, summed_up, write_manifest
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.output import (
     DUPLICATES_FOLDER,
+    LOCK_FILE,
     MANIFEST_FILE,
     VOCABULARY_FILE,
     any_slice_finished,
@@ -50,6 +52,9 @@ _DUPLICATES_SHARE = 0.2
 
 # Bytes of shards a byte of text, for an estimate before any are there: half an id of two bytes.
 _SHARDS_SHARE = 0.6
+
+# The manifest and the records of slices.
+_SMALLEST_FILES = 2**16
 
 OnProgress = Callable[[float, str], None]
 
@@ -138,7 +143,7 @@ def prepare_data(
         make_output_folder(output)
         preparation = _Preparation(plan, output, options, schedule, on_progress)
         with (
-            locked_folder(output, shared=schedule.stage == "task"),
+            _locked(output, schedule),
             named_if_full(
                 output,
                 preparation.room_needed,
@@ -147,6 +152,22 @@ def prepare_data(
         ):
             claim_output_folder(output, plan, shared=schedule.stage == "task")
             return preparation.run(brought)
+
+
+@contextmanager
+def _locked(output: Path, schedule: Schedule) -> Iterator[None]:
+    """Locks the output, which tasks share."""
+    if schedule.stage == "task":
+        with locked_folder(output, shared=True):
+            yield
+        return
+    record = output / LOCK_FILE
+    with locked_by_name(output, record):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                record.unlink()
 
 
 def _earlier_passes(options: PrepareOptions) -> str:
@@ -363,6 +384,7 @@ class _Preparation:
         done = sum(self._plan.slices[record.index].disk_bytes for record, _ in written)
         share = sum(size for _, size in written) / done if done else _SHARDS_SHARE
         left = self._plan.disk_bytes - done
+        needed = max(int(left * share), _SMALLEST_FILES)
         if left >= UNKNOWN_SIZE:
             return f"standard input needs about {_SHARDS_SHARE} bytes a byte of text"
-        return f"about {int(left * share):,} more are needed"
+        return f"about {needed:,} more are needed"

@@ -9,31 +9,31 @@ from __future__ import annotations
 import errno
 import json
 import os
-import socket
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from electra_cli.corpus.atomic import locked_folder
-from electra_cli.errors import IOFailedError, OutputError, TryAgainError
+from electra_cli.corpus.holder import locked_by_name
+from electra_cli.errors import IOFailedError, OutputError
 from electra_cli.training.run_folder import RunFolder
-
-_FORMAT_VERSION = 1
 
 
 @contextmanager
-def locked_run(run: RunFolder) -> Iterator[None]:
+def locked_run(run: RunFolder, *, in_cluster: bool = False) -> Iterator[None]:
     """Makes the run folder if there is none, and holds its lock.
 
     A folder that it has made and in which no run has begun is removed at the end.
+
+    Args:
+      run: The run folder.
+      in_cluster: Whether several workers train this run together; the first holds the lock for all.
 
     Raises:
       OutputError: The folder cannot be made.
       IOFailedError: The disk is full.
       TryAgainError: Another process holds the lock; the message says which.
     """
-    if _is_other_worker():  # the first worker of a cluster holds it for all
+    if in_cluster and _is_other_worker():
         yield
         return
     made = not run.path.is_dir()
@@ -41,16 +41,7 @@ def locked_run(run: RunFolder) -> Iterator[None]:
         run.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(run.path, error) from error
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(locked_folder(run.path))
-        except TryAgainError as error:
-            raise TryAgainError(error.message + _holder(run), hint=error.hint) from None
-        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": now}
-        with suppress(OSError):  # a folder that cannot be written is found out later
-            text = json.dumps({"format_version": _FORMAT_VERSION, **holder}) + "\n"
-            run.lock.write_text(text, encoding="utf-8")
+    with locked_by_name(run.path, run.lock):
         try:
             yield
         finally:
@@ -66,15 +57,6 @@ def cannot_write(folder: Path, error: OSError) -> OutputError | IOFailedError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return IOFailedError(message, hint="free some space and run the same command again")
     return OutputError(message, hint="choose another folder, or change its permissions")
-
-
-def _holder(run: RunFolder) -> str:
-    """Who holds the lock, in words; empty if that cannot be read."""
-    try:
-        found = json.loads(run.lock.read_text(encoding="utf-8"))
-        return ": " + ", ".join(f"{key} {found[key]}" for key in ("host", "pid", "started"))
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
-        return ""
 
 
 def _is_other_worker() -> bool:
