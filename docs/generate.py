@@ -86,7 +86,7 @@ def _options() -> str:
     parts = [
         "Every command also takes `-h` or `--help`. People read stderr; stdout stays empty unless "
         "`--json` is given. The `electra` command itself takes:",
-        _table(("option", "meaning"), [(_code(p.opts), p.help) for p in own]),
+        _table(("option", "meaning"), [(_code(p.opts), _help(p)) for p in own]),
     ]
     for name, command in _commands(group):
         annotations = inspect.get_annotations(command.callback, eval_str=True)
@@ -109,9 +109,14 @@ def _option_row(parameter: Any, annotation: Any) -> tuple[str, str, str, str]:
     is_argument = parameter.param_type_name == "argument"
     names = [parameter.metavar or parameter.name.upper()] if is_argument else parameter.opts
     if getattr(parameter, "is_flag", False):
-        return _code([*names, *parameter.secondary_opts]), "", _default(parameter), parameter.help
+        return _code([*names, *parameter.secondary_opts]), "", _default(parameter), _help(parameter)
     value = "" if is_argument else _code([parameter.metavar or _placeholder(annotation)])
-    return _code(names), value, _default(parameter), parameter.help
+    return _code(names), value, _default(parameter), _help(parameter)
+
+
+def _help(parameter: Any) -> str:
+    """The help without the escapes that keep Rich from taking brackets for markup."""
+    return parameter.help.replace("\\[", "[")
 
 
 def _placeholder(annotation: Any) -> str:

@@ -132,4 +132,8 @@ def _open_standard_streams() -> None:
 def main() -> None:
     """Console script."""
     _open_standard_streams()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # once more, while the end was being told
+        code = 130
+    sys.exit(code)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,9 @@ _SECONDS_BETWEEN_LINES = 5.0
 # All but tab and the end of a line; also what ends a line elsewhere, or turns its direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # No name or value can begin a line, and with it a message of its own.
+# A pipe that is not full takes so many bytes without waiting (PIPE_BUF); a character has up to 4.
+_WRITTEN_AT_ONCE = select.PIPE_BUF // 4
+_LONGEST_WAIT = 2.0  # seconds
 _FLUSH_LEFT = re.compile(r"\n(?! )")
 
 
@@ -70,12 +74,30 @@ def emit_error(error: ElectraError) -> None:
 
 
 class _Tolerant:
-    """stderr for people: when nobody can read it any more, the work goes on."""
+    """stderr for people: when nobody reads it, or can any more, the work goes on."""
+
+    _patience = _LONGEST_WAIT
 
     def write(self, text: str) -> int:
         with suppress(OSError, ValueError):
-            return sys.stderr.write(text)
+            for begin in range(0, len(text), _WRITTEN_AT_ONCE):
+                if self._has_room():
+                    sys.stderr.write(text[begin : begin + _WRITTEN_AT_ONCE])
+                    sys.stderr.flush()
         return len(text)
+
+    def _has_room(self) -> bool:
+        """Whether a pipe or terminal takes more; of one that is full, what is written is lost."""
+        try:
+            number = sys.stderr.fileno()
+        except OSError:  # io.UnsupportedOperation: no file, as in tests
+            return True
+        poll = select.poll()
+        poll.register(number, select.POLLOUT)
+        has_room = bool(poll.poll(1000 * self._patience))
+        # A first time one waits for a slow reader, and not again before it has read.
+        self._patience = _LONGEST_WAIT if has_room else 0.0
+        return has_room
 
     def flush(self) -> None:
         with suppress(OSError, ValueError):

@@ -27,8 +27,8 @@ def export_command(
             "--format",
             help="huggingface: discriminator/ and generator/ for transformers. saved-model: a "
             "TensorFlow SavedModel with one signature for ids and one for text. onnx: "
-            "discriminator.onnx and encoder.onnx; needs the extra electra-cli[onnx]. reference: a "
-            "checkpoint for google-research/electra.",
+            "discriminator.onnx and encoder.onnx; needs the extra electra-cli\\[onnx]. reference: "
+            "a checkpoint for google-research/electra.",
             show_default=False,
         ),
     ],

@@ -70,7 +70,7 @@ def prepare_data_command(
     near_duplicates: Annotated[float | None, typer.Option(
         "--near-duplicates", metavar="SHARE", rich_help_panel=_CLEANING, show_default="no",
         help="Also leave out documents that share so much with an earlier one (Jaccard index of "
-        "five-word sequences, by MinHash); 0.8 is usual. Needs electra-cli[near-duplicates].")
+        "five-word sequences, by MinHash); 0.8 is usual. Needs electra-cli\\[near-duplicates].")
     ] = None,
     vocab: Annotated[Path | None, typer.Option(
         "--vocab", metavar="PATH", rich_help_panel=_VOCABULARY, show_default="train one",
@@ -84,7 +84,7 @@ def prepare_data_command(
         help="Share of the documents to train it on.")] = 1.0,
     vocab_unused: Annotated[int, typer.Option(
         "--vocab-unused", rich_help_panel=_VOCABULARY,
-        help="Slots [unused0], [unused1], … to keep free for tokens of later tasks.")] = 0,
+        help="Slots \\[unused0], \\[unused1], … to keep free for tokens of later tasks.")] = 0,
     vocab_multiple_of: Annotated[int, typer.Option(
         "--vocab-multiple-of", rich_help_panel=_VOCABULARY,
         help="Round its size up to a multiple, with unused slots.")] = 1,
@@ -126,7 +126,7 @@ def prepare_data_command(
         help="Finish what the tasks have prepared.")] = False,
     engine: Annotated[Engine, typer.Option(
         "--engine", rich_help_panel=_WORK,
-        help="beam: as a pipeline of Apache Beam. Needs electra-cli[beam].")] = "local",
+        help="beam: as a pipeline of Apache Beam. Needs electra-cli\\[beam].")] = "local",
     beam_arg: Annotated[list[str] | None, typer.Option(
         "--beam-arg", metavar="ARG", rich_help_panel=_WORK, show_default=False,
         help="An option of the Beam pipeline, as in --beam-arg=--runner=FlinkRunner; may be "

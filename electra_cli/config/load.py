@@ -14,7 +14,7 @@ from electra_cli.config import yaml_core
 from electra_cli.config.keys import expected, hint_for, nearest_key, shown
 from electra_cli.config.presets import available_presets, preset_path
 from electra_cli.config.schema import Config, leaf_fields, sections
-from electra_cli.errors import ConfigError, InputMissingError
+from electra_cli.errors import ConfigError, DataError, InputMissingError
 from electra_cli.redaction import redacted
 
 __all__ = [
@@ -125,6 +125,8 @@ def parse_set(text: str) -> Override:
 def read_config(path: Path) -> Config:
     """Reads a configuration that `dump_yaml` wrote; raises as `load_config` does."""
     record, values = _read_layer(path)
+    if not values:
+        raise DataError(f"{path} is damaged: it is empty", hint="restore it from a backup")
     return _build(record or path.stem, values, dict.fromkeys(leaf_fields(), str(path)))
 
 

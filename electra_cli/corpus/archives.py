@@ -12,10 +12,11 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.compression import Budget, guarded
-from electra_cli.corpus.faults import DamagedError, LeftOut, UnreadableError
+from electra_cli.corpus.faults import DamagedError, UnreadableError
 from electra_cli.corpus.formats import ENDINGS, FormatOption, is_candidate, is_hidden
 
 
@@ -26,25 +27,24 @@ class Member:
     Attributes:
       name: As the archive has it.
       label: What errors call it: archive!member.
-      stream: Its content; ends its life when the next member is asked for.
+      stream: Its content, which ends its life when the next member is asked for; or why it
+        cannot be read.
     """
 
     name: str
     label: str
-    stream: io.BufferedReader
+    stream: io.BufferedReader | UnreadableError
 
 
 @dataclass
 class Skipped:
-    """What is not handed out.
+    """What is handed out and what is not.
 
     Attributes:
-      left_out: Texts that no reader knows.
-      texts: How many there are, with the others.
+      texts: How many texts there are; these are handed out.
       passed_over: How many files there are whose ending is none of text, hidden ones apart.
     """
 
-    left_out: LeftOut
     texts: int = 0
     passed_over: int = 0
 
@@ -66,7 +66,7 @@ def tar_members(
       stream: At the beginning.
       label: What errors call the archive.
       option: The format that was asked for.
-      skipped: Is told what is left out.
+      skipped: Is told what is handed out and what is not.
 
     Raises:
       DamagedError: It is damaged or cut off.
@@ -78,15 +78,16 @@ def tar_members(
                 tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
                 if not info.isreg() or skipped.passes_over(info.name, option):
                     continue
-                name = _shown(label, info.name)
+                name = member_label(label, info.name)
                 if info.issparse():
                     what = f"{name} is sparse: most of it is not in the archive"
-                    skipped.left_out.add(name, UnreadableError(what, hint=_REPACK))
+                    yield Member(info.name, name, UnreadableError(what, hint=_REPACK))
                     continue
                 inner = tar.extractfile(info)
-                yield Member(info.name, name, guarded(inner, what=_damaged(name), hint=_FETCH))
+                stream = guarded(inner, partial(_fault, name), ends_archive=True)
+                yield Member(info.name, name, stream)
     except tarfile.TarError as error:
-        raise DamagedError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
+        raise _fault(label, error) from error
     if not skipped.texts:
         raise _no_text(label)
 
@@ -101,7 +102,7 @@ def zip_members(
       label: What errors call the archive.
       size: Bytes of the archive.
       option: The format that was asked for.
-      skipped: Is told what is left out.
+      skipped: Is told what is handed out and what is not.
 
     Raises:
       DamagedError: It is damaged or a bomb.
@@ -114,24 +115,20 @@ def zip_members(
                 link = stat.S_ISLNK(info.external_attr >> 16)
                 if info.is_dir() or link or skipped.passes_over(info.filename, option):
                     continue
-                name = _shown(label, info.filename)
+                name = member_label(label, info.filename)
                 if info.flag_bits & 1:
-                    skipped.left_out.add(
-                        name, UnreadableError(f"{name} is encrypted", hint=_DECRYPT)
-                    )
+                    what = f"{name} is encrypted"
+                    yield Member(info.filename, name, UnreadableError(what, hint=_DECRYPT))
                     continue
                 with archive.open(info) as inner:
-                    yield Member(
-                        info.filename,
-                        name,
-                        guarded(inner, what=_damaged(name), hint=_FETCH, budget=budget),
-                    )
+                    stream = guarded(inner, partial(_fault, name), budget=budget)
+                    yield Member(info.filename, name, stream)
     # What zipfile raises for a compression method that it cannot undo, an empty name, and a place
     # that no file has.
     except (zipfile.BadZipFile, NotImplementedError, IndexError, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
-        raise DamagedError(f"{_damaged(label)} ({error})", hint=_FETCH) from error
+        raise _fault(label, error) from error
     if not skipped.texts:
         raise _no_text(label)
 
@@ -139,14 +136,16 @@ def zip_members(
 class _StrictInfo(tarfile.TarInfo):
     """A damaged header within the archive is an error, where tarfile sees the end of it.
 
-    So is an entry that only describes the next one and is larger than any name: tarfile would hold
-    all of it.
+    So is the end of the file where a header should be, as every tar ends with a mark, and an entry
+    that only describes the next one and is larger than any name: tarfile would hold all of it.
     """
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Any:
         try:
             return super().fromtarfile(tar)
+        except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined]
+            raise tarfile.ReadError("the mark of its end is missing") from error
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
             raise tarfile.ReadError(str(error)) from error
 
@@ -169,12 +168,14 @@ _DECRYPT = "decrypt the archive yourself, and pack it anew"
 _REPACK = "pack it again as a plain file"
 
 
-def _damaged(label: str) -> str:
-    return f"{label}: damaged, truncated or of an unknown kind"
+def _fault(label: str, error: Exception) -> DamagedError:
+    what = f"{label}: damaged, truncated or of an unknown kind ({error})"
+    return DamagedError(what, hint=_FETCH)
 
 
-def _shown(label: str, name: str) -> str:
-    return f"{label}!{''.join(c if c.isprintable() else '?' for c in name)}"
+def member_label(archive: str, name: str) -> str:
+    """What a member is called: archive!member, without control characters."""
+    return f"{archive}!{''.join(c if c.isprintable() else '?' for c in name)}"
 
 
 def _no_text(label: str) -> UnreadableError:

@@ -20,11 +20,10 @@ from electra_cli.corpus.atomic import DISK_IS_FULL, atomic_write_text
 from electra_cli.corpus.output import record_path
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.slices import SliceSettings, finished_record
-from electra_cli.corpus.workers import prepare_one
+from electra_cli.corpus.workers import prepare_one, raise_missing
 from electra_cli.errors import ConfigError, DataError, InputMissingError, TryAgainError
 
 _SECONDS_BETWEEN_LOOKS = 0.5
-_ERRORS = {error.exit_code: error for error in (DataError, InputMissingError)}
 
 
 def check_beam(beam_args: Sequence[str]) -> None:
@@ -99,7 +98,8 @@ def prepare_with_beam(
     Raises:
       TryAgainError: The pipeline failed for a reason that is not in the input.
       OSError: The disk is full.
-      ElectraError: The error of the first slice that failed.
+      DataError: The error of the first slice that failed.
+      InputMissingError: Inputs are gone; all slices without them are prepared.
     """
     del workers
     if not slices:
@@ -121,7 +121,7 @@ def prepare_with_beam(
         while not future.done():
             _report(slices, output, held_out_below, on_progress)
             _wait(future)
-    _raise_first_error([_error_path(output, slice_.index) for slice_ in slices])
+    _raise_faults([_error_path(output, slice_.index) for slice_ in slices])
     if failure := future.exception():
         number = next((n for n in DISK_IS_FULL if f"[Errno {n}]" in str(failure)), None)
         if number is not None:  # on a worker; Beam keeps no more of an exception than its text
@@ -157,15 +157,16 @@ def _error_path(output: Path, index: int) -> Path:
     return record_path(output, index).with_suffix(".error")
 
 
-def _raise_first_error(paths: Sequence[Path]) -> None:
+def _raise_faults(paths: Sequence[Path]) -> None:
     faults = []
     for path in paths:
         if path.is_file():
             faults.append(json.loads(path.read_text(encoding="utf-8")))
             path.unlink()
-    if faults:
-        first = faults[0]
-        raise _ERRORS[first["exit_code"]](first["message"], hint=first["hint"])
+    for fault in faults:
+        if fault["exit_code"] == DataError.exit_code:
+            raise DataError(fault["message"], hint=fault["hint"])
+    raise_missing(dict.fromkeys(fault["message"] for fault in faults))
 
 
 def _report(

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.documents import SliceCounts, slice_documents
@@ -72,7 +73,7 @@ def read_blocks(
     def close() -> Block:
         nonlocal before, documents, size, number
         now = asdict(counts)
-        read = SliceCounts(**{name: now[name] - before[name] for name in now})
+        read = SliceCounts(**{name: _since(before[name], now[name]) for name in now})
         block = Block(slice_.index, number, b"\n\n".join(documents), read)
         before, documents, size, number = now, [], 0, number + 1
         return block
@@ -84,6 +85,11 @@ def read_blocks(
             yield close()
     # Also without documents: what was skipped behind the last one counts too.
     yield close()
+
+
+def _since(before: Any, now: Any) -> Any:
+    """What a figure has grown by, or a list of names."""
+    return now[len(before) :] if isinstance(now, list) else now - before
 
 
 def prepare_block(
@@ -200,6 +206,7 @@ def _combine(
         lowest_hash=min(hashes, default=None),
         counts=counts,
         unknown_words=most_frequent(unknown_words),
+        left_out=[name for record in records for name in record.left_out],
         shards=[shard for record in records for shard in record.shards],
     )
     atomic_write_text(record_path(output, slice_.index), combined.model_dump_json(indent=1) + "\n")

@@ -118,8 +118,11 @@ def arrow_texts(
 def _parquet(stream: BinaryIO | io.RawIOBase, **options: Any) -> Any:
     from pyarrow.parquet import ParquetFile
 
-    # Without the buffers a whole row group would be read at once.
-    return ParquetFile(stream, buffer_size=2**20, pre_buffer=False, **options)
+    # Without the buffers a whole row group would be read at once. Checksums, where a writer put
+    # them, are not looked at unless one asks.
+    return ParquetFile(
+        stream, buffer_size=2**20, pre_buffer=False, page_checksum_verification=True, **options
+    )
 
 
 class _Chunks:

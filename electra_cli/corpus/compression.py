@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,6 +25,12 @@ UNLIMITED_BYTES = 64 * 2**20
 MAX_BYTES = 2**40
 
 _TESTS = {"gzip": "gzip -t", "zstd": "zstd -t", "xz": "xz -t", "bzip2": "bzip2 -t"}
+
+# Nothing is wrong with these files: they ask for more memory than a reader should give.
+_TOO_MUCH_MEMORY = ("Frame requires too much memory", "Memory usage limit exceeded")
+_WITH_MORE_MEMORY = {"zstd": "zstd -dc --long=31", "xz": "xz -dc"}
+
+_MakeError = Callable[[Exception], DamagedError]
 
 
 class Budget:
@@ -67,13 +74,15 @@ class _Guarded(io.RawIOBase):
     What could be read before an error is handed out first.
     """
 
-    def __init__(self, inner: Any, what: str, hint: str, budget: Budget | None) -> None:
+    def __init__(
+        self, inner: Any, fault: _MakeError, budget: Budget | None, *, ends_archive: bool
+    ) -> None:
         # All at once would be lost with an error in the midst of it.
         self._read: Callable[[int], bytes] = getattr(inner, "read1", inner.read)
         self._error: DamagedError | None = None
-        self._what = what
-        self._hint = hint
+        self._fault = fault
         self._budget = budget
+        self._ends_archive = ends_archive
 
     def readable(self) -> bool:
         return True
@@ -96,25 +105,30 @@ class _Guarded(io.RawIOBase):
                 raise
             if isinstance(error, MemoryError):
                 raise
-            self._error = DamagedError(f"{self._what} ({error})", hint=self._hint)
+            self._error = self._fault(error)
             self._error.__cause__ = error
-        if self._error and not filled:
-            raise self._error
+        if self._error:
+            self._error.ends_archive |= self._ends_archive
+            if not filled:
+                raise self._error
         if self._budget:
             self._budget.charge(filled)
         return filled
 
 
-def guarded(inner: Any, *, what: str, hint: str, budget: Budget | None = None) -> io.BufferedReader:
+def guarded(
+    inner: Any, fault: _MakeError, *, budget: Budget | None = None, ends_archive: bool = False
+) -> io.BufferedReader:
     """A stream whose errors are a DamagedError, and that can be peeked `HEAD_BYTES` far.
 
     Args:
       inner: Anything with `read(n)`.
-      what: Message of the error.
-      hint: Its hint.
+      fault: Makes the error out of what `inner` raises.
       budget: Is charged with what is read.
+      ends_archive: Whether `inner` is a part of an archive's stream, and its errors are that's.
     """
-    return io.BufferedReader(_Guarded(inner, what, hint, budget), HEAD_BYTES)
+    raw = _Guarded(inner, fault, budget, ends_archive=ends_archive)
+    return io.BufferedReader(raw, HEAD_BYTES)
 
 
 def uncompressed(stream: io.BufferedReader, label: str) -> io.BufferedReader:
@@ -133,9 +147,21 @@ def uncompressed(stream: io.BufferedReader, label: str) -> io.BufferedReader:
     consumed = _Consumed(stream)
     return guarded(
         _decoder(compression, consumed),
-        what=f"{label}: damaged or truncated {compression}",
-        hint=f"make or fetch the file again; `{_TESTS[compression]}` tests it",
+        partial(_fault, label, compression),
         budget=Budget(label, lambda: consumed.bytes),
+    )
+
+
+def _fault(label: str, compression: Compression, error: Exception) -> DamagedError:
+    if any(words in str(error) for words in _TOO_MUCH_MEMORY):
+        return DamagedError(
+            f"{label}: its {compression} window needs more memory than 128 MiB",
+            hint="decompress it yourself, and leave it out here: "
+            f"`{_WITH_MORE_MEMORY[compression]} FILE | electra prepare-data - …`",
+        )
+    return DamagedError(
+        f"{label}: damaged or truncated {compression} ({error})",
+        hint=f"make or fetch the file again; `{_TESTS[compression]}` tests it",
     )
 
 

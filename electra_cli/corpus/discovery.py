@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.corpus.compression import uncompressed
-from electra_cli.corpus.faults import DamagedError, LeftOut, UnreadableError
+from electra_cli.corpus.faults import MOST_NAMED, DamagedError, LeftOut, UnreadableError
 from electra_cli.corpus.formats import (
     ENDINGS,
     HEAD_BYTES,
@@ -32,9 +32,6 @@ UNKNOWN_SIZE = 2**62
 # The fingerprint is taken of so many blocks, evenly spaced, of so many bytes.
 _SAMPLES = 16
 _SAMPLE_BYTES = 4096
-
-# Names in a note.
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -147,11 +144,17 @@ def find_inputs(
     return sorted(found.values(), key=lambda file: file.name)
 
 
-def shown(files: Iterable[Path | str]) -> str:
-    """How many they are, and the names of the first."""
+def shown(files: Iterable[Path | str], count: int | None = None) -> str:
+    """How many they are, and the names of the first.
+
+    Args:
+      files: All of them, or the first.
+      count: How many they are, if only the first are given.
+    """
     names = sorted(map(str, files))
-    more = ", …" if names[_SHOWN:] else ""
-    return f"{len(names):,} ({', '.join(names[:_SHOWN])}{more})"
+    count = len(names) if count is None else count
+    more = ", …" if count > MOST_NAMED else ""
+    return f"{count:,} ({', '.join(names[:MOST_NAMED])}{more})"
 
 
 def _expanded(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:

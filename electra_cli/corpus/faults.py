@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from electra_cli.errors import DataError
@@ -18,7 +21,12 @@ class DamagedError(DataError):
     """A file, member or part of a table that cannot be read to its end.
 
     `--on-error skip` keeps what came before.
+
+    Attributes:
+      ends_archive: Whether it is the stream of an archive that ended, in the midst of a member.
     """
+
+    ends_archive = False
 
 
 class LeftOut:
@@ -75,6 +83,7 @@ class LeftOut:
 
 
 MOST_UNREADABLE = 0.05
+MOST_NAMED = 5  # of what is left out
 
 _HINT = "correct it, or leave such documents out with --on-error skip"
 
@@ -127,11 +136,33 @@ def too_long(number: int, *, unit: Literal["line", "row"] = "line") -> Fault:
     )
 
 
-def missing_column(label: str, text_field: str, columns: list[str]) -> DataError:
+def too_many_values(number: int) -> Fault:
+    """A line or row whose other values would take far more memory than its bytes."""
+    return Fault(
+        "size",
+        number,
+        "it has too many values besides the text to be held in memory",
+        hint="leave such lines out with --on-error skip, or take the field that holds so many out "
+        "of the data",
+    )
+
+
+def list_names(names: Collection[str]) -> str:
+    """The first names of fields or columns, and how many more there are."""
+    shown = [_short.repr(name) for name in islice(names, _SHOWN)]
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return (", ".join(shown) or "none") + more
+
+
+_SHOWN = 10
+_short = reprlib.Repr()
+_short.maxstring = 80  # a name can be as long as a line
+
+
+def missing_column(label: str, text_field: str, columns: Collection[str]) -> DataError:
     """A table without the column of text."""
-    names = ", ".join(map(repr, columns)) or "none"
     return DataError(
-        f"{label}: no column {text_field!r}; the columns are: {names}",
+        f"{label}: no column {text_field!r}; the columns are: {list_names(columns)}",
         hint="name the column that holds the text with --text-field",
     )
 

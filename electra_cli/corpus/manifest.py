@@ -12,9 +12,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from electra_cli.corpus.atomic import atomic_write_text
-from electra_cli.corpus.faults import LeftOut
+from electra_cli.corpus.faults import MOST_NAMED, MOST_UNREADABLE
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.packing import Packing
+from electra_cli.corpus.plan import Plan
 from electra_cli.corpus.shards import DType, Shard, Split, ids_dtype
 from electra_cli.corpus.slices import Counts, SliceRecord, SliceSettings, most_frequent
 from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, special_ids
@@ -58,6 +59,8 @@ class Manifest(_Frozen):
       counts: Figures over all slices.
       unknown_words: The most frequent words with an [UNK], counted in each slice among its own
         most frequent ones.
+      left_out: Names of the first inputs that turned out to be unreadable or damaged when they
+        were read.
       examples: Rows to train on.
       validation_examples: Rows held out.
       shards: All files, by split and slice.
@@ -74,6 +77,7 @@ class Manifest(_Frozen):
     validation_fraction: float
     counts: Counts
     unknown_words: dict[str, int]
+    left_out: list[str] = []
     examples: int
     validation_examples: int
     shards: list[Shard]
@@ -103,7 +107,7 @@ def summed_up(
     records: Sequence[SliceRecord],
     settings: SliceSettings,
     validation_fraction: float,
-    left_out: LeftOut,
+    plan: Plan,
 ) -> Manifest:
     """The manifest of all slices.
 
@@ -111,17 +115,20 @@ def summed_up(
       records: Of all slices, in order.
       settings: What they were prepared with.
       validation_fraction: Share of documents that was asked to be held out.
-      left_out: Files that are in no slice.
+      plan: Of the slices; says which files are in none.
 
     Raises:
-      DataError: There is nothing to train on.
+      DataError: There is nothing to train on, or no reader knows too many files.
     """
+    left_out = plan.left_out
     tokens = load_vocabulary(settings.vocab_path)
     counts = Counts(unreadable_files=len(left_out.unreadable), damaged_inputs=len(left_out.damaged))
     unknown_words: Counter[str] = Counter()
     for record in records:
         counts.add(record.counts)
         unknown_words.update(record.unknown_words)
+    names = [name for record in records for name in record.left_out]
+    _check_share(counts, plan.files, [*left_out.unreadable, *names])
     shards = [shard for record in records for shard in record.shards]
     rows = {split: _rows(shards, split) for split in ("train", "validation")}
     if not counts.documents:
@@ -156,6 +163,7 @@ def summed_up(
         validation_fraction=validation_fraction,
         counts=counts,
         unknown_words=most_frequent(unknown_words),
+        left_out=names[:MOST_NAMED],
         examples=rows["train"],
         validation_examples=rows["validation"],
         shards=sorted(shards, key=lambda shard: (shard.split, shard.file)),
@@ -164,6 +172,25 @@ def summed_up(
 
 def _rows(shards: Sequence[Shard], split: Split) -> int:
     return sum(shard.rows for shard in shards if shard.split == split)
+
+
+def _check_share(counts: Counts, files: int, names: list[str]) -> None:
+    """Makes sure, as the plan does, that few files are unreadable; some are not before reading.
+
+    Members of archives are not files: each archive has looked at its own.
+
+    Raises:
+      DataError: They are more than 5%.
+    """
+    count = counts.unreadable_files - counts.unreadable_members
+    if count > MOST_UNREADABLE * files:
+        raise DataError(
+            f"no reader knows {count:,} of {files:,} files in the input, and --on-error skip "
+            f"leaves out at most {MOST_UNREADABLE:.0%}; the first that were left out or read in "
+            f"part: {', '.join(names[:MOST_NAMED])}",
+            hint="leave such files out of the input; without --on-error skip the command ends at "
+            "the first and says what is wrong with it",
+        )
 
 
 def _left_out(counts: Counts) -> str:

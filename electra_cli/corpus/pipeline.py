@@ -36,7 +36,7 @@ from electra_cli.corpus.output import (
     record_vocabulary,
 )
 from electra_cli.corpus.plan import Plan, Slice, make_plan
-from electra_cli.corpus.result import PreparedData, StageDone, prepared_data
+from electra_cli.corpus.result import PreparedData, StageDone, prepared_data, room_needed
 from electra_cli.corpus.schedule import Schedule
 from electra_cli.corpus.slices import HASH_BITS, SliceRecord, SliceSettings, finished_record
 from electra_cli.corpus.standard_input import OnceReadBlocks, standard_input
@@ -49,12 +49,6 @@ from electra_cli.errors import ConfigError, DataError
 # Share of the whole time that each pass over the text takes, for the progress bar.
 _VOCABULARY_SHARE = 0.4
 _DUPLICATES_SHARE = 0.2
-
-# Bytes of shards a byte of text, for an estimate before any are there: half an id of two bytes.
-_SHARDS_SHARE = 0.6
-
-# The manifest and the records of slices.
-_SMALLEST_FILES = 2**16
 
 OnProgress = Callable[[float, str], None]
 
@@ -146,12 +140,17 @@ def prepare_data(
             _locked(output, schedule),
             named_if_full(
                 output,
-                preparation.room_needed,
+                lambda: room_needed(plan, preparation.records()),
                 hint="free some space and run the same command again: it goes on where it stopped",
             ),
         ):
             claim_output_folder(output, plan, shared=schedule.stage == "task")
-            return preparation.run(brought)
+            result = preparation.run(brought)
+    if isinstance(result, PreparedData) and result.left_out:
+        met = result.counts.unreadable_files + result.counts.damaged_inputs
+        count = met - len(left_out.unreadable) - len(left_out.damaged)
+        on_note(f"read in part or left out by --on-error skip: {shown(result.left_out, count)}")
+    return result
 
 
 @contextmanager
@@ -225,12 +224,7 @@ class _Preparation:
                 self._output, len(self._plan.slices), len(prepared), prepared_bytes, seconds
             )
         try:
-            manifest = summed_up(
-                records,
-                settings,
-                self._options.validation_fraction,
-                self._plan.left_out,
-            )
+            manifest = summed_up(records, settings, self._options.validation_fraction, self._plan)
         except DataError:
             discard_claim(self._output)
             raise
@@ -332,7 +326,7 @@ class _Preparation:
         todo = [slice_ for slice_ in missing if self._schedule.has(slice_.index)]
         self._prepare(todo, settings, limit)
         prepared = {slice_.index for slice_ in todo}
-        records = self._records()
+        records = self.records()
         # At least one document is held out. If the fraction has caught none, the one with the
         # lowest hash is, with all its copies; only slices that hold it are prepared again.
         hashes = [record.lowest_hash for record in records if record.lowest_hash is not None]
@@ -345,7 +339,7 @@ class _Preparation:
                 if record.lowest_hash == min(hashes) and record.held_out_below != f"{limit:x}"
             ]
             self._prepare(affected, settings, limit)
-            records = self._records()
+            records = self.records()
         return records, prepared
 
     def _prepare(self, slices: Sequence[Slice], settings: SliceSettings, limit: int) -> None:
@@ -374,17 +368,7 @@ class _Preparation:
             on_progress=on_progress,
         )
 
-    def _records(self) -> list[SliceRecord]:
+    def records(self) -> list[SliceRecord]:
+        """Of all slices that are finished."""
         records = [finished_record(self._output, slice_.index) for slice_ in self._plan.slices]
         return [record for record in records if record is not None]
-
-    def room_needed(self) -> str:
-        """How much more the shards will take, in words."""
-        written = [(r, sum(shard.bytes for shard in r.shards)) for r in self._records()]
-        done = sum(self._plan.slices[record.index].disk_bytes for record, _ in written)
-        share = sum(size for _, size in written) / done if done else _SHARDS_SHARE
-        left = self._plan.disk_bytes - done
-        needed = max(int(left * share), _SMALLEST_FILES)
-        if left >= UNKNOWN_SIZE:
-            return f"standard input needs about {_SHARDS_SHARE} bytes a byte of text"
-        return f"about {needed:,} more are needed"

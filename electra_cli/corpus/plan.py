@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.columns import parquet_row_groups
@@ -22,7 +22,8 @@ from electra_cli.errors import DataError
 PLAN_FORMAT_VERSION = 4
 SLICE_BYTES = 16 * 2**20
 
-# How much text a compressed byte stands for, near enough to group small files.
+# How much text a compressed byte stands for, near enough to group small files and to say how much
+# room they need.
 _COMPRESSION_RATIO = 3
 _LINE_END = re.compile(rb"\n")
 # What is read at once in search of an end, and kept of it in case the end has begun.
@@ -52,6 +53,11 @@ class Slice:
         return sum(part.disk_bytes for part in self.parts)
 
     @property
+    def text_bytes(self) -> int:
+        """Bytes of text that come out of them, more or less."""
+        return sum(map(_text_bytes, self.parts))
+
+    @property
     def comes_once(self) -> bool:
         """Whether it can be read only once, and by this process alone."""
         return any(part.file.comes_once for part in self.parts)
@@ -74,11 +80,13 @@ class Plan:
       options: By name.
       slices: In order.
       left_out: Files that are in no slice, under `--on-error skip`.
+      files: How many files there are, with those that no reader knows.
     """
 
     options: Mapping[str, Any]
     slices: tuple[Slice, ...]
-    left_out: LeftOut = field(default_factory=lambda: LeftOut(skips=False))
+    left_out: LeftOut
+    files: int
 
     @property
     def disk_bytes(self) -> int:
@@ -168,7 +176,7 @@ def make_plan(
         raise DataError(
             f"nothing to prepare: the input is empty ({names})", hint="give an input with text"
         )
-    return Plan(options=options, slices=tuple(slices), left_out=left_out)
+    return Plan(options=options, slices=tuple(slices), left_out=left_out, files=total)
 
 
 def _parts(file: InputFile, slice_bytes: int, text_field: str) -> Iterator[tuple[Part, int]]:
@@ -180,9 +188,15 @@ def _parts(file: InputFile, slice_bytes: int, text_field: str) -> Iterator[tuple
     elif file.splits_at_bytes and file.size > slice_bytes:
         yield from _byte_parts(file, slice_bytes)
     else:
-        # What is in a zip is compressed, most of the time.
-        ratio = _COMPRESSION_RATIO if file.compressed or file.format == "zip" else 1
-        yield Part(file, 0, file.size, file.size), file.size * ratio
+        part = Part(file, 0, file.size, file.size)
+        yield part, _text_bytes(part)
+
+
+def _text_bytes(part: Part) -> int:
+    """Bytes of text in a part, more or less."""
+    # What is in a zip is compressed, most of the time.
+    is_compressed = part.file.compressed or part.file.format == "zip"
+    return part.disk_bytes * (_COMPRESSION_RATIO if is_compressed else 1)
 
 
 def _row_group_parts(

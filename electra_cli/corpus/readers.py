@@ -8,12 +8,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
 
-from electra_cli.corpus.archives import Member, Skipped, tar_members, zip_members
+from electra_cli.corpus.archives import (
+    Member,
+    Skipped,
+    member_label,
+    tar_members,
+    zip_members,
+)
 from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
 from electra_cli.corpus.columns import arrow_texts, parquet_row_groups, parquet_texts
 from electra_cli.corpus.compression import Budget, seekable, uncompressed
 from electra_cli.corpus.discovery import InputFile
-from electra_cli.corpus.faults import DamagedError, Document, Fault, LeftOut, UnreadableError
+from electra_cli.corpus.faults import (
+    MOST_NAMED,
+    DamagedError,
+    Document,
+    Fault,
+    LeftOut,
+    UnreadableError,
+)
 from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_format
 from electra_cli.corpus.tabular import CountedLines, csv_documents, table_documents
 from electra_cli.corpus.texts import Lines, json_documents, text_documents
@@ -73,8 +86,10 @@ class ReadCounts(CleaningCounts):
       invalid_utf8: Documents skipped because they are not valid UTF-8.
       too_long: Lines of JSON, rows and cells skipped because they are too long.
       unreadable_files: Files and members of archives left out because no reader knows them.
+      unreadable_members: Those of them that are members.
       damaged_inputs: Files, members and parts of tables that were not read to their end.
       passed_over_members: Members of archives whose ending is none of text.
+      left_out: Names of the first that are unreadable or damaged.
     """
 
     input_bytes: int = 0
@@ -84,8 +99,22 @@ class ReadCounts(CleaningCounts):
     invalid_utf8: int = 0
     too_long: int = 0
     unreadable_files: int = 0
+    unreadable_members: int = 0
     damaged_inputs: int = 0
     passed_over_members: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+    def leave_out(
+        self, name: str, error: UnreadableError | DamagedError, *, is_member: bool
+    ) -> None:
+        """Counts and names a file or member that cannot be read, or not to its end."""
+        if isinstance(error, UnreadableError):
+            self.unreadable_files += 1
+            self.unreadable_members += is_member
+        else:
+            self.damaged_inputs += 1
+        if len(self.left_out) < MOST_NAMED:
+            self.left_out.append(name)
 
 
 def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> Iterator[Document]:
@@ -101,7 +130,7 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
       InputMissingError: The file is gone or cannot be opened.
     """
     before = counts.disk_bytes
-    with open_input(part.file) as raw, _damage_counted(options, counts):
+    with open_input(part.file) as raw, _damage_counted(part.file.name, options, counts):
         for label, item in _items(part, raw, options, counts):
             if not part.file.splits_at_row_groups:  # there the position means nothing
                 done = min(raw.tell() - part.file.splits_at_bytes * part.start, part.disk_bytes)
@@ -119,15 +148,27 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
 
 
 @contextmanager
-def _damage_counted(options: ReadOptions, counts: ReadCounts) -> Iterator[None]:
-    """Ends what is within without an error under `skip`, if it cannot be read any further."""
+def _damage_counted(
+    name: str, options: ReadOptions, counts: ReadCounts, archive: LeftOut | None = None
+) -> Iterator[None]:
+    """Ends what is within without an error under `skip`, if it cannot be read any further.
+
+    Args:
+      name: What is read, the same wherever the corpus lies.
+      options: Say whether it is an error.
+      counts: Are told what it was.
+      archive: Takes it too, if it is a member. What ends the whole archive is not the member's
+        fault: it goes on and is counted for the archive.
+    """
     try:
         yield
     except (UnreadableError, DamagedError) as error:
-        if options.on_error == "fail":
+        is_archives = isinstance(error, DamagedError) and error.ends_archive
+        if options.on_error == "fail" or (archive and is_archives):
             raise
-        counts.unreadable_files += isinstance(error, UnreadableError)
-        counts.damaged_inputs += isinstance(error, DamagedError)
+        if archive:
+            archive.add(name, error)
+        counts.leave_out(name, error, is_member=archive is not None)
 
 
 def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: ReadCounts) -> Iterator[Document]:
@@ -196,20 +237,18 @@ def _of_archive(
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults of all members, each with what errors call the member."""
     left_out = LeftOut(skips=options.on_error == "skip")
-    skipped = Skipped(left_out)
+    skipped = Skipped()
     try:
         for member in _members(content, file, options, skipped):
-            with _damage_counted(options, counts):
+            name = member_label(file.name, member.name)
+            with _damage_counted(name, options, counts, left_out):
+                if isinstance(member.stream, UnreadableError):
+                    raise member.stream
                 inner = uncompressed(member.stream, member.label)
-                try:
-                    format_ = _member_format(inner, member, options)
-                except UnreadableError as error:
-                    left_out.add(member.label, error)
-                    continue
+                format_ = _member_format(inner, member, options)
                 for item in _of_stream(inner, format_, member.label, options, counts, budget):
                     yield member.label, item
     finally:
-        counts.unreadable_files += len(left_out.unreadable)
         counts.passed_over_members += skipped.passed_over
     left_out.check_share(skipped.texts, file.label)
 

@@ -1,14 +1,23 @@
-"""What `prepare_data` returns."""
+"""What `prepare_data` returns, and how much room it needs."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from electra_cli.corpus.discovery import UNKNOWN_SIZE
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.output import MANIFEST_FILE
-from electra_cli.corpus.slices import Counts
+from electra_cli.corpus.plan import Plan
+from electra_cli.corpus.slices import Counts, SliceRecord
+
+# Bytes of shards a byte of text, for an estimate before any are there: half an id of two bytes.
+_SHARDS_SHARE = 0.6
+
+# The manifest and the records of slices.
+_SMALLEST_FILES = 2**16
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class PreparedData:
       output: The prepared folder.
       manifest: Path of its manifest.
       counts: What was met; see `Counts`.
+      left_out: Names of the first inputs that turned out to be unreadable or damaged when they
+        were read.
       examples: Rows to train on.
       validation_examples: Rows held out.
       shards: Number of shard files.
@@ -52,6 +63,7 @@ class PreparedData:
     output: Path
     manifest: Path
     counts: Counts
+    left_out: list[str]
     examples: int
     validation_examples: int
     shards: int
@@ -77,6 +89,7 @@ def prepared_data(manifest: Manifest, started: float, prepared_bytes: int) -> Pr
         output=manifest.folder,
         manifest=manifest.folder / MANIFEST_FILE,
         counts=counts,
+        left_out=manifest.left_out,
         examples=manifest.examples,
         validation_examples=manifest.validation_examples,
         shards=len(manifest.shards),
@@ -86,3 +99,22 @@ def prepared_data(manifest: Manifest, started: float, prepared_bytes: int) -> Pr
         seconds=seconds,
         megabytes_per_second=prepared_bytes / 1e6 / seconds,
     )
+
+
+def room_needed(plan: Plan, records: Sequence[SliceRecord]) -> str:
+    """How much more the shards will take, in words.
+
+    Args:
+      plan: Of all slices.
+      records: Of the slices whose shards are there.
+    """
+    done = sum(plan.slices[record.index].disk_bytes for record in records)
+    left = plan.disk_bytes - done
+    if left >= UNKNOWN_SIZE:
+        return f"standard input needs about {_SHARDS_SHARE} bytes a byte of text"
+    if done:
+        written = sum(shard.bytes for record in records for shard in record.shards)
+        needed = int(left * written / done)
+    else:
+        needed = int(sum(slice_.text_bytes for slice_ in plan.slices) * _SHARDS_SHARE)
+    return f"about {max(needed, _SMALLEST_FILES):,} more are needed"

@@ -27,7 +27,7 @@ from electra_cli.corpus.tokenizer import build_tokenizer
 from electra_cli.corpus.vocabulary import continuations, load_vocabulary, special_ids
 
 HASH_BITS = 128
-RECORD_FORMAT_VERSION = 2
+RECORD_FORMAT_VERSION = 3
 UNKNOWN_WORDS = 100
 
 _LONGEST_UNKNOWN_WORD = 64
@@ -50,7 +50,7 @@ class Counts(BaseModel):
       dropped_tokens: Those of them that trimming to the sequence length left out.
       padding: Padded positions in all shards.
 
-    The others are those of `SliceCounts`.
+    The others are those of `SliceCounts` but for its names.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -73,6 +73,7 @@ class Counts(BaseModel):
     invalid_utf8: int = 0
     too_long: int = 0
     unreadable_files: int = 0
+    unreadable_members: int = 0
     damaged_inputs: int = 0
     passed_over_members: int = 0
     cut_documents: int = 0
@@ -98,6 +99,8 @@ class SliceRecord(BaseModel):
       lowest_hash: Lowest hash among documents that made an example; hexadecimal, or None.
       counts: What was met.
       unknown_words: The most frequent white-space words with an [UNK], and how often they came.
+      left_out: Names of the first inputs that are unreadable or damaged; none depends on where
+        the corpus lies.
       shards: At most one for each split and block; none for a split without rows.
     """
 
@@ -110,6 +113,7 @@ class SliceRecord(BaseModel):
     lowest_hash: str | None
     counts: Counts
     unknown_words: dict[str, int]
+    left_out: list[str] = []
     shards: list[Shard]
 
 
@@ -243,7 +247,7 @@ def prepare_documents(
         shards = [shard for split in splits if (shard := writers[split].finish())]
 
     for name, value in asdict(read).items():
-        if name != "disk_bytes":
+        if name in Counts.model_fields:
             setattr(counts, name, value)
     record = SliceRecord(
         index=index,
@@ -252,6 +256,7 @@ def prepare_documents(
         lowest_hash=None if lowest is None else f"{lowest:032x}",
         counts=counts,
         unknown_words=most_frequent(unknown_words),
+        left_out=read.left_out,
         shards=shards,
     )
     atomic_write_text(record_path(output, index, block), record.model_dump_json(indent=1) + "\n")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, BinaryIO
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
-from electra_cli.corpus.arrow_batches import (
-    Cell,
-)
+from electra_cli.corpus.arrow_batches import Cell
 from electra_cli.corpus.compression import Budget
 from electra_cli.corpus.faults import (
     Fault,
@@ -17,16 +16,15 @@ from electra_cli.corpus.faults import (
     describe_invalid_utf8,
     missing_column,
     too_long,
+    too_many_values,
 )
 from electra_cli.corpus.texts import BOM, split_lines
 from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
 
-if TYPE_CHECKING:
-    pass
-
-
 # Of a row; those of other columns take memory that is not the text's.
-_MOST_FIELDS = 2**21
+_MOST_FIELDS = 2**19
+_FEW_FIELDS = 2**16  # so few that delimiters within quotes may be among them
+_PIECE = 2**16  # bytes of a row that is skipped to be read at once
 
 
 class CountedLines:
@@ -40,33 +38,44 @@ class CountedLines:
 
     Attributes:
       bytes: Read so far.
-      too_long: Whether a row was too long since the caller last called `begin_row`.
+      fault: Makes the fault of a row that was too long since the caller last called `begin_row`,
+        from the number of its line.
     """
 
     def __init__(self, stream: BinaryIO, delimiter: str, longest: int = 2**30) -> None:
         self._delimiter = delimiter.encode()
         self._readline = UniversalLines(stream).readline
         self._longest = longest
+        # A quote opens at the beginning of a field only; the group is what closes it.
+        self._quoted = re.compile(rb'"(?<![^%b]")(?:[^"]++|"")*+("?)' % self._delimiter)
         self.bytes = 0
-        self.too_long = False
-        self._in_row = self._quotes = self._fields = 0
+        self.begin_row()
 
     def begin_row(self) -> None:
         """Says that what comes next is another row."""
-        self.too_long = False
-        self._in_row = self._quotes = self._fields = 0
+        self.fault: Callable[[int], Fault] | None = None
+        self._in_row = self._fields = 0
 
     def __iter__(self) -> Iterator[str]:
         while line := self._readline(self._longest):
             is_first = not self.bytes
-            self._quotes += line.count(b'"')
+            # The parser asks for another line of a row only within quotes.
+            in_quotes = self._in_row > 0
             self.bytes += len(line)
             self._in_row += len(line)
-            self._fields += line.count(self._delimiter)
             line = line.removeprefix(BOM) if is_first else line
+            self._fields += line.count(self._delimiter)
+            if self._fields > _FEW_FIELDS:
+                self._fields -= self._delimiters_in_quotes(b'"' + line if in_quotes else line)
             if self._is_too_long(line):
-                line = self._skip_row(line)
+                self.fault = too_many_values if self._fields > _MOST_FIELDS else too_long
+                self._skip_row(b'"' + line if in_quotes else line)
+                line = b'"\n' if in_quotes else b"\n"  # ends the row for the parser
             yield line.decode("utf-8", "surrogateescape")
+
+    def _delimiters_in_quotes(self, row: bytes) -> int:
+        quoted = (found.span() for found in self._quoted.finditer(row))
+        return sum(row.count(self._delimiter, *span) for span in quoted)
 
     def _is_too_long(self, line: bytes) -> bool:
         if self._fields > _MOST_FIELDS or self._in_row > self._longest:
@@ -74,15 +83,22 @@ class CountedLines:
         # A byte order mark that was removed makes the longest line three bytes shorter.
         return self._in_row >= self._longest - len(BOM) and not line.endswith(LINE_ENDS)
 
-    def _skip_row(self, line: bytes) -> bytes:
-        """Reads on to the end of the row, and returns what ends it for the parser."""
-        self.too_long = True
-        in_quotes = (self._quotes - line.count(b'"')) % 2
-        while line and (self._quotes % 2 or not line.endswith(LINE_ENDS)):
-            line = self._readline(2**16)
-            self._quotes += line.count(b'"')
-            self.bytes += len(line)
-        return b'"\n' if in_quotes else b"\n"
+    def _skip_row(self, row: bytes) -> None:
+        """Reads on to the end of a row of which this has been read."""
+        before = self._stand_in(row)
+        while row and (before == b'"' or not row.endswith(LINE_ENDS)):
+            row = self._readline(_PIECE)
+            self.bytes += len(row)
+            before = self._stand_in(before + row)
+
+    def _stand_in(self, row: bytes) -> bytes:
+        """A shorter beginning of a row, behind which all that follows means the same."""
+        for found in self._quoted.finditer(row):
+            if found.end() == len(row):
+                return b'""' if found[1] else b'"'
+            if row[found.end()] != self._delimiter[0]:
+                return b'""x'  # the parser refuses it, and takes the next line for another row
+        return self._delimiter if row.endswith(self._delimiter) else b"x"
 
 
 def csv_documents(
@@ -96,12 +112,12 @@ def csv_documents(
     csv.field_size_limit(longest)  # the limit of 128 KiB would refuse long documents
     rows = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
-        # Blank lines may precede it.
-        header = next((row for row in rows if row or lines.too_long), None)
+        while (header := next(rows, None)) == [] and not lines.fault:
+            lines.begin_row()  # blank lines may precede it
     except csv.Error as error:
         raise UnreadableError(f"{label}, line 1: not valid CSV ({error})", hint=_QUOTES) from error
-    if lines.too_long:
-        raise too_long(rows.line_num).as_error(label, 0)
+    if lines.fault:
+        raise lines.fault(rows.line_num).as_error(label, 0)
     if header is None:
         return
     if text_field not in header:
@@ -114,13 +130,10 @@ def csv_documents(
         try:
             row = next(rows, None)
         except csv.Error as error:
-            if lines.too_long:
-                yield too_long(rows.line_num)
-            else:
-                yield Fault("row", rows.line_num, f"not valid CSV ({error})", hint=_QUOTES)
+            yield Fault("row", rows.line_num, f"not valid CSV ({error})", hint=_QUOTES)
             continue
-        if lines.too_long:  # the row is not whole
-            yield too_long(rows.line_num)
+        if lines.fault:  # the row is not whole
+            yield lines.fault(rows.line_num)
             continue
         if row is None:
             return

@@ -19,15 +19,23 @@ from electra_cli.corpus.cleaning import (
     short_lines,
     without_leading_space,
 )
-from electra_cli.corpus.faults import Document, Fault, describe_invalid_utf8, too_long
+from electra_cli.corpus.faults import (
+    Document,
+    Fault,
+    describe_invalid_utf8,
+    list_names,
+    too_long,
+    too_many_values,
+)
 from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
 
 _LINE = re.compile("[^\n]+")
 
-# Bytes of memory that these begin, about: an object, an array, and another value in either.
-_WEIGHTS = {b"{": 200, b"[": 90, b",": 80}
-_MOST_OF_VALUES = 192 * 2**20  # `prepare-data` has room for that much
-_STRING_OR_VALUE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{\[,]', re.DOTALL)
+# Bytes of memory that these stand for, about and at most: an object, an array, another value in
+# either, and a key, of which the parser has a table of its own.
+_WEIGHTS = {b"{": 200, b"[": 90, b",": 100, b":": 170}
+_MOST_OF_VALUES = 64 * 2**20  # `prepare-data` has room for that much
+_STRING_OR_VALUE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{\[,:]', re.DOTALL)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -176,7 +184,7 @@ def json_documents(
     """Documents of JSON lines; a line may have no text, then the document is empty."""
     for number, raw in enumerate(lines, start=1):
         if raw is None or _has_too_many_values(raw):
-            yield too_long(number)
+            yield too_long(number) if raw is None else too_many_values(number)
             continue
         if not raw.strip():
             continue
@@ -207,8 +215,7 @@ def _text_of(value: Any, text_field: str) -> str:
     if not isinstance(value, dict):
         raise _NoTextError(f"a JSON object is needed, this is a {type(value).__name__}")
     if text_field not in value:
-        names = ", ".join(repr(name) for name in value) or "none"
-        raise _NoTextError(f"no field {text_field!r}; the line has: {names}")
+        raise _NoTextError(f"no field {text_field!r}; the line has: {list_names(value)}")
     text = value[text_field]
     if not isinstance(text, str):
         kind = type(text).__name__

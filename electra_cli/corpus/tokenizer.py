@@ -11,7 +11,10 @@ differently, none of which a vocabulary is likely to hold.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
+from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -42,12 +45,31 @@ _FINAL_SIGMA = rf"Σ(?<={_CASED}{_BETWEEN}{{0,200}}Σ)(?!{_BETWEEN}*{_CASED})"
 _LONGEST_PLAIN_WORD = 64
 
 
-# The library takes some hundred times the memory of a word, so long ones are cut before characters
-# that are pieces of their own: punctuation and Chinese characters, those that are so in any version
-# of Unicode.
+# The library takes some hundred times the memory of a word, so long ones are cut beside characters
+# that are pieces of their own. Chinese characters are, and what it takes for punctuation.
 _LONGEST_AT_ONCE = 2**14
-_CUTS = r"!-/:-@\[-`{-~\u3001-\u3003\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff01\uff0c\uff1f"
-_PARTS = re.compile(f".{{1,{_LONGEST_AT_ONCE}}}(?=[{_CUTS}]|\\Z)|.+?(?=[{_CUTS}]|\\Z)", re.DOTALL)
+_CHINESE = (
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0002a6df\U0002a700-\U0002b81f\U0002b920-\U0002ceaf\U0002f800-\U0002fa1f"
+)
+
+
+@cache
+def _parts_pattern() -> re.Pattern[str]:
+    """Parts of a long word: as many pieces as may be encoded at once, or one that is too long."""
+    split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+    decomposed = normalizers.NFD().normalize_str
+    punctuation = [
+        character
+        for character in map(chr, range(sys.maxunicode + 1))
+        if unicodedata.category(character)[0] in "PS"
+        and all(
+            [piece for piece, _ in split(f"a{text}a")] == ["a", *text, "a"]
+            for text in {character, decomposed(character)}
+        )
+    ]
+    cuts = re.escape("".join(punctuation)) + _CHINESE
+    return re.compile(f".{{1,{_LONGEST_AT_ONCE}}}(?=[{cuts}]|\\Z)|[{cuts}]|[^{cuts}]+", re.DOTALL)
 
 
 def build_normalizer(*, lowercase: bool, strip_accents: bool) -> normalizers.Normalizer:
@@ -109,7 +131,8 @@ class WordEncoder:
 
     def __init__(self, tokenizer: Tokenizer, dtype: Literal["uint16", "uint32"]) -> None:
         self._tokenizer = tokenizer
-        self._lowercase = tokenizer.normalizer.normalize_str("A") == "a"
+        self._normalized = tokenizer.normalizer.normalize_str
+        self._lowercase = self._normalized("A") == "a"
         self._dtype = np.dtype(dtype).newbyteorder("<")
         ids = {
             token: np.array(id_, self._dtype).tobytes()
@@ -126,10 +149,11 @@ class WordEncoder:
         if len(word) > MAX_CHARACTERS_PER_WORD and word.isascii() and word.isalnum():
             return self._unk  # the library would need a hundred times the word's memory to say so
         if len(word) > _LONGEST_AT_ONCE:
-            word = "".join([c for c in word if c != "\ufffd" and unicodedata.category(c)[0] != "C"])
+            kept = {c: len(self._normalized(c)) for c in set(word)}
+            word = word.translate({ord(c): None for c, length in kept.items() if not length})
             if self._lowercase and "Σ" in word:
                 word = _with_final_sigmas(word)
-            return b"".join(map(self._encode_part, _PARTS.findall(word)))
+            return b"".join(map(self._encode_part, _parts_pattern().findall(word)))
         if len(word) > _LONGEST_PLAIN_WORD or _NOT_PLAIN.search(word):
             return self._encode_part(word)
         pieces = _PLAIN_PIECES.findall(word.lower() if self._lowercase else word)
@@ -137,10 +161,21 @@ class WordEncoder:
         return b"".join([whole(piece) or self._word_pieces(piece) for piece in pieces])
 
     def _encode_part(self, text: str) -> bytes:
-        if len(text) > _LONGEST_AT_ONCE and _is_too_long(text):
+        if len(text) > _LONGEST_AT_ONCE and self._is_too_long(text):
             return self._unk
         ids = self._tokenizer.encode(text, add_special_tokens=False).ids
         return np.array(ids, self._dtype).tobytes()
+
+    def _is_too_long(self, text: str) -> bool:
+        """Whether text is certainly one word that is too long to be split."""
+        length = 0
+        for character, count in Counter(text).items():
+            normalized = self._normalized(character)
+            pieces = self._tokenizer.pre_tokenizer.pre_tokenize_str(f"a{normalized}a")
+            if len(pieces) > 1:
+                return False
+            length += len(normalized) * count
+        return length > MAX_CHARACTERS_PER_WORD
 
     def _word_pieces(self, word: str) -> bytes:
         """The longest token that begins the word, then the longest that continues it, and so on."""
@@ -160,16 +195,3 @@ def _with_final_sigmas(word: str) -> str:
     """Lowers capital sigmas, which look at what surrounds them."""
     lowered = word.replace("İ", "I").lower()  # all others stay one character
     return "".join([low if c == "Σ" else c for c, low in zip(word, lowered, strict=True)])
-
-
-def _is_too_long(text: str) -> bool:
-    """Whether it is certainly one word too long to be split, whatever is removed of it."""
-    characters = set(text)
-    kinds = {unicodedata.category(character)[0] for character in characters}
-    if not kinds <= set("LMNS") or max(characters) >= "\U00020000":  # rarer Chinese characters
-        return False
-    decomposed = unicodedata.normalize("NFD", "".join(characters))
-    if any(character.isascii() and not character.isalnum() for character in decomposed):
-        return False
-    kept = (unicodedata.category(character)[0] != "M" for character in text)
-    return sum(kept) > MAX_CHARACTERS_PER_WORD

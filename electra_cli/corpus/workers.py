@@ -55,7 +55,7 @@ def prepare_slices(
     whole, shared = _divide(slices, workers)
     if workers == 1 or not (shared or len(whole) > 1):
         _prepare_here(slices, how, on_progress, once_read, lost)
-        _raise_missing(lost)
+        raise_missing(lost)
         return
     context = multiprocessing.get_context("spawn")
     # Without locks, which a worker would take with it when it is killed: each number has a single
@@ -116,7 +116,7 @@ def prepare_slices(
         while not all(future.done() for future in futures):
             look()
         look()
-        _raise_missing(lost)
+        raise_missing(lost)
     except BrokenProcessPool as error:
         raise TryAgainError(
             "a worker process was lost: it was killed, or the machine ran out of memory",
@@ -155,7 +155,15 @@ def _prepare_here(
             lost[error.message] = None
 
 
-def _raise_missing(lost: Iterable[str]) -> None:
+def raise_missing(lost: Iterable[str]) -> None:
+    """Raises an error that names missing inputs, if there are any.
+
+    Args:
+      lost: Messages of their errors, all others are prepared.
+
+    Raises:
+      InputMissingError: There are.
+    """
     if messages := list(lost):
         more = [f"and {len(messages) - _SHOWN:,} more"] if messages[_SHOWN:] else []
         raise InputMissingError(

@@ -68,6 +68,7 @@ def evaluate(
         wanted = {"model": trainer.model, "global_step": trainer.global_step}
         if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
             wanted["optimizer"] = trainer.optimizer
+        checkpoint.check_whole()
         checkpoint.read_into(**wanted)
         controller = make_controller(trainer, strategy=strategy, train_actions=[])
         when = f"while {checkpoint.prefix} was evaluated"

@@ -55,9 +55,10 @@ def open_source(checkpoint: Checkpoint) -> Source:
     """Reads what lies beside a checkpoint of ours; TensorFlow is not imported.
 
     Raises:
-      DataError: The run folder's copy of manifest or vocabulary is damaged.
+      DataError: The checkpoint, or the run folder's copy of manifest or vocabulary is damaged.
       InputMissingError: The vocabulary is missing.
     """
+    checkpoint.check_whole()
     manifest = checkpoint.manifest()
     vocab = checkpoint.run.data / manifest.vocab.file
     if vocabulary_sha256(load_vocabulary(vocab)) != manifest.vocab.sha256:

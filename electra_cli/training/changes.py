@@ -102,8 +102,6 @@ def check_made_with(checkpoint: Checkpoint, config: Config) -> None:
     Raises:
       DataError: The checkpoint was made with a configuration that none of the changes explains.
     """
-    if not checkpoint.is_committed:
-        return
     made_with = read_commit(checkpoint.path).config_sha256
     if made_with not in {config_sha256(config), *_recorded_sha256(checkpoint.run)}:
         raise DataError(

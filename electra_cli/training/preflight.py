@@ -88,9 +88,9 @@ def plan_run(
     run = RunFolder(model_dir)
     changes: list[Change] = []
     if run.config.is_file():
-        changes = check_changes(read_config(run.config), config, allow_config_change, run)
-        if manifest is not None:
+        if manifest is not None:  # first, since a vocabulary decides a value of the configuration
             _check_same_data(read_manifest(run.data), manifest, run)
+        changes = check_changes(read_config(run.config), config, allow_config_change, run)
         if device.kind == "multi-worker" and run.all_checkpoints():
             raise ConfigError(
                 f"resuming {run.path} under multi-worker is not supported: it is not proven to "

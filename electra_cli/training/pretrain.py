@@ -111,9 +111,14 @@ def pretrain(
             task.create_optimizer(experiment.trainer.optimizer_config, experiment.runtime),
         )
 
+    # Restored before anything is recorded: a change that the checkpoint cannot follow is refused,
+    # and the former command still goes on.
+    if plan.resume is not None:
+        _restore(trainer, plan.resume.prefix)
+    signals.check()
     create_run_folder(plan, bindings=bindings, initialized=initialized)
 
-    # Checkpoints: restore the newest valid one.
+    # Checkpoints.
     resolver = strategy.cluster_resolver
     chief = resolver is None or resolver.task_id in (0, None) or resolver.task_type == "chief"
     folder = run if chief else RunFolder(run.path / f"worker-{resolver.task_id}")
@@ -131,7 +136,6 @@ def pretrain(
     )
     saver.prepare()
     if plan.resume is not None:
-        _restore(trainer, plan.resume.prefix)
         listener.resumed(plan.resume)
 
     # Actions: everything periodic.
@@ -277,5 +281,5 @@ def _restore(trainer: ElectraTrainer, prefix: Path) -> None:
     except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
         raise DataError(
             f"checkpoint {prefix} cannot be restored: {str(error).splitlines()[0]}",
-            hint="repeat the first command to go on, or choose another --model-dir",
+            hint="repeat the former command to go on: nothing was changed",
         ) from error

@@ -26,19 +26,26 @@ def resume_point(run: RunFolder, *, warn: Callable[[str], None]) -> Checkpoint |
       The checkpoint; None for a run that has none yet.
 
     Raises:
-      DataError: There are checkpoints, and all are damaged: nothing is renamed.
+      DataError: There are checkpoints, and all are damaged: nothing is renamed. Or there were
+        some, and they are gone.
       OutputError: A damaged one cannot be put aside.
     """
     damaged: list[tuple[Checkpoint, str]] = []
     for checkpoint in reversed(run.all_checkpoints()):
-        fault = None
-        if checkpoint.is_committed:  # an older version's has only TensorFlow's own checksums
-            fault = fault_of(checkpoint.path, checkpoint.step)
+        fault = fault_of(checkpoint.path, checkpoint.step)
         if fault is None:
             _set_aside(damaged, checkpoint, warn)
             return checkpoint
         damaged.append((checkpoint, fault))
     if not damaged and not list(run.checkpoints.glob(f"ckpt-*{_DAMAGED}*")):
+        # Before either of these a first checkpoint was written.
+        if run.result.is_file() or (run.metrics.is_file() and run.metrics.stat().st_size):
+            raise DataError(
+                f"the checkpoints of {run.path} are gone: it has been trained, but there is none "
+                f"in {run.checkpoints}",
+                hint="put them back (is everything mounted?), or choose another --model-dir to "
+                "start anew",
+            )
         return None
     faults = "; ".join(f"{found.path.name}: {fault}" for found, fault in damaged[:3])
     raise DataError(
@@ -77,8 +84,6 @@ def check_fits(checkpoint: Checkpoint, config: Config, vocab_sha256: str) -> Non
     Raises:
       DataError: It belongs to another one; both sides are named.
     """
-    if not checkpoint.is_committed:
-        return
     commit = read_commit(checkpoint.path)
     here = sizes_of(Architecture.of(config))
     texts = [

@@ -23,7 +23,7 @@ from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import Manifest, read_manifest
 from electra_cli.errors import DataError, InputMissingError
-from electra_cli.training.commit import STATE
+from electra_cli.training.commit import STATE, fault_of
 
 if TYPE_CHECKING:
     from electra_cli.modeling.electra import ElectraModel
@@ -112,14 +112,23 @@ class Checkpoint:
     step: int
 
     @property
-    def is_committed(self) -> bool:
-        """False for one of an electra that kept no record of what a checkpoint holds."""
-        return self.prefix.name == STATE
-
-    @property
     def path(self) -> Path:
-        """What RUN/checkpoints/ckpt-STEP names: its folder."""
-        return self.prefix.parent if self.is_committed else self.prefix
+        """Its folder, RUN/checkpoints/ckpt-STEP."""
+        return self.prefix.parent
+
+    def check_whole(self) -> None:
+        """Compares its files with its record.
+
+        Raises:
+          DataError: It is not what was written.
+        """
+        fault = fault_of(self.path, self.step)
+        if fault is not None:
+            raise DataError(
+                f"checkpoint {self.path} is damaged: {fault}",
+                hint="choose another checkpoint of the run; `electra pretrain` puts a damaged one "
+                "aside and goes on from the one before it",
+            )
 
     def config(self) -> Config:
         """The configuration of its run."""
@@ -212,11 +221,6 @@ def _checkpoint_at(path: Path) -> Checkpoint | None:
     prefix = path.with_suffix("") if path.suffix == ".index" else path
     folder = prefix.parent if prefix.name == STATE else prefix
     match = _NAME.fullmatch(folder.name)
-    if match is None:
+    if match is None or not folder.is_dir():
         return None
-    run = RunFolder(folder.parent.parent)
-    if folder.is_dir():
-        return Checkpoint(run, folder / STATE, int(match[1]))
-    # Written by an electra that kept no record.
-    found = folder.with_name(folder.name + ".index").is_file()
-    return Checkpoint(run, folder, int(match[1])) if found else None
+    return Checkpoint(RunFolder(folder.parent.parent), folder / STATE, int(match[1]))

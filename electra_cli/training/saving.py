@@ -15,7 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from electra_cli.corpus.atomic import atomic_write_text
+from electra_cli.corpus.atomic import DISK_IS_FULL, atomic_write_text
 from electra_cli.errors import IOFailedError, TrainingError
 from electra_cli.metrics.names import finite
 from electra_cli.training.commit import (
@@ -71,7 +71,15 @@ class CheckpointSaver:
     state_sha256: str = field(default="", init=False)
 
     def prepare(self) -> None:
-        """Removes what killed writers left behind."""
+        """Makes the folder of checkpoints, and removes what killed writers left in it.
+
+        Raises:
+          IOFailedError: It cannot be made.
+        """
+        try:
+            self.run.checkpoints.mkdir(exist_ok=True)
+        except OSError as error:
+            raise self._failed(self.run.checkpoints, error.strerror or str(error)) from error
         for path in self.run.checkpoints.glob(_HIDDEN):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -91,9 +99,7 @@ class CheckpointSaver:
             return final
         temporary = final.with_name(f".ckpt-{step}.tmp-{os.getpid()}")
         try:
-            # Without parents: a run folder that has vanished does not come back half.
-            self.run.checkpoints.mkdir(exist_ok=True)
-            temporary.mkdir()
+            temporary.mkdir()  # without parents: what has vanished does not come back half
             self.checkpoint.write(str(temporary / STATE))
             self._commit(temporary, step)
             temporary.rename(final)
@@ -135,9 +141,11 @@ class CheckpointSaver:
             free = f"{shutil.disk_usage(final.parent.parent).free:,}"
         except OSError:
             free = "unknown"
-        remedy = "free some space"
+        remedy = "find out what is wrong with the disk"
         if os.strerror(errno.EFBIG) in reason:
             remedy = "raise the limit on the size of files (ulimit -f)"
+        elif any(os.strerror(number) in reason for number in DISK_IS_FULL):
+            remedy = "free some space"
         return IOFailedError(
             f"cannot save checkpoint {final}: {reason} (it needs about {self.needed_bytes:,} "
             f"bytes, free are {free})",
@@ -177,7 +185,7 @@ class CheckpointSaver:
         best = self.best()
         for checkpoint in checkpoints[: -self.keep.newest]:
             for_ever = self.keep.every is not None and checkpoint.step % self.keep.every == 0
-            if for_ever or checkpoint.path == best or checkpoint.path == checkpoint.prefix:
+            if for_ever or checkpoint.path == best:
                 continue
             # First its name goes: half a checkpoint never has one.
             hidden = checkpoint.path.with_name(f".{checkpoint.path.name}.old")

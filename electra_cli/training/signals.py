@@ -118,8 +118,8 @@ class StopSignals:
                 if not self._told:
                     self._told = True
                     self.received = self.received or number
-                    name = signal.Signals(number).name
-                    self._on_stop(
-                        f"{name}: saving and stopping"
-                        + ("; once more leaves at once" if number == signal.SIGINT else "")
+                    text = f"{signal.Signals(number).name}: saving and stopping" + (
+                        "; once more leaves at once" if number == signal.SIGINT else ""
                     )
+                    # Not from this thread, which has to see the next one: nobody may be reading.
+                    threading.Thread(target=self._on_stop, args=(text,), daemon=True).start()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +79,22 @@ def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", interrupt)
     assert electra("evaluate", "nowhere", "--json").json["error"]["exit_code"] == 130
+
+
+@pytest.mark.parametrize("stdout", ["/dev/full", "closed pipe", "closed"])
+def test_an_error_keeps_its_code_where_stdout_cannot_be_written(
+    tmp_path: Path, stdout: str
+) -> None:
+    """With --json it is also told there."""
+    command = f"{sys.executable} -m electra_cli evaluate {tmp_path}/nothing --json"
+    end = {"/dev/full": ">/dev/full", "closed pipe": "", "closed": ">&-"}[stdout]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        f"{command} {end}", shell=True, stdout=writer, stderr=subprocess.PIPE, text=True,
+        check=False,
+    )  # fmt: skip
+    os.close(writer)
+    assert done.returncode == 66
+    assert "Traceback" not in done.stderr
+    assert "no checkpoint and no run folder" in done.stderr

@@ -231,6 +231,16 @@ def test_help_names_every_option(electra, monkeypatch):
         assert option in done.stdout
 
 
+def test_help_shows_words_in_brackets(electra, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = electra("prepare-data", "--help").stdout
+    for words in (
+        "Slots [unused0], [unused1], … to keep", "electra-cli[near-duplicates]",
+        "electra-cli[beam]", "[CLS] and [SEP] included",
+    ):  # fmt: skip
+        assert words in shown
+
+
 def test_tensorflow_is_never_imported(tmp_path, text, vocab):
     commands = [
         (["--help"], 0),

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from electra_cli.corpus.holder import locked_by_name
 from electra_cli.corpus.shards import load_shard
 from tests.corpus.corpora import folder_bytes, make_documents, names_in, write_text
 from tests.corpus.tables import parquet
@@ -63,6 +64,19 @@ def test_a_full_disk_under_beam(electra, text, vocab, tmp_path):
     with small_disk(tmp_path / "disk", "20k"):
         command = ["prepare-data", text, "--output", out, "--vocab", vocab, "--engine", "beam"]
         electra(*command, "--json").failed(74, f"No space left on device: {out} is full")
+
+
+def test_another_process_holds_the_output(electra, text, vocab, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    command = ["prepare-data", text, "--output", out, "--vocab", vocab, "--workers", 1, "--json"]
+    with locked_by_name(out, out / ".lock.json"):
+        refused = electra(*command)
+    refused.failed(75, f"another process is writing to {out}: host ", f"pid {os.getpid()}", "20")
+    # A killed one leaves its name behind.
+    assert names_in(out) == [".lock.json"]
+    assert electra(*command).json["examples"] > 0
+    assert not (out / ".lock.json").exists()
 
 
 def test_an_input_that_vanishes(electra, tmp_path, vocab):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -54,6 +56,7 @@ def test_counters_are_exact_and_the_same_for_all_engines(electra, corpus, vocab,
     done = prepared(electra, vocab, corpus, tmp_path / "out", "--on-error", "skip")
     expected = {
         "unreadable_files": 4,  # binary.txt, pointer.parquet, and b.txt in both archives
+        "unreadable_members": 2,
         "damaged_inputs": 5,  # the other three files, and cut.txt.gz in both archives
         "passed_over_members": 3,
         "documents": done.json["documents"],
@@ -63,13 +66,48 @@ def test_counters_are_exact_and_the_same_for_all_engines(electra, corpus, vocab,
     assert 116 * 20 < done.json["documents"] < 119 * 20 + 9 * 20
     assert "no reader knows them: 2 (binary.txt, pointer.parquet)" in done.stderr
     assert "damaged from their beginning: 1 (cut.parquet)" in done.stderr
+    named = "a.tar!b.txt, a.tar!cut.txt.gz, a.zip!b.txt, a.zip!cut.txt.gz, cut.txt.gz, …"
+    assert f"read in part or left out by --on-error skip: 6 ({named})" in done.stderr
+    left_out = json.loads((tmp_path / "out" / "manifest.json").read_text())["left_out"]
+    assert left_out == named.removesuffix(", …").split(", ")
+    assert (
+        named in prepared(electra, vocab, corpus, tmp_path / "out", "--on-error", "skip").stderr
+    )  # also when everything was done before
     for label in ("files no reader knows", "damaged inputs, read", "members of archives, passed"):
         assert label in done.stderr
-    for number, options in enumerate([["--workers", 2], ["--engine", "beam"]]):
+    for number, options in enumerate([["--workers", 2], ["--workers", 4], ["--engine", "beam"]]):
         output = tmp_path / str(number)
         again = prepared(electra, vocab, corpus, output, "--on-error", "skip", *options)
         assert again.code == 0, again.stderr
         assert folder_bytes(output) == folder_bytes(tmp_path / "out")
+    moved, output = shutil.copytree(corpus, tmp_path / "moved"), tmp_path / "tasks"
+    for options in (["--task-index", 0], ["--task-index", 1], ["--finalize"]):
+        again = prepared(
+            electra, vocab, moved, output, "--on-error", "skip", "--num-tasks", 2, *options
+        )
+        assert again.code == 0, again.stderr
+    assert named in again.stderr
+    assert folder_bytes(output) == folder_bytes(tmp_path / "out")
+
+
+def test_files_that_turn_out_to_be_unreadable_while_they_are_read(electra, vocab, tmp_path):
+    """Such as archives without text, and what is no CSV."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for number in range(6):
+        write_text(folder / f"{number}.txt", DOCUMENTS)
+    for number in range(3):
+        write_zip(folder / f"{number}.zip", {"picture.jpg": b"x"})
+    (folder / "a.csv").write_bytes(b'"' + b"x" * 100 + b"\n")
+    for options in (["--workers", 1], ["--workers", 2]):
+        result = prepared(electra, vocab, folder, tmp_path / "out", "--on-error", "skip", *options)
+        result.failed(65, "no reader knows 4 of 10 files in the input", "at most 5%",
+                      "0.zip, 1.zip, 2.zip, a.csv", "without --on-error skip")  # fmt: skip
+        assert not list((tmp_path / "out").glob("*"))
+    for number in range(76):
+        write_text(folder / f"{number}.txt", DOCUMENTS)
+    done = prepared(electra, vocab, folder, tmp_path / "out", "--on-error", "skip")
+    assert done.json["unreadable_files"] == 4
 
 
 def test_more_than_a_twentieth_unreadable_is_an_error(electra, corpus, vocab, tmp_path):

@@ -146,6 +146,23 @@ def test_another_vocabulary_names_both(
     result.failed(65, "another vocabulary", before[:12], now[:12], str(manifest["vocab"]["size"]))
 
 
+def test_a_vocabulary_of_another_size_names_both(
+    electra: Electra, own_data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would make the configuration differ too, which says less."""
+    manifest = json.loads((own_data / "manifest.json").read_text())
+    vocab, size = own_data / manifest["vocab"]["file"], manifest["vocab"]["size"]
+    vocab.write_text(vocab.read_text() + "more\n")
+    manifest["vocab"] |= {
+        "size": size + 1,
+        "sha256": hashlib.sha256(vocab.read_bytes()).hexdigest(),
+    }
+    (own_data / "manifest.json").write_text(json.dumps(manifest))
+    with before_tensorflow(monkeypatch):
+        result = electra(*options(own_data, run))
+    result.failed(65, f"another vocabulary ({size} word pieces", f"({size + 1}, ")
+
+
 def test_checkpoints_of_another_architecture(
     electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +277,10 @@ def test_another_process_holds_the_lock(
     with locked_run(RunFolder(run)), before_tensorflow(monkeypatch):
         result = electra(*options(data, run))
         result.failed(75, f"another process is writing to {run}: host ", "pid ", "started 20")
+        # As operators set it in every pod; only with --device multi-worker it means anything.
+        cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+        electra(*options(data, run)).failed(75, "host ", "pid ")
 
 
 def test_a_start_that_was_killed_early_is_no_obstacle(

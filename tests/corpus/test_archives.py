@@ -4,6 +4,8 @@ import gzip
 import io
 import tarfile
 import zipfile
+import zlib
+from pathlib import Path
 
 import pytest
 
@@ -168,12 +170,70 @@ def test_damaged_archives(tmp_path, ending):
             read_inputs(path)
         documents, counts = read_inputs(path, on_error="skip")
         assert documents == (EXPECTED * 80)[: len(documents)]
-        assert (counts.damaged_inputs, counts.unreadable_files) == (1 if ending == ".zip" else 2, 0)
+        assert (counts.damaged_inputs, counts.unreadable_files) == (1, 0)
+        assert counts.left_out == [path.name]
     header = whole.index(b"2.txt")
     damaged = whole[:header] + b"\x99" * 200 + whole[header + 200 :]
     path.write_bytes(damaged)
     with pytest.raises(DataError, match=rf"a\{ending}.*: damaged, truncated"):
         read_inputs(path)
+
+
+def cut_tar(path: Path, members: dict[str, bytes], place: str) -> None:
+    """Cuts a tar, compressed or not, at its second member; gzip is cut behind the same bytes."""
+    plain = write_tar(path.with_name("plain"), members)
+    with tarfile.open(plain) as tar:
+        second = tar.getmembers()[1]
+    cuts = {
+        "within the content": second.offset_data + second.size // 2,
+        "within the header": second.offset + 100,
+        "between members": second.offset,
+    }
+    content = plain.read_bytes()[: cuts[place]]
+    if path.suffix == ".gz":
+        compressor = zlib.compressobj(wbits=31)
+        content = compressor.compress(content) + compressor.flush(zlib.Z_SYNC_FLUSH)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+@pytest.mark.parametrize("place", ["within the content", "within the header", "between members"])
+def test_a_cut_tar_is_one_damaged_input(tmp_path, name, place):
+    """The member that the cut falls on is not another one, whoever reads it."""
+    path, ids = tmp_path / name, [str(number) for number in range(20_000)]
+    for second, write in WRITERS.items():
+        for ending, compress in COMPRESSORS.items():
+            first = {"1.txt": txt(DOCUMENTS * 20)}
+            members = first | {f"{second}{ending}": compress(write(ids))}
+            cut_tar(path, {**members, "3.txt": b"behind"}, place)
+            with pytest.raises(DataError, match=rf"{name}.*: damaged"):
+                read_inputs(path)
+            documents, counts = read_inputs(path, on_error="skip")
+            assert documents[:20] == EXPECTED
+            assert ["behind"] not in documents
+            assert (counts.damaged_inputs, counts.unreadable_files) == (1, 0)
+            assert counts.left_out == [name]
+
+
+def test_damage_of_a_member_besides_that_of_its_archive(tmp_path):
+    members = {"1.txt.gz": gzip.compress(txt(DOCUMENTS))[:-20], "2.txt": txt(DOCUMENTS)}
+    cut_tar(tmp_path / "a.tar", members, "within the content")
+    counts = read_inputs(tmp_path / "a.tar", on_error="skip")[1]
+    assert counts.damaged_inputs == 2
+    assert counts.left_out == ["a.tar!1.txt.gz", "a.tar"]
+
+
+@ARCHIVES
+def test_members_that_turn_out_to_be_unreadable_late_count_to_their_share(tmp_path, ending):
+    no_csv = b'"' + b"x" * 100 + b"\n"
+    members = {f"{n}.csv": no_csv if n < 3 else b"text\none\n" for n in range(40)}
+    path = WRITE[ending](tmp_path / f"a{ending}", members)
+    with pytest.raises(DataError, match="no reader knows 3 of 40 files in"):
+        read_inputs(path, on_error="skip")
+    members = {f"{n}.csv": no_csv if n < 2 else b"text\none\n" for n in range(40)}
+    counts = read_inputs(WRITE[ending](path, members), on_error="skip")[1]
+    assert (counts.unreadable_files, counts.unreadable_members) == (2, 2)
+    assert counts.left_out == [f"a{ending}!0.csv", f"a{ending}!1.csv"]
 
 
 def test_a_wrong_checksum_names_the_member(tmp_path):

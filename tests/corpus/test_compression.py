@@ -4,6 +4,7 @@ import gzip
 import lzma
 
 import pytest
+import zstandard
 
 from electra_cli.corpus import compression
 from electra_cli.errors import DataError
@@ -69,8 +70,23 @@ def test_xz_may_not_ask_for_any_memory(tmp_path):
         path.write_bytes(lzma.compress(TEXT, filters=filters))
         if megabytes == 64:
             assert len(read_inputs(path)[0]) == 3000
-    with pytest.raises(DataError, match="Memory usage limit exceeded"):
+    with pytest.raises(DataError, match="its xz window needs more memory than 128 MiB") as caught:
         read_inputs(path)
+    assert "`xz -dc FILE | electra prepare-data - …`" in caught.value.hint
+
+
+@pytest.mark.parametrize("in_archive", [False, True])
+def test_zstd_with_a_window_beyond_the_librarys_limit(tmp_path, in_archive):
+    window = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    compressor = zstandard.ZstdCompressor(compression_params=window).compressobj()
+    content = compressor.compress(TEXT) + compressor.flush()
+    path = tmp_path / "a.txt.zst"
+    path.write_bytes(content)
+    if in_archive:
+        path = write_tar(tmp_path / "a.tar", {"a.txt.zst": content})
+    with pytest.raises(DataError, match=r"a\.txt\.zst: its zstd window needs more") as caught:
+        read_inputs(path)
+    assert "`zstd -dc --long=31 FILE | electra prepare-data - …`" in caught.value.hint
 
 
 def test_padding_between_streams_of_xz(tmp_path):

@@ -164,6 +164,24 @@ def test_any_byte_of_a_footer(tmp_path):
     assert refused > footer
 
 
+def test_a_wrong_checksum_of_a_page(tmp_path):
+    """The text is still text, so nothing else would tell."""
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({"text": TEXTS}), file, compression="none", use_dictionary=False,
+        write_page_checksum=True, write_statistics=False,
+    )  # fmt: skip
+    content = replaced(file.getvalue(), b"text 07", b"text 70", occurrence=0, of=1)
+    path = tmp_path / "a.parquet"
+    path.write_bytes(file.getvalue())
+    assert len(read_inputs(path)[0]) == 50
+    path.write_bytes(content)
+    with pytest.raises(DamagedError, match=r"a\.parquet: damaged or truncated Parquet .*CRC"):
+        read_inputs(path)
+    documents, counts = read_inputs(path, on_error="skip")
+    assert (documents, counts.damaged_inputs, counts.left_out) == ([], 1, ["a.parquet"])
+
+
 class KeysInFiles(encryption.KmsClient):
     """No service: what a key is wrapped in is readable."""
 

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.corpus import beam_engine
 from electra_cli.corpus.duplicates import DuplicateOptions
 from electra_cli.corpus.result import StageDone
-from electra_cli.errors import ConfigError, DataError, TryAgainError
+from electra_cli.errors import ConfigError, DataError, InputMissingError, TryAgainError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.prepared import prepare
 
@@ -183,6 +184,34 @@ def test_beam_tells_what_is_wrong_with_the_input(options, tmp_path):
     assert "--on-error skip" in caught.value.hint
     prepare(text, tmp_path / "out", engine="beam", on_error="skip", **options)
     assert not list((tmp_path / "out").rglob("*.error"))
+
+
+@_BEAM
+def test_beam_names_all_inputs_that_vanished(options, tmp_path, monkeypatch):
+    """As the local engine does, after the others are prepared."""
+    texts, out = tmp_path / "texts", tmp_path / "out"
+    texts.mkdir()
+    for number in range(8):
+        write_text(texts / f"{number}.txt", DOCUMENTS[20 * number : 20 * number + 20])
+    original = beam_engine.prepare_with_beam
+
+    def prepare_with_beam(*arguments, **options):
+        for number in range(1, 8):
+            (texts / f"{number}.txt").rename(tmp_path / f"{number}.txt")
+        original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(beam_engine, "prepare_with_beam", prepare_with_beam)
+        with pytest.raises(InputMissingError, match=r"1\.txt.*; .*5\.txt.*; and 2 more") as caught:
+            prepare(texts, out, engine="beam", **options)
+    assert "put it back and run the same command" in caught.value.hint
+    assert list(out.glob("slices/*.json"))
+    assert not list(out.rglob("*.error"))
+    for number in range(1, 8):
+        (tmp_path / f"{number}.txt").rename(texts / f"{number}.txt")
+    prepare(texts, out, engine="beam", **options)
+    prepare(texts, tmp_path / "whole", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
 @_BEAM

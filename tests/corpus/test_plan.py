@@ -8,8 +8,10 @@ from electra_cli.corpus import plan as plan_module
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
 from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.result import room_needed
 from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents, write_jsonl, write_text
+from tests.corpus.tables import write_zip
 
 OPTIONS = ReadOptions(text_field="text", format="auto", on_error="fail")
 
@@ -93,6 +95,20 @@ def test_text_without_blank_lines_is_a_stream(tmp_path):
     (tmp_path / "b.txt").write_text("a line\n\n" * 5000)
     assert [slice_.is_stream for slice_ in slices_of(tmp_path / "a.txt", 10_000)] == [True]
     assert [slice_.is_stream for slice_ in slices_of(tmp_path / "b.txt", 8000)] == [False] * 5
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.zip"])
+def test_room_that_is_needed_before_anything_is_there(tmp_path, name):
+    """It is measured in text, of which a compressed byte holds about three."""
+    text = "".join(f"{number * 7919 % 100_000}\n\n" for number in range(50_000)).encode()
+    path = tmp_path / name
+    if name == "a.zip":
+        write_zip(path, {"a.txt": text})
+    else:
+        path.write_bytes(gzip.compress(text) if name == "a.txt.gz" else text)
+    plan = plan_of(path, slice_bytes=10_000)
+    expected = path.stat().st_size * (1 if name == "a.txt" else 3) * 0.6
+    assert room_needed(plan, []) == f"about {int(expected):,} more are needed"
 
 
 @pytest.mark.parametrize("window", [1, 7, 2**20])

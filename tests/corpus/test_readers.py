@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from electra_cli.corpus import texts as texts_module
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.readers import Part, ReadCounts, ReadOptions, read_documents
 from electra_cli.corpus.texts import MOST_LINES, split_lines
@@ -52,6 +53,11 @@ BAD_JSON = [
     (b"{broken", "not valid JSON"),
     (b'["text"]', "a JSON object is needed, this is a list"),
     (b'{"body": "x", "id": 2}', "no field 'text'; the line has: 'body', 'id'"),
+    (
+        json.dumps({f"k{number}": 1 for number in range(1012)}).encode(),
+        "the line has: 'k0', 'k1', 'k2', .*'k9' and 1,002 more$",
+    ),
+    (json.dumps({"k" * 5000: 1}).encode(), r"the line has: 'k{1,50}\.\.\.k{1,50}'$"),
     (b'{"text": 7}', "field 'text' holds a int where text is needed"),
     (b"[" * 100_000, "not valid JSON"),
 ]
@@ -69,6 +75,24 @@ def test_bad_json_line(tmp_path, bad, message, slice_bytes):
     documents, counts = read(path, on_error="skip", slice_bytes=slice_bytes)
     assert len(documents) == 3
     assert (counts.bad_json_lines, counts.invalid_utf8) == (1, 0)
+
+
+@pytest.mark.parametrize("values", ["1" + ",1" * 99, "{" + '"k":1,' * 99 + '"k":1}'])
+def test_a_line_of_many_values_has_a_fault_of_its_own(tmp_path, values, monkeypatch):
+    monkeypatch.setattr(texts_module, "_MOST_OF_VALUES", 9000)
+    lines = [
+        json.dumps({"text": values}).encode(),
+        b'{"text": "left out", "other": [%b]}' % values.encode(),
+        b'{"text": "the last"}',
+    ]
+    path = write(tmp_path / "a.jsonl", b"\n".join(lines))
+    with pytest.raises(DataError, match=r"line 2: it has too many values besides") as caught:
+        read(path)
+    assert "--max-document-bytes" not in caught.value.hint
+    assert "--on-error skip" in caught.value.hint
+    documents, counts = read(path, on_error="skip")
+    assert documents == [[values], ["the last"]]
+    assert (counts.too_long, counts.bad_json_lines) == (1, 0)
 
 
 @pytest.mark.parametrize("slice_bytes", [10, 2**20])

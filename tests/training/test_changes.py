@@ -117,3 +117,16 @@ def test_the_hash_of_a_configuration_lasts() -> None:
     """Another value means that no run of today can be resumed: see `_deciding`."""
     expected = "cf497ba3c0ba074856e96772154f128589356ecc8cbe8ef907c28558fcc54d99"
     assert config_sha256(Config()) == expected
+
+
+def test_a_change_that_the_checkpoint_cannot_follow_is_not_recorded(
+    electra: Electra, data: Path, run: Path
+) -> None:
+    """There is no loss scale in it, nor an average; the former command still goes on."""
+    before = {path: path.read_bytes() for path in run.glob("*.[yj]*") if "lock" not in path.name}
+    for key, value in (("runtime.precision", "float16"), ("optimizer.ema_decay", "0.9")):
+        change = ["--set", f"{key}={value}", "--allow-config-change", key]
+        refused = electra(*options(data, run, *change))
+        refused.failed(65, "cannot be restored", "repeat the former command")
+        assert {path: path.read_bytes() for path in before} == before
+    assert electra(*options(data, run)).json["final_step"] == 12

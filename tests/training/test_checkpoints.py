@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,20 @@ def run(tmp_path: Path) -> RunFolder:
 
 def saver_of(run: RunFolder, weight: tf.Variable, **keep: Any) -> CheckpointSaver:
     kept = Keep(**{"newest": 9} | keep)
-    return CheckpointSaver(tf.train.Checkpoint(w=weight), run, IDENTITY, kept, needed_bytes=12)
+    saver = CheckpointSaver(tf.train.Checkpoint(w=weight), run, IDENTITY, kept, needed_bytes=12)
+    saver.prepare()
+    return saver
+
+
+def block(run: RunFolder) -> None:
+    """Puts a file in the place of the folder of checkpoints: nothing can be made there."""
+    run.checkpoints.rename(run.path / "away")
+    run.checkpoints.write_text("in the way")
+
+
+def unblock(run: RunFolder) -> None:
+    run.checkpoints.unlink()
+    (run.path / "away").rename(run.checkpoints)
 
 
 def steps(run: RunFolder) -> list[int]:
@@ -176,23 +190,21 @@ def test_a_failed_save_is_tried_again(run: RunFolder, weight: tf.Variable) -> No
         save()
 
     at(4)
-    run.checkpoints.rename(run.path / "away")
-    run.checkpoints.write_text("in the way")  # no folder can be made here
+    block(run)
     at(6)  # nothing is due
     assert not warnings
     at(8)
     at(10)
     assert len(warnings) == 1
     assert (
-        f"{run.checkpoints / 'ckpt-8'}: File exists (it needs about 12 bytes, free" in warnings[0]
+        f"{run.checkpoints / 'ckpt-8'}: Not a directory (it needs about 12 bytes, free"
+        in warnings[0]
     )
-    run.checkpoints.unlink()
-    (run.path / "away").rename(run.checkpoints)
+    unblock(run)
     at(11)
     assert steps(run) == [4, 11]
     at(12)
-    run.checkpoints.rename(run.path / "away")
-    run.checkpoints.write_text("in the way")
+    block(run)
     at(16)
     with pytest.raises(IOFailedError, match="ckpt-20"):
         at(20)
@@ -203,7 +215,7 @@ def test_it_is_an_error_when_the_next_one_is_due(run: RunFolder, weight: tf.Vari
     save = SaveAction(
         saver_of(run, weight), interval=4, last_step=99, step=lambda: now, warn=lambda text: None
     )
-    run.checkpoints.write_text("in the way")
+    block(run)
     save()
     now = 8
     with pytest.raises(IOFailedError):
@@ -214,21 +226,20 @@ def test_a_failed_save_at_an_evaluation_is_tried_again(run: RunFolder, weight: t
     now, warnings = 4, []
     saver = saver_of(run, weight, best_by="disc_auc")
     save = SaveAction(saver, interval=4, last_step=12, step=lambda: now, warn=warnings.append)
-    run.checkpoints.write_text("in the way")
+    block(run)
     save()
     save.record_evaluation({"disc_auc": 0.9})  # the next save is not due yet
     now = 6
     save.record_evaluation({"disc_auc": 0.9})
     assert len(warnings) == 1
-    run.checkpoints.unlink()
+    unblock(run)
     save()
     assert steps(run) == [6]
     assert saver.best() is None
     now = 7
     save.record_evaluation({"disc_auc": 0.5})
     assert saver.best() == run.checkpoints / "ckpt-7"
-    run.checkpoints.rename(run.path / "away")
-    run.checkpoints.write_text("in the way")
+    block(run)
     now = 12
     with pytest.raises(IOFailedError, match="ckpt-12"):
         save.record_evaluation({"disc_auc": 0.5})
@@ -293,12 +304,28 @@ def test_every_way_to_name_a_checkpoint(trained: Path) -> None:
     assert [c.step for c in find_checkpoints(trained, every=True)] == [0, 4, 8, 12]
 
 
-def test_a_checkpoint_without_a_record_is_still_read(
-    trained: Path, tmp_path: Path, weight: tf.Variable
+def test_a_run_that_was_trained_and_has_no_checkpoint_does_not_begin_anew(
+    trained: Path, tmp_path: Path
 ) -> None:
-    """As electra wrote them before: files side by side."""
-    (tmp_path / "config.yaml").write_text((trained / "config.yaml").read_text())
-    tf.train.Checkpoint(w=weight).write(str(tmp_path / "checkpoints" / "ckpt-3"))
-    (found,) = find_checkpoints(tmp_path)
-    assert (found.step, found.path) == (3, tmp_path / "checkpoints" / "ckpt-3")
-    assert resume_point(RunFolder(tmp_path), warn=pytest.fail) == found
+    """They were removed, or their disk is not mounted; a stray file is none."""
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(trained, run.path, ignore=shutil.ignore_patterns("ckpt-*"))
+    (run.checkpoints / "ckpt-9.index").touch()
+    for path in (run.result, run.metrics):
+        with pytest.raises(DataError, match="are gone: it has been trained") as caught:
+            resume_point(run, warn=pytest.fail)
+        assert "mounted" in caught.value.hint
+        path.unlink()
+    assert resume_point(run, warn=pytest.fail) is None
+
+
+def test_a_run_folder_that_vanishes_does_not_come_back_half(
+    run: RunFolder, weight: tf.Variable
+) -> None:
+    saver = saver_of(run, weight)
+    saver.save(1)
+    shutil.rmtree(run.path)
+    run.path.mkdir()  # as whoever writes logs may do
+    with pytest.raises(IOFailedError, match="ckpt-2: No such file"):
+        saver.save(2)
+    assert list(run.path.iterdir()) == []

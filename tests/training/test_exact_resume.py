@@ -82,6 +82,7 @@ def save(trainer: ElectraTrainer, folder: Path) -> str:
     """Saves under the trainer's step and returns the hash of the state."""
     folder.mkdir(exist_ok=True)
     saver = CheckpointSaver(trainer.checkpoint, RunFolder(folder), IDENTITY, Keep(99), 0)
+    saver.prepare()
     return read_commit(saver.save(int(trainer.global_step.numpy()))).state_sha256
 
 

@@ -85,6 +85,24 @@ def test_a_pipe_that_closes_early_does_not_stop_training(
     assert read_commit(run / "checkpoints" / "ckpt-12").state_sha256 == expected
 
 
+def test_everything_at_once_in_fresh_processes(
+    electra: Electra, data: Path, tmp_path: Path
+) -> None:
+    """float16, an average, micro-batches, two replicas: nothing traced or drawn is shared."""
+    more = [
+        "--set=runtime.precision=float16",
+        "--set=optimizer.ema_decay=0.9",
+        "--set=train.accumulation_steps=2",
+        "--device=cpu:2",
+    ]
+    whole = electra(*options(data, tmp_path / "whole", *more)).json
+    for stop in (9, 12):
+        process = start(options(data, tmp_path / "run", *more, "--stop-at-step", stop))
+        code, out, err = finish(process)
+        assert code == 0, err
+    assert json.loads(out)["state_sha256"] == whole["state_sha256"]
+
+
 def test_ctrl_c_twice_leaves_at_once(data: Path, tmp_path: Path, trained: Path) -> None:
     """The second comes while the first is being obeyed: a long loop does not end before."""
     run = copied(trained, tmp_path / "run", newest=4)
@@ -291,6 +309,30 @@ def test_a_stall_that_nobody_reads_about() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_a_signal_where_stderr_is_full_and_nobody_reads(
+    data: Path, tmp_path: Path, signals: list[int]
+) -> None:
+    """As with a pager that was left open: what cannot be said is lost, the signal is obeyed."""
+    run = tmp_path / "run"
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    os.set_blocking(writer, True)
+    process = start(options(data, run, steps=10**6), stderr=writer)
+    wait_for(lambda: len(metric_lines(run, "train")) > 3, process)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(1)
+    assert process.wait(timeout=60) == (130 if signals[0] == signal.SIGINT else 143)
+    assert process.stdout is not None
+    process.stdout.close()
+    os.close(reader)
+    os.close(writer)
 
 
 def test_an_error_object_even_when_terminated(data: Path, tmp_path: Path) -> None:

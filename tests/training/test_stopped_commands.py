@@ -136,3 +136,19 @@ def test_a_hidden_folder_that_another_export_takes_for_a_leftover(
         with pytest.raises(TryAgainError), locked_folder(folder):
             pass
     assert calls == 2
+
+
+def test_a_checkpoint_that_is_not_what_was_written(
+    electra: Electra, trained: Path, tmp_path: Path
+) -> None:
+    """Also where a weight would still be read: TensorFlow does not look at all of a file."""
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    record = run / "checkpoints" / "ckpt-12" / "commit.json"
+    record.write_text(record.read_text().replace('"step": 12', '"step": 13'))
+    for command in (
+        ["evaluate", run, "--device", "cpu"],
+        ["export", run, "--format", "huggingface", "--output", tmp_path / "out"],
+    ):
+        electra(*command, "--json").failed(65, "ckpt-12 is damaged: commit.json was changed")
+    assert not (tmp_path / "out").exists()
