@@ -17,6 +17,7 @@ from typing import Any
 
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.documents import SliceCounts, slice_documents
+from electra_cli.corpus.faults import Document
 from electra_cli.corpus.output import record_path
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.readers import ReadOptions
@@ -101,7 +102,7 @@ def prepare_block(
       OSError: A shard cannot be written.
     """
     return prepare_documents(
-        (document.split("\n") for document in block.text.decode("utf-8").split("\n\n") if document),
+        _documents(block.text),
         block.read,
         index=block.slice_index,
         block=block.number,
@@ -109,6 +110,16 @@ def prepare_block(
         output=output,
         held_out_below=held_out_below,
     )
+
+
+def _documents(text: bytes) -> Iterator[Document]:
+    """The documents of a block, one by one: decoded together they take several times its size."""
+    begin = 0
+    while begin < len(text):
+        end = text.find(b"\n\n", begin)
+        end = len(text) if end < 0 else end
+        yield text[begin:end].decode("utf-8").split("\n")
+        begin = end + 2
 
 
 def prepare_stream(
