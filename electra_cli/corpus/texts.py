@@ -31,11 +31,15 @@ from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
 
 _LINE = re.compile("[^\n]+")
 
-# Bytes of memory that these stand for, about and at most: an object, an array, another value in
-# either, and a key, of which the parser has a table of its own.
-_WEIGHTS = {b"{": 200, b"[": 90, b",": 100, b":": 170}
-_MOST_OF_VALUES = 64 * 2**20  # `prepare-data` has room for that much
-_STRING_OR_VALUE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{\[,:]', re.DOTALL)
+# About how many bytes of memory the values of JSON take. A string takes its own besides; of a long
+# one they are not counted, because a line has few enough of them.
+_MARKS = {b"{": 200, b"[": 90, b",": 45}
+_STRING = 84
+_KEY = 36
+_NEW_KEY = 100  # the parser keeps a table of them
+_SHORT = 64
+_MOST_OF_VALUES = 96 * 2**20  # `prepare-data` has room for that much
+_STRING_OR_MARK = re.compile(rb'("(?:[^"\\]++|\\.)*+")(\s*+:)?|[{\[,]', re.DOTALL)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -204,11 +208,27 @@ def json_documents(
 
 def _has_too_many_values(raw: bytes) -> bool:
     """Whether the values of a line besides its text take more memory than there is."""
-    if sum(raw.count(mark) * weight for mark, weight in _WEIGHTS.items()) <= _MOST_OF_VALUES:
+    most = sum(raw.count(mark) * size for mark, size in _MARKS.items())
+    most += raw.count(b":") * (_KEY + _NEW_KEY + _SHORT)
+    most += raw.count(b'"') // 2 * (_STRING + _SHORT)
+    if most <= _MOST_OF_VALUES:
         return False
-    # Perhaps they are in the text.
-    found = (match[0] for match in _STRING_OR_VALUE.finditer(raw))
-    return sum(_WEIGHTS.get(token, 0) for token in found) > _MOST_OF_VALUES
+    # Perhaps marks are in the text, or keys come again, which are made once.
+    size, keys = 0, set()
+    for match in _STRING_OR_MARK.finditer(raw):
+        string, is_key = match[1], match[2]
+        if string is None:
+            size += _MARKS[match[0]]
+        elif is_key is None:
+            size += _STRING + min(len(string), _SHORT)
+        else:
+            size += _KEY
+            if string not in keys:
+                keys.add(string)
+                size += _NEW_KEY + min(len(string), _SHORT)
+        if size > _MOST_OF_VALUES:
+            return True
+    return False
 
 
 def _text_of(value: Any, text_field: str) -> str:

@@ -17,21 +17,32 @@ _SIZE = 50 * 2**20
 
 # What a process is told of its child's memory includes its own, from before the child began.
 _RUN = """
+import resource
 import sys
 from electra_cli.cli.app import run
 code = run(sys.argv[1:])
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+own = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(code)
 """
 
 
-def peak_memory(text: Path, tmp_path: Path, *options: str) -> int:
-    """Bytes that `prepare-data` with one worker has at most."""
+def peak_memory(text: Path, tmp_path: Path, *options: str, workers: int = 1) -> int:
+    """Bytes that `prepare-data` has at most, every worker as much as the largest."""
     vocab = write_vocabulary(tmp_path / "words.txt")
-    command = [sys.executable, "-c", _RUN, "prepare-data", str(text), "--quiet", "--workers", "1"]
-    command += ["--output", str(tmp_path / "out"), "--vocab", str(vocab), *options]
+    command = [sys.executable, "-c", _RUN, "prepare-data", str(text), "--quiet"]
+    command += [
+        "--workers",
+        str(workers),
+        "--output",
+        str(tmp_path / "out"),
+        "--vocab",
+        str(vocab),
+        *options,
+    ]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return int(done.stdout) * 1024
+    own, largest = map(int, done.stdout.split())
+    return 1024 * (own + (workers * largest if workers > 1 else 0))
 
 
 @pytest.mark.parametrize("kind", ["one line", "one word without end", "gzip"])
@@ -55,7 +66,7 @@ def test_one_line_of_json_with_millions_of_line_ends(tmp_path):
 _NESTED = '{"a":{"a":{"a":1}}},'
 _LINES = [
     ("a.jsonl", '{"other": [', _NESTED, 2**24, '1], "text": "skipped"}', True),
-    ("a.jsonl", '{"other": [', _NESTED, 1_100_000, '1], "text": "read"}', False),
+    ("a.jsonl", '{"other": [', _NESTED, 2_500_000, '1], "text": "read"}', False),
     ("a.jsonl", '{"other": [', '"\U0001f600x",', 5_300_000, '1], "text": "read"}', False),
     ("a.jsonl", '{"text": "', "x" * 30 + "[,[,[,", 2**24, '"}', False),
     ("a.jsonl", '{"text": "', "\U0001f600", 2**24, '"}', False),
@@ -75,6 +86,20 @@ def test_a_line_with_millions_of_values(tmp_path, name, before, unit, size, afte
     assert peak_memory(path, tmp_path, "--on-error", "skip") < _LIMIT
     counts = load_manifest(tmp_path / "out").counts
     assert counts.too_long == is_skipped
+
+
+def test_two_workers_at_lines_with_millions_of_values(tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for name in "ab":
+        with (folder / f"{name}.jsonl").open("w") as file:
+            for number in range(3):
+                file.write('{"other": [' + _NESTED * 80_000 + f'1], "text": "the {number}"}}\n')
+                file.write('{"other": [' + _NESTED * 700_000 + '1], "text": "skipped"}\n')
+    options = ("--on-error", "skip")
+    assert peak_memory(folder, tmp_path, *options, workers=2) < _LIMIT + 150 * 2**20
+    counts = load_manifest(tmp_path / "out").counts
+    assert (counts.too_long, counts.documents) == (6, 6)
 
 
 @pytest.mark.parametrize("unit", ["中", "ก", "'ab", "Σ.", "\u0301", "ab—", "ཀ་", "𠀀"])
