@@ -87,7 +87,10 @@ class _Tolerant:
         return len(text)
 
     def _has_room(self) -> bool:
-        """Whether a pipe or terminal takes more; of one that is full, what is written is lost."""
+        """Whether a pipe takes more; of one that is full, what is written is lost.
+
+        A terminal that takes less than a line, because its other end hangs, is still waited for.
+        """
         try:
             number = sys.stderr.fileno()
         except OSError:  # io.UnsupportedOperation: no file, as in tests
@@ -229,5 +232,8 @@ class Terminal:
             TimeRemainingColumn(),
             TextColumn("{task.fields[status]}"),
         ]
-        with Progress(*columns, console=self._console) as bar:
+        # Not redirected, since rich would go round what tolerates an stderr that nobody reads.
+        with Progress(
+            *columns, console=self._console, redirect_stdout=False, redirect_stderr=False
+        ) as bar:
             yield ProgressReporter(self, description, total, bar)

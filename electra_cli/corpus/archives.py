@@ -33,7 +33,7 @@ class Member:
 
     name: str
     label: str
-    stream: io.BufferedReader | UnreadableError
+    stream: io.BufferedReader | UnreadableError | DamagedError
 
 
 @dataclass
@@ -120,12 +120,16 @@ def zip_members(
                     what = f"{name} is encrypted"
                     yield Member(info.filename, name, UnreadableError(what, hint=_DECRYPT))
                     continue
-                with archive.open(info) as inner:
+                try:
+                    inner = archive.open(info)
+                except _DAMAGES_OF_ZIPS as error:
+                    yield Member(info.filename, name, _fault(name, error))
+                    continue
+                with inner:
                     stream = guarded(inner, partial(_fault, name), budget=budget)
                     yield Member(info.filename, name, stream)
-    # What zipfile raises for a compression method that it cannot undo, an empty name, and a place
-    # that no file has.
-    except (zipfile.BadZipFile, NotImplementedError, IndexError, OSError) as error:
+    # A place that no file has is an OSError.
+    except (*_DAMAGES_OF_ZIPS, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise _fault(label, error) from error
@@ -163,6 +167,8 @@ _DESCRIPTIONS = (
     tarfile.SOLARIS_XHDTYPE,
 )
 _LONGEST_DESCRIPTION = 2**20
+# What zipfile raises; two for a compression method that it cannot undo, and an empty name.
+_DAMAGES_OF_ZIPS = (zipfile.BadZipFile, NotImplementedError, IndexError)
 _FETCH = "make or fetch the archive again"
 _DECRYPT = "decrypt the archive yourself, and pack it anew"
 _REPACK = "pack it again as a plain file"

@@ -184,6 +184,7 @@ class _Search:
     format: FormatOption
     left_out: LeftOut
     passed_over: list[Path] = field(default_factory=list)
+    without_text: set[Path] = field(default_factory=set)
 
     def files_of(self, path: Path, root: Path | None) -> Iterator[InputFile]:
         """What an input stands for, which a pattern in the folder `root` may have found."""
@@ -227,7 +228,10 @@ class _Search:
         try:
             yield _input_file(path, name, str(path), self.format)
         except (UnreadableError, DamagedError) as error:
-            self.left_out.add(name, error)
+            target = path.resolve()  # which may be found more than once
+            if target not in self.without_text:
+                self.without_text.add(target)
+                self.left_out.add(name, error)
 
 
 def _is_hidden(path: Path) -> bool:

@@ -156,11 +156,12 @@ def prepare_data(
 @contextmanager
 def _locked(output: Path, schedule: Schedule) -> Iterator[None]:
     """Locks the output, which tasks share."""
+    record = output / LOCK_FILE
     if schedule.stage == "task":
         with locked_folder(output, shared=True):
+            record.unlink(missing_ok=True)  # of somebody who was killed
             yield
         return
-    record = output / LOCK_FILE
     with locked_by_name(output, record):
         try:
             yield

@@ -242,7 +242,7 @@ def _of_archive(
         for member in _members(content, file, options, skipped):
             name = member_label(file.name, member.name)
             with _damage_counted(name, options, counts, left_out):
-                if isinstance(member.stream, UnreadableError):
+                if isinstance(member.stream, (UnreadableError, DamagedError)):
                     raise member.stream
                 inner = uncompressed(member.stream, member.label)
                 format_ = _member_format(inner, member, options)

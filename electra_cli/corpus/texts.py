@@ -39,7 +39,8 @@ _KEY = 36
 _NEW_KEY = 100  # the parser keeps a table of them
 _SHORT = 64
 _MOST_OF_VALUES = 96 * 2**20  # `prepare-data` has room for that much
-_STRING_OR_MARK = re.compile(rb'("(?:[^"\\]++|\\.)*+")(\s*+:)?|[{\[,]', re.DOTALL)
+# A string that does not end goes on to the end: looking for one at each quote would take for ever.
+_STRING_OR_MARK = re.compile(rb'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))(\s*+:)?|[{\[,]', re.DOTALL)
 
 BOM = b"\xef\xbb\xbf"
 

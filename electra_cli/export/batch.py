@@ -18,6 +18,7 @@ from electra_cli.errors import ElectraError
 from electra_cli.export.source import Source
 from electra_cli.inputs.masking import rows_to_features
 from electra_cli.inputs.rows import Slice, validation_dataset
+from electra_cli.inputs.store import lost_shards_named
 
 _ROWS = 3
 
@@ -72,7 +73,8 @@ def _held_out_rows(source: Source) -> npt.NDArray[np.int32]:
         return none
     if manifest.model_dump() != source.manifest.model_dump():
         return none
-    batch = next(iter(validation_dataset(manifest, Slice(_ROWS))))
+    with lost_shards_named(lambda: "while held-out rows were read"):
+        batch = next(iter(validation_dataset(manifest, Slice(_ROWS))))
     return batch["input_ids"].numpy()[batch["example_index"].numpy() >= 0]
 
 

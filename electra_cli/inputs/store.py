@@ -5,6 +5,7 @@ Shapes: B rows of a batch, S sequence, S + W integers a row of a shard.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -21,9 +22,6 @@ import tensorflow as tf
 
 from electra_cli.corpus.shards import ids_of, load_shard, word_starts_of
 from electra_cli.errors import DataError, IOFailedError
-
-# That TensorFlow, the writing of checkpoints and everything else may open besides.
-_OTHER_FILES = 512
 
 
 class RowStore:
@@ -43,11 +41,15 @@ class RowStore:
 
     def __init__(self, paths: list[Path], sequence_length: int) -> None:
         self.sequence_length = sequence_length
-        _allow_open_files(len(paths))
-        self._shards = [_open_shard(path) for path in paths]
+        handles: list[int] = []
+        weakref.finalize(self, _close, handles)
+        _allow_open_files()
+        self._shards = []
+        for path in paths:
+            self._shards.append(_open_shard(path))
+            handles.append(self._shards[-1].handle)
         self._ends = np.cumsum([shard.rows for shard in self._shards])
         self._starts = self._ends - [shard.rows for shard in self._shards]
-        weakref.finalize(self, _close, [shard.handle for shard in self._shards])
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -86,7 +88,7 @@ class RowStore:
         return rows
 
 
-class LostShardError(Exception):
+class LostShardError(IOFailedError):
     """A shard that was whole when it was opened, and cannot be read any more."""
 
 
@@ -138,13 +140,20 @@ class _OpenShard:
 
 def _open_shard(path: Path) -> _OpenShard:
     try:
-        mapped = load_shard(path)
+        mapped, handle = load_shard(path), os.open(path, os.O_RDONLY)
     except ValueError as error:
         raise DataError(
             f"{path} is no shard: {error}", hint=f"electra debug data {path.parent} --verify"
         ) from error
+    except OSError as error:
+        if error.errno != errno.EMFILE:
+            raise
+        raise IOFailedError(
+            f"cannot open {path}: {error.strerror}",
+            hint="let this process open more files than there are shards (ulimit -n)",
+        ) from error
     rows, width = mapped.shape
-    return _OpenShard(path, os.open(path, os.O_RDONLY), rows, width, mapped.dtype, mapped.offset)
+    return _OpenShard(path, handle, rows, width, mapped.dtype, mapped.offset)
 
 
 def _close(handles: list[int]) -> None:
@@ -152,10 +161,8 @@ def _close(handles: list[int]) -> None:
         os.close(handle)
 
 
-def _allow_open_files(more: int) -> None:
-    """Raises the limit that the system sets at first, which is meant for `select`."""
+def _allow_open_files() -> None:
+    """Raises the limit, which is low at first for the sake of `select`, to the highest."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = more + _OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

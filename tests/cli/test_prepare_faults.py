@@ -75,6 +75,10 @@ def test_another_process_holds_the_output(electra, text, vocab, tmp_path):
     refused.failed(75, f"another process is writing to {out}: host ", f"pid {os.getpid()}", "20")
     # A killed one leaves its name behind.
     assert names_in(out) == [".lock.json"]
+    electra(*command, "--plan-only")
+    (out / ".lock.json").write_text(json.dumps({"host": "a", "pid": 1, "started": "2020"}))
+    electra(*command, "--task-index", 0, "--num-tasks", 2)  # tasks share the lock
+    assert ".lock.json" not in names_in(out)
     assert electra(*command).json["examples"] > 0
     assert not (out / ".lock.json").exists()
 

@@ -273,3 +273,15 @@ def test_binary_member(tmp_path, ending):
     path = WRITE[ending](tmp_path / f"a{ending}", {"x.txt": b"\x7fELF\x02" + bytes(90)})
     with pytest.raises(DataError, match=rf"no reader for .*a\{ending}!x\.txt: it is binary"):
         read_inputs(path)
+
+
+def test_a_damaged_header_of_a_zip_costs_its_member_alone(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {f"{number}.txt": txt(DOCUMENTS) for number in range(5)})
+    content = path.read_bytes()
+    place = content.index(b"2.txt") - 30  # its signature
+    path.write_bytes(content[:place] + b"\x99" + content[place + 1 :])
+    with pytest.raises(DataError, match=r"a\.zip!2\.txt: damaged"):
+        read_inputs(path)
+    documents, counts = read_inputs(path, on_error="skip")
+    assert documents == EXPECTED * 4
+    assert counts.damaged_inputs == 1

@@ -95,6 +95,20 @@ def test_files_that_no_reader_knows_can_be_left_out(tmp_path):
         assert left_out.damaged == (["d.txt.gz"] if len(inputs) == 1 else [])
 
 
+def test_a_file_without_text_that_is_found_twice_counts_once(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text("text")
+    (tmp_path / "c.txt").write_bytes(b"\x7fELF" + bytes(100))
+    (tmp_path / "d.txt").symlink_to(tmp_path / "c.txt")
+    left_out = LeftOut(skips=True)
+    inputs = [tmp_path, tmp_path / "*", tmp_path / "c.txt"]
+    assert names(find_inputs(inputs, exclude=tmp_path / "o", left_out=left_out)) == [
+        "a.txt",
+        "b.txt",
+    ]
+    assert left_out.unreadable == ["c.txt"]
+
+
 def test_links_to_a_file_are_found_in_the_order_of_names(tmp_path):
     (tmp_path / "m.txt").write_text("text")
     for name in ("z.txt", "b.txt", "k.txt"):  # folders list what is in them in any order

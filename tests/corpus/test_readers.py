@@ -77,6 +77,14 @@ def test_bad_json_line(tmp_path, bad, message, slice_bytes):
     assert (counts.bad_json_lines, counts.invalid_utf8) == (1, 0)
 
 
+def test_a_string_without_end_is_looked_through_once(tmp_path):
+    """As the last line of a file that was cut; at each quote again, it would take hours."""
+    line = b'{"text": "' + b"[" * 1_200_000 + b'\\"' * 2**20
+    path = write(tmp_path / "a.jsonl", b'{"text": "one"}\n' + line)
+    documents, counts = read(path, on_error="skip")
+    assert (documents, counts.bad_json_lines + counts.too_long) == ([["one"]], 1)
+
+
 @pytest.mark.parametrize("values", ["1" + ",1" * 99, "{" + '"k":1,' * 99 + '"k":1}'])
 def test_a_line_of_many_values_has_a_fault_of_its_own(tmp_path, values, monkeypatch):
     monkeypatch.setattr(texts_module, "_MOST_OF_VALUES", 4300)

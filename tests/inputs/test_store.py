@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from electra_cli.corpus.shards import with_word_starts
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, IOFailedError
+from electra_cli.inputs import store as store_module
 from electra_cli.inputs.store import LostShardError, RowStore
 
 
@@ -48,15 +49,23 @@ def test_a_shard_that_is_cut_or_gone_while_it_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(store.gather(np.array([7])), rows[[7]])
 
 
-def test_more_shards_than_files_may_be_open_at_first(tmp_path: Path) -> None:
+def test_more_shards_than_files_may_be_open_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     np.save(tmp_path / "a.npy", np.ones((3, 23), np.uint16))
     opened = set(Path("/proc/self/fd").iterdir())
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(opened) + 50, hard))
     try:
-        store = RowStore([tmp_path / "a.npy"] * 600, 20)
-        assert len(store) == 1800
-        del store
+        stores = [RowStore([tmp_path / "a.npy"] * 600, 20) for _ in range(2)]
+        assert [len(store) for store in stores] == [1800, 1800]
+        del stores
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(opened) + 50, hard))
+        monkeypatch.setattr(store_module, "_allow_open_files", lambda: None)  # no more are allowed
+        with pytest.raises(IOFailedError, match="Too many open files") as caught:
+            RowStore([tmp_path / "a.npy"] * 600, 20)
+        assert "ulimit -n" in caught.value.hint
+        del caught  # which holds what was opened
         assert set(Path("/proc/self/fd").iterdir()) == opened
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
