@@ -31,7 +31,7 @@ def resume_point(run: RunFolder, *, warn: Callable[[str], None]) -> Checkpoint |
       OutputError: A damaged one cannot be put aside.
     """
     damaged: list[tuple[Checkpoint, str]] = []
-    for checkpoint in reversed(run.all_checkpoints()):
+    for checkpoint in reversed([c for c in run.all_checkpoints() if c.is_committed]):
         fault = fault_of(checkpoint.path, checkpoint.step)
         if fault is None:
             _set_aside(damaged, checkpoint, warn)

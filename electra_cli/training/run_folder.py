@@ -112,17 +112,22 @@ class Checkpoint:
     step: int
 
     @property
+    def is_committed(self) -> bool:
+        """False for what TensorFlow alone has written: no record, and no run goes on there."""
+        return self.prefix.name == STATE
+
+    @property
     def path(self) -> Path:
-        """Its folder, RUN/checkpoints/ckpt-STEP."""
-        return self.prefix.parent
+        """What RUN/checkpoints/ckpt-STEP names: its folder."""
+        return self.prefix.parent if self.is_committed else self.prefix
 
     def check_whole(self) -> None:
-        """Compares its files with its record.
+        """Compares its files with its record, if it has one.
 
         Raises:
           DataError: It is not what was written.
         """
-        fault = fault_of(self.path, self.step)
+        fault = fault_of(self.path, self.step) if self.is_committed else None
         if fault is not None:
             raise DataError(
                 f"checkpoint {self.path} is damaged: {fault}",
@@ -221,6 +226,10 @@ def _checkpoint_at(path: Path) -> Checkpoint | None:
     prefix = path.with_suffix("") if path.suffix == ".index" else path
     folder = prefix.parent if prefix.name == STATE else prefix
     match = _NAME.fullmatch(folder.name)
-    if match is None or not folder.is_dir():
+    if match is None:
         return None
-    return Checkpoint(RunFolder(folder.parent.parent), folder / STATE, int(match[1]))
+    run = RunFolder(folder.parent.parent)
+    if folder.is_dir():
+        return Checkpoint(run, folder / STATE, int(match[1]))
+    found = folder.with_name(folder.name + ".index").is_file()
+    return Checkpoint(run, folder, int(match[1])) if found else None
