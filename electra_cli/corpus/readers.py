@@ -31,6 +31,7 @@ from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_
 from electra_cli.corpus.tabular import CountedLines, csv_documents, table_documents
 from electra_cli.corpus.texts import Lines, json_documents, text_documents
 from electra_cli.errors import InputMissingError
+from electra_cli.redaction import redacted
 
 OnError = Literal["fail", "skip"]
 
@@ -114,7 +115,7 @@ class ReadCounts(CleaningCounts):
         else:
             self.damaged_inputs += 1
         if len(self.left_out) < MOST_NAMED:
-            self.left_out.append(name)
+            self.left_out.append(redacted(name))  # it is recorded
 
 
 def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> Iterator[Document]:

@@ -72,6 +72,16 @@ def test_no_secret_of_an_input_name_is_written(tmp_path, text, vocab):
     assert folder_bytes(out) == before
 
 
+def test_no_secret_of_the_name_of_a_damaged_input_is_written(tmp_path, text, vocab):
+    secret = "gh0stwr1ter42"
+    damaged = tmp_path / f"more?token={secret}.txt.gz"
+    damaged.write_bytes(gzip.compress(txt(DOCUMENTS))[:-20])
+    out = tmp_path / "out"
+    prepare([text, damaged], out, vocab=vocab, on_error="skip")
+    assert json.loads((out / "manifest.json").read_text())["counts"]["damaged_inputs"] == 1
+    assert not [name for name, data in folder_bytes(out).items() if secret.encode() in data]
+
+
 def test_another_plan_is_refused_and_told_apart(tmp_path, text, vocab):
     prepare(text, tmp_path / "out")
     before = folder_bytes(tmp_path / "out")
