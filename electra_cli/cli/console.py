@@ -118,9 +118,9 @@ def print_error(message: str, hint: str) -> None:
         console.print(f"[bold]hint:[/] {_plain(hint)}")
 
 
-def _console(*, quiet: bool = False) -> Console:
+def _console() -> Console:
     stream = cast(IO[str], _Tolerant()) if sys.stderr is not None else None
-    return Console(file=stream, stderr=True, highlight=False, quiet=quiet, soft_wrap=True)
+    return Console(file=stream, stderr=True, highlight=False, soft_wrap=True)
 
 
 def printable(text: str) -> str:
@@ -186,23 +186,26 @@ class Terminal:
     """What a command shows to people.
 
     Args:
-      quiet: Show nothing but errors.
+      quiet: Show nothing but warnings.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._console = _console(quiet=quiet)
+        self._console = _console()
 
     def note(self, text: str) -> None:
         """One plain line."""
-        self._console.print(_plain(text))
+        if not self.quiet:
+            self._console.print(_plain(text))
 
     def warn(self, text: str) -> None:
-        """One line that should not be overlooked."""
+        """One line that should not be overlooked; `quiet` does not hide it."""
         self._console.print(f"[yellow]warning:[/] {_plain(text)}")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table; the first column is left-aligned, the others hold numbers."""
+        if self.quiet:
+            return
         table = Table(title=title, title_justify="left", title_style="bold")
         for index, column in enumerate(columns):
             table.add_column(_plain(column), justify="left" if index == 0 else "right")

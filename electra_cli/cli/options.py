@@ -9,5 +9,5 @@ import typer
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, on failure too.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print only errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print only warnings and errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]

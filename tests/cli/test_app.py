@@ -53,7 +53,7 @@ def test_no_command_and_unknown_command(electra: Electra) -> None:
     electra("pretran", "--json").failed(2, "pretran")
 
 
-def test_quiet_prints_only_errors(electra: Electra) -> None:
+def test_quiet_prints_errors(electra: Electra) -> None:
     result = electra("evaluate", "nowhere", "--quiet")
     assert result.code == 66
     assert result.stderr.startswith("error: ")
