@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import ctypes
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ _LAYER_NORM_EPSILON = 1e-12  # of tf.contrib's layer_norm, which the reference u
 _MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
 VOCABULARY_COLUMNS = 256  # of `column_weights`
 _COMPILES_PRODUCTS = "avx512f" not in cpu_flags()
+# absl::SetMinLogLevel(LogSeverityAtLeast), an enumeration of int, in the Abseil of TensorFlow 2.20.
+_SET_LOG_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"
 
 _plain: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=False)
 
@@ -47,18 +50,28 @@ def plain_operations() -> Iterator[None]:
 def compile_quietly_once() -> None:
     """Keeps XLA's note about the first compilation of a process off stderr.
 
-    It comes from C++ and no variable turns it off; so the first compilation is a small one, made
-    while the descriptor points nowhere.
+    It comes from a logger that no variable turns down; so the first compilation is a small one,
+    made while that logger obeys TensorFlow's variable. What ends the process is always told.
     """
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "")
+    with _logged_from(int(level) if level.isdecimal() else 0):
         tf.function(lambda: tf.zeros([1]) + 1.0, jit_compile=True, autograph=False)()
+
+
+@contextlib.contextmanager
+def _logged_from(level: int) -> Iterator[None]:
+    """Within it Abseil logs from a level on: 0 notes, 1 warnings, 2 errors, 3 only the fatal."""
+    try:
+        library = ctypes.CDLL(f"{tf.sysconfig.get_lib()}/libtensorflow_framework.so.2")
+        set_level = library[_SET_LOG_LEVEL]
+    except (OSError, AttributeError):  # another TensorFlow: the note is shown
+        yield
+        return
+    set_level(min(level, 3))
+    try:
+        yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        set_level(0)
 
 
 def _fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
