@@ -80,6 +80,7 @@ def pretrain(
     # Devices, and the numbers before any work.
     lanes = machine.share_cores(plan.device, config)
     strategy = build_strategy(plan.device)
+    signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
     outlook = outlook_of(plan, strategy)
     start = outlook.start_step
     listener.outlook(outlook)

@@ -82,6 +82,11 @@ class StopSignals:
         self._thread.join()
         self._reader.close()
 
+    def listen_again(self) -> None:
+        """Takes the signals back from a library that has put handlers of its own in their place."""
+        for number in self._before:
+            signal.signal(number, self._handle)
+
     def defer(self) -> None:
         """From now on there is a state to save; a signal that was lost on its way is obeyed."""
         self._deferred = True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,18 @@ from electra_cli.training.saving import CheckpointSaver
 from electra_cli.training.signals import StopRequestedError, StopSignals
 from electra_cli.training.trainer import ElectraTrainer
 from tests.conftest import Electra
-from tests.training.runs import Dying, metric_lines, options, send_on_call, steps_of
+from tests.training.runs import (
+    Dying,
+    environment,
+    error_of,
+    finish,
+    metric_lines,
+    options,
+    send_on_call,
+    start,
+    steps_of,
+    wait_for,
+)
 
 AVERAGE = ("--set", "optimizer.ema_decay=0.9")
 
@@ -108,6 +122,34 @@ def test_one_that_a_destructor_swallows_is_not_lost(monkeypatch: pytest.MonkeyPa
         with pytest.raises(StopRequestedError):
             signals.check()
     assert signals.received == signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_library_that_takes_the_signals(number: int) -> None:
+    before = signal.getsignal(number)
+    with StopSignals() as signals:
+        ctypes.CDLL(None).signal(number, ctypes.c_void_p(1))  # SIG_IGN, behind Python's back
+        os.kill(os.getpid(), number)
+        assert signals.received is None
+        signals.listen_again()
+        with pytest.raises(Terminated, match=signal.Signals(number).name):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
+
+
+def test_a_worker_of_a_cluster(data: Path, tmp_path: Path) -> None:
+    """Where TensorFlow starts a cluster it takes SIGTERM for itself."""
+    run = tmp_path / "run"
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    cluster = {"cluster": {"worker": [f"localhost:{port}"]}, "task": {"type": "worker", "index": 0}}
+    rare = "--set=train.evaluate_every=100000"
+    command = options(data, run, "--device", "multi-worker", rare, steps=100000)
+    worker = start(command, env=environment(TF_CONFIG=json.dumps(cluster)))
+    wait_for(lambda: 4 in steps_of(run), worker)
+    worker.terminate()
+    code, out, _ = finish(worker)
+    assert (code, error_of(out)["message"]) == (143, "terminated by SIGTERM")
 
 
 def test_handlers_are_given_back_and_ignored_signals_stay_ignored() -> None:
