@@ -15,7 +15,7 @@ from electra_cli.corpus.vocabulary_training import VocabularyOptions
 
 def prepare(inputs: Path | list[Path], output: Path, **options: Any) -> Any:
     """Prepares in this process; `vocab_size` and the like are options of the vocabulary."""
-    told = {k: options.pop(k) for k in ("on_progress", "on_note") if k in options}
+    told = {k: options.pop(k) for k in ("on_progress", "on_note", "on_warning") if k in options}
     casing = {k: options[k] for k in ("lowercase", "strip_accents") if k in options}
     names = {"vocab_size": "size", "vocab_sample": "sample"}
     trained = {new: options.pop(old) for old, new in names.items() if old in options}

@@ -97,6 +97,9 @@ def prepare_data_command(
     strip_accents: Annotated[bool | None, typer.Option(
         "--strip-accents/--no-strip-accents", rich_help_panel=_VOCABULARY,
         show_default=_CASING_DEFAULT, help="Remove accents, whether or not case is kept.")] = None,
+    allow_unknown: Annotated[bool, typer.Option(
+        "--allow-unknown", rich_help_panel=_VOCABULARY,
+        help="Accept a text of which more than 30% is \\[UNK].")] = False,
     sequence_length: Annotated[int, typer.Option(
         "--sequence-length", rich_help_panel=_EXAMPLES,
         help="Tokens an example, [CLS] and [SEP] included.")] = 128,
@@ -209,8 +212,9 @@ def prepare_data_command(
             max_control_share=max_control_share,
         ),
         duplicates=duplicates,
+        allow_unknown=allow_unknown,
     )
-    terminal = Terminal(quiet=quiet)
+    terminal = Terminal(quiet=quiet, stdout=not as_json)
     with _terminable(), terminal.progress("preparing", 1.0) as bar:
         result = prepare_data(
             inputs=inputs,
@@ -219,9 +223,12 @@ def prepare_data_command(
             schedule=schedule,
             on_progress=bar.update,
             on_note=terminal.note,
+            on_warning=terminal.warn,
         )
     if isinstance(result, PreparedData):
         print_table(terminal, result)
+        for warning in result.warnings:
+            terminal.warn(warning)
         fields = json_fields(result)
     else:
         print_stage(terminal, schedule, result)

@@ -39,6 +39,7 @@ def print_table(terminal: Terminal, result: PreparedData) -> None:
         ("tokens", f"{counts.tokens:,}"),
         ("tokens a word", f"{counts.tokens / counts.words:.2f}"),
         ("vocabulary", f"{result.vocab_size:,}"),
+        ("case and accents", str(result.tokenizer)),
         ("unknown rate", f"{result.unknown_rate:.3%}"),
         ("examples, training", f"{result.examples:,}"),
         ("examples, validation", f"{result.validation_examples:,}"),
@@ -57,12 +58,12 @@ def print_table(terminal: Terminal, result: PreparedData) -> None:
 def print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> None:
     """What was done of several stages, and what comes next."""
     if schedule.stage == "plan":
-        terminal.note(
+        terminal.result(
             f"planned {result.slices:,} slices in {result.output}; now run the tasks: the same "
             "command with --task-index I --num-tasks N instead of --plan-only"
         )
     else:
-        terminal.note(
+        terminal.result(
             f"task {schedule.task_index} of {schedule.num_tasks}: prepared {result.slices_done:,} "
             f"of {result.slices:,} slices; when all tasks are done, run the same command with "
             "--finalize"
@@ -77,8 +78,11 @@ def json_fields(result: PreparedData) -> dict[str, Any]:
         "validation_examples": result.validation_examples,
         "shards": result.shards,
         "vocab_size": result.vocab_size,
+        "lowercase": result.tokenizer.lowercase,
+        "strip_accents": result.tokenizer.strip_accents,
         "unknown_rate": result.unknown_rate,
         "padding_share": result.padding_share,
+        "warnings": result.warnings,
         **result.counts.model_dump(),
         "seconds": result.seconds,
         "megabytes_per_second": result.megabytes_per_second,

@@ -208,8 +208,10 @@ def _combine(
     for record in records:
         counts.add(record.counts)
     unknown_words: Counter[str] = Counter()
+    marked_words: Counter[str] = Counter()
     for record in records:
         unknown_words.update(record.unknown_words)
+        marked_words.update(record.marked_words)
     hashes = [record.lowest_hash for record in records if record.lowest_hash is not None]
     combined = SliceRecord(
         index=slice_.index,
@@ -217,6 +219,7 @@ def _combine(
         lowest_hash=min(hashes, default=None),
         counts=counts,
         unknown_words=most_frequent(unknown_words),
+        marked_words=most_frequent(marked_words),
         left_out=[name for record in records for name in record.left_out],
         shards=[shard for record in records for shard in record.shards],
     )

@@ -42,6 +42,10 @@ class TokenizerOptions(_Frozen):
     lowercase: bool
     strip_accents: bool
 
+    def __str__(self) -> str:
+        case = "lower-cased" if self.lowercase else "case kept"
+        return f"{case}, accents {'removed' if self.strip_accents else 'kept'}"
+
 
 class Manifest(_Frozen):
     """What a prepared folder holds; nothing in it depends on when or where it was made.
@@ -59,6 +63,7 @@ class Manifest(_Frozen):
       counts: Figures over all slices.
       unknown_words: The most frequent words with an [UNK], counted in each slice among its own
         most frequent ones.
+      marked_words: The same of words with marks, at the beginning of each slice.
       left_out: Names of the first inputs that turned out to be unreadable or damaged when they
         were read.
       examples: Rows to train on.
@@ -77,6 +82,7 @@ class Manifest(_Frozen):
     validation_fraction: float
     counts: Counts
     unknown_words: dict[str, int]
+    marked_words: dict[str, int] = {}
     left_out: list[str] = []
     examples: int
     validation_examples: int
@@ -124,9 +130,11 @@ def summed_up(
     tokens = load_vocabulary(settings.vocab_path)
     counts = Counts(unreadable_files=len(left_out.unreadable), damaged_inputs=len(left_out.damaged))
     unknown_words: Counter[str] = Counter()
+    marked_words: Counter[str] = Counter()
     for record in records:
         counts.add(record.counts)
         unknown_words.update(record.unknown_words)
+        marked_words.update(record.marked_words)
     names = [name for record in records for name in record.left_out]
     _check_share(counts, plan.files, [*left_out.unreadable, *names])
     shards = [shard for record in records for shard in record.shards]
@@ -148,7 +156,7 @@ def summed_up(
             "and nothing is left to train on",
             hint="give more documents; in .txt a blank line separates them",
         )
-    return Manifest(
+    manifest = Manifest(
         sequence_length=settings.sequence_length,
         dtype=ids_dtype(len(tokens)),
         vocab=VocabularyFile(
@@ -163,11 +171,14 @@ def summed_up(
         validation_fraction=validation_fraction,
         counts=counts,
         unknown_words=most_frequent(unknown_words),
+        marked_words=most_frequent(marked_words),
         left_out=names[:MOST_NAMED],
         examples=rows["train"],
         validation_examples=rows["validation"],
         shards=sorted(shards, key=lambda shard: (shard.split, shard.file)),
     )
+    manifest._folder = settings.vocab_path.parent
+    return manifest
 
 
 def _rows(shards: Sequence[Shard], split: Split) -> int:

@@ -37,6 +37,7 @@ class PrepareOptions:
       cleaning: What is done to documents before all else.
       duplicates: What is left out because it came before; None leaves everything in.
       slice_bytes: Uncompressed bytes a slice.
+      allow_unknown: Whether a text may be mostly [UNK].
 
     Raises:
       ConfigError: An impossible value.
@@ -56,6 +57,7 @@ class PrepareOptions:
     cleaning: Cleaning = field(default_factory=Cleaning)
     duplicates: DuplicateOptions | None = None
     slice_bytes: int = SLICE_BYTES
+    allow_unknown: bool = False
 
     def __post_init__(self) -> None:
         if not SHORTEST_SEQUENCE <= self.sequence_length <= 2**16:
@@ -88,7 +90,8 @@ class PrepareOptions:
           vocab_sha256: Of the vocabulary that was brought; None if one is trained.
         """
         trained = None if vocab_sha256 else asdict(self.vocabulary)
-        # on_error is missing on purpose: what is finished under one is the same under the other.
+        # on_error and allow_unknown are missing on purpose: what is finished under one is the same
+        # under the other.
         return {
             "vocab": vocab_sha256,
             "vocabulary": trained,

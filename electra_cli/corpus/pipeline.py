@@ -36,6 +36,7 @@ from electra_cli.corpus.output import (
     record_vocabulary,
 )
 from electra_cli.corpus.plan import Plan, Slice, make_plan
+from electra_cli.corpus.plausibility import UnknownWatch, check_unknown
 from electra_cli.corpus.result import PreparedData, StageDone, prepared_data, room_needed
 from electra_cli.corpus.schedule import Schedule
 from electra_cli.corpus.slices import HASH_BITS, SliceRecord, SliceSettings, finished_record
@@ -61,6 +62,7 @@ def prepare_data(
     schedule: Schedule | None = None,
     on_progress: OnProgress | None = None,
     on_note: Callable[[str], None] | None = None,
+    on_warning: Callable[[str], None] | None = None,
 ) -> PreparedData | StageDone:
     """Prepares text for pretraining.
 
@@ -74,6 +76,7 @@ def prepare_data(
       schedule: Who does which part of it.
       on_progress: Is told the fraction done and what is being done.
       on_note: Is told in a sentence what one should know about.
+      on_warning: Is told on the way what is probably not meant; the result has what is at the end.
 
     Returns:
       What is in the folder, or, of a schedule that does not end with the manifest, what was done.
@@ -97,6 +100,7 @@ def prepare_data(
         )
     on_progress = on_progress or (lambda fraction, stage: None)
     on_note = on_note or (lambda text: None)
+    on_warning = on_warning or (lambda text: None)
     if schedule.engine == "beam":
         from electra_cli.corpus.beam_engine import check_beam
 
@@ -135,7 +139,7 @@ def prepare_data(
             if names:
                 on_note(f"left out by --on-error skip, {why}: {shown(names)}")
         make_output_folder(output)
-        preparation = _Preparation(plan, output, options, schedule, on_progress)
+        preparation = _Preparation(plan, output, options, schedule, on_progress, on_warning)
         with (
             _locked(output, schedule),
             named_if_full(
@@ -187,12 +191,14 @@ class _Preparation:
         options: PrepareOptions,
         schedule: Schedule,
         on_progress: OnProgress,
+        on_warning: Callable[[str], None],
     ) -> None:
         self._plan = plan
         self._output = output
         self._options = options
         self._schedule = schedule
         self._report = on_progress
+        self._watch = UnknownWatch(options, on_warning)
         self._started = time.monotonic()
         self._once_read = OnceReadBlocks(output)
         self._done = 0.0  # the fraction of the whole that earlier passes have taken
@@ -229,6 +235,8 @@ class _Preparation:
         except DataError:
             discard_claim(self._output)
             raise
+        if not self._options.allow_unknown:
+            check_unknown(manifest)
         write_manifest(self._output, manifest)
         return prepared_data(load_manifest(self._output), self._started, prepared_bytes)
 
@@ -356,6 +364,8 @@ class _Preparation:
             self._report(self._done + (1 - self._done) * share, stage)
 
         run = partial(prepare_slices, once_read=self._once_read)
+        if len(slices) > 1 or any(slice_.is_stream for slice_ in slices):
+            run = partial(run, on_record=partial(self._watch.add, vocab_path=settings.vocab_path))
         if self._schedule.engine == "beam":
             from electra_cli.corpus.beam_engine import prepare_with_beam
 

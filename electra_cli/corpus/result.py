@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.corpus.discovery import UNKNOWN_SIZE
-from electra_cli.corpus.manifest import Manifest
+from electra_cli.corpus.manifest import Manifest, TokenizerOptions
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.plan import Plan
+from electra_cli.corpus.plausibility import implausible, unknown_rate
 from electra_cli.corpus.slices import Counts, SliceRecord
 
 # Bytes of shards a byte of text, for an estimate before any are there: half an id of two bytes.
@@ -53,8 +54,10 @@ class PreparedData:
       validation_examples: Rows held out.
       shards: Number of shard files.
       vocab_size: Tokens in the vocabulary.
+      tokenizer: What is done with case and accents.
       unknown_rate: [UNK] a token.
       padding_share: Padding a position of all rows.
+      warnings: What the folder should not be used for without a second look.
       seconds: This call's time.
       megabytes_per_second: Uncompressed input prepared by this call a second, training of the
         vocabulary included; 0 if everything was done already.
@@ -68,8 +71,10 @@ class PreparedData:
     validation_examples: int
     shards: int
     vocab_size: int
+    tokenizer: TokenizerOptions
     unknown_rate: float
     padding_share: float
+    warnings: list[str]
     seconds: float
     megabytes_per_second: float
 
@@ -94,8 +99,10 @@ def prepared_data(manifest: Manifest, started: float, prepared_bytes: int) -> Pr
         validation_examples=manifest.validation_examples,
         shards=len(manifest.shards),
         vocab_size=manifest.vocab.size,
-        unknown_rate=counts.unknown_tokens / counts.tokens,
+        tokenizer=manifest.tokenizer,
+        unknown_rate=unknown_rate(counts),
         padding_share=counts.padding / positions,
+        warnings=[str(finding) for finding in implausible(manifest)],
         seconds=seconds,
         megabytes_per_second=prepared_bytes / 1e6 / seconds,
     )

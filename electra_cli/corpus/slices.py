@@ -18,6 +18,7 @@ from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.faults import Document
 from electra_cli.corpus.line_encoder import LineEncoder
+from electra_cli.corpus.marks import count_marked
 from electra_cli.corpus.output import record_path, slice_name
 from electra_cli.corpus.packing import Frame, Packing, make_packer
 from electra_cli.corpus.plan import Slice
@@ -49,6 +50,8 @@ class Counts(BaseModel):
       unknown_tokens: Those of them that are [UNK].
       dropped_tokens: Those of them that trimming to the sequence length left out.
       padding: Padded positions in all shards.
+      sampled_words: White-space words at the beginning of each slice.
+      sampled_marked_words: Those of them that have marks, whether or not these are stripped.
 
     The others are those of `SliceCounts` but for its names.
     """
@@ -63,6 +66,8 @@ class Counts(BaseModel):
     unknown_tokens: int = 0
     dropped_tokens: int = 0
     padding: int = 0
+    sampled_words: int = 0
+    sampled_marked_words: int = 0
     duplicate_documents: int = 0
     near_duplicates: int = 0
     duplicate_paragraphs: int = 0
@@ -99,6 +104,7 @@ class SliceRecord(BaseModel):
       lowest_hash: Lowest hash among documents that made an example; hexadecimal, or None.
       counts: What was met.
       unknown_words: The most frequent white-space words with an [UNK], and how often they came.
+      marked_words: The same of words with marks, at its beginning.
       left_out: Names of the first inputs that are unreadable or damaged; none depends on where
         the corpus lies.
       shards: At most one for each split and block; none for a split without rows.
@@ -113,6 +119,7 @@ class SliceRecord(BaseModel):
     lowest_hash: str | None
     counts: Counts
     unknown_words: dict[str, int]
+    marked_words: dict[str, int] = {}
     left_out: list[str] = []
     shards: list[Shard]
 
@@ -212,6 +219,7 @@ def prepare_documents(
     frame = Frame(settings.sequence_length, tools.cls, tools.sep)
     counts = Counts()
     unknown_words: Counter[str] = Counter()
+    marked_words: Counter[str] = Counter()
     lowest: int | None = None
     splits: tuple[Split, ...] = ("train", "validation")
     with ExitStack() as stack:
@@ -228,7 +236,9 @@ def prepare_documents(
             for split in splits
         }
         packers = {split: make_packer(settings.packing, frame, settings.seed) for split in splits}
-        for document, lines in _encoded(documents, tools.encoder, counts, unknown_words):
+        for document, lines in _encoded(
+            documents, tools.encoder, counts, unknown_words, marked_words
+        ):
             if not any(lines):
                 continue
             digest = blake2b("\n".join(document).encode("utf-8"), digest_size=HASH_BITS // 8)
@@ -256,6 +266,7 @@ def prepare_documents(
         lowest_hash=None if lowest is None else f"{lowest:032x}",
         counts=counts,
         unknown_words=most_frequent(unknown_words),
+        marked_words=most_frequent(marked_words),
         left_out=read.left_out,
         shards=shards,
     )
@@ -293,9 +304,16 @@ def _encoded(
     encoder: LineEncoder,
     counts: Counts,
     unknown_words: Counter[str],
+    marked_words: Counter[str],
 ) -> Iterator[tuple[Document, list[bytes]]]:
     """Each document with the ids of its lines, counted; several are encoded at once."""
-    for batch in _batches(documents):
+    for number, batch in enumerate(_batches(documents)):
+        if number == 0:  # enough to see what language it is, and all of them would take time
+            words, marked = count_marked(line for document in batch for line in document)
+            counts.sampled_words += words
+            for word, times in marked.items():
+                counts.sampled_marked_words += times
+                marked_words[word[:_LONGEST_UNKNOWN_WORD]] += times
         encoded = encoder.encode([line for document in batch for line in document])
         counts.unknown_tokens += encoded.unknown_tokens
         unknown_words.update(word[:_LONGEST_UNKNOWN_WORD] for word in encoded.unknown_words)

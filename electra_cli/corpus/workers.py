@@ -33,6 +33,7 @@ def prepare_slices(
     workers: int,
     on_progress: Callable[[int], None],
     once_read: OnceReadBlocks | None = None,
+    on_record: Callable[[SliceRecord], None] = lambda record: None,
 ) -> None:
     """Prepares slices; the records in the output folder are the result.
 
@@ -44,6 +45,8 @@ def prepare_slices(
       workers: Processes; 1 stays in this one.
       on_progress: Is told the bytes on disk done since the call, all slices together.
       once_read: Hands out the blocks of a stream that comes only once.
+      on_record: Is given the record of each slice that was finished, and of blocks of streams
+        where workers share them.
 
     Raises:
       InputMissingError: Inputs are gone; all slices without them are prepared.
@@ -54,7 +57,7 @@ def prepare_slices(
     how: _How = {"settings": settings, "output": output, "held_out_below": held_out_below}
     whole, shared = _divide(slices, workers)
     if workers == 1 or not (shared or len(whole) > 1):
-        _prepare_here(slices, how, on_progress, once_read, lost)
+        _prepare_here(slices, how, on_progress, once_read, lost, on_record)
         raise_missing(lost)
         return
     context = multiprocessing.get_context("spawn")
@@ -67,6 +70,7 @@ def prepare_slices(
         processes, context, initializer=_start_worker, initargs=(done, stop)
     )
     futures: list[Future[SliceRecord]] = []
+    told: set[Future[SliceRecord]] = set()
 
     def look() -> None:
         """Waits a moment, shows progress and raises the error of a slice that has failed.
@@ -82,6 +86,9 @@ def prepare_slices(
                 lost[error.message] = None
             elif error:
                 raise error
+            elif future.done() and future not in told:
+                told.add(future)
+                on_record(future.result())
 
     def submit(block: Block) -> Future[SliceRecord]:
         futures.append(executor.submit(_run, partial(prepare_block, block, **how)))
@@ -134,6 +141,7 @@ def _prepare_here(
     on_progress: Callable[[int], None],
     once_read: OnceReadBlocks | None,
     lost: dict[str, None],
+    on_record: Callable[[SliceRecord], None],
 ) -> None:
     done = 0
     # A worker is one core's, and lists of new words are too short to be worth a pool of threads.
@@ -150,7 +158,7 @@ def _prepare_here(
                 blocks = _blocks(slice_, how["settings"], once_read)
                 prepare_stream(slice_, **how, on_progress=add, blocks=blocks)
             else:
-                prepare_one(slice_, **how, on_progress=add)
+                on_record(prepare_one(slice_, **how, on_progress=add))
         except InputMissingError as error:
             lost[error.message] = None
 

@@ -21,8 +21,9 @@ from tests.corpus.corpora import (
 from tests.corpus.tables import write_tar
 
 FIELDS = [
-    "command", "output", "examples", "validation_examples", "shards", "vocab_size", "unknown_rate",
-    "padding_share", *Counts.model_fields, "seconds", "megabytes_per_second", "manifest",
+    "command", "output", "examples", "validation_examples", "shards", "vocab_size", "lowercase",
+    "strip_accents", "unknown_rate", "padding_share", "warnings", *Counts.model_fields,
+    "seconds", "megabytes_per_second", "manifest",
 ]  # fmt: skip
 
 
@@ -65,7 +66,9 @@ def test_options_reach_the_manifest(electra, tmp_path, vocab):
         "--no-lowercase", "--no-strip-accents", "--sequence-length", 64, "--seed", 7,
         "--validation-fraction", 0.25, "--text-field", "body", "--workers", 1, "--quiet",
     )  # fmt: skip
-    assert (done.code, done.stdout, done.stderr) == (0, "", "")
+    assert (done.code, done.stdout) == (0, "")
+    assert done.stderr.count("\n") == 1  # a warning, which --quiet does not hide
+    assert "warning: only 18 of 58 rows are held out" in done.stderr
     manifest = load_manifest(tmp_path / "out")
     assert manifest.tokenizer.model_dump() == {"lowercase": False, "strip_accents": False}
     assert (manifest.sequence_length, manifest.seed) == (64, 7)

@@ -244,7 +244,7 @@ def test_progress_grows_to_the_whole(tmp_path, text):
 def test_a_brought_vocabulary_keeps_its_ids(tmp_path, text):
     path = tmp_path / "vocab.txt"
     path.write_text("[PAD]\n[unused0]\n[MASK]\n[SEP]\n[CLS]\n[UNK]\nthe\n")
-    prepare(text, tmp_path / "out", vocab=path)
+    prepare(text, tmp_path / "out", vocab=path, allow_unknown=True)
     manifest = load_manifest(tmp_path / "out")
     assert manifest.special_ids.model_dump() == {
         "pad": 0, "unk": 5, "cls": 4, "sep": 3, "mask": 2,

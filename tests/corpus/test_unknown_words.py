@@ -27,7 +27,7 @@ def test_rare_unknown_words_give_way_to_new_ones(tmp_path, monkeypatch):
     ]
     path = write_text(tmp_path / "a.txt", [*documents, "x" * 100])
     vocab = write_vocabulary(tmp_path / "words.txt")
-    prepare(path, tmp_path / "out", vocab=vocab, sequence_length=32)
+    prepare(path, tmp_path / "out", vocab=vocab, sequence_length=32, allow_unknown=True)
     found = load_manifest(tmp_path / "out").unknown_words
     assert list(found.items())[:2] == [("zzz", 200), ("yyy", 100)]
     assert found["x" * 64] == 1
@@ -38,6 +38,6 @@ def test_rare_unknown_words_give_way_to_new_ones(tmp_path, monkeypatch):
 def test_all_unknown_words_are_counted_below_the_bound(tmp_path):
     path = write_text(tmp_path / "a.txt", [f"the zzz rare{number} zzz" for number in range(90)])
     vocab = write_vocabulary(tmp_path / "words.txt")
-    prepare(path, tmp_path / "out", vocab=vocab, sequence_length=32)
+    prepare(path, tmp_path / "out", vocab=vocab, sequence_length=32, allow_unknown=True)
     rare = {f"rare{number}": 1 for number in range(90)}
     assert load_manifest(tmp_path / "out").unknown_words == {"zzz": 180} | rare

@@ -1,0 +1,42 @@
+"""Marks on letters, which --strip-accents takes off: accents, vowel signs, voicing marks.
+
+In some languages they tell words apart: Japanese loses its voicing, Hindi its vowels, and German
+"für" becomes "fur".
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+
+def has_mark(word: str) -> bool:
+    """Whether stripping of accents changes a word."""
+    if word.isascii():
+        return False
+    return any(unicodedata.category(c) == "Mn" for c in unicodedata.normalize("NFD", word))
+
+
+def normalized(word: str, *, lowercase: bool, strip_accents: bool) -> str:
+    """A word as the tokenizer looks for it, apart from characters that are always removed."""
+    word = word.lower() if lowercase else word
+    if not strip_accents:
+        return word
+    return "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn")
+
+
+def count_marked(lines: Iterable[str]) -> tuple[int, Counter[str]]:
+    """Counts the white-space words of some lines, and those of them that have marks.
+
+    Returns:
+      How many words there are, and how often each with a mark comes.
+    """
+    words = 0
+    marked: Counter[str] = Counter()
+    for line in lines:
+        split = line.split()
+        words += len(split)
+        if not line.isascii():
+            marked.update(word for word in split if has_mark(word))
+    return words, marked
