@@ -21,9 +21,9 @@ sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installe
 
 from electra_cli import errors
 from electra_cli.cli.app import app
-from electra_cli.config.keys import expected
 from electra_cli.config.load import available_presets, load_config
 from electra_cli.config.schema import leaf_fields, sections
+from electra_cli.config.values import expected
 from electra_cli.metrics.names import BANDS, BROKEN_DOWN, METRICS
 from electra_cli.training import run_folder
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from electra_cli.config import yaml_core
-from electra_cli.config.keys import expected, hint_for, nearest_key, shown
+from electra_cli.config.keys import hint_for, nearest_key
 from electra_cli.config.presets import available_presets, preset_path
 from electra_cli.config.schema import Config, leaf_fields, sections
+from electra_cli.config.values import expected, instead, shown
+from electra_cli.config.variables import keys_in
 from electra_cli.errors import ConfigError, DataError, InputMissingError
 from electra_cli.redaction import redacted
 
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 DEFAULT_ORIGIN = "default"
+_VARIABLE = "environment variable "
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class LoadedConfig:
 
 def load_config(
     *,
-    preset: str,
+    preset: str | None = None,
     config_file: Path | None = None,
     environment: Mapping[str, str],
     overrides: Sequence[Override] = (),
@@ -70,31 +73,30 @@ def load_config(
     """Loads, merges and checks a configuration.
 
     Args:
-      preset: Name of a preset, or path of a YAML file.
+      preset: Name of a preset, or path of a YAML file; None for the one that the file records.
       config_file: YAML file whose values go before the preset's.
-      environment: Variables; ELECTRA_SECTION__KEY go before the file's values. Others are ignored.
+      environment: Variables; ELECTRA_SECTION__KEY go before the file's values.
       overrides: Values of the command line, which go before all others; the last one wins.
 
     Raises:
       ConfigError: Unknown preset or key, wrong type or value, contradiction, malformed YAML.
       InputMissingError: A file that is not there or cannot be read.
     """
-    path = preset_path(preset)
-    is_name = preset in available_presets()
-    record, values = _read_layer(path)
-    name = preset if is_name else record or path.stem
+    record, of_file = _read_layer(config_file) if config_file is not None else (None, {})
+    origin = "--preset" if preset is not None else str(config_file)
+    if preset is None:
+        preset = _recorded_preset(config_file, record, of_file)
+    path = preset_path(preset, origin=origin)
+    own_record, values = _read_layer(path)
+    name = preset if preset in available_presets() else own_record or path.stem
     origins = dict.fromkeys(leaf_fields(), DEFAULT_ORIGIN)
     origins |= dict.fromkeys(values, f"preset {preset}")
-
-    given: list[Override] = []
-    if config_file is not None:
-        record, file_values = _read_layer(config_file)
-        if record not in (None, name):
-            raise ConfigError(
-                f"{config_file} was recorded from preset {record}, but the preset is {name}",
-                hint=f'add --preset {record}, or remove the line "preset" from the file',
-            )
-        given += [Override(key, value, str(config_file)) for key, value in file_values.items()]
+    if record not in (None, name):
+        raise ConfigError(
+            f"{config_file} was recorded from preset {record}, but the preset is {name}",
+            hint=f'leave --preset out, or remove the line "preset: {record}" from {config_file}',
+        )
+    given = [Override(key, value, str(config_file)) for key, value in of_file.items()]
     given += _read_environment(environment)
     for override in overrides:
         if override.key not in origins:
@@ -190,23 +192,32 @@ def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
     return name, values
 
 
+def _recorded_preset(file: Path | None, record: str | None, values: Mapping[str, Any]) -> str:
+    """The preset for a command that names none."""
+    choices = f"presets: {', '.join(available_presets())}"
+    if file is None:
+        raise ConfigError(
+            "there is neither --preset nor --config", hint=f"add --preset tiny; {choices}"
+        )
+    if record is None:
+        raise ConfigError(
+            f"{file} does not say which preset its values change",
+            hint=f'add --preset NAME, or a line "preset: NAME" to the file; {choices}',
+        )
+    # The record of a run has every section: that its preset was a file elsewhere does not matter.
+    if record not in available_presets() and {key.partition(".")[0] for key in values} >= set(
+        sections()
+    ):
+        return str(file)
+    return record
+
+
 def _read_environment(environment: Mapping[str, str]) -> list[Override]:
-    variables = {f"ELECTRA_{key.upper().replace('.', '__')}": key for key in leaf_fields()}
-    given = []
-    for variable in sorted(environment):
-        if not variable.startswith("ELECTRA_") or "__" not in variable:
-            continue
-        origin = f"environment variable {variable}"
-        if variable not in variables:
-            key = variable.removeprefix("ELECTRA_").lower().replace("__", ".")
-            near = next((name for name, k in variables.items() if k == nearest_key(key)), None)
-            raise ConfigError(
-                f"unknown {origin}: there is no key {key}",
-                hint=f"did you mean {near}?" if near else hint_for(key),
-            )
-        value = _scalar(environment[variable], origin)
-        given.append(Override(variables[variable], value, origin))
-    return given
+    origins = {key: _VARIABLE + name for key, name in keys_in(environment).items()}
+    return [
+        Override(key, _scalar(environment[origin.removeprefix(_VARIABLE)], origin), origin)
+        for key, origin in origins.items()
+    ]
 
 
 def _scalar(text: str, origin: str) -> yaml_core.Scalar:
@@ -227,7 +238,8 @@ def _build(name: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> 
         return Config.model_validate({"preset": name, **nested})
     except ValidationError as error:
         key = ".".join(str(part) for part in error.errors()[0]["loc"][:2])
-        raise _wrong_value(key, values[key], origins[key]) from None
+        steps = values.get("train.steps", leaf_fields()["train.steps"].default)
+        raise _wrong_value(key, values[key], origins[key], steps) from None
     except ConfigError as error:
         named = [f"{key} from {origins[key]}" for key in leaf_fields() if key in error.message]
         raise ConfigError(
@@ -235,19 +247,33 @@ def _build(name: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> 
         ) from None
 
 
-def _wrong_value(key: str, value: Any, origin: str) -> ConfigError:
+def _wrong_value(key: str, value: Any, origin: str, steps: Any) -> ConfigError:
     field = leaf_fields()[key]
-    hint = field.description or ""
-    if isinstance(value, float) and value.is_integer() and field.annotation is int:
-        hint = f"write {int(value)}"
-    elif isinstance(value, str):
-        choices = [choice for choice in get_args(field.annotation) if isinstance(choice, str)]
-        near = difflib.get_close_matches(value, choices, n=1)
-        if near:
-            hint = f"did you mean {near[0]}?"
+    meant = instead(field, value)
+    if key.endswith("_every") and not value and meant != "null":
+        hint = (
+            "it cannot be switched off; with as many as train.steps it happens only at the ends "
+            f"of a run: {_typed(key, str(steps), origin)}"
+        )
+    elif meant != shown(field.default):
+        hint = f"write {_typed(key, meant, origin)}"
+    else:
+        hint = f"for example {_typed(key, meant, origin)} ({field.description})"
     return ConfigError(
         f"{key}: expected {expected(field)}, got {shown(value)} (from {origin})", hint=hint
     )
+
+
+def _typed(key: str, value: str, origin: str) -> str:
+    """How one gives a value where this one came from."""
+    if origin == "--set":
+        return f"--set {shlex.quote(f'{key}={value}')}"
+    if origin.startswith("--"):
+        return f"{origin} {value}"
+    if origin.startswith(_VARIABLE):
+        return f"{origin.removeprefix(_VARIABLE)}={shlex.quote(value)}"
+    section, _, name = key.partition(".")
+    return f"{name}: {value} below {section}:"
 
 
 def _unknown_key(key: str, origin: str) -> ConfigError:

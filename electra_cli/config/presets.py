@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
+from electra_cli.config.nearest import nearest
 from electra_cli.errors import ConfigError, InputMissingError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -20,11 +20,12 @@ def available_presets() -> list[str]:
     return sorted(names, key=lambda name: (order.index(name) if name in order else 99, name))
 
 
-def preset_path(name: str) -> Path:
+def preset_path(name: str, *, origin: str = "--preset") -> Path:
     """Returns the file of a preset.
 
     Args:
       name: A preset's name, or the path of a YAML file (ending in .yaml or .yml).
+      origin: Where the name was given.
 
     Raises:
       ConfigError: No preset has that name.
@@ -33,17 +34,17 @@ def preset_path(name: str) -> Path:
     names = available_presets()
     if name in names:
         return next(path for folder in _FOLDERS if (path := folder / f"{name}.yaml").is_file())
+    choices = f"--preset NAME: one of {', '.join(names)}, or the path of a .yaml file"
+    path = Path(name)
     if name.endswith((".yaml", ".yml")):
-        path = Path(name)
         if not path.is_file():
-            raise InputMissingError(
-                f"preset file {name} does not exist",
-                hint=f"give an existing YAML file or one of: {', '.join(names)}",
-            )
+            raise InputMissingError(f"preset file {name} does not exist", hint=choices)
         return path
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise ConfigError(
-        f"unknown preset {name}",
-        hint=f"{hint}Presets: {', '.join(names)}; or the path of a .yaml file",
-    )
+    if (path / "config.yaml").is_file():
+        raise ConfigError(
+            f"{origin} {name} is a run folder, and no preset",
+            hint=f"--config {path / 'config.yaml'} takes the run's configuration",
+        )
+    near = nearest(name, names)
+    hint = f"did you mean --preset {near}? " if near else ""
+    raise ConfigError(f"unknown preset {name} (from {origin})", hint=hint + choices)

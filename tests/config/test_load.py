@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,7 +53,6 @@ def test_precedence_and_origins(tmp_path: Path) -> None:
             "ELECTRA_TRAIN__BATCH_SIZE": "5",
             "ELECTRA_TRAIN__SEED": "6",
             "ELECTRA_TRAIN__LOG_EVERY": "7",
-            "ELECTRA_HOME": "elsewhere",
             "PATH": "a__b",
         },
         overrides=[
@@ -125,13 +125,46 @@ def test_wrong_value_names_key_type_value_and_origin(
     assert error.value.hint
 
 
-def test_hints_of_wrong_values() -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "hint"),
+    [
+        ("train.steps", "2e6", "write --set train.steps=2000000"),
+        ("train.steps", "10k", "write --set train.steps=10000"),
+        ("train.steps", "0", "write --set train.steps=1"),
+        ("train.steps", "many", "for example --set train.steps=1000000 (Updates: "),
+        ("train.evaluate_every", "0", "it cannot be switched off; with as many as train.steps "),
+        ("train.evaluate_every", "0", "the ends of a run: --set train.evaluate_every=430"),
+        ("train.log_every", "false", "the ends of a run: --set train.log_every=430"),
+        ("train.keep_every", "0", "for example --set train.keep_every=null ("),
+        ("optimizer.learning_rate", "'1e-5'", "write --set optimizer.learning_rate=1e-05"),
+        ("objective.sampling", "distinkt", "write --set objective.sampling=distinct"),
+        ("runtime.precision", "fp16", "write --set runtime.precision=float16"),
+        ("runtime.xla", "yes", "write --set runtime.xla=true"),
+        ("runtime.xla", "0", "write --set runtime.xla=false"),
+        ("data.path", "8", "write --set 'data.path='"),
+        ("train.seed", "4294967296", "write --set train.seed=2147483647"),
+    ],
+)
+def test_hints_of_wrong_values(key: str, value: str, hint: str) -> None:
     with pytest.raises(ConfigError) as error:
-        load(sets=["train.steps=1e6"])
-    assert error.value.hint == "write 1000000"
+        load(sets=[f"{key}={value}"])
+    assert hint in error.value.hint
+    words = shlex.split(error.value.hint.partition(" (")[0])
+    load(sets=[words[words.index("--set") + 1]])  # what is said to be typed is understood
+
+
+def test_what_to_type_is_said_in_the_words_of_its_origin(tmp_path: Path) -> None:
+    for origin, arguments in {
+        "ELECTRA_TRAIN__STEPS=1": {"environment": {"ELECTRA_TRAIN__STEPS": "0"}},
+        "steps: 1 below train:": {"text": "train: {steps: 0}", "tmp_path": tmp_path},
+    }.items():
+        with pytest.raises(ConfigError) as error:
+            load(**arguments)  # type: ignore[arg-type]
+        assert error.value.hint == f"write {origin}"
+    overrides = [Override("train.steps", 0, "--steps")]
     with pytest.raises(ConfigError) as error:
-        load(sets=["objective.sampling=distinkt"])
-    assert error.value.hint == "did you mean distinct?"
+        load_config(preset="tiny", environment={}, overrides=overrides)
+    assert error.value.hint == "write --steps 1"
 
 
 @pytest.mark.parametrize(
@@ -235,6 +268,43 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_empty_file_changes_nothing(tmp_path: Path) -> None:
     assert load("# nothing\n", tmp_path).config == load().config
+
+
+def test_a_file_names_its_preset(tmp_path: Path) -> None:
+    """The record of a run, or a file of a few values, without --preset."""
+    file = tmp_path / "config.yaml"
+    file.write_text("preset: small\ntrain: {steps: 5}\n", encoding="utf-8")
+    loaded = load_config(config_file=file, environment={})
+    assert loaded.config.preset == "small"
+    assert loaded.config.train.steps == 5
+    assert loaded.origins["train.batch_size"] == "preset small"
+    assert not loaded.user_set("train.batch_size")
+
+    own = tmp_path / "own.yaml"
+    own.write_text("train: {steps: 7}\n", encoding="utf-8")
+    record = load_config(preset=str(own), environment={}).config
+    own.unlink()
+    file.write_text(dump_yaml(record), encoding="utf-8")
+    assert load_config(config_file=file, environment={}).config == record
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (None, "there is neither --preset nor --config", "add --preset tiny"),
+        ("train: {steps: 5}", "does not say which preset", "--preset NAME, or a line"),
+        ("preset: smal\ntrain: {steps: 5}", "unknown preset smal (from", "--preset small?"),
+    ],
+)
+def test_no_preset(text: str | None, message: str, hint: str, tmp_path: Path) -> None:
+    file = None
+    if text is not None:
+        file = tmp_path / "mine.yaml"
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_config(config_file=file, environment={})
+    assert message in error.value.message
+    assert hint in error.value.hint
 
 
 def test_record_reads_back_unchanged(tmp_path: Path) -> None:

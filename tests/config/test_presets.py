@@ -63,12 +63,23 @@ def test_recipes_of_the_paper(
     assert config.optimizer.warmup_steps == 10_000
 
 
-def test_unknown_name() -> None:
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("smalll", "small"), ("Tiny", "tiny"), ("small_plus_plus", "small-plus-plus")],
+)
+def test_unknown_name(name: str, near: str) -> None:
     with pytest.raises(ConfigError) as error:
-        preset_path("smalll")
-    assert error.value.message == "unknown preset smalll"
-    assert "did you mean small?" in error.value.hint
+        preset_path(name)
+    assert error.value.message == f"unknown preset {name} (from --preset)"
+    assert f"did you mean --preset {near}?" in error.value.hint
     assert "large" in error.value.hint
+
+
+def test_a_run_folder_is_no_preset(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").touch()
+    with pytest.raises(ConfigError, match="is a run folder") as error:
+        preset_path(str(tmp_path))
+    assert f"--config {tmp_path / 'config.yaml'}" in error.value.hint
 
 
 def test_missing_file(tmp_path: Path) -> None:

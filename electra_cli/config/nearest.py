@@ -1,0 +1,53 @@
+"""The name that was probably meant: one way for options, keys, presets, metrics and choices."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+# What other tools call it; likeness of letters does not find these.
+_ELSEWHERE = {
+    "cuda": "gpu",
+    "fp16": "float16",
+    "half": "float16",
+    "bf16": "bfloat16",
+    "fp32": "float32",
+    "hf": "huggingface",
+    "transformers": "huggingface",
+    "wwm": "whole-word",
+}
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """Returns the name that a word most likely stands for; upper case, "-" and "_" do not count.
+
+    Args:
+      word: What was given.
+      names: What there is.
+
+    Returns:
+      One of the names, or None if none is like it.
+    """
+    plain = {_plain(name): name for name in names}
+    word = _plain(word)
+    near = difflib.get_close_matches(_ELSEWHERE.get(word, word), plain, n=1)
+    return plain[near[0]] if near else None
+
+
+def did_you_mean(word: str, names: Iterable[str], *, form: str = "{}") -> str:
+    """Returns the hint for a word that is none of the names: the nearest one, or all of them.
+
+    Args:
+      word: What was given.
+      names: What there is.
+      form: What to type, with {} for the name, such as "--format {}".
+    """
+    names = list(names)
+    near = nearest(word, names)
+    if near is not None:
+        return f"did you mean {form.format(near)}?"
+    return f"{form.format('NAME')}: choose one of {', '.join(names)}".removeprefix("NAME: ")
+
+
+def _plain(word: str) -> str:
+    return word.strip().lower().replace("_", "-")

@@ -1,0 +1,158 @@
+"""Values as users write them: types in words, what is wrong with one, what to write instead."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from electra_cli.config import yaml_core
+from electra_cli.config.nearest import nearest
+
+_WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+_BOUNDS = (
+    (Ge, "ge", "at least"),
+    (Gt, "gt", "above"),
+    (Le, "le", "at most"),
+    (Lt, "lt", "below"),
+)
+_SUFFIXES = {"k": "e3", "m": "e6"}
+_YES, _NO = ("yes", "on", "true", "1"), ("no", "off", "false", "0")
+_NOTHING = ("", "0", "-1", "none", "never", "off", "no", "false")
+
+# What pydantic expects, by the type of its error; {…} is of the error's context.
+_EXPECTED = {
+    "int": "an integer",
+    "float": "a number",
+    "finite_number": "a finite number",
+    "string": "text",
+    "bool": "true or false",
+    "none": "null",
+    "path": "a path",
+    "dict": "an object with keys",
+    "mapping": "an object with keys",
+    "model": "an object with keys",
+    "list": "a list",
+    "tuple": "a list",
+    "literal": "one of {expected}",
+    "enum": "one of {expected}",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "too_short": "at least {min_length} items",
+    "too_long": "at most {max_length} items",
+}
+
+
+def expected(field: FieldInfo) -> str:
+    """Says what a key takes, for example "an integer, at least 1"."""
+    kind = field.annotation
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(str(choice) for choice in get_args(kind))
+    kinds = [part for part in get_args(kind) or (kind,) if part is not NoneType]
+    words = " or ".join(_WORDS[part] for part in kinds)
+    if NoneType in get_args(kind):
+        words += " or null"
+    for bound in field.metadata:
+        for marker, attribute, phrase in _BOUNDS:
+            if isinstance(bound, marker):
+                words += f", {phrase} {getattr(bound, attribute)}"
+    return words
+
+
+def shown(value: Any) -> str:
+    """Shows a value with its type where it could be mistaken: the text "8" is not 8."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'the text "{_short(value)}"'
+    return _short(str(value)) if isinstance(value, int | float) else _short(f"{value!r}")
+
+
+def instead(field: FieldInfo, value: Any) -> str:
+    """What to write instead of a wrong value: what was probably meant, else the default."""
+    adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
+    for candidate in _candidates(field, value):
+        if isinstance(candidate, float) and not math.isfinite(candidate):
+            continue
+        with contextlib.suppress(ValidationError):
+            adapter.validate_python(candidate, strict=True)
+            return f"'{candidate}'" if _is_quoted(candidate) else _written(candidate)
+    return _written(field.default)
+
+
+def _candidates(field: FieldInfo, value: Any) -> Iterator[Any]:
+    """What a wrong value may stand for, the most likely first; most of them are wrong too."""
+    word = str(value).strip().lower()
+    choices = get_args(field.annotation)
+    if near := nearest(word, [choice for choice in choices if isinstance(choice, str)]):
+        yield near
+    if word in _YES + _NO:
+        yield word in _YES
+    if word in _NOTHING:
+        yield None
+    number = _number(word)
+    yield number
+    if isinstance(number, float) and number.is_integer():
+        yield int(number)
+    for bound in field.metadata:
+        limit: Any = getattr(bound, "ge", getattr(bound, "le", None))
+        if isinstance(number, int | float) and limit is not None:
+            yield max(number, limit) if isinstance(bound, Ge) else min(number, limit)
+    if value is not None:
+        yield str(value)
+    yield field.default
+
+
+def in_words(error: Mapping[str, Any]) -> str:
+    """Says in plain words what one of pydantic's errors says.
+
+    Args:
+      error: One of `ValidationError.errors()`.
+
+    Returns:
+      For example: expected an integer, got the text "many".
+    """
+    kind = error["type"]
+    if kind == "missing":
+        return "it is missing"
+    if kind == "extra_forbidden":
+        return "there is no such key"
+    context = error.get("ctx", {})
+    if kind == "value_error":
+        return str(context.get("error", error["msg"]))
+    for name in (kind, kind.partition("_")[0]):
+        if name in _EXPECTED:
+            return f"expected {_EXPECTED[name].format(**context)}, got {shown(error['input'])}"
+    return str(error["msg"])
+
+
+def _number(word: str) -> Any:
+    """The number of a text such as 10k, 1_000 or 1,000; of others whatever YAML makes of them."""
+    plain = word.replace("_", "").replace(",", "")
+    with contextlib.suppress(ValueError):
+        return yaml_core.parse_plain(plain[:-1] + _SUFFIXES.get(plain[-1:], plain[-1:]))
+    return None
+
+
+def _is_quoted(value: Any) -> bool:
+    return isinstance(value, str) and yaml_core.parse_scalar(value) != value
+
+
+def _written(value: Any) -> str:
+    return shown(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
