@@ -1,7 +1,9 @@
-"""All that people see: notes, tables and progress, on stderr; stdout belongs to machines.
+"""All that people see.
 
-This is the only file that knows rich. Off a terminal, progress becomes a plain line every few
-seconds, so that logs of batch systems stay readable.
+What a command was asked for goes to stdout: one JSON object with --json, else its tables. What it
+says on the way, notes, warnings and progress, goes to stderr. This is the only file that knows
+rich. Off a terminal nothing is cut, and progress becomes a plain line every few seconds, so that
+logs of batch systems stay readable.
 """
 
 from __future__ import annotations
@@ -11,29 +13,20 @@ import os
 import re
 import select
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any, cast
+from typing import IO, Any, Literal, cast
 
+from rich.cells import cell_len
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
+from rich.text import Text
 
+from electra_cli.cli.progress import ProgressReporter
 from electra_cli.errors import ElectraError, IOFailedError
 from electra_cli.redaction import redacted
-
-_SECONDS_BETWEEN_LINES = 5.0
 
 # All but tab and the end of a line; also what ends a line elsewhere, or turns its direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -41,6 +34,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 # A pipe that is not full takes so many bytes without waiting (PIPE_BUF); a character has up to 4.
 _WRITTEN_AT_ONCE = select.PIPE_BUF // 4
 _LONGEST_WAIT = 2.0  # seconds
+_UNLIMITED = 10_000  # columns
 _FLUSH_LEFT = re.compile(r"\n(?! )")
 
 
@@ -50,11 +44,16 @@ def emit_json(value: Mapping[str, Any]) -> None:
     Raises:
       IOFailedError: It cannot be written.
     """
-    text = json.dumps(redacted(value), allow_nan=False) + "\n"
+    _write_result(json.dumps(redacted(value), allow_nan=False) + "\n")
+
+
+def _write_result(text: str) -> None:
+    """Writes to stdout, where what a command was asked for goes; raises as `emit_json`."""
     if sys.stdout is None:
         raise IOFailedError("cannot write the result to stdout: it is closed", hint=_DONE)
     try:
-        sys.stdout.write(text)
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
     except OSError as error:
         # What could not be written is kept, and Python would try again while it ends.
@@ -118,9 +117,14 @@ def print_error(message: str, hint: str) -> None:
         console.print(f"[bold]hint:[/] {_plain(hint)}")
 
 
-def _console() -> Console:
-    stream = cast(IO[str], _Tolerant()) if sys.stderr is not None else None
-    return Console(file=stream, stderr=True, highlight=False, soft_wrap=True)
+def _console(stream: IO[str] | None = None) -> Console:
+    """A console on stderr, or on `stream`; what is no terminal has room for any line."""
+    if stream is None and sys.stderr is not None:
+        stream = cast(IO[str], _Tolerant())
+    console = Console(file=stream, stderr=stream is None, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    return console
 
 
 def printable(text: str) -> str:
@@ -137,64 +141,21 @@ def _plain(text: str) -> str:
     return escape(printable(text))
 
 
-def format_duration(seconds: float) -> str:
-    """12.3 -> '12s', 4000 -> '1h 06m'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 48 * 3600:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole / 86400:.1f} days"
-
-
-class ProgressReporter:
-    """Advances a progress display; `update` may be called as often as one likes."""
-
-    def __init__(self, terminal: Terminal, description: str, total: float, bar: Progress | None):
-        self._terminal = terminal
-        self._description = description
-        self._total = total
-        self._bar = bar
-        self._task = bar.add_task(description, total=total, status="") if bar else None
-        self._started = self._last_line = time.monotonic()
-        self._first: float | None = None
-
-    def update(self, completed: float, status: str = "") -> None:
-        """Shows that `completed` of the total is done; `status` is free text behind the bar."""
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=completed, status=status)
-            return
-        now = time.monotonic()
-        if self._first is None:
-            # Work found done already, and the time to get started, say nothing about the speed.
-            self._first, self._started = completed, now
-        if now - self._last_line < _SECONDS_BETWEEN_LINES and completed < self._total:
-            return
-        self._last_line = now
-        done = completed - self._first
-        eta = (now - self._started) * (self._total - completed) / done if done > 0 else None
-        left = f", {format_duration(eta)} left" if eta is not None else ""
-        share = 100 * completed / self._total if self._total else 100.0
-        self._terminal.note(
-            f"{self._description}: {share:.0f}%{left}{', ' + status if status else ''}"
-        )
-
-
 class Terminal:
     """What a command shows to people.
 
     Args:
       quiet: Show nothing but warnings.
+      stdout: What the command was asked for goes to stdout: there is no JSON object there.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, stdout: bool = False) -> None:
         self.quiet = quiet
         self._console = _console()
+        self._results = _console(sys.stdout) if stdout else self._console
 
     def note(self, text: str) -> None:
-        """One plain line."""
+        """One plain line on the way."""
         if not self.quiet:
             self._console.print(_plain(text))
 
@@ -202,41 +163,76 @@ class Terminal:
         """One line that should not be overlooked; `quiet` does not hide it."""
         self._console.print(f"[yellow]warning:[/] {_plain(text)}")
 
+    def result(self, text: str) -> None:
+        """A plain line of what the command was asked for."""
+        self._show(_plain(text))
+
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table; the first column is left-aligned, the others hold numbers."""
+        """A table of it; the first column is left-aligned, the others hold numbers.
+
+        Of what is too wide for the terminal, the columns are divided among several tables.
+        """
+        self._show(f"[bold]{_plain(title)}[/]")
+        shown = [[_plain(cell) for cell in row] for row in (columns, *rows)]
+        for part in _parts([max(map(cell_len, column)) for column in zip(*shown, strict=True)],
+                           self._results.width):  # fmt: skip
+            table = Table()
+            for index in part:
+                side: Literal["left", "right"] = "left" if index == 0 else "right"
+                table.add_column(shown[0][index], justify=side, overflow="fold")
+            for row in shown[1:]:
+                table.add_row(*(row[index] for index in part))
+            self._show(table)
+
+    def _show(self, what: str | Table) -> None:
         if self.quiet:
             return
-        table = Table(title=title, title_justify="left", title_style="bold")
-        for index, column in enumerate(columns):
-            table.add_column(_plain(column), justify="left" if index == 0 else "right")
-        for row in rows:
-            table.add_row(*(_plain(cell) for cell in row))
-        self._console.print(table)
+        if self._results is self._console:
+            self._console.print(what)
+            return
+        with self._results.capture() as captured:
+            self._results.print(what)
+        _write_result(captured.get())
 
     @contextmanager
     def progress(
         self, description: str, total: float, *, counted: bool = False
     ) -> Iterator[ProgressReporter]:
-        """A progress bar with ETA on a terminal, a line every few seconds elsewhere.
+        """A line that is drawn anew on a terminal, and another one every few seconds elsewhere.
 
         Args:
           description: What is being done.
           total: The value of `update` at which it is done.
           counted: Show "12/300" besides the percentage.
         """
-        if self.quiet or not self._console.is_terminal:
-            yield ProgressReporter(self, description, total, None)
+        drawn = self._console.is_terminal and not self.quiet
+        note = None if drawn else self.note
+        reporter = ProgressReporter(description, total, counted=counted, note=note)
+        if not drawn:
+            yield reporter
             return
-        columns: list[ProgressColumn] = [
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn() if counted else TaskProgressColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[status]}"),
-        ]
+        drawn_with = "#-" if self._console.options.ascii_only else "━╌"
+
+        def draw() -> Text:
+            line = reporter.line(self._console.width, drawn_with=drawn_with)
+            return Text(line, no_wrap=True, overflow="crop")
+
         # Not redirected, since rich would go round what tolerates an stderr that nobody reads.
-        with Progress(
-            *columns, console=self._console, redirect_stdout=False, redirect_stderr=False
-        ) as bar:
-            yield ProgressReporter(self, description, total, bar)
+        with Live(
+            get_renderable=draw,
+            console=self._console,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ):
+            yield reporter
+
+
+def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Divides columns among tables of at most `room`, each with the first column."""
+    parts: list[list[int]] = []
+    for index, width in enumerate(widths[1:], start=1):
+        taken = sum(widths[i] + 3 for i in parts[-1]) + 1 if parts else room
+        if taken + width + 3 > room:
+            parts.append([0])
+        parts[-1].append(index)
+    return parts or [[0]]

@@ -53,7 +53,7 @@ def data_command(
     from electra_cli.corpus.inspect import inspect_data
     from electra_cli.corpus.manifest import load_manifest
 
-    terminal = Terminal(quiet=quiet)
+    terminal = Terminal(quiet=quiet, stdout=not as_json)
     if not folder.exists():
         raise InputMissingError(
             f"there is no folder {folder}",
@@ -68,8 +68,8 @@ def data_command(
     _print_unknown_words(terminal, manifest.unknown_words)
     shown = _examples(manifest, examples, masking) if examples else []
     for example in shown:
-        terminal.note(f"training row {example['example_index']:,}\n  {example['text']}")
-        terminal.note(f"masked\n  {example['masked']}")
+        terminal.result(f"training row {example['example_index']:,}\n  {example['text']}")
+        terminal.result(f"masked\n  {example['masked']}")
     if as_json:
         emit_json(_json(manifest, figures, shown, verified))
 
@@ -86,7 +86,7 @@ def _verify(folder: Path, terminal: Terminal) -> Verified:
         terminal.warn(fault)
     if verified.faults:
         raise mismatch(manifest, verified.faults)
-    terminal.note(
+    terminal.result(
         f"verified {verified.files:,} files, {verified.bytes:,} bytes: all as the manifest says"
     )
     return verified

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from electra_cli.cli.console import ProgressReporter, Terminal, format_duration
+from electra_cli.cli.console import Terminal
+from electra_cli.cli.progress import ProgressReporter, format_duration
 from electra_cli.metrics.names import METRICS
 
 if TYPE_CHECKING:
@@ -17,14 +18,24 @@ if TYPE_CHECKING:
 
 
 def format_metric(name: str, value: float | None) -> str:
-    """A metric as people read it: losses with four digits, shares in percent."""
+    """A metric as people read it: shares in percent, losses and areas as numbers."""
     if value is None or math.isnan(value):
         return "n/a"
     if name.endswith("_perplexity"):
         return f"{value:,.1f}"
-    if name.endswith(("_loss", "_auc", "_auc_reference", "_f1", "_average_precision")):
-        return f"{value:.4f}"
-    return f"{100 * value:.2f}%"
+    return f"{100 * value:.2f}%" if is_share(name) else f"{value:.4f}"
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric says how many of some tokens; the rest are losses and areas."""
+    return not name.endswith(
+        ("_loss", "_perplexity", "_auc", "_auc_reference", "_average_precision")
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """1, 'row' -> '1 row'; 2,000 -> '2,000 rows'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
@@ -40,7 +51,7 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
         ("steps", f"{outlook.start_step:,} … {outlook.stop:,}"),
         ("epochs", "n/a" if outlook.epochs is None else f"{outlook.epochs:,.2f}"),
         ("memory a replica (estimate)", f"{budget.memory_bytes / 2**30:,.2f} GiB"),
-        ("devices", f"{outlook.device} ({outlook.replicas} replicas)"),
+        ("devices", f"{outlook.device} ({counted(outlook.replicas, 'replica')})"),
         ("precision", _precision(outlook)),
         ("compiled by XLA", "the whole step" if outlook.xla else "element-wise chains"),
         ("measured matmul peak", f"{outlook.peak_flops / 1e9:,.0f} GFLOP/s"),
@@ -60,16 +71,44 @@ def _precision(outlook: Outlook) -> str:
 def print_metrics(
     terminal: Terminal,
     title: str,
-    columns: Mapping[str, Mapping[str, float]],
+    checkpoints: Mapping[str, Mapping[str, float]],
     *,
     names: Sequence[str] = METRICS,
 ) -> None:
-    """One table of validation metrics, a column for each checkpoint."""
-    rows = [
-        (name, *(format_metric(name, metrics[name]) for metrics in columns.values()))
+    """Validation metrics of checkpoints side by side; the longer of both lists goes down."""
+    cells = {
+        name: [format_metric(name, metrics[name]) for metrics in checkpoints.values()]
         for name in names
+    }
+    if len(checkpoints) <= len(names):
+        rows = [(name, *row) for name, row in cells.items()]
+        terminal.table(title, ("metric", *checkpoints), rows)
+    else:
+        rows = [
+            (name, *row)
+            for name, row in zip(checkpoints, zip(*cells.values(), strict=True), strict=True)
+        ]
+        terminal.table(title, ("checkpoint", *names), rows)
+
+
+def unlike_expected(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """Why numbers of the discriminator have become worse while both networks learn, else ''."""
+    if not after["masked_lm_loss"] < before["masked_lm_loss"]:
+        return ""
+    worse = [
+        text
+        for text, is_worse in (
+            ("disc_auc falls", after["disc_auc"] < before["disc_auc"]),
+            ("total_loss rises", after["total_loss"] > before["total_loss"]),
+        )
+        if is_worse
     ]
-    terminal.table(title, ("metric", *columns), rows)
+    if not worse:
+        return ""
+    return (
+        f"{' and '.join(worse)} while the generator improves (masked_lm_loss falls): its "
+        "replacements become harder to tell from the text. This is usual, not a fault."
+    )
 
 
 def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
@@ -116,6 +155,7 @@ class RunDisplay:
         print_outlook(self._terminal, outlook)
         bar = self._terminal.progress("training", outlook.stop, counted=True)
         self._bar = self._stack.enter_context(bar)
+        self._bar.update(outlook.start_step, "compiling; this can take minutes", left=math.nan)
 
     def initialized(self, report: Report) -> None:
         """Says what the weights begin from."""
@@ -128,17 +168,19 @@ class RunDisplay:
     def progress(self, progress: Progress) -> None:
         """Advances the bar."""
         logs = progress.logs
-        status = (
-            f"step {progress.step:,} loss {logs['total_loss']:.3f} "
-            f"gen {logs['masked_lm_loss']:.3f} disc {logs['disc_loss']:.4f} "
-            f"lr {logs['learning_rate']:.2e} |g| {logs['gradient_norm']:.2f} "
-            f"{progress.sequences_per_second:,.1f} seq/s {progress.tokens_per_second:,.0f} tok/s "
-            f"{100 * progress.peak_share:.0f}% of peak"
-        )
-        if progress.seconds_left is not None:
-            status += f", {format_duration(progress.seconds_left)} left"
+        parts = [
+            f"loss {logs['total_loss']:.3f}",
+            f"gen {logs['masked_lm_loss']:.3f}",
+            f"disc {logs['disc_loss']:.4f}",
+            f"{progress.sequences_per_second:,.1f} seq/s",
+            f"lr {logs['learning_rate']:.2e}",
+            f"|g| {logs['gradient_norm']:.2f}",
+            f"{100 * progress.peak_share:.0f}% of peak",
+            f"{progress.tokens_per_second:,.0f} tok/s",
+        ]
         if self._bar is not None:
-            self._bar.update(progress.step, status)
+            left = math.nan if progress.seconds_left is None else progress.seconds_left
+            self._bar.update(progress.step, parts, left=left)
 
     def warn(self, text: str) -> None:
         """Says what failed."""
@@ -154,3 +196,5 @@ class RunDisplay:
         columns = {} if before is None else {f"step {before[0]:,}": before[1]}
         columns[f"step {step:,}"] = metrics
         print_metrics(self._terminal, "Held-out data", columns)
+        if before is not None and (why := unlike_expected(before[1], metrics)):
+            self._terminal.note(why)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
-from electra_cli.cli.display import format_metric, print_metrics
+from electra_cli.cli.display import format_metric, is_share, print_metrics, unlike_expected
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.names import ALL_METRICS, METRICS, finite
 from electra_cli.training.signals import StopSignals
+
+if TYPE_CHECKING:
+    from electra_cli.training.run_folder import Checkpoint
 
 
 def evaluate_command(
@@ -52,7 +56,7 @@ def evaluate_command(
     from electra_cli.training.run_folder import find_checkpoints
     from electra_cli.training.strategy import parse_device
 
-    terminal = Terminal(quiet=quiet)
+    terminal = Terminal(quiet=quiet, stdout=not as_json)
     with StopSignals() as signals:  # there is nothing to save: each ends the command where it is
         limits = _limits(fail_under or [])
         parse_device(device)  # a mistake in it is known before TensorFlow starts
@@ -71,13 +75,14 @@ def evaluate_command(
                 on_progress=bar.update,
                 check_stop=signals.check,
             )
-    several = len({result.checkpoint.run for result in results}) > 1
-    columns = {
-        f"{result.checkpoint.run.path.name + ' ' if several else ''}"
-        f"step {result.checkpoint.step:,}": result.metrics
-        for result in results
-    }
+    labels = _labels([result.checkpoint for result in results])
+    columns = {label: result.metrics for label, result in zip(labels, results, strict=True)}
     print_metrics(terminal, "Held-out data", columns, names=ALL_METRICS if detail else METRICS)
+    for before, after in itertools.pairwise(results):
+        same_run = before.checkpoint.run == after.checkpoint.run
+        if same_run and (why := unlike_expected(before.metrics, after.metrics)):
+            terminal.result(why)
+            break
     missed = _missed(columns, limits)
     for text in missed:
         terminal.warn(text)
@@ -99,6 +104,18 @@ def evaluate_command(
         raise typer.Exit(1)
 
 
+def _labels(checkpoints: Sequence[Checkpoint]) -> list[str]:
+    """A name for each checkpoint: its step, after as much of its run's path as tells runs apart."""
+    runs = list(dict.fromkeys(checkpoint.run.path for checkpoint in checkpoints))
+    names = [path.name for path in runs]
+    if len(runs) == 1:
+        names = [""]
+    elif len(set(names)) < len(runs):
+        names = [str(path) for path in runs]
+    prefix = dict(zip(runs, names, strict=True))
+    return [f"{prefix[c.run.path]} step {c.step:,}".strip() for c in checkpoints]
+
+
 def _limits(texts: Sequence[str]) -> dict[str, float]:
     """Reads METRIC=VALUE pairs."""
     limits = {}
@@ -114,6 +131,11 @@ def _limits(texts: Sequence[str]) -> dict[str, float]:
             limits[name] = float(value)
         except ValueError:
             limits[name] = math.nan
+        if is_share(name) and limits[name] > 1:
+            raise ConfigError(
+                f"--fail-under {text!r}: {name} is a share, at most 1",
+                hint=f"--fail-under {name}={min(1.0, limits[name] / 100):g}",
+            )
         if math.isnan(limits[name]):
             raise ConfigError(
                 f"--fail-under {text!r}: {value!r} is no number", hint="--fail-under disc_auc=0.8"

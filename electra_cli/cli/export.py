@@ -63,7 +63,7 @@ def export_command(
     from electra_cli.export.run import HUGGINGFACE, export
 
     del debug  # read by cli.app
-    terminal = Terminal(quiet=quiet)
+    terminal = Terminal(quiet=quiet, stdout=not json)
     # Each ends the command where it is, and what is half written goes.
     with StopSignals() as signals:
 
@@ -83,12 +83,12 @@ def export_command(
     parity = exported.parity
     rows = [[name, f"{(output / name).stat().st_size:,}"] for name in exported.files]
     terminal.table(f"{exported.checkpoint} → {output}", ["file", "bytes"], rows)
-    terminal.note(
+    terminal.result(
         f"compared with the model by {parity.method}: largest difference "
         f"{parity.max_abs_difference:.2g}, allowed {parity.bound:.2g}"
     )
     if format == HUGGINGFACE:
-        terminal.note(f"to fine-tune: {output / 'discriminator'}")
+        terminal.result(f"to fine-tune: {output / 'discriminator'}")
     if json:
         emit_json(
             {

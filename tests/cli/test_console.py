@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
 from electra_cli.cli.console import Terminal
@@ -16,3 +19,50 @@ def test_quiet_hides_all_but_warnings(capfd: pytest.CaptureFixture[str]) -> None
     terminal.warn("look here")
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "warning: look here\n")
+
+
+def show(terminal: Terminal) -> None:
+    terminal.note("on the way")
+    terminal.table("a table", ["figure", "value"], [["x" * 300, "1"]])
+    terminal.result("the result")
+
+
+def test_what_was_asked_for_goes_to_stdout_whole(capfd: pytest.CaptureFixture[str]) -> None:
+    show(Terminal(stdout=True))
+    captured = capfd.readouterr()
+    assert captured.err == "on the way\n"
+    assert captured.out.endswith("the result\n")
+    assert "x" * 300 in captured.out
+    assert "\x1b" not in captured.out
+
+
+def test_with_json_it_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    show(Terminal())
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "x" * 300 in captured.err
+    assert "the result" in captured.err
+
+
+def test_too_wide_a_table_is_divided(capfd: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal(stdout=True)
+    terminal._results.width = 40
+    columns = ["name", "first column", "second column", "third column", "x" * 60]
+    terminal.table("wide", columns, [["a", "1", "2", "3", "4"]])
+    out = capfd.readouterr().out
+    assert max(map(len, out.splitlines())) <= 40
+    assert out.count("name") == 3
+    for column in columns[:-1]:
+        assert column in out
+    assert sum(line.count("x") for line in out.splitlines()) == 60  # folded, not cut
+
+
+def test_characters_that_stdout_cannot_write(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="latin-1"))
+    Terminal(stdout=True).table("für", ["Wort"], [["日本"]])
+    sys.stdout.seek(0)
+    out = sys.stdout.read()
+    assert "für" in out
+    assert r"\u65e5\u672c" in out

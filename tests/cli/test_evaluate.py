@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.cli.evaluate import _labels
 from electra_cli.metrics.names import ALL_METRICS, BREAKDOWNS
+from electra_cli.training.run_folder import Checkpoint, RunFolder
 from tests.conftest import Electra
 
 
@@ -34,7 +36,7 @@ def test_detail_adds_the_breakdowns_to_the_table(electra: Electra, trained: Path
     result = electra("evaluate", trained, "--device", "cpu", "--detail")
     assert result.code == 0, result.stderr
     for name in BREAKDOWNS:
-        assert name in result.stderr
+        assert name in result.stdout
 
 
 def test_the_newest_by_default_with_the_numbers_of_training(
@@ -66,6 +68,30 @@ def test_fail_under(electra: Electra, trained: Path) -> None:
     assert "disc_auc is" in missed.stderr
     assert "replaced_rate is" not in missed.stderr
     assert missed.json["checkpoints"]
+    quiet = electra(
+        "evaluate", trained, "--device", "cpu", "--quiet", "--fail-under", "disc_f1=0.999"
+    )
+    assert (quiet.code, quiet.stdout) == (1, "")
+    assert quiet.stderr.startswith("warning: disc_f1 is ")
+    assert quiet.stderr.endswith("at step 12, under the limit 99.90%\n")
+
+
+def checkpoint(run: str, step: int) -> Checkpoint:
+    return Checkpoint(RunFolder(Path(run)), Path(run) / f"ckpt-{step}", step)
+
+
+@pytest.mark.parametrize(
+    ("runs", "labels"),
+    [
+        (["runs/a", "runs/a"], ["step 0", "step 1,000"]),
+        (["runs/a", "runs/b"], ["a step 0", "b step 1,000"]),
+        (["old/a", "new/a"], ["old/a step 0", "new/a step 1,000"]),
+    ],
+)
+def test_checkpoints_of_any_runs_have_names_of_their_own(
+    runs: list[str], labels: list[str]
+) -> None:
+    assert _labels([checkpoint(runs[0], 0), checkpoint(runs[1], 1000)]) == labels
 
 
 @pytest.mark.parametrize(
@@ -76,6 +102,8 @@ def test_fail_under(electra: Electra, trained: Path) -> None:
         (["nowhere", "--fail-under", "disc_ac=0.5"], 2, ["disc_ac", "did you mean disc_auc?"]),
         (["nowhere", "--fail-under", "disc_auc=high"], 2, ["high"]),
         (["nowhere", "--fail-under", "disc_auc=nan"], 2, ["nan", "is no number"]),
+        (["nowhere", "--fail-under", "disc_f1=80"], 2, ["a share", "disc_f1=0.8"]),
+        (["nowhere", "--fail-under", "disc_recall=inf"], 2, ["a share", "disc_recall=1"]),
         (["nowhere", "--device", "abacus"], 2, ["abacus"]),
     ],
 )

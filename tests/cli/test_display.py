@@ -1,0 +1,87 @@
+"""Tables of metrics: their shape, their units, and a word where numbers become worse."""
+
+from __future__ import annotations
+
+import pytest
+
+from electra_cli.cli.console import Terminal
+from electra_cli.cli.display import counted, format_metric, print_metrics, unlike_expected
+from electra_cli.metrics.names import METRICS
+
+VALUES = dict.fromkeys(METRICS, 0.5)
+
+
+def printed(capfd: pytest.CaptureFixture[str], width: int, checkpoints: list[str]) -> list[str]:
+    terminal = Terminal(stdout=True)
+    terminal._results.width = width
+    print_metrics(terminal, "Held-out data", dict.fromkeys(checkpoints, VALUES))
+    return capfd.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 120, 160, 250, 10_000])
+@pytest.mark.parametrize("number", [1, 4, 9, 30])
+@pytest.mark.parametrize("run", ["", "german-small-v2 "])
+def test_every_name_is_whole_and_the_table_fits(
+    capfd: pytest.CaptureFixture[str], width: int, number: int, run: str
+) -> None:
+    checkpoints = [f"{run}step {step:,}" for step in range(0, number * 250_000, 250_000)]
+    lines = printed(capfd, width, checkpoints)
+    assert max(map(len, lines)) <= width
+    cells = [cell.strip() for line in lines for cell in line.replace("┃", "│").split("│")]
+    assert set(METRICS) | set(checkpoints) <= set(cells)
+    down = checkpoints if number > len(METRICS) else METRICS
+    tables = cells.count(down[0])
+    assert [cell for cell in cells if cell in down] == list(down) * tables
+    if width == 10_000:
+        assert tables == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("masked_lm_loss", 9.32984, "9.3298"),
+        ("masked_lm_perplexity", 12345.6, "12,345.6"),
+        ("masked_lm_accuracy", 0.0845, "8.45%"),
+        ("masked_lm_accuracy/word_start", 0.0845, "8.45%"),
+        ("disc_f1", 0.25, "25.00%"),
+        ("disc_precision", 1.0, "100.00%"),
+        ("replaced_rate", 0.1376, "13.76%"),
+        ("disc_calibration_error", 0.01, "1.00%"),
+        ("disc_auc", 0.7, "0.7000"),
+        ("disc_average_precision", 0.7, "0.7000"),
+        ("disc_precision", float("nan"), "n/a"),
+        ("disc_precision", None, "n/a"),
+    ],
+)
+def test_shares_are_percent_and_areas_numbers(name: str, value: float | None, text: str) -> None:
+    assert format_metric(name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ((9.3, 0.857, 20.1), (6.9, 0.749, 25.5), ["disc_auc falls", "total_loss rises"]),
+        ((6.9, 0.749, 25.5), (6.4, 0.695, 25.0), ["disc_auc falls"]),
+        ((6.9, 0.700, 25.0), (6.4, 0.702, 25.5), ["total_loss rises"]),
+        ((9.3, 0.540, 40.9), (9.0, 0.857, 20.1), []),
+        ((6.4, 0.749, 25.0), (6.9, 0.695, 25.5), []),  # the generator is no reason
+    ],
+)
+def test_why_numbers_become_worse(
+    before: tuple[float, ...], after: tuple[float, ...], said: list[str]
+) -> None:
+    names = ("masked_lm_loss", "disc_auc", "total_loss")
+    why = unlike_expected(
+        dict(zip(names, before, strict=True)), dict(zip(names, after, strict=True))
+    )
+    assert all(text in why for text in said)
+    assert bool(why) == bool(said)
+    assert ("disc_auc" in why) == ("disc_auc falls" in said)
+
+
+def test_one_and_several() -> None:
+    assert [counted(n, "replica") for n in (1, 2, 1000)] == [
+        "1 replica",
+        "2 replicas",
+        "1,000 replicas",
+    ]
