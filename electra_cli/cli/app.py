@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from electra_cli import __version__
 from electra_cli.cli import debug, evaluate, export, prepare_data, pretrain
 from electra_cli.cli.console import emit_json, print_error, printable
+from electra_cli.cli.usage import explain
 from electra_cli.errors import (
     ElectraError,
     IOFailedError,
@@ -74,7 +74,7 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     elif isinstance(error, Terminated):
         message, hint, code = f"terminated by {error}", "", 143
     elif hasattr(error, "format_message"):  # a usage error of Typer's
-        message, hint, code = _usage_message(error, arguments), _usage_hint(error), 2
+        (message, hint), code = explain(error), 2
         if not message:  # no command was given: Typer has shown the help
             return code
     else:
@@ -86,18 +86,6 @@ def _report(error: BaseException, arguments: list[str]) -> int:
         with contextlib.suppress(OSError, ValueError, IOFailedError):
             emit_json({"error": {"message": message, "hint": hint, "exit_code": code}})
     return code
-
-
-def _usage_message(error: Any, arguments: list[str]) -> str:
-    """Typer's message, and the value that it leaves out."""
-    names = getattr(getattr(error, "param", None), "opts", [])
-    given = [b for a, b in itertools.pairwise(arguments) if a in names]
-    return error.format_message() + (f" (given: {given[-1]!r})" if given else "")
-
-
-def _usage_hint(error: BaseException) -> str:
-    context = getattr(error, "ctx", None)
-    return f"see `{context.command_path} --help`" if context is not None else ""
 
 
 def _translate(error: BaseException) -> ElectraError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import typer
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, is_share, print_metrics, unlike_expected
+from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.names import ALL_METRICS, METRICS, finite
 from electra_cli.training.signals import StopSignals
@@ -122,10 +122,11 @@ def _limits(texts: Sequence[str]) -> dict[str, float]:
     for text in texts:
         name, _, value = text.partition("=")
         if name not in ALL_METRICS:
-            near = difflib.get_close_matches(name, ALL_METRICS, n=1)
+            near = nearest(name, ALL_METRICS)  # all of them would be too many to show
+            form = f"--fail-under {{}}={value or 'VALUE'}"
             raise ConfigError(
                 f"--fail-under {text!r}: unknown metric {name!r}",
-                hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(METRICS)}",
+                hint=did_you_mean(name, [near] if near else METRICS, form=form),
             )
         try:
             limits[name] = float(value)

@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 
 def pretrain_command(
     preset: Annotated[
-        str, typer.Option(help="Name of a preset, or a YAML file.", metavar="NAME|FILE")
-    ],
+        str | None,
+        typer.Option(
+            help="Name of a preset, or a YAML file; not needed where --config names one.",
+            metavar="NAME|FILE",
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder that `electra prepare-data` wrote.")
     ] = None,
@@ -74,7 +78,8 @@ def pretrain_command(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file that overrides the preset.")
+        Path | None,
+        typer.Option(help="YAML file that overrides the preset; also RUN/config.yaml."),
     ] = None,
     init_from: Annotated[
         Path | None,
@@ -219,7 +224,10 @@ def _look_ahead(
 
 
 def _load(
-    preset: str, config: Path | None, settings: list[str], named: Mapping[str, tuple[str, Any]]
+    preset: str | None,
+    config: Path | None,
+    settings: list[str],
+    named: Mapping[str, tuple[str, Any]],
 ) -> LoadedConfig:
     from electra_cli.config.load import Override, load_config, parse_set
 

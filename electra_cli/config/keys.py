@@ -23,6 +23,11 @@ def nearest_key(key: str) -> str | None:
     return best if max(likeness(best)) >= 0.6 else None
 
 
+def key_named(name: str) -> str | None:
+    """Returns the key with that name, whatever its section: optimizer.beta_1 for beta_1."""
+    return next((key for key in leaf_fields() if key.partition(".")[2] == name), None)
+
+
 def hint_for(key: str) -> str:
     """Returns the hint for an unknown key: the nearest one, or what there is."""
     near = nearest_key(key)

@@ -15,6 +15,9 @@ _ELSEWHERE = {
     "hf": "huggingface",
     "transformers": "huggingface",
     "wwm": "whole-word",
+    "lr": "learning-rate",
+    "output": "model-dir",
+    "output-dir": "model-dir",
 }
 
 
@@ -30,7 +33,10 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     """
     plain = {_plain(name): name for name in names}
     word = _plain(word)
-    near = difflib.get_close_matches(_ELSEWHERE.get(word, word), plain, n=1)
+    elsewhere = _ELSEWHERE.get(word)
+    if elsewhere in plain:
+        return plain[elsewhere]
+    near = difflib.get_close_matches(word, plain, n=1)
     return plain[near[0]] if near else None
 
 

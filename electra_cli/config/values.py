@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
@@ -22,6 +23,7 @@ _BOUNDS = (
     (Le, "le", "at most"),
     (Lt, "lt", "below"),
 )
+_THOUSANDS = re.compile(r"(?<=\d)[,_](?=\d{3}(?!\d))")
 _SUFFIXES = {"k": "e3", "m": "e6"}
 _YES, _NO = ("yes", "on", "true", "1"), ("no", "off", "false", "0")
 _NOTHING = ("", "0", "-1", "none", "never", "off", "no", "false")
@@ -102,10 +104,8 @@ def _candidates(field: FieldInfo, value: Any) -> Iterator[Any]:
         yield word in _YES
     if word in _NOTHING:
         yield None
-    number = _number(word)
+    number = number_in(word)
     yield number
-    if isinstance(number, float) and number.is_integer():
-        yield int(number)
     for bound in field.metadata:
         limit: Any = getattr(bound, "ge", getattr(bound, "le", None))
         if isinstance(number, int | float) and limit is not None:
@@ -113,6 +113,19 @@ def _candidates(field: FieldInfo, value: Any) -> Iterator[Any]:
     if value is not None:
         yield str(value)
     yield field.default
+
+
+def number_in(text: str) -> Any:
+    """The number of a text such as 10k, 1e6, 1_000 or 1,000, an integer if it is whole.
+
+    Returns:
+      Of other texts whatever YAML makes of them.
+    """
+    plain = _THOUSANDS.sub("", text.strip().lower())
+    with contextlib.suppress(ValueError):
+        number = yaml_core.parse_plain(plain[:-1] + _SUFFIXES.get(plain[-1:], plain[-1:]))
+        return int(number) if isinstance(number, float) and number.is_integer() else number
+    return None
 
 
 def in_words(error: Mapping[str, Any]) -> str:
@@ -136,14 +149,6 @@ def in_words(error: Mapping[str, Any]) -> str:
         if name in _EXPECTED:
             return f"expected {_EXPECTED[name].format(**context)}, got {shown(error['input'])}"
     return str(error["msg"])
-
-
-def _number(word: str) -> Any:
-    """The number of a text such as 10k, 1_000 or 1,000; of others whatever YAML makes of them."""
-    plain = word.replace("_", "").replace(",", "")
-    with contextlib.suppress(ValueError):
-        return yaml_core.parse_plain(plain[:-1] + _SUFFIXES.get(plain[-1:], plain[-1:]))
-    return None
 
 
 def _is_quoted(value: Any) -> bool:

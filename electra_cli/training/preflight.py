@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.config.load import LoadedConfig, dump_yaml, read_config
+from electra_cli.config.nearest import did_you_mean
 from electra_cli.config.schema import Config, check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.manifest import Manifest, load_manifest, read_manifest
@@ -120,10 +120,9 @@ def _is_free(run: RunFolder) -> bool:
 def _check_best_metric(config: Config) -> None:
     name = config.train.best_metric
     if name is not None and name not in METRICS:
-        near = difflib.get_close_matches(name, METRICS, n=1)
         raise ConfigError(
             f"train.best_metric {name!r}: unknown metric",
-            hint=f"did you mean {near[0]}?" if near else f"one of {', '.join(METRICS)}",
+            hint=did_you_mean(name, METRICS, form="--set train.best_metric={}"),
         )
 
 

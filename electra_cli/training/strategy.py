@@ -12,11 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from electra_cli.config.nearest import nearest
 from electra_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
+_KINDS = ("auto", "cpu", "gpu", "mirrored", "multi-worker", "tpu")
 _FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu"
 
 
@@ -50,10 +52,9 @@ def parse_device(text: str) -> Device:
     Raises:
       ConfigError: It has none of the forms, or asks for multi-worker without TF_CONFIG.
     """
-    if text in ("auto", "gpu", "cpu", "mirrored", "tpu"):
-        return Device(text, text)
     if text == "multi-worker":
         _check_cluster(os.environ.get("TF_CONFIG", ""))
+    if text in _KINDS:
         return Device(text, text)
     if match := re.fullmatch(r"cpu:(\d+)", text):
         if int(match[1]) < 1:
@@ -64,7 +65,10 @@ def parse_device(text: str) -> Device:
         if len(set(indices)) < len(indices):
             raise ConfigError(f"device {text!r} names a GPU twice", hint="name each GPU once")
         return Device(text, "gpu", indices)
-    raise ConfigError(f"unknown device {text!r}", hint=f"--device takes {_FORMS}")
+    kind, colon, numbers = text.partition(":")
+    near = nearest(kind, _KINDS)
+    hint = f"did you mean --device {near}{colon}{numbers}? " if near else ""
+    raise ConfigError(f"unknown device {text!r}", hint=f"{hint}--device takes {_FORMS}")
 
 
 def _check_cluster(text: str) -> None:

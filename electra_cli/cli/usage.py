@@ -1,0 +1,97 @@
+"""Usage errors in plain words: what was wrong with a command line, and what to type instead.
+
+Typer's errors are asked by their attributes alone, since it brings its own copy of click.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from electra_cli.config.keys import key_named
+from electra_cli.config.nearest import did_you_mean, nearest
+from electra_cli.config.values import in_words, number_in
+
+
+def explain(error: Any) -> tuple[str, str]:
+    """Says what is wrong, and what to type.
+
+    Args:
+      error: An error of Typer's, which has `format_message`.
+
+    Returns:
+      Message and hint; both empty if no command was given and Typer has shown the help.
+    """
+    message = " ".join(error.format_message().split())
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    option, kind = getattr(error, "option_name", None), type(error).__name__
+    if kind == "BadOptionUsage":
+        return message, f"write {option}{' VALUE' if 'requires' in message else ''}"
+    if context is None or not message:
+        return message, ""
+    see = f"see `{context.command_path} --help`"
+    wrong = getattr(error.__cause__, "errors", None)  # of pydantic
+    if wrong is not None and parameter is not None:
+        return _wrong_value(parameter, wrong()[0], see)
+    if option is not None:
+        return error.message, _instead_of(option, context) or see
+    if kind == "MissingParameter":
+        return f"missing: {' '.join(_usage(parameter))}", f"`{_whole(context)}`; {see}"
+    commands = getattr(context.command, "commands", {})
+    if unknown := re.match(r"No such command '(.*?)'", message):
+        form = f"{context.command_path} {{}}"
+        return unknown[0], did_you_mean(unknown[1], commands, form=form)
+    return message, see
+
+
+def _wrong_value(parameter: Any, wrong: Any, see: str) -> tuple[str, str]:
+    name, value, choices = _name(parameter), wrong["input"], _choices(parameter)
+    if choices:
+        form = f"{name} {{}}" if _is_option(parameter) else "{}"
+        return f"{name}: there is no {value!r}", did_you_mean(str(value), choices, form=form)
+    words = in_words(wrong).replace("the text ", "")  # everything is text on a command line
+    bounds = wrong.get("ctx", {})
+    meant = bounds.get("ge", bounds.get("le"))
+    if wrong["type"] == "int_parsing":
+        meant = number_in(str(value))
+    return f"{name}: {words}", f"write {name} {meant}" if isinstance(meant, int) else see
+
+
+def _instead_of(option: str, context: Any) -> str:
+    """The option, or the key of the configuration, that an unknown option stands for."""
+    word = option.lstrip("-")
+    names = [name[2:] for parameter in context.command.params for name in parameter.opts]
+    key = key_named(word.replace("-", "_"))
+    if key is not None and "set" in names and word.replace("_", "-") not in names:
+        return f"did you mean --set {key}=VALUE?"
+    near = nearest(word, filter(None, names))
+    return f"did you mean --{near}?" if near else ""
+
+
+def _whole(context: Any) -> str:
+    """The shortest command that is whole: all that must be given, in the words of the help."""
+    needed = [part for part in context.command.params if part.required]
+    return " ".join([context.command_path, *(word for part in needed for word in _usage(part))])
+
+
+def _usage(parameter: Any) -> Iterator[str]:
+    if _is_option(parameter):
+        yield _name(parameter)
+    yield "|".join(_choices(parameter)) or parameter.metavar or parameter.name.upper()
+
+
+def _name(parameter: Any) -> str:
+    """An option, or an argument in the words of the help."""
+    if _is_option(parameter):
+        return max(parameter.opts, key=len)
+    return parameter.metavar or parameter.name.upper()
+
+
+def _is_option(parameter: Any) -> bool:
+    return parameter.param_type_name == "option"
+
+
+def _choices(parameter: Any) -> list[str]:
+    descriptor = getattr(parameter, "type_descriptor", None)
+    return [str(choice) for choice in getattr(descriptor, "choices", None) or ()]
