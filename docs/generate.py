@@ -8,6 +8,7 @@ python docs/generate.py --check   ends with 1 if a page is not what it would wri
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ import typer.main
 import yaml
 
 DOCS = Path(__file__).resolve().parent
-sys.path.insert(0, str(DOCS.parent))  # this checkout, whatever else is installed
+sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # this checkout, whatever else is installed
+
+from messages import messages
 
 from electra_cli import errors
 from electra_cli.cli.app import app
@@ -66,6 +69,7 @@ def pages() -> dict[str, str]:
         "run-folder.md": _run_folder(),
         "json.md": _json(),
         "exit-codes.md": _exit_codes(),
+        "common-mistakes.md": _common_mistakes(),
     }
 
 
@@ -257,6 +261,42 @@ def _exit_codes() -> str:
         "interface. With `--json` the object of a failed command repeats it.",
         _table(("code", "meaning"), [(str(code), codes[code]) for code in sorted(codes)]),
     )
+
+
+# What one was about to do, by the parts of the package that tell what was wrong with it.
+_ABOUT = {
+    "corpus": "Text, vocabularies and prepared data",
+    "inputs": "Reading prepared data",
+    "config": "Presets and configuration",
+    "training": "Runs and checkpoints",
+    "interop": "Weights from elsewhere",
+    "evaluation": "Evaluation",
+    "export": "Export",
+    "metrics": "From Python",
+    "modeling": "From Python",
+    "cli": "Commands",
+}
+
+
+def _common_mistakes() -> str:
+    rows: dict[str, list[tuple[str, str, str]]] = {title: [] for title in _ABOUT.values()}
+    for message in messages(DOCS.parent / "electra_cli"):
+        title = _ABOUT.get(message.file.parts[0], _ABOUT["cli"])
+        code = "warning" if message.exit_code is None else str(message.exit_code)
+        rows[title].append((_inline(message.text), code, _inline(message.hint)))
+    parts = [
+        "What electra says when something is wrong, and what helps. Search this page for a few "
+        "words of a message; names in capitals and … stand for what differs from case to case. The "
+        "number is the [exit code](exit-codes.md).",
+    ]
+    for title, told in rows.items():
+        parts += [f"## {title}", _table(("message", "code", "what helps"), sorted(told))]
+    return _page("Common mistakes", *parts)
+
+
+def _inline(text: str) -> str:
+    """Text in one line of a table; what Markdown or HTML would take for its own is escaped."""
+    return re.sub(r"([*_<>\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def main(arguments: Sequence[str]) -> int:
