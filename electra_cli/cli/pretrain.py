@@ -252,7 +252,7 @@ def _plan(
 ) -> Plan:
     """Finds data and run folder, and checks everything that needs no device."""
     from electra_cli.config.schema import warnings_of
-    from electra_cli.training.preflight import plan_run
+    from electra_cli.training.preflight import data_of_run, plan_run
 
     name = loaded.config.preset
     for warning in warnings_of(loaded.config):
@@ -260,6 +260,8 @@ def _plan(
     if model_dir is None:
         model_dir = Path("runs") / name
         terminal.note(f"run folder: {model_dir} (--model-dir chooses another)")
+    if data is None and (data := data_of_run(model_dir)) is not None:
+        terminal.note(f"no --data: going on with that of {model_dir}, {data}")
     if data is None and not dry_run:
         if name != "tiny":
             raise ConfigError(

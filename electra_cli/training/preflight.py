@@ -15,6 +15,7 @@ from electra_cli.config.nearest import did_you_mean
 from electra_cli.config.schema import Config, check_batch
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.manifest import Manifest, load_manifest, read_manifest
+from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.interop.values import Report
 from electra_cli.metrics.names import METRICS
@@ -88,9 +89,12 @@ def plan_run(
     run = RunFolder(model_dir)
     changes: list[Change] = []
     if run.config.is_file():
+        before = read_config(run.config)
         if manifest is not None:  # first, since a vocabulary decides a value of the configuration
             _check_same_data(read_manifest(run.data), manifest, run)
-        changes = check_changes(read_config(run.config), config, allow_config_change, run)
+        elif not loaded.user_set("model.vocab_size"):  # the data, not known yet, decides it
+            config = config.replaced({"model.vocab_size": before.model.vocab_size})
+        changes = check_changes(before, config, allow_config_change, run)
         if device.kind == "multi-worker" and run.all_checkpoints():
             raise ConfigError(
                 f"resuming {run.path} under multi-worker is not supported: it is not proven to "
@@ -110,6 +114,17 @@ def plan_run(
         )
     initial = plan_initial(init_from, init_allow_missing, config=config, manifest=manifest, run=run)
     return Plan(config, manifest, data, device, run, stop, initial, tuple(changes))
+
+
+def data_of_run(model_dir: Path) -> Path | None:
+    """The prepared folder that a run was begun with; None if there is no run, or it is gone.
+
+    Raises:
+      ConfigError: The run's config.yaml is damaged.
+    """
+    run = RunFolder(model_dir)
+    path = read_config(run.config).data.path if run.config.is_file() else None
+    return Path(path) if path is not None and (Path(path) / MANIFEST_FILE).is_file() else None
 
 
 def _is_free(run: RunFolder) -> bool:
@@ -209,6 +224,11 @@ def finished_result(plan: Plan) -> dict[str, Any] | None:
     try:
         result = json.loads(plan.run.result.read_text(encoding="utf-8"))
         done = result["final_step"] == plan.resume.step >= plan.stop
+        # Where they lie for this command: the folder may have been moved, or named from elsewhere.
+        result["run_dir"] = str(plan.run.path)
+        for key in ("checkpoint", "best_checkpoint"):
+            if result[key] is not None:
+                result[key] = str(plan.run.path.joinpath(*Path(result[key]).parts[-3:]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # the last step is evaluated again, and the result written again
     return result if done else None

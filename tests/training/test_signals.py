@@ -20,6 +20,7 @@ from electra_cli.training.saving import CheckpointSaver
 from electra_cli.training.signals import StopRequestedError, StopSignals
 from electra_cli.training.trainer import ElectraTrainer
 from tests.conftest import Electra
+from tests.training import runs
 from tests.training.runs import (
     Dying,
     environment,
@@ -28,7 +29,6 @@ from tests.training.runs import (
     metric_lines,
     options,
     send_on_call,
-    start,
     steps_of,
     wait_for,
 )
@@ -145,7 +145,7 @@ def test_a_worker_of_a_cluster(data: Path, tmp_path: Path) -> None:
     cluster = {"cluster": {"worker": [f"localhost:{port}"]}, "task": {"type": "worker", "index": 0}}
     rare = "--set=train.evaluate_every=100000"
     command = options(data, run, "--device", "multi-worker", rare, steps=100000)
-    worker = start(command, env=environment(TF_CONFIG=json.dumps(cluster)))
+    worker = runs.start(command, env=environment(TF_CONFIG=json.dumps(cluster)))
     wait_for(lambda: 4 in steps_of(run), worker)
     worker.terminate()
     code, out, _ = finish(worker)
