@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from electra_cli import __version__
-from electra_cli.cli import debug, evaluate, export, prepare_data, pretrain
+from electra_cli.cli import debug, evaluate, export, options, prepare_data, pretrain
 from electra_cli.cli.console import emit_json, print_error, printable
 from electra_cli.cli.usage import explain
 from electra_cli.errors import (
@@ -48,6 +48,9 @@ app.command("pretrain")(pretrain.pretrain_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("export")(export.export_command)
 app.add_typer(debug.debug_app, name="debug")
+for command in (*app.registered_commands, *debug.debug_app.registered_commands):
+    assert command.callback is not None
+    command.callback = options.local_only(command.callback)
 
 
 def run(arguments: list[str]) -> int:

@@ -131,8 +131,9 @@ def pretrain_command(
     }
     with StopSignals(terminal.note) as signals:
         loaded = _load(preset, config, settings or [], named)
-        if data is None and loaded.config.data.path is not None:
-            data = Path(loaded.config.data.path)
+        if data is None and (path := loaded.config.data.path) is not None:
+            options.refuse_url(path, f"data.path, {loaded.origins['data.path']}")
+            data = Path(path)
         plan = _plan(
             loaded,
             terminal,
@@ -231,6 +232,7 @@ def _load(
 ) -> LoadedConfig:
     from electra_cli.config.load import Override, load_config, parse_set
 
+    options.refuse_url(preset, "preset")
     overrides = [parse_set(text) for text in settings]
     overrides += [
         Override(key, value, option) for key, (option, value) in named.items() if value is not None
