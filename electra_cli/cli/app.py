@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 import traceback
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from electra_cli import __version__
 from electra_cli.cli import debug, evaluate, export, options, prepare_data, pretrain
 from electra_cli.cli.console import emit_json, print_error, printable
+from electra_cli.cli.help import Command
 from electra_cli.cli.usage import explain
 from electra_cli.errors import (
     ElectraError,
@@ -26,8 +28,9 @@ from electra_cli.errors import (
 app = typer.Typer(
     name="electra",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="Pretrain ELECTRA text encoders: from raw text to an exported model.",
 )
 
@@ -43,10 +46,11 @@ def _root(
         raise typer.Exit
 
 
-app.command("prepare-data")(prepare_data.prepare_data_command)
-app.command("pretrain")(pretrain.pretrain_command)
-app.command("evaluate")(evaluate.evaluate_command)
-app.command("export")(export.export_command)
+_command = partial(app.command, cls=Command)
+_command("prepare-data", epilog=prepare_data.EXAMPLES)(prepare_data.prepare_data_command)
+_command("pretrain", epilog=pretrain.EXAMPLES)(pretrain.pretrain_command)
+_command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate_command)
+_command("export", epilog=export.EXAMPLES)(export.export_command)
 app.add_typer(debug.debug_app, name="debug")
 for command in (*app.registered_commands, *debug.debug_app.registered_commands):
     assert command.callback is not None

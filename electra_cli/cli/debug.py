@@ -9,6 +9,7 @@ import typer
 
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.cli.help import Command
 from electra_cli.errors import InputMissingError
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from electra_cli.corpus.manifest import Manifest
     from electra_cli.corpus.verify import Verified
 
-debug_app = typer.Typer(no_args_is_help=True, help="Look into what other commands have written.")
+debug_app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="Look into what other commands have written."
+)
 
 _BARS, _BAR_WIDTH = 16, 32
 _UNKNOWN_WORDS = 20
@@ -31,8 +34,15 @@ _LEFT_OUT = {
 }
 
 
+EXAMPLES = """
+electra debug data data
+electra debug data data --verify --examples 0
+electra debug data data --masking span --examples 5
+"""
+
+
 # fmt: off
-@debug_app.command("data")
+@debug_app.command("data", cls=Command, epilog=EXAMPLES)
 def data_command(
     folder: Annotated[Path, typer.Argument(
         metavar="DIR", help="Folder that `electra prepare-data` wrote.", show_default=False)],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from electra_cli.cli import options
+from electra_cli.cli import completion, options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, is_share, print_metrics, unlike_expected
 from electra_cli.config.nearest import did_you_mean, nearest
@@ -20,6 +20,13 @@ from electra_cli.training.signals import StopSignals
 
 if TYPE_CHECKING:
     from electra_cli.training.run_folder import Checkpoint
+
+
+EXAMPLES = """
+electra evaluate runs/mine --all
+electra evaluate runs/mine runs/other --detail > table.txt
+electra evaluate runs/mine --json --quiet --fail-under disc_auc=0.8
+"""
 
 
 def evaluate_command(
@@ -34,11 +41,16 @@ def evaluate_command(
     data: Annotated[
         Path | None, typer.Option(help="Prepared folder; by default the run's own.")
     ] = None,
-    device: Annotated[str, typer.Option(help="As in pretrain.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="As in pretrain.", autocompletion=completion.devices)
+    ] = "auto",
     fail_under: Annotated[
         list[str] | None,
         typer.Option(
-            help="End with exit code 1 if a metric is lower; repeatable.", metavar="METRIC=VALUE"
+            help="End with exit code 1 if a metric is lower, a share as in 0.8 for 80%; "
+            "repeatable.",
+            metavar="METRIC=VALUE",
+            autocompletion=completion.limits,
         ),
     ] = None,
     detail: Annotated[

@@ -11,6 +11,12 @@ from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.training.signals import StopSignals
 
+EXAMPLES = """
+electra export runs/mine --format huggingface --output mine
+electra export runs/mine --format onnx --output mine-onnx
+electra export google/electra_small --format huggingface --output small
+"""
+
 
 def export_command(
     checkpoint: Annotated[
@@ -27,7 +33,7 @@ def export_command(
             "--format",
             help="huggingface: discriminator/ and generator/ for transformers. saved-model: a "
             "TensorFlow SavedModel with one signature for ids and one for text. onnx: "
-            "discriminator.onnx and encoder.onnx; needs the extra electra-cli\\[onnx]. reference: "
+            "discriminator.onnx and encoder.onnx; needs pip install '.[onnx]'. reference: "
             "a checkpoint for google-research/electra.",
             show_default=False,
         ),

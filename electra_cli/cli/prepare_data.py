@@ -28,6 +28,13 @@ _CASING_DEFAULT = "yes, or as the folder of --vocab says"
 _WORK = "Who does the work (changes no byte of the result)"
 
 
+EXAMPLES = """
+electra prepare-data texts/ --output data --vocab-size 8192
+electra prepare-data 'corpus/*.jsonl.gz' --text-field body --output data
+electra prepare-data texts/ --output data --packing full --no-strip-accents
+"""
+
+
 # fmt: off
 def prepare_data_command(
     inputs: Annotated[list[Path], typer.Argument(
@@ -70,7 +77,7 @@ def prepare_data_command(
     near_duplicates: Annotated[float | None, typer.Option(
         "--near-duplicates", metavar="SHARE", rich_help_panel=_CLEANING, show_default="no",
         help="Also leave out documents that share so much with an earlier one (Jaccard index of "
-        "five-word sequences, by MinHash); 0.8 is usual. Needs electra-cli\\[near-duplicates].")
+        "five-word sequences, by MinHash); 0.8 is usual. Needs pip install '.[near-duplicates]'.")
     ] = None,
     vocab: Annotated[Path | None, typer.Option(
         "--vocab", metavar="PATH", rich_help_panel=_VOCABULARY, show_default="train one",
@@ -84,7 +91,7 @@ def prepare_data_command(
         help="Share of the documents to train it on.")] = 1.0,
     vocab_unused: Annotated[int, typer.Option(
         "--vocab-unused", rich_help_panel=_VOCABULARY,
-        help="Slots \\[unused0], \\[unused1], … to keep free for tokens of later tasks.")] = 0,
+        help="Slots [unused0], [unused1], … to keep free for tokens of later tasks.")] = 0,
     vocab_multiple_of: Annotated[int, typer.Option(
         "--vocab-multiple-of", rich_help_panel=_VOCABULARY,
         help="Round its size up to a multiple, with unused slots.")] = 1,
@@ -99,7 +106,7 @@ def prepare_data_command(
         show_default=_CASING_DEFAULT, help="Remove accents, whether or not case is kept.")] = None,
     allow_unknown: Annotated[bool, typer.Option(
         "--allow-unknown", rich_help_panel=_VOCABULARY,
-        help="Accept a text of which more than 30% is \\[UNK].")] = False,
+        help="Accept a text of which more than 30% is [UNK].")] = False,
     sequence_length: Annotated[int, typer.Option(
         "--sequence-length", rich_help_panel=_EXAMPLES,
         help="Tokens an example, [CLS] and [SEP] included.")] = 128,
@@ -129,7 +136,7 @@ def prepare_data_command(
         help="Finish what the tasks have prepared.")] = False,
     engine: Annotated[Engine, typer.Option(
         "--engine", rich_help_panel=_WORK,
-        help="beam: as a pipeline of Apache Beam. Needs electra-cli\\[beam].")] = "local",
+        help="beam: as a pipeline of Apache Beam. Needs pip install '.[beam]'.")] = "local",
     beam_arg: Annotated[list[str] | None, typer.Option(
         "--beam-arg", metavar="ARG", rich_help_panel=_WORK, show_default=False,
         help="An option of the Beam pipeline, as in --beam-arg=--runner=FlinkRunner; may be "

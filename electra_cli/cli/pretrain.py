@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from electra_cli.cli import options
+from electra_cli.cli import completion, options
 from electra_cli.cli.console import Terminal, emit_error, emit_json, print_error
 from electra_cli.cli.display import (
     RunDisplay,
@@ -28,12 +28,20 @@ if TYPE_CHECKING:
     from electra_cli.training.preflight import Plan
 
 
+EXAMPLES = """
+electra pretrain --preset tiny
+electra pretrain --preset small --data data --dry-run
+electra pretrain --preset small --data data --model-dir runs/mine
+"""
+
+
 def pretrain_command(
     preset: Annotated[
         str | None,
         typer.Option(
             help="Name of a preset, or a YAML file; not needed where --config names one.",
             metavar="NAME|FILE",
+            autocompletion=completion.presets,
         ),
     ] = None,
     data: Annotated[
@@ -45,7 +53,10 @@ def pretrain_command(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu."),
+        typer.Option(
+            help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu.",
+            autocompletion=completion.devices,
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Updates: the horizon of the schedule.")] = None,
     stop_at_step: Annotated[
@@ -58,7 +69,10 @@ def pretrain_command(
         float | None, typer.Option(help="Learning rate before warm-up and decay.")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto, float32, bfloat16 or float16.")
+        str | None,
+        typer.Option(
+            help="auto, float32, bfloat16 or float16.", autocompletion=completion.precisions
+        ),
     ] = None,
     xla: Annotated[
         bool | None,
@@ -74,7 +88,10 @@ def pretrain_command(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="Any key of the configuration; repeatable.", metavar="KEY=VALUE"
+            "--set",
+            help="Any key of the configuration; repeatable.",
+            metavar="KEY=VALUE",
+            autocompletion=completion.settings,
         ),
     ] = None,
     config: Annotated[
@@ -93,6 +110,7 @@ def pretrain_command(
         typer.Option(
             help="A network that --init-from may lack and that then begins fresh; repeatable.",
             metavar="generator|discriminator",
+            autocompletion=completion.networks,
         ),
     ] = None,
     allow_config_change: Annotated[
@@ -100,15 +118,19 @@ def pretrain_command(
         typer.Option(
             help="A key that may differ from the earlier starts of the run; repeatable.",
             metavar="KEY",
+            autocompletion=completion.keys,
         ),
     ] = None,
     gin_file: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Gin file that binds functions; it is code, so only use files you trust."
+            help="Gin file that binds functions; it is code, so only use files you trust.",
+            metavar="FILE",
         ),
     ] = None,
-    gin_param: Annotated[list[str] | None, typer.Option(help="A single gin binding.")] = None,
+    gin_param: Annotated[
+        list[str] | None, typer.Option(help="A single gin binding.", metavar="BINDING")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print parameters, FLOPs, memory and ETA, and stop.")
     ] = False,
@@ -119,7 +141,7 @@ def pretrain_command(
     """Pretrain a generator and a discriminator on prepared data."""
     del debug
     started = time.perf_counter()
-    terminal = Terminal(quiet=quiet)
+    terminal = Terminal(quiet=quiet, stdout=dry_run and not as_json)
     named = {
         "runtime.device": ("--device", device),
         "train.steps": ("--steps", steps),

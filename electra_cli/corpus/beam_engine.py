@@ -37,7 +37,7 @@ def check_beam(beam_args: Sequence[str]) -> None:
     except ImportError as error:
         raise ConfigError(
             "--engine beam needs Apache Beam, which is not installed",
-            hint="pip install 'electra-cli[beam]'",
+            hint="pip install '.[beam]'",
         ) from error
     del apache_beam
     told = io.StringIO()

@@ -55,7 +55,7 @@ def require_library() -> None:
     if importlib.util.find_spec("datasketch") is None:
         raise ConfigError(
             "near duplicates need the package datasketch, which is not installed",
-            hint="pip install 'electra-cli[near-duplicates]'",
+            hint="pip install '.[near-duplicates]'",
         )
 
 

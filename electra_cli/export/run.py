@@ -85,7 +85,7 @@ def export(
     if format == ONNX and missing:
         raise ConfigError(
             f"format {format} needs {' and '.join(missing)}, which this Python does not have",
-            hint="pip install 'electra-cli[onnx]'",
+            hint="pip install '.[onnx]'",
         )
     folder = checkpoint.absolute()
     if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file():

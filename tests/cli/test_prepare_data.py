@@ -238,8 +238,8 @@ def test_help_shows_words_in_brackets(electra, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     shown = electra("prepare-data", "--help").stdout
     for words in (
-        "Slots [unused0], [unused1], … to keep", "electra-cli[near-duplicates]",
-        "electra-cli[beam]", "[CLS] and [SEP] included",
+        "Slots [unused0], [unused1], … to keep", ".[near-duplicates]",
+        ".[beam]", "[CLS] and [SEP] included",
     ):  # fmt: skip
         assert words in shown
 

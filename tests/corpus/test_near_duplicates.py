@@ -201,7 +201,7 @@ def test_without_the_library(monkeypatch):
     for start in (Signer, lambda: DuplicateOptions(near_duplicates=0.8)):
         with pytest.raises(ConfigError, match="datasketch, which is not installed") as caught:
             start()
-        assert caught.value.hint == "pip install 'electra-cli[near-duplicates]'"
+        assert caught.value.hint == "pip install '.[near-duplicates]'"
 
 
 def test_the_library_is_imported_only_where_it_is_needed():

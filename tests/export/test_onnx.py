@@ -150,7 +150,7 @@ def test_a_missing_package_is_named(
     monkeypatch.setattr(run, "_ONNX_PACKAGES", ("onnx", "onnxruntime_of_nobody"))
     with pytest.raises(ConfigError, match="onnxruntime_of_nobody") as caught:
         export(checkpoint=one_run, format="onnx", output=tmp_path / "out")
-    assert caught.value.hint == "pip install 'electra-cli[onnx]'"
+    assert caught.value.hint == "pip install '.[onnx]'"
     assert export(checkpoint=one_run, format="huggingface", output=tmp_path / "out").files
 
 
@@ -169,5 +169,5 @@ def test_without_the_extra_the_command_ends_before_tensorflow(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "pip install 'electra-cli[onnx]'" in done.stderr
+    assert "pip install '.[onnx]'" in done.stderr
     assert not (tmp_path / "out").exists()
