@@ -16,6 +16,8 @@ from electra_cli.cli.prepared import json_fields, print_stage, print_table, stag
 from electra_cli.corpus.formats import FormatOption
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.schedule import Engine, Schedule, Stage
+from electra_cli.corpus.separators import Quoting
+from electra_cli.corpus.texts import Documents
 from electra_cli.errors import ConfigError, Terminated
 
 DEFAULT_VOCAB_SIZE = 30522
@@ -51,6 +53,17 @@ def prepare_data_command(
     text_field: Annotated[str, typer.Option(
         "--text-field",
         help="Field of a JSON line, or column of a table, that holds the text.")] = "text",
+    documents: Annotated[Documents, typer.Option(
+        "--documents",
+        help="What ends a document of plain text. Markdown is always one document a file.")
+    ] = "blank-line",
+    separator: Annotated[str | None, typer.Option(
+        "--separator", metavar="CHARACTER", show_default="as the header shows",
+        help="What separates the columns of CSV and TSV, as ';' or tab.")] = None,
+    quoting: Annotated[Quoting, typer.Option(
+        "--quoting",
+        help="Whether a field of CSV or TSV may stand in quotes, and hold line ends there. auto: "
+        "as csv, but none where tabs separate fields.")] = "auto",
     on_error: Annotated[Literal["fail", "skip"], typer.Option(
         "--on-error",
         help="What to do with a bad JSON line, a bad row, invalid UTF-8, and a file that is damaged"
@@ -178,6 +191,7 @@ def prepare_data_command(
     from electra_cli.corpus.duplicates import DuplicateOptions
     from electra_cli.corpus.options import PrepareOptions
     from electra_cli.corpus.pipeline import PreparedData, prepare_data
+    from electra_cli.corpus.separators import TableLayout
     from electra_cli.corpus.vocabulary_folder import folder_casing
     from electra_cli.corpus.vocabulary_training import VocabularyOptions
 
@@ -220,6 +234,8 @@ def prepare_data_command(
         ),
         duplicates=duplicates,
         allow_unknown=allow_unknown,
+        layout=TableLayout(separator, quoting),
+        documents=documents,
     )
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     with _terminable(), terminal.progress("preparing", 1.0) as bar:

@@ -7,17 +7,19 @@ tokenizer and always hold; see `tokenizer.py`.
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from electra_cli.corpus.faults import Document
 from electra_cli.errors import ConfigError
 
 _REPLACEMENT = "\ufffd"
+# Of Unicode's category Cc, without the white space among them: no writing system has them. Format
+# characters (Cf) are no dirt: joiners are spelling, others say where text may break and which way
+# it runs.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 # A document of this size at least is cut into several, so that memory does not depend on the text.
 LARGEST_DOCUMENT = 4 * 2**20
@@ -36,7 +38,7 @@ class Cleaning:
       max_document_bytes: A longer document is cut into several behind a line, or a space.
       nfc: Compose characters (Unicode normalisation form C).
       max_replacement_share: Of U+FFFD in a document's characters; more leaves it out. None: any.
-      max_control_share: Of control and format characters; more leaves it out. None: any.
+      max_control_share: Of control characters; more leaves it out. None: any.
 
     Raises:
       ConfigError: An impossible value.
@@ -79,7 +81,7 @@ class Cleaning:
                 return None
         limit = self.max_control_share
         if limit is not None:
-            found = sum(len(_controls().findall(line)) for line in document)
+            found = sum(len(_CONTROLS.findall(line)) for line in document)
             if found > limit * length:
                 counts.control_documents += 1
                 return None
@@ -186,12 +188,3 @@ def _decoded(raw: bytes) -> str:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-@cache
-def _controls() -> re.Pattern[str]:
-    """Control and format characters, without the white space among them."""
-    kinds = ("Cc", "Cf")
-    found = (chr(code) for code in range(sys.maxunicode + 1))
-    text = "".join(c for c in found if unicodedata.category(c) in kinds and c not in "\t\n\r")
-    return re.compile(f"[{re.escape(text)}]")

@@ -159,11 +159,17 @@ _short = reprlib.Repr()
 _short.maxstring = 80  # a name can be as long as a line
 
 
-def missing_column(label: str, text_field: str, columns: Collection[str]) -> DataError:
-    """A table without the column of text."""
+def missing_column(
+    label: str, text_field: str, columns: Collection[str], *, separator: str | None = None
+) -> DataError:
+    """A table without the column of text, in text with what separates its columns."""
+    message = f"{label}: no column {text_field!r}; the columns are: {list_names(columns)}"
+    hint = "name the column that holds the text with --text-field"
+    if separator is None:
+        return DataError(message, hint=hint)
     return DataError(
-        f"{label}: no column {text_field!r}; the columns are: {list_names(columns)}",
-        hint="name the column that holds the text with --text-field",
+        f"{message}, separated by {separator!r}",
+        hint=f"{hint}, or what separates the columns with --separator",
     )
 
 

@@ -12,6 +12,8 @@ from electra_cli.corpus.formats import FormatOption
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.plan import SLICE_BYTES
 from electra_cli.corpus.readers import OnError, ReadOptions
+from electra_cli.corpus.separators import TableLayout
+from electra_cli.corpus.texts import Documents
 from electra_cli.corpus.vocabulary_training import VocabularyOptions
 from electra_cli.errors import ConfigError
 
@@ -38,6 +40,8 @@ class PrepareOptions:
       duplicates: What is left out because it came before; None leaves everything in.
       slice_bytes: Uncompressed bytes a slice.
       allow_unknown: Whether a text may be mostly [UNK].
+      layout: What is known of tables in text, their separator and quoting.
+      documents: What ends a document of plain text: a blank line, or the file.
 
     Raises:
       ConfigError: An impossible value.
@@ -58,6 +62,8 @@ class PrepareOptions:
     duplicates: DuplicateOptions | None = None
     slice_bytes: int = SLICE_BYTES
     allow_unknown: bool = False
+    layout: TableLayout = field(default_factory=TableLayout)
+    documents: Documents = "blank-line"
 
     def __post_init__(self) -> None:
         if not SHORTEST_SEQUENCE <= self.sequence_length <= 2**16:
@@ -81,6 +87,8 @@ class PrepareOptions:
             format=self.format,
             on_error=self.on_error,
             cleaning=self.cleaning,
+            layout=self.layout,
+            documents=self.documents,
         )
 
     def record(self, vocab_sha256: str | None) -> dict[str, Any]:
@@ -92,6 +100,10 @@ class PrepareOptions:
         trained = None if vocab_sha256 else asdict(self.vocabulary)
         # on_error and allow_unknown are missing on purpose: what is finished under one is the same
         # under the other.
+        # These are newer than some plans, which mean their defaults.
+        newer = {"separator": self.layout.character} if self.layout.character else {}
+        newer |= {"quoting": self.layout.quoting} if self.layout.quoting != "auto" else {}
+        newer |= {"documents": self.documents} if self.documents != "blank-line" else {}
         return {
             "vocab": vocab_sha256,
             "vocabulary": trained,
@@ -106,4 +118,5 @@ class PrepareOptions:
             **asdict(self.cleaning),
             "duplicates": asdict(self.duplicates) if self.duplicates else None,
             "slice_bytes": self.slice_bytes,
+            **newer,
         }

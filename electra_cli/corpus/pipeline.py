@@ -130,6 +130,7 @@ def prepare_data(
             options=options.record(vocabulary_sha256(brought) if brought else None),
             text_field=options.text_field,
             slice_bytes=options.slice_bytes,
+            documents=options.documents,
             left_out=left_out,
         )
         for names, why in (

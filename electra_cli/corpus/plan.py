@@ -17,6 +17,7 @@ from electra_cli.corpus.columns import parquet_row_groups
 from electra_cli.corpus.discovery import InputFile
 from electra_cli.corpus.faults import DamagedError, LeftOut
 from electra_cli.corpus.readers import Part, open_input
+from electra_cli.corpus.texts import Documents
 from electra_cli.errors import DataError
 
 PLAN_FORMAT_VERSION = 4
@@ -126,6 +127,7 @@ def make_plan(
     options: Mapping[str, Any],
     text_field: str,
     slice_bytes: int = SLICE_BYTES,
+    documents: Documents = "blank-line",
     left_out: LeftOut | None = None,
 ) -> Plan:
     """Cuts large files between documents and groups small ones.
@@ -135,6 +137,7 @@ def make_plan(
       options: Whatever else decides the shards; must be JSON.
       text_field: The column of text in Parquet, whose row groups are weighed by it.
       slice_bytes: Uncompressed bytes that a slice is meant to hold.
+      documents: What ends a document of plain text; a file that is one is not cut.
       left_out: Files that were left out before; takes damaged tables too. By default they are
         errors.
 
@@ -156,7 +159,7 @@ def make_plan(
     total = len(files) + len(left_out.unreadable)
     for file in files:
         try:
-            parts = list(_parts(file, slice_bytes, text_field))
+            parts = list(_parts(file, slice_bytes, text_field, documents))
         except DamagedError as error:
             left_out.add(file.name, error)
             continue
@@ -179,13 +182,16 @@ def make_plan(
     return Plan(options=options, slices=tuple(slices), left_out=left_out, files=total)
 
 
-def _parts(file: InputFile, slice_bytes: int, text_field: str) -> Iterator[tuple[Part, int]]:
+def _parts(
+    file: InputFile, slice_bytes: int, text_field: str, documents: Documents
+) -> Iterator[tuple[Part, int]]:
     """The parts of a file, each with the bytes of text it holds, more or less."""
     if not file.size:
         return
+    is_document = file.format == "txt" and documents == "file"
     if file.splits_at_row_groups:
         yield from _row_group_parts(file, slice_bytes, text_field)
-    elif file.splits_at_bytes and file.size > slice_bytes:
+    elif file.splits_at_bytes and file.size > slice_bytes and not is_document:
         yield from _byte_parts(file, slice_bytes)
     else:
         part = Part(file, 0, file.size, file.size)

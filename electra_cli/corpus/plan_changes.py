@@ -70,6 +70,8 @@ def _command_line(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, f"a vocabulary with SHA-256 {value[:12]}…" if value else _NOT_GIVEN
         elif key in _FLAGS:
             yield name, "on" if value else "off"
+        elif key == "separator":
+            yield name, repr(value)  # a tab would not be seen
         elif key != "slice_bytes":  # is no option
             yield name, _shown(value)
 

@@ -28,8 +28,10 @@ from electra_cli.corpus.faults import (
     UnreadableError,
 )
 from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_format
-from electra_cli.corpus.tabular import CountedLines, csv_documents, table_documents
-from electra_cli.corpus.texts import Lines, json_documents, text_documents
+from electra_cli.corpus.separators import TableLayout
+from electra_cli.corpus.table_lines import TableLines
+from electra_cli.corpus.tabular import csv_documents, table_documents
+from electra_cli.corpus.texts import Documents, Lines, json_documents, text_documents
 from electra_cli.errors import InputMissingError
 from electra_cli.redaction import redacted
 
@@ -62,12 +64,16 @@ class ReadOptions:
       format: Of every file, or `auto`.
       on_error: Whether a bad line, row or document ends the reading or is counted and skipped.
       cleaning: What is done to the documents.
+      layout: What is known of tables in text.
+      documents: What ends a document of plain text; Markdown is always one a file.
     """
 
     text_field: str
     format: FormatOption
     on_error: OnError
     cleaning: Cleaning = field(default_factory=Cleaning)
+    layout: TableLayout = field(default_factory=TableLayout)
+    documents: Documents = "blank-line"
 
     @property
     def longest_line(self) -> int:
@@ -285,11 +291,11 @@ def _of_stream(
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
     if format_ in ("csv", "tsv"):
-        delimiter = "," if format_ == "csv" else "\t"
-        rows = CountedLines(stream, delimiter, options.longest_line)
+        usual = "," if format_ == "csv" else "\t"
+        rows = TableLines(stream, options.longest_line)
         begin = counts.input_bytes
         for item in csv_documents(
-            rows, label, options.text_field, delimiter=delimiter, longest=options.longest_line
+            rows, label, options.text_field, usual=usual, layout=options.layout
         ):
             counts.input_bytes = begin + rows.bytes
             yield item
@@ -336,7 +342,7 @@ def _of_lines(
         if format_ == "jsonl"
         else text_documents(
             lines,
-            whole=format_ == "md",
+            whole=format_ == "md" or options.documents == "file",
             largest=options.cleaning.max_document_bytes,
             on_cut=count_cut,
         )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
 
 from electra_cli.corpus.arrow_batches import Cell
 from electra_cli.corpus.compression import Budget
@@ -16,112 +14,52 @@ from electra_cli.corpus.faults import (
     describe_invalid_utf8,
     missing_column,
     too_long,
-    too_many_values,
 )
-from electra_cli.corpus.texts import BOM, split_lines
-from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
-
-# Of a row; those of other columns take memory that is not the text's.
-_MOST_FIELDS = 2**19
-_FEW_FIELDS = 2**16  # so few that delimiters within quotes may be among them
-_PIECE = 2**16  # bytes of a row that is skipped to be read at once
-
-
-class CountedLines:
-    """Lines of a stream as text, their ends kept; invalid bytes become lone surrogates.
-
-    Args:
-      stream: At the beginning of a line.
-      delimiter: Of fields; a row with very many is too long.
-      longest: Bytes of a row that are held at once; of a longer one comes the beginning, closed
-        where it breaks off.
-
-    Attributes:
-      bytes: Read so far.
-      fault: Makes the fault of a row that was too long since the caller last called `begin_row`,
-        from the number of its line.
-    """
-
-    def __init__(self, stream: BinaryIO, delimiter: str, longest: int = 2**30) -> None:
-        self._delimiter = delimiter.encode()
-        self._readline = UniversalLines(stream).readline
-        self._longest = longest
-        # A quote opens at the beginning of a field only; the group is what closes it.
-        self._quoted = re.compile(rb'"(?<![^%b]")(?:[^"]++|"")*+("?)' % self._delimiter)
-        self.bytes = 0
-        self.begin_row()
-
-    def begin_row(self) -> None:
-        """Says that what comes next is another row."""
-        self.fault: Callable[[int], Fault] | None = None
-        self._in_row = self._fields = 0
-
-    def __iter__(self) -> Iterator[str]:
-        while line := self._readline(self._longest):
-            is_first = not self.bytes
-            # The parser asks for another line of a row only within quotes.
-            in_quotes = self._in_row > 0
-            self.bytes += len(line)
-            self._in_row += len(line)
-            line = line.removeprefix(BOM) if is_first else line
-            self._fields += line.count(self._delimiter)
-            if self._fields > _FEW_FIELDS:
-                self._fields -= self._delimiters_in_quotes(b'"' + line if in_quotes else line)
-            if self._is_too_long(line):
-                self.fault = too_many_values if self._fields > _MOST_FIELDS else too_long
-                self._skip_row(b'"' + line if in_quotes else line)
-                line = b'"\n' if in_quotes else b"\n"  # ends the row for the parser
-            yield line.decode("utf-8", "surrogateescape")
-
-    def _delimiters_in_quotes(self, row: bytes) -> int:
-        quoted = (found.span() for found in self._quoted.finditer(row))
-        return sum(row.count(self._delimiter, *span) for span in quoted)
-
-    def _is_too_long(self, line: bytes) -> bool:
-        if self._fields > _MOST_FIELDS or self._in_row > self._longest:
-            return True
-        # A byte order mark that was removed makes the longest line three bytes shorter.
-        return self._in_row >= self._longest - len(BOM) and not line.endswith(LINE_ENDS)
-
-    def _skip_row(self, row: bytes) -> None:
-        """Reads on to the end of a row of which this has been read."""
-        before = self._stand_in(row)
-        while row and (before == b'"' or not row.endswith(LINE_ENDS)):
-            row = self._readline(_PIECE)
-            self.bytes += len(row)
-            before = self._stand_in(before + row)
-
-    def _stand_in(self, row: bytes) -> bytes:
-        """A shorter beginning of a row, behind which all that follows means the same."""
-        for found in self._quoted.finditer(row):
-            if found.end() == len(row):
-                return b'""' if found[1] else b'"'
-            if row[found.end()] != self._delimiter[0]:
-                return b'""x'  # the parser refuses it, and takes the next line for another row
-        return self._delimiter if row.endswith(self._delimiter) else b"x"
+from electra_cli.corpus.separators import (
+    Dialect,
+    TableLayout,
+    find_dialect,
+    possible_separators,
+    stated_separator,
+)
+from electra_cli.corpus.table_lines import MOST_LINES, TableLines, UnclosedQuoteError
+from electra_cli.corpus.texts import split_lines
 
 
 def csv_documents(
-    lines: CountedLines, label: str, text_field: str, *, delimiter: str, longest: int = 2**30
+    lines: TableLines, label: str, text_field: str, *, usual: str, layout: TableLayout
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of a table in text whose first row names the columns.
+
+    A row that its quotes do not end where they should is bad, and what follows its first line is
+    read on: a quote that nobody closes would take all rows behind it.
+
+    Args:
+      lines: Of the table, none read yet.
+      label: What errors call it.
+      text_field: The column.
+      usual: What separates fields unless the header shows or the layout says something else.
+      layout: What is known of it.
 
     Raises:
       DataError: There is no such column, or the first row is no row.
     """
-    csv.field_size_limit(longest)  # the limit of 128 KiB would refuse long documents
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    csv.field_size_limit(lines.most_held)  # the limit of 128 KiB would refuse long documents
+    dialect = _dialect(lines, text_field, usual, layout)
+    lines.use(dialect)
+    hint = _hint(dialect)
+    rows = csv.reader(lines, delimiter=dialect.separator, quoting=dialect.quoting, strict=True)
     try:
-        while (header := next(rows, None)) == [] and not lines.fault:
-            lines.begin_row()  # blank lines may precede it
-    except csv.Error as error:
-        raise UnreadableError(f"{label}, line 1: not valid CSV ({error})", hint=_QUOTES) from error
+        header = next(rows, None)
+    except (csv.Error, UnclosedQuoteError) as error:
+        what = f"{label}, line {lines.number}: {_invalid(error, lines)}"
+        raise UnreadableError(what, hint=hint) from error
     if lines.fault:
-        raise lines.fault(rows.line_num).as_error(label, 0)
+        raise lines.fault(lines.number).as_error(label, 0)
     if header is None:
         return
     if text_field not in header:
-        raise missing_column(label, text_field, header)
+        raise missing_column(label, text_field, header, separator=dialect.separator)
     if header.count(text_field) > 1:
         raise ambiguous_column(label, text_field)
     column = header.index(text_field)
@@ -129,11 +67,13 @@ def csv_documents(
         lines.begin_row()
         try:
             row = next(rows, None)
-        except csv.Error as error:
-            yield Fault("row", rows.line_num, f"not valid CSV ({error})", hint=_QUOTES)
+        except (csv.Error, UnclosedQuoteError) as error:
+            lines.end_row()
+            invalid = Fault("row", lines.number, _invalid(error, lines), hint=hint)
+            yield lines.fault(lines.number) if lines.fault else invalid
             continue
         if lines.fault:  # the row is not whole
-            yield lines.fault(rows.line_num)
+            yield lines.fault(lines.number)
             continue
         if row is None:
             return
@@ -141,18 +81,45 @@ def csv_documents(
             continue
         if len(row) != len(header):
             what = f"a row of {len(row)} fields under {len(header)} columns"
-            yield Fault("row", rows.line_num, what, hint=_QUOTES)
+            yield Fault("row", lines.number, what, hint=hint)
             continue
         try:
             # Only a surrogate that stands for an invalid byte comes back as that byte.
             row[column].encode("utf-8", "surrogateescape").decode("utf-8")
         except UnicodeError as error:
-            yield Fault("utf8", rows.line_num, describe_invalid_utf8(error))
+            yield Fault("utf8", lines.number, describe_invalid_utf8(error))
         else:
             yield split_lines(row[column])
 
 
-_QUOTES = 'quote fields with ", double the " within, or leave such rows out with --on-error skip'
+def _dialect(lines: TableLines, text_field: str, usual: str, layout: TableLayout) -> Dialect:
+    """How the rows are written, by the layout, a line as `sep=;` or the header."""
+    header, separator = lines.first_line(), layout.character
+    if stated := stated_separator(header):
+        lines.skip_line()
+        header, separator = lines.first_line(), separator or stated
+    return find_dialect(header, text_field, possible_separators(usual, separator), layout.quoting)
+
+
+def _invalid(error: csv.Error | UnclosedQuoteError, lines: TableLines) -> str:
+    if isinstance(error, csv.Error):
+        return f"not valid CSV ({error})"
+    return (
+        f"a quote is not closed within {MOST_LINES:,} lines and {lines.most_held:,} bytes, which "
+        "is all that a row may have"
+    )
+
+
+def _hint(dialect: Dialect) -> str:
+    """What to do about bad rows."""
+    if dialect.quoted:
+        return (
+            'quote fields with ", double the " within, say --quoting none if a quote is a '
+            "character like any other, or leave such rows out with --on-error skip"
+        )
+    return (
+        "say --quoting csv if fields stand in quotes, or leave such rows out with --on-error skip"
+    )
 
 
 def table_documents(

@@ -1,8 +1,8 @@
 """Documents out of plain text, Markdown and JSON lines.
 
-A document is a list of stripped, non-blank lines. In text a blank line separates documents, a
-Markdown file is one document, and of JSON each line is one, whose text's own lines are the
-document's lines.
+A document is a list of stripped, non-blank lines. In text a blank line separates documents, unless
+each file is one, as one of Markdown is, and of JSON each line is one, whose text's own lines are
+the document's lines.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from electra_cli.corpus.cleaning import (
     MOST_LINES,
@@ -28,6 +28,8 @@ from electra_cli.corpus.faults import (
     too_many_values,
 )
 from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
+
+Documents = Literal["blank-line", "file"]  # what ends a document of plain text
 
 _LINE = re.compile("[^\n]+")
 
@@ -146,7 +148,7 @@ def text_documents(
 
     Args:
       lines: As bytes.
-      whole: All lines are one document, as in Markdown.
+      whole: All lines are one document.
       largest: Bytes of a document; one that is longer comes as several.
       on_cut: Is told of each such cut.
     """
@@ -194,7 +196,7 @@ def json_documents(
         if not raw.strip():
             continue
         try:
-            text = _text_of(json.loads(raw.decode("utf-8")), text_field)
+            text = _text_of(parsed_json(raw.decode("utf-8")), text_field)
             text.encode("utf-8")  # a lone surrogate can be escaped in JSON, but is no text
         except UnicodeError as error:
             yield Fault("utf8", number, describe_invalid_utf8(error))
@@ -205,6 +207,20 @@ def json_documents(
             yield Fault("json", number, f"not valid JSON ({error})")
         else:
             yield split_lines(text)
+
+
+def parsed_json(text: str) -> Any:
+    """The value of a JSON text; an integer that is too long to be one is 0.
+
+    Raises:
+      ValueError, RecursionError: It is no JSON.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # an integer of more digits than Python converts
+        return json.loads(text, parse_int=lambda digits: 0)
 
 
 def _has_too_many_values(raw: bytes) -> bool:

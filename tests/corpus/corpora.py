@@ -11,6 +11,7 @@ from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.faults import LeftOut
 from electra_cli.corpus.plan import make_plan
 from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.separators import TableLayout
 
 _TEXT = """
 the of and to in is that for it as was with be by on not he his but at are this have from or had an
@@ -57,27 +58,39 @@ def read_inputs(
     format: str = "auto",
     slice_bytes: int = 2**20,
     cleaning: Cleaning | None = None,
+    documents: str = "blank-line",
+    **layout: str,
 ) -> tuple[list[list[str]], ReadCounts]:
     """All documents of the inputs through the parts of their plan, and the counts."""
     left_out = LeftOut(skips=on_error == "skip")
     files = find_inputs(inputs, exclude=inputs[0].parent / "o", format=format, left_out=left_out)
     plan = make_plan(
-        files, options={}, text_field=text_field, slice_bytes=slice_bytes, left_out=left_out
+        files,
+        options={},
+        text_field=text_field,
+        slice_bytes=slice_bytes,
+        documents=documents,
+        left_out=left_out,
     )
     options = ReadOptions(
-        text_field=text_field, format=format, on_error=on_error, cleaning=cleaning or Cleaning()
+        text_field=text_field,
+        format=format,
+        on_error=on_error,
+        cleaning=cleaning or Cleaning(),
+        layout=TableLayout(**layout),
+        documents=documents,
     )
     counts = ReadCounts(
         unreadable_files=len(left_out.unreadable), damaged_inputs=len(left_out.damaged)
     )
-    documents = [
+    read = [
         document
         for slice_ in plan.slices
         for part in slice_.parts
         for document in read_documents(part, options=options, counts=counts)
     ]
     assert counts.disk_bytes == plan.disk_bytes
-    return documents, counts
+    return read, counts
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

@@ -36,7 +36,9 @@ def jsonl(documents: list[str]) -> bytes:
 
 def delimited(documents: list[str], delimiter: str) -> bytes:
     file = io.StringIO(newline="")
-    writer = csv.writer(file, delimiter=delimiter)
+    # Tabs say that nothing is quoted, unless the header is.
+    quoting = csv.QUOTE_NONNUMERIC if delimiter == "\t" else csv.QUOTE_MINIMAL
+    writer = csv.writer(file, delimiter=delimiter, quoting=quoting)
     writer.writerow(["id", "text"])
     writer.writerows(enumerate(documents))
     return file.getvalue().encode()

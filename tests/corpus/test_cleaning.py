@@ -39,7 +39,9 @@ def test_characters_are_composed_before_they_are_counted():
 @pytest.mark.parametrize(("option", "character", "counter"), [
     ("max_replacement_share", "\ufffd", "replacement_documents"),
     ("max_control_share", "\x08", "control_documents"),
-    ("max_control_share", "\u200d", "control_documents"),
+    ("max_control_share", "\x85", "control_documents"),
+    ("max_control_share", "\x9f", "control_documents"),
+    ("max_control_share", "\x7f", "control_documents"),
 ])  # fmt: skip
 def test_shares_of_characters(option, character, counter):
     kept, left_out = ["x" * 8, character * 2], ["x" * 7, character * 3]
@@ -47,6 +49,20 @@ def test_shares_of_characters(option, character, counter):
     assert clean(left_out, **{option: 0.2}) == (None, CleaningCounts(**{counter: 1}))
     assert clean(["x" * 99, "\t"], max_control_share=0.0)[0] is not None  # white space is none
     assert clean(["x" * 99, character], **{option: 0.0})[0] is None
+
+
+@pytest.mark.parametrize("text", [
+    "می\u200cخواهم به کتابخانه\u200cی دانشگاه بروم",
+    "love 👨\u200d👩\u200d👧",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "ශ්\u200dරී ලංකා, क्\u200dष",
+    "ភាសា\u200bខ្មែរ",
+    "Donau\u00addampf\u00adschiff",
+    "\u200fשלום\u200e, \u202bمرحبا\u202c",
+    "\ufeffone file\u2060 behind another ❤\ufe0f",
+])  # fmt: skip
+def test_what_writing_systems_need_is_no_control_character(text):
+    assert clean([text], max_control_share=0.0) == ([text], CleaningCounts())
 
 
 @pytest.mark.parametrize("largest", [1024, 2000])

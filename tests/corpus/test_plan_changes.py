@@ -6,6 +6,7 @@ from electra_cli.cli.prepare_data import prepare_data_command
 from electra_cli.corpus.duplicates import DuplicateOptions
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.plan_changes import changed_inputs, changed_options, replaced_inputs
+from electra_cli.corpus.separators import TableLayout
 from electra_cli.corpus.vocabulary_training import VocabularyOptions
 
 
@@ -34,10 +35,26 @@ def test_a_vocabulary_instead_of_training_one():
     assert "--vocab-size was 30522 and is now not given" in changed
 
 
+def test_newer_options_are_in_the_plan_only_where_they_change_something():
+    new = record(layout=TableLayout("tab", "csv"), documents="file")
+    assert set(new) - set(record()) == {"separator", "quoting", "documents"}
+    assert changed_options(record(), new) == [
+        "--documents was not given and is now file",
+        "--quoting was not given and is now csv",
+        r"--separator was not given and is now '\t'",
+    ]
+    assert record(layout=TableLayout("\t", "csv"), documents="file") == new
+
+
 def test_every_name_is_an_option_of_the_command():
     options = inspect.signature(prepare_data_command).parameters
     old = dict.fromkeys(record(), "old") | {"vocabulary": None, "duplicates": None}
-    new = record("0", duplicates=DuplicateOptions(near_duplicates=0.8))
+    new = record(
+        "0",
+        duplicates=DuplicateOptions(near_duplicates=0.8),
+        layout=TableLayout(";", "none"),
+        documents="file",
+    )
     new |= {"vocabulary": record()["vocabulary"]}
     names = [line.split()[0] for line in changed_options(old, new)]
     assert {name.removeprefix("--").replace("-", "_") for name in names} <= set(options)

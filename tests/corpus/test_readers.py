@@ -59,6 +59,9 @@ BAD_JSON = [
     ),
     (json.dumps({"k" * 5000: 1}).encode(), r"the line has: 'k{1,50}\.\.\.k{1,50}'$"),
     (b'{"text": 7}', "field 'text' holds a int where text is needed"),
+    (b'{"text": -%b}' % (b"7" * 5000), "field 'text' holds a int where text is needed"),
+    (b'{"id": %b, "text": }' % (b"7" * 5000), r"not valid JSON \(Expecting value"),
+    (b'{"text": NaN}', "field 'text' holds a float where text is needed"),
     (b"[" * 100_000, "not valid JSON"),
 ]
 
@@ -75,6 +78,16 @@ def test_bad_json_line(tmp_path, bad, message, slice_bytes):
     documents, counts = read(path, on_error="skip", slice_bytes=slice_bytes)
     assert len(documents) == 3
     assert (counts.bad_json_lines, counts.invalid_utf8) == (1, 0)
+
+
+@pytest.mark.parametrize("value", [
+    "9" * 5000, "-" + "9" * 5000, "[{\"a\": 1" + "0" * 9000 + "}]", "1e999999", "-1E-999999",
+    "0." + "1" * 5000, "NaN", "-Infinity", "9" * 5000 + "e9",
+])  # fmt: skip
+def test_numbers_of_any_length_beside_the_text(tmp_path, value):
+    path = write(tmp_path / "a.jsonl", f'{{"n": {value}, "text": "one"}}\n'.encode() * 2)
+    documents, counts = read(path)
+    assert (documents, counts.bad_json_lines) == ([["one"]] * 2, 0)
 
 
 def test_a_string_without_end_is_looked_through_once(tmp_path):

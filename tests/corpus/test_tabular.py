@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import csv
 import io
-import random
 import struct
 from itertools import pairwise
 
@@ -10,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from electra_cli.corpus import tabular
 from electra_cli.corpus.cleaning import Cleaning
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
@@ -90,7 +87,9 @@ def test_missing_column(tmp_path, name, on_error):
 
 def test_of_many_columns_the_first_are_named(tmp_path):
     path = write(tmp_path / "a.csv", ",".join(f"c{number}" for number in range(2010)).encode())
-    with pytest.raises(DataError, match=r"the columns are: 'c0', .*, 'c9' and 2,000 more$"):
+    with pytest.raises(
+        DataError, match=r"the columns are: 'c0', .*, 'c9' and 2,000 more, separated"
+    ):
         read_inputs(path)
 
 
@@ -264,95 +263,6 @@ def test_the_first_row_of_csv_may_follow_blank_lines_and_has_a_limit(tmp_path):
     path = write(tmp_path / "b.csv", b"text," + b"x" * 5000 + b"\na,1\n")
     with pytest.raises(DataError, match=r"b\.csv, line 1: too long"):
         read_inputs(path, cleaning=Cleaning(max_document_bytes=1024), on_error="skip")
-
-
-LONG_ROWS = [
-    'a 5" disk ' + "x y " * 1200,
-    '5" ,' + "x" * 5000 + ' 5"',
-    '"a ""quoted"", text" more, "' + "x" * 5000,  # not valid, so it ends with the line
-    '"' + "x" * 5000 + '""\n,"",\n"""',
-    '"' + '"",' * 40_000 + '\n"',
-]
-
-
-@pytest.mark.parametrize("row", LONG_ROWS)
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
-def test_a_row_that_is_too_long_takes_none_with_it(tmp_path, row, name):
-    content = f"text\n{row}\n" + "the of\n" * 100
-    path = write(tmp_path / name, content.replace(",", "\t" if "tsv" in name else ",").encode())
-    documents, counts = read_inputs(
-        path, cleaning=Cleaning(max_document_bytes=1024), on_error="skip"
-    )
-    assert documents == [["the of"]] * 100
-    assert (counts.too_long, counts.bad_rows) == (1, 0)
-
-
-def rows_of(lines, delimiter):
-    """What the csv module makes of the rows; "too long" for one with a fault."""
-    rows = csv.reader(lines, delimiter=delimiter, strict=True)
-    while True:
-        lines.begin_row()
-        try:
-            row = next(rows, None)
-        except csv.Error:
-            row = "not valid"
-        if row is None:
-            return
-        yield "too long" if lines.fault else row
-
-
-class WholeLines:
-    """Stands for `CountedLines`, but leaves to the csv module where a row ends."""
-
-    def __init__(self, text, longest):
-        self._lines = text.splitlines(keepends=True)
-        self._longest = longest
-        self.begin_row()
-
-    def begin_row(self):
-        self._bytes = 0
-
-    @property
-    def fault(self):
-        return self._bytes > self._longest
-
-    def __iter__(self):
-        for line in self._lines:
-            self._bytes += len(line)
-            yield line
-
-
-@pytest.mark.parametrize("piece", [1, 2, 3, 2**16])
-@pytest.mark.parametrize("delimiter", [",", "\t"])
-def test_a_row_that_is_too_long_ends_where_the_csv_module_ends_it(piece, delimiter, monkeypatch):
-    monkeypatch.setattr(tabular, "_PIECE", piece)
-    rng = random.Random(piece)
-    too_long = 0
-    for _ in range(3000):
-        weights = [rng.randint(1, 5) for _ in range(5)]
-        text = "".join(rng.choices(f'"{delimiter}a \n', weights, k=rng.randint(0, 60))) + "\n"
-        text = text.replace("\n", rng.choice(["\n", "\r\n", "\r"]))
-        longest = rng.randint(4, 12)
-        counted = tabular.CountedLines(io.BytesIO(text.encode()), delimiter, longest)
-        expected = list(rows_of(WholeLines(text, longest), delimiter))
-        assert list(rows_of(counted, delimiter)) == expected, (text, longest)
-        too_long += expected.count("too long")
-    assert too_long > 1000
-
-
-def test_a_row_of_many_fields_has_a_fault_of_its_own(tmp_path, monkeypatch):
-    """Delimiters within quotes begin no field, also where the field has several lines."""
-    monkeypatch.setattr(tabular, "_FEW_FIELDS", 5)
-    monkeypatch.setattr(tabular, "_MOST_FIELDS", 50)
-    text = ", ".join(map(str, range(90)))
-    quoted = f'"{text}\n{text}\n""{text}"" {text}"'
-    path = write(tmp_path / "a.csv", f"text\n{quoted}\nx{',' * 51}\nlast\n".encode())
-    with pytest.raises(DataError, match=r"line 5: it has too many values besides") as caught:
-        read_inputs(path)
-    assert "--max-document-bytes" not in caught.value.hint
-    documents, counts = read_inputs(path, on_error="skip")
-    assert documents == [[text, text, f'"{text}" {text}'], ["last"]]
-    assert (counts.too_long, counts.bad_rows) == (1, 0)
 
 
 def test_parquet_is_cut_at_row_groups(tmp_path):
