@@ -62,7 +62,7 @@ def test_quiet(electra: Electra, run_folder: Path, tmp_path: Path) -> None:
 
 def test_unknown_format(electra: Electra, run_folder: Path, tmp_path: Path) -> None:
     result = electra("export", run_folder, "--format", "onyx", "--output", tmp_path, "--json")
-    result.failed(2, "onyx", "huggingface")
+    result.failed(2, "onyx", "onnx")
 
 
 def test_no_checkpoint(electra: Electra, tmp_path: Path) -> None:

@@ -234,9 +234,8 @@ def test_help_names_every_option(electra, monkeypatch):
         assert option in done.stdout
 
 
-def test_help_shows_words_in_brackets(electra, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    shown = electra("prepare-data", "--help").stdout
+def test_help_shows_words_in_brackets(electra):
+    shown = " ".join(electra("prepare-data", "--help").stdout.split())
     for words in (
         "Slots [unused0], [unused1], … to keep", ".[near-duplicates]",
         ".[beam]", "[CLS] and [SEP] included",
