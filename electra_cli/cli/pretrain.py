@@ -190,21 +190,28 @@ def _train(
     as_json: bool,
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
-    from electra_cli.training.preflight import check_writable, finished_result
+    from electra_cli.environment import prepare_tensorflow
+    from electra_cli.training.preflight import check_bindings, check_writable, finished_result
     from electra_cli.training.readiness import check_data, check_space, go_on
 
     plan = go_on(plan, warn=terminal.warn)
-    if (result := finished_result(plan)) is not None:
+    result = finished_result(plan)
+    if result is None:
+        check_writable(plan.run.path)
+        check_data(plan, note=terminal.note)
+        check_space(plan)
+    elif not any(gin):
+        check_bindings(plan.run, "")
         return result
-    check_writable(plan.run.path)
-    check_data(plan, note=terminal.note)
-    check_space(plan)
-
-    from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()
     from electra_cli.training import pretrain as training
     from electra_cli.training.experiment import bind_gin
+
+    bindings = bind_gin(*gin)
+    check_bindings(plan.run, bindings)
+    if result is not None:
+        return result
 
     def stalled(error: ElectraError) -> None:
         sys.stdout = sys.__stdout__  # it was turned off for Orbit
@@ -212,7 +219,6 @@ def _train(
         if as_json:
             emit_error(error)
 
-    bindings = bind_gin(*gin)
     watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
     with RunDisplay(terminal) as display, watchdog:
         return training.pretrain(

@@ -181,6 +181,22 @@ def _fit_to_data(loaded: LoadedConfig, manifest: Manifest, data: Path) -> Config
     return config.replaced({"model.vocab_size": size, "data.path": path})
 
 
+def check_bindings(run: RunFolder, bindings: str) -> None:
+    """Compares the gin bindings with those that a run was started with.
+
+    Raises:
+      ConfigError: They differ.
+    """
+    if not run.config.is_file():
+        return
+    before = run.bindings.read_text(encoding="utf-8") if run.bindings.is_file() else ""
+    if before != bindings:
+        raise ConfigError(
+            f"{run.path} was started with other gin bindings:\n{before or '  (none)'}",
+            hint="repeat the first command to go on, or choose another --model-dir",
+        )
+
+
 def create_run_folder(plan: Plan, *, bindings: str, initialized: Report | None) -> None:
     """Writes what describes a run: configuration, gin bindings, manifest and vocabulary.
 
@@ -191,18 +207,10 @@ def create_run_folder(plan: Plan, *, bindings: str, initialized: Report | None) 
 
     Raises:
       OutputError: The folder cannot be written.
-      ConfigError: The run was started with other gin bindings.
     """
     run = plan.run
     if plan.data is None or plan.manifest is None:
         raise DataError("a run needs prepared data", hint="electra prepare-data INPUT --output DIR")
-    if run.config.is_file():
-        before = run.bindings.read_text(encoding="utf-8") if run.bindings.is_file() else ""
-        if before != bindings:
-            raise ConfigError(
-                f"{run.path} was started with other gin bindings:\n{before or '  (none)'}",
-                hint="repeat the first command to go on, or choose another --model-dir",
-            )
     check_writable(run.path)
     run.data.mkdir(exist_ok=True)
     names: Sequence[str] = ("manifest.json", plan.manifest.vocab.file)

@@ -115,6 +115,15 @@ def test_gin_binds_functions_and_is_recorded(pretrain, trained: Path, tmp_path: 
     ).json  # fmt: skip
     assert bound["losses"]["total_loss"] != pytest.approx(plain["total_loss"], rel=1e-3)
     assert "mask_token_probability = 0.0" in (tmp_path / "bound" / "bindings.gin").read_text()
+    # Whether it is finished or not, another binding is refused, and before anything is shown.
+    name = "mask_tokens.mask_token_probability"
+    for stop in (2, 3):
+        for other in ([], ["--gin-param", f"{name} = 0.5"]):
+            refused = pretrain("--stop-at-step", stop, *other, model_dir="bound")
+            refused.failed(2, "other gin bindings", f"{name} = 0.0")
+            assert "Before step 1" not in refused.stderr
+    again = pretrain("--stop-at-step", 2, "--gin-param", f"{name} = 0.0", model_dir="bound")
+    assert again.json["losses"] == bound["losses"]
     pretrain("--gin-param", "nothing.at_all = 1", model_dir="bad").failed(2, "nothing")
     pretrain("--gin-file", tmp_path / "no.gin", model_dir="bad").failed(66, "no.gin")
 
