@@ -11,6 +11,8 @@ import os
 import warnings
 from pathlib import Path
 
+from electra_cli.memory_limits import check_tensorflow_fits
+
 # TensorFlow reads these once, while it is imported.
 _VARIABLES = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # no notes about missing GPUs or CPU features
@@ -32,7 +34,12 @@ def cpu_flags() -> set[str]:
 
 
 def prepare_tensorflow() -> None:
-    """Sets the environment TensorFlow is imported in; values a user has set are kept."""
+    """Sets the environment TensorFlow is imported in; values a user has set are kept.
+
+    Raises:
+      OutOfMemoryError: There is no room to import it.
+    """
+    check_tensorflow_fits()
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     # TensorFlow 2.20 ships protobuf 5 code, which warns under every runtime of version 6.

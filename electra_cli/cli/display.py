@@ -50,7 +50,7 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
         ("tokens a step", f"{budget.tokens_per_step:,}"),
         ("steps", f"{outlook.start_step:,} … {outlook.stop:,}"),
         ("epochs", "n/a" if outlook.epochs is None else f"{outlook.epochs:,.2f}"),
-        ("memory a replica (estimate)", f"{budget.memory_bytes / 2**30:,.2f} GiB"),
+        ("memory (estimate)", _memory(outlook)),
         ("devices", f"{outlook.device} ({counted(outlook.replicas, 'replica')})"),
         ("precision", _precision(outlook)),
         ("compiled by XLA", "the whole step" if outlook.xla else "element-wise chains"),
@@ -58,6 +58,13 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
         ("time (estimate, at 30% of that)", format_duration(outlook.seconds)),
     ]
     terminal.table("Before step 1", ("", "value"), rows)
+
+
+def _memory(outlook: Outlook) -> str:
+    """What is needed, and of how much."""
+    needed, limit = outlook.memory.needed / 2**30, outlook.memory.limit
+    there = "a replica" if limit is None else f"of {limit.bytes / 2**30:,.1f} GiB"
+    return f"{needed:,.1f} GiB {there}"
 
 
 def _precision(outlook: Outlook) -> str:

@@ -244,8 +244,10 @@ def _look_ahead(
     from electra_cli.training.strategy import build_strategy
 
     bind_gin(*gin)
-    outlook = outlook_of(plan, build_strategy(plan.device))
+    outlook = outlook_of(plan, build_strategy(plan.device), dry_run=True)
     print_outlook(terminal, outlook)
+    if outlook.shortage:
+        terminal.warn(outlook.shortage)
     if plan.initial is not None and plan.data is not None:  # which has the vocabulary's size
         print_initial_weights(terminal, check_initial(plan.initial, plan.config))
     if as_json:
@@ -335,7 +337,8 @@ def _dry_run_json(plan: Plan, outlook: Any) -> dict[str, Any]:
         "parameters": asdict(outlook.budget.parameters),
         "flops_per_token": outlook.budget.flops_per_token,
         "tokens_per_step": outlook.budget.tokens_per_step,
-        "memory_bytes": outlook.budget.memory_bytes,
+        "memory_bytes": outlook.memory.needed,
+        "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,
         "epochs": outlook.epochs,
         "matmul_peak_flops": outlook.peak_flops,
         "estimated_seconds": outlook.seconds,

@@ -24,7 +24,8 @@ def format_duration(seconds: float) -> str:
         return f"{whole // 60}m {whole % 60:02d}s"
     if whole < 48 * 3600:
         return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole / 86400:.1f} days"
+    days = whole / 86400
+    return f"{days:.1f} days" if days < 2 * 365 else f"{days / 365.25:,.0f} years"
 
 
 class ProgressReporter:

@@ -13,6 +13,15 @@ from electra_cli.config.schema import Config
 
 Compute = Literal["float32", "bfloat16", "float16"]
 
+# TensorFlow with all it loads, and the graphs and kernels of a layer of both networks. Estimate and
+# measured peak of whole processes on two cores, in GiB, with 10,720 word pieces:
+#   tiny   float32   32 rows 1.34 / 1.38   128 rows 2.29 / 2.25   512 rows 6.10 / 5.92
+#   tiny   float32   64 rows of 512 positions 4.76 / 4.85, 256 of them 16.00 / 15.54
+#   tiny   bfloat16  32 rows 1.23 / 1.26                          512 rows 4.34 / 3.96
+#   small  float32   32 rows 2.95 / 2.95   128 rows 7.15 / 7.02
+#   small  bfloat16  32 rows 2.32 / 2.30   128 rows 4.57 / 4.58
+_PROCESS_GIB, _LAYER_GIB = 0.9, 0.04
+
 
 @dataclass(frozen=True)
 class Parameters:
@@ -29,13 +38,15 @@ class Budget:
     """The numbers printed before step 1.
 
     `flops_per_token` is of a training step and per position of the batch, padding included;
-    `tokens_per_step` counts the same positions; `memory_bytes` is an estimate for one replica.
+    `tokens_per_step` counts the same positions; `memory_bytes` is an estimate for one replica's
+    tensors, `process_bytes` of what a process needs besides.
     """
 
     parameters: Parameters
     flops_per_token: float
     tokens_per_step: int
     memory_bytes: int
+    process_bytes: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,7 @@ def budget_of(config: Config, *, replicas: int = 1, precision: Compute = "float3
         flops_per_token=_flops_per_token(config),
         tokens_per_step=config.train.batch_size * config.data.sequence_length,
         memory_bytes=_memory_bytes(config, parameters.total, replicas, precision),
+        process_bytes=int((_PROCESS_GIB + _LAYER_GIB * config.model.num_layers) * 2**30),
     )
 
 
@@ -145,7 +157,7 @@ def _flops_per_token(config: Config) -> float:
 
 
 def _memory_bytes(config: Config, parameters: int, replicas: int, precision: Compute) -> int:
-    """Estimates the memory of one replica; allocators and workspaces add to it.
+    """Estimates the memory of one replica's tensors.
 
       weights, gradients, two Adam slots: 16 bytes a parameter, all in float32
       + 4 bytes a parameter for the sum of gradients when they are accumulated

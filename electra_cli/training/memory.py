@@ -1,65 +1,113 @@
-"""What to do when memory runs out: the batch that should fit."""
+"""Whether a run fits into memory, and what to do when it does not: the batch that should fit."""
 
 from __future__ import annotations
 
-import os
-
-import tensorflow as tf
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError
+from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
 from electra_cli.modeling.budget import Compute, budget_of
 
-_GIB = 2**30
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 _USABLE = 0.9  # of a machine's memory; the rest is the system's
+_KEY = "train.accumulation_steps"
 
 
-def out_of_memory(
-    config: Config, *, replicas: int, precision: Compute, step: int, available: int | None
-) -> OutOfMemoryError:
-    """The error for a step that did not fit.
+@dataclass(frozen=True)
+class Memory:
+    """What a run needs and has.
 
-    Args:
+    Attributes:
       config: The configuration.
-      replicas: Copies of the model.
       precision: The compute type.
-      step: Updates done.
-      available: Bytes a replica can have; None if nobody knows.
+      replicas: Copies of the model.
+      here: Those of this process.
+      limit: Of the process; None if the memory is that of devices, of which nobody tells.
     """
-    rows = config.train.batch_size // replicas // config.train.accumulation_steps
 
-    def needed(rows: int) -> int:
-        batch = {"train.batch_size": rows * replicas, "train.accumulation_steps": 1}
-        return budget_of(
-            config.replaced(batch), replicas=replicas, precision=precision
-        ).memory_bytes
+    config: Config
+    precision: Compute
+    replicas: int
+    here: int = 1
+    limit: MemoryLimit | None = None
 
-    fitting = 1 << max(0, rows.bit_length() - 1)
-    if fitting == rows:  # which was too much
-        fitting = max(1, fitting // 2)
-    while fitting > 1 and available is not None and needed(fitting) > available * _USABLE:
-        fitting //= 2
-    there = "" if available is None else f", there are {available / _GIB:,.2f} GiB"
-    message = (
-        f"out of memory at step {step}: {rows} rows of {config.data.sequence_length} tokens at "
-        f"once need about {needed(rows) / _GIB:,.2f} GiB a replica{there}"
-    )
-    if rows == 1:
-        return OutOfMemoryError(message, hint="use a smaller model, or a device with more memory")
-    share = config.train.batch_size // replicas
-    parts = next(n for n in range(1, share + 1) if share % n == 0 and share // n <= fitting)
-    key = "train.accumulation_steps"
-    return OutOfMemoryError(
-        f"{message}; a batch of {fitting * replicas} should fit",
-        hint=f"keep the batch and compute it in parts: --set {key}={parts} "
-        f"--allow-config-change {key}; or start a new run with --batch-size {fitting * replicas}",
-    )
+    @property
+    def needed(self) -> int:
+        """An estimate in bytes: of the process on a CPU, of a replica's device elsewhere."""
+        return self._needed(self.config)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the run may not fit."""
+        return self.limit is not None and self.needed > self.limit.doubtful
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether it cannot."""
+        return self.limit is not None and self.needed > self.limit.impossible
+
+    def shortage(self, *, begun: bool) -> tuple[str, str]:
+        """Says how much is needed and there, and what to type; `begun`: the run has a folder."""
+        rows = self._rows
+        needed = f"{rows:,} rows of {self.config.data.sequence_length} tokens at once need about "
+        message = f"{needed}{self.needed / GIB:,.2f} GiB"
+        if self.limit is None:
+            remedy, message = "use a device with more memory", f"{message} a replica"
+        else:
+            remedy = self.limit.remedy
+            message += f", and {self.limit.words} {self.limit.bytes / GIB:,.2f} GiB"
+        fitting = self._fitting()
+        if rows == 1 or fitting == 0:
+            smaller = "" if self.config.preset == "tiny" else ", such as --preset tiny"
+            return message, f"use a smaller model{smaller}, or {remedy}"
+        share = self.config.train.batch_size // self.replicas
+        parts = next(n for n in range(1, share + 1) if share % n == 0 and share // n <= fitting)
+        batch = f"--batch-size {fitting * self.replicas}"
+        return (
+            f"{message}; a batch of {fitting * self.replicas:,} should fit",
+            f"keep the batch and compute it in parts: --set {_KEY}={parts}"
+            + (f" --allow-config-change {_KEY}; or start a new run with " if begun else "; or ")
+            + f"{batch}; or {remedy}",
+        )
+
+    def error(self, what: str, *, begun: bool) -> OutOfMemoryError:
+        """The error for a run that does not fit, beginning with `what`."""
+        message, hint = self.shortage(begun=begun)
+        return OutOfMemoryError(f"{what}: {message}", hint=hint)
+
+    @property
+    def _rows(self) -> int:
+        train = self.config.train
+        return train.batch_size // self.replicas // train.accumulation_steps
+
+    def _fitting(self) -> int:
+        """The most rows at once that should fit, a power of two below those that do not; or 0."""
+        fitting = 1 << (self._rows - 1).bit_length() >> 1
+        while fitting and self.limit is not None and not self._fits(fitting, self.limit):
+            fitting //= 2
+        return fitting
+
+    def _fits(self, rows: int, limit: MemoryLimit) -> bool:
+        batch = {"train.batch_size": rows * self.replicas, _KEY: 1}
+        return self._needed(self.config.replaced(batch)) <= limit.doubtful * _USABLE
+
+    def _needed(self, config: Config) -> int:
+        budget = budget_of(config, replicas=self.replicas, precision=self.precision)
+        if self.limit is None:
+            return budget.memory_bytes
+        return budget.process_bytes + self.here * budget.memory_bytes
 
 
-def available_memory(strategy: tf.distribute.Strategy) -> int | None:
-    """Bytes that a replica can have; None where TensorFlow does not tell, as for GPUs."""
-    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
-    if device.device_type != "CPU":
-        return None
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return total // strategy.num_replicas_in_sync
+def memory_of(config: Config, *, precision: Compute, strategy: tf.distribute.Strategy) -> Memory:
+    """What a run needs and has on the devices of a strategy."""
+    import tensorflow as tf
+
+    devices = strategy.extended.worker_devices
+    on_host = tf.DeviceSpec.from_string(devices[0]).device_type == "CPU"
+    replicas = strategy.num_replicas_in_sync
+    limit = memory_limit() if on_host else None
+    return Memory(config, precision, replicas, min(replicas, len(devices)), limit)

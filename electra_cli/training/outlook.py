@@ -12,6 +12,7 @@ from electra_cli.config.schema import Precision, check_batch
 from electra_cli.interop.values import Report
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.training import machine
+from electra_cli.training.memory import Memory, memory_of
 from electra_cli.training.preflight import Plan
 from electra_cli.training.run_folder import Checkpoint
 from electra_cli.training.trainer import ElectraTrainer
@@ -36,6 +37,8 @@ class Outlook:
       start_step: The step it begins at.
       stop: The step it ends at.
       seconds: An estimate of the time it will take.
+      memory: What it needs and has.
+      begun: The run has a folder already.
     """
 
     budget: Budget
@@ -49,6 +52,17 @@ class Outlook:
     start_step: int
     stop: int
     seconds: float
+    memory: Memory
+    begun: bool
+
+    @property
+    def shortage(self) -> str | None:
+        """A warning if it may not fit into memory."""
+        if not self.memory.is_doubtful:
+            return None
+        message, hint = self.memory.shortage(begun=self.begun)
+        will = "will" if self.memory.is_impossible else "may"
+        return f"this {will} not fit into memory: {message}; {hint}"
 
 
 @dataclass(frozen=True)
@@ -102,13 +116,27 @@ class Listener(Protocol):
         """A validation has ended; `before` is the previous one of this process."""
 
 
-def outlook_of(plan: Plan, strategy: tf.distribute.Strategy) -> Outlook:
-    """Computes and measures what is printed before step 1."""
+def outlook_of(plan: Plan, strategy: tf.distribute.Strategy, *, dry_run: bool = False) -> Outlook:
+    """Computes and measures what is printed before step 1.
+
+    Args:
+      plan: The run.
+      strategy: Its devices.
+      dry_run: It need not fit into memory.
+
+    Raises:
+      ConfigError: The batch cannot be shared out.
+      OutOfMemoryError: It cannot fit; TensorFlow would end the process, and say nothing.
+    """
     start_step = plan.resume.step if plan.resume else 0
     replicas = strategy.num_replicas_in_sync
     check_batch(plan.config, replicas)
     precision = machine.resolve_precision(plan.config.runtime.precision, strategy)
     budget = budget_of(plan.config, replicas=replicas, precision=precision)
+    memory = memory_of(plan.config, precision=precision, strategy=strategy)
+    begun = plan.run.config.is_file()
+    if memory.is_impossible and not dry_run:
+        raise memory.error("this does not fit into memory", begun=begun)
     peak = machine.matmul_peak(precision, strategy)
     per_step = budget.flops_per_token * budget.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
     return Outlook(
@@ -123,6 +151,8 @@ def outlook_of(plan: Plan, strategy: tf.distribute.Strategy) -> Outlook:
         start_step=start_step,
         stop=plan.stop,
         seconds=per_step * (plan.stop - start_step),
+        memory=memory,
+        begun=begun,
     )
 
 

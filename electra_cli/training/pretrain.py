@@ -27,7 +27,6 @@ from electra_cli.training.changes import config_sha256
 from electra_cli.training.commit import STATE, read_commit
 from electra_cli.training.experiment import compose
 from electra_cli.training.initial import load_initial
-from electra_cli.training.memory import available_memory, out_of_memory
 from electra_cli.training.outlook import Listener, Progress, outlook_of, rates_of
 from electra_cli.training.preflight import Plan, create_run_folder
 from electra_cli.training.readiness import checkpoint_bytes
@@ -70,7 +69,7 @@ def pretrain(
       RunStoppedError: A signal has come; the state is saved.
       DataError: The checkpoint cannot be restored, or the first weights cannot be loaded.
       TrainingError: The run has diverged.
-      OutOfMemoryError: A step did not fit.
+      OutOfMemoryError: The run cannot fit, or a step did not.
       IOFailedError: A checkpoint could not be saved, twice or at the end.
     """
     config, run = plan.config, plan.run
@@ -84,6 +83,8 @@ def pretrain(
     outlook = outlook_of(plan, strategy)
     start = outlook.start_step
     listener.outlook(outlook)
+    if outlook.shortage:
+        listener.warn(outlook.shortage)
 
     # Task, model, optimizer, data. The first weights come before the trainer, which copies them
     # to its averages, and before the folder: with its config.yaml no hint could be followed.
@@ -230,13 +231,7 @@ def pretrain(
         with silent_stdout():
             raise RunStoppedError(signals.received or 0, step(), saver.save(step())) from None
     except tf.errors.ResourceExhaustedError as error:
-        raise out_of_memory(
-            config,
-            replicas=outlook.replicas,
-            precision=outlook.precision,
-            step=step(),
-            available=available_memory(strategy),
-        ) from error
+        raise outlook.memory.error(f"out of memory at step {step()}", begun=True) from error
     finally:
         writer.close()
 

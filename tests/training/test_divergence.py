@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from electra_cli.errors import OutOfMemoryError, TrainingError
+from electra_cli.errors import TrainingError
 from electra_cli.training.actions import stop_when_diverged
-from electra_cli.training.memory import out_of_memory
 from electra_cli.training.trainer import ElectraTrainer
 from tests.conftest import Electra
 from tests.training.runs import options, steps_of
-from tests.training.test_replicas import configuration
 from tests.training.test_update import build, train
 
 
@@ -84,21 +82,3 @@ def test_out_of_memory(
     key = "train.accumulation_steps"
     hinted = ["--set", f"{key}=2", "--allow-config-change", key, "--stop-at-step", 1]
     assert electra(*options(data, tmp_path / "run", *hinted)).json["final_step"] == 1
-
-
-def test_the_largest_batch_that_should_fit() -> None:
-    config = configuration(**{"train.batch_size": 96, "train.accumulation_steps": 2})
-
-    def error(available: int | None, replicas: int = 1) -> OutOfMemoryError:
-        return out_of_memory(
-            config, replicas=replicas, precision="float32", step=5, available=available
-        )
-
-    assert "a batch of 32 should fit" in error(None).message  # 48 at once were too many
-    assert "accumulation_steps=3 " in error(None).hint
-    assert "a batch of 32 should fit" in error(None, replicas=2).message  # 24 each: 16 each
-    assert "accumulation_steps=3 " in error(None, replicas=2).hint
-    assert "a batch of 1 should fit" in error(1).message
-    one = configuration(**{"train.batch_size": 1})
-    hint = out_of_memory(one, replicas=1, precision="float32", step=0, available=None).hint
-    assert "smaller model" in hint
