@@ -1,6 +1,19 @@
 """Entry point of the console script and of `python -m electra_cli`."""
 
-from electra_cli.cli.app import main
+import os
+import sys
+
+
+def main() -> None:
+    """Runs the command line; it is imported here, since workers import this module too."""
+    from electra_cli.cli.app import main as run
+
+    run()
+
 
 if __name__ == "__main__":
+    # Python puts the working directory first, and a types.py there before its own. The package may
+    # lie there too, in a checkout that is not installed.
+    if not sys.flags.safe_path and sys.path[0] != os.path.dirname(os.path.dirname(__file__)):  # noqa: PTH120
+        del sys.path[0]
     main()

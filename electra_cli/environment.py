@@ -1,5 +1,5 @@
 """What must be known and done before TensorFlow is imported: quiet logs, the Keras that Model
-Garden uses, the processor.
+Garden uses, the processor; and what children inherit.
 
 Call `prepare_tensorflow` first in every function that imports TensorFlow or a module built on it.
 """
@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from electra_cli.memory_limits import check_tensorflow_fits
@@ -46,3 +48,21 @@ def prepare_tensorflow() -> None:
     warnings.filterwarnings("ignore", message="Protobuf gencode version", category=UserWarning)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+@contextmanager
+def shielded_children() -> Iterator[None]:
+    """Within it Pythons that are started look for no modules in their working directory.
+
+    A types.py there would be run in the place of Python's own. What PYTHONPATH names is obeyed.
+    """
+    name = "PYTHONSAFEPATH"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

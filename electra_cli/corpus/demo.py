@@ -14,18 +14,19 @@ import os
 import re
 import sys
 import sysconfig
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from electra_cli.corpus.atomic import atomic_write_text, locked_folder
+from electra_cli.corpus.atomic import DISK_IS_FULL, atomic_write_text, locked_folder
 from electra_cli.corpus.manifest import MANIFEST_FORMAT_VERSION
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.pipeline import OnProgress, prepare_data
 from electra_cli.corpus.schedule import Schedule
 from electra_cli.corpus.vocabulary_training import VocabularyOptions
-from electra_cli.errors import DataError, OutputError
+from electra_cli.errors import DataError, IOFailedError, OutputError
 
 VOCAB_SIZE = 16384
 SEQUENCE_LENGTH = 128
@@ -39,13 +40,26 @@ _FEWEST_WORDS = 13
 _SKIPPED_FOLDERS = {
     "site-packages", "dist-packages", "__pycache__", "test", "tests", "idlelib", "idle_test",
 }  # fmt: skip
+_PLACE = "set XDG_CACHE_HOME to a folder you can write to, or give --data"
 _TOPICS = "pydoc_data/topics.py"
 
 
 def default_cache_folder() -> Path:
-    """The user's cache folder for this program; it need not exist."""
+    """The user's cache folder for this program; it need not exist.
+
+    Raises:
+      OutputError: Neither XDG_CACHE_HOME nor HOME names one, and the system does not know the user.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "electra"
+    if Path(base).is_absolute():
+        return Path(base) / "electra"
+    try:
+        home = Path.home()
+    except RuntimeError as error:
+        raise OutputError(
+            "there is no place to keep the demo corpus: this user has no home folder", hint=_PLACE
+        ) from error
+    return home / ".cache" / "electra"
 
 
 def demo_folder(cache_folder: Path) -> Path:
@@ -67,17 +81,18 @@ def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> P
     Raises:
       DataError: This Python has no readable standard library.
       OutputError: The cache folder cannot be written.
+      IOFailedError: Its disk is full.
     """
     prepared = demo_folder(cache_folder)
-    if (prepared / MANIFEST_FILE).is_file():
-        return prepared
     try:
+        if (prepared / MANIFEST_FILE).is_file():
+            return prepared
         prepared.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=prepared.parent).close()
     except OSError as error:
-        raise OutputError(
-            f"cannot make the cache folder {prepared.parent}: {error.strerror}",
-            hint="set XDG_CACHE_HOME to a folder you can write to, or give --data",
-        ) from error
+        message = f"cannot write to the cache folder {prepared.parent}: {error.strerror}"
+        kind = IOFailedError if error.errno in DISK_IS_FULL else OutputError
+        raise kind(message, hint=_PLACE) from error
     with locked_folder(prepared.parent, wait=True):
         if not (prepared / MANIFEST_FILE).is_file():
             if on_progress:

@@ -10,7 +10,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from functools import partial
+from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -18,10 +21,15 @@ from electra_cli.corpus.blocks import Block, prepare_block, prepare_stream
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.slices import SliceRecord, SliceSettings, prepare_slice
 from electra_cli.corpus.standard_input import OnceReadBlocks
-from electra_cli.errors import InputMissingError, TryAgainError
+from electra_cli.environment import shielded_children
+from electra_cli.errors import ElectraError, InputMissingError, TrainingError, TryAgainError
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SHOWN = 5  # messages of missing inputs
+# Signals that a process gives to itself, or its own instructions do.
+_OWN_FAULTS = (
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGSYS,
+)  # fmt: skip
 
 
 def prepare_slices(
@@ -51,6 +59,7 @@ def prepare_slices(
     Raises:
       InputMissingError: Inputs are gone; all slices without them are prepared.
       TryAgainError: A worker was killed.
+      TrainingError: A worker ended by a mistake of its own, which another try would repeat.
       ElectraError: The error of the first slice that failed for another reason.
     """
     lost: dict[str, None] = {}  # messages of missing inputs, in order
@@ -60,7 +69,9 @@ def prepare_slices(
         _prepare_here(slices, how, on_progress, once_read, lost, on_record)
         raise_missing(lost)
         return
-    context = multiprocessing.get_context("spawn")
+    shield = ExitStack()
+    shield.enter_context(shielded_children())
+    context = _Context()
     # Without locks, which a worker would take with it when it is killed: each number has a single
     # writer. Bytes done of each slice, and at the end those of all shared streams.
     done = context.RawArray("q", len(whole) + 1)
@@ -125,14 +136,45 @@ def prepare_slices(
         look()
         raise_missing(lost)
     except BrokenProcessPool as error:
-        raise TryAgainError(
-            "a worker process was lost: it was killed, or the machine ran out of memory",
-            hint="run the same command again, finished slices are kept; fewer --workers need "
-            "less memory",
-        ) from error
+        executor.shutdown(wait=True)
+        raise _lost([process.exitcode for process in context.processes]) from error
     finally:
         stop.value = 1
         executor.shutdown(wait=True, cancel_futures=True)
+        shield.close()
+
+
+class _Context(SpawnContext):
+    """Starts processes and remembers them: how one ended tells whether another try may help."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.processes: list[BaseProcess] = []
+
+    def Process(self, *args: Any, **kwargs: Any) -> BaseProcess:  # type: ignore[override]  # noqa: N802 - its name
+        self.processes.append(SpawnProcess(*args, **kwargs))
+        return self.processes[-1]
+
+
+def _lost(exit_codes: Iterable[int | None]) -> ElectraError:
+    """The error for workers that have ended before they should.
+
+    Args:
+      exit_codes: Of all workers; of those that were only sent away with the pool, SIGTERM.
+    """
+    for code in exit_codes:
+        if code is not None and (code > 0 or -code in _OWN_FAULTS):
+            how = f"with exit code {code}" if code > 0 else f"by {signal.Signals(-code).name}"
+            return TrainingError(
+                f"a worker process ended by itself, {how}",
+                hint="what it said stands above on stderr; with --workers 1 the same work is done "
+                "in the command's own process, and finished slices are kept",
+            )
+    return TryAgainError(
+        "a worker process was lost: it was killed, or the machine ran out of memory",
+        hint="run the same command again, finished slices are kept; fewer --workers need "
+        "less memory",
+    )
 
 
 def _prepare_here(

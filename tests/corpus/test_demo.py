@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from electra_cli.corpus.demo import (
 )
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import DataError, OutputError
+from tests.conftest import read_only
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +104,39 @@ def test_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored, says the specification
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_cache_folder() == tmp_path / ".cache" / "electra"
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot make the cache folder") as caught:
-        prepare_demo(tmp_path / "file")
+
+
+@pytest.mark.parametrize("home", [None, "", "/"])
+def test_a_user_without_a_home(monkeypatch, home):
+    """As in a container that is started with a number: no HOME, and not in /etc/passwd."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+        assert default_cache_folder() == Path("/.cache/electra")
+        return
+    with pytest.raises(OutputError, match="this user has no home folder") as caught:
+        default_cache_folder()
+    assert "set XDG_CACHE_HOME" in caught.value.hint
+    assert "--data" in caught.value.hint
+
+
+@pytest.mark.parametrize("what", ["is a file", "cannot be written", "holds what cannot be written"])
+def test_a_cache_folder_that_is_no_use(tmp_path, what):
+    cache = tmp_path / "cache"
+    with ExitStack() as stack:
+        if what == "is a file":
+            cache.touch()
+        elif what == "cannot be written":
+            cache.mkdir()
+            stack.enter_context(read_only(cache))
+        else:
+            own = demo_folder(cache).parent
+            own.mkdir(parents=True)
+            stack.enter_context(read_only(own))
+        with pytest.raises(OutputError, match="cannot write to the cache folder") as caught:
+            prepare_demo(cache)
     assert "XDG_CACHE_HOME" in caught.value.hint
 
 
