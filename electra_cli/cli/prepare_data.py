@@ -13,7 +13,7 @@ import typer
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.cli.prepared import json_fields, print_stage, print_table, stage_fields
-from electra_cli.corpus.formats import FormatOption
+from electra_cli.corpus.naming import FormatOption
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.schedule import Engine, Schedule, Stage
 from electra_cli.corpus.separators import Quoting
@@ -26,7 +26,7 @@ DEFAULT_MAX_DOCUMENT_BYTES = 4 * 2**20
 _CLEANING = "Cleaning and duplicates"
 _VOCABULARY = "Vocabulary"
 _EXAMPLES = "Examples"
-_CASING_DEFAULT = "yes, or as the folder of --vocab says"
+_CASING_DEFAULT = "yes, or as what lies beside --vocab says"
 _WORK = "Who does the work (changes no byte of the result)"
 
 
@@ -94,8 +94,8 @@ def prepare_data_command(
     ] = None,
     vocab: Annotated[Path | None, typer.Option(
         "--vocab", metavar="PATH", rich_help_panel=_VOCABULARY, show_default="train one",
-        help="Use this vocabulary, one word piece a line, or that of a Hugging Face tokenizer's "
-        "folder.")] = None,
+        help="Use this vocabulary, one word piece a line, or that of a folder: of a Hugging Face "
+        "tokenizer, or a prepared one. What lies beside it says whether case and accents matter.")] = None,
     vocab_size: Annotated[int | None, typer.Option(
         "--vocab-size", rich_help_panel=_VOCABULARY, show_default=str(DEFAULT_VOCAB_SIZE),
         help="Word pieces of the vocabulary to train.")] = None,
@@ -189,17 +189,15 @@ def prepare_data_command(
     )
     from electra_cli.corpus.cleaning import Cleaning
     from electra_cli.corpus.duplicates import DuplicateOptions
+    from electra_cli.corpus.found_tokenizer import choose_options, read_tokenizer
     from electra_cli.corpus.options import PrepareOptions
     from electra_cli.corpus.pipeline import PreparedData, prepare_data
     from electra_cli.corpus.separators import TableLayout
-    from electra_cli.corpus.vocabulary_folder import folder_casing
     from electra_cli.corpus.vocabulary_training import VocabularyOptions
 
-    casing = folder_casing(vocab) if vocab else None
-    if lowercase is None:
-        lowercase = casing.lowercase if casing else True
-    if strip_accents is None:
-        strip_accents = casing.strip_accents if casing else True
+    casing, notes = choose_options(
+        read_tokenizer(vocab) if vocab else None, lowercase=lowercase, strip_accents=strip_accents
+    )
     duplicates = None
     if deduplicate != "none" or near_duplicates is not None:
         duplicates = DuplicateOptions(
@@ -213,11 +211,11 @@ def prepare_data_command(
             unused=vocab_unused,
             multiple_of=vocab_multiple_of,
             alphabet_limit=vocab_alphabet,
-            lowercase=lowercase,
-            strip_accents=strip_accents,
+            lowercase=casing.lowercase,
+            strip_accents=casing.strip_accents,
         ),
-        lowercase=lowercase,
-        strip_accents=strip_accents,
+        lowercase=casing.lowercase,
+        strip_accents=casing.strip_accents,
         sequence_length=sequence_length,
         packing=packing,
         seed=seed,
@@ -238,6 +236,8 @@ def prepare_data_command(
         documents=documents,
     )
     terminal = Terminal(quiet=quiet, stdout=not as_json)
+    for note in notes:
+        terminal.note(note)
     with _terminable(), terminal.progress("preparing", 1.0) as bar:
         result = prepare_data(
             inputs=inputs,

@@ -262,7 +262,7 @@ def _load(
 ) -> LoadedConfig:
     from electra_cli.config.load import Override, load_config, parse_set
 
-    options.refuse_url(preset, "preset")
+    options.refuse_url(preset or "", "preset")
     overrides = [parse_set(text) for text in settings]
     overrides += [
         Override(key, value, option) for key, (option, value) in named.items() if value is not None
@@ -284,6 +284,7 @@ def _plan(
 ) -> Plan:
     """Finds data and run folder, and checks everything that needs no device."""
     from electra_cli.config.schema import warnings_of
+    from electra_cli.corpus.plausibility import unknown_tokens
     from electra_cli.training.preflight import data_of_run, plan_run
 
     name = loaded.config.preset
@@ -304,13 +305,12 @@ def _plan(
         plan_run(loaded, data=None, model_dir=model_dir, init_from=init_from, **options)
         data = _demo_data(terminal)
     plan = plan_run(loaded, data=data, model_dir=model_dir, init_from=init_from, **options)
+    if plan.manifest is not None and (finding := unknown_tokens(plan.manifest)):
+        terminal.warn(f"{plan.manifest.folder}: {finding}")
     if init_from is not None and plan.initial is None:
         terminal.note(f"{model_dir} has checkpoints: --init-from {init_from} is not used again")
-    if plan.initial is not None and not plan.initial.source.vocabularies:
-        terminal.warn(
-            f"there is no vocab.txt beside {init_from}: that its word pieces are those of the data "
-            "is not checked"
-        )
+    for warning in plan.initial.warnings if plan.initial is not None else ():
+        terminal.warn(warning)
     return plan
 
 

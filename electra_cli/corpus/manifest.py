@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
 
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.faults import MOST_NAMED, MOST_UNREADABLE
+from electra_cli.corpus.identity import Identity, TokenizerOptions, tokenizer_sha256
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.plan import Plan
@@ -36,17 +37,6 @@ class VocabularyFile(_Frozen):
     sha256: str
 
 
-class TokenizerOptions(_Frozen):
-    """How text was normalised."""
-
-    lowercase: bool
-    strip_accents: bool
-
-    def __str__(self) -> str:
-        case = "lower-cased" if self.lowercase else "case kept"
-        return f"{case}, accents {'removed' if self.strip_accents else 'kept'}"
-
-
 class Manifest(_Frozen):
     """What a prepared folder holds; nothing in it depends on when or where it was made.
 
@@ -56,6 +46,7 @@ class Manifest(_Frozen):
       dtype: Type of an id.
       vocab: The vocabulary.
       tokenizer: Its options.
+      tokenizer_sha256: Its fingerprint; computed where an older electra wrote the file.
       special_ids: Ids of the special tokens in it.
       packing: How examples were made.
       seed: Of the packing.
@@ -76,6 +67,7 @@ class Manifest(_Frozen):
     dtype: DType
     vocab: VocabularyFile
     tokenizer: TokenizerOptions
+    tokenizer_sha256: str = ""
     special_ids: SpecialIds
     packing: Packing
     seed: int
@@ -89,6 +81,19 @@ class Manifest(_Frozen):
     shards: list[Shard]
 
     _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _has_its_fingerprint(self) -> Manifest:
+        expected = tokenizer_sha256(self.vocab.sha256, self.tokenizer)
+        if self.tokenizer_sha256 not in ("", expected):
+            raise ValueError("tokenizer_sha256 is not that of vocab and tokenizer: one was changed")
+        object.__setattr__(self, "tokenizer_sha256", expected)  # it is frozen from here on
+        return self
+
+    @property
+    def identity(self) -> Identity:
+        """The tokenizer as it is compared with others."""
+        return Identity(self.vocab.size, self.vocab.sha256, self.tokenizer)
 
     @property
     def folder(self) -> Path:
@@ -128,7 +133,12 @@ def summed_up(
     """
     left_out = plan.left_out
     tokens = load_vocabulary(settings.vocab_path)
-    counts = Counts(unreadable_files=len(left_out.unreadable), damaged_inputs=len(left_out.damaged))
+    counts = Counts(
+        unreadable_files=len(left_out.unreadable),
+        damaged_inputs=len(left_out.damaged),
+        passed_over=dict(plan.passed_over.kinds),
+        passed_over_bytes=plan.passed_over.bytes,
+    )
     unknown_words: Counter[str] = Counter()
     marked_words: Counter[str] = Counter()
     for record in records:

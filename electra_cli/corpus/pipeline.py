@@ -14,12 +14,14 @@ from electra_cli.corpus.atomic import (
     named_if_full,
     remove_temporaries,
 )
-from electra_cli.corpus.discovery import STANDARD_INPUT, UNKNOWN_SIZE, find_inputs, shown
+from electra_cli.corpus.discovery import find_inputs, shown
 from electra_cli.corpus.documents import SliceCounts, slice_documents
 from electra_cli.corpus.duplicate_search import resolve, scan_slice
 from electra_cli.corpus.duplicates import load_duplicates
 from electra_cli.corpus.faults import LeftOut
+from electra_cli.corpus.found_tokenizer import read_tokenizer
 from electra_cli.corpus.holder import locked_by_name
+from electra_cli.corpus.input_file import STANDARD_INPUT, UNKNOWN_SIZE
 from electra_cli.corpus.manifest import load_manifest, summed_up, write_manifest
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.output import (
@@ -35,6 +37,7 @@ from electra_cli.corpus.output import (
     planned_vocabulary,
     record_vocabulary,
 )
+from electra_cli.corpus.passed_over import PassedOver
 from electra_cli.corpus.plan import Plan, Slice, make_plan
 from electra_cli.corpus.plausibility import UnknownWatch, check_unknown
 from electra_cli.corpus.result import PreparedData, StageDone, prepared_data, room_needed
@@ -107,7 +110,7 @@ def prepare_data(
         check_beam(schedule.beam_args)
     if schedule.stage in ("task", "finalize"):
         check_planned(output, options, schedule)
-    brought = load_vocabulary(options.vocab) if options.vocab else None
+    brought = read_tokenizer(options.vocab).tokens if options.vocab else None
     with standard_input(
         inputs,
         output,
@@ -116,13 +119,17 @@ def prepare_data(
         on_note=on_note,
         on_progress=on_progress,
     ) as stdin:
-        left_out = LeftOut(skips=options.on_error == "skip")
+        left_out, passed_over = LeftOut(skips=options.on_error == "skip"), PassedOver()
         files = find_inputs(
             inputs,
             exclude=output,
             format=options.format,
+            text_field=options.text_field,
+            # Of a folder only this has an ending of text.
+            vocabulary=[options.vocab, options.vocab / "vocab.txt"] if options.vocab else [],
             standard_input=stdin,
             left_out=left_out,
+            passed_over=passed_over,
             on_note=on_note,
         )
         plan = make_plan(
@@ -132,6 +139,7 @@ def prepare_data(
             slice_bytes=options.slice_bytes,
             documents=options.documents,
             left_out=left_out,
+            passed_over=passed_over,
         )
         for names, why in (
             (left_out.unreadable, "no reader knows them"),

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from electra_cli.corpus.discovery import UNKNOWN_SIZE
-from electra_cli.corpus.manifest import Manifest, TokenizerOptions
+from electra_cli.corpus.identity import TokenizerOptions
+from electra_cli.corpus.input_file import UNKNOWN_SIZE
+from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.plan import Plan
 from electra_cli.corpus.plausibility import implausible, unknown_rate

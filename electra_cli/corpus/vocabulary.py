@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
-from electra_cli.corpus.vocabulary_folder import (
-    MOST_BYTES,
-    TOKENIZER_FILE,
-    find_vocabulary,
-    tokenizer_tokens,
-)
 from electra_cli.errors import DataError, InputMissingError
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
+
+# A million word pieces take a tenth of it.
+MOST_BYTES = 256 * 2**20
 
 
 class SpecialIds(BaseModel):
@@ -36,32 +35,54 @@ def load_vocabulary(path: Path) -> list[str]:
     """Reads a vocabulary.
 
     Args:
-      path: A file of one word piece a line, whose id is its line, counted from 0; or a tokenizer
-        folder of Hugging Face that holds a WordPiece tokenizer.
+      path: A file of one word piece a line, whose id is its line, counted from 0. What lies beside
+        it is not looked at: `found_tokenizer.read_tokenizer` does that.
 
     Returns:
       The tokens in the order of their ids.
 
     Raises:
       InputMissingError: It is not there or cannot be opened.
-      DataError: It is empty or no UTF-8, lacks a special token, holds a blank line or a token
-        twice, or [PAD] is not its first token; or the folder holds another kind of tokenizer.
+      DataError: It is no UTF-8, or no vocabulary, see `check_tokens`.
     """
-    found = find_vocabulary(path) if path.is_dir() else path
-    tokens = tokenizer_tokens(found) if found.name == TOKENIZER_FILE else _lines(found)
+    tokens = read_lines(path)
+    check_tokens(path, tokens)
+    return tokens
+
+
+def check_tokens(path: Path, tokens: Sequence[str]) -> None:
+    """Makes sure that tokens are a vocabulary that a model can be trained with.
+
+    Args:
+      path: Where they come from, for messages.
+      tokens: In the order of their ids.
+
+    Raises:
+      DataError: There are none, a special token is missing or nothing else is there, one is blank
+        or there twice, or [PAD] is not the first.
+    """
     if tokens in ([], [""]):
-        raise DataError(f"vocabulary {found} is empty", hint=_HINT)
-    _check_unique(found, tokens)
+        raise DataError(f"vocabulary {path} is empty", hint=_HINT)
+    _check_unique(path, tokens)
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
     if missing:
-        raise DataError(f"vocabulary {found} lacks {', '.join(missing)}", hint=_HINT)
+        raise DataError(f"vocabulary {path} lacks {', '.join(missing)}", hint=_HINT)
+    if len(tokens) == len(SPECIAL_TOKENS):
+        raise DataError(
+            f"vocabulary {path} has its special tokens alone: every word would be {UNK}",
+            hint=_HINT,
+        )
     if tokens[0] != PAD:
         raise DataError(
-            f"vocabulary {found} has {PAD} on line {tokens.index(PAD) + 1}; it must be the first, "
+            f"vocabulary {path} has {PAD} on line {tokens.index(PAD) + 1}; it must be the first, "
             "since padding is 0",
             hint=_HINT,
         )
-    return tokens
+
+
+def free_slots(tokens: Collection[str]) -> Iterator[str]:
+    """[unused0], [unused1], … without those that are among the tokens."""
+    return (name for n in itertools.count() if (name := f"[unused{n}]") not in tokens)
 
 
 def special_ids(tokens: Sequence[str]) -> SpecialIds:
@@ -85,10 +106,22 @@ def vocabulary_sha256(tokens: Sequence[str]) -> str:
     return hashlib.sha256(vocabulary_text(tokens).encode("utf-8")).hexdigest()
 
 
-def _lines(path: Path) -> list[str]:
+def read_at_most(file: BinaryIO, size: int) -> bytes:
+    """The beginning of a file, in memory for what it has: `read` takes all that it may need."""
+    pieces = iter(lambda: file.read(2**20), b"")
+    return b"".join(itertools.islice(pieces, size // 2**20 + 1))[:size]
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a vocabulary's file, whatever they are.
+
+    Raises:
+      InputMissingError: It is not there or cannot be opened.
+      DataError: It is no UTF-8, or far too long.
+    """
     try:
         with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+            raw = read_at_most(file, MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise DataError(f"{path} has more than {MOST_BYTES:,} bytes: no vocabulary", hint=_HINT)
         content = raw.decode("utf-8-sig")
@@ -104,7 +137,7 @@ def _lines(path: Path) -> list[str]:
 
 def _check_unique(path: Path, tokens: Sequence[str]) -> None:
     first: dict[str, int] = {}
-    faults = []
+    faults, hint = [], _HINT
     for number, token in enumerate(tokens, start=1):
         if not token:
             faults.append(f"line {number} is blank")
@@ -113,8 +146,13 @@ def _check_unique(path: Path, tokens: Sequence[str]) -> None:
         else:
             first[token] = number
     if faults:
+        if "" in tokens:
+            hint = f"put {next(free_slots(first))} on line {tokens.index('') + 1}: what stands "
+            hint += "behind it keeps its id"
+            if "" not in tokens[: len(first)]:
+                hint = f"delete the blank lines at its end, from line {tokens.index('') + 1} on"
         more = f" and {len(faults) - 3} more" if faults[3:] else ""
-        raise DataError(f"vocabulary {path}: {'; '.join(faults[:3])}{more}", hint=_HINT)
+        raise DataError(f"vocabulary {path}: {'; '.join(faults[:3])}{more}", hint=hint)
 
 
 _HINT = (

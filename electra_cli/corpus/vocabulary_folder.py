@@ -9,18 +9,16 @@ difference is let pass, as it is in every folder: there a word of more than 100 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
 from pathlib import Path
 from typing import Any
 
+from electra_cli.corpus.vocabulary import MOST_BYTES, read_at_most
 from electra_cli.errors import DataError, InputMissingError
 
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "tokenizer_config.json"
 VOCABULARY_FILE = "vocab.txt"
-
-# A million word pieces take a tenth of it.
-MOST_BYTES = 256 * 2**20
 
 _PREFIX, _UNKNOWN = "##", "[UNK]"
 # Files of other kinds of tokenizers, for a message.
@@ -34,31 +32,22 @@ _OTHER_KINDS = {
 _HINT = "give a folder with a WordPiece tokenizer, as of BERT or ELECTRA, or a vocab.txt"
 
 _WORD_LENGTHS = (100, 200)
+# What BertNormalizer does, one step after the other, as `electra export` writes it.
+_OWN_NORMALIZER = re.compile(
+    "Replace(?P<lowercase> Replace Lowercase)?(?P<strip_accents>( Replace)* NFD Replace)?"
+)
 # Classes whose vocab.txt goes with BERT's rules, without Tokenizer or TokenizerFast.
 _BERT_CLASSES = ("Bert", "ConvBert", "DistilBert", "Electra", "LayoutLM", "Lxmert", "MobileBert")
-
-
-@dataclass(frozen=True)
-class Casing:
-    """What a tokenizer does to text before it looks for word pieces."""
-
-    lowercase: bool
-    strip_accents: bool
 
 
 def find_vocabulary(folder: Path) -> Path:
     """The `tokenizer.json` of a folder, or else its `vocab.txt`.
 
     Raises:
-      InputMissingError: Its settings cannot be opened.
-      DataError: It has neither, or its settings are not BERT's.
+      DataError: It has neither.
     """
     for name in (TOKENIZER_FILE, VOCABULARY_FILE):
         if (folder / name).is_file():
-            if (folder / CONFIG_FILE).is_file():
-                config = _read_json(folder / CONFIG_FILE)
-                alone = name == VOCABULARY_FILE
-                _refuse(folder / CONFIG_FILE, _config_differences(config, alone=alone))
             return folder / name
     names = sorted(entry.name for entry in folder.iterdir())
     kinds = sorted({_OTHER_KINDS[name] for name in names if name in _OTHER_KINDS})
@@ -72,16 +61,34 @@ def find_vocabulary(folder: Path) -> Path:
     )
 
 
+def check_rules(vocabulary: Path) -> None:
+    """Makes sure that the tokenizer of a folder splits text by BERT's rules.
+
+    Args:
+      vocabulary: Its `tokenizer.json` or `vocab.txt`.
+
+    Raises:
+      InputMissingError: Its settings cannot be opened.
+      DataError: It has other rules, or its settings are damaged.
+    """
+    path = vocabulary.with_name(CONFIG_FILE)
+    alone = vocabulary.name == VOCABULARY_FILE
+    if path.is_file():
+        _refuse(path, _config_differences(read_json(path), alone=alone))
+    if not alone:
+        content = read_json(vocabulary)
+        _refuse(vocabulary, _differences(content, content["model"]))
+
+
 def tokenizer_tokens(path: Path) -> list[str]:
     """The tokens of a `tokenizer.json` in the order of their ids, added ones among them.
 
     Raises:
       InputMissingError: It cannot be opened.
-      DataError: It is damaged, holds another kind of tokenizer than WordPiece, or one with other
-        rules than BERT's, has gaps between its ids, or a token that cannot be a line of a
-        vocabulary file.
+      DataError: It is damaged, holds another kind of tokenizer than WordPiece, has gaps between
+        its ids, or a token that cannot be a line of a vocabulary file.
     """
-    content = _read_json(path)
+    content = read_json(path)
     model = content.get("model")
     if not isinstance(model, dict):
         raise DataError(f"{path} holds no tokenizer: it has no model", hint=_HINT)
@@ -95,7 +102,6 @@ def tokenizer_tokens(path: Path) -> list[str]:
             f"{path}: pieces that continue a word begin with {prefix!r}, not with {_PREFIX!r}",
             hint=_HINT,
         )
-    _refuse(path, _differences(content, model))
     try:
         ids = {str(token): int(number) for token, number in model["vocab"].items()}
         ids |= {
@@ -112,58 +118,32 @@ def tokenizer_tokens(path: Path) -> list[str]:
             if ids[token] > expected:
                 what = f"no token has id {expected}, although {token!r} has {ids[token]}"
             raise DataError(f"{path}: {what}", hint="the ids must be 0, 1, 2 … without gaps")
-        if not token or token != token.strip(" \t\r\n") or "\n" in token:
-            raise DataError(
-                f"{path}: token {token!r} cannot be a line of a vocabulary file", hint=_HINT
-            )
+        check_line(path, token)
     return tokens
 
 
-def folder_casing(path: Path) -> Casing | None:
-    """How the tokenizer of a folder treats case and accents.
-
-    `tokenizer_config.json` is asked first, as its own library does, then `tokenizer.json`. Accents
-    that nothing is said of are stripped where text is lower-cased.
-
-    Args:
-      path: A tokenizer folder.
-
-    Returns:
-      None for a path that is no folder, or if neither file says.
+def check_line(path: Path, token: str) -> None:
+    """Makes sure that a token of a JSON file can be a line of a vocabulary's file.
 
     Raises:
-      InputMissingError: A file cannot be opened.
-      DataError: A file is no JSON object, or holds another kind of value there.
+      DataError: It is blank, or begins or ends with white space.
     """
-    lowercase = strip_accents = None
-    for name in (CONFIG_FILE, TOKENIZER_FILE):
-        if not (path / name).is_file():
-            continue
-        found = _read_json(path / name)
-        if name == TOKENIZER_FILE:
-            found = _bert_normalizer(found.get("normalizer"))
-        told = [found.get("do_lower_case", found.get("lowercase")), found.get("strip_accents")]
-        if any(value not in (None, True, False) for value in told):
-            raise DataError(
-                f"{path / name}: lower-casing and stripping of accents are {told[0]!r} and "
-                f"{told[1]!r}; each must be true, false or null",
-                hint="correct the file, or give its vocab.txt instead of the folder",
-            )
-        lowercase = told[0] if lowercase is None else lowercase
-        strip_accents = told[1] if strip_accents is None else strip_accents
-    if lowercase is None:
-        return None
-    return Casing(lowercase, lowercase if strip_accents is None else strip_accents)
+    if not token or token != token.strip(" \t\r\n") or "\n" in token:
+        raise DataError(
+            f"{path}: token {token!r} cannot be a line of a vocabulary file", hint=_HINT
+        )
 
 
-def _bert_normalizer(normalizer: Any) -> dict[str, Any]:
-    """The settings of a BertNormalizer, alone or within a sequence; empty if there is none."""
+def bert_normalizer(normalizer: Any) -> dict[str, Any]:
+    """The settings of a BertNormalizer, alone, within a sequence, or as steps; empty if none is."""
     if not isinstance(normalizer, dict):
         return {}
     if normalizer.get("type") == "BertNormalizer":
         return normalizer
+    if own := _OWN_NORMALIZER.fullmatch(_kinds(normalizer, "normalizers")):
+        return {"lowercase": bool(own["lowercase"]), "strip_accents": bool(own["strip_accents"])}
     parts = normalizer.get("normalizers")
-    found = map(_bert_normalizer, parts if isinstance(parts, list) else [])
+    found = map(bert_normalizer, parts if isinstance(parts, list) else [])
     return next(filter(None, found), {})
 
 
@@ -171,17 +151,18 @@ def _differences(content: dict[str, Any], model: dict[str, Any]) -> list[str]:
     """What makes a tokenizer give other ids than BERT's."""
     found = []
     normalizer = _only_part(content.get("normalizer"), "normalizers")
-    if _kind(normalizer) != "BertNormalizer":
-        found.append(f"its normalizer is {_name(normalizer)}, not BertNormalizer")
-    else:
-        found += [
-            f"its BertNormalizer has {name} = {normalizer[name]!r}"
-            for name in ("clean_text", "handle_chinese_chars")
-            if normalizer.get(name, True) is not True
-        ]
     splitter = _only_part(content.get("pre_tokenizer"), "pretokenizers")
-    if _kind(splitter) != "BertPreTokenizer":
-        found.append(f"its pre-tokenizer is {_name(splitter)}, not BertPreTokenizer")
+    if not _is_ours(content.get("normalizer"), content.get("pre_tokenizer")):
+        if _kind(normalizer) != "BertNormalizer":
+            found.append(f"its normalizer is {_name(normalizer)}, not BertNormalizer")
+        else:
+            found += [
+                f"its BertNormalizer has {name} = {normalizer[name]!r}"
+                for name in ("clean_text", "handle_chinese_chars")
+                if normalizer.get(name, True) is not True
+            ]
+        if _kind(splitter) != "BertPreTokenizer":
+            found.append(f"its pre-tokenizer is {_name(splitter)}, not BertPreTokenizer")
     longest = model.get("max_input_chars_per_word", _WORD_LENGTHS[0])
     if longest not in _WORD_LENGTHS:
         found.append(f"max_input_chars_per_word is {longest!r}, not {_WORD_LENGTHS[0]}")
@@ -189,6 +170,17 @@ def _differences(content: dict[str, Any], model: dict[str, Any]) -> list[str]:
     if unknown != _UNKNOWN:
         found.append(f"unk_token is {unknown!r}, not {_UNKNOWN!r}")
     return found
+
+
+def _is_ours(normalizer: Any, splitter: Any) -> bool:
+    """Whether `electra export` wrote these, now or when it put one step before a BertNormalizer."""
+    steps = _kinds(normalizer, "normalizers")
+    if steps == "Replace BertNormalizer" and _kind(splitter) == "BertPreTokenizer":
+        return normalizer["normalizers"][0].get("content") == "ς"
+    return bool(
+        _OWN_NORMALIZER.fullmatch(steps)
+        and _kinds(splitter, "pretokenizers") == "WhitespaceSplit Split"
+    )
 
 
 def _config_differences(config: dict[str, Any], *, alone: bool) -> list[str]:
@@ -216,10 +208,13 @@ def _config_differences(config: dict[str, Any], *, alone: bool) -> list[str]:
 
 def _refuse(path: Path, differences: list[str]) -> None:
     if differences:
+        file = path.with_name(VOCABULARY_FILE)
         raise DataError(
             f"{path} does not tokenize as BERT does, so the ids would not be those of its folder: "
             f"{'; '.join(differences)}",
-            hint="to use its word pieces by BERT's rules all the same, write them to a file, one "
+            hint=f"--vocab {file} uses its word pieces by BERT's rules all the same"
+            if file.is_file()
+            else "to use its word pieces by BERT's rules all the same, write them to a file, one "
             "a line in the order of their ids, and give that to --vocab",
         )
 
@@ -229,6 +224,12 @@ def _only_part(step: Any, parts: str) -> Any:
     while _kind(step) == "Sequence" and isinstance(step.get(parts), list) and len(step[parts]) == 1:
         step = step[parts][0]
     return step
+
+
+def _kinds(step: Any, parts: str) -> str:
+    """What a sequence consists of; empty for another step."""
+    found = step.get(parts) if isinstance(step, dict) else None
+    return " ".join(str(_kind(part)) for part in found) if isinstance(found, list) else ""
 
 
 def _kind(step: Any) -> Any:
@@ -243,10 +244,16 @@ def _name(step: Any) -> str:
     return "missing" if step is None else str(_kind(step))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The object of a file that may come from anywhere.
+
+    Raises:
+      InputMissingError: It cannot be opened.
+      DataError: It is no JSON object, or far too long.
+    """
     try:
         with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+            raw = read_at_most(file, MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise DataError(f"{path} has more than {MOST_BYTES:,} bytes: no tokenizer", hint=_HINT)
         content = json.loads(raw.decode("utf-8"))

@@ -49,13 +49,13 @@ def evaluate(
 
     Args:
       checkpoints: What to evaluate, in this order.
-      data: A prepared folder with the same vocabulary; None for each run's own.
+      data: A folder prepared with the same tokenizer; None for each run's own.
       device: As in `pretrain`.
       on_progress: Called with the number of checkpoints done.
       check_stop: Called between batches; raises if the evaluation is to end.
 
     Raises:
-      DataError: The data is not there, or has another vocabulary.
+      DataError: The data is not there, or was prepared with another tokenizer.
     """
     strategy = build_strategy(parse_device(device))
     performance.set_mixed_precision_policy("float32")
@@ -87,13 +87,9 @@ def _trainer_of(
     config, own = checkpoint.config(), checkpoint.manifest()
     folder = data if data is not None else Path(config.data.path or "")
     manifest = load_manifest(folder)
-    if manifest.vocab.sha256 != own.vocab.sha256:
-        raise DataError(
-            f"{folder} has another vocabulary ({manifest.vocab.size} word pieces) than "
-            f"{checkpoint.run.path} was trained with ({own.vocab.size})",
-            hint=f"electra prepare-data INPUT --vocab {checkpoint.run.data / own.vocab.file} "
-            "--output DIR",
-        )
+    own.identity.check_data(
+        manifest.identity, of=str(checkpoint.run.path), folder=folder, vocab=checkpoint.run.data
+    )
     if manifest.sequence_length > config.model.max_position_embeddings:
         raise DataError(
             f"the rows of {folder} have {manifest.sequence_length} tokens, the model has "

@@ -11,14 +11,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from electra_cli.config.schema import Config
-from electra_cli.corpus.manifest import TokenizerOptions
-from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, special_ids
+from electra_cli.corpus.discovery import shown
+from electra_cli.corpus.found_tokenizer import FoundTokenizer, choose_options, read_tokenizer
+from electra_cli.corpus.identity import TokenizerOptions
+from electra_cli.corpus.vocabulary import SpecialIds, special_ids, vocabulary_text
+from electra_cli.corpus.vocabulary_folder import VOCABULARY_FILE, read_json
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, DataError, InputMissingError
 from electra_cli.export.source import Source
 from electra_cli.interop.sizes import Sizes, check_sizes, sizes_of
 from electra_cli.interop.source import CHECKPOINT, find_source
 from electra_cli.interop.source import Source as Weights
+from electra_cli.interop.values import OTHER, part_of
 from electra_cli.modeling.architecture import Architecture
 
 # Of the vocabulary that the released models share, for weights that come without one.
@@ -29,6 +33,11 @@ _KEYS = {
     "num_hidden_layers": "num_layers",
     "num_attention_heads": "num_attention_heads",
     "intermediate_size": "intermediate_size",
+}
+_SHARES = {
+    "hidden_dropout_prob": "model.hidden_dropout",
+    "attention_probs_dropout_prob": "model.attention_dropout",
+    "initializer_range": "model.initializer_range",
 }
 _SHARED = ("vocab_size", "max_position_embeddings", "type_vocab_size")
 _ONLY = (
@@ -43,6 +52,7 @@ def open_foreign(
     reference_config: Path | None = None,
     vocab: Path | None = None,
     lowercase: bool | None = None,
+    scratch: Path,
     on_progress: Callable[[str], None] = lambda stage: None,
 ) -> Source:
     """Opens weights that no run of ours belongs to.
@@ -52,6 +62,7 @@ def open_foreign(
       reference_config: Sizes of a checkpoint of the reference, as JSON; None to infer them.
       vocab: The vocabulary; None for the one beside the weights, if there is one.
       lowercase: Whether the tokenizer lower-cases; None for what is recorded, else yes.
+      scratch: A folder for the vocabulary as it is exported, which need not be a file yet.
       on_progress: Is told what was inferred.
 
     Raises:
@@ -60,40 +71,61 @@ def open_foreign(
     """
     weights = find_source(path)
     sizes = dict(weights.sizes)
+    record: dict[str, Any] = {}
     if reference_config is not None:
-        sizes |= _read_config(reference_config)
+        told_sizes, record = _read_config(reference_config)
+        sizes |= told_sizes
     elif CHECKPOINT in weights.files:
         sizes = _infer(weights.files[CHECKPOINT]) | sizes
         told = ", ".join(f"{key} {size}" for key, size in sizes.items())
         on_progress(f"sizes inferred from the weights (heads are 64 wide): {told}")
-    config = _configuration(sizes, reference_config or path)
+    elif "discriminator" in weights.files:
+        record = read_json(weights.files["discriminator"] / "config.json")
+    config = _configuration(sizes, record, reference_config or path)
     with _hint(_ONLY):
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
-    found = vocab or next(iter(weights.vocabularies), None)
-    ids = _RELEASED_IDS
-    if found is None:
+    tokenizer = _tokenizer(weights, vocab, config.model.vocab_size)
+    options, file = None, None
+    if tokenizer is None:
         on_progress("no vocabulary, so no tokenizer is written (--vocab FILE names one)")
     else:
-        tokens = load_vocabulary(found)
-        if len(tokens) != config.model.vocab_size:
-            raise DataError(
-                f"{found} has {len(tokens)} word pieces, the weights of {path} "
-                f"{config.model.vocab_size}",
-                hint="--vocab FILE with the vocabulary the model was trained with",
-            )
-        ids = special_ids(tokens)
+        options, notes = choose_options(tokenizer, lowercase=None, strip_accents=None)
+        if lowercase is not None:
+            options = TokenizerOptions(lowercase=lowercase, strip_accents=lowercase)
+            notes = tokenizer.notes
+        for note in notes:
+            on_progress(note)
+        file = scratch / VOCABULARY_FILE
+        file.write_text(vocabulary_text(tokenizer.tokens), encoding="utf-8")
     return Source(
         path=path,
         config=config,
-        special_ids=ids,
-        tokenizer=_tokenizer(weights, lowercase),
-        vocab=found,
+        special_ids=special_ids(tokenizer.tokens) if tokenizer else _RELEASED_IDS,
+        tokenizer=options or TokenizerOptions(lowercase=True, strip_accents=True),
+        vocab=file,
         has_generator="generator hidden_size" in sizes,
-        load_model=lambda: _load(weights, config),
+        load_model=lambda: _load(weights, config, on_progress),
     )
 
 
-def _load(weights: Weights, config: Config) -> Any:
+def _tokenizer(weights: Weights, vocab: Path | None, rows: int) -> FoundTokenizer | None:
+    """The tokenizer that goes with weights, with a token for each row of their word table."""
+    if vocab is not None:
+        found = read_tokenizer(vocab)
+    elif weights.tokenizers:
+        found = weights.read_tokenizers()[0]
+    else:
+        return None
+    if len(found.tokens) > rows:
+        raise DataError(
+            f"{found.path} has {len(found.tokens)} word pieces, the weights of {weights.path} "
+            f"{rows}",
+            hint="--vocab FILE with the vocabulary the model was trained with",
+        )
+    return found.filled(rows)
+
+
+def _load(weights: Weights, config: Config, on_progress: Callable[[str], None]) -> Any:
     from electra_cli.interop.weights import load_weights
     from electra_cli.modeling.electra import ElectraModel
 
@@ -102,7 +134,13 @@ def _load(weights: Weights, config: Config) -> Any:
     with _hint("the weights need a whole discriminator, and --reference-config their sizes"):
         weights.check(architecture)
         report = load_weights(model, weights, allow_missing=["generator"])
-    unused = [name for name in report.unused if not name.endswith(".position_ids")]
+    # Names of a checkpoint say whether they are of a network; others are of its training.
+    of_training = [
+        name for name in report.unused if CHECKPOINT in weights.files and part_of(name) == OTHER
+    ]
+    if of_training:
+        on_progress(f"left out, as it is of no network: {shown(of_training)}")
+    unused = [name for name in report.unused if name not in of_training]
     if unused:
         more = f" and {len(unused) - 3} more" if unused[3:] else ""
         raise DataError(
@@ -140,8 +178,12 @@ def _infer(prefix: Path) -> Sizes:
     return sizes | values.sizes
 
 
-def _read_config(path: Path) -> Sizes:
-    """Reads {"discriminator": {...}, "generator": {...}, "embedding_size": N}."""
+def _read_config(path: Path) -> tuple[Sizes, dict[str, Any]]:
+    """Reads {"discriminator": {...}, "generator": {...}, "embedding_size": N}.
+
+    Returns:
+      The sizes of both networks, and what is said of the discriminator.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         sizes: Sizes = {"model.embedding_size": _size(path, record, "embedding_size")}
@@ -169,7 +211,7 @@ def _read_config(path: Path) -> Sizes:
             hint='it needs "discriminator", "generator" and "embedding_size", the first two with '
             f"{', '.join((*_KEYS, *_SHARED))}",
         ) from error
-    return sizes
+    return sizes, told
 
 
 def _size(path: Path, record: dict[str, Any], key: str, network: str = "") -> int:
@@ -183,8 +225,14 @@ def _size(path: Path, record: dict[str, Any], key: str, network: str = "") -> in
     return size
 
 
-def _configuration(sizes: Sizes, path: Path) -> Config:
-    """A configuration with these sizes; what is not known of the generator stays at its default."""
+def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
+    """A configuration with these sizes; what is not known stays at its default.
+
+    Args:
+      sizes: Of both networks.
+      record: What their configuration says of the discriminator.
+      path: Of it, or of the weights.
+    """
     for key, size in sizes.items():
         if size < 1:
             raise DataError(f"{path}: {key} is {size}", hint="sizes begin at 1: copy it again")
@@ -193,6 +241,7 @@ def _configuration(sizes: Sizes, path: Path) -> Config:
             f"{path} has no discriminator", hint="name weights that have one: it is what is used"
         )
     values: dict[str, Any] = {k: size for k, size in sizes.items() if k.startswith("model.")}
+    values |= {ours: record[theirs] for theirs, ours in _SHARES.items() if theirs in record}
     width = sizes.get("generator hidden_size")
     if width is not None:
         values["generator.size"] = width / sizes["model.hidden_size"]
@@ -213,34 +262,3 @@ def _no_model(path: Path, reason: str) -> DataError:
         hint="--reference-config FILE.json tells the sizes of a checkpoint; other weights of these "
         "sizes cannot be converted",
     )
-
-
-def _tokenizer(weights: Weights, lowercase: bool | None) -> TokenizerOptions:
-    """What tokenizer_config.json says; stripping accents goes with lower-casing by default."""
-    record: dict[str, Any] = {}
-    for folder in weights.files.values():
-        file = folder / "tokenizer_config.json"
-        if file.is_file():
-            record = _tokenizer_config(file)
-            break
-    lower = record.get("do_lower_case", True) if lowercase is None else lowercase
-    strip = record.get("strip_accents")
-    if strip is None or lowercase is not None:
-        strip = lower
-    return TokenizerOptions(lowercase=lower, strip_accents=strip)
-
-
-def _tokenizer_config(file: Path) -> dict[str, Any]:
-    hint = "copy it again, or move it away and say --lowercase or --no-lowercase"
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}", hint=hint) from error
-    if not isinstance(record, dict):
-        raise DataError(f"{file} is no JSON object", hint=hint)
-    for key, allowed in (("do_lower_case", (True, False)), ("strip_accents", (True, False, None))):
-        value = record.get(key, False)
-        if not any(value is choice for choice in allowed):
-            choices = "true, false or null" if None in allowed else "true or false"
-            raise DataError(f"{file}: {key} is {value!r}, not {choices}", hint=hint)
-    return record

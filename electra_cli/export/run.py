@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from electra_cli.corpus.atomic import DISK_IS_FULL, locked_folder
@@ -18,6 +19,7 @@ from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, IOFailedError, OutputError, TryAgainError
 from electra_cli.export.foreign import open_foreign
 from electra_cli.export.source import Source, open_source
+from electra_cli.interop.own_checkpoints import own_checkpoints
 from electra_cli.training.run_folder import find_checkpoints
 
 if TYPE_CHECKING:
@@ -87,42 +89,39 @@ def export(
             f"format {format} needs {' and '.join(missing)}, which this Python does not have",
             hint="pip install '.[onnx]'",
         )
-    folder = checkpoint.absolute()
-    if folder.name == "checkpoints" and (folder.parent / "config.yaml").is_file():
-        checkpoint = folder.parent  # a run means its newest checkpoint, however it is named
-    if _is_ours(checkpoint):
-        if (reference_config, vocab, lowercase) != (None, None, None):
-            raise ConfigError(
-                f"{checkpoint} is a run of electra, which knows its sizes and its tokenizer",
-                hint="leave out --reference-config, --vocab and --lowercase",
+    with TemporaryDirectory(prefix="electra-") as scratch:
+        if _is_ours(checkpoint):
+            if (reference_config, vocab, lowercase) != (None, None, None):
+                raise ConfigError(
+                    f"{checkpoint} is a run of electra, which knows its sizes and its tokenizer",
+                    hint="leave out --reference-config, --vocab and --lowercase",
+                )
+            source = open_source(find_checkpoints(checkpoint)[-1])
+        else:
+            source = open_foreign(
+                checkpoint,
+                reference_config=reference_config,
+                vocab=vocab,
+                lowercase=lowercase,
+                scratch=Path(scratch),
+                on_progress=on_progress,
             )
-        source = open_source(find_checkpoints(checkpoint)[-1])
-    else:
-        source = open_foreign(
-            checkpoint,
-            reference_config=reference_config,
-            vocab=vocab,
-            lowercase=lowercase,
-            on_progress=on_progress,
-        )
-    if not source.has_generator and format in (HUGGINGFACE, REFERENCE):
-        on_progress("there is no generator: only the discriminator is written")
-    with _all_or_nothing(output) as folder:
-        on_progress(f"loading {source.path}")
-        prepare_tensorflow()
-        parity = _write_and_check(source, format, folder, output, on_progress)
-        files = sorted(
-            str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
-        )
+        if not source.has_generator and format in (HUGGINGFACE, REFERENCE):
+            on_progress("there is no generator: only the discriminator is written")
+        with _all_or_nothing(output) as folder:
+            on_progress(f"loading {source.path}")
+            prepare_tensorflow()
+            parity = _write_and_check(source, format, folder, output, on_progress)
+            files = sorted(
+                str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+            )
     return Exported(source.path, format, output, files, parity)
 
 
 def _is_ours(path: Path) -> bool:
     """True for a run of ours, and for what is not there, which `find_checkpoints` reports."""
-    if not path.exists() and not Path(f"{path}.index").is_file():
-        return True
-    in_run = path.parent.name == "checkpoints" and (path.parent.parent / "config.yaml").is_file()
-    return in_run or (path / "config.yaml").is_file()
+    there = path.exists() or Path(f"{path}.index").is_file()
+    return not there or (path / "config.yaml").is_file() or bool(own_checkpoints(path))
 
 
 def _write_and_check(

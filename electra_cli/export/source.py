@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from electra_cli.config.schema import Config
-from electra_cli.corpus.manifest import Manifest, TokenizerOptions
+from electra_cli.corpus.identity import TokenizerOptions
+from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import METRICS

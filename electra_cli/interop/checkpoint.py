@@ -16,10 +16,11 @@ from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectG
 
 from electra_cli.errors import DataError
 from electra_cli.interop import garden_encoder
-from electra_cli.interop.reference import WORDS, Arrays, from_reference, is_extra
+from electra_cli.interop.reference import WORDS, Arrays, from_reference, is_slot
 from electra_cli.interop.values import OTHER, Values, part_of
 
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+_STEP = "global_step"
 _AVERAGE = "average"  # the slot of optimization.average.WeightAverage
 
 
@@ -37,8 +38,13 @@ def read_checkpoint(prefix: Path) -> Values:
             if found is not None:
                 return found
         elif WORDS in names:
-            arrays = {name: reader.get_tensor(name) for name in names if not is_extra(name)}
-            return Values("checkpoint of the reference", from_reference(arrays))
+            kept = {name for name in names if not is_slot(name, set(names))}
+            # What is of no network, such as loss scales, is named and not read.
+            state = sorted(name for name in kept if part_of(name) == OTHER)
+            arrays = {name: reader.get_tensor(name) for name in sorted(kept.difference(state))}
+            if _STEP in state:
+                state.remove(_STEP)
+            return Values("checkpoint of the reference", from_reference(arrays), state)
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         raise DataError(
             f"checkpoint {prefix} cannot be read: {str(error).splitlines()[0]}",

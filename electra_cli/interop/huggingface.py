@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
+# Constants that older versions saved with the weights.
+_BUFFERS = (".position_ids", ".token_type_ids")
+
 
 @dataclass(frozen=True)
 class Link:
@@ -186,7 +189,8 @@ def from_tensors(
 
 def _without_place(tensors: Tensors, table: Sequence[Link]) -> list[str]:
     """Tensors that stand for no variable; buffers and a tied output matrix do not count."""
-    known = {link.tensor for link in table} | {"electra.embeddings.position_ids"}
+    known = {link.tensor for link in table}
+    known |= {name for name in tensors if name.endswith(_BUFFERS)}
     output = tensors.get("generator_lm_head.weight")
     words = tensors.get("electra.embeddings.word_embeddings.weight")
     if output is not None and words is not None and np.array_equal(output, words):

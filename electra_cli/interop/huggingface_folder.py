@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,12 @@ WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
 _ARCHITECTURES: dict[str, Network] = {
     "ElectraForPreTraining": "discriminator",
     "ElectraForMaskedLM": "generator",
+    "ElectraModel": "discriminator",  # an encoder without its head
 }
+# First versions of the library called the weights of a LayerNorm as TensorFlow does.
+_RENAMED = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias"))
+# An encoder that was saved alone leaves the name of its model out.
+_MODEL, _PARTS = "electra.", ("embeddings.", "embeddings_project.", "encoder.")
 # Their keys, and ours; those of the second table have another prefix in a generator.
 _SHARED = {
     "vocab_size": "model.vocab_size",
@@ -42,6 +49,12 @@ def is_folder(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (WEIGHTS, SHARDS))
 
 
+def is_pretraining(folder: Path) -> bool:
+    """True for a folder whose config.json names one of our networks."""
+    names = _object(folder / "config.json").get("architectures")
+    return isinstance(names, list) and bool(names) and names[0] in list(_ARCHITECTURES)
+
+
 def read_config(folder: Path) -> tuple[Network, Sizes]:
     """Which network a folder holds, and its sizes.
 
@@ -52,10 +65,12 @@ def read_config(folder: Path) -> tuple[Network, Sizes]:
     config = _object(path)
     names = config.get("architectures")
     name = names[0] if isinstance(names, list) and names else None
+    if name is None and config.get("model_type") == "electra":
+        name = _architecture_of(folder)
     if not isinstance(name, str) or name not in _ARCHITECTURES:
         raise DataError(
             f"{path} is of {name or 'no architecture'}, not of an ELECTRA in pretraining",
-            hint=f'"architectures" has to be one of {", ".join(_ARCHITECTURES)}',
+            hint="name weights of ElectraForPreTraining, ElectraForMaskedLM or ElectraModel",
         )
     for key, value in _FIXED.items():
         if config.get(key, value) != value:
@@ -83,13 +98,40 @@ def read_tensors(folder: Path) -> Tensors:
 
     tensors: Tensors = {}
     for path in _files(folder):
-        try:
-            with safe_open(str(path), framework="np") as file:
-                for name in file.keys():  # noqa: SIM118 - it is no mapping
-                    tensors[name] = file.get_tensor(name).astype(np.float32)
-        except (SafetensorError, OSError) as error:
-            raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
+        with _opened(path) as file:
+            for name in file.keys():  # noqa: SIM118 - it is no mapping
+                tensors[_present_name(name)] = file.get_tensor(name).astype(np.float32)
     return tensors
+
+
+def _present_name(name: str) -> str:
+    """The name that a tensor has in the library today."""
+    for old, new in _RENAMED:
+        if name.endswith(old):
+            name = name.removesuffix(old) + new
+    return _MODEL + name if name.startswith(_PARTS) else name
+
+
+def _architecture_of(folder: Path) -> str:
+    """What the names of the tensors say of a model whose configuration does not."""
+    names: set[str] = set()
+    for path in _files(folder):
+        with _opened(path) as file:
+            names |= set(file.keys())
+    if any(name.startswith("generator_") for name in names):
+        return "ElectraForMaskedLM"
+    if any(name.startswith("discriminator_") for name in names):
+        return "ElectraForPreTraining"
+    return "ElectraModel"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(str(path), framework="np") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
 
 
 def _files(folder: Path) -> list[Path]:

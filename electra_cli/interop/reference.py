@@ -6,8 +6,7 @@ axis is those of `self/query`, `self/key` and `self/value`, one after the other.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,17 @@ WORDS = "electra/embeddings/word_embeddings"
 
 _FUSED = "/self/qkv/"
 _APART = ("/self/query/", "/self/key/", "/self/value/")
-# What the reference's optimizer and training loop keep in the same file.
-_EXTRAS = re.compile(r"(/adam_[mv]|^global_step)$")
 
 
-def is_extra(name: str) -> bool:
-    """True for the reference's optimizer slots and step, which are no weights."""
-    return _EXTRAS.search(name) is not None
+def is_slot(name: str, names: Collection[str]) -> bool:
+    """True for what an optimizer keeps of a variable, which TF1 names VARIABLE/SLOT.
+
+    Args:
+      name: A name in a checkpoint.
+      names: All names there.
+    """
+    scope = name.rpartition("/")[0]
+    return bool(scope) and (scope in names or is_slot(scope, names))
 
 
 def to_reference(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Arrays:

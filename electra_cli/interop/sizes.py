@@ -65,8 +65,14 @@ def sizes_of_arrays(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Sizes:
     return sizes
 
 
-def check_sizes(found: Sizes, wanted: Sizes, path: Path) -> None:
+def check_sizes(found: Sizes, wanted: Sizes, path: Path, vocab: Path | None = None) -> None:
     """Compares the sizes a source is known to have with those of the model it is to fill.
+
+    Args:
+      found: Of the source.
+      wanted: Of the model.
+      path: The source.
+      vocab: What `prepare-data --vocab` is to name for a word table of its size, if that is known.
 
     Raises:
       DataError: They differ; it names all differences and the options that remove them.
@@ -76,11 +82,11 @@ def check_sizes(found: Sizes, wanted: Sizes, path: Path) -> None:
         texts = [f"{key} {found[key]} there, {wanted[key]} here" for key in different]
         raise DataError(
             f"{path} holds a model of other sizes: {'; '.join(texts)}",
-            hint=_hint(found, wanted, different),
+            hint=_hint(found, wanted, different, vocab),
         )
 
 
-def _hint(found: Sizes, wanted: Sizes, different: list[str]) -> str:
+def _hint(found: Sizes, wanted: Sizes, different: list[str], vocab: Path | None) -> str:
     there = wanted | found
     width = there["generator hidden_size"]
     follows = {
@@ -104,5 +110,11 @@ def _hint(found: Sizes, wanted: Sizes, different: list[str]) -> str:
         options.append(f"--set generator.size={width / there['model.hidden_size']:.6g}")
     hints = [" ".join(options)] if options else []
     if "model.vocab_size" in different:
-        hints.append("electra prepare-data INPUT --vocab FILE --output DIR with its vocabulary")
+        hint = f"electra prepare-data INPUT --vocab {vocab or 'FILE'} --output DIR"
+        if vocab is None:
+            hint += (
+                f", FILE having the {found['model.vocab_size']} word pieces of the weights, a line "
+                "each; [unused0], [unused1] … stand for rows of the table that have none"
+            )
+        hints.append(hint)
     return "; ".join(hints)

@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import get_args
 
 from electra_cli.config.load import read_config
+from electra_cli.corpus.found_tokenizer import (
+    NETWORK_FOLDERS,
+    FoundTokenizer,
+    has_tokenizer,
+    read_tokenizer,
+)
 from electra_cli.corpus.manifest import Manifest
-from electra_cli.corpus.vocabulary import load_vocabulary, vocabulary_sha256
+from electra_cli.corpus.vocabulary import load_vocabulary
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop import huggingface_folder
+from electra_cli.interop.own_checkpoints import OwnCheckpoint, own_checkpoints
 from electra_cli.interop.sizes import Sizes, check_sizes, sizes_of
 from electra_cli.interop.values import Network, absent
 from electra_cli.modeling.architecture import Architecture
@@ -20,8 +27,11 @@ from electra_cli.modeling.architecture import Architecture
 CHECKPOINT = "checkpoint"
 
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
-_STEP = re.compile(r"ckpt-(\d+)")
+# Pickled files beside weights, which a training loop leaves and nobody needs here.
+_LOOP_STATE = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
+_OF_FILE = re.compile(r"\.(index|data-\d+-of-\d+)$")
 _STATE = re.compile(r'^model_checkpoint_path: "(.*)"', re.MULTILINE)
+_SLOT = re.compile(r"\[unused.*\]")
 
 
 @dataclass(frozen=True)
@@ -32,13 +42,13 @@ class Source:
       path: As it was named.
       files: The prefix of a TensorFlow checkpoint under CHECKPOINT, or the Hugging Face folder of
         the discriminator, the generator or both.
-      vocabularies: Vocabulary files that belong to it.
+      tokenizers: Folders of tokenizers that belong to it.
       sizes: What its configuration says about the model's sizes; empty if it has none.
     """
 
     path: Path
     files: Mapping[str, Path]
-    vocabularies: list[Path] = field(default_factory=list)
+    tokenizers: list[Path] = field(default_factory=list)
     sizes: Sizes = field(default_factory=dict)
 
     def check(self, architecture: Architecture) -> None:
@@ -47,7 +57,12 @@ class Source:
         Raises:
           DataError: They differ from those of the model to fill.
         """
-        check_sizes(self.sizes, sizes_of(architecture), self.path)
+        check_sizes(self.sizes, sizes_of(architecture), self.path, self.vocab)
+
+    @property
+    def vocab(self) -> Path | None:
+        """What `prepare-data --vocab` is to name so that its word table fits; None if unknown."""
+        return self.tokenizers[0] if self.tokenizers and "model.vocab_size" in self.sizes else None
 
     def check_networks(self, allow_missing: Collection[Network]) -> None:
         """Refuses to do without a network, as far as it is known without reading weights.
@@ -60,53 +75,119 @@ class Source:
             if not here and network not in allow_missing:
                 raise absent(str(self.path), network, network)
 
-    def check_vocabulary(self, manifest: Manifest) -> None:
-        """Compares vocabularies: ids have to mean what they meant to the weights.
+    def read_tokenizers(self, *, any_rules: bool = False) -> list[FoundTokenizer]:
+        """Reads all tokenizers that belong to it.
+
+        Args:
+          any_rules: As in `read_tokenizer`.
 
         Raises:
-          DataError: The data was prepared with another one.
+          DataError: One is damaged, has more tokens than the word table has rows, or they differ.
+          InputMissingError: A file cannot be opened.
         """
-        for path in self.vocabularies:
-            tokens = load_vocabulary(path)
-            if vocabulary_sha256(tokens) != manifest.vocab.sha256:
+        found = [read_tokenizer(path, any_rules=any_rules) for path in self.tokenizers]
+        for tokenizer in found:
+            rows = self.sizes.get("model.vocab_size", len(tokenizer.tokens))
+            if len(tokenizer.tokens) > rows:
                 raise DataError(
-                    f"{path} ({len(tokens)} word pieces) is not the vocabulary of "
-                    f"{manifest.folder} ({manifest.vocab.size})",
-                    hint=f"electra prepare-data INPUT --vocab {path} --output DIR",
+                    f"{tokenizer.path} has {len(tokenizer.tokens)} word pieces, the weights of "
+                    f"{self.path} {rows}: ids from {rows} on would have no row in the word table",
+                    hint="put the vocabulary that the model was trained with in its place",
                 )
+            if differs := found[0].identity.difference(tokenizer.identity):
+                what, one, other = differs
+                raise DataError(
+                    f"{found[0].path} and {tokenizer.path} differ in {what}: {one}, and {other}",
+                    hint="both networks of a model share their tokenizer; name one of the two",
+                )
+        return found
+
+    def check_tokenizer(self, manifest: Manifest) -> list[str]:
+        """Compares tokenizers: ids have to mean what they meant to the weights.
+
+        Data whose vocabulary goes on with [unusedN] where that of the weights ends is theirs too:
+        the word table has rows for them, or else the sizes differ, which `check` says.
+
+        Returns:
+          What could not be compared, in sentences.
+
+        Raises:
+          DataError: The data was prepared with another one, or one of the source's is damaged.
+        """
+        found = self.read_tokenizers(any_rules=True)
+        if not found:
+            return [
+                f"there is no vocab.txt beside {self.path}: that its word pieces are those of the "
+                "data is not checked"
+            ]
+        theirs = load_vocabulary(manifest.vocab_path)
+        for tokenizer in found:
+            own, ours = tokenizer.own_tokens, tokenizer.identity
+            if theirs[: len(own)] == own and all(map(_SLOT.fullmatch, theirs[len(own) :])):
+                ours = manifest.identity.with_options(tokenizer.options)
+            ours.check_data(
+                manifest.identity,
+                of=str(self.path),
+                folder=manifest.folder,
+                vocab=tokenizer.path.parent,
+            )
+        if found[0].options is not None:
+            return []
+        return [
+            f"nothing beside {found[0].path} says whether its text was lower-cased: that it is as "
+            f"in the data ({manifest.tokenizer}) is not checked"
+        ]
 
 
 def find_source(path: Path) -> Source:
     """Finds the weights at a path.
 
     Args:
-      path: A run folder (its newest checkpoint is meant), the prefix of a checkpoint or a folder
-        with one, or a Hugging Face folder, also one with `discriminator/` and `generator/`.
+      path: A run folder (its newest checkpoint is meant) or a checkpoint of one, the prefix of a
+        checkpoint or a folder with one, or a Hugging Face folder, also one with folders for
+        discriminator and generator in it.
 
     Raises:
       InputMissingError: There is nothing at the path.
       DataError: It holds no weights in a format that is known, or something beside them is damaged.
     """
-    prefix = Path(str(path).removesuffix(".index"))
+    if own := own_checkpoints(path):
+        return _of_run(path, own[-1])
+    prefix = Path(_OF_FILE.sub("", str(path)))
     if _is_prefix(prefix):
         return _checkpoint(path, prefix)
     if not path.exists():
         raise InputMissingError(f"no weights at {path}", hint=f"name {_KNOWN}")
     if path.is_file():
         raise _refusal(path, [path])
-    parts = [path / name for name in ("discriminator", "generator")]
-    folders = [folder for folder in (path, *parts) if huggingface_folder.is_folder(folder)]
+    parts = [path / name for name in NETWORK_FOLDERS]
+    folders = [folder for folder in parts if huggingface_folder.is_folder(folder)]
+    # Beside such parts the folder itself may hold a model made of both, which is none of ours.
+    if huggingface_folder.is_folder(path) and (
+        not folders or huggingface_folder.is_pretraining(path)
+    ):
+        folders.insert(0, path)
     if folders:
         return _huggingface(path, folders)
     found = _prefix_in(path)
     if found is None:
-        files = [file for folder in (path, *parts) for file in sorted(folder.glob("*"))]
-        raise _refusal(path, files)
+        raise _refusal(path, [f for folder in (path, *parts) for f in sorted(folder.glob("*"))])
     return _checkpoint(path, found)
 
 
 def _refusal(path: Path, files: list[Path]) -> DataError:
-    pickles = [file for file in files if file.is_file() and file.suffix in _PICKLES]
+    inside = [file for file in files if file.is_dir() and _holds_weights(file)]
+    if inside:
+        folders = ", ".join(file.name for file in inside)
+        return DataError(
+            f"{path} itself holds no weights; these folders in it do: {folders}",
+            hint=f"name one of them, for example {inside[-1]}",
+        )
+    pickles = [
+        file
+        for file in files
+        if file.is_file() and file.suffix in _PICKLES and not file.name.startswith(_LOOP_STATE)
+    ]
     if pickles:
         return DataError(
             f"{pickles[0]} is a pickled file, which can run code when it is read",
@@ -114,7 +195,18 @@ def _refusal(path: Path, files: list[Path]) -> DataError:
             "AutoModelForPreTraining.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER), or "
             "AutoModelForMaskedLM for a generator",
         )
-    return DataError(f"{path} holds no weights that can be read", hint=f"name {_KNOWN}")
+    names = [file.name for file in files if file.parent == path]
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
+    has = "" if path.is_file() else f": it has {shown or 'nothing in it'}"
+    return DataError(f"{path} holds no weights that can be read{has}", hint=f"name {_KNOWN}")
+
+
+def _holds_weights(folder: Path) -> bool:
+    return (
+        huggingface_folder.is_folder(folder)
+        or any(folder.glob("*.index"))
+        or bool(own_checkpoints(folder))
+    )
 
 
 def _huggingface(path: Path, folders: list[Path]) -> Source:
@@ -134,41 +226,45 @@ def _huggingface(path: Path, folders: list[Path]) -> Source:
                 )
         files[network] = folder
         sizes |= found
-    beside = dict.fromkeys(folder / "vocab.txt" for folder in (path, *folders))
     # The discriminator first: its embeddings are the ones that are used.
     ordered = {network: files[network] for network in sorted(files)}
-    return Source(path, ordered, [file for file in beside if file.is_file()], sizes)
+    beside = dict.fromkeys((path, *folders))
+    return Source(path, ordered, [folder for folder in beside if has_tokenizer(folder)], sizes)
+
+
+def _of_run(path: Path, own: OwnCheckpoint) -> Source:
+    sizes = sizes_of(Architecture.of(read_config(own.run / "config.yaml")))
+    data = own.run / "data"
+    return Source(path, {CHECKPOINT: own.prefix}, [data] if has_tokenizer(data) else [], sizes)
 
 
 def _checkpoint(path: Path, prefix: Path) -> Source:
     folder = prefix.absolute().parent
-    in_run = folder.parent if _STEP.fullmatch(folder.name) else folder  # RUN/checkpoints
-    config = in_run.parent / "config.yaml"
-    files = {CHECKPOINT: prefix}
-    if in_run.name == "checkpoints" and config.is_file():  # one of our runs
-        sizes = sizes_of(Architecture.of(read_config(config)))
-        vocabulary = config.parent / "data" / "vocab.txt"
-    else:
-        sizes, vocabulary = {}, folder / "vocab.txt"
-    return Source(path, files, [vocabulary] if vocabulary.is_file() else [], sizes)
+    return Source(path, {CHECKPOINT: prefix}, [folder] if has_tokenizer(folder) else [])
 
 
 def _prefix_in(folder: Path) -> Path | None:
-    """The checkpoint of a folder: a run's newest, the one `checkpoint` names, or the only one."""
-    run = folder / "checkpoints"
-    if run.is_dir() and (folder / "config.yaml").is_file():
-        # A folder for each checkpoint; an older electra wrote their files side by side.
-        found = {p.with_suffix(""): p.with_suffix("") for p in run.glob("ckpt-*.index")}
-        found |= {p: p / "state" for p in run.glob("ckpt-*") if p.is_dir()}
-        steps = {int(m[1]): found[p] for p in found if (m := _STEP.fullmatch(p.name))}
-        return steps[max(steps)] if steps else None
+    """The checkpoint of a folder: the one `checkpoint` names, or the only one.
+
+    Raises:
+      DataError: There are several, and none is named.
+    """
     state = folder / "checkpoint"
-    named = _STATE.search(state.read_text(encoding="utf-8")) if state.is_file() else None
+    text = state.read_text(encoding="utf-8", errors="replace") if state.is_file() else ""
+    named = _STATE.search(text)
     # By name alone: folders are moved, and the path in the file may be that of another machine.
     if named and _is_prefix(folder / Path(named[1]).name):
         return folder / Path(named[1]).name
-    prefixes = [p.with_name(p.name.removesuffix(".index")) for p in folder.glob("*.index")]
-    return prefixes[0] if len(prefixes) == 1 else None
+    prefixes = sorted(Path(_OF_FILE.sub("", str(file))) for file in folder.glob("*.index"))
+    if len(prefixes) < 2:
+        return prefixes[0] if prefixes else None
+    first = ", ".join(prefix.name for prefix in prefixes[:5])
+    more = f" and {len(prefixes) - 5} more" if prefixes[5:] else ""
+    raise DataError(
+        f"{folder} holds {len(prefixes)} checkpoints, {first}{more}, and no file `checkpoint` "
+        "that names one of them",
+        hint=f"name one: {prefixes[-1]}",
+    )
 
 
 def _is_prefix(path: Path) -> bool:

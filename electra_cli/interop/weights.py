@@ -41,7 +41,7 @@ def load_weights(
     """
     values = _read(model, source)
     sizes = sizes_of_arrays(values.arrays) | values.sizes
-    check_sizes(sizes, sizes_of(model.architecture), source.path)
+    check_sizes(sizes, sizes_of(model.architecture), source.path, source.vocab)
     variables = {v.name.split(":")[0]: v for v in model.trainable_variables}
     report = Report(
         path=str(source.path),

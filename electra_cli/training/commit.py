@@ -17,10 +17,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from electra_cli.corpus.manifest import Manifest
 from electra_cli.errors import DataError
 
-COMMIT_FILE, EVALUATION_FILE, STATE = "commit.json", "evaluation.json", "state"
-COMMIT_FORMAT_VERSION = 1
+COMMIT_FILE, EVALUATION_FILE = "commit.json", "evaluation.json"
+COMMIT_FORMAT_VERSION = 2  # 1 knew no tokenizer_sha256
 
 
 class _Frozen(BaseModel):
@@ -44,6 +45,7 @@ class Commit(_Frozen):
       state_sha256: As `training.state` computes it.
       config_sha256: Of all that decides what is learned, see `training.changes`.
       vocab_sha256: Of the vocabulary.
+      tokenizer_sha256: Of vocabulary, case and accents; empty if an older electra wrote it.
       sizes: Of the model, see `interop.sizes`.
       checksum: Of this record without this key.
     """
@@ -54,12 +56,25 @@ class Commit(_Frozen):
     state_sha256: str
     config_sha256: str
     vocab_sha256: str
+    tokenizer_sha256: str = ""
     sizes: dict[str, int]
     checksum: str = ""
 
+    def tokenizer_fault(self, manifest: Manifest) -> str | None:
+        """How its tokenizer differs from that of a run's data; None if it does not."""
+        if self.vocab_sha256 != manifest.vocab.sha256:
+            here = manifest.vocab.sha256[:12]
+            return f"vocabulary {self.vocab_sha256[:12]} there, {here} here"
+        if self.tokenizer_sha256 not in ("", manifest.tokenizer_sha256):
+            return f"another casing there, {manifest.tokenizer} here"
+        return None
+
     def own_checksum(self) -> str:
         """What `checksum` has to be."""
-        content = json.dumps(self.model_dump(exclude={"checksum"}), sort_keys=True)
+        record = self.model_dump(exclude={"checksum"})
+        if not self.tokenizer_sha256:  # an older electra knew no such key
+            del record["tokenizer_sha256"]
+        content = json.dumps(record, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 

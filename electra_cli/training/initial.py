@@ -31,10 +31,12 @@ class Initial:
     Attributes:
       source: The files.
       allow_missing: Networks that may be absent there and begin fresh.
+      warnings: What could not be compared with the data, in sentences.
     """
 
     source: Source
     allow_missing: frozenset[Network]
+    warnings: tuple[str, ...] = ()
 
 
 def plan_initial(
@@ -84,10 +86,11 @@ def plan_initial(
         return None
     source = find_source(path)
     source.check_networks(networks)
+    warnings: list[str] = []
     if manifest is not None:
-        source.check_vocabulary(manifest)
+        warnings = source.check_tokenizer(manifest)
         source.check(Architecture.of(config))
-    return Initial(source, networks)
+    return Initial(source, networks, tuple(warnings))
 
 
 def load_initial(initial: Initial, model: ElectraModel) -> Report:

@@ -146,12 +146,9 @@ def _check_same_data(before: Manifest, now: Manifest, run: RunFolder) -> None:
     if before.model_dump() == now.model_dump():
         return
     what = "other data"
-    if before.vocab.sha256 != now.vocab.sha256:
-        what = (
-            f"another vocabulary ({before.vocab.size} word pieces, sha256 "
-            f"{before.vocab.sha256[:12]}) than {now.folder} has ({now.vocab.size}, "
-            f"{now.vocab.sha256[:12]}): other data"
-        )
+    if differs := before.identity.difference(now.identity):
+        name, was, is_now = differs
+        what = f"another {name} ({was}) than {now.folder} has ({is_now}): other data"
     raise DataError(
         f"{run.path} was trained on {what} than {now.folder} holds",
         hint="give --data the folder it was started with, or choose another --model-dir than "

@@ -17,6 +17,7 @@ from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.errors import DataError
 from electra_cli.inputs.order import examples_at
 from electra_cli.inputs.store import lost_shards_named
+from electra_cli.interop.own_checkpoints import STATE
 from electra_cli.interop.sizes import sizes_of
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture
@@ -24,7 +25,7 @@ from electra_cli.redaction import redacted
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training import actions, machine
 from electra_cli.training.changes import config_sha256
-from electra_cli.training.commit import STATE, read_commit
+from electra_cli.training.commit import read_commit
 from electra_cli.training.experiment import compose
 from electra_cli.training.initial import load_initial
 from electra_cli.training.outlook import Listener, Progress, outlook_of, rates_of
@@ -131,6 +132,7 @@ def pretrain(
         identity={
             "config_sha256": config_sha256(config),
             "vocab_sha256": plan.manifest.vocab.sha256,
+            "tokenizer_sha256": plan.manifest.tokenizer_sha256,
             "sizes": sizes_of(Architecture.of(config)),
         },
         keep=Keep(config.train.keep_checkpoints, config.train.keep_every, config.train.best_metric),

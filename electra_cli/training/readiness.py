@@ -35,7 +35,7 @@ def go_on(plan: Plan, *, warn: Callable[[str], None]) -> Plan:
     """
     checkpoint = resume_point(plan.run, warn=warn)
     if checkpoint is not None and plan.manifest is not None:
-        check_fits(checkpoint, plan.config, plan.manifest.vocab.sha256)
+        check_fits(checkpoint, plan.config, plan.manifest)
         check_made_with(checkpoint, plan.config)
     return replace(plan, resume=checkpoint)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from electra_cli.config.schema import Config
+from electra_cli.corpus.manifest import Manifest
 from electra_cli.errors import DataError, OutputError
 from electra_cli.interop.sizes import sizes_of
 from electra_cli.modeling.architecture import Architecture
@@ -78,8 +79,8 @@ def _free_name(path: Path) -> Path:
     return aside
 
 
-def check_fits(checkpoint: Checkpoint, config: Config, vocab_sha256: str) -> None:
-    """Compares a checkpoint with the model and the vocabulary of the run it lies in.
+def check_fits(checkpoint: Checkpoint, config: Config, manifest: Manifest) -> None:
+    """Compares a checkpoint with the model and the tokenizer of the run it lies in.
 
     Raises:
       DataError: It belongs to another one; both sides are named.
@@ -91,8 +92,8 @@ def check_fits(checkpoint: Checkpoint, config: Config, vocab_sha256: str) -> Non
         for key, size in here.items()
         if commit.sizes.get(key) != size
     ]
-    if commit.vocab_sha256 != vocab_sha256:
-        texts.append(f"vocabulary {commit.vocab_sha256[:12]} there, {vocab_sha256[:12]} here")
+    if other_tokenizer := commit.tokenizer_fault(manifest):
+        texts.append(other_tokenizer)
     if texts:
         raise DataError(
             f"checkpoint {checkpoint.path} is not of this run: {'; '.join(texts[:5])}",

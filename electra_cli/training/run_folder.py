@@ -14,7 +14,6 @@ RUN/result.json          what `electra pretrain --json` printed, once the run is
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +22,16 @@ from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.manifest import Manifest, read_manifest
 from electra_cli.errors import DataError, InputMissingError
-from electra_cli.training.commit import STATE, fault_of
+from electra_cli.interop.own_checkpoints import (
+    STATE,
+    OwnCheckpoint,
+    checkpoints_in,
+    own_checkpoints,
+)
+from electra_cli.training.commit import fault_of, read_commit
 
 if TYPE_CHECKING:
     from electra_cli.modeling.electra import ElectraModel
-
-_NAME = re.compile(r"ckpt-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,7 @@ class RunFolder:
 
     def all_checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint, by ascending step, whole or not."""
-        found = [_checkpoint_at(path) for path in self.checkpoints.glob("ckpt-*")]
-        return sorted((c for c in found if c is not None), key=lambda checkpoint: checkpoint.step)
+        return [_checkpoint(found) for found in checkpoints_in(self.path)]
 
 
 @dataclass(frozen=True)
@@ -122,12 +124,16 @@ class Checkpoint:
         return self.prefix.parent if self.is_committed else self.prefix
 
     def check_whole(self) -> None:
-        """Compares its files with its record, if it has one.
+        """Compares its files and the tokenizer of its run with its record, if it has one.
 
         Raises:
           DataError: It is not what was written.
         """
-        fault = fault_of(self.path, self.step) if self.is_committed else None
+        if not self.is_committed:
+            return
+        fault = fault_of(self.path, self.step)
+        if fault is None and (other := read_commit(self.path).tokenizer_fault(self.manifest())):
+            fault = f"{self.run.data} is not of its tokenizer: {other}"
         if fault is not None:
             raise DataError(
                 f"checkpoint {self.path} is damaged: {fault}",
@@ -187,7 +193,8 @@ def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
     """Resolves what a user names as a checkpoint.
 
     Args:
-      path: A run folder (its newest checkpoint is meant) or RUN/checkpoints/ckpt-STEP.
+      path: A run folder or its `checkpoints` (the newest is meant), or what
+        `interop.own_checkpoints` takes for one of them.
       every: All checkpoints of a run instead of the newest.
 
     Returns:
@@ -197,39 +204,24 @@ def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
       InputMissingError: There is nothing at the path.
       DataError: It is no run folder, or one without checkpoints.
     """
-    named = _checkpoint_at(path)
-    if named is not None:
-        if not named.run.config.is_file():
-            raise DataError(
-                f"checkpoint {path} does not lie in a run folder: {named.run.config} is missing",
-                hint="name a checkpoint inside RUN/checkpoints, or the run folder itself",
-            )
-        return [named]
-    if not path.exists():
+    if found := [_checkpoint(own) for own in own_checkpoints(path)]:
+        return found if every else found[-1:]
+    run = RunFolder(path)
+    if run.config.is_file():
+        raise DataError(
+            f"{path} is not a run folder with checkpoints: {run.checkpoints / 'ckpt-*'} is missing",
+            hint="`electra pretrain` with the same --model-dir writes them",
+        )
+    if not path.exists() and not Path(f"{path}.index").is_file():
         raise InputMissingError(
             f"no checkpoint and no run folder at {path}",
             hint="name the --model-dir of `electra pretrain`, or RUN/checkpoints/ckpt-STEP",
         )
-    run = RunFolder(path)
-    checkpoints = run.all_checkpoints()
-    if not run.config.is_file() or not checkpoints:
-        missing = run.checkpoints / "ckpt-*" if run.config.is_file() else run.config
-        raise DataError(
-            f"{path} is not a run folder with checkpoints: {missing} is missing",
-            hint="name the --model-dir of `electra pretrain`",
-        )
-    return checkpoints if every else checkpoints[-1:]
+    raise DataError(
+        f"{path} is not a run folder, and no checkpoint in one: there is no {run.config}",
+        hint="name the --model-dir of `electra pretrain`, or RUN/checkpoints/ckpt-STEP in it",
+    )
 
 
-def _checkpoint_at(path: Path) -> Checkpoint | None:
-    """The checkpoint that a path names: its folder, its prefix or its index."""
-    prefix = path.with_suffix("") if path.suffix == ".index" else path
-    folder = prefix.parent if prefix.name == STATE else prefix
-    match = _NAME.fullmatch(folder.name)
-    if match is None:
-        return None
-    run = RunFolder(folder.parent.parent)
-    if folder.is_dir():
-        return Checkpoint(run, folder / STATE, int(match[1]))
-    found = folder.with_name(folder.name + ".index").is_file()
-    return Checkpoint(run, folder, int(match[1])) if found else None
+def _checkpoint(found: OwnCheckpoint) -> Checkpoint:
+    return Checkpoint(RunFolder(found.run), found.prefix, found.step)

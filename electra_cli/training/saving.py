@@ -17,11 +17,11 @@ import tensorflow as tf
 
 from electra_cli.corpus.atomic import DISK_IS_FULL, atomic_write_text
 from electra_cli.errors import IOFailedError, TrainingError
+from electra_cli.interop.own_checkpoints import STATE
 from electra_cli.metrics.names import finite
 from electra_cli.training.commit import (
     COMMIT_FILE,
     EVALUATION_FILE,
-    STATE,
     Commit,
     StoredFile,
     evaluated_metric,

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from electra_cli.corpus import verify
+from electra_cli.corpus.identity import TokenizerOptions
 from electra_cli.corpus.inspect import decode, inspect_data, row_hashes
 from electra_cli.corpus.manifest import (
     Manifest,
-    TokenizerOptions,
     VocabularyFile,
     load_manifest,
     write_manifest,

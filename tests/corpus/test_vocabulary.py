@@ -6,6 +6,7 @@ import pytest
 
 from electra_cli.corpus import vocabulary as vocabulary_module
 from electra_cli.corpus import vocabulary_folder
+from electra_cli.corpus.found_tokenizer import read_tokenizer
 from electra_cli.corpus.vocabulary import SpecialIds, load_vocabulary, special_ids
 from electra_cli.errors import DataError, InputMissingError
 
@@ -61,4 +62,4 @@ def test_a_file_without_end_is_no_vocabulary(tmp_path, monkeypatch):
         load_vocabulary(Path("/dev/zero"))
     (tmp_path / "tokenizer.json").write_text("[" * 2000)
     with pytest.raises(DataError, match=r"tokenizer\.json has more than 1,000 bytes"):
-        load_vocabulary(tmp_path)
+        read_tokenizer(tmp_path)

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from transformers import BertTokenizerFast, ElectraTokenizerFast
 
-from electra_cli.corpus.vocabulary import load_vocabulary
-from electra_cli.corpus.vocabulary_folder import Casing, folder_casing
+from electra_cli.corpus.found_tokenizer import read_tokenizer
+from electra_cli.corpus.identity import TokenizerOptions
 from electra_cli.errors import DataError
 
 TOKENS = [
@@ -23,6 +23,14 @@ TOKENS = [
     "é",
     "c",
 ]
+
+
+def tokens_of(path):
+    return read_tokenizer(path).tokens
+
+
+def casing_of(path):
+    return read_tokenizer(path, any_rules=True).options
 
 
 @pytest.fixture
@@ -47,47 +55,48 @@ def edited(folder, name, change):
 
 @pytest.mark.parametrize("kind", [BertTokenizerFast, ElectraTokenizerFast])
 def test_folders_that_transformers_writes(vocab, kind):
-    assert load_vocabulary(save(vocab, kind)) == TOKENS
+    assert tokens_of(save(vocab, kind)) == TOKENS
 
 
 def test_tokens_that_were_added_later_have_their_ids(vocab):
     tokenizer = BertTokenizerFast(vocab=str(vocab))
     tokenizer.add_tokens(["<new>"])
     tokenizer.save_pretrained(vocab.parent / "saved")
-    assert load_vocabulary(vocab.parent / "saved") == [*TOKENS, "<new>"]
+    assert tokens_of(vocab.parent / "saved") == [*TOKENS, "<new>"]
 
 
 def test_folder_with_a_vocabulary_file_alone(vocab):
     folder = vocab.parent / "folder"
     folder.mkdir()
     shutil.copy(vocab, folder / "vocab.txt")
-    assert load_vocabulary(folder) == TOKENS
-    assert folder_casing(folder) is None
+    assert tokens_of(folder) == TOKENS
+    assert casing_of(folder) is None
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    assert folder_casing(folder) == Casing(lowercase=False, strip_accents=False)
+    assert casing_of(folder) == TokenizerOptions(lowercase=False, strip_accents=False)
 
 
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"do_lower_case": True}, Casing(lowercase=True, strip_accents=True)),
-        ({"do_lower_case": False}, Casing(lowercase=False, strip_accents=False)),
+        ({"do_lower_case": True}, TokenizerOptions(lowercase=True, strip_accents=True)),
+        ({"do_lower_case": False}, TokenizerOptions(lowercase=False, strip_accents=False)),
         (
             {"do_lower_case": True, "strip_accents": False},
-            Casing(lowercase=True, strip_accents=False),
+            TokenizerOptions(lowercase=True, strip_accents=False),
         ),
         (
             {"do_lower_case": False, "strip_accents": True},
-            Casing(lowercase=False, strip_accents=True),
+            TokenizerOptions(lowercase=False, strip_accents=True),
         ),
     ],
 )
 @pytest.mark.parametrize("without", [None, "tokenizer_config.json", "tokenizer.json"])
 def test_casing_is_in_either_file(vocab, options, expected, without):
     folder = save(vocab, **options)
+    shutil.copy(vocab, folder / "vocab.txt")
     if without:
         (folder / without).unlink()
-    assert folder_casing(folder) == expected
+    assert casing_of(folder) == casing_of(folder / "vocab.txt") == expected
 
 
 def test_casing_within_a_sequence_and_of_other_normalizers(vocab):
@@ -101,17 +110,17 @@ def test_casing_within_a_sequence_and_of_other_normalizers(vocab):
         }
 
     edited(folder, "tokenizer.json", wrap)
-    assert folder_casing(folder) == Casing(lowercase=False, strip_accents=False)
+    assert casing_of(folder) == TokenizerOptions(lowercase=False, strip_accents=False)
     edited(folder, "tokenizer.json", lambda content: content.update(normalizer={"type": "NFC"}))
-    assert folder_casing(folder) is None
-    assert folder_casing(vocab) is None
+    assert casing_of(folder) is None
+    assert casing_of(vocab) is None
 
 
 def test_casing_that_is_no_truth_value(vocab):
     folder = save(vocab)
     edited(folder, "tokenizer_config.json", lambda content: content.update(do_lower_case="yes"))
     with pytest.raises(DataError, match="'yes'"):
-        folder_casing(folder)
+        casing_of(folder)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +145,7 @@ def test_casing_that_is_no_truth_value(vocab):
 def test_other_tokenizers_are_named(vocab, change, message):
     folder = edited(save(vocab), "tokenizer.json", change)
     with pytest.raises(DataError, match=message) as caught:
-        load_vocabulary(folder)
+        tokens_of(folder)
     assert caught.value.hint
     assert str(folder) in caught.value.message
 
@@ -180,7 +189,7 @@ def test_other_rules_than_berts_are_refused(vocab, change, message):
 
     folder = edited(save(vocab), "tokenizer.json", apply)
     with pytest.raises(DataError, match=message) as caught:
-        load_vocabulary(folder)
+        tokens_of(folder)
     assert str(folder / "tokenizer.json") in caught.value.message
     assert caught.value.exit_code == 65
     assert "--vocab" in caught.value.hint
@@ -190,7 +199,7 @@ def test_all_that_differs_is_named_at_once(vocab):
     other = {"normalizer": None, "pre_tokenizer": {"type": "Whitespace"}}
     folder = edited(save(vocab), "tokenizer.json", lambda content: content.update(other))
     with pytest.raises(DataError, match=r"normalizer is missing.*; its pre-tokenizer is White"):
-        load_vocabulary(folder)
+        tokens_of(folder)
 
 
 def test_a_sequence_of_one_and_the_references_length_of_words_are_as_good(vocab):
@@ -202,7 +211,7 @@ def test_a_sequence_of_one_and_the_references_length_of_words_are_as_good(vocab)
         }
         content["model"]["max_input_chars_per_word"] = 200
 
-    assert load_vocabulary(edited(save(vocab), "tokenizer.json", change)) == TOKENS
+    assert tokens_of(edited(save(vocab), "tokenizer.json", change)) == TOKENS
 
 
 @pytest.mark.parametrize(
@@ -222,21 +231,21 @@ def test_settings_beside_a_vocabulary_file(vocab, config, message):
     shutil.copy(vocab, folder / "vocab.txt")
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     if message is None:
-        assert load_vocabulary(folder) == TOKENS
+        assert tokens_of(folder) == TOKENS
         return
     with pytest.raises(DataError, match=message):
-        load_vocabulary(folder)
+        tokens_of(folder)
 
 
 def test_settings_that_change_a_tokenizer_when_it_is_loaded(vocab):
     folder = save(vocab, tokenize_chinese_chars=False)
     with pytest.raises(DataError, match="chinese_chars"):
-        load_vocabulary(folder)
+        tokens_of(folder)
 
 
 def test_first_versions_do_not_name_the_type(vocab):
     folder = edited(save(vocab), "tokenizer.json", lambda c: c["model"].pop("type"))
-    assert load_vocabulary(folder) == TOKENS
+    assert tokens_of(folder) == TOKENS
 
 
 @pytest.mark.parametrize(
@@ -252,12 +261,12 @@ def test_folders_without_a_tokenizer_that_is_understood(tmp_path, files, message
     for name in files:
         (tmp_path / name).write_text("{}")
     with pytest.raises(DataError, match=message):
-        load_vocabulary(tmp_path)
+        tokens_of(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "\udcff"])
 def test_damaged_tokenizer(tmp_path, content):
     (tmp_path / "tokenizer.json").write_text(content, errors="surrogateescape")
-    for read in (load_vocabulary, folder_casing):
+    for read in (tokens_of, casing_of):
         with pytest.raises(DataError, match=r"tokenizer\.json"):
             read(tmp_path)

@@ -9,9 +9,9 @@ import numpy as np
 
 from electra_cli.config.load import dump_yaml
 from electra_cli.config.schema import Config
+from electra_cli.corpus.identity import TokenizerOptions
 from electra_cli.corpus.manifest import (
     Manifest,
-    TokenizerOptions,
     VocabularyFile,
     write_manifest,
 )

@@ -55,16 +55,20 @@ def test_ours_both_ways(
     assert_same(from_reference(to_reference(run_values)), run_values)
 
 
+@pytest.mark.parametrize("slots", [("adam_m", "adam_v"), ("Adam", "Adam_1"), ("lamb/m", "EMA")])
 def test_slots_and_step_are_known_and_anything_else_is_named(
-    run_values: Arrays, fresh: Callable[..., ElectraModel], tmp_path: Path
+    run_values: Arrays, fresh: Callable[..., ElectraModel], tmp_path: Path, slots: tuple[str, str]
 ) -> None:
     arrays = to_reference(run_values)
-    slots = {f"{name}/adam_{kind}": array for name, array in arrays.items() for kind in "mv"}
+    of_optimizer = {f"{name}/{slot}": array for name, array in arrays.items() for slot in slots}
     step = {"global_step": np.array(7, np.int64)}
-    extra = {"electra/pooler/bias": np.zeros(3, np.float32)}
-    prefix = write_tf1(tmp_path / "model.ckpt", arrays | slots | step | extra)
+    extra = {
+        "electra/pooler/bias": np.zeros(3, np.float32),
+        "current_loss_scale": np.array(2.0, np.float32),
+    }
+    prefix = write_tf1(tmp_path / "model.ckpt", arrays | of_optimizer | step | extra)
     report = load_weights(fresh(), find_source(prefix))
-    assert report.unused == ["electra/pooler/bias"]
+    assert sorted(report.unused) == ["current_loss_scale", "electra/pooler/bias"]
     assert report.layout == "checkpoint of the reference"
     assert report.parts()["discriminator"][2] == 1
 
@@ -82,7 +86,11 @@ def test_prefix_index_file_or_folder(
 def test_the_state_file_chooses_among_several(run_values: Arrays, tmp_path: Path) -> None:
     for step in (1, 2, 3):
         write_tf1(tmp_path / f"model.ckpt-{step}", to_reference(run_values))
-    with pytest.raises(DataError, match="holds no weights"):
+    with pytest.raises(DataError, match=r"3 checkpoints, model.ckpt-1, model.ckpt-2, ") as error:
+        find_source(tmp_path)
+    assert error.value.hint == f"name one: {tmp_path / 'model.ckpt-3'}"
+    (tmp_path / "checkpoint").write_bytes(b'model_checkpoint_path: "gone"\n\xff')
+    with pytest.raises(DataError, match="no file `checkpoint` that names one"):
         find_source(tmp_path)
     state = 'model_checkpoint_path: "/elsewhere/model.ckpt-2"\nall_model_checkpoint_paths: "x"\n'
     (tmp_path / "checkpoint").write_text(state)

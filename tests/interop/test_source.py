@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from electra_cli.corpus.found_tokenizer import read_tokenizer
 from electra_cli.corpus.manifest import Manifest, read_manifest
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop.source import find_source
 from electra_cli.modeling.architecture import Architecture
+from electra_cli.training.run_folder import find_checkpoints
 from tests.export.runs import STEP, small_config
 
 
@@ -37,9 +39,9 @@ def test_runs_and_prefixes(run_folder: Path, manifest: Manifest) -> None:
     for path in (run_folder, prefix, Path(f"{prefix}.index"), run_folder / "checkpoints"):
         source = find_source(path)
         assert source.files == {"checkpoint": prefix}
-        assert source.vocabularies == [run_folder / "data" / "vocab.txt"]
+        assert source.tokenizers == [run_folder / "data"]
         assert source.sizes["model.num_attention_heads"] == 4
-        source.check_vocabulary(manifest)
+        assert source.check_tokenizer(manifest) == []
         source.check(Architecture.of(small_config(24)))
 
 
@@ -56,7 +58,7 @@ def test_hugging_face_folders(exported: Path, copy: Path) -> None:
         "discriminator": exported / "discriminator",
         "generator": exported / "generator",
     }
-    assert len(both.vocabularies) == 2
+    assert len(both.tokenizers) == 2
     one = find_source(exported / "generator")
     assert one.files == {"generator": exported / "generator"}
     # What a folder is called says nothing: config.json does.
@@ -92,7 +94,7 @@ def test_pickled_files_are_refused(tmp_path: Path, name: str, folder: bool) -> N
     ("values", "words"),
     [
         ({"architectures": ["BertForMaskedLM"]}, "is of BertForMaskedLM"),
-        ({"architectures": None}, "is of no architecture"),
+        ({"architectures": None, "model_type": "bert"}, "is of no architecture"),
         ({"hidden_act": "relu"}, "hidden_act is 'relu'"),
         ({"layer_norm_eps": 1e-5}, "layer_norm_eps is 1e-05"),
         ({"hidden_size": "32"}, "model.hidden_size is '32', not an integer"),
@@ -125,7 +127,7 @@ def test_a_damaged_config(copy: Path, content: str | None) -> None:
             {"model.hidden_size": 64, "model.intermediate_size": 128},
             "--set model.hidden_size=32 --set model.intermediate_size=64 --set generator.size=0.5",
         ),
-        ({"model.vocab_size": 300}, "prepare-data INPUT --vocab FILE"),
+        ({"model.vocab_size": 300}, "prepare-data INPUT --vocab /"),
     ],
 )
 @pytest.mark.parametrize("kind", ["run_folder", "exported"])
@@ -155,14 +157,155 @@ def test_a_generator_that_no_option_makes(copy: Path) -> None:
     assert "no option makes such a generator" in error.value.hint
 
 
+@pytest.fixture
+def own_run(run_folder: Path, tmp_path: Path) -> Path:
+    """A run whose checkpoint has a folder of its own, as it is written today."""
+    run = Path(shutil.copytree(run_folder, tmp_path / "own" / "run"))
+    folder = run / "checkpoints" / f"ckpt-{STEP}"
+    folder.mkdir()
+    for file in list(folder.parent.glob(f"{folder.name}.*")):
+        file.rename(folder / file.name.replace(folder.name, "state"))
+    return run
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "checkpoints", "checkpoints/ckpt-7", "checkpoints/ckpt-7/", "checkpoints/ckpt-7/state",
+        "checkpoints/ckpt-7/state.index", "checkpoints/ckpt-7/state.data-00000-of-00001",
+        "checkpoints/../checkpoints/ckpt-7/state",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("way", ["absolute", "relative", "linked", "inside"])
+def test_every_name_of_a_checkpoint(
+    own_run: Path, tmp_path: Path, name: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = own_run / name
+    if way == "relative":
+        monkeypatch.chdir(own_run.parent)
+        path = Path("run") / name
+    elif way == "linked":
+        (tmp_path / "link").symlink_to(path if path.exists() else path.parent)
+        path = tmp_path / "link" / ("" if path.exists() else path.name)
+    elif way == "inside":
+        monkeypatch.chdir(path if path.is_dir() else path.parent)
+        path = Path() if path.is_dir() else Path(path.name)
+    source, (found,) = find_source(path), find_checkpoints(path)
+    prefix = own_run / "checkpoints" / "ckpt-7" / "state"
+    assert source.files["checkpoint"].resolve() == found.prefix.resolve() == prefix
+    assert [folder.resolve() for folder in source.tokenizers] == [own_run / "data"]
+    assert source.sizes["model.num_attention_heads"] == 4
+    assert found.manifest().vocab.size == 200
+
+
+def test_a_linked_checkpoint_without_its_run(own_run: Path, tmp_path: Path) -> None:
+    """A best checkpoint is often given a name by a link."""
+    (tmp_path / "best").symlink_to(own_run / "checkpoints" / "ckpt-7")
+    assert find_source(tmp_path / "best").tokenizers == [own_run / "data"]
+    assert find_checkpoints(tmp_path / "best" / "state")[0].run.path == own_run
+
+
+@pytest.mark.parametrize("name", ["ckpt-7.damaged", "ckpt-7.damaged/state", "copy", "notes.txt"])
+def test_what_lies_beside_checkpoints_is_none(own_run: Path, name: str) -> None:
+    path = own_run / "checkpoints" / name
+    if path.suffix == ".txt":
+        path.touch()
+    else:
+        folder = path.parent if path.name == "state" else path
+        shutil.copytree(own_run / "checkpoints" / "ckpt-7", folder)
+    for find in (find_source, find_checkpoints):
+        with pytest.raises(DataError, match=rf"{name} is no checkpoint of .*run, which has ckpt-7"):
+            find(path)
+
+
+@pytest.mark.parametrize("name", ["ckpt-9", "ckpt-9/state", "ckpt-9.index"])
+def test_a_checkpoint_that_is_not_there(own_run: Path, name: str) -> None:
+    for find in (find_source, find_checkpoints):
+        with pytest.raises(InputMissingError, match=name):
+            find(own_run / "checkpoints" / name)
+
+
+def settings_of(folder: Path) -> list[Path]:
+    return [folder / name / "tokenizer_config.json" for name in ("discriminator", "generator")]
+
+
 def test_another_vocabulary(exported: Path, copy: Path, manifest: Manifest) -> None:
-    find_source(exported).check_vocabulary(manifest)
+    assert find_source(exported).check_tokenizer(manifest) == []
+    for folder in ("discriminator", "generator"):
+        (copy / folder / "tokenizer.json").unlink()
     vocab = copy / "generator" / "vocab.txt"
     lines = vocab.read_text().splitlines()
     vocab.write_text("\n".join([*lines[:-2], lines[-1], lines[-2]]) + "\n")
-    with pytest.raises(DataError, match="is not the vocabulary of") as error:
-        find_source(copy).check_vocabulary(manifest)
-    assert f"--vocab {vocab} " in error.value.hint
+    with pytest.raises(DataError, match=r"discriminator/vocab.txt and .*generator/vocab.txt diff"):
+        find_source(copy).check_tokenizer(manifest)
+    shutil.copy(vocab, copy / "discriminator")
+    with pytest.raises(DataError, match=r"another vocabulary .200 word pieces, sha256") as error:
+        find_source(copy).check_tokenizer(manifest)
+    assert f"--vocab {copy / 'discriminator'} --lowercase --strip-accents " in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"do_lower_case": False, "strip_accents": True}, "--no-lowercase --strip-accents"),
+        ({"do_lower_case": False}, "--no-lowercase --no-strip-accents"),
+        ({"do_lower_case": False, "strip_accents": None}, "--no-lowercase --no-strip-accents"),
+        ({"strip_accents": False}, "--lowercase --no-strip-accents"),
+        ({}, None),
+        ({"do_lower_case": None}, None),
+    ],
+)
+def test_another_casing(
+    copy: Path, manifest: Manifest, config: dict[str, Any], words: str | None
+) -> None:
+    """The data was lower-cased and its accents removed."""
+    for path in settings_of(copy):
+        path.write_text(json.dumps(config))
+        path.with_name("tokenizer.json").unlink()
+    if words is None:
+        assert find_source(copy).check_tokenizer(manifest) == []
+        return
+    with pytest.raises(DataError, match=r"another casing .lower-cased, accents removed") as error:
+        find_source(copy).check_tokenizer(manifest)
+    assert f"--vocab {copy / 'discriminator'} {words} --output DIR" in error.value.hint
+    edit(settings_of(copy)[1], do_lower_case=True, strip_accents=True)
+    with pytest.raises(DataError, match=r"generator/vocab.txt differ in casing"):
+        find_source(copy).check_tokenizer(manifest)
+
+
+def test_what_is_not_known_is_a_warning(copy: Path, manifest: Manifest) -> None:
+    for path in settings_of(copy):
+        path.unlink()
+        path.with_name("tokenizer.json").unlink()
+    (warning,) = find_source(copy).check_tokenizer(manifest)
+    assert "whether its text was lower-cased" in warning
+    for path in settings_of(copy):
+        path.with_name("vocab.txt").unlink()
+    (warning,) = find_source(copy).check_tokenizer(manifest)
+    assert "no vocab.txt beside" in warning
+
+
+@pytest.mark.parametrize(("rows", "fits"), [(200, True), (205, True), (199, False)])
+def test_a_table_with_more_rows_than_word_pieces(
+    copy: Path, manifest: Manifest, rows: int, fits: bool
+) -> None:
+    """dbmdz/berts had 31,102 word pieces and 32,102 rows."""
+    for folder in ("discriminator", "generator"):
+        edit(copy / folder / "config.json", vocab_size=rows)
+    source = find_source(copy)
+    if not fits:
+        with pytest.raises(DataError, match=r"has 200 word pieces, the weights of .* 199: ids"):
+            source.check_tokenizer(manifest)
+        return
+    assert source.check_tokenizer(manifest) == []
+    tokens = read_tokenizer(source.tokenizers[0]).tokens
+    assert len(tokens) == len(set(tokens)) == rows
+    # The hint of the sizes leads to data that has as many.
+    if rows > 200:
+        with pytest.raises(DataError, match="vocab_size 205 there, 200 here") as error:
+            source.check(Architecture.of(small_config(24)))
+        hint = f"electra prepare-data INPUT --vocab {copy / 'discriminator'} --output DIR"
+        assert error.value.hint == hint
 
 
 def test_it_needs_no_tensorflow(exported: Path) -> None:
