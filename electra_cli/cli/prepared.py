@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from electra_cli.cli.console import Terminal
+from electra_cli.corpus.passed_over import describe_kinds
 from electra_cli.corpus.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _RARE = {
     "too_long": "too long, skipped",
     "unreadable_files": "files no reader knows, left out",
     "damaged_inputs": "damaged inputs, read in part",
-    "passed_over_members": "members of archives, passed over",
     "cut_documents": "cuts through large documents",
     "composed_documents": "changed by NFC",
     "short_documents": "short documents, left out",
@@ -50,6 +50,8 @@ def print_table(terminal: Terminal, result: PreparedData) -> None:
     for name, label in _RARE.items():
         if count := getattr(counts, name):
             rows.append((label, f"{count:,}"))
+    if counts.passed_over:
+        rows.append(("files passed over", describe_kinds(counts.passed_over)))
     speed = result.megabytes_per_second
     rows.append(("MB/s", f"{speed:.1f}" if speed else "done before"))
     terminal.table(f"prepared data in {result.output}", ["figure", "value"], rows)

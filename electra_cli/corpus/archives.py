@@ -10,14 +10,18 @@ import io
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.compression import Budget, guarded
+from electra_cli.corpus.containers import check_is_no_zip_of
 from electra_cli.corpus.faults import DamagedError, UnreadableError
-from electra_cli.corpus.formats import ENDINGS, FormatOption, is_candidate, is_hidden
+from electra_cli.corpus.naming import FormatOption, Taken, is_hidden, kind_of, taken
+from electra_cli.corpus.passed_over import PassedOver, no_text
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,15 @@ class Member:
       label: What errors call it: archive!member.
       stream: Its content, which ends its life when the next member is asked for; or why it
         cannot be read.
+      size: Bytes of it.
+      taken: How it was taken for text.
     """
 
     name: str
     label: str
     stream: io.BufferedReader | UnreadableError | DamagedError
+    size: int
+    taken: Taken
 
 
 @dataclass
@@ -42,19 +50,25 @@ class Skipped:
 
     Attributes:
       texts: How many texts there are; these are handed out.
-      passed_over: How many files there are whose ending is none of text, hidden ones apart.
+      passed_over: All other files, hidden ones apart.
     """
 
     texts: int = 0
-    passed_over: int = 0
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
-    def passes_over(self, name: str, option: FormatOption) -> bool:
-        """Whether the ending of a file says that it is not to be read."""
-        if is_candidate(name, option):
+    def take(self, name: str, size: int, option: FormatOption) -> Taken:
+        """How a file is taken by its name."""
+        how = taken(name, option)
+        if how != "not":
             self.texts += 1
-            return False
-        self.passed_over += not is_hidden(name)
-        return True
+        elif not is_hidden(name):
+            self.passed_over.add(kind_of(name), size)
+        return how
+
+    def give_back(self, member: Member) -> None:
+        """Passes over one that was handed out; its content shows that it is no text."""
+        self.texts -= 1
+        self.passed_over.add(kind_of(member.name), member.size)
 
 
 def tar_members(
@@ -73,23 +87,28 @@ def tar_members(
       UnreadableError: It holds no text.
     """
     try:
-        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictInfo) as tar:
+        # Archives may follow one another in a file.
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictInfo, ignore_zeros=True) as tar:
             while (info := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
-                if not info.isreg() or skipped.passes_over(info.name, option):
+                if not info.isreg():
+                    continue
+                how = skipped.take(info.name, info.size, option)
+                if how == "not":
                     continue
                 name = member_label(label, info.name)
+                content: io.BufferedReader | UnreadableError
                 if info.issparse():
                     what = f"{name} is sparse: most of it is not in the archive"
-                    yield Member(info.name, name, UnreadableError(what, hint=_REPACK))
-                    continue
-                inner = tar.extractfile(info)
-                stream = guarded(inner, partial(_fault, name), ends_archive=True)
-                yield Member(info.name, name, stream)
+                    content = UnreadableError(what, hint=_REPACK)
+                else:
+                    inner = tar.extractfile(info)
+                    content = guarded(inner, partial(_fault, name), ends_archive=True)
+                yield Member(info.name, name, content, info.size, how)
     except tarfile.TarError as error:
         raise _fault(label, error) from error
     if not skipped.texts:
-        raise _no_text(label)
+        raise no_text(label, skipped.passed_over.kinds, otherwise=_OTHERWISE)
 
 
 def zip_members(
@@ -111,47 +130,74 @@ def zip_members(
     budget = Budget(label, lambda: size)
     try:
         with zipfile.ZipFile(stream) as archive:
+            check_is_no_zip_of(archive.namelist(), _mimetype(archive), label)
             for info in archive.infolist():
-                link = stat.S_ISLNK(info.external_attr >> 16)
-                if info.is_dir() or link or skipped.passes_over(info.filename, option):
+                if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16):
+                    continue
+                how = skipped.take(info.filename, info.file_size, option)
+                if how == "not":
                     continue
                 name = member_label(label, info.filename)
+                member = partial(Member, info.filename, name, size=info.file_size, taken=how)
                 if info.flag_bits & 1:
                     what = f"{name} is encrypted"
-                    yield Member(info.filename, name, UnreadableError(what, hint=_DECRYPT))
+                    yield member(UnreadableError(what, hint=_DECRYPT))
                     continue
                 try:
                     inner = archive.open(info)
                 except _DAMAGES_OF_ZIPS as error:
-                    yield Member(info.filename, name, _fault(name, error))
+                    yield member(_fault(name, error))
                     continue
                 with inner:
-                    stream = guarded(inner, partial(_fault, name), budget=budget)
-                    yield Member(info.filename, name, stream)
+                    yield member(guarded(inner, partial(_fault, name), budget=budget))
     # A place that no file has is an OSError.
     except (*_DAMAGES_OF_ZIPS, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise _fault(label, error) from error
     if not skipped.texts:
-        raise _no_text(label)
+        raise no_text(label, skipped.passed_over.kinds, otherwise=_OTHERWISE)
+
+
+def _mimetype(archive: zipfile.ZipFile) -> bytes:
+    """What an archive says that it is; empty if it says nothing, or more than that."""
+    with (
+        suppress(KeyError, RuntimeError, EOFError, zlib.error, *_DAMAGES_OF_ZIPS),
+        archive.open("mimetype") as file,
+    ):
+        return file.read(_LONGEST_MIMETYPE)
+    return b""
 
 
 class _StrictInfo(tarfile.TarInfo):
-    """A damaged header within the archive is an error, where tarfile sees the end of it.
+    """A damaged header is an error, where tarfile sees the end of the archive or looks for another.
 
     So is the end of the file where a header should be, as every tar ends with a mark, and an entry
     that only describes the next one and is larger than any name: tarfile would hold all of it.
     """
 
     @classmethod
-    def fromtarfile(cls, tar: tarfile.TarFile) -> Any:
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
+        if buf and not buf.strip(b"\0"):  # padding need not be whole blocks
+            raise tarfile.EOFHeaderError("zeros")  # type: ignore[attr-defined]
+        return super().frombuf(buf, encoding, errors)
+
+    @classmethod
+    def fromtarfile(cls, tar: Any) -> Any:
+        is_behind_end = getattr(tar, "is_behind_end", False)
+        tar.is_behind_end = False
         try:
             return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            tar.is_behind_end = True
+            raise
         except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined]
+            if is_behind_end:
+                raise
             raise tarfile.ReadError("the mark of its end is missing") from error
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
-            raise tarfile.ReadError(str(error)) from error
+            where = ", behind the mark of its end" if is_behind_end else ""
+            raise tarfile.ReadError(f"{error}{where}") from error
 
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
         if self.type in _DESCRIPTIONS and self.size > _LONGEST_DESCRIPTION:
@@ -172,6 +218,8 @@ _DAMAGES_OF_ZIPS = (zipfile.BadZipFile, NotImplementedError, IndexError)
 _FETCH = "make or fetch the archive again"
 _DECRYPT = "decrypt the archive yourself, and pack it anew"
 _REPACK = "pack it again as a plain file"
+_OTHERWISE = "if it is text, say with --format what all files are"
+_LONGEST_MIMETYPE = 100
 
 
 def _fault(label: str, error: Exception) -> DamagedError:
@@ -182,10 +230,3 @@ def _fault(label: str, error: Exception) -> DamagedError:
 def member_label(archive: str, name: str) -> str:
     """What a member is called: archive!member, without control characters."""
     return f"{archive}!{''.join(c if c.isprintable() else '?' for c in name)}"
-
-
-def _no_text(label: str) -> UnreadableError:
-    return UnreadableError(
-        f"no text in {label}: it holds no file ending with {', '.join(ENDINGS)}",
-        hint="say what its files are with --format, or leave the archive out",
-    )

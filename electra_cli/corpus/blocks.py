@@ -89,7 +89,10 @@ def read_blocks(
 
 
 def _since(before: Any, now: Any) -> Any:
-    """What a figure has grown by, or a list of names."""
+    """What a figure has grown by, or a list of names, or each figure of several."""
+    if isinstance(now, dict):
+        grown = {name: figure - before.get(name, 0) for name, figure in now.items()}
+        return {name: figure for name, figure in grown.items() if figure}
     return now[len(before) :] if isinstance(now, list) else now - before
 
 

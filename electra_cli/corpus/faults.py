@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
+from electra_cli.corpus.encodings import UNKNOWN_ENCODING, single_byte_encoding
 from electra_cli.errors import DataError
 
 Document = list[str]
@@ -104,7 +105,7 @@ class Fault:
     number: int
     what: str
     hint: str = _HINT
-    unit: Literal["line", "row"] = "line"
+    unit: Literal["line", "row", "record"] = "line"
 
     def as_error(self, label: str, before: int) -> DataError:
         """The error that ends the reading.
@@ -118,10 +119,17 @@ class Fault:
 
 
 def describe_invalid_utf8(error: UnicodeError) -> str:
-    """The fault in words, with the offending byte."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"invalid UTF-8 (byte 0x{error.object[error.start]:02x}: {error.reason})"
-    return "invalid UTF-8 (an unpaired surrogate)"
+    """The fault in words, with the offending byte and what may make UTF-8 of the text."""
+    if not isinstance(error, UnicodeDecodeError):
+        return "invalid UTF-8 (an unpaired surrogate)"
+    what = f"invalid UTF-8 (byte 0x{error.object[error.start]:02x}: {error.reason})"
+    encoding = single_byte_encoding(error.object)
+    if encoding is None:
+        return what
+    command = f"`iconv -f {encoding} -t UTF-8 FILE > FILE.txt` makes UTF-8 of it"
+    if encoding == UNKNOWN_ENCODING:
+        return f"{what}; it is in another encoding, which `file -i FILE` tells; {command}"
+    return f"{what}; it looks like {encoding}: {command}"
 
 
 def too_long(number: int, *, unit: Literal["line", "row"] = "line") -> Fault:

@@ -6,28 +6,14 @@ import json
 import re
 from typing import Literal
 
+from electra_cli.corpus.containers import JSON_LINES, check_is_none, with_name
+from electra_cli.corpus.encodings import wide_encoding
 from electra_cli.corpus.faults import UnreadableError
+from electra_cli.corpus.naming import Format, FormatOption, ending_format, is_json
 
-# What --format can force, and what else a file may turn out to be.
-FormatOption = Literal["auto", "txt", "md", "jsonl", "csv", "tsv", "parquet", "arrow"]
-Format = Literal["txt", "md", "jsonl", "csv", "tsv", "parquet", "arrow", "tar", "zip"]
 Compression = Literal["gzip", "zstd", "xz", "bzip2"]
 
 HEAD_BYTES = 64 * 1024
-
-ENDINGS: dict[str, Format] = {
-    ".txt": "txt",
-    ".md": "md",
-    ".jsonl": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".tar": "tar",
-    ".tgz": "tar",
-    ".zip": "zip",
-}
-COMPRESSED_ENDINGS = (".gz", ".zst", ".xz", ".bz2")
 
 _COMPRESSIONS: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
@@ -40,31 +26,14 @@ _FORMATS: dict[Format, re.Pattern[bytes]] = {
     "arrow": re.compile(rb"ARROW1\x00\x00|\xff\xff\xff\xff..\x00\x00", re.DOTALL),
     "tar": re.compile(rb".{257}ustar", re.DOTALL),
     "zip": re.compile(rb"PK(?:\x03\x04|\x05\x06)"),
+    "warc": re.compile(rb"WARC/\d\.\d+\r?\n"),
+    "doc": re.compile(rb'(?:\xef\xbb\xbf)?\s*<doc id="'),
 }
 # Control characters that text has none of; tabs, line ends, form feeds and colours are not here.
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\x0b\x0c\r\x1b")) + b"\x7f"
 _BINARY_SHARE = 0.01
-
-
-def ending_format(name: str) -> Format | None:
-    """The format that a name's ending stands for, seen through one ending of compression."""
-    name = name.lower()
-    for ending in COMPRESSED_ENDINGS:
-        name = name.removesuffix(ending)
-    return next((format_ for ending, format_ in ENDINGS.items() if name.endswith(ending)), None)
-
-
-def is_candidate(name: str, option: FormatOption) -> bool:
-    """Whether a file met in a folder or an archive is read: its ending is known, or forced.
-
-    Hidden files never are, among them those that macOS puts beside every file of an archive.
-    """
-    return not is_hidden(name) and (option != "auto" or ending_format(name) is not None)
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file is hidden by its name; folders are not looked at."""
-    return name.rsplit("/", 1)[-1].startswith(".")
+_FEW_CONTROLS = 3  # which a short text may have all the same
+_END_OF_DOS_TEXT = b"\x1a"  # fills the last block
 
 
 def detect_compression(head: bytes) -> Compression | None:
@@ -92,6 +61,7 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
     by_name = ending_format(name)
     if option == "auto" and (by_content or by_name == "tar"):
         return by_content or "tar"
+    check_is_none(head, label, text_too=option == "auto")
     _check_is_text(head, label)
     if option != "auto":
         return option
@@ -104,15 +74,57 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
         return by_name
     if _begins_with_json_object(head):
         return "jsonl"
+    if is_json(name) and head.strip():
+        raise UnreadableError(
+            f"{label}: the name says JSON, but it does not begin with an object on one line: "
+            f"{head[:40]!r}",
+            hint=f"{with_name(JSON_LINES, label)}; if it is plain text, --format txt reads it",
+        )
     return by_name or "txt"
+
+
+def detect_unnamed(head: bytes, name: str, label: str, text_field: str) -> Format | None:
+    """The format of a file that nobody named and whose own name says nothing.
+
+    Args:
+      head: Its first `HEAD_BYTES`, or all if it is shorter.
+      name: Of the file.
+      label: What errors call it.
+      text_field: The field of a JSON line that holds the text.
+
+    Returns:
+      None if it is no text, or a single JSON object without the field, such as settings.
+    """
+    try:
+        format_ = detect_format(head, name, label, "auto")
+    except UnreadableError:
+        return None
+    return None if format_ == "jsonl" and _is_object_without(head, text_field) else format_
+
+
+def _is_object_without(head: bytes, field: str) -> bool:
+    try:
+        value = json.loads(head) if len(head) < HEAD_BYTES else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and field not in value
 
 
 def _check_is_text(head: bytes, label: str) -> None:
     twice = detect_compression(head)
     if twice:
         raise UnreadableError(f"{label} is compressed twice", hint="take off one compression")
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    if controls > _BINARY_SHARE * len(head) or head.startswith(b"%PDF-"):
+    text = head.rstrip(_END_OF_DOS_TEXT)
+    controls = len(text) - len(text.translate(None, _CONTROLS))
+    is_binary = controls > max(_BINARY_SHARE * len(text), _FEW_CONTROLS)
+    if encoding := wide_encoding(head):
+        raise UnreadableError(
+            f"no reader for {label}: it is text in {encoding}",
+            hint=with_name(
+                f"`iconv -f {encoding} -t UTF-8 FILE > FILE.txt` makes UTF-8 of it", label
+            ),
+        )
+    if is_binary:
         raise UnreadableError(
             f"no reader for {label}: it is binary, it begins with {head[:16]!r}",
             hint="leave the file out, or convert it to text in UTF-8",

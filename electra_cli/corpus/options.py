@@ -8,7 +8,7 @@ from typing import Any
 
 from electra_cli.corpus.cleaning import Cleaning
 from electra_cli.corpus.duplicates import DuplicateOptions
-from electra_cli.corpus.formats import FormatOption
+from electra_cli.corpus.naming import FormatOption
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.plan import SLICE_BYTES
 from electra_cli.corpus.readers import OnError, ReadOptions

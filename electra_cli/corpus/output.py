@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.corpus.atomic import TEMPORARY_SUFFIX, atomic_write_text, remove_temporaries
-from electra_cli.corpus.discovery import changed_input
+from electra_cli.corpus.input_file import changed_input
 from electra_cli.corpus.plan import PLAN_FORMAT_VERSION, Plan
 from electra_cli.corpus.plan_changes import changed_inputs, changed_options, replaced_inputs
 from electra_cli.errors import DataError, OutputError

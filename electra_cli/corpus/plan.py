@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.columns import parquet_row_groups
-from electra_cli.corpus.discovery import InputFile
 from electra_cli.corpus.faults import DamagedError, LeftOut
+from electra_cli.corpus.input_file import InputFile
+from electra_cli.corpus.passed_over import PassedOver
 from electra_cli.corpus.readers import Part, open_input
 from electra_cli.corpus.texts import Documents
 from electra_cli.errors import DataError
@@ -82,12 +83,14 @@ class Plan:
       slices: In order.
       left_out: Files that are in no slice, under `--on-error skip`.
       files: How many files there are, with those that no reader knows.
+      passed_over: What folders hold besides; it decides nothing and so is not stored.
     """
 
     options: Mapping[str, Any]
     slices: tuple[Slice, ...]
     left_out: LeftOut
     files: int
+    passed_over: PassedOver
 
     @property
     def disk_bytes(self) -> int:
@@ -129,6 +132,7 @@ def make_plan(
     slice_bytes: int = SLICE_BYTES,
     documents: Documents = "blank-line",
     left_out: LeftOut | None = None,
+    passed_over: PassedOver | None = None,
 ) -> Plan:
     """Cuts large files between documents and groups small ones.
 
@@ -140,6 +144,7 @@ def make_plan(
       documents: What ends a document of plain text; a file that is one is not cut.
       left_out: Files that were left out before; takes damaged tables too. By default they are
         errors.
+      passed_over: What folders hold besides.
 
     Raises:
       DataError: No file holds anything, or a Parquet file has no such column or is damaged.
@@ -179,7 +184,13 @@ def make_plan(
         raise DataError(
             f"nothing to prepare: the input is empty ({names})", hint="give an input with text"
         )
-    return Plan(options=options, slices=tuple(slices), left_out=left_out, files=total)
+    return Plan(
+        options=options,
+        slices=tuple(slices),
+        left_out=left_out,
+        files=total,
+        passed_over=passed_over or PassedOver(),
+    )
 
 
 def _parts(

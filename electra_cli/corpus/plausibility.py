@@ -15,6 +15,7 @@ from pathlib import Path
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.marks import has_mark, normalized
 from electra_cli.corpus.options import PrepareOptions
+from electra_cli.corpus.passed_over import cures, describe_kinds
 from electra_cli.corpus.slices import Counts, SliceRecord, most_frequent
 from electra_cli.corpus.vocabulary import CONTINUATION, load_vocabulary
 from electra_cli.errors import DataError
@@ -58,7 +59,7 @@ def implausible(manifest: Manifest) -> list[Implausible]:
       DataError: The vocabulary is damaged.
     """
     counts = manifest.counts
-    found = [unknown_tokens(manifest), _marks_lost(manifest)]
+    found = [_mostly_passed_over(counts), unknown_tokens(manifest), _marks_lost(manifest)]
     positions = (manifest.examples + manifest.validation_examples) * manifest.sequence_length
     share = counts.padding / positions
     if share > SUSPECT_PADDING:
@@ -83,6 +84,21 @@ def implausible(manifest: Manifest) -> list[Implausible]:
             )
         )
     return [finding for finding in found if finding]
+
+
+def _mostly_passed_over(counts: Counts) -> Implausible | None:
+    count = sum(counts.passed_over.values())
+    if count <= counts.files and counts.passed_over_bytes <= counts.input_bytes:
+        return None
+    return Implausible(
+        f"more was passed over than read: {describe_kinds(counts.passed_over)} "
+        f"({counts.passed_over_bytes:,} bytes), and {counts.files:,} files were read "
+        f"({counts.input_bytes:,} bytes)",
+        cures(
+            counts.passed_over,
+            otherwise="if they are text, name them, or say with --format what all files are",
+        ),
+    )
 
 
 def unknown_tokens(manifest: Manifest) -> Implausible | None:
@@ -172,9 +188,11 @@ def describe_unknown(
       lowercase: Whether text is lower-cased.
       strip_accents: Whether accents are removed from it.
     """
-    cause, hint = _cause(words, tokens, lowercase=lowercase, strip_accents=strip_accents)
+    cause = _cause(words, tokens, lowercase=lowercase, strip_accents=strip_accents)
     examples = ", ".join(repr(word) for word in words[:_EXAMPLES])
-    return Implausible(f"{rate:.1%} of the tokens are [UNK], as in {examples}: {cause}", hint)
+    return Implausible(
+        f"{rate:.1%} of the tokens are [UNK], as in {examples}: {cause.message}", cause.hint
+    )
 
 
 _OTHER_VOCABULARY = (
@@ -185,47 +203,55 @@ _OTHER_VOCABULARY = (
 
 def _cause(
     words: Sequence[str], tokens: Sequence[str], *, lowercase: bool, strip_accents: bool
-) -> tuple[str, str]:
-    """The first cause that vocabulary and words show, and what to type."""
+) -> Implausible:
+    """The first cause that vocabulary and words show."""
     pieces = [token for token in tokens if not (token.startswith("[") and token.endswith("]"))]
     for mark, kind in _FOREIGN_PIECES.items():
         if _share(piece.startswith(mark) for piece in pieces) > _TELLING:
-            return (
+            return Implausible(
                 f"pieces of the vocabulary begin with {mark}, so it is one of {kind}, and "
                 f"WordPiece, which electra reads, marks what continues a word with {CONTINUATION}",
                 "leave --vocab out to train one, or bring a WordPiece vocabulary",
             )
+    known = {character for piece in pieces for character in _folded(piece)}
+    lacking = {word: set(_folded(word)) - known for word in words}
+    if _share(map(bool, lacking.values())) > 0.5:
+        scripts = Counter(_script(c) for characters in lacking.values() for c in characters)
+        script = scripts.most_common(1)[0][0]
+        return Implausible(
+            f"the vocabulary lacks characters of these words, most of them {script}",
+            _OTHER_VOCABULARY,
+        )
     is_cased = _share(piece != piece.lower() for piece in pieces) > _TELLING
     has_marks = _share(map(has_mark, pieces)) > _TELLING
     if lowercase and is_cased:
-        return (
+        return Implausible(
             "the vocabulary has capital letters and so is a cased one, but the text is lower-cased",
             "--no-lowercase --no-strip-accents keeps both as they are",
         )
-    if not lowercase and not is_cased and _share(w != w.lower() for w in words) > 0.5:
-        return (
+    if not lowercase and not is_cased and _share(word != word.lower() for word in words) > 0.5:
+        return Implausible(
             "the vocabulary has no capital letters, but those of the text are kept",
-            "--lowercase",
+            "--lowercase makes small letters of them",
         )
     if strip_accents and has_marks:
-        return "the vocabulary has accents, but those of the text are removed", "--no-strip-accents"
-    if not strip_accents and not has_marks and _share(map(has_mark, words)) > 0.5:
-        return "the vocabulary has no accents, but those of the text are kept", "--strip-accents"
-    known = {character for piece in pieces for character in piece}
-    missing = Counter(
-        _script(character)
-        for word in words
-        for character in set(normalized(word, lowercase=lowercase, strip_accents=strip_accents))
-        if character not in known
-    )
-    if missing:
-        script = missing.most_common(1)[0][0]
-        return f"the vocabulary lacks characters of these words, most of them {script}", (
-            _OTHER_VOCABULARY
+        return Implausible(
+            "the vocabulary has accents, but those of the text are removed",
+            "--no-strip-accents keeps them",
         )
-    return "the vocabulary has their characters, but not the pieces to put them together", (
-        _OTHER_VOCABULARY
+    if not strip_accents and not has_marks and _share(map(has_mark, words)) > 0.5:
+        return Implausible(
+            "the vocabulary has no accents, but those of the text are kept",
+            "--strip-accents removes them",
+        )
+    return Implausible(
+        "the vocabulary has their characters, but not the pieces to put them together",
+        _OTHER_VOCABULARY,
     )
+
+
+def _folded(word: str) -> str:
+    return normalized(word, lowercase=True, strip_accents=True)
 
 
 def _share(values: Iterable[bool]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Literal
 
 from electra_cli.corpus.archives import (
@@ -18,7 +18,7 @@ from electra_cli.corpus.archives import (
 from electra_cli.corpus.cleaning import Cleaning, CleaningCounts, pieces
 from electra_cli.corpus.columns import arrow_texts, parquet_row_groups, parquet_texts
 from electra_cli.corpus.compression import Budget, seekable, uncompressed
-from electra_cli.corpus.discovery import InputFile
+from electra_cli.corpus.extracted import extracted_texts
 from electra_cli.corpus.faults import (
     MOST_NAMED,
     DamagedError,
@@ -27,11 +27,15 @@ from electra_cli.corpus.faults import (
     LeftOut,
     UnreadableError,
 )
-from electra_cli.corpus.formats import HEAD_BYTES, Format, FormatOption, detect_format
+from electra_cli.corpus.formats import HEAD_BYTES, detect_format, detect_unnamed
+from electra_cli.corpus.input_file import InputFile
+from electra_cli.corpus.naming import Format, FormatOption
+from electra_cli.corpus.passed_over import add_kinds
 from electra_cli.corpus.separators import TableLayout
 from electra_cli.corpus.table_lines import TableLines
 from electra_cli.corpus.tabular import csv_documents, table_documents
 from electra_cli.corpus.texts import Documents, Lines, json_documents, text_documents
+from electra_cli.corpus.warc import warc_texts
 from electra_cli.errors import InputMissingError
 from electra_cli.redaction import redacted
 
@@ -95,7 +99,10 @@ class ReadCounts(CleaningCounts):
       unreadable_files: Files and members of archives left out because no reader knows them.
       unreadable_members: Those of them that are members.
       damaged_inputs: Files, members and parts of tables that were not read to their end.
-      passed_over_members: Members of archives whose ending is none of text.
+      files: Files and members of archives that were taken for text.
+      passed_over: Files of folders and members of archives that were not, by kind.
+      passed_over_members: Those of them that are members.
+      passed_over_bytes: Bytes of them all.
       left_out: Names of the first that are unreadable or damaged.
     """
 
@@ -108,7 +115,10 @@ class ReadCounts(CleaningCounts):
     unreadable_files: int = 0
     unreadable_members: int = 0
     damaged_inputs: int = 0
+    files: int = 0
+    passed_over: dict[str, int] = field(default_factory=dict)
     passed_over_members: int = 0
+    passed_over_bytes: int = 0
     left_out: list[str] = field(default_factory=list)
 
     def leave_out(
@@ -137,6 +147,7 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
       InputMissingError: The file is gone or cannot be opened.
     """
     before = counts.disk_bytes
+    counts.files += not part.start and part.file.format not in ("tar", "zip")
     with open_input(part.file) as raw, _damage_counted(part.file.name, options, counts):
         for label, item in _items(part, raw, options, counts):
             if not part.file.splits_at_row_groups:  # there the position means nothing
@@ -253,10 +264,16 @@ def _of_archive(
                     raise member.stream
                 inner = uncompressed(member.stream, member.label)
                 format_ = _member_format(inner, member, options)
+                if format_ is None:
+                    skipped.give_back(member)
+                    continue
                 for item in _of_stream(inner, format_, member.label, options, counts, budget):
                     yield member.label, item
     finally:
-        counts.passed_over_members += skipped.passed_over
+        counts.files += skipped.texts
+        counts.passed_over_members += skipped.passed_over.count
+        counts.passed_over_bytes += skipped.passed_over.bytes
+        add_kinds(counts.passed_over, skipped.passed_over.kinds)
     left_out.check_share(skipped.texts, file.label)
 
 
@@ -270,8 +287,14 @@ def _members(
         yield from zip_members(stream, file.label, file.size, options.format, skipped)
 
 
-def _member_format(content: io.BufferedReader, member: Member, options: ReadOptions) -> Format:
+def _member_format(
+    content: io.BufferedReader, member: Member, options: ReadOptions
+) -> Format | None:
+    """The format of a member; None if it turns out to be no text, and its name says nothing."""
     head = content.peek(HEAD_BYTES)[:HEAD_BYTES]
+    if member.taken == "by content":
+        found = detect_unnamed(head, member.name, member.label, options.text_field)
+        return None if found in ("tar", "zip") else found
     format_ = detect_format(head, member.name, member.label, options.format)
     if format_ in ("tar", "zip"):
         raise UnreadableError(
@@ -311,6 +334,14 @@ def _of_stream(
                 texts = arrow_texts(table, label, options.text_field, longest=longest)
             for size, item in table_documents(texts, options.text_field, budget):
                 counts.input_bytes += size
+                yield item
+    elif format_ in ("warc", "doc"):
+        texts_of = warc_texts if format_ == "warc" else extracted_texts
+        for number, text in enumerate(texts_of(stream, label), start=1):
+            lines = _lines(text, "md", options, at_beginning=True, limit=None)
+            for item in _of_lines(lines, "md", options, counts):
+                if isinstance(item, Fault):
+                    item = replace(item, number=number, unit="record")
                 yield item
     else:
         lines = _lines(stream, format_, options, at_beginning=True, limit=None)

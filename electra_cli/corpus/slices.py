@@ -21,10 +21,11 @@ from electra_cli.corpus.line_encoder import LineEncoder
 from electra_cli.corpus.marks import count_marked
 from electra_cli.corpus.output import record_path, slice_name
 from electra_cli.corpus.packing import Frame, Packing, make_packer
+from electra_cli.corpus.passed_over import add_kinds
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.readers import ReadOptions
 from electra_cli.corpus.shards import DType, Shard, ShardWriter, Split, ids_dtype
-from electra_cli.corpus.tokenizer import build_tokenizer
+from electra_cli.corpus.tokenizer import WordSplitter
 from electra_cli.corpus.vocabulary import continuations, load_vocabulary, special_ids
 
 HASH_BITS = 128
@@ -80,7 +81,10 @@ class Counts(BaseModel):
     unreadable_files: int = 0
     unreadable_members: int = 0
     damaged_inputs: int = 0
+    files: int = 0
+    passed_over: dict[str, int] = {}
     passed_over_members: int = 0
+    passed_over_bytes: int = 0
     cut_documents: int = 0
     composed_documents: int = 0
     short_documents: int = 0
@@ -90,7 +94,10 @@ class Counts(BaseModel):
     def add(self, other: Counts) -> None:
         """Adds another's figures to these."""
         for name in Counts.model_fields:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+            if name == "passed_over":
+                add_kinds(self.passed_over, other.passed_over)
+            else:
+                setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 class SliceRecord(BaseModel):
@@ -368,11 +375,11 @@ def _tools(vocab_path: Path, vocab_sha256: str, *, lowercase: bool, strip_accent
     tokens = load_vocabulary(vocab_path)
     special = special_ids(tokens)
     dtype = ids_dtype(len(tokens))
-    tokenizer = build_tokenizer(vocab_path, lowercase=lowercase, strip_accents=strip_accents)
+    split = WordSplitter(lowercase=lowercase, strip_accents=strip_accents)
     cls, sep = (
         np.array(id_, np.dtype(dtype).newbyteorder("<")).tobytes()
         for id_ in (special.cls, special.sep)
     )
     begins_word = ~np.array(continuations(tokens))  # [V]
     begins_word[[special.pad, special.cls, special.sep, special.mask]] = False
-    return _Tools(LineEncoder(tokenizer, dtype), dtype, begins_word, cls, sep)
+    return _Tools(LineEncoder(tokens, split, dtype), dtype, begins_word, cls, sep)

@@ -18,8 +18,8 @@ from typing import IO, BinaryIO
 
 from electra_cli.corpus.atomic import named_if_full
 from electra_cli.corpus.blocks import Block, read_blocks
-from electra_cli.corpus.discovery import STANDARD_INPUT
 from electra_cli.corpus.documents import SliceCounts
+from electra_cli.corpus.input_file import STANDARD_INPUT
 from electra_cli.corpus.output import PLAN_FILE, check_output_folder
 from electra_cli.corpus.piped import Piped
 from electra_cli.corpus.plan import Slice

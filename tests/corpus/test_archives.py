@@ -57,9 +57,13 @@ def test_what_is_no_text_is_passed_over(tmp_path, ending):
 @ARCHIVES
 def test_archive_without_text(tmp_path, ending):
     path = WRITE[ending](tmp_path / f"a{ending}", {"image.png": b"\x89PNG\x00"})
-    with pytest.raises(DataError, match=rf"no text in .*a\{ending}: it holds no file ending") as e:
+    with pytest.raises(DataError, match=rf"no text in .*a\{ending}: it holds 1 \.png") as e:
         read_inputs(path)
-    assert "--format" in e.value.hint
+    assert "tesseract" in e.value.hint
+    with pytest.raises(DataError, match=rf"a\{ending}: it holds 2 \.xyz, 1 \.doc") as e:
+        read_inputs(WRITE[ending](path, {"1.xyz": b"x", "2.XYZ.gz": b"y", "a.doc": b"z"}))
+    assert e.value.hint.startswith(".xyz: if it is text, say with --format")
+    assert "soffice" in e.value.hint
 
 
 @ARCHIVES
@@ -215,6 +219,65 @@ def test_a_cut_tar_is_one_damaged_input(tmp_path, name, place):
             assert counts.left_out == [name]
 
 
+ARCHIVED = {".tar": bytes, ".tar.gz": gzip.compress, ".tar.xz": COMPRESSORS[".xz"],
+            ".tar.zst": COMPRESSORS[".zst"]}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ARCHIVED)
+def test_archives_that_follow_one_another_in_a_file(tmp_path, ending):
+    contents = [
+        write_tar(tmp_path / "plain", {f"{name}.txt": name.encode(), "x.jpg": b"x"}).read_bytes()
+        for name in ("one", "two", "three")
+    ]
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(b"".join(map(ARCHIVED[ending], contents)))
+    documents, counts = read_inputs(path)
+    assert documents == [["one"], ["two"], ["three"]]
+    assert (counts.damaged_inputs, counts.files, counts.passed_over) == (0, 3, {".jpg": 3})
+
+
+@pytest.mark.parametrize("ending", ARCHIVED)
+@pytest.mark.parametrize("behind", [b"", bytes(1), bytes(512), bytes(100_000)])
+def test_zeros_behind_an_archive_are_padding(tmp_path, ending, behind):
+    content = write_tar(tmp_path / "plain", {"a.txt": b"one"}).read_bytes() + behind
+    (tmp_path / f"a{ending}").write_bytes(ARCHIVED[ending](content))
+    documents, counts = read_inputs(tmp_path / f"a{ending}", on_error="skip")
+    assert (documents, counts.damaged_inputs) == ([["one"]], 0)
+
+
+@pytest.mark.parametrize("ending", ARCHIVED)
+@pytest.mark.parametrize("behind", [b"x", bytes(600) + b"text " * 20, b"x" * 512, b"x" * 30_000])
+def test_other_bytes_behind_an_archive_are_damage(tmp_path, ending, behind):
+    content = write_tar(tmp_path / "plain", {"a.txt": b"one"}).read_bytes() + behind
+    (tmp_path / f"a{ending}").write_bytes(ARCHIVED[ending](content))
+    with pytest.raises(DataError, match=rf"a\{ending}: damaged, .*behind the mark of its end"):
+        read_inputs(tmp_path / f"a{ending}")
+    documents, counts = read_inputs(tmp_path / f"a{ending}", on_error="skip")
+    assert (documents, counts.damaged_inputs) == ([["one"]], 1)
+
+
+@ARCHIVES
+def test_members_without_a_telling_name_are_read_by_their_content(tmp_path, ending):
+    members = {
+        "AA/wiki_00": b"one\n",
+        "c4.00000-of-01024.json.gz": gzip.compress(b'{"text": "two"}\n{"text": "three"}\n'),
+        "x.ndjson": b'{"text": "four"}\n',
+        "00001.json": b'{"caption": "of a picture"}',
+        "settings.json": b'{\n  "text": "x"\n}\n',
+        "blob": bytes(range(256)),
+        "nested": write_tar(tmp_path / "nested", {"a.txt": b"x"}).read_bytes(),
+        "LICENSE": b"words",
+        "a.pdf": b"%PDF-1.4",
+        ".git/HEAD": b"ref",
+    }
+    documents, counts = read_inputs(WRITE[ending](tmp_path / f"a{ending}", members))
+    assert documents == [["one"], ["two"], ["three"], ["four"]]
+    assert counts.passed_over == {".json": 2, "no ending": 4, ".pdf": 1}
+    assert (counts.files, counts.passed_over_members, counts.unreadable_files) == (3, 7, 0)
+    left = set(members) - {"AA/wiki_00", "c4.00000-of-01024.json.gz", "x.ndjson"}
+    assert counts.passed_over_bytes == sum(len(members[name]) for name in left)
+
+
 def test_damage_of_a_member_besides_that_of_its_archive(tmp_path):
     members = {"1.txt.gz": gzip.compress(txt(DOCUMENTS))[:-20], "2.txt": txt(DOCUMENTS)}
     cut_tar(tmp_path / "a.tar", members, "within the content")
@@ -271,7 +334,7 @@ def test_member_without_the_column(tmp_path, ending):
 @ARCHIVES
 def test_binary_member(tmp_path, ending):
     path = WRITE[ending](tmp_path / f"a{ending}", {"x.txt": b"\x7fELF\x02" + bytes(90)})
-    with pytest.raises(DataError, match=rf"no reader for .*a\{ending}!x\.txt: it is binary"):
+    with pytest.raises(DataError, match=rf"no reader for .*a\{ending}!x\.txt: it is a program"):
         read_inputs(path)
 
 

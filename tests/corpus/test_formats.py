@@ -86,11 +86,11 @@ def test_the_format_can_be_forced(tmp_path):
 
 
 BINARY = {
-    "elf": b"\x7fELF\x02\x01\x01" + bytes(200),
-    "jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + bytes(range(256)),
-    "random": random.Random(0).randbytes(100_000),
-    "pdf": b"%PDF-1.4\n1 0 obj << /Type /Catalog >> endobj\n" * 9,
-    "utf-16": "plain text".encode("utf-16"),
+    "a program": b"\x7fELF\x02\x01\x01" + bytes(200),
+    "an image": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + bytes(range(256)),
+    "binary": random.Random(0).randbytes(100_000),
+    "a PDF": b"%PDF-1.4\n1 0 obj << /Type /Catalog >> endobj\n" * 9,
+    "text in UTF-16": "plain text".encode("utf-16"),
 }
 
 
@@ -100,9 +100,33 @@ BINARY = {
 def test_binary_files_are_refused(tmp_path, kind, name, format):
     path = tmp_path / name
     path.write_bytes(COMPRESSORS[".gz"](BINARY[kind]) if name.endswith(".gz") else BINARY[kind])
-    with pytest.raises(DataError, match=rf"no reader for .*{name}: it is binary") as caught:
+    with pytest.raises(DataError, match=rf"no reader for .*{name}: it is {kind}") as caught:
         read_inputs(path, on_error="skip", format=format)
     assert caught.value.exit_code == 65
+
+
+@pytest.mark.parametrize("share", [1, 40])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"written by DOS\r\n\x1a",
+        b"filled up by CP/M\r\n" + b"\x1a" * 90,
+        b"a bell\x07 rings",
+        b"\x00a NUL, a backspace\x08 and \x7f",
+    ],
+)
+def test_a_few_control_characters_make_no_text_binary(tmp_path, text, share):
+    (tmp_path / "a.txt").write_bytes(b"more\n" * share + text)
+    assert found(tmp_path / "a.txt") == "txt"
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x01\x02\x03\x04", b"few words\x00\x01\x02\x03" * 9, bytes(9)]
+)
+def test_more_of_them_do(tmp_path, content):
+    (tmp_path / "a.txt").write_bytes(content)
+    with pytest.raises(DataError, match="it is binary"):
+        found(tmp_path / "a.txt")
 
 
 def test_a_pointer_in_place_of_a_table(tmp_path):

@@ -1,0 +1,59 @@
+"""Encodings of text other than UTF-8: their names, for messages."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+UNKNOWN_ENCODING = "ENCODING"  # as it stands in a command
+
+_BYTE_ORDER_MARKS = {  # the longer ones first: UTF-32 begins as UTF-16 does
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_WITHOUT_MARK = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
+_SAMPLE = 4096
+# Letters of alphabets. Other bytes taken for these encodings become anything.
+_ALPHABETS = 0x800
+_MOST_OF_TEXT = 0.7
+
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+# What Windows-1252 does not have.
+_NOT_WESTERN = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+_MOST_OF_WESTERN = 0.3
+
+
+def wide_encoding(head: bytes) -> str | None:
+    """UTF-16 or UTF-32, if text is in it; without a byte order mark only alphabets are told.
+
+    Args:
+      head: The beginning of a file.
+    """
+    for mark, name in _BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            return name
+    for name in _WITHOUT_MARK if b"\0" in head else ():
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(head[:_SAMPLE])
+        except UnicodeDecodeError:
+            continue
+        letters = sum(ord(c) < _ALPHABETS and (c.isprintable() or c.isspace()) for c in text)
+        if letters > _MOST_OF_TEXT * len(text):
+            return name
+    return None
+
+
+def single_byte_encoding(line: bytes) -> str | None:
+    """What text that is not UTF-8 is probably in, for iconv; None if it is UTF-8 and damaged.
+
+    Args:
+      line: Some of it, with a byte that is not UTF-8.
+    """
+    others = len(_NOT_ASCII.findall(line))
+    if 2 * sum(map(len, _UTF_8.findall(line))) > others:
+        return None
+    is_western = others < _MOST_OF_WESTERN * len(line) and not _NOT_WESTERN.search(line)
+    return "WINDOWS-1252" if is_western else UNKNOWN_ENCODING

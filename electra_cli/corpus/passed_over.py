@@ -1,0 +1,108 @@
+"""What is met beside the text and not read: counted by kind, and told with what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from electra_cli.corpus.containers import cure_of
+from electra_cli.corpus.faults import UnreadableError
+from electra_cli.corpus.naming import VAGUE_ENDINGS, WITHOUT_ENDING
+
+# Kinds that are no ending.
+LINK_TO_FOLDER = "link to a folder"
+NO_FILE = "no regular file"
+
+_CURES = {
+    LINK_TO_FOLDER: "give the folder that it points to as an input",
+    NO_FILE: "leave it out, or pipe it in as -",
+    **dict.fromkeys(
+        VAGUE_ENDINGS,
+        "`electra prepare-data FILE --output DIR` says of one what it is, or reads it",
+    ),
+}
+
+# A manifest is no place for a million different endings.
+_MOST_KINDS = 50
+_OTHERS = "others"
+_MOST_SHOWN = 5
+
+
+@dataclass
+class PassedOver:
+    """Files in folders and archives that are not read: their name or content says they are no text.
+
+    Attributes:
+      kinds: How many of each kind; a kind is an ending or a reason.
+      bytes: Of all of them together, as they lie there.
+    """
+
+    kinds: dict[str, int] = field(default_factory=dict)
+    bytes: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return sum(self.kinds.values())
+
+    def add(self, kind: str, size: int) -> None:
+        """Counts one."""
+        add_kinds(self.kinds, {kind: 1})
+        self.bytes += size
+
+
+def add_kinds(kinds: dict[str, int], more: Mapping[str, int]) -> None:
+    """Adds counts by kind to others; of very many kinds the later ones become one."""
+    for kind, count in more.items():
+        known = kind in kinds or len(kinds) < _MOST_KINDS
+        name = kind if known else _OTHERS
+        kinds[name] = kinds.get(name, 0) + count
+
+
+def describe_kinds(kinds: Mapping[str, int]) -> str:
+    """The most frequent kinds in words, and how many files are of others."""
+    ranked = _ranked(kinds)
+    parts = [
+        f"{count:,} {'without an ending' if kind == WITHOUT_ENDING else kind}"
+        for kind, count in ranked[:_MOST_SHOWN]
+    ]
+    if rest := sum(count for _, count in ranked[_MOST_SHOWN:]):
+        parts.append(f"{rest:,} others")
+    return ", ".join(parts)
+
+
+def cures(kinds: Mapping[str, int], *, otherwise: str) -> str:
+    """What to do with the most frequent kinds.
+
+    Args:
+      kinds: Counts by kind.
+      otherwise: What to do with those that nothing is known of; their ending stands for KIND.
+    """
+    found: dict[str, list[str]] = {}
+    for kind, _ in _ranked(kinds)[:_MOST_SHOWN]:
+        cure = cure_of(kind) or _CURES.get(kind) or otherwise.replace("KIND", kind)
+        found.setdefault(cure, []).append(kind)
+    return "; ".join(f"{', '.join(of)}: {cure}" for cure, of in found.items())
+
+
+def no_text(where: str, kinds: Mapping[str, int], *, otherwise: str) -> UnreadableError:
+    """The error for a folder or archive that holds nothing to read.
+
+    Args:
+      where: The folder or archive.
+      kinds: What it holds instead.
+      otherwise: See `cures`.
+    """
+    if not kinds:
+        return UnreadableError(
+            f"no text in {where}: it holds no file that is not hidden",
+            hint="give the folder or file that holds the text",
+        )
+    return UnreadableError(
+        f"no text in {where}: it holds {describe_kinds(kinds)}",
+        hint=cures(kinds, otherwise=otherwise),
+    )
+
+
+def _ranked(kinds: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
