@@ -21,7 +21,7 @@ from electra_cli.corpus.compression import Budget, guarded
 from electra_cli.corpus.containers import check_is_no_zip_of
 from electra_cli.corpus.faults import DamagedError, UnreadableError
 from electra_cli.corpus.naming import FormatOption, Taken, is_hidden, kind_of, taken
-from electra_cli.corpus.passed_over import PassedOver, no_text
+from electra_cli.corpus.passed_over import LINK, NO_FILE, PassedOver, no_text
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,9 @@ def tar_members(
             while (info := tar.next()) is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
                 if not info.isreg():
+                    if not info.isdir():
+                        is_link = info.issym() or info.islnk()
+                        skipped.passed_over.add(LINK if is_link else NO_FILE, 0)
                     continue
                 how = skipped.take(info.name, info.size, option)
                 if how == "not":
@@ -132,7 +135,10 @@ def zip_members(
         with zipfile.ZipFile(stream) as archive:
             check_is_no_zip_of(archive.namelist(), _mimetype(archive), label)
             for info in archive.infolist():
-                if info.is_dir() or stat.S_ISLNK(info.external_attr >> 16):
+                if info.is_dir():
+                    continue
+                if stat.S_ISLNK(info.external_attr >> 16):
+                    skipped.passed_over.add(LINK, 0)
                     continue
                 how = skipped.take(info.filename, info.file_size, option)
                 if how == "not":

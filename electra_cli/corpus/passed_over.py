@@ -10,10 +10,12 @@ from electra_cli.corpus.faults import UnreadableError
 from electra_cli.corpus.naming import VAGUE_ENDINGS, WITHOUT_ENDING
 
 # Kinds that are no ending.
+LINK = "link"
 LINK_TO_FOLDER = "link to a folder"
 NO_FILE = "no regular file"
 
 _CURES = {
+    LINK: "leave it out: what it points to is read where it is",
     LINK_TO_FOLDER: "give the folder that it points to as an input",
     NO_FILE: "leave it out, or pipe it in as -",
     **dict.fromkeys(

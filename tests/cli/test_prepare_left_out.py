@@ -34,6 +34,8 @@ def corpus(tmp_path):
     begin = column.dictionary_page_offset or column.data_page_offset
     damaged[begin : begin + 20] = b"\x99" * 20
     (folder / "damaged.parquet").write_bytes(damaged)
+    (folder / "a.gif").write_bytes(b"z")
+    (folder / "LICENSE").touch()
     good = {f"{number:02d}.txt": txt(DOCUMENTS) for number in range(40)}
     wrong = {"b.txt": ELF, "cut.txt.gz": gzip.compress(txt(DOCUMENTS))[:-20]}
     write_tar(folder / "a.tar", good | wrong | {"picture.jpg": b"x", "folder/a.html": b"y"})
@@ -58,7 +60,11 @@ def test_counters_are_exact_and_the_same_for_all_engines(electra, corpus, vocab,
         "unreadable_files": 4,  # binary.txt, pointer.parquet, and b.txt in both archives
         "unreadable_members": 2,
         "damaged_inputs": 5,  # the other three files, and cut.txt.gz in both archives
+        "passed_over": {".gif": 1, ".html": 1, ".jpg": 1, ".pdf": 1, "no ending": 1},
         "passed_over_members": 3,
+        "passed_over_bytes": 8,
+        # 36 texts, the table that is damaged within and cut.txt.gz; 42 members of each archive
+        "files": 38 + 2 * 42,
         "documents": done.json["documents"],
         "bad_rows": 0,
     }
@@ -73,7 +79,7 @@ def test_counters_are_exact_and_the_same_for_all_engines(electra, corpus, vocab,
     assert (
         named in prepared(electra, vocab, corpus, tmp_path / "out", "--on-error", "skip").stderr
     )  # also when everything was done before
-    for label in ("files no reader knows", "damaged inputs, read", "members of archives, passed"):
+    for label in ("files no reader knows", "damaged inputs, read", "files passed over"):
         assert label in done.stderr
     for number, options in enumerate([["--workers", 2], ["--workers", 4], ["--engine", "beam"]]):
         output = tmp_path / str(number)
@@ -108,6 +114,63 @@ def test_files_that_turn_out_to_be_unreadable_while_they_are_read(electra, vocab
         write_text(folder / f"{number}.txt", DOCUMENTS)
     done = prepared(electra, vocab, folder, tmp_path / "out", "--on-error", "skip")
     assert done.json["unreadable_files"] == 4
+
+
+def test_more_passed_over_than_read_is_a_warning_that_quiet_does_not_hide(electra, vocab, tmp_path):
+    folder, output = tmp_path / "corpus", tmp_path / "out"
+    folder.mkdir()
+    write_text(folder / "a.txt", DOCUMENTS)
+    write_tar(folder / "a.tar", {"b.txt": txt(DOCUMENTS), "c.pdf": b"%PDF-"})
+    for number in range(2):
+        (folder / f"{number}.docx").write_bytes(bytes(9))
+    done = prepared(electra, vocab, folder, output, "--quiet")
+    assert done.json["passed_over"] == {".docx": 2, ".pdf": 1}
+    warning = "more was passed over than read: 2 .docx, 1 .pdf (23 bytes), and 2 files were read"
+    (found,) = [text for text in done.json["warnings"] if text.startswith(warning)]
+    assert ".docx: `pandoc" in found
+    assert ".pdf: `pdftotext" in found
+    assert f"warning: {warning}" in done.stderr
+    counts = json.loads((output / "manifest.json").read_text())["counts"]
+    assert counts["passed_over"] == {".docx": 2, ".pdf": 1}
+    # What is passed over decides nothing, so a folder can be gone on with when it changes.
+    (output / "manifest.json").unlink()
+    for number in range(2):
+        (folder / f"{number}.docx").unlink()
+    again = prepared(electra, vocab, folder, output, "--quiet")
+    assert again.json["passed_over"] == {".pdf": 1}
+    assert "passed over" not in again.stderr
+    # It is by its bytes too.
+    (folder / "large.bin").write_bytes(bytes(100_000))
+    (output / "manifest.json").unlink()
+    again = prepared(electra, vocab, folder, output, "--quiet")
+    assert "passed over than read: 1 .bin, 1 .pdf (100,005 bytes)" in again.stderr
+
+
+def test_a_manifest_of_before_has_no_kinds_and_can_be_read(electra, vocab, tmp_path):
+    write_text(tmp_path / "a.txt", DOCUMENTS)
+    prepared(electra, vocab, tmp_path / "a.txt", tmp_path / "out")
+    path = tmp_path / "out" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for name in ("files", "passed_over", "passed_over_bytes"):
+        del manifest["counts"][name]
+    manifest["counts"]["passed_over_members"] = 3
+    path.write_text(json.dumps(manifest))
+    done = prepared(electra, vocab, tmp_path / "a.txt", tmp_path / "out", "--quiet")
+    assert (done.code, done.json["passed_over_members"]) == (0, 3)
+    assert "passed over" not in done.stderr
+
+
+def test_the_vocabulary_in_the_input_folder_is_no_text(electra, vocab, tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    write_text(folder / "a.txt", DOCUMENTS)
+    shutil.copy(vocab, folder / "vocab.txt")
+    done = prepared(electra, folder / "vocab.txt", folder, tmp_path / "out")
+    assert (done.json["documents"], done.json["passed_over"]) == (20, {})
+    (folder / "model").mkdir()
+    (folder / "vocab.txt").rename(folder / "model" / "vocab.txt")
+    done = prepared(electra, folder / "model", folder, tmp_path / "again")
+    assert done.json["documents"] == 20
 
 
 def test_more_than_a_twentieth_unreadable_is_an_error(electra, corpus, vocab, tmp_path):
