@@ -85,7 +85,7 @@ def _report(error: BaseException, arguments: list[str]) -> int:
         if not message:  # no command was given: Typer has shown the help
             return code
     else:
-        known = error if isinstance(error, ElectraError) else _translate(error)
+        known = error if isinstance(error, ElectraError) else _translate(error, arguments)
         message, hint, code = known.message, known.hint, known.exit_code
     with contextlib.suppress(OSError, ValueError):  # a closed stderr does not hide the code
         print_error(message, hint)
@@ -95,13 +95,25 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     return code
 
 
-def _translate(error: BaseException) -> ElectraError:
+# What takes less memory; only options that the command has.
+LESS_MEMORY = {
+    "prepare-data": "run the same command again with --workers 1, which keeps what is finished; "
+    "--near-duplicates takes memory for each document, and with another --output a smaller "
+    "--max-document-bytes takes less for long ones",
+    "pretrain": "use a smaller --batch-size, or --set train.accumulation_steps=2 to keep the batch",
+    "evaluate": "name one checkpoint at a time, without --all and --detail; --device cpu takes the "
+    "memory of the machine instead of a GPU's",
+    "export": "end other programs, or export on a machine with more memory: all weights are held",
+    "debug": "--examples 0 shows no rows masked, which is what starts TensorFlow",
+}
+
+
+def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     """Gives an unexpected exception its exit code; the cause stays visible with --debug."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return OutOfMemoryError(
-            f"out of memory: {str(error).splitlines()[0] if str(error) else 'no details'}",
-            hint="use a smaller --batch-size, or train.accumulation_steps to keep the batch",
-        )
+        what = f": {str(error).splitlines()[0]}" if str(error) else ""
+        hint = LESS_MEMORY.get(arguments[0], "use a machine with more of it")
+        return OutOfMemoryError(f"out of memory{what}", hint=hint)
     if isinstance(error, OSError):
         what = error.strerror or str(error)
         where = f" ({error.filename})" if error.filename else ""

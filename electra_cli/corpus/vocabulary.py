@@ -6,7 +6,6 @@ import hashlib
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict
 
@@ -106,12 +105,6 @@ def vocabulary_sha256(tokens: Sequence[str]) -> str:
     return hashlib.sha256(vocabulary_text(tokens).encode("utf-8")).hexdigest()
 
 
-def read_at_most(file: BinaryIO, size: int) -> bytes:
-    """The beginning of a file, in memory for what it has: `read` takes all that it may need."""
-    pieces = iter(lambda: file.read(2**20), b"")
-    return b"".join(itertools.islice(pieces, size // 2**20 + 1))[:size]
-
-
 def read_lines(path: Path) -> list[str]:
     """The lines of a vocabulary's file, whatever they are.
 
@@ -121,7 +114,7 @@ def read_lines(path: Path) -> list[str]:
     """
     try:
         with path.open("rb") as file:
-            raw = read_at_most(file, MOST_BYTES + 1)
+            raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise DataError(f"{path} has more than {MOST_BYTES:,} bytes: no vocabulary", hint=_HINT)
         content = raw.decode("utf-8-sig")

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.vocabulary import MOST_BYTES, read_at_most
+from electra_cli.corpus.vocabulary import MOST_BYTES
 from electra_cli.errors import DataError, InputMissingError
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -253,7 +253,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         with path.open("rb") as file:
-            raw = read_at_most(file, MOST_BYTES + 1)
+            raw = file.read(MOST_BYTES + 1)
         if len(raw) > MOST_BYTES:
             raise DataError(f"{path} has more than {MOST_BYTES:,} bytes: no tokenizer", hint=_HINT)
         content = json.loads(raw.decode("utf-8"))

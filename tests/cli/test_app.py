@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from electra_cli import __version__
+from electra_cli.cli.app import LESS_MEMORY, app
 from tests.conftest import Electra
 
 CHECK = """
@@ -71,6 +75,30 @@ def test_unexpected_errors_have_exit_code_70(
 
     monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", fail)
     electra("evaluate", "nowhere", "--json").failed(70, "the moon is full", "--debug")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("8 MiB")])
+def test_out_of_memory_is_71_with_options_that_the_command_has(
+    electra: Electra, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: MemoryError
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("electra_cli.corpus.pipeline.prepare_data", fail)
+    result = electra("prepare-data", str(tmp_path), "--output", str(tmp_path / "out"), "--json")
+    result.failed(71, f"out of memory{f': {error}' if error.args else ''}", "--workers")
+    monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", fail)
+    electra("evaluate", "nowhere", "--json").failed(71, "out of memory", "one checkpoint at a time")
+
+
+def test_what_takes_less_memory_are_options_of_the_command() -> None:
+    commands: Any = typer.main.get_command(app)
+    assert set(LESS_MEMORY) == set(commands.commands)
+    for name, hint in LESS_MEMORY.items():
+        command = commands.commands[name]
+        command = getattr(command, "commands", {}).get("data", command)
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert set(re.findall("--[a-z-]+", hint)) <= known, name
 
 
 def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) -> None:
