@@ -1,7 +1,7 @@
 # Every target sets up what it needs in .venv; nothing is installed twice.
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
-#   make test    run the tests
+#   make test    run the tests; up to half an hour on two cores
 #   make chaos   kill every command at 50 random points and compare what comes out; half an hour
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site if mkdocs is installed
@@ -11,7 +11,7 @@ PYTHON ?= python3
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 RUN := runs/demo
 EXPORT := $(RUN)-huggingface
 PACKAGE := $(shell find electra_cli presets -type f -not -name '*.pyc')
@@ -25,6 +25,7 @@ $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 	"Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is " + sys.version.split()[0] \
 	+ ". Name another one: make PYTHON=python3.12")'
+	@echo "installing into $(VENV); TensorFlow is large, this takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

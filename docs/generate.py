@@ -88,15 +88,17 @@ def _options() -> str:
     group = typer.main.get_command(app)
     own = [p for p in group.params if not p.name.endswith("_completion")]  # those are Typer's
     parts = [
-        "Every command also takes `-h` or `--help`. People read stderr; stdout stays empty unless "
-        "`--json` is given. The `electra` command itself takes:",
+        "Every command also takes `-h` or `--help`. stdout holds what was asked for: one object "
+        "with `--json`, else tables, unless `--quiet` hides them. What is said on the way, and the "
+        "tables with `--json`, go to stderr. The `electra` command itself takes:",
         _table(("option", "meaning"), [(_code(p.opts), _help(p)) for p in own]),
     ]
     for name, command in _commands(group):
         annotations = inspect.get_annotations(command.callback, eval_str=True)
         rows = [_option_row(parameter, annotations[parameter.name]) for parameter in command.params]
         columns = ("argument or option", "value", "default", "meaning")
-        parts += [f"## electra {name}", command.help, _table(columns, rows)]
+        examples = f"```sh\n{command.epilog.strip()}\n```"
+        parts += [f"## electra {name}", command.help, examples, _table(columns, rows)]
     return _page("Commands and options", *parts)
 
 
@@ -119,8 +121,7 @@ def _option_row(parameter: Any, annotation: Any) -> tuple[str, str, str, str]:
 
 
 def _help(parameter: Any) -> str:
-    """The help without the escapes that keep Rich from taking brackets for markup."""
-    return parameter.help.replace("\\[", "[")
+    return parameter.help
 
 
 def _placeholder(annotation: Any) -> str:

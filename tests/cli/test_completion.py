@@ -49,7 +49,7 @@ def test_all_keys_and_devices_are_ones_that_work(monkeypatch: pytest.MonkeyPatch
     ("line", "offered"),
     [
         ("electra pretrain --preset t", "tiny"),
-        ("electra export run --format sav", "saved-model"),
+        ("electra export run --format saved", "saved-model"),
         ("electra evaluate run --fail-under masked_lm_l", "masked_lm_loss="),
         ("electra debug d", "data"),
     ],

@@ -33,11 +33,11 @@ def relative_links(page: Path) -> list[str]:
 
 
 def electra_commands(page: Path) -> Iterator[list[str]]:
-    """The arguments of every `electra ...` line in the page's shell blocks."""
+    """The arguments of every `electra ...` line in the page's shell blocks; $VARIABLES are 1."""
     for block in _BLOCK.findall(page.read_text("utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line.removeprefix("$ "), comments=True)
-            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            while words and (words[0] == "srun" or re.fullmatch(r"[A-Z_]+=.*", words[0])):
                 del words[0]
             if words and words[0] == "electra":
-                yield words[1:]
+                yield [re.sub(r"\$[A-Z_]+", "1", word) for word in words[1:]]
