@@ -167,14 +167,16 @@ def pretrain_command(
             init_allow_missing=init_allow_missing or [],
             allow_config_change=allow_config_change or [],
         )
-        gin = (gin_file or [], gin_param or [])
+        bindings = _bind(plan, gin_file or [], gin_param or [])
         if dry_run:
-            _look_ahead(plan, terminal, gin=gin, as_json=as_json)
+            _look_ahead(plan, terminal, as_json=as_json)
             return
         from electra_cli.training.lock import locked_run
 
         with locked_run(plan.run, in_cluster=plan.device.kind == "multi-worker"):
-            result = _train(plan, terminal, signals, gin=gin, started=started, as_json=as_json)
+            result = _train(
+                plan, terminal, signals, bindings=bindings, started=started, as_json=as_json
+            )
         print_finished(terminal, result)
         if as_json:
             emit_json(result)
@@ -185,33 +187,24 @@ def _train(
     terminal: Terminal,
     signals: StopSignals,
     *,
-    gin: tuple[list[Path], list[str]],
+    bindings: str,
     started: float,
     as_json: bool,
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
     from electra_cli.environment import prepare_tensorflow
-    from electra_cli.training.preflight import check_bindings, check_writable, finished_result
+    from electra_cli.training.preflight import check_writable, finished_result
     from electra_cli.training.readiness import check_data, check_space, go_on
 
     plan = go_on(plan, warn=terminal.warn)
-    result = finished_result(plan)
-    if result is None:
-        check_writable(plan.run.path)
-        check_data(plan, note=terminal.note)
-        check_space(plan)
-    elif not any(gin):
-        check_bindings(plan.run, "")
+    if (result := finished_result(plan)) is not None:
         return result
+    check_writable(plan.run.path)
+    check_data(plan, note=terminal.note)
+    check_space(plan)
 
     prepare_tensorflow()
     from electra_cli.training import pretrain as training
-    from electra_cli.training.experiment import bind_gin
-
-    bindings = bind_gin(*gin)
-    check_bindings(plan.run, bindings)
-    if result is not None:
-        return result
 
     def stalled(error: ElectraError) -> None:
         sys.stdout = sys.__stdout__  # it was turned off for Orbit
@@ -231,19 +224,34 @@ def _train(
         )
 
 
-def _look_ahead(
-    plan: Plan, terminal: Terminal, *, gin: tuple[list[Path], list[str]], as_json: bool
-) -> None:
+def _bind(plan: Plan, files: list[Path], parameters: list[str]) -> str:
+    """Applies gin bindings, before anything of the run is touched; TensorFlow waits without any."""
+    import gin
+
+    from electra_cli.training.preflight import check_bindings
+
+    gin.clear_config()
+    bindings = ""
+    if files or parameters:
+        from electra_cli.environment import prepare_tensorflow
+
+        prepare_tensorflow()
+        from electra_cli.training.experiment import bind_gin
+
+        bindings = bind_gin(files, parameters)
+    check_bindings(plan.run, bindings)
+    return bindings
+
+
+def _look_ahead(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
     """What --dry-run prints."""
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()
-    from electra_cli.training.experiment import bind_gin
     from electra_cli.training.initial import check_initial
     from electra_cli.training.outlook import outlook_of
     from electra_cli.training.strategy import build_strategy
 
-    bind_gin(*gin)
     outlook = outlook_of(plan, build_strategy(plan.device), dry_run=True)
     print_outlook(terminal, outlook)
     if outlook.shortage:
@@ -295,7 +303,7 @@ def _plan(
         terminal.note(f"run folder: {model_dir} (--model-dir chooses another)")
     if data is None and (data := data_of_run(model_dir)) is not None:
         terminal.note(f"no --data: going on with that of {model_dir}, {data}")
-    if data is None and not dry_run:
+    if data is None and (name == "tiny" or not dry_run):
         if name != "tiny":
             raise ConfigError(
                 f"preset {name!r} needs --data",

@@ -125,7 +125,7 @@ def sample_uniforms(
     return philox.uniform(bits)
 
 
-@gin.configurable(denylist=["features", "seed", "step", "examples", "word_starts"])
+@gin.configurable(allowlist=["mask_token_probability"])  # all else is passed, and would win
 def mask_tokens(
     features: Features,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,12 +10,18 @@ import gin
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
+from electra_cli.config.keys import key_named
+from electra_cli.config.nearest import nearest
 from electra_cli.config.schema import Config
+from electra_cli.config.values import shown
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.errors import ConfigError, InputMissingError
 from electra_cli.optimization.registration import optimization_config
 from electra_cli.redaction import redacted
 from electra_cli.task import ElectraDataConfig, ElectraTaskConfig
+
+# What gin can bind of ours, and the values in force without; all else has a key.
+BINDABLE = {"mask_tokens.mask_token_probability": 0.85, "ElectraSchedule.power": 1.0}
 
 
 @exp_factory.register_config_factory("electra_cli/pretrain")
@@ -93,21 +100,53 @@ def bind_gin(files: Sequence[Path], parameters: Sequence[str]) -> str:
       The bindings in force as text without secrets, empty when there are none.
 
     Raises:
-      InputMissingError: A file is not there.
+      InputMissingError: A file is not there, or one that it includes.
       ConfigError: A binding names no configurable function, or cannot be read.
     """
     for file in files:
         if not file.is_file():
-            raise InputMissingError(f"no gin file at {file}", hint="check --gin-file")
+            what = "is a folder" if file.is_dir() else "does not exist"
+            raise InputMissingError(
+                f"gin file {file} {what}", hint="--gin-file FILE, or --gin-param BINDING"
+            )
     gin.clear_config()
     if not files and not parameters:
         return ""
     try:
         gin.parse_config_files_and_bindings([str(file) for file in files], list(parameters))
-    except (ValueError, SyntaxError, TypeError, RuntimeError) as error:
+    except OSError as error:
+        message = " ".join(str(error).split())
+        raise InputMissingError(f"gin: {message}", hint="correct the include") from error
+    except (ValueError, SyntaxError, TypeError, RuntimeError, ImportError) as error:
         message = " ".join(str(error).split())
         raise ConfigError(
-            f"gin bindings cannot be applied: {message}",
-            hint="--gin-param 'mask_tokens.mask_token_probability = 0.85'",
+            f"gin bindings cannot be applied: {message}", hint=_gin_hint(message)
         ) from error
+    for name, default in BINDABLE.items():
+        _check_number(name, default)
     return redacted(gin.config_str())
+
+
+def _gin_hint(message: str) -> str:
+    """The binding that was probably meant, by gin's message."""
+    wrong = re.search(r"(?:matching|kwarg|parameter named) '@?([\w.]+)'", message)
+    word = wrong[1].rpartition(".")[2] if wrong else ""
+    if (key := key_named(word)) is not None:
+        return f"did you mean --set {key}=VALUE?"
+    parts = {part: name for name in BINDABLE for part in name.split(".")}
+    near = nearest(word, parts)
+    names = [parts[near]] if near else list(BINDABLE)
+    return " or ".join(f"--gin-param '{name} = {BINDABLE[name]}'" for name in names)
+
+
+def _check_number(name: str, default: float) -> None:
+    """Refuses text and the like for a number; references are computed later."""
+    try:
+        value = gin.query_parameter(name)
+    except ValueError:  # not bound
+        return
+    if isinstance(value, str | bool | list | tuple | dict) or value is None:
+        raise ConfigError(
+            f"gin binding {name}: expected a number, got {shown(value)}",
+            hint=f"--gin-param '{name} = {default}'",
+        )

@@ -126,11 +126,17 @@ def test_gin_binds_functions_and_is_recorded(pretrain, trained: Path, tmp_path: 
     assert again.json["losses"] == bound["losses"]
     pretrain("--gin-param", "nothing.at_all = 1", model_dir="bad").failed(2, "nothing")
     pretrain("--gin-file", tmp_path / "no.gin", model_dir="bad").failed(66, "no.gin")
+    assert not (tmp_path / "bad").exists()
 
 
 @pytest.mark.parametrize("preset", ["tiny", *PUBLISHED])
-def test_dry_run_of_every_preset(electra: Electra, tmp_path: Path, preset: str) -> None:
+def test_dry_run_of_every_preset(
+    electra: Electra, tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    texts = [f"{n} " + "some words of a test " * 9 for n in range(400)]
+    monkeypatch.setattr("electra_cli.corpus.demo.demo_documents", lambda: texts)
     options = ["--preset", preset, "--model-dir", run, "--device", "cpu", "--dry-run", "--json"]
     result = electra("pretrain", *options)
     assert result.code == 0, result.stderr

@@ -44,6 +44,15 @@ def test_the_same_command_again(
     assert found["state_sha256"] == first["state_sha256"]
 
 
+def test_a_dry_run_before_it_counts_the_same(electra: Electra, begun: Path, tmp_path: Path) -> None:
+    """The vocabulary of the demo corpus is not that of the preset."""
+    planned = electra(*FIXED, "--model-dir", tmp_path / "run", "--dry-run").json
+    assert (
+        planned["parameters"] == json.loads((begun / "run/result.json").read_text())["parameters"]
+    )
+    assert planned["epochs"] > 0
+
+
 @pytest.mark.parametrize("cache", ["there", "deleted", "elsewhere"])
 def test_it_goes_on(
     electra: Electra, begun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
