@@ -18,6 +18,8 @@ from electra_cli.corpus.universal_lines import LINE_ENDS, UniversalLines
 MOST_LINES = 2**17
 MOST_HELD = 2**24
 
+# So many lines within quotes that are rows by themselves were not meant to be within quotes.
+_MOST_ROWS = 10
 _FEW_FIELDS = 2**16  # so few that separators within quotes may be among them
 _PIECE = 2**16  # bytes of a line that is skipped to be read at once
 
@@ -93,6 +95,25 @@ class TableLines:
         """Passes over what `first_line` has told of."""
         self._again.popleft()
         self.number += 1
+
+    def holds_rows(self, columns: int) -> bool:
+        """Whether each of the many lines of a row would be one: a quote has taken them in.
+
+        A text can have as many commas in each line, but hardly in the first too, behind which the
+        columns before the text come, and in the last, and no quote in any other.
+
+        Args:
+          columns: That a row has.
+        """
+        if columns < 2 or len(self._row) < _MOST_ROWS + 2:
+            return False
+        separators = columns - 1
+        lines = [line for line in self._row if isinstance(line, bytes)]
+        return (
+            len(lines) == len(self._row)
+            and all(line.count(self._separator) == separators for line in lines)
+            and not any(b'"' in line for line in lines[1:-1])
+        )
 
     def end_row(self) -> None:
         """Ends a row of several lines behind its first: the others come again."""

@@ -72,6 +72,11 @@ def csv_documents(
             invalid = Fault("row", lines.number, _invalid(error, lines), hint=hint)
             yield lines.fault(lines.number) if lines.fault else invalid
             continue
+        if lines.holds_rows(len(header)):
+            lines.end_row()
+            what = "a quote is closed only behind lines that are rows by themselves"
+            yield Fault("row", lines.number, what, hint=hint)
+            continue
         if lines.fault:  # the row is not whole
             yield lines.fault(lines.number)
             continue

@@ -67,15 +67,14 @@ def test_a_bad_quote_costs_its_row_alone(tmp_path, what, ending):
 
 def test_a_row_has_so_many_lines_and_no_more(tmp_path):
     """A quote that is closed behind them is not taken for an end; a text of as many is read."""
-    text = "\n".join(f"{number},a line" for number in range(MOST_LINES))
+    text = "\n".join(f"{number},a line, or so" for number in range(MOST_LINES))
     path = write(tmp_path / "a.csv", f'id,text\n1,"{text}"\n2,last\n')
     documents, counts = read_inputs(path)
     assert (len(documents), counts.bad_rows) == (2, 0)
     path = write(tmp_path / "a.csv", f'id,text\n1,"{text}\n0,one more"\n2,last\n')
     documents, counts = read_inputs(path, on_error="skip")
-    assert len(documents) == MOST_LINES + 1  # the first of them is bad, the last two are not
-    assert documents[-2:] == [['one more"'], ["last"]]
-    assert counts.bad_rows == 1
+    assert documents == [['one more"'], ["last"]]
+    assert counts.bad_rows == MOST_LINES  # the first of them, and what are no rows behind it
     with pytest.raises(DataError, match=r"line 2: a quote is not closed within 131,072 lines"):
         read_inputs(path)
 
@@ -84,10 +83,36 @@ def test_a_row_has_so_many_bytes_and_no_more(tmp_path, monkeypatch):
     monkeypatch.setattr(table_lines, "MOST_HELD", 8192)
     cleaning = Cleaning(max_document_bytes=1024)
     rows = "".join(f"{number},{'word ' * 20}\n" for number in range(200))
-    path = write(tmp_path / "a.csv", f'id,text\n1,"unclosed\n{rows}2,"closed {rows}"\n')
+    path = write(tmp_path / "a.csv", f'id,text\n1,"unclosed, or not\n{rows}2,closed"\n3,last\n')
     documents, counts = read_inputs(path, cleaning=cleaning, on_error="skip")
-    assert documents == [[("word " * 20).strip()]] * 399
-    assert (counts.bad_rows, counts.too_long) == (3, 0)  # and what is behind the last row
+    assert documents == [[("word " * 20).strip()]] * 200 + [['closed"'], ["last"]]
+    assert (counts.bad_rows, counts.too_long) == (1, 0)
+
+
+ROWS = [
+    ("id,text", '1,"first', "{},row", '2,last"', True),
+    ("id;text;lang", '1;"first;en', "{};row, and more;fr", '2;last";de', True),
+    ("id,text", '1,"first, and more', "{},row", '2,last"', False),  # a text of such lines
+    ("id,text", '1,"first', "{},row", 'last"', False),
+    ("id,text", '1,"first', '{},a ""row""', '2,last"', False),
+    ("id,text", '1,"first', "a row", '2,last"', False),
+    ("text", '"first', "row", 'last"', False),
+]
+
+
+@pytest.mark.parametrize(("header", "first", "row", "last", "are_rows"), ROWS)
+@pytest.mark.parametrize("count", [9, 10, 5000])
+def test_a_quote_that_takes_rows_in(tmp_path, header, first, row, last, are_rows, count):
+    """It is closed as it should, so only what is within tells that it was not meant to be."""
+    rows = [row.format(number) for number in range(count)]
+    path = write(tmp_path / "a.csv", "\n".join([header, first, *rows, last]) + "\n")
+    documents, counts = read_inputs(path, on_error="skip")
+    if are_rows and count > 9:
+        assert (len(documents), counts.bad_rows) == (count + 1, 1)
+        with pytest.raises(DataError, match=r"line 2: a quote is closed only behind lines"):
+            read_inputs(path)
+    else:
+        assert (len(documents), counts.bad_rows) == (1, 0)
 
 
 LONG_ROWS = [
