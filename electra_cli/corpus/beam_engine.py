@@ -6,6 +6,7 @@ shuffled: a slice that Beam runs twice, at once or one after the other, writes t
 
 from __future__ import annotations
 
+import builtins
 import io
 import json
 import os
@@ -21,9 +22,18 @@ from electra_cli.corpus.output import record_path
 from electra_cli.corpus.plan import Slice
 from electra_cli.corpus.slices import SliceSettings, finished_record
 from electra_cli.corpus.workers import prepare_one, raise_missing
-from electra_cli.errors import ConfigError, DataError, InputMissingError, TryAgainError
+from electra_cli.environment import shielded_children
+from electra_cli.errors import (
+    ConfigError,
+    DataError,
+    InputMissingError,
+    TrainingError,
+    TryAgainError,
+)
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+# Of code or of an installation, and none of it goes away by itself.
+_MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, ValueError)
 
 
 def check_beam(beam_args: Sequence[str]) -> None:
@@ -97,6 +107,7 @@ def prepare_with_beam(
 
     Raises:
       TryAgainError: The pipeline failed for a reason that is not in the input.
+      TrainingError: It failed by a mistake that another try would repeat.
       OSError: The disk is full.
       DataError: The error of the first slice that failed.
       InputMissingError: Inputs are gone; all slices without them are prepared.
@@ -116,21 +127,35 @@ def prepare_with_beam(
     for slice_ in slices:
         _error_path(output, slice_.index).unlink(missing_ok=True)  # of an earlier call
 
-    with ThreadPoolExecutor(1) as executor:
+    with shielded_children(), ThreadPoolExecutor(1) as executor:
         future = executor.submit(lambda: pipeline.run().wait_until_finish())
         while not future.done():
             _report(slices, output, held_out_below, on_progress)
             _wait(future)
     _raise_faults([_error_path(output, slice_.index) for slice_ in slices])
     if failure := future.exception():
-        number = next((n for n in DISK_IS_FULL if f"[Errno {n}]" in str(failure)), None)
-        if number is not None:  # on a worker; Beam keeps no more of an exception than its text
-            raise OSError(number, os.strerror(number), str(output)) from failure
-        raise TryAgainError(
-            f"the Beam pipeline failed: {str(failure).strip().splitlines()[-1]}",
-            hint="run the same command again, finished slices are kept; --debug shows all",
-        ) from failure
+        raise _failed(failure, output) from failure
     _report(slices, output, held_out_below, on_progress)
+
+
+def _failed(failure: BaseException, output: Path) -> Exception:
+    """The error for a pipeline that failed; of one on a worker Beam often keeps only the text."""
+    reason = str(failure).strip().splitlines()[-1:]
+    told = reason[0] if reason else type(failure).__name__
+    number = next((n for n in DISK_IS_FULL if f"[Errno {n}]" in str(failure)), None)
+    if number is not None:
+        return OSError(number, os.strerror(number), str(output))
+    named = getattr(builtins, told.partition(":")[0], None)
+    kind = named if isinstance(named, type) else type(failure)
+    if issubclass(kind, _MISTAKES):
+        return TrainingError(
+            f"the Beam pipeline failed, and would again: {told}",
+            hint="the workers need the same Python and packages as this command; --debug shows all",
+        )
+    return TryAgainError(
+        f"the Beam pipeline failed: {told}",
+        hint="run the same command again, finished slices are kept; --debug shows all",
+    )
 
 
 def _run(slice_: Slice, *, settings: SliceSettings, output: Path, held_out_below: int) -> int:

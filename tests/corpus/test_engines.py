@@ -18,7 +18,13 @@ import pytest
 from electra_cli.corpus import beam_engine
 from electra_cli.corpus.duplicates import DuplicateOptions
 from electra_cli.corpus.result import StageDone
-from electra_cli.errors import ConfigError, DataError, InputMissingError, TryAgainError
+from electra_cli.errors import (
+    ConfigError,
+    DataError,
+    InputMissingError,
+    TrainingError,
+    TryAgainError,
+)
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.prepared import prepare
 
@@ -212,6 +218,21 @@ def test_beam_names_all_inputs_that_vanished(options, tmp_path, monkeypatch):
     prepare(texts, out, engine="beam", **options)
     prepare(texts, tmp_path / "whole", **options)
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (TypeError("unsupported operand [while running 'prepare']"), TrainingError),
+        (RuntimeError("Traceback\n  …\nModuleNotFoundError: No module named 'x'"), TrainingError),
+        (RuntimeError("OSError: [Errno 5] Input/output error: '/x'"), TryAgainError),
+        (RuntimeError("OSError: [Errno 28] No space left on device"), OSError),
+        (RuntimeError("the channel was closed"), TryAgainError),
+        (RuntimeError(), TryAgainError),
+    ],
+)
+def test_beam_is_tried_again_only_where_that_may_help(tmp_path, failure, error):
+    assert type(beam_engine._failed(failure, tmp_path)) is error
 
 
 @_BEAM
