@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from electra_cli.config.schema import Config
+from electra_cli.config.values import in_words
 from electra_cli.corpus.discovery import shown
 from electra_cli.corpus.found_tokenizer import FoundTokenizer, choose_options, read_tokenizer
 from electra_cli.corpus.identity import TokenizerOptions
@@ -25,8 +26,10 @@ from electra_cli.interop.source import Source as Weights
 from electra_cli.interop.values import OTHER, part_of
 from electra_cli.modeling.architecture import Architecture
 
-# Of the vocabulary that the released models share, for weights that come without one.
+# For weights that come without a vocabulary: those of the one that the released models share, and
+# for smaller word tables the first ones.
 _RELEASED_IDS = SpecialIds(pad=0, unk=100, cls=101, sep=102, mask=103)
+_FIRST_IDS = SpecialIds(pad=0, unk=1, cls=2, sep=3, mask=4)
 _HEAD_SIZE = 64
 _KEYS = {
     "hidden_size": "hidden_size",
@@ -86,6 +89,7 @@ def open_foreign(
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
     tokenizer = _tokenizer(weights, vocab, config.model.vocab_size)
     options, file = None, None
+    ids = _RELEASED_IDS if config.model.vocab_size > _RELEASED_IDS.mask else _FIRST_IDS
     if tokenizer is None:
         on_progress("no vocabulary, so no tokenizer is written (--vocab FILE names one)")
     else:
@@ -95,12 +99,13 @@ def open_foreign(
             notes = tokenizer.notes
         for note in notes:
             on_progress(note)
+        ids = special_ids(tokenizer.tokens)
         file = scratch / VOCABULARY_FILE
         file.write_text(vocabulary_text(tokenizer.tokens), encoding="utf-8")
     return Source(
         path=path,
         config=config,
-        special_ids=special_ids(tokenizer.tokens) if tokenizer else _RELEASED_IDS,
+        special_ids=ids,
         tokenizer=options or TokenizerOptions(lowercase=True, strip_accents=True),
         vocab=file,
         has_generator="generator hidden_size" in sizes,
@@ -253,7 +258,7 @@ def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise _no_model(path, f"{key} is {first['input']}: {first['msg']}") from error
+        raise _no_model(path, f"{key}: {in_words(first)}") from error
 
 
 def _no_model(path: Path, reason: str) -> DataError:

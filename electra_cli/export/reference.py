@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.config.schema import Config
+from electra_cli.corpus.vocabulary_folder import CONFIG_FILE, VOCABULARY_FILE
 from electra_cli.export.card import reference_card
 from electra_cli.export.source import Source
 from electra_cli.interop.reference import to_reference
@@ -20,7 +21,9 @@ PREFIX = "model.ckpt"
 
 
 def write(model: ElectraModel, source: Source, folder: Path) -> None:
-    """Writes model.ckpt, its sizes in config.json, and vocab.txt into an existing folder.
+    """Writes model.ckpt, its sizes in config.json, and the vocabulary into an existing folder.
+
+    Beside vocab.txt a tokenizer_config.json says whether case and accents matter.
 
     Raises:
       tf.errors.OpError: The disk is full, for example; also OSError.
@@ -44,7 +47,12 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     text = json.dumps({k: v for k, v in config.items() if k not in _without(source)}, indent=2)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")
     if source.vocab is not None:
-        shutil.copyfile(source.vocab, folder / "vocab.txt")
+        shutil.copyfile(source.vocab, folder / VOCABULARY_FILE)
+        casing = {
+            "do_lower_case": source.tokenizer.lowercase,
+            "strip_accents": source.tokenizer.strip_accents,
+        }
+        (folder / CONFIG_FILE).write_text(json.dumps(casing, indent=2) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(reference_card(source), encoding="utf-8")
 
 

@@ -140,6 +140,7 @@ def test_another_vocabulary_names_both(
     before = manifest["vocab"]["sha256"]
     now = hashlib.sha256(vocab.read_bytes()).hexdigest()
     manifest["vocab"]["sha256"] = now
+    del manifest["tokenizer_sha256"]
     (own_data / "manifest.json").write_text(json.dumps(manifest))
     with before_tensorflow(monkeypatch):
         result = electra(*options(own_data, run))
@@ -157,10 +158,27 @@ def test_a_vocabulary_of_another_size_names_both(
         "size": size + 1,
         "sha256": hashlib.sha256(vocab.read_bytes()).hexdigest(),
     }
+    del manifest["tokenizer_sha256"]
     (own_data / "manifest.json").write_text(json.dumps(manifest))
     with before_tensorflow(monkeypatch):
         result = electra(*options(own_data, run))
-    result.failed(65, f"another vocabulary ({size} word pieces", f"({size + 1}, ")
+    result.failed(65, f"another vocabulary ({size} word pieces", f"({size + 1} word pieces")
+
+
+def test_another_casing_names_both(
+    electra: Electra, own_data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = json.loads((own_data / "manifest.json").read_text())
+    del manifest["tokenizer_sha256"]
+    manifest["tokenizer"]["lowercase"] = False
+    (own_data / "manifest.json").write_text(json.dumps(manifest))
+    with before_tensorflow(monkeypatch):
+        result = electra(*options(own_data, run))
+        result.failed(65, "another casing (lower-cased, accents removed", "case kept, accents rem")
+        # Nor do the run's own checkpoints go with a copy of the manifest that was changed.
+        (run / "data" / "manifest.json").write_text(json.dumps(manifest))
+        electra(*options(own_data, run)).failed(65, "not of this run: another casing there")
+        electra("evaluate", run, "--json").failed(65, "is not of its tokenizer: another casing")
 
 
 def test_checkpoints_of_another_architecture(

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from electra_cli.corpus.identity import tokenizer_sha256
 from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import DataError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
@@ -42,17 +43,22 @@ def test_a_moved_folder_loads(folder):
     assert manifest.examples == sum(shard.rows for shard in manifest.shards_of("train"))
 
 
-def test_no_prepared_data(tmp_path):
-    (tmp_path / "file").touch()
-    for folder, what in (
-        (tmp_path, "no manifest.json"),
-        (tmp_path / "x", "no such folder"),
-        (tmp_path / "file", "it is a file"),
-    ):
-        with pytest.raises(DataError, match=what) as caught:
-            load_manifest(folder)
-        assert caught.value.exit_code == 65
-        assert "electra prepare-data INPUT --output DIR" in caught.value.hint
+def test_the_fingerprint_of_the_tokenizer(folder):
+    manifest = load_manifest(folder)
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    options = manifest.tokenizer
+    assert content["tokenizer_sha256"] == tokenizer_sha256(manifest.vocab.sha256, options)
+    others = [options.model_copy(update={key: False}) for key in ("lowercase", "strip_accents")]
+    hashes = {tokenizer_sha256(manifest.vocab.sha256, other) for other in (options, *others)}
+    assert len(hashes) == 3
+    # A folder that an older electra prepared is the same, and an edited one is not.
+    path.write_text(json.dumps({k: v for k, v in content.items() if k != "tokenizer_sha256"}))
+    assert load_manifest(folder) == manifest
+    path.write_text(json.dumps(content))
+    change(folder, tokenizer={"lowercase": False, "strip_accents": True})
+    with pytest.raises(DataError, match=r"damaged: .*tokenizer_sha256 is not that of vocab"):
+        load_manifest(folder)
 
 
 def test_newer_and_damaged_manifests(folder):

@@ -37,6 +37,7 @@ def test_unusual_tokens_and_line_ends(tmp_path):
         (["[PAD]", "[UNK]", "[CLS]", "a"], r"lacks \[SEP\], \[MASK\]"),
         ([*SPECIAL, "a", "b", "a"], "line 8 repeats 'a' of line 6"),
         ([*SPECIAL, "a", "", "b"], "line 7 is blank"),
+        (SPECIAL, "has its special tokens alone"),
         (["a", *SPECIAL], r"\[PAD\] on line 2"),
     ],
 )
@@ -45,6 +46,21 @@ def test_unusable_vocabularies(tmp_path, lines, message):
         load_vocabulary(vocabulary(tmp_path, lines))
     assert caught.value.exit_code == 65
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("lines", "hint"),
+    [
+        ([*SPECIAL, "a", "", "b"], "put [unused0] on line 7"),
+        ([*SPECIAL, "", "[unused0]", "", "b"], "put [unused1] on line 6"),
+        ([*SPECIAL, "a", "", " \t"], "delete the blank lines at its end, from line 7 on"),
+    ],
+)
+def test_a_blank_line_keeps_its_id(tmp_path, lines, hint):
+    """To leave the vocabulary out would be to lose the model that it belongs to."""
+    with pytest.raises(DataError, match="is blank") as caught:
+        load_vocabulary(vocabulary(tmp_path, lines))
+    assert caught.value.hint.startswith(hint)
 
 
 def test_missing_and_undecodable_vocabulary(tmp_path):

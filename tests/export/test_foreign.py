@@ -60,7 +60,7 @@ def test_a_checkpoint_under_the_names_of_the_reference(reference: Exported) -> N
     assert reader.get_tensor("global_step") == 7
     assert reference.files == [
         "README.md", "checkpoint", "config.json", "model.ckpt.data-00000-of-00001",
-        "model.ckpt.index", "vocab.txt",
+        "model.ckpt.index", "tokenizer_config.json", "vocab.txt",
     ]  # fmt: skip
     assert reference.parity.method == "numpy"
     assert reference.parity.max_abs_difference <= reference.parity.bound
