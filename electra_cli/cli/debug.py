@@ -10,7 +10,6 @@ import typer
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.help import Command
-from electra_cli.errors import InputMissingError
 
 if TYPE_CHECKING:
     from electra_cli.config.schema import Masking
@@ -64,11 +63,6 @@ def data_command(
     from electra_cli.corpus.manifest import load_manifest
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
-    if not folder.exists():
-        raise InputMissingError(
-            f"there is no folder {folder}",
-            hint="make it with `electra prepare-data INPUT --output DIR`",
-        )
     verified = _verify(folder, terminal) if verify else None
     manifest = load_manifest(folder)
     with terminal.progress("counting", sum(shard.rows for shard in manifest.shards)) as bar:

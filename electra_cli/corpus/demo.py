@@ -68,6 +68,11 @@ def demo_folder(cache_folder: Path) -> Path:
     return cache_folder / f"demo-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / "prepared"
 
 
+def is_demo_folder(path: Path) -> bool:
+    """Whether a prepared folder is that of a demo corpus, there or not."""
+    return path.name == "prepared" and path.parent.name.startswith("demo-")
+
+
 def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> Path:
     """Prepares the demo corpus, unless that has been done.
 

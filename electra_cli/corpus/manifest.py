@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
 
+from electra_cli.config.values import in_words
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.faults import MOST_NAMED, MOST_UNREADABLE
 from electra_cli.corpus.identity import Identity, TokenizerOptions, tokenizer_sha256
+from electra_cli.corpus.not_prepared import not_prepared
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.plan import Plan
@@ -235,6 +237,7 @@ def load_manifest(folder: Path) -> Manifest:
     """Loads the manifest of a prepared folder, and checks that its files are there.
 
     Raises:
+      InputMissingError: There is no such folder.
       DataError: It is no prepared folder, was made by a newer version, or a file is missing,
         has another size or, the vocabulary, another content.
     """
@@ -248,16 +251,14 @@ def read_manifest(folder: Path) -> Manifest:
     """Reads a manifest without looking at the shards: a run keeps a copy of its data's.
 
     Raises:
+      InputMissingError: There is no such folder.
       DataError: There is no manifest, it is damaged, or a newer version wrote it.
     """
     path = folder / MANIFEST_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except NotADirectoryError:
-        raise DataError(f"{folder} is no prepared data: it is a file", hint=_PREPARE) from None
-    except FileNotFoundError:
-        what = f"it has no {MANIFEST_FILE}" if folder.is_dir() else "there is no such folder"
-        raise DataError(f"{folder} is no prepared data: {what}", hint=_PREPARE) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise not_prepared(folder) from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}", hint=_PREPARE) from error
     manifest = _parse(path, content)
@@ -278,7 +279,7 @@ def _parse(path: Path, content: Any) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
-        raise DataError(f"{path} is damaged: {where}: {first['msg']}", hint=_PREPARE) from error
+        raise DataError(f"{path} is damaged: {where}: {in_words(first)}", hint=_PREPARE) from error
 
 
 def file_faults(manifest: Manifest) -> list[str]:

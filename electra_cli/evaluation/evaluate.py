@@ -9,7 +9,6 @@ from pathlib import Path
 import tensorflow as tf
 from official.modeling import performance
 
-from electra_cli.corpus.manifest import load_manifest
 from electra_cli.errors import DataError
 from electra_cli.inputs.store import lost_shards_named
 from electra_cli.optimization.average import WeightAverage
@@ -55,7 +54,8 @@ def evaluate(
       check_stop: Called between batches; raises if the evaluation is to end.
 
     Raises:
-      DataError: The data is not there, or was prepared with another tokenizer.
+      InputMissingError: The data is not there.
+      DataError: It was prepared with another tokenizer.
     """
     strategy = build_strategy(parse_device(device))
     performance.set_mixed_precision_policy("float32")
@@ -86,7 +86,7 @@ def _trainer_of(
     """Builds what evaluates all checkpoints of one run."""
     config, own = checkpoint.config(), checkpoint.manifest()
     folder = data if data is not None else Path(config.data.path or "")
-    manifest = load_manifest(folder)
+    manifest = checkpoint.run.load_data(folder)
     own.identity.check_data(
         manifest.identity, of=str(checkpoint.run.path), folder=folder, vocab=checkpoint.run.data
     )
@@ -94,7 +94,8 @@ def _trainer_of(
         raise DataError(
             f"the rows of {folder} have {manifest.sequence_length} tokens, the model has "
             f"{config.model.max_position_embeddings} positions",
-            hint=f"prepare data with --sequence-length {config.data.sequence_length}",
+            hint="electra prepare-data INPUT --sequence-length "
+            f"{config.data.sequence_length} --output DIR, then --data DIR",
         )
     experiment = compose(
         config,

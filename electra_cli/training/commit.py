@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from electra_cli.config.values import in_words
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.errors import DataError
 
@@ -105,7 +106,7 @@ def read_commit(folder: Path) -> Commit:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
-        raise ValueError(f"{COMMIT_FILE}: {where}: {first['msg']}") from error
+        raise ValueError(f"{COMMIT_FILE}: {where}: {in_words(first)}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{COMMIT_FILE} is no JSON") from error
     if commit.checksum != commit.own_checksum():

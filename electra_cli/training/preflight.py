@@ -14,7 +14,8 @@ from electra_cli.config.load import LoadedConfig, dump_yaml, read_config
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.config.schema import Config, check_batch
 from electra_cli.corpus.atomic import atomic_write_text
-from electra_cli.corpus.manifest import Manifest, load_manifest, read_manifest
+from electra_cli.corpus.demo import is_demo_folder
+from electra_cli.corpus.manifest import Manifest, read_manifest
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.interop.values import Report
@@ -68,7 +69,7 @@ def plan_run(
     Raises:
       ConfigError: Values that contradict the data, the device or an earlier start of the run.
       DataError: `data` is no prepared folder, or the first weights do not fit.
-      InputMissingError: The first weights are not there.
+      InputMissingError: The data or the first weights are not there.
     """
     config = loaded.config
     check_keys(allow_config_change)
@@ -84,7 +85,7 @@ def plan_run(
         )
     manifest = None
     if data is not None:
-        manifest = load_manifest(data)
+        manifest = RunFolder(model_dir).load_data(data)
         config = _fit_to_data(loaded, manifest, data)
     run = RunFolder(model_dir)
     changes: list[Change] = []
@@ -117,14 +118,23 @@ def plan_run(
 
 
 def data_of_run(model_dir: Path) -> Path | None:
-    """The prepared folder that a run was begun with; None if there is no run, or it is gone.
+    """The prepared folder that a run was begun with; None if there is no run.
+
+    None also for a demo corpus that is gone: it is made again.
 
     Raises:
       ConfigError: The run's config.yaml is damaged.
+      InputMissingError: The folder is gone; the hint says how to make it again.
     """
     run = RunFolder(model_dir)
     path = read_config(run.config).data.path if run.config.is_file() else None
-    return Path(path) if path is not None and (Path(path) / MANIFEST_FILE).is_file() else None
+    if path is None:
+        return None
+    if not (Path(path) / MANIFEST_FILE).is_file():
+        if is_demo_folder(Path(path)):
+            return None
+        run.load_data(Path(path))
+    return Path(path)
 
 
 def _is_free(run: RunFolder) -> bool:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
-from electra_cli.corpus.manifest import Manifest, read_manifest
+from electra_cli.corpus.manifest import Manifest, load_manifest, read_manifest
+from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop.own_checkpoints import (
     STATE,
@@ -93,6 +94,27 @@ class RunFolder:
     def result(self) -> Path:
         """The result of a finished run."""
         return self.path / "result.json"
+
+    def load_data(self, folder: Path) -> Manifest:
+        """Loads the manifest of data for the run, which may have to begin yet.
+
+        Raises:
+          InputMissingError: There is none; the hint says how to make the run's data again.
+          DataError: As `load_manifest` does.
+        """
+        try:
+            return load_manifest(folder)
+        except InputMissingError as error:
+            if not (self.data / MANIFEST_FILE).is_file():
+                raise
+            was = read_manifest(self.data)
+            raise InputMissingError(
+                error.message,
+                hint="put it back, or prepare the same text in the same way: `electra prepare-data "
+                f"INPUT --vocab {self.data / was.vocab.file} {was.tokenizer.flags} "
+                f"--sequence-length {was.sequence_length} --packing {was.packing} --seed "
+                f"{was.seed} --validation-fraction {was.validation_fraction} --output {folder}`",
+            ) from None
 
     def all_checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint, by ascending step, whole or not."""

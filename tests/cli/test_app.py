@@ -34,7 +34,7 @@ sys.exit(code)
         (["pretrain", "--help"], 0),
         (["prepare-data", "nowhere", "--output", "o"], 66),
         (["pretrain", "--preset", "none", "--json"], 2),
-        (["pretrain", "--preset", "small", "--data", "nowhere"], 65),
+        (["pretrain", "--preset", "small", "--data", "nowhere"], 66),
         (["evaluate", "nowhere"], 66),
         (["export", "nowhere", "--format", "huggingface", "--output", "o"], 66),
     ],

@@ -182,13 +182,50 @@ class TestBadInput:
                 ["30", "4 replicas", "32"],
             ),
             (["--preset", "tiny", "--config", "nowhere.yaml"], 66, ["nowhere.yaml"]),
-            (["--preset", "tiny", "--data", "nowhere"], 65, ["nowhere", "prepare-data"]),
+            (["--preset", "tiny", "--data", "nowhere"], 66, ["nowhere", "prepare-data"]),
         ],
     )
     def test_usage(
         self, electra: Electra, tmp_path: Path, options: list, code: int, words: list[str]
     ) -> None:
         self.refuse(electra, tmp_path, code, *words, options=options)
+
+    @pytest.mark.parametrize("command", ["pretrain", "dry run", "evaluate", "debug data"])
+    def test_data_that_is_not_there(
+        self, electra: Electra, trained: Path, tmp_path: Path, command: str
+    ) -> None:
+        """One code everywhere, and what to type."""
+        gone = tmp_path / "gone"
+        start = ["pretrain", "--preset", "tiny", "--model-dir", tmp_path / "run", "--data", gone]
+        words: list[object] = {
+            "pretrain": start,
+            "dry run": [*start, "--dry-run"],
+            "evaluate": ["evaluate", trained, "--data", gone, "--device", "cpu"],
+            "debug data": ["debug", "data", gone],
+        }[command]  # type: ignore[assignment]
+        electra(*words, "--json").failed(66, f"there is no folder {gone}", f"--output {gone}")
+
+    def test_data_of_a_run_that_is_gone(
+        self, electra: Electra, trained: Path, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        shutil.copytree(trained, run)
+        file, gone = run / "config.yaml", tmp_path / "gone"
+        text = file.read_text()
+        path = next(line for line in text.splitlines() if line.startswith("  path: "))
+        file.write_text(text.replace(path, f"  path: {gone}"))
+        again = [f"--vocab {run / 'data/vocab.txt'} --lowercase --strip-accents", f"{gone}"]
+        again += ["--sequence-length 32 --packing reference --seed 0 --validation-fraction 0.1"]
+        start = ["pretrain", "--preset", "tiny", "--steps", 12, *settings(), "--json"]
+        electra(*start, "--model-dir", run).failed(66, *again)
+        electra(*start, "--model-dir", run, "--data", gone).failed(66, *again)
+        electra("evaluate", run, "--device", "cpu", "--json").failed(66, *again)
+
+    def test_a_run_folder_for_data(self, electra: Electra, trained: Path, data: Path) -> None:
+        start = ["pretrain", "--preset", "tiny", "--json", "--data", trained]
+        electra(*start).failed(
+            65, f"{trained} is no prepared data: it is a run folder", f"its data is in {data}"
+        )
 
     def test_data_of_another_length(self, electra: Electra, tmp_path: Path, data: Path) -> None:
         options = ["--preset", "tiny", "--data", data]
