@@ -17,9 +17,8 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
-from electra_cli.corpus.tokenizer import WordEncoder, split_words
+from electra_cli.corpus.tokenizer import WordEncoder, WordSplitter, split_words
 from electra_cli.corpus.vocabulary import UNK
 from electra_cli.corpus.word_table import LONGEST_WORD, PADDING, WordTable, find_words, word_keys
 
@@ -59,16 +58,19 @@ class LineEncoder:
     """Encodes lines; ids stay bytes, so that no number becomes a Python object.
 
     Args:
-      tokenizer: What `build_tokenizer` returns.
+      tokens: The vocabulary.
+      split: Normalises a word and splits it.
       dtype: Type of an id.
 
     Attributes:
       itemsize: Bytes of an id.
     """
 
-    def __init__(self, tokenizer: Tokenizer, dtype: Literal["uint16", "uint32"]) -> None:
-        self._encode_word = WordEncoder(tokenizer, dtype).encode
-        self._unk = tokenizer.token_to_id(UNK)
+    def __init__(
+        self, tokens: Sequence[str], split: WordSplitter, dtype: Literal["uint16", "uint32"]
+    ) -> None:
+        self._encode_word = WordEncoder(tokens, split, dtype).encode
+        self._unk = tokens.index(UNK)
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self.itemsize = self._dtype.itemsize
         # A word's value is where its ids begin in `_ids`, times 256, and how many they are.

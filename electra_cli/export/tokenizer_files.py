@@ -7,11 +7,22 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 
-from electra_cli.corpus.tokenizer import build_tokenizer
-from electra_cli.corpus.vocabulary import CLS, MASK, PAD, SEP, SPECIAL_TOKENS, UNK
+from electra_cli.corpus.identity import TokenizerOptions
+from electra_cli.corpus.tokenizer import MAX_CHARACTERS_PER_WORD
+from electra_cli.corpus.vocabulary import (
+    CLS,
+    CONTINUATION,
+    MASK,
+    PAD,
+    SEP,
+    SPECIAL_TOKENS,
+    UNK,
+    load_vocabulary,
+)
+from electra_cli.export import character_classes
 from electra_cli.export.source import Source
 
 
@@ -30,16 +41,63 @@ def write_tokenizer(source: Source, folder: Path) -> list[str]:
     return ["tokenizer.json", "tokenizer_config.json", "vocab.txt"]
 
 
+def build_tokenizer(vocab: Path, options: TokenizerOptions) -> Tokenizer:
+    """The library's tokenizer that gives the ids of corpus/tokenizer.py.
+
+    The library has BERT's rules in one piece, but with a table of characters of its own.
+
+    Args:
+      vocab: A vocabulary that `load_vocabulary` accepts.
+      options: Whether to lower-case and to strip accents.
+    """
+    tokenizer = Tokenizer(
+        models.WordPiece(
+            {token: index for index, token in enumerate(load_vocabulary(vocab))},
+            unk_token=UNK,
+            max_input_chars_per_word=MAX_CHARACTERS_PER_WORD,
+            continuing_subword_prefix=CONTINUATION,
+        )
+    )
+    tokenizer.normalizer = _normalizer(options)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.WhitespaceSplit(),
+            pre_tokenizers.Split(Regex(character_classes.pieces()), "isolated"),
+        ]
+    )
+    return tokenizer
+
+
+def _normalizer(options: TokenizerOptions) -> normalizers.Normalizer:
+    steps = [_replace(character_classes.removed(), "")]
+    if options.lowercase:
+        cased, ignored = character_classes.final_sigma()
+        # The bound keeps long words without any such letter fast.
+        before, behind = f"(?<={cased}{ignored}{{0,200}}Σ)", f"(?!{ignored}*{cased})"
+        steps += [_replace(f"Σ{before}{behind}", "ς"), normalizers.Lowercase()]
+    if options.strip_accents:
+        decomposed = normalizers.NFD().normalize_str
+        steps += [
+            normalizers.Replace(character, parts)
+            for character, parts in character_classes.decompositions().items()
+            if decomposed(character) != parts  # by an older table
+        ]
+        steps += [normalizers.NFD(), _replace(character_classes.accents(), "")]
+    return normalizers.Sequence(steps)
+
+
+def _replace(pattern: str, content: str) -> normalizers.Normalizer:
+    return normalizers.Replace(Regex(pattern), content)
+
+
 def _tokenizer(source: Source, vocab: Path) -> Tokenizer:
     """The tokenizer the data was prepared with, as fine-tuning wants it.
 
     It adds [CLS] and [SEP], and a literal special token in text is that token: masks are filled
     by writing [MASK].
     """
-    options, ids = source.tokenizer, source.special_ids
-    tokenizer = build_tokenizer(
-        vocab, lowercase=options.lowercase, strip_accents=options.strip_accents
-    )
+    ids = source.special_ids
+    tokenizer = build_tokenizer(vocab, source.tokenizer)
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     tokenizer.post_processor = TemplateProcessing(
         single=f"{CLS} $A {SEP}",
@@ -52,8 +110,8 @@ def _tokenizer(source: Source, vocab: Path) -> Tokenizer:
 def _tokenizer_config(source: Source) -> dict[str, Any]:
     options = source.tokenizer
     return {
-        # The library's tokenizer for this model type is rebuilt from vocab.txt and gives up on
-        # words over 100 characters; this class takes tokenizer.json as it is.
+        # The library's tokenizer for this model type is rebuilt from vocab.txt, by its own table of
+        # characters and to words of 100 of them; this class takes tokenizer.json as it is.
         "tokenizer_class": "PreTrainedTokenizerFast",
         "do_lower_case": options.lowercase,
         "strip_accents": options.strip_accents,

@@ -1,15 +1,18 @@
+"""The tokenizer, against an implementation of the reference's rules that shares nothing with it."""
+
 from __future__ import annotations
 
 import json
 import random
 import time
-import unicodedata
 from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.tokenizer import WordEncoder, build_normalizer, build_tokenizer, split_words
-from electra_cli.corpus.vocabulary import SPECIAL_TOKENS
+from electra_cli.corpus import tokenizer
+from electra_cli.corpus.tokenizer import WordEncoder, WordSplitter, split_words
+from electra_cli.corpus.vocabulary import SPECIAL_TOKENS, load_vocabulary
+from tests.corpus.reference_words import CASINGS, different_characters, reference_words
 from tests.ids import ids_in
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tokenization"
@@ -20,81 +23,94 @@ def golden_lines() -> list[dict]:
         return [json.loads(line) for line in lines]
 
 
-def small_tokenizer(tmp_path: Path, pieces: list[str], *, lowercase=True, strip_accents=True):
-    path = tmp_path / "vocab.txt"
-    path.write_text("\n".join([*SPECIAL_TOKENS, *pieces]) + "\n", encoding="utf-8")
-    return build_tokenizer(path, lowercase=lowercase, strip_accents=strip_accents)
+def small_encoder(pieces: list[str], *, lowercase=True, strip_accents=True) -> WordEncoder:
+    split = WordSplitter(lowercase=lowercase, strip_accents=strip_accents)
+    return WordEncoder([*SPECIAL_TOKENS, *pieces], split, "uint16")
+
+
+def golden_encoder(*, uncased: bool) -> WordEncoder:
+    split = WordSplitter(lowercase=uncased, strip_accents=uncased)
+    return WordEncoder(load_vocabulary(GOLDEN / "vocab.txt"), split, "uint16")
+
+
+def words_of(split: WordSplitter, text: str) -> list[str]:
+    return [word for raw in split_words(text) for word in split(raw)]
 
 
 @pytest.mark.parametrize(("field", "uncased"), [("lower_ids", True), ("cased_ids", False)])
 def test_ids_are_the_references_on_every_golden_line(field, uncased):
-    tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=uncased, strip_accents=uncased)
+    encode = golden_encoder(uncased=uncased).encode
     lines = golden_lines()
     assert len(lines) == 459
-    whole = [tokenizer.encode(line["text"], add_special_tokens=False).ids for line in lines]
-    assert whole == [line[field] for line in lines]
-    encode = WordEncoder(tokenizer, "uint16").encode
-    by_words = [ids_in(b"".join(map(encode, split_words(line["text"])))) for line in lines]
-    assert by_words == whole
+    found = [ids_in(b"".join(map(encode, split_words(line["text"])))) for line in lines]
+    assert found == [line[field] for line in lines]
 
 
-def test_words_up_to_200_characters_are_split(tmp_path):
-    tokenizer = small_tokenizer(tmp_path, ["a", "##a"])
-    assert tokenizer.encode("a" * 200).tokens == ["a"] + ["##a"] * 199
-    assert tokenizer.encode("a" * 201).tokens == ["[UNK]"]
+@pytest.mark.parametrize(("lowercase", "strip_accents"), CASINGS)
+def test_words_of_the_golden_lines_are_those_of_the_rules(lowercase, strip_accents):
+    options = {"lowercase": lowercase, "strip_accents": strip_accents}
+    split = WordSplitter(**options)
+    for line in golden_lines():
+        assert words_of(split, line["text"]) == reference_words(line["text"], **options)
 
 
-def test_literal_special_tokens_are_characters(tmp_path):
-    tokenizer = small_tokenizer(tmp_path, ["[", "]", "mask", "sep"])
-    assert tokenizer.encode("[MASK][SEP]").tokens == ["[", "mask", "]", "[", "sep", "]"]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\U0002b820b a\U0002b91fb", ["a", "\U0002b820", "b", "a", "\U0002b91f", "b"]),
+        ("a\u0ebab a\u1df6b a\u08d3b a\u0c3cb a\U0001e94ab", ["ab"] * 5),
+        ("a\u08e2b a\U000110cdb a\u180eb a\u2065b a\ue000b a\U000e1000b", ["ab"] * 6),
+        ("\u2c2f \ua7c0 \U00010594", ["\u2c5f", "\ua7c1", "\U000105bb"]),
+        ("a\u061db a\u2e5db a\u166db", ["a", "\u061d", "b", "a", "\u2e5d", "b", "a\u166db"]),
+        ("a\u1734b \U00011938", ["a\u1734b", "\U00011935\U00011930"]),
+        ("\u2260a \u037e \u1fef", ["=", "a", ";", "`"]),
+    ],
+    ids=["ideograph", "mark", "removed", "capital", "punctuation", "spacing-mark", "decomposed"],
+)  # fmt: skip
+def test_characters_that_other_tables_know_otherwise(text, expected):
+    assert words_of(WordSplitter(lowercase=True, strip_accents=True), text) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lowercase", "strip_accents"), CASINGS)
+def test_every_character_is_what_the_reference_takes_it_for(lowercase, strip_accents):
+    options = {"lowercase": lowercase, "strip_accents": strip_accents}
+    split = WordSplitter(**options)
+    found = different_characters(lambda texts: [words_of(split, x) for x in texts], **options)
+    assert found == []
+
+
+def test_words_up_to_200_characters_are_split():
+    encode = small_encoder(["a", "##a", "é", "##é"], strip_accents=False).encode
+    unknown = SPECIAL_TOKENS.index("[UNK]")
+    for letter, first in (("a", 5), ("é", 7)):
+        assert ids_in(encode(letter * 200)) == [first] + [first + 1] * 199
+        assert ids_in(encode(letter * 201)) == [unknown]
+    long = small_encoder(["a" * 201]).encode
+    assert ids_in(long("a" * 201)) == [unknown]
+
+
+def test_literal_special_tokens_are_characters():
+    encode = small_encoder(["[", "]", "mask", "sep"]).encode
+    assert ids_in(encode("[MASK][SEP]")) == [5, 7, 6, 5, 8, 6]
 
 
 @pytest.mark.parametrize(
     ("lowercase", "strip_accents", "expected"),
-    [
-        (True, True, "cafe"),
-        (True, False, "café"),
-        (False, True, "Cafe"),
-        (False, False, "Café"),
-    ],
+    [(True, True, 5), (True, False, 6), (False, True, 7), (False, False, 8)],
 )
-def test_case_and_accents_are_apart(tmp_path, lowercase, strip_accents, expected):
-    tokenizer = small_tokenizer(
-        tmp_path,
-        ["cafe", "café", "Cafe", "Café"],
-        lowercase=lowercase,
-        strip_accents=strip_accents,
+def test_case_and_accents_are_apart(lowercase, strip_accents, expected):
+    encoder = small_encoder(
+        ["cafe", "café", "Cafe", "Café"], lowercase=lowercase, strip_accents=strip_accents
     )
-    assert tokenizer.encode("Café").tokens == [expected]
+    assert ids_in(encoder.encode("Café")) == [expected]
 
 
-def test_final_sigma_is_lowered_as_python_does(tmp_path):
-    tokenizer = small_tokenizer(tmp_path, ["σας", "σασ", "ας", "σ"])
-    assert tokenizer.encode("ΣΑΣ Σας ΑΣ, Σ").tokens == ["σας", "σας", "ας", "[UNK]", "σ"]
-
-
-def reference_lowered(text: str) -> str:
-    """The reference cleans the text and then lowers each white-space word."""
-    kept = (c for c in text if c in "\t\n\r" or unicodedata.category(c)[0] != "C")
-    return " ".join(word.lower() for word in "".join(kept).replace("\ufffd", "").split())
-
-
-def sigmas(text: str) -> list[str]:
-    return [c for c in text if c in "σς"]
-
-
-def test_final_sigma_beside_every_character():
-    """Punctuation, accents and format characters too, which do not end a word for Python."""
-    assigned = (chr(code) for code in range(0x21, 0x20000))
-    characters = [c for c in assigned if unicodedata.category(c) not in ("Cn", "Co", "Cs")]
-    normalize = build_normalizer(lowercase=True, strip_accents=False).normalize_str
-    different = []
-    for c in characters:
-        text = f"Α{c}Σ {c}Σ ΑΣ{c} ΑΣ{c}Α"
-        if sigmas(normalize(text)) != sigmas(reference_lowered(text)):
-            different.append(c)
-    # Of these another version of Unicode thinks otherwise.
-    assert len(different) < 0.001 * len(characters), different
+def test_final_sigma_is_lowered_as_python_does():
+    split = WordSplitter(lowercase=True, strip_accents=True)
+    assert words_of(split, "ΣΑΣ Σας ΑΣ, Σ ΑΣ中Σ") == [
+        "σας", "σας", "ας", ",", "σ", "ας", "中", "σ",
+    ]  # fmt: skip
 
 
 def test_final_sigma_in_any_text():
@@ -102,23 +118,25 @@ def test_final_sigma_in_any_text():
     letters = "ΣΣΣΑαa'.·’:-,\u00ad\u0301\u0345\u200d\x00\x08\ufffd\ue000 \t\n\u2028中1ʰΌª^`\u00a8!"
     texts = ["".join(rng.choices(letters, k=rng.randint(2, 12))) for _ in range(5000)]
     texts += ["Α" + "'" * 199 + "Σ", "中Σ" * 3, "ΟΔΟΣ'", "ΑΣ\nΑ"]
-    tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=True, strip_accents=True)
-    encode = WordEncoder(tokenizer, "uint16").encode
-    normalize = tokenizer.normalizer.normalize_str
+    options = {"lowercase": True, "strip_accents": True}
+    split = WordSplitter(**options)
     for text in texts:
-        lowered = unicodedata.normalize("NFD", reference_lowered(text))
-        kept = "".join(c for c in lowered if unicodedata.category(c) != "Mn")
-        assert normalize(" ".join(split_words(text))).split() == normalize(kept).split(), text
-        expected = tokenizer.encode(kept, add_special_tokens=False).ids
-        assert ids_in(b"".join(map(encode, split_words(text)))) == expected, text
+        assert words_of(split, text) == reference_words(text, **options), text
 
 
-def test_a_long_word_of_sigmas_takes_no_long_time():
-    """A word of Chinese can be of any length, and one that looks far back for a letter too."""
-    normalize = build_normalizer(lowercase=True, strip_accents=True).normalize_str
+@pytest.mark.parametrize("unit", ["中Σ", "'Σ", "Σ", "\u0301\u0323", "'", "ⱟ\u1df6"])
+def test_a_long_word_takes_no_long_time(unit):
+    """A word of Chinese can be of any length; sorting many accents would take its square."""
+    encode = golden_encoder(uncased=True).encode
     started = time.perf_counter()
-    for text in ("中Σ" * 50_000, "'Σ" * 50_000, "Σ" * 100_000, "'" * 100_000 + "Σ"):
-        normalize(text)
+    encode(unit * (200_000 // len(unit)))
+    assert time.perf_counter() - started < 10
+
+
+def test_a_word_without_end_is_not_held_to_its_end(monkeypatch):
+    monkeypatch.setattr(tokenizer, "_LONGEST_AT_ONCE", 16)
+    started = time.perf_counter()
+    assert ids_in(golden_encoder(uncased=True).encode("xé" * 500_000)) == [1]
     assert time.perf_counter() - started < 10
 
 
@@ -126,10 +144,10 @@ def test_controls_join_words_where_python_would_split_them():
     assert split_words("a\x0cb\x85c d\u2028e") == ["abc", "d", "e"]
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
-def test_words_by_themselves_are_what_the_whole_tokenizer_makes_of_them(lowercase):
-    tokenizer = build_tokenizer(GOLDEN / "vocab.txt", lowercase=lowercase, strip_accents=False)
-    encode = WordEncoder(tokenizer, "uint16").encode
+@pytest.mark.parametrize("uncased", [True, False])
+def test_words_of_plain_characters_take_no_other_way_in_the_end(uncased):
+    """What is common in English is lowered and split by itself."""
+    split = WordSplitter(lowercase=uncased, strip_accents=uncased)
     rng = random.Random(0)
     plain = [chr(code) for code in range(33, 127)] + list(
         "\u2013\u2014\u2018\u2019\u201c\u201d\u2026"
@@ -139,32 +157,33 @@ def test_words_by_themselves_are_what_the_whole_tokenizer_makes_of_them(lowercas
     words += ["".join(rng.choices(plain + others, k=rng.randint(1, 12))) for _ in range(3000)]
     words += ["a" * 200, "a" * 201, "A" * 199 + ".", "x" * 250 + "!", "'" * 300]
     for word in words:
-        expected = tokenizer.encode(word, add_special_tokens=False).ids
-        assert ids_in(encode(word)) == expected, word
+        expected = reference_words(word, lowercase=uncased, strip_accents=uncased)
+        assert split(word) == expected, word
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize("uncased", [True, False])
 @pytest.mark.parametrize(
     "alphabet",
     [
         "abc,.;'x", "中文字。、，a", "ΑΣς'.:·Σ\u00ad", "ΣΆά\ufffd\u200b!", "กขิ้", "กขิ้-",
         "é\u0301\u0323ộ'", "\u0301\u0323", "😀❤\ufe0f", "≠=≮", "각ᄀ힣", "İIı'Σ",
-        "\ufffd\ue000", "𠀀𪜀中a", "ab—", "a’Σ”", "ཀཁ་", "🥹🫠", "éé中",
-        "é—=\u0338", "\u30fb\uff65ア",
+        "\ufffd\ue000", "𠀀𪜀𫠠中a", "ab—", "a’Σ”", "ཀཁ་", "🥹🫠", "éé中",
+        "é—=\u0338", "\u30fb\uff65ア", "a", "ab",
     ],
 )  # fmt: skip
-def test_very_long_words_are_cut_without_other_ids(tmp_path, alphabet, lowercase):
-    """Long enough to be cut, and to be seen at once as too long to be split."""
-    pieces = {low for c in [*alphabet, *"eσς"] for low in (c, c.lower())}
-    tokenizer = small_tokenizer(
-        tmp_path, sorted({*pieces, *("##" + piece for piece in pieces)}),
-        lowercase=lowercase, strip_accents=lowercase,
-    )  # fmt: skip
-    encoder, chosen = WordEncoder(tokenizer, "uint16"), random.Random(alphabet)
-    for length in (2**14 + 1, 50_000):
+def test_very_long_words_are_split_part_by_part(monkeypatch, alphabet, uncased):
+    """Any place may be where two parts meet, and a word may reach over many of them."""
+    split = WordSplitter(lowercase=uncased, strip_accents=uncased)
+    chosen = random.Random(alphabet)
+    for length in (7, 100, 1000, 5000):
         word = "".join(chosen.choices(alphabet, k=length))
-        assert ids_in(encoder.encode(word)) == tokenizer.encode(word, add_special_tokens=False).ids
-        for head in alphabet:  # one that is a piece of its own too, before many that are not
-            many = head + alphabet[0] * length + word
-            expected = tokenizer.encode(many, add_special_tokens=False).ids
-            assert ids_in(encoder.encode(many)) == expected
+        expected = reference_words(word, lowercase=uncased, strip_accents=uncased)
+        for at_once in (1, 5, 64, 2**14):
+            monkeypatch.setattr(tokenizer, "_LONGEST_AT_ONCE", at_once)
+            found = [piece for part in split.parts(word) for piece in part]
+            assert [piece[:201] for piece in found] == [piece[:201] for piece in expected]
+
+
+def test_ids_of_a_very_long_word():
+    encode = small_encoder(["a", "##b", "中", "."]).encode
+    assert ids_in(encode("ab中." * 5000 + "x" * 50_000)) == [5, 6, 7, 8] * 5000 + [1]
