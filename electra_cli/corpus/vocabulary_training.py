@@ -16,12 +16,13 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
+from itertools import chain
 from typing import TypeVar
 from zlib import crc32
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from electra_cli.corpus.tokenizer import MAX_CHARACTERS_PER_WORD, build_normalizer, split_words
+from electra_cli.corpus.tokenizer import MAX_CHARACTERS_PER_WORD, WordSplitter, split_words
 from electra_cli.corpus.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK
 from electra_cli.errors import ConfigError, DataError
 
@@ -54,8 +55,9 @@ class VocabularyOptions:
       sample: Share of the documents to train on, chosen by a hash of their text.
       unused: Slots [unused0], [unused1] … that no text is ever tokenized to.
       multiple_of: The size is rounded up to a multiple of this.
-      alphabet_limit: Characters kept, the most frequent ones; None for as many as take half of
-        the word pieces, most characters taking two: one begins a word, one continues it.
+      alphabet_limit: Characters kept at most, the most frequent ones; None for as many as take half
+        of the word pieces, most characters taking two: one begins a word, one continues it; and for
+        more where longer pieces do not take the other half.
       lowercase: As the text will be tokenized.
       strip_accents: As the text will be tokenized.
 
@@ -90,7 +92,7 @@ class VocabularyOptions:
         if self.alphabet_limit is not None and self.alphabet_limit < 1:
             raise ConfigError(
                 f"--vocab-alphabet is {self.alphabet_limit}; it must be at least 1",
-                hint="leave it out to keep as many characters as take half of the vocabulary",
+                hint="leave it out to keep as many characters as the vocabulary has room for",
             )
 
     @property
@@ -183,11 +185,8 @@ class _WordCounts:
     """
 
     def __init__(self, options: VocabularyOptions) -> None:
-        self._lowercase = options.lowercase
-        self._normalize = build_normalizer(
-            lowercase=options.lowercase, strip_accents=options.strip_accents
-        ).normalize_str
-        self._split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+        split = WordSplitter(lowercase=options.lowercase, strip_accents=options.strip_accents)
+        self._split = split.parts
         self._raw: Counter[str] = Counter()
         self._raw_characters = 0
         self.words: dict[str, int] = {}
@@ -204,7 +203,7 @@ class _WordCounts:
         """Brings `words`, `characters` and `continuing` up to date."""
         words = self.words
         for raw, count in self._raw.items():
-            for word in self._pieces(raw):
+            for word in chain.from_iterable(self._split(raw)):
                 if len(word) > MAX_CHARACTERS_PER_WORD:
                     continue
                 words[word] = words.get(word, 0) + count
@@ -216,12 +215,6 @@ class _WordCounts:
         if len(words) > _COUNTED_WORDS:
             kept = _by_frequency(words)[: _COUNTED_WORDS // 2]
             self.words = {word: words[word] for word in kept}
-
-    def _pieces(self, raw: str) -> list[str]:
-        """The words that a white-space word is normalised and split to."""
-        if raw.isascii() and raw.isalnum():  # most are, and nothing else happens to them
-            return [raw.lower() if self._lowercase else raw]
-        return [word for word, _ in self._split(self._normalize(raw))]
 
 
 def _by_frequency(words: Mapping[str, int]) -> list[str]:
@@ -236,18 +229,36 @@ def _train(
     counts: _WordCounts, size: int, alphabet_limit: int | None
 ) -> tuple[list[str], list[str]]:
     """Special tokens, and pieces; `size` at most together."""
-    alphabet = _alphabet(counts, size - len(SPECIAL_TOKENS), alphabet_limit)
-    characters = set(alphabet)
+    room = size - len(SPECIAL_TOKENS)
+    # Half is kept for pieces of several characters. What they leave free goes to characters, whose
+    # words may give pieces too. Ideographs never join: all that is free is theirs.
+    for_characters = room // 2 if alphabet_limit is None else room
+    largest = _alphabet(counts, room, alphabet_limit)
+    while True:
+        alphabet = _alphabet(counts, for_characters, alphabet_limit)
+        known = _known_words(counts.words, set(alphabet), max(_TRAINED_CHARACTERS, 16 * size))
+        if alphabet == largest:
+            counts.words.clear()  # they are not asked for again
+        special, pieces = _join(known, alphabet, size)
+        for_characters += room - len(pieces)
+        if _alphabet(counts, for_characters, alphabet_limit) == alphabet:
+            return special, pieces
+
+
+def _known_words(words: Mapping[str, int], characters: set[str], room: int) -> dict[str, int]:
+    """The most frequent words of these characters, and how often each comes."""
     known: dict[str, int] = {}
-    room = max(_TRAINED_CHARACTERS, 16 * size)
-    for word in _by_frequency(counts.words):
+    for word in _by_frequency(words):
         if characters.issuperset(word):
-            known[word] = counts.words[word]
+            known[word] = words[word]
             room -= len(word)
             if room <= 0:
                 break
-    counts.words.clear()
+    return known
 
+
+def _join(words: Mapping[str, int], alphabet: list[str], size: int) -> tuple[list[str], list[str]]:
+    """The special tokens, and the alphabet with the longer pieces that it is joined to."""
     # The trainer numbers continuing characters in the order of a hash map that is seeded anew in
     # each process, and breaks ties between merges by these numbers. Given as special tokens, in
     # our order, they are numbered first.
@@ -260,7 +271,7 @@ def _train(
         continuing_subword_prefix=CONTINUATION,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_repeated(known), trainer)
+    tokenizer.train_from_iterator(_repeated(words), trainer)
     ids = tokenizer.get_vocab(with_added_tokens=False)
     tokens = sorted(ids, key=lambda token: ids[token])
     return tokens[: len(SPECIAL_TOKENS)], tokens[len(SPECIAL_TOKENS) :]
@@ -268,8 +279,6 @@ def _train(
 
 def _alphabet(counts: _WordCounts, room: int, limit: int | None) -> list[str]:
     """The most frequent characters, and behind them those that also continue words, as pieces."""
-    if limit is None:
-        room //= 2
     frequent = sorted(counts.characters, key=lambda c: (-counts.characters[c], c))
     kept: list[str] = []
     for character in frequent[:limit]:

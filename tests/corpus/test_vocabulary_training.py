@@ -10,11 +10,11 @@ import weakref
 import pytest
 
 from electra_cli.corpus import vocabulary_training
-from electra_cli.corpus.tokenizer import build_tokenizer
-from electra_cli.corpus.vocabulary import vocabulary_text
+from electra_cli.corpus.tokenizer import WordEncoder, WordSplitter, split_words
 from electra_cli.corpus.vocabulary_training import VocabularyOptions, train_vocabulary
 from electra_cli.errors import ConfigError, DataError
 from tests.corpus.corpora import make_documents
+from tests.ids import ids_in
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -70,11 +70,65 @@ def test_text_is_normalised_as_it_will_be_tokenized():
 
 def test_size_is_kept_when_there_are_many_characters():
     rare = "".join(chr(0x4E00 + number) for number in range(500))
-    tokens = train([rare, *(["the same words again"] * 50)], size=100)
-    assert len(tokens) <= 100
-    assert {"the", "same", "words", "again"} <= set(tokens)
+    words = " ".join(made_up_words(2000))
+    tokens = train([rare, *([words] * 2)], size=100)
+    assert len(tokens) == 100
     characters = [token for token in tokens[5:] if len(token.removeprefix("##")) == 1]
-    assert len(characters) <= 47
+    assert 40 < len(characters) <= 47  # half of the vocabulary stays for longer pieces
+    assert train([*([words] * 2), rare], size=100) == tokens
+
+
+MANY = {
+    "ideographs": [chr(0x4E00 + number) for number in range(150)],
+    "ideographs of another plane": [chr(0x2B820 + number) for number in range(150)],
+    "kana and ideographs": [chr(start + n) for start in (0x3041, 0x4E00) for n in range(70)],
+    "syllables": [chr(0xAC00 + 28 * number) for number in range(60)],
+    "emoji": [chr(0x1F300 + number) for number in range(100)],
+    "emoji in a row": ["".join(chr(0x1F300 + number) for number in range(60))],
+    "letters of many scripts": ["abcdefghij", "бвгджзклмн", "ባቤብቦዳዴድዶ", "กขคงจฉช", "中文"],
+}
+
+
+@pytest.mark.parametrize("kind", MANY)
+def test_characters_take_what_longer_pieces_leave_free(kind):
+    """Each once, so that hardly any two join: half of the vocabulary would stay empty."""
+    text = " ".join(MANY[kind])
+    tokens = train([text], size=200, strip_accents=False)
+    assert set(text) - {" "} <= set(tokens)
+    assert "[UNK]" not in encoded(text, tokens, strip_accents=False)
+    assert len(tokens) <= 200
+
+
+def test_words_of_characters_that_were_let_in_give_pieces_too():
+    """The first half holds 47 pieces: not the last letters, of which the only long words are."""
+    ideographs = [chr(0x4E00 + number) for number in range(45)] * 10
+    tokens = train([" ".join([*ideographs, *(["abcab"] * 5)])], size=100)
+    assert {"abcab", "a", "##b", *ideographs} <= set(tokens)
+
+
+def test_characters_beyond_the_size_are_left_out_from_the_rarest_on():
+    often = [chr(0x4E00 + number) for number in range(95)]
+    tokens = train(
+        [" ".join(often * 2 + [chr(0x5E00 + number) for number in range(300)])], size=100
+    )
+    assert sorted(tokens[5:]) == often
+
+
+def test_a_full_vocabulary_is_joined_once(monkeypatch):
+    times = []
+    join = vocabulary_training._join
+    monkeypatch.setattr(
+        vocabulary_training, "_join", lambda *given: times.append(given) or join(*given)
+    )
+    ideographs = "".join(chr(0x4E00 + number) for number in range(500))
+    for texts, expected in (
+        ([" ".join(made_up_words(2000))] * 2, 1),
+        ([" ".join(made_up_words(2000)), ideographs] * 2, 1),
+        ([ideographs], 2),
+    ):
+        times.clear()
+        train(texts, size=100)
+        assert len(times) == expected
 
 
 def test_alphabet_limit_counts_characters_and_takes_precedence_over_the_half():
@@ -82,10 +136,9 @@ def test_alphabet_limit_counts_characters_and_takes_precedence_over_the_half():
     few = train(texts, size=100, alphabet_limit=2)
     assert [t for t in few[5:] if len(t.removeprefix("##")) == 1] == ["a", "b", "##a", "##b"]
     assert "ccc" not in few
-    half = train(texts, size=100)
+    assert len(few) < 20  # what is free stays free
     most = train(texts, size=100, alphabet_limit=1000)
-    ideographs = [sum("\u4e00" <= token <= "\u9fff" for token in t) for t in (half, most)]
-    assert ideographs == [47 - 6, 85]
+    assert sum("\u4e00" <= token <= "\u9fff" for token in most) == 85
 
 
 def test_no_text_gives_the_special_tokens_alone():
@@ -109,13 +162,17 @@ def test_little_text_is_filled_up_to_the_next_multiple_with_unused_slots():
     assert tokens == [*SPECIAL, *(f"[unused{number}]" for number in range(slots)), *plain[5:]]
 
 
-def test_text_never_becomes_an_unused_or_special_token(tmp_path):
+def encoded(text, tokens, *, strip_accents=True):
+    split = WordSplitter(lowercase=True, strip_accents=strip_accents)
+    encode = WordEncoder(tokens, split, "uint16").encode
+    return [tokens[number] for word in split_words(text) for number in ids_in(encode(word))]
+
+
+def test_text_never_becomes_an_unused_or_special_token():
     literal = "[unused0] [unused1][unused0] unused0 ##unused0 [MASK] [PAD] \t[unused1]."
     tokens = train([literal] * 50, unused=2)
     assert {"unused0", "unused1"} <= set(tokens)
-    (tmp_path / "vocab.txt").write_text(vocabulary_text(tokens), encoding="utf-8")
-    tokenizer = build_tokenizer(tmp_path / "vocab.txt", lowercase=True, strip_accents=True)
-    found = tokenizer.encode(literal, add_special_tokens=False).tokens
+    found = encoded(literal, tokens)
     assert found[:3] == ["[", "unused0", "]"]
     assert not {"[unused0]", "[unused1]", *SPECIAL} & set(found)
 
