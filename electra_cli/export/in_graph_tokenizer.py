@@ -1,32 +1,27 @@
 """The tokenizer as TensorFlow operations, for models that take text.
 
-The steps are those of corpus/tokenizer.py. `tensorflow_text.BertTokenizer` is not used since it
-folds case instead of lower-casing, ties lower-casing to the stripping of accents, turns control
-characters into spaces, and measures the longest word in bytes; its word piece operation is.
+The steps are those of corpus/tokenizer.py, and so is what each character is. TensorFlow's own
+lower-casing is not used since it goes by the locale of the process: a Turkish one makes another
+letter of I. `tensorflow_text.BertTokenizer` is not either: it folds case instead of lower-casing,
+ties lower-casing to the stripping of accents, turns control characters into spaces, and measures
+the longest word in bytes; its word piece operation is.
 
-Shapes: B texts, W words, P word pieces; the last two ragged. S positions.
+Shapes: B texts, C characters, W words, P word pieces; the last three ragged. S positions.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from electra_cli.corpus.manifest import SpecialIds, TokenizerOptions
+from electra_cli.corpus.identity import TokenizerOptions
 from electra_cli.corpus.tokenizer import MAX_CHARACTERS_PER_WORD
-from electra_cli.corpus.vocabulary import CONTINUATION, UNK
+from electra_cli.corpus.vocabulary import CONTINUATION, UNK, SpecialIds
+from electra_cli.export import character_classes
 
-# Regular expressions of RE2. What is no letter, mark, number, punctuation, symbol or separator is a
-# control, private or unassigned character; of those, tab and line ends count as white space.
-_REMOVED = r"[^\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}\t\n\r]|\x{FFFD}"
-_SPACE = r"[ \t\n\r\p{Z}]+"
-_PUNCTUATION = r"[!-/:-@\[-`{-~]|\p{P}"
-_CJK = (
-    r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}"
-    r"\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]"
-)
 _MAX_BYTES_PER_CHARACTER = 4
 
 
@@ -74,16 +69,40 @@ class InGraphTokenizer(tf.Module):
         pieces = pieces[:, : self._max_length - 2]
         edge = tf.ones_like(pieces[:, :0].to_tensor(shape=[None, 1]), tf.int32)  # [B, 1]
         rows = tf.concat([edge * self._ids.cls, pieces, edge * self._ids.sep], axis=1)
-        return rows.to_tensor(default_value=self._ids.pad)  # [B, S]
+        # Of no texts too there are positions: what has none in any direction has no shape to keep.
+        width = tf.maximum(rows.bounding_shape(axis=1), 2)
+        return rows.to_tensor(self._ids.pad, shape=tf.stack([-1, width]))  # [B, S]
 
     def _words(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """[B] -> [B, W]: cleaned, normalised and split at space, punctuation and ideographs."""
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
-        texts = tf.strings.regex_replace(texts, _REMOVED, "")
-        texts = tf.strings.regex_replace(texts, _CJK, r" \0 ")  # before accents are taken apart
+        texts = tf.strings.regex_replace(texts, character_classes.removed(), "")
+        texts = tf.strings.regex_replace(texts, character_classes.spaces(), " ")
         if self._options.lowercase:
-            texts = tf.strings.lower(texts, encoding="utf-8")
+            texts = _lower(texts)
         if self._options.strip_accents:
             texts = tf_text.normalize_utf8(texts, "NFD")
-            texts = tf.strings.regex_replace(texts, r"\p{Mn}", "")
-        return tf_text.regex_split(texts, f"{_SPACE}|{_PUNCTUATION}", _PUNCTUATION)
+            texts = tf.strings.regex_replace(texts, character_classes.accents(), "")
+        texts = tf.strings.regex_replace(texts, character_classes.pieces(), r" \0 ")
+        return tf.strings.split(texts)
+
+
+def _lower(texts: tf.Tensor) -> tf.Tensor:
+    """[B] -> [B], as Python's `str.lower` does it in every locale."""
+    cased, ignored = character_classes.final_sigma()
+    other = f"[^{cased[1:-1]}{ignored[1:-1]}]"
+    texts = tf.strings.regex_replace(
+        texts, f"({cased}{ignored}*)Σ({ignored}*(?:{other}|$))", r"\1ς\2"
+    )
+    table = {}
+    for character, lowered in character_classes.lowered().items():
+        if len(lowered) == 1:
+            table[ord(character)] = ord(lowered)
+        else:
+            texts = tf.strings.regex_replace(texts, character, lowered)
+    capitals, smalls = (np.array(codes, np.int32) for codes in (list(table), [*table.values()]))
+    characters = tf.strings.unicode_decode(texts, "UTF-8")  # [B, C]
+    codes = characters.flat_values
+    place = tf.minimum(tf.searchsorted(capitals, codes), len(capitals) - 1)
+    codes = tf.where(tf.gather(capitals, place) == codes, tf.gather(smalls, place), codes)
+    return tf.strings.unicode_encode(characters.with_flat_values(codes), "UTF-8")

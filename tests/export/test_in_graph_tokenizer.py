@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 
-from electra_cli.corpus.line_encoder import LineEncoder
-from electra_cli.corpus.manifest import TokenizerOptions
-from electra_cli.corpus.tokenizer import build_tokenizer
+from electra_cli.corpus.identity import TokenizerOptions
 from electra_cli.corpus.vocabulary import load_vocabulary, special_ids
 from electra_cli.export.in_graph_tokenizer import InGraphTokenizer
-from tests.ids import ids_in
+from tests.corpus.reference_words import CASINGS, different_characters, reference_words
+from tests.ids import line_ids
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tokenization"
 VOCAB = GOLDEN / "vocab.txt"
@@ -45,10 +46,38 @@ def test_golden_lines(case: str) -> None:
 @pytest.mark.parametrize(("lowercase", "strip_accents"), [(True, False), (False, True)])
 def test_case_and_accents_are_apart(lowercase: bool, strip_accents: bool) -> None:
     texts = ["Élan VITAL naïve", "ÀÉÎ", "ΑΣ ΣΑΣ.", "İstanbul"]
-    tokenizer = build_tokenizer(VOCAB, lowercase=lowercase, strip_accents=strip_accents)
-    ours = LineEncoder(tokenizer, "uint16")
-    expected = [[IDS.cls, *ids_in(ours.encode([text]).lines[0]), IDS.sep] for text in texts]
-    assert tokenize(texts, lowercase=lowercase, strip_accents=strip_accents) == expected
+    options = {"lowercase": lowercase, "strip_accents": strip_accents}
+    expected = [[IDS.cls, *line_ids(text, VOCAB, **options), IDS.sep] for text in texts]
+    assert tokenize(texts, **options) == expected
+
+
+def words_of(*, lowercase: bool, strip_accents: bool) -> Callable[[list[str]], list[list[str]]]:
+    options = TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents)
+    words = tf.function(InGraphTokenizer(VOCAB, options, IDS, 10)._words)
+
+    def run(texts: list[str]) -> list[list[str]]:
+        return [[word.decode() for word in row] for row in words(tf.constant(texts)).to_list()]
+
+    return run
+
+
+@pytest.mark.parametrize(("lowercase", "strip_accents"), CASINGS)
+def test_words_are_those_of_the_rules(lowercase: bool, strip_accents: bool) -> None:
+    rng = random.Random(0)
+    letters = "ΣΣΣΑα'.:,\u00ad\u0301\u0345\u200d\x08\ufffd\ue000 \t\u2028中1ʰª^\u00a8!İIÌĮ\ua7c0"
+    letters += "\U0002b820\u0ebaa\u1734\U00011938\u061d\u166d\u0890\u2260\ufa0e\U000e1000"
+    texts = ["".join(rng.choices(letters, k=rng.randint(1, 12))) for _ in range(2000)]
+    options = {"lowercase": lowercase, "strip_accents": strip_accents}
+    assert words_of(**options)(texts) == [reference_words(text, **options) for text in texts]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("lowercase", "strip_accents"), CASINGS)
+def test_every_character_is_what_the_reference_takes_it_for(
+    lowercase: bool, strip_accents: bool
+) -> None:
+    options = {"lowercase": lowercase, "strip_accents": strip_accents}
+    assert different_characters(words_of(**options), **options) == []
 
 
 def test_words_of_more_than_200_characters_are_unknown() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,14 +14,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_cli.corpus.line_encoder import LineEncoder
-from electra_cli.corpus.tokenizer import build_tokenizer
+from electra_cli.corpus.vocabulary import SPECIAL_TOKENS
 from electra_cli.export.batch import make_batch
 from electra_cli.export.run import Exported, export
 from electra_cli.export.source import Source
 from electra_cli.modeling.electra import ElectraModel
-from tests.export.runs import SEQUENCE_LENGTH
-from tests.ids import ids_in
+from tests.export.runs import SEQUENCE_LENGTH, write_run
+from tests.ids import line_ids
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +60,12 @@ def test_text_is_tokenized_as_the_data_was(signatures: Any, run_folder: Path) ->
     texts = ["The naïve cat's sitting", "", "[MASK] cat", "the " * 40]
     found = signatures["text"](text=tf.constant(texts))
     assert set(found) == {"logits", "sequence_output", "input_ids"}
-    ours = LineEncoder(
-        build_tokenizer(run_folder / "data" / "vocab.txt", lowercase=True, strip_accents=True),
-        "uint16",
-    )
+    vocab = run_folder / "data" / "vocab.txt"
     ids = found["input_ids"].numpy()
     assert ids.shape == (4, SEQUENCE_LENGTH)
     for text, row in zip(texts, ids.tolist(), strict=True):
-        expected = [2, *ids_in(ours.encode([text]).lines[0])[: SEQUENCE_LENGTH - 2], 3]
+        ours = line_ids(text, vocab, lowercase=True, strip_accents=True)
+        expected = [2, *ours[: SEQUENCE_LENGTH - 2], 3]
         assert row == expected + [0] * (SEQUENCE_LENGTH - len(expected))
 
 
@@ -79,6 +78,13 @@ def test_text_gives_the_logits_of_its_ids(signatures: Any) -> None:
         segment_ids=tf.zeros_like(ids),
     )
     np.testing.assert_allclose(found["logits"], again["logits"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_no_texts_and_empty_ones_keep_their_shape(signatures: Any, count: int) -> None:
+    found = signatures["text"](text=tf.constant([""] * count, tf.string))
+    assert found["input_ids"].shape == found["logits"].shape == (count, 2)
+    assert found["sequence_output"].shape == (count, 2, 32)
 
 
 def test_parity_and_card(exported: Exported) -> None:
@@ -96,6 +102,53 @@ def test_the_generator_is_left_out(exported: Exported) -> None:
     ]
     assert any("_encoder" in name for name in names)
     assert not [name for name in names if "generator" in name or "masked_lm" in name]
+
+
+# The process is divided before anything asks for the locale, so that TensorFlow is imported once.
+IN_LOCALES = """
+import os, sys
+import tensorflow as tf, tensorflow_text
+folder, *texts = sys.argv[1:]
+for name, locale in (
+    ("LC_ALL", "tr_TR.UTF-8"), ("LC_ALL", "az_AZ"), ("LC_ALL", "lt_LT.UTF-8"), ("LANG", "tr_TR"),
+    ("LC_ALL", "C"), ("LC_ALL", "el_GR.UTF-8"),
+):
+    if not (child := os.fork()):
+        os.environ[name] = locale
+        serve = tf.saved_model.load(folder).signatures["text"]
+        print(locale, serve(text=tf.constant(texts))["input_ids"].numpy().tolist(), flush=True)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.slow
+def test_ids_are_the_same_in_every_locale(tmp_path: Path) -> None:
+    """A Turkish one has two letters I, a Lithuanian one a dot under the accents of i and j."""
+    texts = ["TITLE IN ISTANBUL", "İstanbul ısı", "Jį ĮJÌÍĨ J\u0303", "ΟΔΟΣ ΣΑΣ", "ÀÉÎ"]
+    letters = sorted({c for text in texts for c in (text + text.lower()) if c != " "} | {"ς"})
+    run = write_run(
+        tmp_path / "run",
+        strip_accents=False,
+        tokens=[*SPECIAL_TOKENS, *letters, *("##" + letter for letter in letters)],
+        length=32,
+    )
+    export(checkpoint=run, format="saved-model", output=tmp_path / "out")
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG"))}
+    done = subprocess.run(
+        [sys.executable, "-c", IN_LOCALES, tmp_path / "out", *texts],
+        capture_output=True, text=True, cwd=tmp_path, check=False, env=plain,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 6
+    for line in lines:
+        locale, rows = line.split(" ", 1)
+        for text, row in zip(texts, json.loads(rows), strict=True):
+            vocab = run / "data" / "vocab.txt"
+            expected = [2, *line_ids(text, vocab, lowercase=True, strip_accents=False), 3]
+            assert 1 not in expected
+            assert row == expected + [0] * (len(row) - len(expected)), (locale, text)
 
 
 @pytest.mark.slow
