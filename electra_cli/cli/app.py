@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,8 +20,10 @@ from electra_cli.cli.help import Command
 from electra_cli.cli.usage import explain
 from electra_cli.errors import (
     ElectraError,
+    InputMissingError,
     IOFailedError,
     OutOfMemoryError,
+    OutputError,
     Terminated,
     TrainingError,
 )
@@ -61,6 +64,7 @@ def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code; nothing is raised."""
     debug = "--debug" in arguments
     try:
+        _check_working_directory()
         code = app(arguments, prog_name="electra", standalone_mode=False)
     except BaseException as error:
         if isinstance(error, SystemExit):
@@ -72,6 +76,21 @@ def run(arguments: list[str]) -> int:
     if code == 130:  # Typer has turned an interruption into a code
         return _report(KeyboardInterrupt(), arguments)
     return code if isinstance(code, int) else 0
+
+
+def _check_working_directory() -> None:
+    """Relative paths mean nothing without it, and no other process can be started in it.
+
+    Raises:
+      InputMissingError: It was deleted.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise InputMissingError(
+            "the working directory no longer exists",
+            hint="cd to a folder that does, and run the same command again",
+        ) from error
 
 
 def _report(error: BaseException, arguments: list[str]) -> int:
@@ -117,6 +136,8 @@ def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     if isinstance(error, OSError):
         what = error.strerror or str(error)
         where = f" ({error.filename})" if error.filename else ""
+        if what.startswith("No usable temporary directory"):  # the words of tempfile
+            return OutputError(what, hint="set TMPDIR to a folder you can write to")
         hint = "free some space and run the same command again"
         return IOFailedError(
             f"{what}{where}", hint=hint if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
