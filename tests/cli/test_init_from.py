@@ -201,7 +201,7 @@ class TestBadInput:
         )  # fmt: skip
         assert load_manifest(other).vocab.size != 600
         source = request.getfixturevalue(kind)
-        words = ("is not the vocabulary of", f"{other}", "prepare-data INPUT --vocab", "vocab.txt")
+        words = ("another vocabulary", f"{other}", "prepare-data INPUT --vocab", "600 word pieces")
         refuse(65, *words, options=["--init-from", source, "--data", other])
 
     def test_options_that_make_no_sense(self, refuse, exported: Path) -> None:

@@ -7,10 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from transformers import AutoTokenizer, ElectraConfig, ElectraForPreTraining
 
 from electra_cli.errors import DataError
 from electra_cli.export.run import export
+from tests.interop.conftest import write_tf1
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +123,69 @@ def test_dropout_of_the_source_is_kept(hugging_face: Path, tmp_path: Path) -> No
     export(checkpoint=folder, format="huggingface", output=tmp_path / "out")
     written = json.loads((tmp_path / "out/discriminator/config.json").read_text())
     assert {key: written[key] for key in told} == told
+
+
+@pytest.mark.parametrize("added", [{}, {"<covid>": 190, "[NEW]": 192}])
+def test_a_table_with_more_rows_than_word_pieces(
+    hugging_face: Path, tmp_path: Path, added: dict[str, int]
+) -> None:
+    """All rows get a token, those that were added theirs, and the logits stay."""
+    folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))
+    tokens = (folder / "vocab.txt").read_text().splitlines()[:190]
+    (folder / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    with_tokenizer(folder, config={"do_lower_case": False})
+    (folder / "added_tokens.json").write_text(json.dumps(added))
+    told: list[str] = []
+    export(
+        checkpoint=folder, format="huggingface", output=tmp_path / "out", on_progress=told.append
+    )
+    assert any("rows for them: the others are called [unusedN]" in text for text in told)
+    out = tmp_path / "out" / "discriminator"
+    lines = (out / "vocab.txt").read_text().splitlines()
+    assert (len(lines), len(set(lines)), lines[:190]) == (200, 200, tokens)
+    assert {lines[number]: number for number in added.values()} == added
+    assert len(AutoTokenizer.from_pretrained(out)) == 200
+    assert (out / "model.safetensors").read_bytes() == (
+        hugging_face / "discriminator" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_more_word_pieces_than_rows(hugging_face: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))
+    (folder / "added_tokens.json").write_text('{"<x>": 200}')
+    with pytest.raises(DataError, match=r"has 201 word pieces, the weights of .* 200"):
+        export(checkpoint=folder, format="onnx", output=tmp_path / "out")
+
+
+def test_a_checkpoint_with_the_state_of_a_training_loop(one_run: Path, tmp_path: Path) -> None:
+    """As forks leave it that train in mixed precision; its casing is kept on the way."""
+    reference, out = tmp_path / "reference", tmp_path / "out"
+    export(checkpoint=one_run, format="reference", output=reference)
+    (reference / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    reader = tf.train.load_checkpoint(str(reference))
+    arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+    state = {
+        "current_loss_scale": np.float32(32768), "good_steps": np.int32(3),
+        "beta1_power": np.float32(0.9), "loss_scale/increment": np.float32(2),
+    }  # fmt: skip
+    slots = {f"{name}/lamb_v": array for name, array in arrays.items() if name != "global_step"}
+    prefix = write_tf1(reference / "fp16.ckpt", arrays | state | slots)
+    told: list[str] = []
+    export(checkpoint=prefix, format="huggingface", output=out, on_progress=told.append)
+    left_out = f"left out, as it is of no network: 4 ({', '.join(sorted(state))})"
+    assert left_out in told
+    record = json.loads((out / "discriminator" / "tokenizer_config.json").read_text())
+    assert (record["do_lower_case"], record["strip_accents"]) == (False, False)
+
+
+def test_no_vocabulary_and_few_rows(tmp_path: Path) -> None:
+    """The ids of special tokens are not those of the released models, which it has no rows for."""
+    model = ElectraForPreTraining(
+        ElectraConfig(
+            vocab_size=16, embedding_size=8, hidden_size=16, num_hidden_layers=1,
+            num_attention_heads=1, intermediate_size=16, max_position_embeddings=16,
+        )
+    )  # fmt: skip
+    model.save_pretrained(tmp_path / "model")
+    export(checkpoint=tmp_path / "model", format="reference", output=tmp_path / "out")
+    assert not (tmp_path / "out" / "vocab.txt").exists()
