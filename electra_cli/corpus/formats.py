@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Literal
 
@@ -10,6 +9,7 @@ from electra_cli.corpus.containers import JSON_LINES, check_is_none, with_name
 from electra_cli.corpus.encodings import wide_encoding
 from electra_cli.corpus.faults import UnreadableError
 from electra_cli.corpus.naming import Format, FormatOption, ending_format, is_json
+from electra_cli.corpus.texts import parsed_json
 
 Compression = Literal["gzip", "zstd", "xz", "bzip2"]
 
@@ -104,7 +104,7 @@ def detect_unnamed(head: bytes, name: str, label: str, text_field: str) -> Forma
 
 def _is_object_without(head: bytes, field: str) -> bool:
     try:
-        value = json.loads(head) if len(head) < HEAD_BYTES else None
+        value = parsed_json(head) if len(head) < HEAD_BYTES else None
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and field not in value
@@ -139,6 +139,6 @@ def _begins_with_json_object(head: bytes) -> bool:
     if goes_on:  # behind the head
         return re.match(rb'\{\s*"', line) is not None
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(parsed_json(line), dict)
     except (ValueError, RecursionError):
         return False

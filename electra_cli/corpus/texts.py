@@ -209,7 +209,7 @@ def json_documents(
             yield split_lines(text)
 
 
-def parsed_json(text: str) -> Any:
+def parsed_json(text: str | bytes) -> Any:
     """The value of a JSON text; an integer that is too long to be one is 0.
 
     Raises:

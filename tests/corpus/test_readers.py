@@ -84,8 +84,9 @@ def test_bad_json_line(tmp_path, bad, message, slice_bytes):
     "9" * 5000, "-" + "9" * 5000, "[{\"a\": 1" + "0" * 9000 + "}]", "1e999999", "-1E-999999",
     "0." + "1" * 5000, "NaN", "-Infinity", "9" * 5000 + "e9",
 ])  # fmt: skip
-def test_numbers_of_any_length_beside_the_text(tmp_path, value):
-    path = write(tmp_path / "a.jsonl", f'{{"n": {value}, "text": "one"}}\n'.encode() * 2)
+@pytest.mark.parametrize("name", ["a.jsonl", "a.txt", "a", "a.json"])
+def test_numbers_of_any_length_beside_the_text(tmp_path, value, name):
+    path = write(tmp_path / name, f'{{"n": {value}, "text": "one"}}\n'.encode() * 2)
     documents, counts = read(path)
     assert (documents, counts.bad_json_lines) == ([["one"]] * 2, 0)
 
