@@ -109,7 +109,7 @@ def prepare_data_command(
         "--vocab-multiple-of", rich_help_panel=_VOCABULARY,
         help="Round its size up to a multiple, with unused slots.")] = 1,
     vocab_alphabet: Annotated[int | None, typer.Option(
-        "--vocab-alphabet", rich_help_panel=_VOCABULARY, show_default="half of the vocabulary",
+        "--vocab-alphabet", rich_help_panel=_VOCABULARY, show_default="half of the vocabulary, and what is free",
         help="Single characters to keep at most, the most frequent ones.")] = None,
     lowercase: Annotated[bool | None, typer.Option(
         "--lowercase/--no-lowercase", rich_help_panel=_VOCABULARY, show_default=_CASING_DEFAULT,

@@ -156,13 +156,12 @@ class _Search:
             target = path.resolve()
             if target.is_relative_to(self.exclude) or target in self.vocabulary:
                 continue
-            relative = path.relative_to(folder)
-            how = taken(relative.as_posix(), self.format)
+            name = path.relative_to(root).as_posix()
+            how = taken(name, self.format)
             if how != "not" and path.is_file():
-                is_vague = how == "by content"
-                yield from self._file(path, path.relative_to(root).as_posix(), is_vague=is_vague)
-                has_text |= path not in self.passed_over
-            elif not _is_hidden(relative) and not _is_searched(path):
+                yield from self._file(path, name, is_vague=how == "by content")
+                has_text |= how == "by name" or path not in self.passed_over
+            elif not _is_hidden(name) and not _is_searched(path):
                 self._pass_over(path)
         if not has_text:
             there = PassedOver()
@@ -203,8 +202,8 @@ class _Search:
             self.passed_over[path] = (LINK_TO_FOLDER if path.is_dir() else NO_FILE), 0
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
 
 
 def _is_searched(path: Path) -> bool:

@@ -74,7 +74,7 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
         return by_name
     if _begins_with_json_object(head):
         return "jsonl"
-    if is_json(name) and head.strip():
+    if by_name is None and is_json(name) and head.strip():
         raise UnreadableError(
             f"{label}: the name says JSON, but it does not begin with an object on one line: "
             f"{head[:40]!r}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from electra_cli.corpus.containers import cure_of
 from electra_cli.corpus.faults import UnreadableError
-from electra_cli.corpus.naming import VAGUE_ENDINGS, WITHOUT_ENDING
+from electra_cli.corpus.naming import ENDINGS, VAGUE_ENDINGS, WITHOUT_ENDING
 
 # Kinds that are no ending.
 LINK = "link"
@@ -97,8 +97,9 @@ def no_text(where: str, kinds: Mapping[str, int], *, otherwise: str) -> Unreadab
     """
     if not kinds:
         return UnreadableError(
-            f"no text in {where}: it holds no file that is not hidden",
-            hint="give the folder or file that holds the text",
+            f"no text in {where}: it is empty, hidden files apart",
+            hint=f"give a folder with files that end with {', '.join(ENDINGS)}, also compressed, or "
+            "say with --format what all files are",
         )
     return UnreadableError(
         f"no text in {where}: it holds {describe_kinds(kinds)}",

@@ -90,6 +90,8 @@ def _mostly_passed_over(counts: Counts) -> Implausible | None:
     count = sum(counts.passed_over.values())
     if count <= counts.files and counts.passed_over_bytes <= counts.input_bytes:
         return None
+    if not counts.files:  # prepared before they were counted
+        return None
     return Implausible(
         f"more was passed over than read: {describe_kinds(counts.passed_over)} "
         f"({counts.passed_over_bytes:,} bytes), and {counts.files:,} files were read "

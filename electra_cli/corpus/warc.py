@@ -6,12 +6,11 @@ says. Of the records only those are read that are the text of a page; a page as 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from electra_cli.corpus.faults import DamagedError, UnreadableError
-from electra_cli.corpus.passed_over import describe_kinds
+from electra_cli.corpus.passed_over import add_kinds, describe_kinds
 
 _LONGEST_LINE = 2**16
 _MOST_LINES = 1000  # of a header
@@ -35,7 +34,7 @@ def warc_texts(stream: BinaryIO, label: str) -> Iterator[BinaryIO]:
       DamagedError: It is damaged or cut off.
       UnreadableError: It holds pages as they came, or no text.
     """
-    kinds: Counter[str] = Counter()
+    kinds: dict[str, int] = {}
     has_text = False
     while headers := _headers(stream, label):
         kind = headers.get("warc-type", "").lower()
@@ -46,7 +45,7 @@ def warc_texts(stream: BinaryIO, label: str) -> Iterator[BinaryIO]:
                 "records), not of their text",
                 hint=_HINT,
             )
-        kinds[f"{kind or 'nameless'} records"] += 1
+        add_kinds(kinds, {f"{kind or 'nameless'} records": 1})
         block = _Block(stream, _length(headers, label), label)
         if kind in ("conversion", "resource") and content == _PLAIN:
             has_text = True

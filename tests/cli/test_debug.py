@@ -125,7 +125,7 @@ def test_no_prepared_folder(electra: Electra, tmp_path: Path) -> None:
     for folder, what in ((tmp_path, "no manifest.json"), (tmp_path / "file", "it is a file")):
         for options in ([], ["--verify"]):
             done = electra("debug", "data", folder, *options, "--json")
-            done.failed(65, str(folder), what, "electra prepare-data INPUT")
+            done.failed(65, str(folder), what, "electra prepare-data")
 
 
 @pytest.mark.parametrize("options", [[], ["--verify"]])

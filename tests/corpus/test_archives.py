@@ -334,7 +334,7 @@ def test_member_without_the_column(tmp_path, ending):
 @ARCHIVES
 def test_binary_member(tmp_path, ending):
     path = WRITE[ending](tmp_path / f"a{ending}", {"x.txt": b"\x7fELF\x02" + bytes(90)})
-    with pytest.raises(DataError, match=rf"no reader for .*a\{ending}!x\.txt: it is a program"):
+    with pytest.raises(DataError, match=rf"no reader for .*a\{ending}!x\.txt: it is binary"):
         read_inputs(path)
 
 

@@ -91,7 +91,7 @@ def test_files_that_no_reader_knows_can_be_left_out(tmp_path):
     (tmp_path / "d.txt.gz").write_bytes(gzip.compress(b"text")[:10])
     named = [tmp_path / name for name in ("a.txt", "b.txt", "c.parquet")]
     for inputs in ([tmp_path], [tmp_path / "*"], named):
-        with pytest.raises(DataError, match=r"b\.txt: it is a program"):
+        with pytest.raises(DataError, match=r"b\.txt: it is binary"):
             find_inputs(inputs, exclude=tmp_path / "o")
         left_out = LeftOut(skips=True)
         assert names(find_inputs(inputs, exclude=tmp_path / "o", left_out=left_out)) == ["a.txt"]
@@ -279,7 +279,7 @@ def test_the_vocabulary_in_use_is_no_input(tmp_path):
 def test_what_is_missing_or_no_text(tmp_path):
     with pytest.raises(InputMissingError, match=r"not found.*nowhere"):
         find_inputs([tmp_path / "nowhere"], exclude=tmp_path / "o")
-    with pytest.raises(DataError, match=r"no text in .*: it holds no file"):
+    with pytest.raises(DataError, match=r"no text in .*: it is empty"):
         find_inputs([tmp_path], exclude=tmp_path / "o")
     os.mkfifo(tmp_path / "pipe.txt")
     with pytest.raises(InputMissingError, match="neither a regular file") as caught:

@@ -86,7 +86,7 @@ def test_the_format_can_be_forced(tmp_path):
 
 
 BINARY = {
-    "a program": b"\x7fELF\x02\x01\x01" + bytes(200),
+    "binary, it begins": b"\x7fELF\x02\x01\x01" + bytes(200),
     "an image": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + bytes(range(256)),
     "binary": random.Random(0).randbytes(100_000),
     "a PDF": b"%PDF-1.4\n1 0 obj << /Type /Catalog >> endobj\n" * 9,
