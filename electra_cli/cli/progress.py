@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 _SECONDS_BETWEEN_LINES = 5.0
-_SHORTEST_BAR, _LONGEST_BAR = 10, 40
+_SHORTEST_BAR, _LONGEST_BAR = 8, 40
 _SHORTEST_TEXT = 12  # of a status, that may be cut
 
 

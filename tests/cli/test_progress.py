@@ -42,6 +42,12 @@ def test_what_is_less_important_gives_way_first_and_nothing_is_cut() -> None:
     assert METRICS[-1] in bar.line(200)
 
 
+def test_the_losses_of_both_networks_fit_into_80_columns() -> None:
+    bar = reporter(430)
+    bar.update(270, METRICS, left=64)
+    assert bar.line(80).endswith("  loss 36.123 gen 9.330 disc 0.5366")
+
+
 def test_free_text_is_cut_before_the_line_breaks() -> None:
     bar = reporter(1.0, counted=False)
     bar.update(0.25, "looking for near duplicates among 1,234,567 documents of 12 files", left=5)
