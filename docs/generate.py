@@ -89,8 +89,9 @@ def _options() -> str:
     own = [p for p in group.params if not p.name.endswith("_completion")]  # those are Typer's
     parts = [
         "Every command also takes `-h` or `--help`. stdout holds what was asked for: one object "
-        "with `--json`, else tables, unless `--quiet` hides them. What is said on the way, and the "
-        "tables with `--json`, go to stderr. The `electra` command itself takes:",
+        "with `--json`, else tables, unless `--quiet` hides them. What is said on the way, with "
+        "the tables of a run, goes to stderr, and all tables do with `--json`. The `electra` "
+        "command itself takes:",
         _table(("option", "meaning"), [(_code(p.opts), _help(p)) for p in own]),
     ]
     for name, command in _commands(group):
