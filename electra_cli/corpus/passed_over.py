@@ -98,8 +98,8 @@ def no_text(where: str, kinds: Mapping[str, int], *, otherwise: str) -> Unreadab
     if not kinds:
         return UnreadableError(
             f"no text in {where}: it is empty, hidden files apart",
-            hint=f"give a folder with files that end with {', '.join(ENDINGS)}, also compressed, or "
-            "say with --format what all files are",
+            hint=f"give a folder with files that end with {', '.join(ENDINGS)}, also compressed, "
+            "or say with --format what all files are",
         )
     return UnreadableError(
         f"no text in {where}: it holds {describe_kinds(kinds)}",
