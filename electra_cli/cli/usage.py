@@ -41,7 +41,7 @@ def explain(error: Any) -> tuple[str, str]:
     commands = getattr(context.command, "commands", {})
     if unknown := re.match(r"No such command '(.*?)'", message):
         form = f"{context.command_path} {{}}"
-        return unknown[0], did_you_mean(unknown[1], commands, form=form)
+        return unknown[0], f"{did_you_mean(unknown[1], commands, form=form)} {see}"
     return message, see
 
 
@@ -53,9 +53,11 @@ def _wrong_value(parameter: Any, wrong: Any, see: str) -> tuple[str, str]:
     words = in_words(wrong).replace("the text ", "")  # everything is text on a command line
     bounds = wrong.get("ctx", {})
     meant = bounds.get("ge", bounds.get("le"))
-    if wrong["type"] == "int_parsing":
-        meant = number_in(str(value))
-    return f"{name}: {words}", f"write {name} {meant}" if isinstance(meant, int) else see
+    if wrong["type"] in ("int_parsing", "float_parsing"):
+        meant = number_in(str(value).replace(",", "."))
+        if wrong["type"] == "int_parsing" and isinstance(meant, float):
+            meant = round(meant)
+    return f"{name}: {words}", f"write {name} {meant}" if isinstance(meant, int | float) else see
 
 
 def _instead_of(option: str, context: Any) -> str:

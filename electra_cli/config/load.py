@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from electra_cli.config import yaml_core
 from electra_cli.config.keys import hint_for, nearest_key
+from electra_cli.config.nearest import nearest
 from electra_cli.config.presets import available_presets, preset_path
 from electra_cli.config.schema import Config, leaf_fields, sections
 from electra_cli.config.values import expected, instead, shown
@@ -33,6 +34,7 @@ __all__ = [
 
 DEFAULT_ORIGIN = "default"
 _VARIABLE = "environment variable "
+_EXAMPLE = "write sections with keys below them, such as\ntrain:\n  steps: 1000"
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def parse_set(text: str) -> Override:
       ConfigError: There is no equals sign, or a number is too long.
     """
     key, equals, value = text.partition("=")
-    if not equals:
+    if not equals or not key.strip():
         raise ConfigError(
             f"--set {text}: expected key=value, got {shown(text)}",
             hint=f"write --set {nearest_key(text) or 'train.steps'}=VALUE",
@@ -125,11 +127,21 @@ def parse_set(text: str) -> Override:
 
 
 def read_config(path: Path) -> Config:
-    """Reads a configuration that `dump_yaml` wrote; raises as `load_config` does."""
-    record, values = _read_layer(path)
-    if not values:
-        raise DataError(f"{path} is damaged: it is empty", hint="restore it from a backup")
-    return _build(record or path.stem, values, dict.fromkeys(leaf_fields(), str(path)))
+    """Reads a configuration that `dump_yaml` wrote.
+
+    Raises:
+      DataError: It is damaged.
+      InputMissingError: It cannot be read.
+    """
+    try:
+        record, values = _read_layer(path)
+        if not values:
+            raise ConfigError(f"{path} is empty")
+        return _build(record or path.stem, values, dict.fromkeys(leaf_fields(), str(path)))
+    except ConfigError as error:
+        raise DataError(
+            f"{path} is damaged: {error.message}", hint=f"restore {path} from a backup"
+        ) from None
 
 
 def dump_yaml(config: Config) -> str:
@@ -154,19 +166,18 @@ def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputMissingError(
-            f"cannot read configuration {path}: {error.strerror}", hint="check the path"
+            f"cannot read configuration {path}: {error.strerror}", hint=_other_file(path)
         ) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text", hint="save it as UTF-8") from None
+        raise ConfigError(f"{path} is not UTF-8 text", hint=_EXAMPLE) from None
     try:
         document = yaml_core.load_yaml(text)
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}", hint="correct the YAML file") from None
-    example = "write sections with keys below them, such as\ntrain:\n  steps: 1000"
+        raise ConfigError(f"{path} is no YAML: {error}", hint=_EXAMPLE) from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: expected sections, got {shown(document)}", hint=example)
+        raise ConfigError(f"{path}: expected sections, got {shown(document)}", hint=_EXAMPLE)
 
     name = document.pop("preset", None)
     if not isinstance(name, str | None):
@@ -190,6 +201,16 @@ def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
         if key not in known:
             raise _unknown_key(key, str(path))
     return name, values
+
+
+def _other_file(path: Path) -> str:
+    """What to type instead of a file that cannot be read."""
+    record = path / "config.yaml"
+    found = sorted([*path.glob("*.yaml"), *(path.parent if path.name else path).glob("*.yaml")])
+    near = nearest(str(path), map(str, found))
+    if record.is_file() or near:
+        return f"did you mean --config {record if record.is_file() else near}?"
+    return "--config FILE.yaml, or leave it out"
 
 
 def _recorded_preset(file: Path | None, record: str | None, values: Mapping[str, Any]) -> str:

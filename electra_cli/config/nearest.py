@@ -49,7 +49,7 @@ def did_you_mean(word: str, names: Iterable[str], *, form: str = "{}") -> str:
       form: What to type, with {} for the name, such as "--format {}".
     """
     names = list(names)
-    near = nearest(word, names)
+    near = nearest(word, names) or (names[0] if len(names) == 1 else None)
     if near is not None:
         return f"did you mean {form.format(near)}?"
     return f"{form.format('NAME')}: choose one of {', '.join(names)}".removeprefix("NAME: ")

@@ -260,26 +260,28 @@ class Config(Section):
             raise ConfigError(
                 f"model.hidden_size {model.hidden_size} is not divisible by "
                 f"model.num_attention_heads {model.num_attention_heads}",
-                hint="choose heads that divide the hidden size; the reference uses hidden / 64",
+                hint=f"--set model.num_attention_heads={_divisor(model.hidden_size)}, for example",
             )
         hidden, heads = self.generator_hidden_size, self.generator_num_attention_heads
         if hidden < 1 or hidden % heads:
             raise ConfigError(
                 f"generator.size {self.generator.size} of model.hidden_size {model.hidden_size} "
                 f"gives a generator {hidden} wide, which {heads} heads cannot share",
-                hint="choose a size that gives a width below 128 or a multiple of 64",
+                hint=f"--set generator.size={max(64, hidden // 64 * 64) / model.hidden_size:g}, "
+                "for example: the width is to be a multiple of 64, or below 128",
             )
         if self.data.sequence_length > model.max_position_embeddings:
             raise ConfigError(
                 f"data.sequence_length {self.data.sequence_length} is more than "
                 f"model.max_position_embeddings {model.max_position_embeddings}",
-                hint="lower the first or raise the second",
+                hint=f"--set model.max_position_embeddings={self.data.sequence_length}, or --set "
+                f"data.sequence_length={model.max_position_embeddings}",
             )
         if self.max_predictions < 1:
             raise ConfigError(
                 f"objective.mask_probability {self.objective.mask_probability} masks nothing in "
                 f"rows of data.sequence_length {self.data.sequence_length}",
-                hint="raise either of them",
+                hint="--set objective.mask_probability=0.15",
             )
         check_batch(self, replicas=1)
         return self
@@ -335,6 +337,12 @@ def leaf_fields() -> dict[str, FieldInfo]:
         for section, model in sections().items()
         for name, field in model.model_fields.items()
     }
+
+
+def _divisor(width: int) -> int:
+    """The heads that divide a width and come nearest to 64 a head, as the reference has them."""
+    divisors = (heads for heads in range(1, width + 1) if width % heads == 0)
+    return min(divisors, key=lambda heads: abs(width / heads - 64))
 
 
 def _count(number: int, noun: str) -> str:

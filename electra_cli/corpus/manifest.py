@@ -15,7 +15,7 @@ from electra_cli.config.values import in_words
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.faults import MOST_NAMED, MOST_UNREADABLE
 from electra_cli.corpus.identity import Identity, TokenizerOptions, tokenizer_sha256
-from electra_cli.corpus.not_prepared import not_prepared
+from electra_cli.corpus.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.output import MANIFEST_FILE
 from electra_cli.corpus.packing import Packing
 from electra_cli.corpus.plan import Plan
@@ -243,7 +243,7 @@ def load_manifest(folder: Path) -> Manifest:
     """
     manifest = read_manifest(folder)
     if faults := file_faults(manifest):
-        raise mismatch(manifest, faults)
+        raise copy_of_run(folder) or mismatch(manifest, faults)
     return manifest
 
 

@@ -46,6 +46,15 @@ def not_prepared(path: Path) -> ElectraError:
     )
 
 
+def copy_of_run(path: Path) -> DataError | None:
+    """The error for a run's copy of its data's manifest, taken for the data itself; else None."""
+    config = path.parent / _CONFIG_FILE
+    if path.name != "data" or not config.is_file() or any(path.glob("*.npy")):
+        return None
+    what = "it is a run's copy of the manifest, without rows"
+    return _other(path, what, f"its data is in {_data_of(config) or 'another folder'}")
+
+
 def _other(path: Path, what: str, hint: str) -> DataError:
     return DataError(f"{path} is no prepared data: {what}", hint=hint)
 

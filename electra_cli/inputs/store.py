@@ -150,7 +150,7 @@ def _open_shard(path: Path) -> _OpenShard:
             raise
         raise IOFailedError(
             f"cannot open {path}: {error.strerror}",
-            hint="let this process open more files than there are shards (ulimit -n)",
+            hint="let this process open more files than there are shards: `ulimit -n 65536`",
         ) from error
     rows, width = mapped.shape
     return _OpenShard(path, handle, rows, width, mapped.dtype, mapped.offset)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from electra_cli.config.nearest import did_you_mean
 from electra_cli.config.schema import Config
 from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.corpus.manifest import Manifest
@@ -68,7 +69,7 @@ def plan_initial(
         if name not in networks:
             raise ConfigError(
                 f"--init-allow-missing {name}: there is no such network",
-                hint=f"choose {' or '.join(get_args(Network))}",
+                hint=did_you_mean(name, get_args(Network), form="--init-allow-missing {}"),
             )
         if path is None:
             raise ConfigError(

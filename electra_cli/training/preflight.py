@@ -81,7 +81,8 @@ def plan_run(
     if not 1 <= stop <= config.train.steps:
         raise ConfigError(
             f"--stop-at-step {stop} lies outside of 1 … train.steps {config.train.steps}",
-            hint=f"--stop-at-step {config.train.steps}, or more --steps",
+            hint=f"--stop-at-step {config.train.steps}"
+            + (f", or --steps {stop}" if stop > config.train.steps else ""),
         )
     manifest = None
     if data is not None:
@@ -123,7 +124,7 @@ def data_of_run(model_dir: Path) -> Path | None:
     None also for a demo corpus that is gone: it is made again.
 
     Raises:
-      ConfigError: The run's config.yaml is damaged.
+      DataError: The run's config.yaml is damaged.
       InputMissingError: The folder is gone; the hint says how to make it again.
     """
     run = RunFolder(model_dir)

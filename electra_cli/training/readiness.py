@@ -97,5 +97,5 @@ def check_space(plan: Plan) -> None:
         raise IOFailedError(
             f"{plan.run.path} has {free:,} bytes free, and checkpoints of about {size:,} bytes "
             f"need {needed:,}",
-            hint="free some space, or lower train.keep_checkpoints with --set",
+            hint="free some space, or --set train.keep_checkpoints=1",
         )

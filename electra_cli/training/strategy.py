@@ -63,7 +63,8 @@ def parse_device(text: str) -> Device:
     if match := re.fullmatch(r"gpu:(\d+(?:,\d+)*)", text):
         indices = tuple(int(part) for part in match[1].split(","))
         if len(set(indices)) < len(indices):
-            raise ConfigError(f"device {text!r} names a GPU twice", hint="name each GPU once")
+            once = ",".join(str(index) for index in dict.fromkeys(indices))
+            raise ConfigError(f"device {text!r} names a GPU twice", hint=f"--device gpu:{once}")
         return Device(text, "gpu", indices)
     kind, colon, numbers = text.partition(":")
     near = nearest(kind, _KINDS)

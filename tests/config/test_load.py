@@ -21,7 +21,7 @@ from electra_cli.config.load import (
     read_config,
 )
 from electra_cli.config.schema import Config, leaf_fields
-from electra_cli.errors import ConfigError, InputMissingError
+from electra_cli.errors import ConfigError, DataError, InputMissingError
 
 
 def load(
@@ -216,11 +216,48 @@ def test_contradiction_names_both_origins() -> None:
     assert "model.num_attention_heads from preset tiny" in error.value.message
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["model.num_attention_heads=7"],
+        ["model.hidden_size=102"],
+        ["generator.size=0.8"],
+        ["generator.size=0.001"],
+        ["data.sequence_length=1024"],
+        ["objective.mask_probability=0.001"],
+    ],
+)
+def test_what_is_said_of_a_contradiction_ends_it(wrong: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(sets=wrong)
+    words = error.value.hint.replace(",", " ").split()
+    load(sets=[*wrong, words[words.index("--set") + 1]])
+
+
+def test_a_folder_for_a_file(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("preset: tiny\n")
+    for path in (tmp_path, tmp_path / "confg.yaml"):
+        with pytest.raises(InputMissingError) as error:
+            load_config(preset="tiny", config_file=path, environment={})
+        assert error.value.hint == f"did you mean --config {tmp_path / 'config.yaml'}?"
+
+
+@pytest.mark.parametrize("text", ["", "x: [", "train: {steps: none}", "train: {stepz: 1}", "\xff"])
+def test_a_damaged_record_is_bad_data(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text, encoding="latin-1")
+    with pytest.raises(DataError, match="is damaged") as error:
+        read_config(file)
+    assert error.value.hint == f"restore {file} from a backup"
+
+
 def test_set_without_equals_sign() -> None:
     with pytest.raises(ConfigError) as error:
         parse_set("learning_rate")
     assert "expected key=value" in error.value.message
     assert error.value.hint == "write --set optimizer.learning_rate=VALUE"
+    with pytest.raises(ConfigError, match="expected key=value"):
+        parse_set("=5")
 
 
 def test_set_keeps_further_equals_signs() -> None:
