@@ -22,7 +22,6 @@ from electra_cli.corpus.vocabulary import (
 from electra_cli.corpus.vocabulary_folder import (
     CONFIG_FILE,
     TOKENIZER_FILE,
-    VOCABULARY_FILE,
     bert_normalizer,
     check_line,
     check_rules,
@@ -141,11 +140,6 @@ def choose_options(
             str(found.told_by) if told else f"the defaults, as nothing beside {found.path} says"
         )
     return chosen, [f"casing from {' and '.join(sources)}: {chosen}", *found.notes]
-
-
-def has_tokenizer(folder: Path) -> bool:
-    """Whether a folder holds word pieces in a file that `read_tokenizer` knows."""
-    return any((folder / name).is_file() for name in (TOKENIZER_FILE, VOCABULARY_FILE))
 
 
 def table_rows(folder: Path) -> int:

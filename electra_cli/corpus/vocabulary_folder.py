@@ -40,6 +40,11 @@ _OWN_NORMALIZER = re.compile(
 _BERT_CLASSES = ("Bert", "ConvBert", "DistilBert", "Electra", "LayoutLM", "Lxmert", "MobileBert")
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a folder holds word pieces in a file that is known."""
+    return any((folder / name).is_file() for name in (TOKENIZER_FILE, VOCABULARY_FILE))
+
+
 def find_vocabulary(folder: Path) -> Path:
     """The `tokenizer.json` of a folder, or else its `vocab.txt`.
 
@@ -50,6 +55,7 @@ def find_vocabulary(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     names = sorted(entry.name for entry in folder.iterdir())
+    inside = [folder / name for name in names if has_tokenizer(folder / name)]
     kinds = sorted({_OTHER_KINDS[name] for name in names if name in _OTHER_KINDS})
     if kinds:
         raise DataError(f"{folder} holds a {kinds[0]} tokenizer, not a WordPiece one", hint=_HINT)
@@ -57,7 +63,7 @@ def find_vocabulary(folder: Path) -> Path:
     raise DataError(
         f"{folder} holds no tokenizer: no {TOKENIZER_FILE} and no {VOCABULARY_FILE}, but "
         f"{shown or 'nothing'}",
-        hint=_HINT,
+        hint=f"name {inside[0]}, which has one" if inside else _HINT,
     )
 
 

@@ -12,11 +12,11 @@ from electra_cli.config.load import read_config
 from electra_cli.corpus.found_tokenizer import (
     NETWORK_FOLDERS,
     FoundTokenizer,
-    has_tokenizer,
     read_tokenizer,
 )
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.vocabulary import load_vocabulary
+from electra_cli.corpus.vocabulary_folder import has_tokenizer
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop import huggingface_folder
 from electra_cli.interop.own_checkpoints import OwnCheckpoint, own_checkpoints

@@ -153,15 +153,15 @@ def _check_best_metric(config: Config) -> None:
 
 
 def _check_same_data(before: Manifest, now: Manifest, run: RunFolder) -> None:
-    """Compares the data with the run's copy of its manifest, the vocabulary first."""
+    """Compares the data with the run's copy of its manifest, the tokenizer first."""
     if before.model_dump() == now.model_dump():
         return
-    what = "other data"
+    what = f"other data than {now.folder} holds"
     if differs := before.identity.difference(now.identity):
         name, was, is_now = differs
-        what = f"another {name} ({was}) than {now.folder} has ({is_now}): other data"
+        what = f"data with another {name} ({was}) than {now.folder} has ({is_now})"
     raise DataError(
-        f"{run.path} was trained on {what} than {now.folder} holds",
+        f"{run.path} was trained on {what}",
         hint="give --data the folder it was started with, or choose another --model-dir than "
         f"{run.path}",
     )

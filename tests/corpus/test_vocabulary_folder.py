@@ -264,6 +264,16 @@ def test_folders_without_a_tokenizer_that_is_understood(tmp_path, files, message
         tokens_of(tmp_path)
 
 
+def test_a_folder_with_tokenizers_in_it(vocab):
+    """A run has its in `data`, and an export one with each network."""
+    for name in ("checkpoints", "data"):
+        (vocab.parent / "run" / name).mkdir(parents=True)
+    shutil.copy(vocab, vocab.parent / "run" / "data" / "vocab.txt")
+    with pytest.raises(DataError, match=r"holds no tokenizer: .* but checkpoints, data") as caught:
+        tokens_of(vocab.parent / "run")
+    assert caught.value.hint == f"name {vocab.parent / 'run' / 'data'}, which has one"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "\udcff"])
 def test_damaged_tokenizer(tmp_path, content):
     (tmp_path / "tokenizer.json").write_text(content, errors="surrogateescape")
