@@ -60,6 +60,35 @@ def small_config(
     )
 
 
+def write_manifest_of(
+    folder: Path,
+    *,
+    tokens: list[str] | None = None,
+    options: TokenizerOptions | None = None,
+    length: int = SEQUENCE_LENGTH,
+) -> None:
+    """Writes manifest and vocabulary of data that is not there, as a run keeps them."""
+    tokens = tokens or small_vocabulary()
+    options = options or TokenizerOptions(lowercase=True, strip_accents=True)
+    (folder / "vocab.txt").write_text(vocabulary_text(tokens), encoding="utf-8")
+    manifest = Manifest(
+        sequence_length=length,
+        dtype="uint16",
+        vocab=VocabularyFile(file="vocab.txt", size=len(tokens), sha256=vocabulary_sha256(tokens)),
+        tokenizer=options,
+        special_ids=special_ids(tokens),
+        packing="reference",
+        seed=0,
+        validation_fraction=0.01,
+        counts=Counts(documents=1234, validation_documents=5, tokens=67890),
+        unknown_words={},
+        examples=321,
+        validation_examples=4,
+        shards=[],
+    )
+    write_manifest(folder, manifest)
+
+
 def write_run(
     run: Path,
     *,
@@ -80,23 +109,8 @@ def write_run(
     (run / "data").mkdir(parents=True)
     (run / "checkpoints").mkdir()
     (run / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
-    (run / "data" / "vocab.txt").write_text(vocabulary_text(tokens), encoding="utf-8")
-    manifest = Manifest(
-        sequence_length=length,
-        dtype="uint16",
-        vocab=VocabularyFile(file="vocab.txt", size=len(tokens), sha256=vocabulary_sha256(tokens)),
-        tokenizer=TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents),
-        special_ids=special_ids(tokens),
-        packing="reference",
-        seed=0,
-        validation_fraction=0.01,
-        counts=Counts(documents=1234, validation_documents=5, tokens=67890),
-        unknown_words={},
-        examples=321,
-        validation_examples=4,
-        shards=[],
-    )
-    write_manifest(run / "data", manifest)
+    options = TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents)
+    write_manifest_of(run / "data", tokens=tokens, options=options, length=length)
     model = ElectraModel(Architecture.of(config))
     generator = np.random.default_rng(embedding)
     for variable in model.trainable_variables:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from electra_cli.corpus.found_tokenizer import read_tokenizer
@@ -18,6 +19,7 @@ from electra_cli.interop.source import find_source
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.training.run_folder import find_checkpoints
 from tests.export.runs import STEP, small_config
+from tests.interop.conftest import write_tf1
 
 
 @pytest.fixture
@@ -283,6 +285,24 @@ def test_what_is_not_known_is_a_warning(copy: Path, manifest: Manifest) -> None:
         path.with_name("vocab.txt").unlink()
     (warning,) = find_source(copy).check_tokenizer(manifest)
     assert "no vocab.txt beside" in warning
+
+
+@pytest.mark.parametrize(("kept", "fits"), [(200, True), (150, True), (None, False)])
+def test_a_checkpoint_whose_rows_are_not_known_yet(
+    tmp_path: Path, manifest: Manifest, kept: int | None, fits: bool
+) -> None:
+    """Its vocabulary may have been filled up with slots to the rows that the hint names."""
+    tokens = manifest.vocab_path.read_text().splitlines()
+    kept_tokens = tokens[:kept] if kept else [*tokens[:-1], "word"]
+    (tmp_path / "vocab.txt").write_text("\n".join(kept_tokens) + "\n")
+    write_tf1(tmp_path / "model.ckpt", {"x": np.zeros(1, np.float32)})
+    source = find_source(tmp_path)
+    if fits:
+        (warning,) = source.check_tokenizer(manifest)
+        assert "whether its text was lower-cased" in warning
+        return
+    with pytest.raises(DataError, match="another vocabulary"):
+        source.check_tokenizer(manifest)
 
 
 @pytest.mark.parametrize(("rows", "fits"), [(200, True), (205, True), (199, False)])

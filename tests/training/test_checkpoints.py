@@ -142,9 +142,9 @@ def test_a_new_run_has_none(run: RunFolder) -> None:
 
 def test_a_newer_format_is_no_damage(run: RunFolder, weight: tf.Variable) -> None:
     folder = saver_of(run, weight).save(1)
-    record = json.loads((folder / COMMIT_FILE).read_text()) | {"format_version": 2, "more": 1}
+    record = json.loads((folder / COMMIT_FILE).read_text()) | {"format_version": 3, "more": 1}
     (folder / COMMIT_FILE).write_text(json.dumps(record))
-    with pytest.raises(DataError, match=r"format version 2; this electra reads up to 1"):
+    with pytest.raises(DataError, match=r"format version 3; this electra reads up to 2"):
         resume_point(run, warn=pytest.fail)
 
 
