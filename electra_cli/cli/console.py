@@ -13,8 +13,9 @@ import os
 import re
 import select
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from textwrap import TextWrapper
 from typing import IO, Any, Literal, cast
 
 from rich.cells import cell_len
@@ -112,9 +113,9 @@ class _Tolerant:
 def print_error(message: str, hint: str) -> None:
     """Prints an error and its hint on stderr."""
     console = _console()
-    console.print(f"[bold red]error:[/] {_plain(message)}")
+    _say(console, message, label="error: ", style="bold red")
     if hint:
-        console.print(f"[bold]hint:[/] {_plain(hint)}")
+        _say(console, hint, label="hint: ")
 
 
 def _console(stream: IO[str] | None = None) -> Console:
@@ -125,6 +126,21 @@ def _console(stream: IO[str] | None = None) -> Console:
     if not console.is_terminal:
         console.width = _UNLIMITED
     return console
+
+
+def _say(console: Console, text: str, *, label: str = "", style: str = "bold") -> None:
+    """Prints a message; on a terminal its lines end between words, and long paths stay whole."""
+    shown = label + printable(text)
+    if console.is_terminal:
+        fill = TextWrapper(
+            max(20, console.width),
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        ).fill
+        shown = "\n".join(map(fill, shown.split("\n")))
+    console.print(f"[{style}]{label}[/]{escape(shown.removeprefix(label))}")
 
 
 def printable(text: str) -> str:
@@ -157,41 +173,45 @@ class Terminal:
     def note(self, text: str) -> None:
         """One plain line on the way."""
         if not self.quiet:
-            self._console.print(_plain(text))
+            _say(self._console, text)
 
     def warn(self, text: str) -> None:
         """One line that should not be overlooked; `quiet` does not hide it."""
-        self._console.print(f"[yellow]warning:[/] {_plain(text)}")
+        _say(self._console, text, label="warning: ", style="yellow")
 
     def result(self, text: str) -> None:
         """A plain line of what the command was asked for."""
-        self._show(_plain(text))
+        self._show(lambda console: _say(console, text))
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table of it; the first column is left-aligned, the others hold numbers.
 
         Of what is too wide for the terminal, the columns are divided among several tables.
         """
-        self._show(f"[bold]{_plain(title)}[/]")
         shown = [[_plain(cell) for cell in row] for row in (columns, *rows)]
-        for part in _parts([max(map(cell_len, column)) for column in zip(*shown, strict=True)],
-                           self._results.width):  # fmt: skip
-            table = Table()
-            for index in part:
-                side: Literal["left", "right"] = "left" if index == 0 else "right"
-                table.add_column(shown[0][index], justify=side, overflow="fold")
-            for row in shown[1:]:
-                table.add_row(*(row[index] for index in part))
-            self._show(table)
+        widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
 
-    def _show(self, what: str | Table) -> None:
+        def draw(console: Console) -> None:
+            console.print(f"[bold]{_plain(title)}[/]")
+            for part in _parts(widths, console.width):
+                table = Table()
+                for index in part:
+                    side: Literal["left", "right"] = "left" if index == 0 else "right"
+                    table.add_column(shown[0][index], justify=side, overflow="fold")
+                for row in shown[1:]:
+                    table.add_row(*(row[index] for index in part))
+                console.print(table)
+
+        self._show(draw)
+
+    def _show(self, draw: Callable[[Console], None]) -> None:
         if self.quiet:
             return
         if self._results is self._console:
-            self._console.print(what)
+            draw(self._console)
             return
         with self._results.capture() as captured:
-            self._results.print(what)
+            draw(self._results)
         _write_result(captured.get())
 
     @contextmanager

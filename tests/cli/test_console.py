@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
 
-from electra_cli.cli.console import Terminal
+from electra_cli.cli.console import Terminal, print_error
 
 
 def test_quiet_hides_all_but_warnings(capfd: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +67,35 @@ def test_characters_that_stdout_cannot_write(
     out = sys.stdout.read()
     assert "für" in out
     assert r"\u65e5\u672c" in out
+
+
+def test_lines_end_between_words_and_paths_stay_whole(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/a" + "/very_long_name" * 8
+    text = f"disc_auc falls [1] while the generator improves: {path} is usual\n  error: and this"
+    Terminal().note(text)
+    assert capfd.readouterr().err == text + "\n"
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal()
+    for say, label in ((terminal.note, ""), (terminal.warn, "warning: "), (print_error, "error: ")):
+        say(*([text, ""] if say is print_error else [text]))
+        shown = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().err)
+        lines = shown.splitlines()
+        assert path in [line.strip() for line in lines]
+        assert max(len(line) for line in lines if path not in line) <= 40
+        assert shown.split() == (label + text).split()
+        assert all(line.startswith("  ") for line in lines[1:])  # no value begins a line
+
+
+def test_progress_on_a_terminal_is_one_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    with Terminal().progress("training", 430, counted=True) as bar:
+        bar.update(270, ["loss 24.549"] * 20, left=64)
+    (line,) = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capfd.readouterr().err).split("\r")[-1:]
+    assert line.startswith("training: 270/430, 63%, 1m 0")
+    assert len(line.rstrip("\n")) <= 80
