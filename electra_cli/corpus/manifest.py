@@ -134,7 +134,7 @@ def summed_up(
       DataError: There is nothing to train on, or no reader knows too many files.
     """
     left_out = plan.left_out
-    tokens = load_vocabulary(settings.vocab_path)
+    tokens = load_vocabulary(settings.vocab_path, may_be_bare=True)
     counts = Counts(
         unreadable_files=len(left_out.unreadable),
         damaged_inputs=len(left_out.damaged),
@@ -166,7 +166,9 @@ def summed_up(
         raise DataError(
             f"only one document ({counts.documents} with copies): it is held out for validation "
             "and nothing is left to train on",
-            hint="give more documents; in .txt a blank line separates them",
+            hint="give more files, or leave --documents file out"
+            if settings.read.documents == "file"
+            else "give more documents; in .txt a blank line separates them",
         )
     manifest = Manifest(
         sequence_length=settings.sequence_length,

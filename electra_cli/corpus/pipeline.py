@@ -254,7 +254,7 @@ class _Preparation:
         options, path = self._options, self._output / VOCABULARY_FILE
         duplicates = self._duplicates()
         if path.is_file():
-            tokens = load_vocabulary(path)
+            tokens = load_vocabulary(path, may_be_bare=True)
         else:
             tokens = brought or self._train_vocabulary(duplicates)
             atomic_write_text(path, vocabulary_text(tokens))

@@ -372,7 +372,7 @@ def _tools(vocab_path: Path, vocab_sha256: str, *, lowercase: bool, strip_accent
 
     The hash is there to tell two vocabularies apart that one path has held.
     """
-    tokens = load_vocabulary(vocab_path)
+    tokens = load_vocabulary(vocab_path, may_be_bare=True)
     special = special_ids(tokens)
     dtype = ids_dtype(len(tokens))
     split = WordSplitter(lowercase=lowercase, strip_accents=strip_accents)

@@ -30,12 +30,14 @@ class SpecialIds(BaseModel):
     mask: int
 
 
-def load_vocabulary(path: Path) -> list[str]:
+def load_vocabulary(path: Path, *, may_be_bare: bool = False) -> list[str]:
     """Reads a vocabulary.
 
     Args:
       path: A file of one word piece a line, whose id is its line, counted from 0. What lies beside
         it is not looked at: `found_tokenizer.read_tokenizer` does that.
+      may_be_bare: Whether it may hold the special tokens alone, as one that was trained on texts
+        without a word, which whoever prepares them says in better words.
 
     Returns:
       The tokens in the order of their ids.
@@ -45,16 +47,17 @@ def load_vocabulary(path: Path) -> list[str]:
       DataError: It is no UTF-8, or no vocabulary, see `check_tokens`.
     """
     tokens = read_lines(path)
-    check_tokens(path, tokens)
+    check_tokens(path, tokens, may_be_bare=may_be_bare)
     return tokens
 
 
-def check_tokens(path: Path, tokens: Sequence[str]) -> None:
+def check_tokens(path: Path, tokens: Sequence[str], *, may_be_bare: bool = False) -> None:
     """Makes sure that tokens are a vocabulary that a model can be trained with.
 
     Args:
       path: Where they come from, for messages.
       tokens: In the order of their ids.
+      may_be_bare: See `load_vocabulary`.
 
     Raises:
       DataError: There are none, a special token is missing or nothing else is there, one is blank
@@ -66,7 +69,7 @@ def check_tokens(path: Path, tokens: Sequence[str]) -> None:
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
     if missing:
         raise DataError(f"vocabulary {path} lacks {', '.join(missing)}", hint=_HINT)
-    if len(tokens) == len(SPECIAL_TOKENS):
+    if len(tokens) == len(SPECIAL_TOKENS) and not may_be_bare:
         raise DataError(
             f"vocabulary {path} has its special tokens alone: every word would be {UNK}",
             hint=_HINT,

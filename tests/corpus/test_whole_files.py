@@ -9,8 +9,10 @@ import pytest
 from electra_cli.corpus.cleaning import Cleaning
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.plan import make_plan
+from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents, read_inputs, write_jsonl, write_text
 from tests.corpus.tables import write_tar, write_zip
+from tests.prepared import prepare
 
 TEXT = "\n\n\nChapter one\n \t\nIt was a dark night.\n\n\nAnd more.\n\n"
 LINES = ["Chapter one", "It was a dark night.", "And more."]
@@ -62,3 +64,10 @@ def test_invalid_utf8_drops_the_document_that_the_file_is(tmp_path):
     (tmp_path / "b.txt").write_text("four\n\nfive\n")
     documents, counts = read_inputs(tmp_path, documents="file", on_error="skip")
     assert (documents, counts.invalid_utf8) == ([["four", "five"]], 1)
+
+
+def test_one_file_is_one_document_and_too_few(tmp_path):
+    path = write_text(tmp_path / "a.txt", make_documents(3))
+    with pytest.raises(DataError, match="only one document") as caught:
+        prepare(path, tmp_path / "out", vocab_size=300, documents="file")
+    assert "leave --documents file out" in caught.value.hint
