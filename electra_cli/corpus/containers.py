@@ -5,13 +5,11 @@ They are told by their first bytes. FILE in a command stands for its name.
 
 from __future__ import annotations
 
-import os
 import re
-import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from electra_cli.corpus.faults import UnreadableError
+from electra_cli.corpus.faults import UnreadableError, with_name
 from electra_cli.corpus.naming import JSON_ENDINGS
 
 _PANDOC = "`pandoc -t plain -o FILE.txt FILE`"
@@ -238,12 +236,6 @@ def check_is_no_zip_of(names: Collection[str], kind: bytes, label: str) -> None:
 def cure_of(ending: str) -> str:
     """What to do with files of an ending; empty if nothing is known of it."""
     return next((found.cure for found in _CONTAINERS if ending in found.endings), "")
-
-
-def with_name(command: str, label: str) -> str:
-    """A command with the name of the file, if it is a file of its own, in place of FILE."""
-    is_file = os.path.isfile(label)  # noqa: PTH113 - false, and no error, for any member's label
-    return command.replace("FILE", shlex.quote(label)) if is_file else command
 
 
 def _in_zip(names: Collection[str], kind: bytes) -> Container | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import reprlib
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import islice
@@ -115,7 +117,14 @@ class Fault:
           before: Lines of the same file that precede what is read.
         """
         where = f"{label}, {self.unit} {before + self.number}"
-        return DataError(f"{where}: {self.what}", hint=self.hint)
+        what = with_name(self.what, label) if self.kind == "utf8" else self.what
+        return DataError(f"{where}: {what}", hint=self.hint)
+
+
+def with_name(command: str, label: str) -> str:
+    """A command with the name of the file, if it is a file of its own, in place of FILE."""
+    is_file = os.path.isfile(label)  # noqa: PTH113 - false, and no error, for any member's label
+    return command.replace("FILE", shlex.quote(label)) if is_file else command
 
 
 def describe_invalid_utf8(error: UnicodeError) -> str:

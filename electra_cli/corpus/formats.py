@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from electra_cli.corpus.containers import JSON_LINES, check_is_none, with_name
+from electra_cli.corpus.containers import JSON_LINES, check_is_none
 from electra_cli.corpus.encodings import wide_encoding
-from electra_cli.corpus.faults import UnreadableError
+from electra_cli.corpus.faults import UnreadableError, with_name
 from electra_cli.corpus.naming import Format, FormatOption, ending_format, is_json
 from electra_cli.corpus.texts import parsed_json
 

@@ -69,7 +69,7 @@ def describe_kinds(kinds: Mapping[str, int]) -> str:
         for kind, count in ranked[:_MOST_SHOWN]
     ]
     if rest := sum(count for _, count in ranked[_MOST_SHOWN:]):
-        parts.append(f"{rest:,} others")
+        parts.append(f"{rest:,} more")
     return ", ".join(parts)
 
 

@@ -94,8 +94,8 @@ def _mostly_passed_over(counts: Counts) -> Implausible | None:
         return None
     return Implausible(
         f"more was passed over than read: {describe_kinds(counts.passed_over)} "
-        f"({counts.passed_over_bytes:,} bytes), and {counts.files:,} files were read "
-        f"({counts.input_bytes:,} bytes)",
+        f"({counts.passed_over_bytes:,} bytes), and {counts.files:,} "
+        f"{'file was' if counts.files == 1 else 'files were'} read ({counts.input_bytes:,} bytes)",
         cures(
             counts.passed_over,
             otherwise="if they are text, name them, or say with --format what all files are",

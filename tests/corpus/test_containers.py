@@ -163,7 +163,8 @@ def test_text_in_another_encoding_is_told_what_makes_utf_8_of_it(
     path.write_bytes(content.encode(encoding))
     with pytest.raises(DataError, match=r"line 1: invalid UTF-8 \(byte 0x") as caught:
         read_inputs(path)
-    assert f"`iconv -f {expected} -t UTF-8 FILE" in caught.value.message
+    command = f"`iconv -f {expected} -t UTF-8 {path} > {path}.txt` makes UTF-8 of it"
+    assert caught.value.message.endswith(command)
     assert read_inputs(path, on_error="skip")[1].invalid_utf8 == 1
 
 

@@ -239,7 +239,7 @@ def test_a_folder_without_text_says_what_is_there_and_what_to_type(tmp_path):
     with pytest.raises(DataError, match="no text in") as caught:
         find_inputs([tmp_path], exclude=tmp_path / "o")
     assert caught.value.message.endswith(
-        "it holds 3 .pdf, 1 .abc, 1 .docx, 1 .odt, 1 link to a folder, 1 others"
+        "it holds 3 .pdf, 1 .abc, 1 .docx, 1 .odt, 1 link to a folder, 1 more"
     )
     for words in (
         ".pdf: `pdftotext FILE FILE.txt`",
