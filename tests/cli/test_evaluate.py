@@ -99,7 +99,11 @@ def test_checkpoints_of_any_runs_have_names_of_their_own(
     [
         (["nowhere"], 66, ["nowhere"]),
         (["nowhere", "--fail-under", "auc=0.5"], 2, ["auc", "disc_auc"]),
-        (["nowhere", "--fail-under", "disc_ac=0.5"], 2, ["disc_ac", "did you mean disc_auc?"]),
+        (
+            ["nowhere", "--fail-under", "disc_ac=0.5"],
+            2,
+            ["disc_ac", "did you mean --fail-under disc_auc=0.5?"],
+        ),
         (["nowhere", "--fail-under", "disc_auc=high"], 2, ["high"]),
         (["nowhere", "--fail-under", "disc_auc=nan"], 2, ["nan", "is no number"]),
         (["nowhere", "--fail-under", "disc_f1=80"], 2, ["a share", "disc_f1=0.8"]),
