@@ -50,6 +50,19 @@ def write_corpus(folder):
     return folder
 
 
+def test_what_is_passed_over_in_a_stream_counts_once(tmp_path, vocab):
+    members = {f"{n}.{kind}": txt(DOCUMENTS[:30]) for n in range(3) for kind in ("txt", "c", "h")}
+    write_tar(tmp_path / "a.tar", members | {"blob": bytes(99), "0.h5": b"x"})
+    result = prepare(tmp_path / "a.tar", tmp_path / "out", vocab=vocab, slice_bytes=8000)
+    assert len(list((tmp_path / "out" / "slices").glob("*.json"))) > 2
+    assert result.counts.passed_over == {".c": 3, ".h": 3, ".h5": 1, "no ending": 1}
+    assert (result.counts.files, result.counts.passed_over_members) == (3, 8)
+    (tmp_path / "out" / "manifest.json").unlink()
+    assert prepare(tmp_path / "a.tar", tmp_path / "out", vocab=vocab, slice_bytes=8000).counts == (
+        result.counts
+    )
+
+
 def test_same_bytes_for_any_number_of_workers_and_the_rows_of_plain_text(tmp_path, vocab):
     corpus = write_corpus(tmp_path / "corpus")
     streams = [slice_ for slice_ in slices_of(corpus, 2500) if slice_.is_stream]

@@ -115,7 +115,7 @@ def test_damage(tmp_path, content, what, read):
 
 
 def test_a_record_that_is_not_utf_8_is_named_by_its_number(tmp_path):
-    content = RECORDS[1] + record("conversion", b"caf\xe9\n") + RECORDS[2]
+    content = RECORDS[1] + record("conversion", b"\xe9t\xe9 2024\n") + RECORDS[2]
     (tmp_path / "a.wet").write_bytes(content)
     with pytest.raises(DataError, match=r"a\.wet, record 2: invalid UTF-8 .*WINDOWS-1252"):
         read_inputs(tmp_path / "a.wet")
