@@ -10,8 +10,9 @@ import builtins
 import io
 import json
 import os
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import redirect_stderr, suppress
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ from electra_cli.errors import (
 )
 
 _SECONDS_BETWEEN_LOOKS = 0.5
+# Runners hand several slices to the threads of one process, which share its tables of words.
+_one_at_a_time = threading.Lock()
 # Of code or of an installation, and none of it goes away by itself.
 _MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, ValueError)
 
@@ -127,8 +130,11 @@ def prepare_with_beam(
     for slice_ in slices:
         _error_path(output, slice_.index).unlink(missing_ok=True)  # of an earlier call
 
-    with shielded_children(), ThreadPoolExecutor(1) as executor:
-        future = executor.submit(lambda: pipeline.run().wait_until_finish())
+    future: Future[None] = Future()
+    # A daemon: a command that is told to end does not wait for the rest of the pipeline.
+    thread = threading.Thread(target=_finish, args=(pipeline, future), daemon=True)
+    with shielded_children():
+        thread.start()
         while not future.done():
             _report(slices, output, held_out_below, on_progress)
             _wait(future)
@@ -136,6 +142,14 @@ def prepare_with_beam(
     if failure := future.exception():
         raise _failed(failure, output) from failure
     _report(slices, output, held_out_below, on_progress)
+
+
+def _finish(pipeline: Any, future: Future[None]) -> None:
+    try:
+        pipeline.run().wait_until_finish()
+        future.set_result(None)
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def _failed(failure: BaseException, output: Path) -> Exception:
@@ -165,13 +179,14 @@ def _run(slice_: Slice, *, settings: SliceSettings, output: Path, held_out_below
     """
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
-        prepare_one(
-            slice_,
-            settings=settings,
-            output=output,
-            held_out_below=held_out_below,
-            on_progress=lambda disk_bytes: None,
-        )
+        with _one_at_a_time:
+            prepare_one(
+                slice_,
+                settings=settings,
+                output=output,
+                held_out_below=held_out_below,
+                on_progress=lambda disk_bytes: None,
+            )
     except (DataError, InputMissingError) as error:
         fault = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
         atomic_write_text(_error_path(output, slice_.index), json.dumps(fault))

@@ -163,8 +163,12 @@ _BEAM = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWa
 @_BEAM
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--direct_running_mode=multi_processing", "--direct_num_workers=2")],
-    ids=["in memory", "two processes"],
+    [
+        (),
+        ("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+        ("--direct_running_mode=multi_threading", "--direct_num_workers=4"),
+    ],
+    ids=["in memory", "two processes", "four threads"],
 )
 def test_beam(corpus, options, expected, tmp_path, arguments):
     out = tmp_path / "out"
