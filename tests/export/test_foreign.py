@@ -322,8 +322,8 @@ def test_sizes_are_integers(
     ("key", "value", "words"),
     [
         ("num_attention_heads", 5, "is not divisible by"),
-        ("vocab_size", 5, "model.vocab_size is 5"),
-        ("max_position_embeddings", 7, "data.sequence_length is 7"),
+        ("vocab_size", 5, "model.vocab_size"),
+        ("max_position_embeddings", 7, "data.sequence_length"),
     ],
 )
 def test_sizes_that_no_model_has(
