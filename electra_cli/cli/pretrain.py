@@ -303,7 +303,8 @@ def _plan(
         terminal.note(f"run folder: {model_dir} (--model-dir chooses another)")
     if data is None and (data := data_of_run(model_dir)) is not None:
         terminal.note(f"no --data: going on with that of {model_dir}, {data}")
-    if data is None and (name == "tiny" or not dry_run):
+    # A look ahead at other sizes than the demo corpus has is one at data that is still to be made.
+    if data is None and not (dry_run and (name != "tiny" or not _is_as_the_demo(loaded))):
         if name != "tiny":
             raise ConfigError(
                 f"preset {name!r} needs --data",
@@ -320,6 +321,13 @@ def _plan(
     for warning in plan.initial.warnings if plan.initial is not None else ():
         terminal.warn(warning)
     return plan
+
+
+def _is_as_the_demo(loaded: LoadedConfig) -> bool:
+    from electra_cli.corpus.demo import SEQUENCE_LENGTH
+
+    same = loaded.config.data.sequence_length == SEQUENCE_LENGTH
+    return same and not loaded.user_set("model.vocab_size")
 
 
 def _demo_data(terminal: Terminal) -> Path:

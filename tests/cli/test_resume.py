@@ -319,4 +319,4 @@ def test_a_start_that_was_killed_early_is_no_obstacle(
 
 def test_best_metric_is_checked(electra: Electra, data: Path, tmp_path: Path) -> None:
     command = options(data, tmp_path / "run", "--set", "train.best_metric=disc_acc")
-    electra(*command).failed(2, "disc_acc", "did you mean disc_a")
+    electra(*command).failed(2, "disc_acc", "--set train.best_metric=disc_a")

@@ -51,6 +51,9 @@ def test_a_dry_run_before_it_counts_the_same(electra: Electra, begun: Path, tmp_
         planned["parameters"] == json.loads((begun / "run/result.json").read_text())["parameters"]
     )
     assert planned["epochs"] > 0
+    longer = ["--set", "data.sequence_length=64"]  # of data that is still to be prepared
+    planned = electra(*FIXED, *longer, "--model-dir", tmp_path / "run", "--dry-run").json
+    assert planned["epochs"] is None
 
 
 @pytest.mark.parametrize("cache", ["there", "deleted", "elsewhere"])
