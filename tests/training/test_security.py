@@ -151,7 +151,7 @@ def test_control_characters_are_shown(electra: Electra, tmp_path: Path) -> None:
     name = 'a\x1b[2Jb\x07c\r{"x": 1}\x9bd\u2028e\u202ef\nwarning: g'
     for more in ([], ["--debug"]):  # with the traceback, which repeats the message
         result = electra("pretrain", "--preset", "tiny", "--data", tmp_path / name, "--json", *more)
-        assert result.code == 65
+        assert result.code == 66
         assert len(result.stdout.splitlines()) == 1
         for text in (*"\x1b\x07\r\x9b\u2028\u202e", "\nwarning: g"):
             assert text not in result.stderr
