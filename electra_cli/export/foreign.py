@@ -79,9 +79,10 @@ def open_foreign(
         told_sizes, record = _read_config(reference_config)
         sizes |= told_sizes
     elif CHECKPOINT in weights.files:
+        heads = "heads as recorded" if sizes else "heads are 64 wide"
         sizes = _infer(weights.files[CHECKPOINT]) | sizes
         told = ", ".join(f"{key} {size}" for key, size in sizes.items())
-        on_progress(f"sizes inferred from the weights (heads are 64 wide): {told}")
+        on_progress(f"sizes inferred from the weights ({heads}): {told}")
     elif "discriminator" in weights.files:
         record = read_json(weights.files["discriminator"] / "config.json")
     config = _configuration(sizes, record, reference_config or path)

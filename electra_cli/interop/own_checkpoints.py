@@ -14,6 +14,7 @@ from pathlib import Path
 from electra_cli.errors import DataError
 
 STATE = "state"
+RECORD_FILE = "commit.json"  # see training/commit.py
 _FOLDER, _CONFIG = "checkpoints", "config.yaml"
 _STEP = re.compile(r"ckpt-(\d+)")
 _FILE = re.compile(r"\.(index|data-\d+-of-\d+)$")

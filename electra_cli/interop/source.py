@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from electra_cli.config.load import read_config
+from electra_cli.config.schema import Config
 from electra_cli.corpus.found_tokenizer import (
     NETWORK_FOLDERS,
     FoundTokenizer,
@@ -16,10 +17,15 @@ from electra_cli.corpus.found_tokenizer import (
 )
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.vocabulary import load_vocabulary
-from electra_cli.corpus.vocabulary_folder import has_tokenizer
+from electra_cli.corpus.vocabulary_folder import has_tokenizer, read_json
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop import huggingface_folder
-from electra_cli.interop.own_checkpoints import OwnCheckpoint, own_checkpoints
+from electra_cli.interop.own_checkpoints import (
+    RECORD_FILE,
+    STATE,
+    OwnCheckpoint,
+    own_checkpoints,
+)
 from electra_cli.interop.sizes import Sizes, check_sizes, sizes_of
 from electra_cli.interop.values import Network, absent
 from electra_cli.modeling.architecture import Architecture
@@ -240,7 +246,18 @@ def _of_run(path: Path, own: OwnCheckpoint) -> Source:
 
 def _checkpoint(path: Path, prefix: Path) -> Source:
     folder = prefix.absolute().parent
-    return Source(path, {CHECKPOINT: prefix}, [folder] if has_tokenizer(folder) else [])
+    tokenizers = [folder] if has_tokenizer(folder) else []
+    return Source(path, {CHECKPOINT: prefix}, tokenizers, _recorded_sizes(prefix))
+
+
+def _recorded_sizes(prefix: Path) -> Sizes:
+    """What a checkpoint of ours that was taken out of its run says of its sizes."""
+    record = prefix.with_name(RECORD_FILE)
+    if prefix.name != STATE or not record.is_file():
+        return {}
+    sizes, keys = read_json(record).get("sizes"), sizes_of(Architecture.of(Config()))
+    told = sizes.items() if isinstance(sizes, dict) else ()
+    return {key: size for key, size in told if key in keys and type(size) is int}
 
 
 def _prefix_in(folder: Path) -> Path | None:

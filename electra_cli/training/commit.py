@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from electra_cli.config.values import in_words
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.errors import DataError
+from electra_cli.interop.own_checkpoints import RECORD_FILE
 
-COMMIT_FILE, EVALUATION_FILE = "commit.json", "evaluation.json"
+COMMIT_FILE, EVALUATION_FILE = RECORD_FILE, "evaluation.json"
 COMMIT_FORMAT_VERSION = 2  # 1 knew no tokenizer_sha256
 
 

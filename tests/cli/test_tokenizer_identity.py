@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from electra_cli.export.run import export
+from electra_cli.interop.source import find_source
 from tests.conftest import Electra, Result, settings
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -99,6 +100,23 @@ def test_data_of_another_casing_is_refused(
     assert made["tokenizer_sha256"] == json.loads((data / "manifest.json").read_text())[
         "tokenizer_sha256"
     ]  # fmt: skip
+
+
+def test_a_checkpoint_that_was_taken_out_of_its_run(
+    electra: Electra, trained: Path, tmp_path: Path
+) -> None:
+    """Its record tells the heads, two of 16, which nobody can see in the weights."""
+    taken = Path(shutil.copytree(trained / "checkpoints" / "ckpt-12", tmp_path / "mine"))
+    for path in (taken, taken / "state"):
+        output = tmp_path / f"of-{path.name}"
+        options = ["--format", "huggingface", "--output", output, "--json"]
+        result = electra("export", path, *options, "--vocab", trained / "data")
+        assert result.code == 0, result.stderr
+        assert "heads as recorded" in result.stderr
+        config = json.loads((output / "discriminator" / "config.json").read_text())
+        assert config["num_attention_heads"] == 2
+    (taken / "commit.json").write_text('{"sizes": {"model.hidden_size": "32", "more": 1}}')
+    assert find_source(taken).sizes == {}
 
 
 def exported_files(folder: Path) -> dict[str, Any]:
