@@ -334,3 +334,16 @@ def test_the_casing_of_a_tokenizer_folder_is_taken_over(electra, text, vocab, tm
 def test_options_that_cannot_be(prepare, text, tmp_path, options, words):
     prepare(text, *options).failed(2, *words)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_separates_rows_and_documents(prepare, tmp_path):
+    """Three rows, one of them with a quote, and a file of two paragraphs."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.csv").write_text('id^text\n1^"one\n2^two, or so\n3^three\n')
+    (tmp_path / "texts" / "b.txt").write_text("a paragraph\n\nand another\n")
+    options = ("--separator", "^", "--quoting", "none", "--documents", "file")
+    done = prepare(tmp_path / "texts", "--vocab-size", 300, *options)
+    assert (done.json["documents"], done.json["bad_rows"]) == (4, 0)
+    prepare(tmp_path / "texts", "--vocab-size", 300).failed(
+        73, "--separator was '^'", "--quoting was none", "--documents was file"
+    )
