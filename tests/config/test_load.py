@@ -236,7 +236,7 @@ def test_what_is_said_of_a_contradiction_ends_it(wrong: list[str]) -> None:
 
 def test_a_folder_for_a_file(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("preset: tiny\n")
-    for path in (tmp_path, tmp_path / "confg.yaml"):
+    for path in (tmp_path, tmp_path / "confik.yaml"):
         with pytest.raises(InputMissingError) as error:
             load_config(preset="tiny", config_file=path, environment={})
         assert error.value.hint == f"did you mean --config {tmp_path / 'config.yaml'}?"
@@ -330,7 +330,7 @@ def test_a_file_names_its_preset(tmp_path: Path) -> None:
     [
         (None, "there is neither --preset nor --config", "add --preset tiny"),
         ("train: {steps: 5}", "does not say which preset", "--preset NAME, or a line"),
-        ("preset: smal\ntrain: {steps: 5}", "unknown preset smal (from", "--preset small?"),
+        ("preset: smol\ntrain: {steps: 5}", "unknown preset smol (from", "--preset small?"),
     ],
 )
 def test_no_preset(text: str | None, message: str, hint: str, tmp_path: Path) -> None:
