@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -174,6 +175,16 @@ def test_beam(corpus, options, expected, tmp_path, arguments):
     out = tmp_path / "out"
     prepare(corpus, out, engine="beam", beam_args=arguments, **options)
     assert folder_bytes(out) == expected
+
+
+def test_threads_of_one_process_take_turns(tmp_path, monkeypatch):
+    """They share tables of words, and with long slices one would meet the ids of another."""
+    seen: list[bool] = []
+    held = beam_engine._one_at_a_time
+    monkeypatch.setattr(beam_engine, "prepare_one", lambda _, **__: seen.append(held.locked()))
+    slice_ = SimpleNamespace(index=7)
+    beam_engine._run(slice_, settings=None, output=tmp_path, held_out_below=0)
+    assert (seen, held.locked()) == ([True], False)
 
 
 @_BEAM
