@@ -8,6 +8,7 @@ logs of batch systems stay readable.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -122,7 +123,13 @@ def _console(stream: IO[str] | None = None) -> Console:
     """A console on stderr, or on `stream`; what is no terminal has room for any line."""
     if stream is None and sys.stderr is not None:
         stream = cast(IO[str], _Tolerant())
-    console = Console(file=stream, stderr=stream is None, highlight=False, soft_wrap=True)
+    console = Console(
+        file=stream,
+        stderr=stream is None,
+        highlight=False,
+        soft_wrap=True,
+        force_terminal=stream.isatty() if stream is sys.stdout and stream else None,
+    )
     if not console.is_terminal:
         console.width = _UNLIMITED
     return console
@@ -210,9 +217,11 @@ class Terminal:
         if self._results is self._console:
             draw(self._console)
             return
-        with self._results.capture() as captured:
-            draw(self._results)
-        _write_result(captured.get())
+        # Not captured by rich, which touches the stream all the same and does not say what failed.
+        drawn = io.StringIO()
+        self._results.file = drawn
+        draw(self._results)
+        _write_result(drawn.getvalue())
 
     @contextmanager
     def progress(

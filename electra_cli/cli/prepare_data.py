@@ -95,7 +95,8 @@ def prepare_data_command(
     vocab: Annotated[Path | None, typer.Option(
         "--vocab", metavar="PATH", rich_help_panel=_VOCABULARY, show_default="train one",
         help="Use this vocabulary, one word piece a line, or that of a folder: of a Hugging Face "
-        "tokenizer, or a prepared one. What lies beside it says whether case and accents matter.")] = None,
+        "tokenizer, or a prepared one. What lies beside it says whether case and accents matter.")
+    ] = None,
     vocab_size: Annotated[int | None, typer.Option(
         "--vocab-size", rich_help_panel=_VOCABULARY, show_default=str(DEFAULT_VOCAB_SIZE),
         help="Word pieces of the vocabulary to train.")] = None,
@@ -109,7 +110,8 @@ def prepare_data_command(
         "--vocab-multiple-of", rich_help_panel=_VOCABULARY,
         help="Round its size up to a multiple, with unused slots.")] = 1,
     vocab_alphabet: Annotated[int | None, typer.Option(
-        "--vocab-alphabet", rich_help_panel=_VOCABULARY, show_default="half of the vocabulary, and what is free",
+        "--vocab-alphabet", rich_help_panel=_VOCABULARY,
+        show_default="half of the vocabulary, and what is free",
         help="Single characters to keep at most, the most frequent ones.")] = None,
     lowercase: Annotated[bool | None, typer.Option(
         "--lowercase/--no-lowercase", rich_help_panel=_VOCABULARY, show_default=_CASING_DEFAULT,

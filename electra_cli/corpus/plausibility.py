@@ -16,7 +16,8 @@ from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.marks import has_mark, normalized
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.passed_over import cures, describe_kinds
-from electra_cli.corpus.slices import Counts, SliceRecord, most_frequent
+from electra_cli.corpus.slices import LONGEST_UNKNOWN_WORD, Counts, SliceRecord, most_frequent
+from electra_cli.corpus.tokenizer import MAX_CHARACTERS_PER_WORD
 from electra_cli.corpus.vocabulary import CONTINUATION, load_vocabulary
 from electra_cli.errors import DataError
 
@@ -223,6 +224,12 @@ def _cause(
         return Implausible(
             f"the vocabulary lacks characters of these words, most of them {script}",
             _OTHER_VOCABULARY,
+        )
+    if _share(len(word) >= LONGEST_UNKNOWN_WORD for word in words) > 0.5:
+        return Implausible(
+            "these words are long, and one of more than "
+            f"{MAX_CHARACTERS_PER_WORD} characters is given up as a whole",
+            "divide text without spaces with a word segmenter of its language first",
         )
     is_cased = _share(piece != piece.lower() for piece in pieces) > _TELLING
     has_marks = _share(map(has_mark, pieces)) > _TELLING

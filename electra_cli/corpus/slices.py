@@ -32,7 +32,7 @@ HASH_BITS = 128
 RECORD_FORMAT_VERSION = 3
 UNKNOWN_WORDS = 100
 
-_LONGEST_UNKNOWN_WORD = 64
+LONGEST_UNKNOWN_WORD = 64
 _MOST_UNKNOWN_WORDS = 2**16  # different ones at a time
 
 # Small documents are encoded together.
@@ -320,10 +320,10 @@ def _encoded(
             counts.sampled_words += words
             for word, times in marked.items():
                 counts.sampled_marked_words += times
-                marked_words[word[:_LONGEST_UNKNOWN_WORD]] += times
+                marked_words[word[:LONGEST_UNKNOWN_WORD]] += times
         encoded = encoder.encode([line for document in batch for line in document])
         counts.unknown_tokens += encoded.unknown_tokens
-        unknown_words.update(word[:_LONGEST_UNKNOWN_WORD] for word in encoded.unknown_words)
+        unknown_words.update(word[:LONGEST_UNKNOWN_WORD] for word in encoded.unknown_words)
         if len(unknown_words) > _MOST_UNKNOWN_WORDS:
             # Which are dropped follows from the documents alone, so it is the same everywhere.
             kept = most_frequent(unknown_words, _MOST_UNKNOWN_WORDS // 2)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
 from electra_cli.cli.console import Terminal, print_error
+from electra_cli.errors import IOFailedError
 
 
 def test_quiet_hides_all_but_warnings(capfd: pytest.CaptureFixture[str]) -> None:
@@ -56,6 +58,14 @@ def test_too_wide_a_table_is_divided(capfd: pytest.CaptureFixture[str]) -> None:
     for column in columns[:-1]:
         assert column in out
     assert sum(line.count("x") for line in out.splitlines()) == 60  # folded, not cut
+
+
+def test_a_full_disk_behind_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(IOFailedError, match="cannot write the result to stdout") as told:
+            show(Terminal(stdout=True))
+    assert told.value.hint == "the work itself is done"
 
 
 def test_characters_that_stdout_cannot_write(

@@ -33,6 +33,7 @@ _UNCASED = ["the", "town", "##s", "river"]
         (_UNCASED, ["\u4e2d\u6587"], (True, True), "most of them CJK", "--vocab-alphabet"),
         (_UNCASED, ["\u0645\u0646"], (False, False), "most of them Arabic", "bring one"),
         (_UNCASED, ["howls"], (True, True), "not the pieces", "--vocab-size"),
+        (_UNCASED, ["the" * 30], (True, True), "more than 200 characters", "word segmenter"),
     ],
 )
 def test_the_likely_cause_is_named(pieces, words, casing, cause, hint):
