@@ -96,6 +96,14 @@ _CONTAINERS = (
         (".xml",),
         is_text=True,
     ),
+    Container(
+        "a web archive of the older kind (ARC), of pages as they came",
+        _bytes(rb"filedesc://\S+ [\d.]+ \d+ \S+ \d+\r?\n"),
+        "`warc2text -o FOLDER FILE.warc` takes the text out of what `warcio recompress FILE "
+        "FILE.warc` makes of it",
+        (".arc",),
+        is_text=True,
+    ),
     Container("RTF", _bytes(rb"\{\\rtf"), _PANDOC, (".rtf",), is_text=True),
     Container("PostScript", _bytes(rb"%!PS"), "`ps2ascii FILE FILE.txt`", (".ps",), is_text=True),
     _WORD,

@@ -26,7 +26,7 @@ _FORMATS: dict[Format, re.Pattern[bytes]] = {
     "arrow": re.compile(rb"ARROW1\x00\x00|\xff\xff\xff\xff..\x00\x00", re.DOTALL),
     "tar": re.compile(rb".{257}ustar", re.DOTALL),
     "zip": re.compile(rb"PK(?:\x03\x04|\x05\x06)"),
-    "warc": re.compile(rb"WARC/\d\.\d+\r?\n"),
+    "warc": re.compile(rb"(?:\xef\xbb\xbf)?\s*WARC/\d\.\d+[ \t]*\r?\n[\w-]+[ \t]*:"),
     "doc": re.compile(rb'(?:\xef\xbb\xbf)?\s*<doc id="'),
 }
 # Control characters that text has none of; tabs, line ends, form feeds and colours are not here.

@@ -11,9 +11,11 @@ from typing import BinaryIO
 
 from electra_cli.corpus.faults import DamagedError, UnreadableError
 from electra_cli.corpus.passed_over import add_kinds, describe_kinds
+from electra_cli.corpus.texts import BOM
 
 _LONGEST_LINE = 2**16
 _MOST_LINES = 1000  # of a header
+_MOST_DIGITS = 18  # of a length, more than any file has
 _PIECE = 2**16
 _PLAIN = "text/plain"
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -62,7 +64,7 @@ def _headers(stream: BinaryIO, label: str) -> dict[str, str]:
     """Those of the next record by name; none at the end."""
     line = b"\n"
     while line and not line.strip():  # between records
-        line = stream.readline(_LONGEST_LINE)
+        line = stream.readline(_LONGEST_LINE).removeprefix(BOM)
     if not line:
         return {}
     if not line.startswith(b"WARC/"):
@@ -74,6 +76,8 @@ def _headers(stream: BinaryIO, label: str) -> dict[str, str]:
             break
         if not line.strip():
             return headers
+        if line.startswith((b" ", b"\t")):  # goes on with the value of the last one
+            continue
         name, _, value = line.decode("latin-1").partition(":")
         headers.setdefault(name.strip().lower(), value.strip())
     raise _damaged(label, "a header has no end")
@@ -81,8 +85,8 @@ def _headers(stream: BinaryIO, label: str) -> dict[str, str]:
 
 def _length(headers: dict[str, str], label: str) -> int:
     length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()):
-        raise _damaged(label, f"Content-Length is {length!r}")
+    if not (length.isascii() and length.isdigit()) or len(length) > _MOST_DIGITS:
+        raise _damaged(label, f"Content-Length is {length[:40]!r}")
     return int(length)
 
 

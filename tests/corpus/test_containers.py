@@ -31,6 +31,12 @@ REFUSED = [
     ("page.txt", b"<?xml version='1.0'?>\n<HTML>", "HTML", "--format txt reads it as it is"),
     ("dump.xml", b"<mediawiki xmlns='x'>", "a dump of MediaWiki", "wikiextractor --json"),
     ("a.xml", b"\xef\xbb\xbf<?xml version='1.0'?><TEI>", "XML", "xmllint"),
+    (
+        "a.arc",
+        b"filedesc://a.arc 0.0.0.0 20080101000000 text/plain 69\n1 1 Internet Archive\n",
+        "ARC",
+        "warcio recompress",
+    ),
     ("a.rtf", b"{\\rtf1\\ansi text}", "RTF", "pandoc"),
     ("a.ps", b"%!PS-Adobe-3.0\n", "PostScript", "ps2ascii"),
     ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504), "an older Office", "soffice"),
@@ -60,7 +66,7 @@ REFUSED = [
     ("a.md", WIDE.encode("utf-32"), "text in UTF-32", "iconv -f UTF-32 "),
     ("a.txt", WIDE.encode("utf-32-be"), "text in UTF-32BE", "iconv -f UTF-32BE"),
 ]  # fmt: skip
-TEXTS = ("HTML", "a dump of MediaWiki", "XML", "RTF", "PostScript", "JSON in which")
+TEXTS = ("HTML", "ARC", "a dump of MediaWiki", "XML", "RTF", "PostScript", "JSON in which")
 
 
 @pytest.mark.parametrize(("name", "content", "what", "command"), REFUSED)
@@ -135,6 +141,7 @@ def test_what_is_wrapped_in_a_zip_is_told_from_an_archive(tmp_path, members, wha
         b"SQLite format 3 is a format\n",
         b"MZ, ID3 and GGUF are what files begin with, as RIFF and BM\n",
         b"WARC/1.0 is a version\n",
+        b"WARC/1.0\nis a version\n",
         b"<doc> of another kind\n",
         b"<!-- a comment -->" * 5000 + b"\n",
     ],

@@ -49,6 +49,23 @@ def test_each_conversion_record_is_a_document_without_its_headers(tmp_path, name
         assert read_inputs(write(tmp_path / "b", members))[0] == EXPECTED
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: b"\r\n\r\n" + content,
+        lambda content: b"\xef\xbb\xbf" + content,
+        lambda content: content.replace(b"WARC/1.0\r\n", b"WARC/1.0 \r\n"),
+        lambda content: content.replace(b"WARC-Type", b"X: a\r\n\tContent-Length: 3\r\nWARC-Type"),
+    ],
+    ids=["blank lines", "byte order mark", "a space behind the version", "a header of two lines"],
+)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_what_other_programs_write_around_records(tmp_path, change, ending):
+    path = tmp_path / f"a.wet{ending}"
+    path.write_bytes(COMPRESSORS[ending](change(b"".join(RECORDS))))
+    assert read_inputs(path)[0] == EXPECTED
+
+
 def test_which_records_hold_text(tmp_path):
     content = b"".join(
         [
@@ -100,6 +117,7 @@ WHOLE = b"".join(RECORDS)
         (WHOLE[: WHOLE.rindex(b"X: a")], "a header has no end", 2),
         (WHOLE.replace(b"Length: 39", b"Length: 38"), r"a record begins with b'.\r\n'", 0),
         (WHOLE.replace(b"Length: 17", b"Length: -1"), "Content-Length is '-1'", 1),
+        (WHOLE.replace(b"Length: 17", b"Length: " + b"9" * 5000), "Content-Length is '999", 1),
         (WHOLE + b"garbage", "a record begins with b'garbage'", 3),
     ],
 )
