@@ -159,6 +159,11 @@ _CONTAINERS = (
         f"{_AS_LINES} with `tf.data.TFRecordDataset`",
         (".tfrecord", ".tfrecords"),
     ),
+    Container(
+        "a pointer of Git LFS in place of the file",
+        _bytes(rb"version https://git-lfs\.github\.com/spec/v\d\r?\n(?:oid |ext-|\Z)"),
+        "`git lfs pull` in its folder fetches the file",
+    ),
     Container("a 7z archive", _bytes(rb"7z\xbc\xaf\x27\x1c"), "unpack it: `7z x FILE`", (".7z",)),
     Container("a RAR archive", _bytes(rb"Rar!\x1a\x07"), "unpack it: `unrar x FILE`", (".rar",)),
     Container("lz4", _bytes(rb"\x04\x22\x4d\x18"), "decompress it: `lz4 -d FILE`", (".lz4",)),

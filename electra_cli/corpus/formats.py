@@ -68,7 +68,7 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
     if by_name in ("parquet", "arrow", "zip") and head:
         raise UnreadableError(
             f"{label}: the name says {by_name}, but the content is text: {head[:40]!r}",
-            hint="fetch the file again (a pointer of Git LFS?), or rename it if it is text",
+            hint="fetch the file again, or rename it if it is text",
         )
     if by_name in ("jsonl", "csv", "tsv"):
         return by_name

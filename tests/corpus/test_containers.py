@@ -18,6 +18,8 @@ from tests.corpus.tables import COMPRESSORS, write_tar, write_zip
 
 WIDE = "Grüße aus dem Norden\n"
 
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab\nsize 12345\n"
+
 
 def pickled(protocol):
     return pickle.dumps(["some words of a text\n" * 100] * 9, protocol=protocol)
@@ -49,6 +51,8 @@ REFUSED = [
     ("a.safetensors", b"\x40" + bytes(7) + b'{"a":{"dtype":"F32"}}', "safetensors", "leave it out"),
     ("a.gguf", b"GGUF\3\0\0\0" + bytes(9), "GGUF", "leave it out"),
     ("a.tfrecord", b"\x90\1" + bytes(6) + b"crc!\x0a\x8d\1" + b"x" * 99, "TFRecord", "TFRecord"),
+    *((name, LFS, "a pointer of Git LFS", "git lfs pull")
+      for name in ("a.txt", "a.csv", "a.jsonl", "a.md", "a.parquet", "a")),
     ("a.7z", b"7z\xbc\xaf\x27\x1c\0\4", "a 7z archive", "7z x"),
     ("a.rar", b"Rar!\x1a\x07\1\0", "a RAR archive", "unrar x"),
     ("a.lz4", b"\x04\x22\x4d\x18\x64", "lz4", "lz4 -d"),
@@ -141,6 +145,7 @@ def test_what_is_wrapped_in_a_zip_is_told_from_an_archive(tmp_path, members, wha
         b"SQLite format 3 is a format\n",
         b"MZ, ID3 and GGUF are what files begin with, as RIFF and BM\n",
         b"WARC/1.0 is a version\n",
+        b"version https://git-lfs.github.com/spec/v1\nbegins a pointer\n",
         b"WARC/1.0\nis a version\n",
         b"<doc> of another kind\n",
         b"<!-- a comment -->" * 5000 + b"\n",

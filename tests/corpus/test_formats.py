@@ -129,12 +129,12 @@ def test_more_of_them_do(tmp_path, content):
         found(tmp_path / "a.txt")
 
 
-def test_a_pointer_in_place_of_a_table(tmp_path):
+def test_text_in_place_of_a_table(tmp_path):
     path = tmp_path / "train.parquet"
-    path.write_text("version https://git-lfs.github.com/spec/v1\n")
+    path.write_text("404: Not Found\n")
     with pytest.raises(DataError, match=r"train\.parquet: the name says parquet") as caught:
         read_inputs(path)
-    assert "Git LFS" in caught.value.hint
+    assert "fetch the file again" in caught.value.hint
 
 
 def test_archives_are_told_by_their_content(tmp_path):
