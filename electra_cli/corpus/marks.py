@@ -6,16 +6,26 @@ In some languages they tell words apart: Japanese loses its voicing, Hindi its v
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
+# Variation selectors.
+_LOOKS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
 
 def has_mark(word: str) -> bool:
-    """Whether stripping of accents changes a word."""
+    """Whether stripping of accents changes a word for its reader.
+
+    What selects the looks of a character, as that of an emoji, is removed too, but not missed.
+    """
     if word.isascii():
         return False
-    return any(unicodedata.category(c) == "Mn" for c in unicodedata.normalize("NFD", word))
+    return any(
+        unicodedata.category(c) == "Mn" and not _LOOKS.match(c)
+        for c in unicodedata.normalize("NFD", word)
+    )
 
 
 def normalized(word: str, *, lowercase: bool, strip_accents: bool) -> str:
