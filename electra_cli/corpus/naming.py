@@ -20,10 +20,10 @@ ENDINGS: dict[str, Format] = {
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".tar": "tar",
-    ".tgz": "tar",
+    **dict.fromkeys((".tgz", ".tbz", ".tbz2", ".txz", ".tzst"), "tar"),
     ".zip": "zip",
 }
-COMPRESSED_ENDINGS = (".gz", ".zst", ".xz", ".bz2")
+COMPRESSED_ENDINGS = (".gz", ".gzip", ".zst", ".zstd", ".xz", ".bz2")
 JSON_ENDINGS = (".json", ".ndjson", ".jsonlines")
 WITHOUT_ENDING = "no ending"
 

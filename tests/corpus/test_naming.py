@@ -13,6 +13,9 @@ from electra_cli.corpus.naming import ending_format, kind_of, taken
         ("c4/en/c4-train.00000-of-01024.json.gz", "by content"),
         ("multilingual/c4-de.tfrecord-00000-of-01024.json.gz", "by content"),
         ("pile/train/00.jsonl.zst", "by name"),
+        ("pile/train/01.jsonl.zstd", "by name"),
+        ("dump/pages.json.gzip", "by content"),
+        ("books.tbz2", "by name"),
         ("redpajama/arxiv_023f02.jsonl", "by name"),
         ("extracted/AA/wiki_00", "by content"),
         ("extracted/AA/wiki_00.bz2", "by content"),
@@ -74,5 +77,6 @@ def test_what_a_file_is_counted_as(name, kind):
 
 def test_endings_of_formats():
     assert ending_format("A.TXT.GZ") == "txt"
-    assert ending_format("a.tgz") == "tar"
+    for name in ("a.tgz", "a.tar.zstd", "a.tbz", "a.tbz2", "a.txz", "a.tzst"):
+        assert ending_format(name) == "tar"
     assert ending_format("txt") is None
