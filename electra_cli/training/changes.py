@@ -34,6 +34,24 @@ MAY_CHANGE = (
     "runtime.stall_timeout",
 )
 
+# All that `config_sha256` hashed before it left defaults out; no key that joins later is among them.
+_HASHED_BEFORE = frozenset(
+    {"data.sequence_length", "generator.size", "runtime.precision"}
+    | {f"model.{name}" for name in (
+        "vocab_size", "embedding_size", "hidden_size", "num_layers", "num_attention_heads",
+        "intermediate_size", "hidden_dropout", "attention_dropout", "max_position_embeddings",
+        "type_vocab_size", "initializer_range",
+    )}
+    | {f"objective.{name}" for name in (
+        "mask_probability", "masking", "sampling", "generator_weight", "disc_weight",
+    )}
+    | {f"optimizer.{name}" for name in (
+        "learning_rate", "warmup_steps", "weight_decay", "beta_1", "beta_2", "epsilon",
+        "clip_norm", "ema_decay",
+    )}
+    | {f"train.{name}" for name in ("steps", "batch_size", "accumulation_steps", "seed")}
+)  # fmt: skip
+
 Change = tuple[str, Any, Any]  # key, old value, new value
 
 
@@ -103,7 +121,7 @@ def check_made_with(checkpoint: Checkpoint, config: Config) -> None:
       DataError: The checkpoint was made with a configuration that none of the changes explains.
     """
     made_with = read_commit(checkpoint.path).config_sha256
-    if made_with not in {config_sha256(config), *_recorded_sha256(checkpoint.run)}:
+    if made_with not in {*_sha256s(_deciding(config)), *_recorded_sha256s(checkpoint.run)}:
         raise DataError(
             f"{checkpoint.path} was made with another configuration than {checkpoint.run.config} "
             "holds, and no recorded change leads from one to the other: the file was edited",
@@ -112,16 +130,16 @@ def check_made_with(checkpoint: Checkpoint, config: Config) -> None:
         )
 
 
-def _recorded_sha256(run: RunFolder) -> set[str]:
-    """`config_sha256` of RUN/config.yaml, and of what it was before each recorded change."""
+def _recorded_sha256s(run: RunFolder) -> set[str]:
+    """`_sha256s` of RUN/config.yaml, and of what it was before each recorded change."""
     values = _deciding(read_config(run.config))
-    hashes = {_sha256(values)}
+    hashes = _sha256s(values)
     for changed in reversed(_recorded_changes(run.changes)):
         known = {key: change for key, change in changed.items() if key in values}
         # A start that was killed after this line, and before config.yaml, has changed nothing.
         if all(values[key] == now for key, (_, now) in known.items()):
             values |= {key: was for key, (was, _) in known.items()}
-            hashes.add(_sha256(values))
+            hashes |= _sha256s(values)
     return hashes
 
 
@@ -136,19 +154,34 @@ def _recorded_changes(path: Path) -> list[dict[str, tuple[Any, Any]]]:
 
 
 def config_sha256(config: Config) -> str:
-    """Of everything that decides what is learned: all keys but those of MAY_CHANGE."""
-    return _sha256(_deciding(config))
+    """Of everything that decides what is learned: all keys but those of MAY_CHANGE.
+
+    A key that has its default stays out, so that a run goes on where a later version knows more
+    keys. For the same reason the default of a key may never change.
+    """
+    return _sha256(_not_default(_deciding(config)))
+
+
+def _sha256s(values: Mapping[str, Any]) -> set[str]:
+    """What `config_sha256` is of these values, and what it was when all keys were hashed."""
+    hashes = {_sha256(_not_default(values))}
+    if _not_default(values).keys() <= _HASHED_BEFORE:
+        hashes.add(_sha256({key: values[key] for key in _HASHED_BEFORE}))
+    return hashes
 
 
 def _deciding(config: Config) -> dict[str, Any]:
-    # A key that joins the schema later stays out while it has its default: else no run that was
-    # begun before could go on.
     record = config.model_dump()
     return {
         key: record[section][name]
         for key, section, name in ((key, *key.split(".")) for key in leaf_fields())
         if key not in MAY_CHANGE
     }
+
+
+def _not_default(values: Mapping[str, Any]) -> dict[str, Any]:
+    fields = leaf_fields()
+    return {key: value for key, value in values.items() if value != fields[key].default}
 
 
 def _sha256(values: Mapping[str, Any]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from electra_cli.config.load import diff_configs, dump_yaml, read_config
-from electra_cli.config.schema import Config
+from electra_cli.config.schema import Config, TrainConfig, leaf_fields
 from electra_cli.errors import DataError
+from electra_cli.training import changes
 from electra_cli.training.changes import check_made_with, config_sha256, record_changes
 from electra_cli.training.run_folder import RunFolder
 from tests.conftest import Electra
@@ -86,14 +89,14 @@ def test_several_changes_since_the_checkpoint(run: Path) -> None:
     folder = RunFolder(run)
     checkpoint = folder.all_checkpoints()[-1]
     config = checkpoint.config()
-    changes = [
+    made = [
         {"train.steps": 16},
         {"train.steps": 20, "train.log_every": 1},
         {"train.seed": 7},
         {"optimizer.learning_rate": 0.5, "runtime.precision": "bfloat16"},
         {"train.steps": 16},
     ]
-    for number, values in enumerate(changes):
+    for number, values in enumerate(made):
         new = config.replaced(values)
         check_made_with(checkpoint, new)
         record_changes(diff_configs(config, new), step=8, path=folder.changes)
@@ -101,7 +104,7 @@ def test_several_changes_since_the_checkpoint(run: Path) -> None:
             config = new
             folder.config.write_text(dump_yaml(config))
         check_made_with(checkpoint, new)
-    assert len(folder.changes.read_text().splitlines()) == len(changes)
+    assert len(folder.changes.read_text().splitlines()) == len(made)
     edited = config.replaced({"train.seed": 5})
     folder.config.write_text(dump_yaml(edited))
     with pytest.raises(DataError, match=r"config\.yaml"):
@@ -114,9 +117,52 @@ def test_several_changes_since_the_checkpoint(run: Path) -> None:
 
 
 def test_the_hash_of_a_configuration_lasts() -> None:
-    """Another value means that no run of today can be resumed: see `_deciding`."""
-    expected = "cf497ba3c0ba074856e96772154f128589356ecc8cbe8ef907c28558fcc54d99"
-    assert config_sha256(Config()) == expected
+    """Another value means that no run of today can be resumed."""
+    config = Config().replaced({"train.seed": 7})
+    expected = hashlib.sha256(b'{"train.seed": 7}').hexdigest()
+    assert config_sha256(config) == expected
+
+
+class _NewerTrain(TrainConfig):
+    added: int = 3
+
+
+class _Newer(Config):
+    train: _NewerTrain = _NewerTrain()
+
+
+def test_a_new_key_leaves_the_hashes_of_runs_that_know_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = config_sha256(Config())
+    fields = {**leaf_fields(), "train.added": _NewerTrain.model_fields["added"]}
+    monkeypatch.setattr(changes, "leaf_fields", lambda: fields)
+    assert config_sha256(_Newer()) == before
+    assert config_sha256(_Newer(train=_NewerTrain(added=4))) != before
+
+
+@pytest.fixture
+def run_of_0_1(tmp_path: Path) -> Path:
+    """Two steps of a very small model, by the version that hashed all keys.
+
+    electra prepare-data text.txt --output data --vocab-size 100 --sequence-length 16
+    electra pretrain --preset tiny --data data --model-dir run --stop-at-step 2 …; see config.yaml.
+    """
+    shutil.copytree(Path(__file__).with_name("run_of_0_1"), tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
+
+
+def test_a_run_goes_on_that_was_begun_when_all_keys_were_hashed(
+    electra: Electra, run_of_0_1: Path
+) -> None:
+    data = run_of_0_1.with_name("data")
+    file = run_of_0_1 / "config.yaml"
+    command = ["pretrain", "--config", file, "--data", data, "--model-dir", run_of_0_1, "--json"]
+    file.write_text(file.read_text().replace("seed: 0", "seed: 1"))
+    electra(*command).failed(65, "ckpt-2", "was edited")
+    file.write_text(file.read_text().replace("seed: 1", "seed: 0"))
+    result = electra(*command).json
+    assert (result["start_step"], result["final_step"]) == (2, 4)
 
 
 def test_a_change_that_the_checkpoint_cannot_follow_is_not_recorded(
