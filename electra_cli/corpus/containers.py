@@ -1,6 +1,7 @@
 """Files that are no text but hold some, or hold none: what they are, and what makes text of them.
 
-They are told by their first bytes. FILE in a command stands for its name.
+They are told by their first bytes. In a command FILE stands for the name of the file, when it is
+decompressed, and INPUT for that of the file as it is.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ _CONTAINERS = (
     Container(
         "a dump of MediaWiki",
         _markup(rb"<mediawiki[\s>]"),
-        "`wikiextractor --json -o FOLDER FILE`, and give FOLDER",
+        "`wikiextractor --json -o FOLDER INPUT`, and give FOLDER",
         is_text=True,
     ),
     Container(
@@ -99,8 +100,8 @@ _CONTAINERS = (
     Container(
         "a web archive of the older kind (ARC), of pages as they came",
         _bytes(rb"filedesc://\S+ [\d.]+ \d+ \S+ \d+\r?\n"),
-        "`warc2text -o FOLDER FILE.warc` takes the text out of what `warcio recompress FILE "
-        "FILE.warc` makes of it",
+        "`warcio recompress INPUT INPUT.warc.gz`, and `warc2text -o FOLDER INPUT.warc.gz` takes "
+        "the text out of that",
         (".arc",),
         is_text=True,
     ),
@@ -248,7 +249,8 @@ def check_is_no_zip_of(names: Collection[str], kind: bytes, label: str) -> None:
 
 def cure_of(ending: str) -> str:
     """What to do with files of an ending; empty if nothing is known of it."""
-    return next((found.cure for found in _CONTAINERS if ending in found.endings), "")
+    cures = (found.cure for found in _CONTAINERS if ending in found.endings)
+    return next(cures, "").replace("INPUT", "FILE")
 
 
 def _in_zip(names: Collection[str], kind: bytes) -> Container | None:

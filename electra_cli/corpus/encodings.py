@@ -1,4 +1,4 @@
-"""Encodings of text other than UTF-8: their names, for messages."""
+"""Encodings of text other than UTF-8: their names, for messages, and what makes UTF-8 of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ _BYTE_ORDER_MARKS = {  # the longer ones first: UTF-32 begins as UTF-16 does
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+# They are written with ASCII characters alone, and so are UTF-8 too, of another text.
+_ESCAPES = {
+    "ISO-2022-JP": re.compile(rb"\x1b\$[@B]"),
+    "ISO-2022-KR": re.compile(rb"\x1b\$\)C"),
+    "ISO-2022-CN": re.compile(rb"\x1b\$\)[AG]"),
+}
 _WITHOUT_MARK = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
 _SAMPLE = 4096
 # Letters of alphabets. Other bytes taken for these encodings become anything.
@@ -26,14 +32,24 @@ _NOT_WESTERN = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _MOST_OF_WESTERN = 0.3
 
 
-def wide_encoding(head: bytes) -> str | None:
-    """UTF-16 or UTF-32, if text is in it; without a byte order mark only alphabets are told.
+def in_utf8(encoding: str) -> str:
+    """The command that makes UTF-8 of a text in an encoding, and what it does."""
+    return f"`iconv -f {encoding} -t UTF-8 FILE > FILE.txt` makes UTF-8 of it"
+
+
+def other_encoding(head: bytes) -> str | None:
+    """The encoding of a text that is certainly not in UTF-8, if its beginning tells.
+
+    That is UTF-16 or UTF-32, without a byte order mark only in an alphabet, or ISO-2022.
 
     Args:
       head: The beginning of a file.
     """
     for mark, name in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):
+            return name
+    for name, escape in _ESCAPES.items():
+        if escape.search(head):
             return name
     for name in _WITHOUT_MARK if b"\0" in head else ():
         try:

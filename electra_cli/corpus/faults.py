@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from electra_cli.corpus.encodings import UNKNOWN_ENCODING, single_byte_encoding
+from electra_cli.corpus.encodings import UNKNOWN_ENCODING, in_utf8, single_byte_encoding
+from electra_cli.corpus.naming import ending_format
 from electra_cli.errors import DataError
 
 Document = list[str]
@@ -121,10 +122,30 @@ class Fault:
         return DataError(f"{where}: {what}", hint=self.hint)
 
 
+_DECOMPRESSORS = {
+    ".gz": "gzip -dc",
+    ".zst": "zstd -dc",
+    ".xz": "xz -dc",
+    ".bz2": "bzip2 -dc",
+}
+
+
 def with_name(command: str, label: str) -> str:
-    """A command with the name of the file, if it is a file of its own, in place of FILE."""
-    is_file = os.path.isfile(label)  # noqa: PTH113 - false, and no error, for any member's label
-    return command.replace("FILE", shlex.quote(label)) if is_file else command
+    """A command with the name of the file, if it is a file of its own, in place of FILE.
+
+    What is compressed is decompressed first, except where INPUT stands in place of FILE. What is
+    a table stays one.
+    """
+    if not os.path.isfile(label):  # noqa: PTH113 - false, and no error, for any member's label
+        return command.replace("INPUT", "FILE")
+    if (kind := ending_format(label)) in ("csv", "tsv", "md"):
+        command = command.replace("FILE > FILE.txt", f"FILE > FILE.{kind}")
+    name, ending = os.path.splitext(label)  # noqa: PTH122 - the rest has to stay as it was given
+    if "FILE" in command and (tool := _DECOMPRESSORS.get(ending.lower())):
+        command = f"`{tool} {shlex.quote(label)} > {shlex.quote(name)}`, then {command}"
+    else:
+        name = label
+    return command.replace("FILE", shlex.quote(name)).replace("INPUT", shlex.quote(label))
 
 
 def describe_invalid_utf8(error: UnicodeError) -> str:
@@ -135,7 +156,7 @@ def describe_invalid_utf8(error: UnicodeError) -> str:
     encoding = single_byte_encoding(error.object)
     if encoding is None:
         return what
-    command = f"`iconv -f {encoding} -t UTF-8 FILE > FILE.txt` makes UTF-8 of it"
+    command = in_utf8(encoding)
     if encoding == UNKNOWN_ENCODING:
         return f"{what}; it is in another encoding, which `file -i FILE` tells; {command}"
     return f"{what}; it looks like {encoding}: {command}"

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from electra_cli.corpus.containers import JSON_LINES, check_is_none
-from electra_cli.corpus.encodings import wide_encoding
+from electra_cli.corpus.encodings import in_utf8, other_encoding
 from electra_cli.corpus.faults import UnreadableError, with_name
 from electra_cli.corpus.naming import Format, FormatOption, ending_format, is_json
 from electra_cli.corpus.texts import parsed_json
@@ -117,12 +117,10 @@ def _check_is_text(head: bytes, label: str) -> None:
     text = head.rstrip(_END_OF_DOS_TEXT)
     controls = len(text) - len(text.translate(None, _CONTROLS))
     is_binary = controls > max(_BINARY_SHARE * len(text), _FEW_CONTROLS)
-    if encoding := wide_encoding(head):
+    if encoding := other_encoding(head):
         raise UnreadableError(
             f"no reader for {label}: it is text in {encoding}",
-            hint=with_name(
-                f"`iconv -f {encoding} -t UTF-8 FILE > FILE.txt` makes UTF-8 of it", label
-            ),
+            hint=with_name(in_utf8(encoding), label),
         )
     if is_binary:
         raise UnreadableError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import pickle
 import re
@@ -166,18 +167,55 @@ def test_text_that_only_speaks_of_them_is_read(tmp_path, content):
         ("中文文本", "gbk", "ENCODING"),
     ],
 )
-@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.tsv"])
 def test_text_in_another_encoding_is_told_what_makes_utf_8_of_it(
     tmp_path, text, encoding, expected, name
 ):
     content = json.dumps({"text": text}, ensure_ascii=False) if name == "a.jsonl" else text
+    made = "tsv" if name == "a.tsv" else "txt"
     path = tmp_path / name
-    path.write_bytes(content.encode(encoding))
-    with pytest.raises(DataError, match=r"line 1: invalid UTF-8 \(byte 0x") as caught:
+    path.write_bytes((f"text\n{content}" if made == "tsv" else content).encode(encoding))
+    with pytest.raises(DataError, match=r"line [12]: invalid UTF-8 \(byte 0x") as caught:
         read_inputs(path)
-    command = f"`iconv -f {expected} -t UTF-8 {path} > {path}.txt` makes UTF-8 of it"
+    command = f"`iconv -f {expected} -t UTF-8 {path} > {path}.{made}` makes UTF-8 of it"
     assert caught.value.message.endswith(command)
     assert read_inputs(path, on_error="skip")[1].invalid_utf8 == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a table.csv.gz", "id,text\n1,schöne Grüße\n2,zwei\n".encode("cp1252")),
+        ("a.tsv.gz", "text\nschöne Grüße\nzwei\n".encode("utf-16")),
+        ("a.md.gz", "schöne Grüße\nzwei\n".encode("utf-16")),
+    ],
+)
+def test_what_one_is_told_to_type_makes_the_same_kind_of_file(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(DataError) as caught:
+        read_inputs(path)
+    typed = re.findall("`([^`]*)`", f"{caught.value.message} {caught.value.hint}")
+    assert [command.split()[0] for command in typed] == ["gzip", "iconv"]
+    for command in typed:
+        subprocess.run(command, shell=True, check=True)
+    plain = name.removesuffix(".gz")
+    documents = read_inputs(tmp_path / (plain + plain[plain.rindex(".") :]))[0]
+    assert [line for document in documents for line in document] == ["schöne Grüße", "zwei"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("ISO-2022-JP", "日本語のテキスト\n"),
+        ("ISO-2022-KR", "한국어 문장\n"),
+    ],
+)
+def test_text_that_is_ascii_by_escapes_is_told_too(tmp_path, encoding, text):
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    with pytest.raises(DataError, match=rf"it is text in {encoding}") as caught:
+        read_inputs(tmp_path / "a.txt", format="txt")
+    assert f"iconv -f {encoding} -t UTF-8" in caught.value.hint
 
 
 def test_utf_8_that_is_damaged_is_not_taken_for_another_encoding(tmp_path):
