@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from electra_cli.corpus.faults import UnreadableError, with_name
-from electra_cli.corpus.naming import JSON_ENDINGS
+from electra_cli.corpus.naming import JSON_ENDINGS, kind_of
 
 _PANDOC = "`pandoc -t plain -o FILE.txt FILE`"
 _OFFICE_TABLE = "`soffice --headless --convert-to csv FILE`"
@@ -69,6 +69,22 @@ _NPZ = Container(
     (".npz",),
 )
 _TORCH = Container("a PyTorch file", None, _WEIGHTS, (".pt", ".pth"))
+_HTML = Container(
+    "HTML",
+    _markup(rb"<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])"),
+    "`trafilatura < FILE > FILE.txt` takes the text out of its page",
+    (".html", ".htm", ".xhtml", ".mhtml"),
+    is_text=True,
+)
+_XML = Container(
+    "XML",
+    _bytes(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s"),
+    "`xmllint --xpath 'string(/)' FILE > FILE.txt` leaves the markup out; of a dump of MediaWiki "
+    "`wikiextractor --json -o FOLDER INPUT` takes the text",
+    (".xml",),
+    is_text=True,
+)
+_MARKUP = _bytes(rb"(?:\xef\xbb\xbf)?\s*<[A-Za-z!?]")
 
 _CONTAINERS = (
     Container(
@@ -77,26 +93,14 @@ _CONTAINERS = (
         "`pdftotext FILE FILE.txt` (scanned pages need `ocrmypdf FILE FILE` first)",
         (".pdf",),
     ),
-    Container(
-        "HTML",
-        _markup(rb"<(?:!doctype\s+html|html[\s>]|head[\s>]|body[\s>])"),
-        "`trafilatura < FILE > FILE.txt` takes the text out of its page",
-        (".html", ".htm", ".xhtml", ".mhtml"),
-        is_text=True,
-    ),
+    _HTML,
     Container(
         "a dump of MediaWiki",
         _markup(rb"<mediawiki[\s>]"),
         "`wikiextractor --json -o FOLDER INPUT`, and give FOLDER",
         is_text=True,
     ),
-    Container(
-        "XML",
-        _bytes(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s"),
-        "`xmllint --xpath 'string(/)' FILE > FILE.txt` leaves the markup out",
-        (".xml",),
-        is_text=True,
-    ),
+    _XML,
     Container(
         "a web archive of the older kind (ARC), of pages as they came",
         _bytes(rb"filedesc://\S+ [\d.]+ \d+ \S+ \d+\r?\n"),
@@ -212,23 +216,28 @@ _ANY = re.compile(
 )
 
 
-def check_is_none(head: bytes, label: str, *, text_too: bool) -> None:
+def check_is_none(head: bytes, name: str, label: str, *, text_too: bool) -> None:
     """Refuses what begins as one of them.
 
     Args:
       head: The beginning.
+      name: Of the file, which of markup is believed: it may begin with any element.
       label: What errors call the file.
       text_too: Whether those are refused whose bytes are text.
 
     Raises:
       UnreadableError: It is one.
     """
-    if not _ANY.match(head):  # as of almost every file
+    is_markup = text_too and _MARKUP.match(head)
+    if not is_markup and not _ANY.match(head):  # as of almost every file
         return
     for container in _CONTAINERS:
         if container.is_text and not text_too:
             continue
         if container.begins and container.begins.match(head):
+            raise _refused(container, label)
+    for container in (_HTML, _XML):
+        if is_markup and kind_of(name) in container.endings:
             raise _refused(container, label)
 
 

@@ -61,7 +61,7 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
     by_name = ending_format(name)
     if option == "auto" and (by_content or by_name == "tar"):
         return by_content or "tar"
-    check_is_none(head, label, text_too=option == "auto")
+    check_is_none(head, name, label, text_too=option == "auto")
     _check_is_text(head, label)
     if option != "auto":
         return option

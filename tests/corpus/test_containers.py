@@ -33,6 +33,8 @@ REFUSED = [
     ("page", b"<html lang=en><body>text</body></html>", "HTML", "trafilatura"),
     ("page.txt", b"<?xml version='1.0'?>\n<HTML>", "HTML", "--format txt reads it as it is"),
     ("dump.xml", b"<mediawiki xmlns='x'>", "a dump of MediaWiki", "wikiextractor --json"),
+    ("tei.XML", b"\n<TEI xmlns='x'><text>words</text></TEI>", "XML", "xmllint"),
+    ("part.htm", b"<!-- x --><div>words</div>", "HTML", "trafilatura"),
     ("a.xml", b"\xef\xbb\xbf<?xml version='1.0'?><TEI>", "XML", "xmllint"),
     (
         "a.arc",
