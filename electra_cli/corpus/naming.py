@@ -26,6 +26,7 @@ ENDINGS: dict[str, Format] = {
 COMPRESSED_ENDINGS = (".gz", ".gzip", ".zst", ".zstd", ".xz", ".bz2")
 JSON_ENDINGS = (".json", ".ndjson", ".jsonlines")
 WITHOUT_ENDING = "no ending"
+COMPANION = "companion"
 
 # How a file that is met in a folder or an archive is taken: for what its name says, for what its
 # content says, or not at all.
@@ -58,7 +59,12 @@ def is_json(name: str) -> bool:
 
 
 def kind_of(name: str) -> str:
-    """What a file that is not read is counted as: its ending, without compression and number."""
+    """What a file that is not read is counted as: its ending, without compression and number.
+
+    What stands beside texts under a name that says so is a companion.
+    """
+    if _COMPANION.fullmatch(_stem(name)):
+        return COMPANION
     return _ending(_NUMBER.sub("", _stem(name)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from electra_cli.corpus.containers import cure_of
 from electra_cli.corpus.faults import UnreadableError
-from electra_cli.corpus.naming import ENDINGS, VAGUE_ENDINGS, WITHOUT_ENDING
+from electra_cli.corpus.naming import COMPANION, ENDINGS, VAGUE_ENDINGS, WITHOUT_ENDING
 
 # Kinds that are no ending.
 LINK = "link"
@@ -15,6 +15,7 @@ LINK_TO_FOLDER = "link to a folder"
 NO_FILE = "no regular file"
 
 _CURES = {
+    COMPANION: "leave it out: it tells of the texts; name it if it is one",
     LINK: "leave it out: what it points to is read where it is",
     LINK_TO_FOLDER: "give the folder that it points to as an input",
     NO_FILE: "leave it out, or pipe it in as -",

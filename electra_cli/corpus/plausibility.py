@@ -14,6 +14,7 @@ from pathlib import Path
 
 from electra_cli.corpus.manifest import Manifest
 from electra_cli.corpus.marks import has_mark, normalized
+from electra_cli.corpus.naming import COMPANION
 from electra_cli.corpus.options import PrepareOptions
 from electra_cli.corpus.passed_over import cures, describe_kinds
 from electra_cli.corpus.slices import LONGEST_UNKNOWN_WORD, Counts, SliceRecord, most_frequent
@@ -88,7 +89,8 @@ def implausible(manifest: Manifest) -> list[Implausible]:
 
 
 def _mostly_passed_over(counts: Counts) -> Implausible | None:
-    count = sum(counts.passed_over.values())
+    # Those stand beside every text, however few files it is in.
+    count = sum(counts.passed_over.values()) - counts.passed_over.get(COMPANION, 0)
     if count <= counts.files and counts.passed_over_bytes <= counts.input_bytes:
         return None
     if not counts.files:  # prepared before they were counted

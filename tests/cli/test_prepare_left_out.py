@@ -60,7 +60,7 @@ def test_counters_are_exact_and_the_same_for_all_engines(electra, corpus, vocab,
         "unreadable_files": 4,  # binary.txt, pointer.parquet, and b.txt in both archives
         "unreadable_members": 2,
         "damaged_inputs": 5,  # the other three files, and cut.txt.gz in both archives
-        "passed_over": {".gif": 1, ".html": 1, ".jpg": 1, ".pdf": 1, "no ending": 1},
+        "passed_over": {".gif": 1, ".html": 1, ".jpg": 1, ".pdf": 1, "companion": 1},
         "passed_over_members": 3,
         "passed_over_bytes": 8,
         # 36 texts, the table that is damaged within and cut.txt.gz; 42 members of each archive
@@ -139,11 +139,18 @@ def test_more_passed_over_than_read_is_a_warning_that_quiet_does_not_hide(electr
     again = prepared(electra, vocab, folder, output, "--quiet")
     assert again.json["passed_over"] == {".pdf": 1}
     assert "passed over" not in again.stderr
+    # What stands beside every corpus is not many files.
+    for name in ("LICENSE", "README", "_SUCCESS", "dataset_infos.json"):
+        (folder / name).write_bytes(b"x")
+    (output / "manifest.json").unlink()
+    again = prepared(electra, vocab, folder, output, "--quiet")
+    assert again.json["passed_over"] == {"companion": 4, ".pdf": 1}
+    assert "passed over" not in again.stderr
     # It is by its bytes too.
     (folder / "large.bin").write_bytes(bytes(100_000))
     (output / "manifest.json").unlink()
     again = prepared(electra, vocab, folder, output, "--quiet")
-    assert "passed over than read: 1 .bin, 1 .pdf (100,005 bytes)" in again.stderr
+    assert "passed over than read: 4 companion, 1 .bin, 1 .pdf (100,009 bytes)" in again.stderr
 
 
 def test_a_manifest_of_before_has_no_kinds_and_can_be_read(electra, vocab, tmp_path):

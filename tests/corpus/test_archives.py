@@ -272,7 +272,7 @@ def test_members_without_a_telling_name_are_read_by_their_content(tmp_path, endi
     }
     documents, counts = read_inputs(WRITE[ending](tmp_path / f"a{ending}", members))
     assert documents == [["one"], ["two"], ["three"], ["four"]]
-    assert counts.passed_over == {".json": 2, "no ending": 4, ".pdf": 1}
+    assert counts.passed_over == {".json": 2, "no ending": 3, ".pdf": 1, "companion": 1}
     assert (counts.files, counts.passed_over_members, counts.unreadable_files) == (3, 7, 0)
     left = set(members) - {"AA/wiki_00", "c4.00000-of-01024.json.gz", "x.ndjson"}
     assert counts.passed_over_bytes == sum(len(members[name]) for name in left)

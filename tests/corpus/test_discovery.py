@@ -210,7 +210,8 @@ def test_files_without_a_telling_name_are_read_by_their_content(tmp_path):
     read, passed_over, size = kinds(folder)
     assert read == sorted(texts)
     assert passed_over == {
-        "no ending": 3 + 5, ".json": 3 + 3, ".tfrecord": 1, ".csv": 1, ".py": 1, ".pdf": 2,
+        "companion": len(COMPANIONS), "no ending": 3, ".json": 3,
+        ".tfrecord": 1, ".csv": 1, ".py": 1, ".pdf": 2,
     }  # fmt: skip
     assert size == sum(map(len, others.values()))
     # A line has the field, and is not passed over.
