@@ -100,9 +100,11 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     elif isinstance(error, Terminated):
         message, hint, code = f"terminated by {error}", "", 143
     elif hasattr(error, "format_message"):  # a usage error of Typer's
+        if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
+            with contextlib.suppress(OSError, ValueError):
+                typer.echo(error.format_message(), err=True)
+            return 2
         (message, hint), code = explain(error), 2
-        if not message:  # no command was given: Typer has shown the help
-            return code
     else:
         known = error if isinstance(error, ElectraError) else _translate(error, arguments)
         message, hint, code = known.message, known.hint, known.exit_code

@@ -21,14 +21,14 @@ def explain(error: Any) -> tuple[str, str]:
       error: An error of Typer's, which has `format_message`.
 
     Returns:
-      Message and hint; both empty if no command was given and Typer has shown the help.
+      Message and hint.
     """
     message = " ".join(error.format_message().split())
     context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
     option, kind = getattr(error, "option_name", None), type(error).__name__
     if kind == "BadOptionUsage":
         return message, f"write {option}{' VALUE' if 'requires' in message else ''}"
-    if context is None or not message:
+    if context is None:
         return message, ""
     see = f"see `{context.command_path} --help`"
     wrong = getattr(error.__cause__, "errors", None)  # of pydantic

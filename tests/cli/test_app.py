@@ -52,8 +52,14 @@ def test_version(electra: Electra) -> None:
     assert (result.code, result.stdout) == (0, f"electra {__version__}\n")
 
 
-def test_no_command_and_unknown_command(electra: Electra) -> None:
-    assert electra().code == 2
+@pytest.mark.parametrize("group", [(), ("debug",)])
+def test_without_a_command_the_help_is_shown(electra: Electra, group: tuple[str, ...]) -> None:
+    shown = electra(*group)
+    assert (shown.code, shown.stdout) == (2, "")
+    assert shown.stderr == electra(*group, "--help").stdout
+
+
+def test_unknown_command(electra: Electra) -> None:
     electra("pretran", "--json").failed(2, "pretran")
 
 
