@@ -38,8 +38,8 @@ NETWORK_FOLDERS = ("discriminator", "generator", "discriminator_model", "generat
 
 # Far more than any model has: a number in a file from elsewhere asks for no more memory.
 _MOST_TOKENS = 10_000_000
-# A class that takes tokenizer.json as it is, where those of BERT go by their own settings.
-_PLAIN_CLASS = "PreTrainedTokenizerFast"
+# Classes that take tokenizer.json as it is, where those of BERT go by their own settings.
+_PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 
 @dataclass(frozen=True)
@@ -207,12 +207,13 @@ def _options_beside(vocabulary: Path) -> tuple[TokenizerOptions | None, Path | N
         read_json(folder / name) if (folder / name).is_file() else None
         for name in (CONFIG_FILE, TOKENIZER_FILE, MANIFEST_FILE)
     )
-    accents = _truth(folder / CONFIG_FILE, config or {}, "strip_accents")
+    as_it_is = bool(tokenizer) and (config or {}).get("tokenizer_class") in _PLAIN_CLASSES
+    accents = _truth(folder / CONFIG_FILE, {} if as_it_is else config or {}, "strip_accents")
     told = [
         (CONFIG_FILE, config or {}, "do_lower_case"),
         (TOKENIZER_FILE, bert_normalizer((tokenizer or {}).get("normalizer")), "lowercase"),
     ]
-    if tokenizer and (config or {}).get("tokenizer_class") == _PLAIN_CLASS:
+    if as_it_is:
         told.reverse()
     if manifest and _is_of(manifest, vocabulary):
         told.append((MANIFEST_FILE, manifest["tokenizer"], "lowercase"))
@@ -222,7 +223,7 @@ def _options_beside(vocabulary: Path) -> tuple[TokenizerOptions | None, Path | N
         lowercase = _truth(folder / name, settings, key)
         if lowercase is None:
             continue
-        for strip in (_truth(folder / name, settings, "strip_accents"), accents, lowercase):
+        for strip in (accents, _truth(folder / name, settings, "strip_accents"), lowercase):
             if strip is not None:
                 options = TokenizerOptions(lowercase=lowercase, strip_accents=strip)
                 return options, folder / name

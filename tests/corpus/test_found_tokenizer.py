@@ -6,10 +6,15 @@ import json
 import re
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import AutoTokenizer
 
 from electra_cli.corpus.found_tokenizer import choose_options, read_tokenizer
 from electra_cli.corpus.identity import TokenizerOptions
+from electra_cli.corpus.tokenizer import WordSplitter
 from electra_cli.errors import DataError
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -100,6 +105,34 @@ def test_casing_is_what_transformers_takes_it_for(tmp_path, config):
     text = text.lower() if options.lowercase else text
     text = text.replace("é", "e").replace("É", "E") if options.strip_accents else text
     assert AutoTokenizer.from_pretrained(folder).tokenize("A É") == text.split()
+
+
+@pytest.mark.parametrize(
+    ("config", "normalizer"),
+    [
+        # These classes take tokenizer.json as it is, whatever stands beside it ...
+        ({"tokenizer_class": "TokenizersBackend", "do_lower_case": True}, (False, False)),
+        ({"tokenizer_class": "TokenizersBackend", "do_lower_case": False}, (True, None)),
+        ({"tokenizer_class": "TokenizersBackend", "strip_accents": True}, (False, None)),
+        ({"tokenizer_class": "PreTrainedTokenizerFast", "strip_accents": False}, (True, None)),
+        # ... and those of BERT do not.
+        ({"tokenizer_class": "BertTokenizerFast", "do_lower_case": True}, (False, None)),
+        ({"do_lower_case": False, "strip_accents": True}, (True, False)),
+        ({"strip_accents": False}, (True, True)),
+    ],
+)
+def test_casing_beside_a_tokenizer_json(tmp_path, config, normalizer):
+    tokens = [*SPECIAL, "a", "A", "e", "E", "é", "É"]
+    folder = folder_with(tmp_path, tokens, config={"model_type": "electra"})
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    tokenizer = Tokenizer(WordPiece({t: i for i, t in enumerate(tokens)}, unk_token="[UNK]"))
+    lowercase, strip_accents = normalizer
+    tokenizer.normalizer = BertNormalizer(lowercase=lowercase, strip_accents=strip_accents)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    split = WordSplitter(**read_tokenizer(folder).options.model_dump())
+    expected = [word for part in "A É".split() for word in split(part)]
+    assert AutoTokenizer.from_pretrained(folder).tokenize("A É") == expected
 
 
 CASED = TokenizerOptions(lowercase=False, strip_accents=False)
