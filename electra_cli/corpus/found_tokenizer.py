@@ -151,7 +151,8 @@ def table_rows(folder: Path) -> int:
     for path in (folder / name / MODEL_FILE for name in ("", *NETWORK_FOLDERS)):
         config = read_json(path) if path.is_file() else {}
         network = config.get("discriminator")  # as a checkpoint of the reference is exported
-        rows = (network if isinstance(network, dict) else config).get("vocab_size", 0)
+        rows = (network if isinstance(network, dict) else config).get("vocab_size")
+        rows = 0 if rows is None else rows
         if type(rows) is not int or not 0 <= rows <= _MOST_TOKENS:
             raise DataError(
                 f"{path}: vocab_size is {rows!r}, not an integer up to {_MOST_TOKENS:,}",
@@ -184,6 +185,12 @@ def _place_added(vocabulary: Path, tokens: list[str]) -> None:
             if not 0 <= number < _MOST_TOKENS:
                 raise DataError(f"{path}: {token!r} has the id {number}", hint=_COPY_AGAIN)
             check_line(path, token)
+            if token in tokens and tokens.index(token) != number:
+                raise DataError(
+                    f"{path}: {token!r} has the id {number}, and {tokens.index(token)} in "
+                    f"{vocabulary.name}",
+                    hint=_COPY_AGAIN,
+                )
             free = free_slots({*tokens, *ids.values()})
             tokens += [next(free) for _ in range(number - len(tokens))]
             if number == len(tokens):

@@ -51,6 +51,7 @@ DECODER = {"7": {"content": "<covid>"}, "8": {"content": "[NEW]"}, "0": {"conten
         ({"config": {"discriminator": {"vocab_size": 8}}}, ["[unused0]"]),
         ({"config": {"vocab_size": 6}}, []),
         ({"config": {"model_type": "electra"}}, []),
+        ({"config": {"vocab_size": None}}, []),
     ],
 )
 def test_tokens_behind_those_of_the_file(tmp_path, files, behind):
@@ -82,7 +83,11 @@ def test_rows_of_a_network_in_the_folder(tmp_path):
         ({"added_tokens": {"<x>": "seven"}}, "names no tokens and their ids"),
         ({"added_tokens": ["<x>"]}, "is no JSON object"),
         ({"added_tokens": {" x": 7}}, "' x' cannot be a line"),
-        ({"added_tokens": {"a": 7}}, "line 8 repeats 'a' of line 6"),
+        ({"added_tokens": {"a": 7}}, "added_tokens.json: 'a' has the id 7, and 5 in vocab.txt"),
+        (
+            {"tokenizer_config": {"added_tokens_decoder": {"9": {"content": "[MASK]"}}}},
+            r"tokenizer_config.json: '\[MASK\]' has the id 9, and 4 in vocab.txt",
+        ),
         ({"config": {"vocab_size": 10**12}}, "vocab_size is 1000000000000"),
         ({"config": {"vocab_size": "9"}}, "vocab_size is '9'"),
     ],
@@ -131,7 +136,7 @@ def test_casing_beside_a_tokenizer_json(tmp_path, config, normalizer):
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
     split = WordSplitter(**read_tokenizer(folder).options.model_dump())
-    expected = [word for part in "A É".split() for word in split(part)]
+    expected = [word for part in ["A", "É"] for word in split(part)]
     assert AutoTokenizer.from_pretrained(folder).tokenize("A É") == expected
 
 
