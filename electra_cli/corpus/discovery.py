@@ -20,7 +20,7 @@ from electra_cli.corpus.input_file import (
 from electra_cli.corpus.naming import FormatOption, kind_of, taken
 from electra_cli.corpus.passed_over import LINK_TO_FOLDER, NO_FILE, PassedOver, no_text
 from electra_cli.corpus.piped import Piped
-from electra_cli.errors import InputMissingError
+from electra_cli.errors import ConfigError, InputMissingError
 
 
 def find_inputs(
@@ -49,6 +49,7 @@ def find_inputs(
       on_note: Is told in a sentence which files were passed over, hidden ones apart.
 
     Raises:
+      ConfigError: The output is the only input.
       InputMissingError: An input is not there, is neither a file nor a folder, or a pattern
         fits nothing.
       DataError: A folder without text, or a file that no reader knows.
@@ -62,7 +63,13 @@ def find_inputs(
     )
     found: dict[Path, InputFile] = {}
     named: set[Path] = set()
-    for path, root in _expanded(inputs):
+    expanded = [found for found in _expanded(inputs) if not search.is_output(*found)]
+    if not expanded:
+        raise ConfigError(
+            f"the input is the output folder itself: {exclude}",
+            hint="choose a new or empty folder with --output",
+        )
+    for path, root in expanded:
         try:
             if path == STANDARD_INPUT and standard_input:
                 files = [standard_input_file(standard_input, format)]
@@ -128,6 +135,11 @@ class _Search:
     left_out: LeftOut
     passed_over: dict[Path, tuple[str, int]] = field(default_factory=dict)  # kind and bytes
     without_text: set[Path] = field(default_factory=set)
+
+    def is_output(self, path: Path, root: Path | None) -> bool:
+        """Whether it is the output of an earlier start, or a pattern has found it in there."""
+        may_be = root is not None or path.is_dir()
+        return may_be and path.resolve().is_relative_to(self.exclude)
 
     def files_of(self, path: Path, root: Path | None) -> Iterator[InputFile]:
         """What an input stands for, which a pattern in the folder `root` may have found."""

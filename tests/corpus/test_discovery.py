@@ -9,7 +9,7 @@ import pytest
 from electra_cli.corpus.discovery import find_inputs
 from electra_cli.corpus.faults import LeftOut
 from electra_cli.corpus.passed_over import PassedOver
-from electra_cli.errors import DataError, InputMissingError
+from electra_cli.errors import ConfigError, DataError, InputMissingError
 from tests.corpus.tables import parquet, write_tar
 
 
@@ -49,6 +49,23 @@ def test_folders_are_searched_in_order_and_the_output_is_left_out(tmp_path):
 @pytest.fixture
 def notes():
     return []
+
+
+@pytest.mark.parametrize("inputs", [["*"], ["**/*"], ["a.txt", "out"], ["*.txt", "out/part"]])
+def test_the_output_of_an_earlier_start_is_no_input(tmp_path, inputs):
+    (tmp_path / "out" / "part").mkdir(parents=True)
+    for name in ("a.txt", "out/vocab.txt", "out/part/b.txt"):
+        (tmp_path / name).write_text("text")
+    files = find_inputs([tmp_path / name for name in inputs], exclude=tmp_path / "out")
+    assert names(files) == ["a.txt"]
+
+
+@pytest.mark.parametrize("named", ["", "part", "*"])
+def test_the_output_is_not_the_only_input(tmp_path, named):
+    (tmp_path / "part").mkdir()
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(ConfigError, match="the input is the output folder itself"):
+        find_inputs([tmp_path / named], exclude=tmp_path)
 
 
 def test_what_folders_hold_and_is_not_read_is_told_once(tmp_path, notes):
