@@ -34,7 +34,7 @@ MAY_CHANGE = (
     "runtime.stall_timeout",
 )
 
-# All that `config_sha256` hashed before it left defaults out; no key that joins later is among them.
+# All that `config_sha256` hashed before it left defaults out. No key that joins later is added.
 _HASHED_BEFORE = frozenset(
     {"data.sequence_length", "generator.size", "runtime.precision"}
     | {f"model.{name}" for name in (
