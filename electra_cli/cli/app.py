@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+import threading
 import traceback
 from functools import partial
 from pathlib import Path
@@ -166,4 +167,18 @@ def main() -> None:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # once more, while the end was being told
         code = 130
+    _end(code)
+
+
+def _end(code: int) -> None:
+    """Ends the process.
+
+    What an interruption has left is no thread to be waited for: it may be deep in a library, and
+    Python, which ends it there when it next wants to run, would abort the whole process.
+    """
+    if code in (130, 143) and threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
     sys.exit(code)

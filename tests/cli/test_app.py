@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from electra_cli import __version__
-from electra_cli.cli.app import LESS_MEMORY, app
+from electra_cli.cli.app import LESS_MEMORY, app, main
 from tests.conftest import Electra
 
 CHECK = """
@@ -134,6 +134,25 @@ def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", interrupt)
     assert electra("evaluate", "nowhere", "--json").json["error"]["exit_code"] == 130
+
+
+@pytest.mark.parametrize(
+    ("code", "has_thread", "how"),
+    [(143, True, "at once"), (130, True, "at once"), (143, False, "whole"), (0, True, "whole")],
+)
+def test_the_process_does_not_wait_for_what_an_interruption_has_left(
+    monkeypatch: pytest.MonkeyPatch, code: int, has_thread: bool, how: str
+) -> None:
+    def at_once(status: int) -> None:
+        raise ChildProcessError(status)
+
+    monkeypatch.setattr("electra_cli.cli.app.run", lambda arguments: code)
+    monkeypatch.setattr("threading.active_count", lambda: 2 if has_thread else 1)
+    monkeypatch.setattr("os._exit", at_once)
+    ended = ChildProcessError if how == "at once" else SystemExit
+    with pytest.raises(ended) as error:
+        main()
+    assert error.value.args == (code,)
 
 
 @pytest.mark.parametrize("stdout", ["/dev/full", "closed pipe", "closed"])
