@@ -156,6 +156,7 @@ def zip_members(
                     continue
                 with inner:
                     yield member(guarded(inner, partial(_fault, name), budget=budget))
+            _check_is_alone(archive, stream)
     # A place that no file has is an OSError.
     except (*_DAMAGES_OF_ZIPS, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
@@ -163,6 +164,26 @@ def zip_members(
         raise _fault(label, error) from error
     if not skipped.texts:
         raise no_text(label, skipped.passed_over.kinds, otherwise=_OTHERWISE)
+
+
+def _check_is_alone(archive: zipfile.ZipFile, stream: BinaryIO) -> None:
+    """Makes sure that there is nothing beside what the directory of an archive tells of.
+
+    Of several archives in a file it is the directory of the last one that is found.
+
+    Raises:
+      BadZipFile: There is.
+    """
+    if min((info.header_offset for info in archive.infolist()), default=0):
+        raise zipfile.BadZipFile("something stands before it, perhaps another archive")
+    stream.seek(archive.start_dir)
+    end = b""
+    while piece := stream.read(_PIECE):
+        end = (end + piece)[-2 * _PIECE :]
+    _, found, record = end.rpartition(b"PK\5\6")
+    size = 18 + int.from_bytes(record[16:18], "little")  # with a comment
+    if found and record[size:].strip(b"\0"):
+        raise zipfile.BadZipFile("something stands behind its end")
 
 
 def _mimetype(archive: zipfile.ZipFile) -> bytes:
@@ -226,6 +247,7 @@ _DECRYPT = "decrypt the archive yourself, and pack it anew"
 _REPACK = "pack it again as a plain file"
 _OTHERWISE = "if it is text, say with --format what all files are"
 _LONGEST_MIMETYPE = 100
+_PIECE = 2**16
 
 
 def _fault(label: str, error: Exception) -> DamagedError:

@@ -236,6 +236,37 @@ def test_archives_that_follow_one_another_in_a_file(tmp_path, ending):
     assert (counts.damaged_inputs, counts.files, counts.passed_over) == (0, 3, {".jpg": 3})
 
 
+@pytest.mark.parametrize(
+    ("before", "behind", "what"),
+    [
+        ("zip", b"", "stands before it, perhaps another archive"),
+        ("", b"words", "stands behind its end"),
+        ("", b"\0" * 600 + b"x", "stands behind its end"),
+        ("zip", b"x", "stands before it"),
+    ],
+)
+def test_what_the_directory_of_a_zip_does_not_tell_of_is_damage(tmp_path, before, behind, what):
+    content = write_zip(tmp_path / "a.zip", {"a.txt": b"one", "b.txt": b"two"}).read_bytes()
+    other = write_zip(tmp_path / "b.zip", {"c.txt": b"three"}).read_bytes() if before else b""
+    (tmp_path / "a.zip").write_bytes(other + content + behind)
+    with pytest.raises(DataError, match=rf"a\.zip: damaged, .*{what}"):
+        read_inputs(tmp_path / "a.zip")
+    documents, counts = read_inputs(tmp_path / "a.zip", on_error="skip")
+    assert documents == [["one"], ["two"]]
+    assert (counts.damaged_inputs, counts.left_out) == (1, ["a.zip"])
+
+
+@pytest.mark.parametrize("padding", [b"", bytes(1000)])
+@pytest.mark.parametrize("comment", [b"", b"made by hand", b"x" * 65_000])
+def test_a_zip_may_have_a_comment_and_padding(tmp_path, comment, padding):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "one")
+        archive.comment = comment
+    with (tmp_path / "a.zip").open("ab") as file:
+        file.write(padding if len(comment) < 1000 else b"")  # else its end is not found
+    assert read_inputs(tmp_path / "a.zip")[0] == [["one"]]
+
+
 @pytest.mark.parametrize("ending", ARCHIVED)
 @pytest.mark.parametrize("behind", [b"", bytes(1), bytes(512), bytes(100_000)])
 def test_zeros_behind_an_archive_are_padding(tmp_path, ending, behind):
