@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,7 +91,8 @@ class Identity:
             return
         what, ours, theirs = found
         flags = f" {self.options.flags}" if self.options else ""
+        path = shlex.quote(str(vocab))
         raise DataError(
             f"{folder} was prepared with another {what} ({theirs}) than that of {of} ({ours})",
-            hint=f"electra prepare-data INPUT --vocab {vocab}{flags} --output DIR",
+            hint=f"electra prepare-data INPUT --vocab {path}{flags} --output DIR",
         )

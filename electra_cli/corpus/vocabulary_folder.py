@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -215,10 +216,11 @@ def _config_differences(config: dict[str, Any], *, alone: bool) -> list[str]:
 def _refuse(path: Path, differences: list[str]) -> None:
     if differences:
         file = path.with_name(VOCABULARY_FILE)
+        vocab = shlex.quote(str(file))
         raise DataError(
             f"{path} does not tokenize as BERT does, so the ids would not be those of its folder: "
             f"{'; '.join(differences)}",
-            hint=f"--vocab {file} uses its word pieces by BERT's rules all the same"
+            hint=f"--vocab {vocab} uses its word pieces by BERT's rules all the same"
             if file.is_file()
             else "to use its word pieces by BERT's rules all the same, write them to a file, one "
             "a line in the order of their ids, and give that to --vocab",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -110,7 +111,9 @@ def _hint(found: Sizes, wanted: Sizes, different: list[str], vocab: Path | None)
         options.append(f"--set generator.size={width / there['model.hidden_size']:.6g}")
     hints = [" ".join(options)] if options else []
     if "model.vocab_size" in different:
-        hint = f"electra prepare-data INPUT --vocab {vocab or 'FILE'} --output DIR"
+        hint = (
+            f"electra prepare-data INPUT --vocab {shlex.quote(str(vocab or 'FILE'))} --output DIR"
+        )
         if vocab is None:
             hint += (
                 f", FILE having the {found['model.vocab_size']} word pieces of the weights, a line "
