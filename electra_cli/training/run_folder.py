@@ -14,6 +14,7 @@ RUN/result.json          what `electra pretrain --json` printed, once the run is
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,12 +109,13 @@ class RunFolder:
             if not (self.data / MANIFEST_FILE).is_file():
                 raise
             was = read_manifest(self.data)
+            vocab, output = (shlex.quote(str(p)) for p in (self.data / was.vocab.file, folder))
             raise InputMissingError(
                 error.message,
                 hint="put it back, or prepare the same text in the same way: `electra prepare-data "
-                f"INPUT --vocab {self.data / was.vocab.file} {was.tokenizer.flags} "
+                f"INPUT --vocab {vocab} {was.tokenizer.flags} "
                 f"--sequence-length {was.sequence_length} --packing {was.packing} --seed "
-                f"{was.seed} --validation-fraction {was.validation_fraction} --output {folder}`",
+                f"{was.seed} --validation-fraction {was.validation_fraction} --output {output}`",
             ) from None
 
     def all_checkpoints(self) -> list[Checkpoint]:
@@ -168,7 +170,18 @@ class Checkpoint:
         return read_config(self.run.config)
 
     def manifest(self) -> Manifest:
-        """The manifest of the data its run was trained on."""
+        """The manifest of the data its run was trained on.
+
+        Raises:
+          InputMissingError: The run folder has no copy of it.
+          DataError: It is damaged.
+        """
+        if not (self.run.data / MANIFEST_FILE).is_file():
+            raise InputMissingError(
+                f"there is no {self.run.data / MANIFEST_FILE}, which says how text becomes ids",
+                hint=f"copy {MANIFEST_FILE} and the vocabulary of the data that it was trained on "
+                f"into {self.run.data}",
+            )
         return read_manifest(self.run.data)
 
     def read_into(self, **objects: Any) -> None:

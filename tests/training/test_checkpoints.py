@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from electra_cli.errors import DataError, IOFailedError, TrainingError
+from electra_cli.errors import DataError, InputMissingError, IOFailedError, TrainingError
 from electra_cli.task import ElectraPretrainTask
 from electra_cli.training.commit import COMMIT_FILE, fault_of, read_commit
 from electra_cli.training.resume import resume_point
@@ -134,6 +134,16 @@ def test_all_damaged_is_an_error_and_stays_one(run: RunFolder, weight: tf.Variab
         (run.checkpoints / f"ckpt-{step}").rename(run.checkpoints / f"ckpt-{step}.damaged")
     with pytest.raises(DataError, match="no checkpoint"):
         resume_point(run, warn=pytest.fail)
+
+
+def test_a_run_without_its_manifest(run: RunFolder, weight: tf.Variable) -> None:
+    """The hint makes nothing in the run folder that is not of its data."""
+    saver_of(run, weight).save(1)
+    run.data.mkdir()
+    (checkpoint,) = run.all_checkpoints()
+    with pytest.raises(InputMissingError, match=r"there is no .*data/manifest\.json") as error:
+        checkpoint.manifest()
+    assert error.value.hint.startswith("copy manifest.json and the vocabulary of the data")
 
 
 def test_a_new_run_has_none(run: RunFolder) -> None:
