@@ -106,8 +106,15 @@ class Report:
                 more = f" and {len(names) - 3} more" if names[3:] else ""
                 raise DataError(
                     f"{self.path} is not whole: of its {part}, {', '.join(names[:3])}{more} "
-                    f"{'is' if len(names) == 1 else 'are'} missing",
+                    f"{'is' if len(names) == 1 else 'are'} missing{self._found_instead()}",
                     hint="copy it again, or name another source",
                 )
             if network not in allow_missing:
                 raise absent(self.path, part, network)
+
+    def _found_instead(self) -> str:
+        """What a source has that nobody asked for: perhaps the same by another name."""
+        if not self.unused:
+            return ""
+        more = f" and {len(self.unused) - 3} more" if self.unused[3:] else ""
+        return f"; without a place in it are {', '.join(self.unused[:3])}{more}"
