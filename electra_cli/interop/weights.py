@@ -6,6 +6,8 @@ import logging
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 from electra_cli.errors import DataError
 from electra_cli.interop import huggingface, huggingface_folder
 from electra_cli.interop.checkpoint import read_checkpoint
@@ -57,6 +59,11 @@ def load_weights(
             raise DataError(
                 f"{source.path}: {name} is {list(there)}, the model needs {list(here)}",
                 hint="the checkpoint is of another model, or damaged; name another one",
+            )
+        if not np.isfinite(values.arrays[name]).all():
+            raise DataError(
+                f"{source.path}: {name} has values that are no finite numbers",
+                hint="its training diverged, or it is damaged; name an earlier checkpoint",
             )
     for name in report.loaded:
         variables[name].assign(values.arrays[name])

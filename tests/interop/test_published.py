@@ -105,6 +105,44 @@ def test_with_the_logits_of_transformers(
         np.testing.assert_allclose(ours[network], theirs, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("pair", "found"),
+    [
+        # What torch's DistributedDataParallel, or a wrapper of one's own, puts before every name.
+        (("electra.", "module.electra."), "module.electra.embeddings.LayerNorm.bias"),
+        (("electra.embeddings.w", "backbone.w"), "backbone.word_embeddings.weight"),
+        (("LayerNorm.weight", "LayerNorm.scale"), "electra.embeddings.LayerNorm.scale"),
+    ],
+)
+def test_what_was_found_instead_is_named(
+    exported: Path,
+    fresh: Callable[..., ElectraModel],
+    tmp_path: Path,
+    pair: tuple[str, str],
+    found: str,
+) -> None:
+    folder = Path(shutil.copytree(exported / "discriminator", tmp_path / "model"))
+    rename(folder, pair)
+    with pytest.raises(DataError, match=r"of its embeddings, .* missing; without a place") as error:
+        load_weights(fresh(), find_source(folder), allow_missing=["generator"])
+    assert f"discriminator/{found}" in error.value.message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers(
+    exported: Path, fresh: Callable[..., ElectraModel], tmp_path: Path, value: float
+) -> None:
+    folder = Path(shutil.copytree(exported / "discriminator", tmp_path / "model"))
+    tensors = load_file(folder / "model.safetensors")
+    tensors["electra.encoder.layer.0.output.dense.weight"][1, 2] = value
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    model = fresh()
+    before = values_of(model)
+    with pytest.raises(DataError, match="layer_0/output/dense/kernel has values that are no"):
+        load_weights(model, find_source(folder), allow_missing=["generator"])
+    assert_same(values_of(model), before)
+
+
 def test_an_encoder_alone(
     exported: Path, run_values: Arrays, fresh: Callable[..., ElectraModel], tmp_path: Path
 ) -> None:
