@@ -96,8 +96,11 @@ def open_foreign(
     else:
         options, notes = choose_options(tokenizer, lowercase=None, strip_accents=None)
         if lowercase is not None:
-            options = TokenizerOptions(lowercase=lowercase, strip_accents=lowercase)
-            notes = tokenizer.notes
+            # Accents go with case, unless this is the casing that was found.
+            if lowercase != options.lowercase:
+                options = TokenizerOptions(lowercase=lowercase, strip_accents=lowercase)
+            flag = "--lowercase" if lowercase else "--no-lowercase"
+            notes = [f"casing from {flag}: {options}", *tokenizer.notes]
         for note in notes:
             on_progress(note)
         ids = special_ids(tokenizer.tokens)

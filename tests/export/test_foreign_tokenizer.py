@@ -13,6 +13,7 @@ import tensorflow as tf
 from transformers import AutoTokenizer, ElectraConfig, ElectraForPreTraining
 
 from electra_cli.errors import DataError
+from electra_cli.export.foreign import open_foreign
 from electra_cli.export.run import export
 from tests.interop.conftest import write_tf1
 
@@ -46,6 +47,7 @@ def test_a_damaged_tokenizer_config(
 
 
 CASED, UNCASED = ({"do_lower_case": value, "strip_accents": value} for value in (False, True))
+GERMAN = {"do_lower_case": True, "strip_accents": False}
 BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True}
 
 
@@ -102,6 +104,35 @@ def test_casing_is_that_of_the_files_there_are(
     assert (tmp_path / "out/discriminator/vocab.txt").read_bytes() == (
         hugging_face / "discriminator/vocab.txt"
     ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("config", "lowercase", "expected"),
+    [
+        # German without case keeps its umlauts when one says what is so anyway.
+        ({"do_lower_case": True, "strip_accents": False}, True, GERMAN),
+        ({"do_lower_case": False, "strip_accents": True}, False, CASED | {"strip_accents": True}),
+        ({"do_lower_case": True, "strip_accents": False}, False, CASED),
+        ({"do_lower_case": False}, True, UNCASED),
+        (None, True, UNCASED),
+        (None, False, CASED),
+    ],
+)
+def test_an_option_says_the_casing(
+    hugging_face: Path,
+    tmp_path: Path,
+    config: dict[str, Any] | None,
+    lowercase: bool,
+    expected: dict[str, Any],
+) -> None:
+    folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))
+    with_tokenizer(folder, config=config)
+    told: list[str] = []
+    source = open_foreign(folder, lowercase=lowercase, scratch=tmp_path, on_progress=told.append)
+    options = source.tokenizer
+    assert {"do_lower_case": options.lowercase, "strip_accents": options.strip_accents} == expected
+    flag = "--lowercase" if lowercase else "--no-lowercase"
+    assert told == [f"casing from {flag}: {options}"]
 
 
 def test_another_kind_of_tokenizer(hugging_face: Path, tmp_path: Path) -> None:
