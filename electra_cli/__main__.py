@@ -1,13 +1,20 @@
 """Entry point of the console script and of `python -m electra_cli`."""
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
     """Runs the command line; it is imported here, since workers import this module too."""
+    interrupted = signal.getsignal(signal.SIGINT)
+    if interrupted is signal.default_int_handler:
+        # There is nothing to tidy up yet: Ctrl-C ends without a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from electra_cli.cli.app import main as run
 
+    if interrupted is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupted)
     run()
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 
+from electra_cli import __main__ as entry_point
 from electra_cli import __version__
 from electra_cli.cli.app import LESS_MEMORY, app, main
 from tests.conftest import Electra
@@ -134,6 +138,30 @@ def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", interrupt)
     assert electra("evaluate", "nowhere", "--json").json["error"]["exit_code"] == 130
+
+
+@pytest.mark.parametrize(
+    ("handler", "meanwhile"),
+    [(signal.default_int_handler, signal.SIG_DFL), (signal.SIG_IGN, signal.SIG_IGN)],
+)
+def test_ctrl_c_shows_no_traceback_while_the_commands_are_loaded(
+    monkeypatch: pytest.MonkeyPatch, handler: Any, meanwhile: Any
+) -> None:
+    seen = []
+
+    class Commands(types.ModuleType):
+        @property
+        def main(self) -> Callable[[], None]:
+            seen.append(signal.getsignal(signal.SIGINT))
+            return lambda: seen.append(signal.getsignal(signal.SIGINT))
+
+    monkeypatch.setitem(sys.modules, "electra_cli.cli.app", Commands("app"))
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        entry_point.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [meanwhile, handler]
 
 
 @pytest.mark.parametrize(
