@@ -54,8 +54,7 @@ def _write_result(text: str) -> None:
     if sys.stdout is None:
         raise IOFailedError("cannot write the result to stdout: it is closed", hint=_DONE)
     try:
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
         # What could not be written is kept, and Python would try again while it ends.
@@ -218,10 +217,13 @@ class Terminal:
             draw(self._console)
             return
         # Not captured by rich, which touches the stream all the same and does not say what failed.
-        drawn = io.StringIO()
+        # With the encoding of stdout, by which rich chooses the characters of tables.
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        drawn = io.TextIOWrapper(io.BytesIO(), encoding, "backslashreplace", newline="")
         self._results.file = drawn
         draw(self._results)
-        _write_result(drawn.getvalue())
+        drawn.seek(0)
+        _write_result(drawn.read())
 
     @contextmanager
     def progress(

@@ -77,6 +77,7 @@ def test_characters_that_stdout_cannot_write(
     out = sys.stdout.read()
     assert "für" in out
     assert r"\u65e5\u672c" in out
+    assert "+---" in out  # no box drawing either
 
 
 def test_lines_end_between_words_and_paths_stay_whole(
