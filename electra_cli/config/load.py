@@ -34,7 +34,7 @@ __all__ = [
 
 DEFAULT_ORIGIN = "default"
 _VARIABLE = "environment variable "
-_EXAMPLE = "write sections with keys below them, such as\ntrain:\n  steps: 1000"
+_EXAMPLE = "write sections with keys below them, such as\n  train:\n    steps: 1000"
 
 
 @dataclass(frozen=True)

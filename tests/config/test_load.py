@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from electra_cli.cli.console import printable
 from electra_cli.config.load import (
     LoadedConfig,
     Override,
@@ -286,6 +288,13 @@ def test_wrong_files(text: str, message: str, tmp_path: Path) -> None:
     assert message in error.value.message
     assert str(tmp_path / "mine.yaml") in error.value.message
     assert error.value.hint
+
+
+def test_the_example_of_a_file_is_one_as_it_is_shown(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load("- 1", tmp_path)
+    example = printable(error.value.hint).partition("\n")[2]
+    assert yaml.safe_load(example) == {"train": {"steps": 1000}}
 
 
 def test_file_that_is_not_text(tmp_path: Path) -> None:
