@@ -201,6 +201,11 @@ def _refusal(path: Path, files: list[Path]) -> DataError:
             "AutoModelForPreTraining.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER), or "
             "AutoModelForMaskedLM for a generator",
         )
+    if path.is_file() and _holds_weights(path.absolute().parent):
+        return DataError(
+            f"{path} is one file of several that belong together",
+            hint=f"name its folder: {path.parent}",
+        )
     names = [file.name for file in files if file.parent == path]
     shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
     has = "" if path.is_file() else f": it has {shown or 'nothing in it'}"

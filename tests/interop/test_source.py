@@ -82,6 +82,16 @@ def test_a_run_without_checkpoints(run_folder: Path, tmp_path: Path) -> None:
         find_source(run)
 
 
+def test_one_file_of_several(exported: Path, run_folder: Path) -> None:
+    folder = exported / "discriminator"
+    files = [folder / "model.safetensors", folder / "config.json", run_folder / "config.yaml"]
+    for path in files:
+        with pytest.raises(DataError, match=f"{path.name} is one file of several") as error:
+            find_source(path)
+        assert error.value.hint == f"name its folder: {path.parent}"
+        assert find_source(path.parent)
+
+
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "epoch=3.ckpt"])
 @pytest.mark.parametrize("folder", [True, False])
 def test_pickled_files_are_refused(tmp_path: Path, name: str, folder: bool) -> None:
