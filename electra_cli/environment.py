@@ -44,6 +44,10 @@ def prepare_tensorflow() -> None:
     check_tensorflow_fits()
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
+    try:
+        Path.home()
+    except RuntimeError:  # of a user without one Keras makes a folder called ~ where it is
+        os.environ.setdefault("KERAS_HOME", os.devnull)
     # TensorFlow 2.20 ships protobuf 5 code, which warns under every runtime of version 6.
     warnings.filterwarnings("ignore", message="Protobuf gencode version", category=UserWarning)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
