@@ -112,7 +112,8 @@ class RunFolder:
             vocab, output = (shlex.quote(str(p)) for p in (self.data / was.vocab.file, folder))
             raise InputMissingError(
                 error.message,
-                hint="put it back, or prepare the same text in the same way: `electra prepare-data "
+                hint="name the place it has now with --data, or prepare the same text in the same "
+                "way: `electra prepare-data "
                 f"INPUT --vocab {vocab} {was.tokenizer.flags} "
                 f"--sequence-length {was.sequence_length} --packing {was.packing} --seed "
                 f"{was.seed} --validation-fraction {was.validation_fraction} --output {output}`",
