@@ -64,6 +64,7 @@ def test_shares_are_percent_and_areas_numbers(name: str, value: float | None, te
         ((6.9, 0.749, 25.5), (6.4, 0.695, 25.0), ["disc_auc falls"]),
         ((6.9, 0.700, 25.0), (6.4, 0.702, 25.5), ["total_loss rises"]),
         ((9.3, 0.540, 40.9), (9.0, 0.857, 20.1), []),
+        ((9.3298, 0.5425, 40.7), (9.3297, 0.5412, 40.8), []),  # so little is chance
         ((6.4, 0.749, 25.0), (6.9, 0.695, 25.5), []),  # the generator is no reason
     ],
 )
