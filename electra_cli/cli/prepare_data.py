@@ -25,7 +25,7 @@ DEFAULT_MAX_DOCUMENT_BYTES = 4 * 2**20
 
 _CLEANING = "Cleaning and duplicates"
 _VOCABULARY = "Vocabulary"
-_EXAMPLES = "Examples"
+_ROWS = "Rows"
 _CASING_DEFAULT = "yes, or as what lies beside --vocab says"
 _WORK = "Who does the work (changes no byte of the result)"
 
@@ -123,16 +123,16 @@ def prepare_data_command(
         "--allow-unknown", rich_help_panel=_VOCABULARY,
         help="Accept a text of which more than 30% is [UNK].")] = False,
     sequence_length: Annotated[int, typer.Option(
-        "--sequence-length", rich_help_panel=_EXAMPLES,
-        help="Tokens an example, [CLS] and [SEP] included.")] = 128,
+        "--sequence-length", rich_help_panel=_ROWS,
+        help="Tokens of a row, [CLS] and [SEP] included.")] = 128,
     packing: Annotated[Packing, typer.Option(
-        "--packing", rich_help_panel=_EXAMPLES,
+        "--packing", rich_help_panel=_ROWS,
         help="reference: one or two segments of one document, some of them short. full: documents "
         "run on without padding, a [SEP] between them.")] = "reference",
     seed: Annotated[int, typer.Option(
-        "--seed", rich_help_panel=_EXAMPLES, help="Seed of the packing.")] = 0,
+        "--seed", rich_help_panel=_ROWS, help="Seed of the packing.")] = 0,
     validation_fraction: Annotated[float, typer.Option(
-        "--validation-fraction", rich_help_panel=_EXAMPLES,
+        "--validation-fraction", rich_help_panel=_ROWS,
         help="Share of documents to hold out for validation, at least one.")] = 0.005,
     workers: Annotated[int | None, typer.Option(
         "--workers", rich_help_panel=_WORK, show_default="all cores", help="Processes.")] = None,

@@ -42,6 +42,8 @@ def test_nothing_to_type_is_cut(
             assert parameter.metavar in words
         panel = getattr(parameter, "rich_help_panel", None)
         assert panel is None or f"{panel}:" in lines
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert len(headings) == len(set(headings))
     for wrong in ("list[", "\\", "{", "<Path>...", "<bool>"):
         assert wrong not in shown
 
