@@ -72,7 +72,7 @@ def find_inputs(
     for path, root in expanded:
         try:
             if path == STANDARD_INPUT and standard_input:
-                files = [standard_input_file(standard_input, format)]
+                files = [standard_input_file(standard_input, format, text_field)]
             else:
                 files = list(search.files_of(path, root))
         except PermissionError as error:
@@ -191,7 +191,7 @@ class _Search:
           name: What it is called.
           is_vague: Whether neither anybody named it nor its own name says that it is text.
         """
-        detect: Detect = partial(detect_format, option=self.format)
+        detect: Detect = partial(detect_format, option=self.format, text_field=self.text_field)
         if is_vague:
             detect = partial(detect_unnamed, text_field=self.text_field)
         try:

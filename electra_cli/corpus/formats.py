@@ -9,6 +9,7 @@ from electra_cli.corpus.containers import JSON_LINES, check_is_none
 from electra_cli.corpus.encodings import in_utf8, other_encoding
 from electra_cli.corpus.faults import UnreadableError, with_name
 from electra_cli.corpus.naming import Format, FormatOption, ending_format, is_json
+from electra_cli.corpus.separators import find_dialect, possible_separators
 from electra_cli.corpus.texts import parsed_json
 
 Compression = Literal["gzip", "zstd", "xz", "bzip2"]
@@ -41,7 +42,9 @@ def detect_compression(head: bytes) -> Compression | None:
     return next((name for name, magic in _COMPRESSIONS.items() if magic.match(head)), None)
 
 
-def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> Format:
+def detect_format(
+    head: bytes, name: str, label: str, option: FormatOption, text_field: str
+) -> Format:
     """The format of uncompressed content.
 
     Args:
@@ -49,6 +52,8 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
       name: Of the file, for formats that cannot be told by their content.
       label: What errors call the file.
       option: The format that was asked for; archives stay archives.
+      text_field: The column of a table that holds the text; a header with it tells a table whose
+        name says nothing.
 
     Raises:
       UnreadableError: It is binary, compressed twice, or not what its name says.
@@ -80,7 +85,7 @@ def detect_format(head: bytes, name: str, label: str, option: FormatOption) -> F
             f"{head[:40]!r}",
             hint=f"{with_name(JSON_LINES, label)}; if it is plain text, --format txt reads it",
         )
-    return by_name or "txt"
+    return by_name or _table(head, text_field) or "txt"
 
 
 def detect_unnamed(head: bytes, name: str, label: str, text_field: str) -> Format | None:
@@ -96,10 +101,20 @@ def detect_unnamed(head: bytes, name: str, label: str, text_field: str) -> Forma
       None if it is no text, or a single JSON object without the field, such as settings.
     """
     try:
-        format_ = detect_format(head, name, label, "auto")
+        format_ = detect_format(head, name, label, "auto", text_field)
     except UnreadableError:
         return None
     return None if format_ == "jsonl" and _is_object_without(head, text_field) else format_
+
+
+def _table(head: bytes, text_field: str) -> Format | None:
+    """The kind of table whose header, one of several columns, text begins with."""
+    header = head.decode("utf-8-sig", "ignore").partition("\n")[0].rstrip("\r")
+    dialect = find_dialect(header, text_field, possible_separators(",", None), "auto")
+    columns = dialect.fields(header)
+    if len(columns) < 2 or text_field not in columns:
+        return None
+    return "tsv" if dialect.separator == "\t" else "csv"
 
 
 def _is_object_without(head: bytes, field: str) -> bool:

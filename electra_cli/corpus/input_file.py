@@ -120,10 +120,10 @@ def input_file(path: Path, name: str, label: str, detect: Detect) -> InputFile |
     return InputFile(path, name, size, label, format_, compressed, fingerprint)
 
 
-def standard_input_file(source: Path | Piped, format: FormatOption) -> InputFile:
+def standard_input_file(source: Path | Piped, format: FormatOption, text_field: str) -> InputFile:
     """Standard input, or the file that holds it; errors as of `input_file`."""
     name, label = "-", "standard input"
-    detect = partial(detect_format, option=format)
+    detect = partial(detect_format, option=format, text_field=text_field)
     if isinstance(source, Path):
         file = input_file(source, name, label, detect)
         assert file is not None  # what is named is text or an error

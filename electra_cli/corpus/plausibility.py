@@ -201,8 +201,8 @@ def describe_unknown(
 
 
 _OTHER_VOCABULARY = (
-    "leave --vocab out to train a vocabulary on this text, or bring one of its language; one that "
-    "was trained needs more room: --vocab-size or --vocab-alphabet"
+    "a vocabulary that --vocab brought is not of this language: leave --vocab out to train one; "
+    "one that was trained here needs more room: a larger --vocab-size, or --vocab-alphabet"
 )
 
 

@@ -295,7 +295,7 @@ def _member_format(
     if member.taken == "by content":
         found = detect_unnamed(head, member.name, member.label, options.text_field)
         return None if found in ("tar", "zip") else found
-    format_ = detect_format(head, member.name, member.label, options.format)
+    format_ = detect_format(head, member.name, member.label, options.format, options.text_field)
     if format_ in ("tar", "zip"):
         raise UnreadableError(
             f"{member.label} is an archive within an archive, which is not read",

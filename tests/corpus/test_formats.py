@@ -33,11 +33,18 @@ def test_every_format_in_every_compression(tmp_path, name, ending, slice_bytes):
 
 
 @pytest.mark.parametrize("ending", COMPRESSORS)
-@pytest.mark.parametrize("name", [name for name in WRITERS if name[-4:] not in (".csv", ".tsv")])
+@pytest.mark.parametrize("name", WRITERS)
 def test_the_content_tells_where_the_name_does_not(tmp_path, name, ending):
     path = tmp_path / "part-00000"
     path.write_bytes(COMPRESSORS[ending](WRITERS[name](DOCUMENTS)))
     assert read_inputs(path)[0] == EXPECTED
+
+
+@pytest.mark.parametrize("text", ["text\nwas lost", "the text, and more,\n", "a\tb\nc\td", "text,"])
+def test_text_that_begins_like_no_header_of_a_table(tmp_path, text):
+    (tmp_path / "part-00000").write_text(text)
+    kind = "csv" if text == "text," else "txt"
+    assert found(tmp_path / "part-00000") == kind
 
 
 def test_wrong_endings_are_seen_through(tmp_path):

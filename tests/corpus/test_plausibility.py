@@ -31,7 +31,7 @@ _UNCASED = ["the", "town", "##s", "river"]
             "leave --vocab out",
         ),
         (_UNCASED, ["\u4e2d\u6587"], (True, True), "most of them CJK", "--vocab-alphabet"),
-        (_UNCASED, ["\u0645\u0646"], (False, False), "most of them Arabic", "bring one"),
+        (_UNCASED, ["\u0645\u0646"], (False, False), "most of them Arabic", "train one"),
         (_UNCASED, ["howls"], (True, True), "not the pieces", "--vocab-size"),
         (_UNCASED, ["the" * 30], (True, True), "more than 200 characters", "word segmenter"),
     ],
@@ -75,9 +75,9 @@ def test_unknown_tokens(tmp_path, share, warns, fails):
         result = prepare(text, tmp_path / "out", **options)
     assert [warning for warning in result.warnings if "[UNK]" in warning] == [
         f"{share:.1%} of the tokens are [UNK], as in 'zzz': the vocabulary lacks characters of "
-        "these words, most of them Latin; leave --vocab out to train a vocabulary on this text, or "
-        "bring one of its language; one that was trained needs more room: --vocab-size or "
-        "--vocab-alphabet"
+        "these words, most of them Latin; a vocabulary that --vocab brought is not of this "
+        "language: leave --vocab out to train one; one that was trained here needs more room: a "
+        "larger --vocab-size, or --vocab-alphabet"
     ] * warns
 
 
