@@ -97,6 +97,10 @@ class Manifest(_Frozen):
         """The tokenizer as it is compared with others."""
         return Identity(self.vocab.size, self.vocab.sha256, self.tokenizer)
 
+    def has_same_rows_as(self, other: Manifest) -> bool:
+        """Whether training sees no difference; how they came about, other programs may count."""
+        return (self.shards, self.identity) == (other.shards, other.identity)
+
     @property
     def folder(self) -> Path:
         """The folder it was loaded from."""

@@ -154,7 +154,7 @@ def _check_best_metric(config: Config) -> None:
 
 def _check_same_data(before: Manifest, now: Manifest, run: RunFolder) -> None:
     """Compares the data with the run's copy of its manifest, the tokenizer first."""
-    if before.model_dump() == now.model_dump():
+    if before.has_same_rows_as(now):
         return
     what = f"other data than {now.folder} holds"
     if differs := before.identity.difference(now.identity):

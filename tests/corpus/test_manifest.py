@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from electra_cli.corpus.identity import tokenizer_sha256
-from electra_cli.corpus.manifest import load_manifest
+from electra_cli.corpus.manifest import load_manifest, read_manifest
 from electra_cli.errors import DataError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.prepared import prepare
@@ -59,6 +59,24 @@ def test_the_fingerprint_of_the_tokenizer(folder):
     change(folder, tokenizer={"lowercase": False, "strip_accents": True})
     with pytest.raises(DataError, match=r"damaged: .*tokenizer_sha256 is not that of vocab"):
         load_manifest(folder)
+
+
+def test_the_same_rows_whatever_was_counted_on_the_way(folder):
+    manifest = load_manifest(folder)
+    content = json.loads((folder / "manifest.json").read_text())
+    # As another version counts it, or with a file beside the text that is passed over.
+    counts = content["counts"] | {"words": 0, "passed_over": {".pdf": 1}}
+    change(folder, counts=counts, left_out=["a.bin"], seed=9, tokenizer_sha256="")
+    assert manifest.has_same_rows_as(load_manifest(folder))
+    lowercase = {"lowercase": False, "strip_accents": True}
+    for other in (
+        {"shards": [content["shards"][0] | {"sha256": "0" * 64}, *content["shards"][1:]]},
+        {"shards": content["shards"][::-1]},
+        {"tokenizer": lowercase},
+        {"vocab": content["vocab"] | {"sha256": "0" * 64}},
+    ):
+        change(folder, **content | {"tokenizer_sha256": ""} | other)
+        assert not manifest.has_same_rows_as(read_manifest(folder))
 
 
 def test_newer_and_damaged_manifests(folder):
