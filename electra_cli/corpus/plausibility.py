@@ -70,9 +70,9 @@ def implausible(manifest: Manifest) -> list[Implausible]:
                 f"{share:.0%} of the positions are padding: {counts.documents:,} documents of "
                 f"{counts.tokens / counts.documents:,.0f} tokens on average, in rows of "
                 f"{manifest.sequence_length}",
-                "--packing full fills the rows with several documents; where a blank line does "
-                "not end a document, --documents file makes one of each file; or shorten the rows "
-                "with --sequence-length",
+                "--packing full fills the rows with several documents; --documents file makes one "
+                "of each text file, where a blank line does not end a document; or shorten the "
+                "rows with --sequence-length",
             )
         )
     if manifest.validation_examples < FEWEST_HELD_OUT:
