@@ -1,7 +1,7 @@
 # Every target sets up what it needs in .venv; nothing is installed twice.
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
-#   make test    run the tests; up to half an hour on two cores
+#   make test    run the tests; 13 to 30 minutes on two cores
 #   make chaos   kill every command at 50 random points and compare what comes out; half an hour
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site if mkdocs is installed
