@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,16 @@ def prepare_tensorflow() -> None:
     warnings.filterwarnings("ignore", message="Protobuf gencode version", category=UserWarning)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def prepare_torch() -> None:
+    """Keeps Triton out of this process; call it before torch is imported beside TensorFlow.
+
+    Both carry an LLVM of their own under the same names, and importing Triton after TensorFlow
+    ends the process with SIGSEGV. A torch built for GPUs imports it unasked; what is compared
+    here runs on the CPU and compiles nothing.
+    """
+    sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # its import now fails
 
 
 @contextmanager

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from electra_cli.cli.app import run
-from electra_cli.environment import prepare_tensorflow
+from electra_cli.environment import prepare_tensorflow, prepare_torch
 
 prepare_tensorflow()
+prepare_torch()
 
 # A job in the background of a script is started with these ignored, and so would be the processes
 # that the tests start and send signals to.

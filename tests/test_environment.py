@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 
 import pytest
 
-from electra_cli.environment import prepare_tensorflow
+from electra_cli.environment import prepare_tensorflow, prepare_torch
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,11 @@ def test_keras_keeps_nothing_for_a_user_without_a_home(
     monkeypatch.setattr("os.environ", dict(os.environ))
     prepare_tensorflow()
     assert os.environ.get("KERAS_HOME") == expected
+
+
+def test_torch_finds_no_triton_which_would_end_the_process() -> None:
+    """TensorFlow is in this process, and a torch for GPUs imports Triton where it finds it."""
+    prepare_torch()
+    with pytest.raises(ImportError):
+        importlib.import_module("triton")
+    assert importlib.util.find_spec("triton") is None

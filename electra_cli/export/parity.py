@@ -15,6 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from safetensors.numpy import load_file
 
+from electra_cli.environment import prepare_torch
 from electra_cli.errors import TrainingError
 from electra_cli.export import reference, reference_layout
 from electra_cli.export.batch import Batch, make_batch, make_texts
@@ -131,6 +132,7 @@ def _has_transformers() -> bool:
 def _transformers_logits(folder: Path, network: str, batch: Batch) -> Floats:
     # Read when huggingface_hub is imported: nothing here has a reason to ask the network.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    prepare_torch()
     import torch
     import transformers
 
