@@ -23,7 +23,7 @@ from typing import Any, get_args
 from synthetic import write_prepared
 
 from electra_cli.config.schema import Masking
-from electra_cli.corpus.manifest import Manifest, load_manifest
+from electra_cli.corpus.shards.manifest import Manifest, load_manifest
 from electra_cli.environment import prepare_tensorflow
 
 _TARGET = 50_000  # rows of 128 tokens a second on two cores

@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from electra_cli.corpus.manifest import Manifest, TokenizerOptions, VocabularyFile, write_manifest
-from electra_cli.corpus.output import slice_name
-from electra_cli.corpus.shards import Shard, Split, ids_dtype, with_word_starts
-from electra_cli.corpus.slices import Counts
-from electra_cli.corpus.vocabulary import (
+from electra_cli.corpus.shards.counts import Counts
+from electra_cli.corpus.shards.manifest import (
+    Manifest,
+    TokenizerOptions,
+    VocabularyFile,
+    write_manifest,
+)
+from electra_cli.corpus.shards.rows import Shard, Split, ids_dtype, with_word_starts
+from electra_cli.corpus.wordpiece.vocabulary import (
     CONTINUATION,
     SPECIAL_TOKENS,
     continuations,
@@ -25,6 +29,7 @@ from electra_cli.corpus.vocabulary import (
     vocabulary_sha256,
     vocabulary_text,
 )
+from electra_cli.files.layout import slice_name
 
 VOCAB_SIZE = 30522  # of the vocabulary that BERT and ELECTRA were published with
 

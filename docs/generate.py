@@ -28,7 +28,7 @@ from electra_cli.config.load import available_presets, load_config
 from electra_cli.config.schema import leaf_fields, sections
 from electra_cli.config.values import expected
 from electra_cli.metrics.names import BANDS, BROKEN_DOWN, METRICS
-from electra_cli.training import run_folder
+from electra_cli.runs import run_folder
 
 REFERENCE = DOCS / "reference"
 _NOTICE = "<!-- Written by docs/generate.py; do not edit. -->"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from electra_cli.corpus.line_encoder import LineEncoder
-from electra_cli.corpus.tokenizer import WordSplitter
-from electra_cli.corpus.vocabulary import load_vocabulary
+from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
+from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
+from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 
 
 def ids_in(data: bytes) -> list[int]:

@@ -6,11 +6,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.cleaning import Cleaning
-from electra_cli.corpus.options import PrepareOptions
-from electra_cli.corpus.pipeline import prepare_data
-from electra_cli.corpus.schedule import Schedule
-from electra_cli.corpus.vocabulary_training import VocabularyOptions
+from electra_cli.corpus.preparation.engines.schedule import Schedule
+from electra_cli.corpus.preparation.options import PrepareOptions
+from electra_cli.corpus.preparation.pipeline import prepare_data
+from electra_cli.corpus.reading.cleaning import Cleaning
+from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 
 
 def prepare(inputs: Path | list[Path], output: Path, **options: Any) -> Any:

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from electra_cli.config.load import load_config, parse_set
 from electra_cli.config.schema import Config
-from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.shards import ids_of, load_shard
-from electra_cli.corpus.vocabulary import SpecialIds
+from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.corpus.shards.rows import ids_of, load_shard
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 
 
 @dataclass(frozen=True)

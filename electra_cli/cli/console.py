@@ -28,7 +28,7 @@ from rich.text import Text
 
 from electra_cli.cli.progress import ProgressReporter
 from electra_cli.errors import ElectraError, IOFailedError
-from electra_cli.redaction import redacted
+from electra_cli.files.redaction import redacted
 
 # All but tab and the end of a line; also what ends a line elsewhere, or turns its direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")

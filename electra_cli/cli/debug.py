@@ -13,9 +13,9 @@ from electra_cli.cli.help import Command
 
 if TYPE_CHECKING:
     from electra_cli.config.schema import Masking
-    from electra_cli.corpus.inspect import Figures
-    from electra_cli.corpus.manifest import Manifest
-    from electra_cli.corpus.verify import Verified
+    from electra_cli.corpus.shards.inspect import Figures
+    from electra_cli.corpus.shards.manifest import Manifest
+    from electra_cli.corpus.shards.verify import Verified
 
 debug_app = typer.Typer(
     rich_markup_mode=None, no_args_is_help=True, help="Look into what other commands have written."
@@ -59,8 +59,8 @@ def data_command(
     """Show what prepared data holds: lengths, padding, unknown words, duplicates, examples."""
     # fmt: on
     del debug
-    from electra_cli.corpus.inspect import inspect_data
-    from electra_cli.corpus.manifest import load_manifest
+    from electra_cli.corpus.shards.inspect import inspect_data
+    from electra_cli.corpus.shards.manifest import load_manifest
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     verified = _verify(folder, terminal) if verify else None
@@ -80,8 +80,8 @@ def data_command(
 
 def _verify(folder: Path, terminal: Terminal) -> Verified:
     """Reads every file; all faults are shown and the first of them are the error."""
-    from electra_cli.corpus.manifest import mismatch, read_manifest
-    from electra_cli.corpus.verify import verify_data
+    from electra_cli.corpus.shards.manifest import mismatch, read_manifest
+    from electra_cli.corpus.shards.verify import verify_data
 
     manifest = read_manifest(folder)
     with terminal.progress("verifying", sum(shard.bytes for shard in manifest.shards)) as bar:
@@ -97,8 +97,8 @@ def _verify(folder: Path, terminal: Terminal) -> Verified:
 
 
 def _examples(manifest: Manifest, count: int, masking: Masking) -> list[dict[str, Any]]:
-    from electra_cli.corpus.inspect import decode
-    from electra_cli.corpus.vocabulary import load_vocabulary
+    from electra_cli.corpus.shards.inspect import decode
+    from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()

@@ -13,8 +13,8 @@ from electra_cli.metrics.names import METRICS
 
 if TYPE_CHECKING:
     from electra_cli.interop.values import Report
-    from electra_cli.training.outlook import Outlook, Progress
-    from electra_cli.training.run_folder import Checkpoint
+    from electra_cli.runs.run_folder import Checkpoint
+    from electra_cli.training.plan.outlook import Outlook, Progress
 
 
 def format_metric(name: str, value: float | None) -> str:

@@ -16,10 +16,10 @@ from electra_cli.cli.display import format_metric, is_share, print_metrics, unli
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.names import ALL_METRICS, METRICS, finite
-from electra_cli.training.signals import StopSignals
+from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
-    from electra_cli.training.run_folder import Checkpoint
+    from electra_cli.runs.run_folder import Checkpoint
 
 
 EXAMPLES = """
@@ -65,8 +65,8 @@ def evaluate_command(
 ) -> None:
     """Show the held-out metrics of checkpoints side by side."""
     del debug
-    from electra_cli.training.run_folder import find_checkpoints
-    from electra_cli.training.strategy import parse_device
+    from electra_cli.runs.run_folder import find_checkpoints
+    from electra_cli.training.devices.strategy import parse_device
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     with StopSignals() as signals:  # there is nothing to save: each ends the command where it is

@@ -9,7 +9,7 @@ import typer
 
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
-from electra_cli.training.signals import StopSignals
+from electra_cli.training.loop.signals import StopSignals
 
 EXAMPLES = """
 electra export runs/mine --format huggingface --output mine

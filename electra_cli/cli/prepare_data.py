@@ -13,11 +13,11 @@ import typer
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.cli.prepared import json_fields, print_stage, print_table, stage_fields
-from electra_cli.corpus.naming import FormatOption
-from electra_cli.corpus.packing import Packing
-from electra_cli.corpus.schedule import Engine, Schedule, Stage
-from electra_cli.corpus.separators import Quoting
-from electra_cli.corpus.texts import Documents
+from electra_cli.corpus.preparation.engines.schedule import Engine, Schedule, Stage
+from electra_cli.corpus.reading.naming import FormatOption
+from electra_cli.corpus.reading.tables.separators import Quoting
+from electra_cli.corpus.reading.texts import Documents
+from electra_cli.corpus.shards.manifest import Packing
 from electra_cli.errors import ConfigError, Terminated
 
 DEFAULT_VOCAB_SIZE = 30522
@@ -189,13 +189,13 @@ def prepare_data_command(
         engine=engine,
         beam_args=tuple(beam_arg or ()),
     )
-    from electra_cli.corpus.cleaning import Cleaning
-    from electra_cli.corpus.duplicates import DuplicateOptions
-    from electra_cli.corpus.found_tokenizer import choose_options, read_tokenizer
-    from electra_cli.corpus.options import PrepareOptions
-    from electra_cli.corpus.pipeline import PreparedData, prepare_data
-    from electra_cli.corpus.separators import TableLayout
-    from electra_cli.corpus.vocabulary_training import VocabularyOptions
+    from electra_cli.corpus.duplicates.outcome import DuplicateOptions
+    from electra_cli.corpus.preparation.options import PrepareOptions
+    from electra_cli.corpus.preparation.pipeline import PreparedData, prepare_data
+    from electra_cli.corpus.reading.cleaning import Cleaning
+    from electra_cli.corpus.reading.tables.separators import TableLayout
+    from electra_cli.corpus.wordpiece.found_tokenizer import choose_options, read_tokenizer
+    from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 
     casing, notes = choose_options(
         read_tokenizer(vocab) if vocab else None, lowercase=lowercase, strip_accents=strip_accents

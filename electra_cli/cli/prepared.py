@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from electra_cli.cli.console import Terminal
-from electra_cli.corpus.passed_over import describe_kinds
-from electra_cli.corpus.schedule import Schedule
+from electra_cli.corpus.preparation.engines.schedule import Schedule
+from electra_cli.corpus.reading.passed_over import describe_kinds
 
 if TYPE_CHECKING:
-    from electra_cli.corpus.result import PreparedData, StageDone
+    from electra_cli.corpus.preparation.result import PreparedData, StageDone
 
 # What is shown only where it happened.
 _RARE = {

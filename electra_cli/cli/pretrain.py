@@ -20,12 +20,12 @@ from electra_cli.cli.display import (
     print_outlook,
 )
 from electra_cli.errors import ConfigError, ElectraError
-from electra_cli.training.signals import StopSignals
-from electra_cli.training.watchdog import Watchdog
+from electra_cli.training.loop.signals import StopSignals
+from electra_cli.training.loop.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from electra_cli.config.load import LoadedConfig
-    from electra_cli.training.preflight import Plan
+    from electra_cli.training.plan.preflight import Plan
 
 
 EXAMPLES = """
@@ -171,7 +171,7 @@ def pretrain_command(
         if dry_run:
             _look_ahead(plan, terminal, as_json=as_json)
             return
-        from electra_cli.training.lock import locked_run
+        from electra_cli.runs.lock import locked_run
 
         with locked_run(plan.run, in_cluster=plan.device.kind == "multi-worker"):
             result = _train(
@@ -193,8 +193,8 @@ def _train(
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
     from electra_cli.environment import prepare_tensorflow
-    from electra_cli.training.preflight import check_writable, finished_result
-    from electra_cli.training.readiness import check_data, check_space, go_on
+    from electra_cli.training.plan.preflight import check_writable, finished_result
+    from electra_cli.training.plan.readiness import check_data, check_space, go_on
 
     plan = go_on(plan, warn=terminal.warn)
     if (result := finished_result(plan)) is not None:
@@ -228,7 +228,7 @@ def _bind(plan: Plan, files: list[Path], parameters: list[str]) -> str:
     """Applies gin bindings, before anything of the run is touched; TensorFlow waits without any."""
     import gin
 
-    from electra_cli.training.preflight import check_bindings
+    from electra_cli.training.plan.preflight import check_bindings
 
     gin.clear_config()
     bindings = ""
@@ -236,7 +236,7 @@ def _bind(plan: Plan, files: list[Path], parameters: list[str]) -> str:
         from electra_cli.environment import prepare_tensorflow
 
         prepare_tensorflow()
-        from electra_cli.training.experiment import bind_gin
+        from electra_cli.training.plan.experiment import bind_gin
 
         bindings = bind_gin(files, parameters)
     check_bindings(plan.run, bindings)
@@ -248,9 +248,9 @@ def _look_ahead(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()
-    from electra_cli.training.initial import check_initial
-    from electra_cli.training.outlook import outlook_of
-    from electra_cli.training.strategy import build_strategy
+    from electra_cli.training.devices.strategy import build_strategy
+    from electra_cli.training.plan.initial import check_initial
+    from electra_cli.training.plan.outlook import outlook_of
 
     outlook = outlook_of(plan, build_strategy(plan.device), dry_run=True)
     print_outlook(terminal, outlook)
@@ -292,8 +292,8 @@ def _plan(
 ) -> Plan:
     """Finds data and run folder, and checks everything that needs no device."""
     from electra_cli.config.schema import warnings_of
-    from electra_cli.corpus.plausibility import unknown_tokens
-    from electra_cli.training.preflight import data_of_run, plan_run
+    from electra_cli.corpus.preparation.plausibility import unknown_tokens
+    from electra_cli.training.plan.preflight import data_of_run, plan_run
 
     name = loaded.config.preset
     for warning in warnings_of(loaded.config):
@@ -324,7 +324,7 @@ def _plan(
 
 
 def _is_as_the_demo(loaded: LoadedConfig) -> bool:
-    from electra_cli.corpus.demo import SEQUENCE_LENGTH
+    from electra_cli.corpus.preparation.demo import SEQUENCE_LENGTH
 
     same = loaded.config.data.sequence_length == SEQUENCE_LENGTH
     return same and not loaded.user_set("model.vocab_size")
@@ -332,7 +332,7 @@ def _is_as_the_demo(loaded: LoadedConfig) -> bool:
 
 def _demo_data(terminal: Terminal) -> Path:
     """The built-in corpus, prepared once into the user's cache folder."""
-    from electra_cli.corpus.demo import default_cache_folder, prepare_demo
+    from electra_cli.corpus.preparation.demo import default_cache_folder, prepare_demo
 
     folder = default_cache_folder()
     terminal.note(f"no --data: preparing the built-in demo corpus (kept in {folder})")

@@ -18,7 +18,8 @@ from electra_cli.config.schema import Config, leaf_fields, sections
 from electra_cli.config.values import expected, instead, shown
 from electra_cli.config.variables import keys_in
 from electra_cli.errors import ConfigError, DataError, InputMissingError
-from electra_cli.redaction import redacted
+from electra_cli.files.layout import CONFIG_FILE
+from electra_cli.files.redaction import redacted
 
 __all__ = [
     "LoadedConfig",
@@ -205,7 +206,7 @@ def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
 
 def _other_file(path: Path) -> str:
     """What to type instead of a file that cannot be read."""
-    record = path / "config.yaml"
+    record = path / CONFIG_FILE
     found = sorted([*path.glob("*.yaml"), *(path.parent if path.name else path).glob("*.yaml")])
     near = nearest(str(path), map(str, found))
     if record.is_file() or near:

@@ -14,16 +14,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from electra_cli.corpus.atomic import DISK_IS_FULL, locked_folder
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, IOFailedError, OutputError, TryAgainError
-from electra_cli.export.foreign import open_foreign
-from electra_cli.export.source import Source, open_source
-from electra_cli.interop.own_checkpoints import own_checkpoints
-from electra_cli.training.run_folder import find_checkpoints
+from electra_cli.export.sources.foreign import open_foreign
+from electra_cli.export.sources.source import Source, open_source
+from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
+from electra_cli.files.layout import CONFIG_FILE, own_checkpoints
+from electra_cli.runs.run_folder import find_checkpoints
 
 if TYPE_CHECKING:
-    from electra_cli.export.parity import Parity
+    from electra_cli.export.checks.parity import Parity
 
 FORMATS = ("huggingface", "saved-model", "onnx", "reference")
 HUGGINGFACE, SAVED_MODEL, ONNX, REFERENCE = FORMATS
@@ -121,7 +121,7 @@ def export(
 def _is_ours(path: Path) -> bool:
     """True for a run of ours, and for what is not there, which `find_checkpoints` reports."""
     there = path.exists() or Path(f"{path}.index").is_file()
-    return not there or (path / "config.yaml").is_file() or bool(own_checkpoints(path))
+    return not there or (path / CONFIG_FILE).is_file() or bool(own_checkpoints(path))
 
 
 def _write_and_check(
@@ -167,10 +167,11 @@ def _writer_and_check(
     format: str,
 ) -> tuple[Callable[..., None], Callable[..., Parity]]:
     if format == ONNX:
-        from electra_cli.export import onnx_model  # imports packages that are an extra
+        from electra_cli.export.formats import onnx_model  # imports packages that are an extra
 
         return onnx_model.write, onnx_model.check
-    from electra_cli.export import huggingface, parity, reference, saved_model
+    from electra_cli.export.checks import parity
+    from electra_cli.export.formats import huggingface, reference, saved_model
 
     return {
         HUGGINGFACE: (huggingface.write, parity.check_huggingface),

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from electra_cli.corpus.shards import ids_of, load_shard, word_starts_of
+from electra_cli.corpus.shards.rows import ids_of, load_shard, word_starts_of
 from electra_cli.errors import DataError, IOFailedError
 
 

@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 
 from electra_cli.errors import DataError
 from electra_cli.interop.huggingface import Tensors
-from electra_cli.interop.sizes import Sizes
 from electra_cli.interop.values import Network
+from electra_cli.modeling.architecture import Sizes
 
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
 

@@ -11,10 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from electra_cli.errors import DataError
-from electra_cli.modeling.architecture import Architecture, EncoderSizes
-
-# By key; what belongs to the generator alone has no key of its own and begins with "generator ".
-Sizes = dict[str, int]
+from electra_cli.modeling.architecture import Sizes
 
 _TABLES = {
     "electra/embeddings/word_embeddings": ("model.vocab_size", "model.embedding_size"),
@@ -29,27 +26,6 @@ _TABLES = {
         "generator intermediate_size",
     ),
 }
-
-
-def sizes_of(architecture: Architecture) -> Sizes:
-    """The sizes of a model of ours."""
-    return {
-        "model.vocab_size": architecture.vocab_size,
-        "model.embedding_size": architecture.embedding,
-        "model.max_position_embeddings": architecture.max_positions,
-        "model.type_vocab_size": architecture.types,
-        **_encoder("model.", architecture.discriminator),
-        **_encoder("generator ", architecture.generator),
-    }
-
-
-def _encoder(prefix: str, sizes: EncoderSizes) -> Sizes:
-    return {
-        f"{prefix}hidden_size": sizes.hidden,
-        f"{prefix}num_layers": sizes.layers,
-        f"{prefix}num_attention_heads": sizes.heads,
-        f"{prefix}intermediate_size": sizes.intermediate,
-    }
 
 
 def sizes_of_arrays(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Sizes:

@@ -10,25 +10,26 @@ from typing import get_args
 
 from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
-from electra_cli.corpus.found_tokenizer import (
+from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.corpus.wordpiece.found_tokenizer import (
     NETWORK_FOLDERS,
     FoundTokenizer,
     read_tokenizer,
 )
-from electra_cli.corpus.manifest import Manifest
-from electra_cli.corpus.vocabulary import load_vocabulary
-from electra_cli.corpus.vocabulary_folder import has_tokenizer, read_json
+from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
+from electra_cli.corpus.wordpiece.vocabulary_folder import has_tokenizer, read_json
 from electra_cli.errors import DataError, InputMissingError
-from electra_cli.interop import huggingface_folder
-from electra_cli.interop.own_checkpoints import (
-    RECORD_FILE,
+from electra_cli.files.layout import (
+    COMMIT_FILE,
+    CONFIG_FILE,
     STATE,
     OwnCheckpoint,
     own_checkpoints,
 )
-from electra_cli.interop.sizes import Sizes, check_sizes, sizes_of
+from electra_cli.interop import huggingface_folder
+from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.values import Network, absent
-from electra_cli.modeling.architecture import Architecture
+from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 
 CHECKPOINT = "checkpoint"
 
@@ -244,7 +245,7 @@ def _huggingface(path: Path, folders: list[Path]) -> Source:
 
 
 def _of_run(path: Path, own: OwnCheckpoint) -> Source:
-    sizes = sizes_of(Architecture.of(read_config(own.run / "config.yaml")))
+    sizes = sizes_of(Architecture.of(read_config(own.run / CONFIG_FILE)))
     data = own.run / "data"
     return Source(path, {CHECKPOINT: own.prefix}, [data] if has_tokenizer(data) else [], sizes)
 
@@ -257,7 +258,7 @@ def _checkpoint(path: Path, prefix: Path) -> Source:
 
 def _recorded_sizes(prefix: Path) -> Sizes:
     """What a checkpoint of ours that was taken out of its run says of its sizes."""
-    record = prefix.with_name(RECORD_FILE)
+    record = prefix.with_name(COMMIT_FILE)
     if prefix.name != STATE or not record.is_file():
         return {}
     sizes, keys = read_json(record).get("sizes"), sizes_of(Architecture.of(Config()))

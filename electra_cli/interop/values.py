@@ -8,7 +8,7 @@ from typing import Literal
 
 from electra_cli.errors import DataError
 from electra_cli.interop.reference import Arrays
-from electra_cli.interop.sizes import Sizes
+from electra_cli.modeling.architecture import Sizes
 
 Network = Literal["generator", "discriminator"]
 

@@ -12,9 +12,10 @@ from electra_cli.errors import DataError
 from electra_cli.interop import huggingface, huggingface_folder
 from electra_cli.interop.checkpoint import read_checkpoint
 from electra_cli.interop.reference import Arrays
-from electra_cli.interop.sizes import check_sizes, sizes_of, sizes_of_arrays
+from electra_cli.interop.sizes import check_sizes, sizes_of_arrays
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
 from electra_cli.interop.values import Network, Report, Values
+from electra_cli.modeling.architecture import sizes_of
 from electra_cli.modeling.electra import ElectraModel
 
 _logger = logging.getLogger(__name__)

@@ -104,3 +104,29 @@ class Architecture:
             ),
             seed=config.train.seed,
         )
+
+
+# By key of the configuration; what belongs to the generator alone has none and begins with
+# "generator ".
+Sizes = dict[str, int]
+
+
+def sizes_of(architecture: Architecture) -> Sizes:
+    """The sizes of a model of ours."""
+    return {
+        "model.vocab_size": architecture.vocab_size,
+        "model.embedding_size": architecture.embedding,
+        "model.max_position_embeddings": architecture.max_positions,
+        "model.type_vocab_size": architecture.types,
+        **_encoder("model.", architecture.discriminator),
+        **_encoder("generator ", architecture.generator),
+    }
+
+
+def _encoder(prefix: str, sizes: EncoderSizes) -> Sizes:
+    return {
+        f"{prefix}hidden_size": sizes.hidden,
+        f"{prefix}num_layers": sizes.layers,
+        f"{prefix}num_attention_heads": sizes.heads,
+        f"{prefix}intermediate_size": sizes.intermediate,
+    }

@@ -13,35 +13,35 @@ import numpy as np
 import tensorflow as tf
 from official.modeling import performance
 
-from electra_cli.corpus.atomic import atomic_write_text
 from electra_cli.errors import DataError
+from electra_cli.files.atomic import atomic_write_text
+from electra_cli.files.layout import STATE
+from electra_cli.files.redaction import redacted
 from electra_cli.inputs.order import examples_at
 from electra_cli.inputs.store import lost_shards_named
-from electra_cli.interop.own_checkpoints import STATE
-from electra_cli.interop.sizes import sizes_of
 from electra_cli.metrics.names import finite
-from electra_cli.modeling.architecture import Architecture
-from electra_cli.redaction import redacted
-from electra_cli.task import ElectraPretrainTask
-from electra_cli.training import actions, machine
-from electra_cli.training.changes import config_sha256
-from electra_cli.training.commit import read_commit
-from electra_cli.training.experiment import compose
-from electra_cli.training.initial import load_initial
-from electra_cli.training.outlook import Listener, Progress, outlook_of, rates_of
-from electra_cli.training.preflight import Plan, create_run_folder
-from electra_cli.training.readiness import checkpoint_bytes
-from electra_cli.training.run_folder import RunFolder
-from electra_cli.training.saving import CheckpointSaver, Keep, SaveAction
-from electra_cli.training.signals import RunStoppedError, StopRequestedError, StopSignals
-from electra_cli.training.strategy import build_strategy
-from electra_cli.training.trainer import (
+from electra_cli.modeling.architecture import Architecture, sizes_of
+from electra_cli.runs.changes import config_sha256
+from electra_cli.runs.commit import read_commit
+from electra_cli.runs.run_folder import RunFolder
+from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.training.devices import machine
+from electra_cli.training.devices.strategy import build_strategy
+from electra_cli.training.loop import actions
+from electra_cli.training.loop.saving import CheckpointSaver, Keep, SaveAction
+from electra_cli.training.loop.signals import RunStoppedError, StopRequestedError, StopSignals
+from electra_cli.training.loop.trainer import (
     ElectraTrainer,
     make_controller,
     silent_stdout,
     steps_per_loop,
 )
-from electra_cli.training.watchdog import Watchdog
+from electra_cli.training.loop.watchdog import Watchdog
+from electra_cli.training.plan.experiment import compose
+from electra_cli.training.plan.initial import load_initial
+from electra_cli.training.plan.outlook import Listener, Outlook, Progress, outlook_of
+from electra_cli.training.plan.preflight import Plan, create_run_folder
+from electra_cli.training.plan.readiness import checkpoint_bytes
 
 
 def pretrain(
@@ -281,3 +281,17 @@ def _restore(trainer: ElectraTrainer, prefix: Path) -> None:
             f"checkpoint {prefix} cannot be restored: {str(error).splitlines()[0]}",
             hint="repeat the former command to go on: nothing was changed",
         ) from error
+
+
+def rates_of(trainer: ElectraTrainer, outlook: Outlook) -> dict[str, float]:
+    """Speed so far; zeros before the first loop has ended."""
+    seconds = trainer.clock.seconds_per_step
+    if not seconds:
+        return {"sequences_per_second": 0.0, "tokens_per_second": 0.0, "peak_share": 0.0}
+    tokens = outlook.budget.tokens_per_step / seconds
+    batch = trainer.config.task.train_data.global_batch_size
+    return {
+        "sequences_per_second": batch / seconds,
+        "tokens_per_second": tokens,
+        "peak_share": tokens * outlook.budget.flops_per_token / outlook.peak_flops,
+    }

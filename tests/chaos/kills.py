@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from electra_cli.training.commit import fault_of, read_commit
-from electra_cli.training.run_folder import RunFolder
+from electra_cli.runs.commit import fault_of, read_commit
+from electra_cli.runs.run_folder import RunFolder
 from tests.chaos.victims import Victims
 from tests.conftest import settings
 from tests.training.runs import metric_lines

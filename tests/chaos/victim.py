@@ -27,18 +27,18 @@ EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 STEPS, SAVE, EVALUATION, FILES = "between steps", "in a save", "in an evaluation", "at other files"
 # Where a command is while nothing is written.
 CALLS = {
-    "evaluate": {"electra_cli.task:ElectraPretrainTask.aggregate_logs": EVALUATION},
+    "evaluate": {"electra_cli.tasks.electra:ElectraPretrainTask.aggregate_logs": EVALUATION},
     "pretrain": {
-        "electra_cli.training.trainer:ElectraTrainer.train_loop_end": STEPS,
-        "electra_cli.training.trainer:ElectraTrainer.eval_reduce": EVALUATION,
-        "electra_cli.training.saving:read_state": SAVE,
+        "electra_cli.training.loop.trainer:ElectraTrainer.train_loop_end": STEPS,
+        "electra_cli.training.loop.trainer:ElectraTrainer.eval_reduce": EVALUATION,
+        "electra_cli.training.loop.saving:read_state": SAVE,
     },
 }
 # What the commands import; the parent does it for its children.
 MODULES = (
     "electra_cli.evaluation.evaluate",
-    "electra_cli.export.huggingface",
-    "electra_cli.export.parity",
+    "electra_cli.export.formats.huggingface",
+    "electra_cli.export.checks.parity",
     "electra_cli.training.pretrain",
 )
 

@@ -83,7 +83,7 @@ def test_unexpected_errors_have_exit_code_70(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the moon is full")
 
-    monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", fail)
+    monkeypatch.setattr("electra_cli.runs.run_folder.find_checkpoints", fail)
     electra("evaluate", "nowhere", "--json").failed(70, "the moon is full", "--debug")
 
 
@@ -94,10 +94,10 @@ def test_out_of_memory_is_71_with_options_that_the_command_has(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("electra_cli.corpus.pipeline.prepare_data", fail)
+    monkeypatch.setattr("electra_cli.corpus.preparation.pipeline.prepare_data", fail)
     result = electra("prepare-data", str(tmp_path), "--output", str(tmp_path / "out"), "--json")
     result.failed(71, f"out of memory{f': {error}' if error.args else ''}", "--workers")
-    monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", fail)
+    monkeypatch.setattr("electra_cli.runs.run_folder.find_checkpoints", fail)
     electra("evaluate", "nowhere", "--json").failed(71, "out of memory", "one checkpoint at a time")
 
 
@@ -128,7 +128,9 @@ def test_no_place_for_temporary_files(
     def no_place() -> None:
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']")
 
-    monkeypatch.setattr("electra_cli.corpus.manifest.load_manifest", lambda folder: no_place())
+    monkeypatch.setattr(
+        "electra_cli.corpus.shards.manifest.load_manifest", lambda folder: no_place()
+    )
     electra("debug", "data", tmp_path, "--json").failed(73, "temporary directory", "set TMPDIR")
 
 
@@ -136,7 +138,7 @@ def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("electra_cli.training.run_folder.find_checkpoints", interrupt)
+    monkeypatch.setattr("electra_cli.runs.run_folder.find_checkpoints", interrupt)
     assert electra("evaluate", "nowhere", "--json").json["error"]["exit_code"] == 130
 
 

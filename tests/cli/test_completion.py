@@ -10,7 +10,7 @@ import pytest
 
 from electra_cli.cli import completion
 from electra_cli.config.schema import leaf_fields
-from electra_cli.training.strategy import parse_device
+from electra_cli.training.devices.strategy import parse_device
 from tests.cli.test_app import CHECK
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from electra_cli.cli.console import Terminal
 from electra_cli.cli.debug import print_lengths
-from electra_cli.corpus.duplicates import DuplicateOptions
-from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.shards import load_shard
+from electra_cli.corpus.duplicates.outcome import DuplicateOptions
+from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.corpus.shards.rows import load_shard
 from tests.conftest import Electra
 from tests.corpus.corpora import make_documents, write_text
 from tests.prepared import prepare

@@ -7,7 +7,7 @@ import pytest
 
 from electra_cli.cli.evaluate import _labels
 from electra_cli.metrics.names import ALL_METRICS, BREAKDOWNS
-from electra_cli.training.run_folder import Checkpoint, RunFolder
+from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from tests.conftest import Electra
 
 

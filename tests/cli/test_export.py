@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import pytest
 import tensorflow as tf
 
-from electra_cli.corpus.manifest import read_manifest
+from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.export.run import FORMATS
 from tests.conftest import Electra
 from tests.export.runs import write_run

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_cli.corpus.manifest import load_manifest
+from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.export.run import export
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.weights import values_of
-from electra_cli.training.run_folder import RunFolder, find_checkpoints
+from electra_cli.runs.run_folder import RunFolder, find_checkpoints
 from tests.conftest import Electra, Result, settings
 from tests.interop.conftest import assert_same, write_tf1
 from tests.prepared import prepare

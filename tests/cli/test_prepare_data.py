@@ -4,12 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.slices import Counts
+from electra_cli.corpus.shards.counts import Counts
+from electra_cli.corpus.shards.manifest import load_manifest
 from tests.conftest import read_only
 from tests.corpus.corpora import (
     folder_bytes,
@@ -19,6 +18,7 @@ from tests.corpus.corpora import (
     write_text,
 )
 from tests.corpus.tables import write_tar
+from tests.places import ROOT
 
 FIELDS = [
     "command", "output", "examples", "validation_examples", "shards", "vocab_size", "lowercase",
@@ -261,7 +261,7 @@ def test_tensorflow_is_never_imported(tmp_path, text, vocab):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.returncode == 0, done.stderr
 

@@ -18,8 +18,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from electra_cli.corpus.holder import locked_by_name
-from electra_cli.corpus.shards import load_shard
+from electra_cli.corpus.shards.rows import load_shard
+from electra_cli.files.holder import locked_by_name
 from tests.corpus.corpora import folder_bytes, make_documents, names_in, write_text
 from tests.corpus.tables import parquet
 

@@ -136,7 +136,7 @@ def test_dry_run_of_every_preset(
     run = tmp_path / "run"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     texts = [f"{n} " + "some words of a test " * 9 for n in range(400)]
-    monkeypatch.setattr("electra_cli.corpus.demo.demo_documents", lambda: texts)
+    monkeypatch.setattr("electra_cli.corpus.preparation.demo.demo_documents", lambda: texts)
     options = ["--preset", preset, "--model-dir", run, "--device", "cpu", "--dry-run", "--json"]
     result = electra("pretrain", *options)
     assert result.code == 0, result.stderr

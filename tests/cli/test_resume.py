@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from electra_cli.config.load import load_config, parse_set
-from electra_cli.corpus.atomic import AtomicFile
-from electra_cli.training.commit import COMMIT_FILE, read_commit
-from electra_cli.training.lock import locked_run
-from electra_cli.training.preflight import create_run_folder, plan_run
-from electra_cli.training.resume import resume_point
-from electra_cli.training.run_folder import RunFolder
+from electra_cli.files.atomic import AtomicFile
+from electra_cli.files.layout import COMMIT_FILE
+from electra_cli.runs.commit import read_commit
+from electra_cli.runs.lock import locked_run
+from electra_cli.runs.resume import resume_point
+from electra_cli.runs.run_folder import RunFolder
+from electra_cli.training.plan.preflight import create_run_folder, plan_run
 from tests.conftest import SMALL, Electra
 from tests.training.runs import before_tensorflow, copied, options, steps_of
 
@@ -120,7 +121,7 @@ def test_verification_may_be_left_out(
     shard = first_shard(own_data)
     content = shard.read_bytes()
     shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    monkeypatch.setattr("electra_cli.training.readiness._VERIFIED_BY_DEFAULT", 1)
+    monkeypatch.setattr("electra_cli.training.plan.readiness._VERIFIED_BY_DEFAULT", 1)
     command = options(own_data, tmp_path / "run", "--stop-at-step", 1)
     monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
     electra(*command).failed(70, "ZeroDivisionError")  # auto: too large to read it all

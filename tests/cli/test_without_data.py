@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.cli.app import run
-from electra_cli.corpus import demo
+from electra_cli.corpus.preparation import demo
 from tests.conftest import Electra, settings
 from tests.training.runs import before_tensorflow, copied, options
 

@@ -6,12 +6,12 @@ import json
 import random
 from pathlib import Path
 
-from electra_cli.corpus.cleaning import Cleaning
-from electra_cli.corpus.discovery import find_inputs
-from electra_cli.corpus.faults import LeftOut
-from electra_cli.corpus.plan import make_plan
-from electra_cli.corpus.readers import ReadCounts, ReadOptions, read_documents
-from electra_cli.corpus.separators import TableLayout
+from electra_cli.corpus.preparation.plan import make_plan
+from electra_cli.corpus.reading.cleaning import Cleaning
+from electra_cli.corpus.reading.discovery import find_inputs
+from electra_cli.corpus.reading.faults import LeftOut
+from electra_cli.corpus.reading.readers import ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.reading.tables.separators import TableLayout
 
 _TEXT = """
 the of and to in is that for it as was with be by on not he his but at are this have from or had an

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.evaluation.evaluate import evaluate
-from electra_cli.training.run_folder import find_checkpoints
+from electra_cli.runs.run_folder import find_checkpoints
 from tests.conftest import Electra, settings
 
 

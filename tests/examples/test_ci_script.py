@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SMALL
+from tests.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "ci.sh"
 
 Script = Callable[..., subprocess.CompletedProcess[str]]

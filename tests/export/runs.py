@@ -9,14 +9,14 @@ import numpy as np
 
 from electra_cli.config.load import dump_yaml
 from electra_cli.config.schema import Config
-from electra_cli.corpus.identity import TokenizerOptions
-from electra_cli.corpus.manifest import (
+from electra_cli.corpus.shards.counts import Counts
+from electra_cli.corpus.shards.manifest import (
     Manifest,
     VocabularyFile,
     write_manifest,
 )
-from electra_cli.corpus.slices import Counts
-from electra_cli.corpus.vocabulary import (
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.vocabulary import (
     SPECIAL_TOKENS,
     special_ids,
     vocabulary_sha256,

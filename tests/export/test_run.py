@@ -19,7 +19,7 @@ from electra_cli.errors import (
     OutputError,
     TrainingError,
 )
-from electra_cli.export import parity
+from electra_cli.export.checks import parity
 from electra_cli.export.run import FORMATS, export
 from electra_cli.interop import huggingface as layout
 from electra_cli.interop.huggingface import Link

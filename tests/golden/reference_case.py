@@ -14,8 +14,8 @@ import tf_keras
 
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.optimization.registration import optimization_config
-from electra_cli.task import ElectraPretrainTask, ElectraTaskConfig
-from electra_cli.training.experiment import bind_gin
+from electra_cli.tasks.electra import ElectraPretrainTask, ElectraTaskConfig
+from electra_cli.training.plan.experiment import bind_gin
 from tests.golden.hparams import architecture_of, config_of, hparams_of
 
 DIRECTORIES = "ELECTRA_GOLDEN_DIRS"

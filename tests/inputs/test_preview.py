@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from electra_cli.config.load import load_config
 from electra_cli.config.schema import Masking
-from electra_cli.corpus.manifest import load_manifest
+from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.inputs.masking import mask_tokens, rows_to_features
 from electra_cli.inputs.preview import preview_rows
 from electra_cli.inputs.rows import Slice, training_dataset

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from electra_cli.corpus.manifest import load_manifest
-from electra_cli.corpus.vocabulary import continuations, load_vocabulary
+from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary
 from electra_cli.inputs import order, rows
 from electra_cli.inputs.store import RowStore
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from electra_cli.corpus.shards import with_word_starts
+from electra_cli.corpus.shards.rows import with_word_starts
 from electra_cli.errors import DataError, IOFailedError
 from electra_cli.inputs import store as store_module
 from electra_cli.inputs.store import LostShardError, RowStore

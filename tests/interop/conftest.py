@@ -15,7 +15,7 @@ from electra_cli.interop.reference import Arrays
 from electra_cli.interop.weights import values_of
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
-from electra_cli.training.run_folder import find_checkpoints
+from electra_cli.runs.run_folder import find_checkpoints
 from tests.export.runs import small_config, write_run
 
 

@@ -20,8 +20,8 @@ from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop.garden_encoder import reference_name
 from electra_cli.interop.weights import values_of
 from electra_cli.optimization.registration import optimization_config
-from electra_cli.task import ElectraPretrainTask, ElectraTaskConfig
-from electra_cli.training.strategy import build_strategy, parse_device
+from electra_cli.tasks.electra import ElectraPretrainTask, ElectraTaskConfig
+from electra_cli.training.devices.strategy import build_strategy, parse_device
 from tests.export.runs import small_config
 from tests.interop.conftest import assert_same
 from tests.interop.test_model_garden import S, V, config, encoder

@@ -15,7 +15,7 @@ from official.nlp.data import pretrain_dataloader
 from official.nlp.tasks import electra_task, electra_task_test
 
 from electra_cli.errors import ConfigError
-from electra_cli.task import ElectraPretrainTask
+from electra_cli.tasks.electra import ElectraPretrainTask
 
 V, S, M = 90, 16, 4
 

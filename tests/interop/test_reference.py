@@ -14,10 +14,11 @@ from electra_cli.interop.reference import Arrays, from_reference, to_reference
 from electra_cli.interop.source import find_source
 from electra_cli.interop.weights import load_weights, values_of
 from electra_cli.modeling.electra import ElectraModel
+from tests import places
 from tests.golden.reference_case import ReferenceCase
 from tests.interop.conftest import assert_same, write_tf1
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "small_like"
+GOLDEN = places.GOLDEN / "small_like"
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from electra_cli.corpus.found_tokenizer import read_tokenizer
-from electra_cli.corpus.manifest import Manifest, read_manifest
+from electra_cli.corpus.shards.manifest import Manifest, read_manifest
+from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop.source import find_source
 from electra_cli.modeling.architecture import Architecture
-from electra_cli.training.run_folder import find_checkpoints
+from electra_cli.runs.run_folder import find_checkpoints
 from tests.export.runs import STEP, small_config
 from tests.interop.conftest import write_tf1
 

@@ -25,7 +25,7 @@ from electra_cli.interop.weights import load_weights, values_of
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.optimization.average import WeightAverage
-from electra_cli.training.run_folder import find_checkpoints
+from electra_cli.runs.run_folder import find_checkpoints
 from tests.interop.conftest import assert_same
 
 Fresh = Callable[..., ElectraModel]

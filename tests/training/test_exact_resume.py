@@ -20,12 +20,12 @@ import pytest
 import tensorflow as tf
 from official.modeling import performance
 
-from electra_cli.corpus.manifest import load_manifest
-from electra_cli.training.commit import read_commit
-from electra_cli.training.run_folder import RunFolder
-from electra_cli.training.saving import CheckpointSaver, Keep
-from electra_cli.training.trainer import ElectraTrainer
-from tests.training.test_update import build, state, train
+from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.runs.commit import read_commit
+from electra_cli.runs.run_folder import RunFolder
+from electra_cli.training.loop.saving import CheckpointSaver, Keep
+from electra_cli.training.loop.trainer import ElectraTrainer
+from tests.training.loop.test_update import build, state, train
 
 STEPS = 7
 IDENTITY: dict[str, Any] = {"config_sha256": "", "vocab_sha256": "", "sizes": {}}

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.training.commit import fault_of, read_commit
-from electra_cli.training.trainer import ElectraTrainer
+from electra_cli.runs.commit import fault_of, read_commit
+from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.conftest import Electra
 from tests.training.runs import (
     copied,
@@ -145,7 +145,7 @@ def test_a_disk_that_fills_up(
     electra: Electra, data: Path, tmp_path: Path, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Logs are lost, a checkpoint is tried twice; the same command goes on once there is room."""
-    from electra_cli.training.actions import MetricWriter
+    from electra_cli.training.loop.actions import MetricWriter
 
     with small_disk(tmp_path / "disk", 20_000) as disk:
         run, ballast = disk / "run", disk / "ballast"
@@ -265,7 +265,7 @@ def test_a_stopped_process_has_not_stalled() -> None:
     """SIGSTOP for longer than the limit, as a suspended machine would be; then it hangs."""
     script = (
         "import time\n"
-        "from electra_cli.training.watchdog import Watchdog\n"
+        "from electra_cli.training.loop.watchdog import Watchdog\n"
         "with Watchdog(1.5) as watchdog:\n"
         "    print('ready', flush=True)\n"
         "    for _ in range(6):\n"

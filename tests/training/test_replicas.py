@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 
 from electra_cli.config.schema import Config
-from electra_cli.corpus.manifest import load_manifest
-from electra_cli.task import ElectraPretrainTask
-from electra_cli.training.experiment import compose
-from electra_cli.training.strategy import build_strategy, parse_device
-from electra_cli.training.trainer import ElectraTrainer
+from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.training.devices.strategy import build_strategy, parse_device
+from electra_cli.training.loop.trainer import ElectraTrainer
+from electra_cli.training.plan.experiment import compose
 from tests.conftest import SMALL
 
 STEPS = 3

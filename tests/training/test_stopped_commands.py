@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.atomic import locked_folder
 from electra_cli.errors import Terminated, TryAgainError
 from electra_cli.evaluation import evaluate as evaluation
-from electra_cli.export import huggingface, parity
 from electra_cli.export import run as exporting
-from electra_cli.task import ElectraPretrainTask
+from electra_cli.export.checks import parity
+from electra_cli.export.formats import huggingface
+from electra_cli.files.atomic import locked_folder
+from electra_cli.tasks.electra import ElectraPretrainTask
 from tests.conftest import Electra
 from tests.training.runs import finish, send_on_call, start, swallow_on_call, wait_for
 

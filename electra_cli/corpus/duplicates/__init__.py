@@ -1,0 +1,1 @@
+"""Documents and paragraphs that come more than once."""

@@ -1,0 +1,1 @@
+"""Who prepares which slices; none of it changes a byte."""

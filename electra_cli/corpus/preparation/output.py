@@ -1,0 +1,180 @@
+"""The output folder: made, recognised on a second run, and never written over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from electra_cli.corpus.preparation.plan import PLAN_FORMAT_VERSION, Plan
+from electra_cli.corpus.preparation.plan_changes import (
+    changed_inputs,
+    changed_options,
+    replaced_inputs,
+)
+from electra_cli.corpus.reading.input_file import changed_input
+from electra_cli.errors import DataError, OutputError
+from electra_cli.files.atomic import TEMPORARY_SUFFIX, atomic_write_text, remove_temporaries
+from electra_cli.files.layout import (
+    DUPLICATES_FOLDER,
+    LOCK_FILE,
+    MANIFEST_FILE,
+    PLAN_FILE,
+    RECORDS_FOLDER,
+    VOCABULARY_FILE,
+)
+from electra_cli.files.redaction import redacted
+
+
+def make_output_folder(output: Path) -> None:
+    """Makes the folder, or accepts one that is there.
+
+    Raises:
+      OutputError: It cannot be made, or is a file.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"output {output} is a file", hint=_OTHER_FOLDER) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot make output folder {output}: {error.strerror}", hint=_WRITABLE_FOLDER
+        ) from error
+
+
+def check_output_folder(output: Path) -> None:
+    """Refuses an output that no preparation can begin in, and makes nothing.
+
+    Raises:
+      OutputError: It is a file, holds something else, or cannot be written or made.
+    """
+    there = next(path for path in (output, *output.absolute().parents) if os.access(path, os.F_OK))
+    if there == output:
+        if not output.is_dir():
+            raise OutputError(f"output {output} is a file", hint=_OTHER_FOLDER)
+        _check_holds_nothing_else(output)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
+
+
+def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> None:
+    """Writes the plan into an empty folder, or finds the same plan in it.
+
+    Args:
+      output: The folder.
+      plan: What is going to be prepared.
+      shared: Others may be writing to the folder under the same plan.
+
+    Raises:
+      OutputError: The folder holds something else or another plan, or cannot be written.
+      DataError: An input was replaced since the plan was made.
+    """
+    path = output / PLAN_FILE
+    values = redacted(plan.to_json())
+    _check_holds_nothing_else(output)
+    if path.is_file():
+        _check_same_plan(output, _read_plan(path), values)
+    if (output / MANIFEST_FILE).is_file():
+        return  # finished, and nothing is going to be written
+    # On a read-only mount this is false for root too, whom mode bits do not stop.
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
+    if not shared:
+        for folder in (output, output / RECORDS_FOLDER):
+            remove_temporaries(folder)
+    if not path.is_file():
+        atomic_write_text(path, json.dumps(values, indent=1) + "\n")
+    (output / RECORDS_FOLDER).mkdir(exist_ok=True)
+
+
+def _check_holds_nothing_else(output: Path) -> None:
+    # Looked at before the plan, which another task may be writing just now.
+    others = sorted(
+        entry.name
+        for entry in output.iterdir()
+        if not entry.name.endswith(TEMPORARY_SUFFIX) and entry.name != LOCK_FILE
+    )
+    if others and not (output / PLAN_FILE).is_file():
+        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
+        raise OutputError(
+            f"output folder {output} holds something else: {shown}", hint=_OTHER_FOLDER
+        )
+
+
+def any_slice_finished(output: Path) -> bool:
+    """Whether there is work in the folder that a second run would use."""
+    return any((output / RECORDS_FOLDER).glob("*.json"))
+
+
+def discard_claim(output: Path) -> None:
+    """Takes a claim back with all that was written under it, so that corrected input can follow."""
+    written = [PLAN_FILE, VOCABULARY_FILE, "train-*.npy", "validation-*.npy"]
+    for pattern in [f"{RECORDS_FOLDER}/*.json", *written]:
+        for path in output.glob(pattern):
+            path.unlink()
+    (output / RECORDS_FOLDER).rmdir()
+    if (output / DUPLICATES_FOLDER).is_dir():
+        shutil.rmtree(output / DUPLICATES_FOLDER)
+
+
+def record_vocabulary(output: Path, sha256: str) -> None:
+    """Adds to the plan the hash of the vocabulary that was trained; call it before writing that."""
+    plan = _read_plan(output / PLAN_FILE) | {"vocab_sha256": sha256}
+    atomic_write_text(output / PLAN_FILE, json.dumps(plan, indent=1) + "\n")
+
+
+def planned_vocabulary(output: Path) -> str | None:
+    """The hash of the vocabulary that was brought or trained; None if it is still to be trained."""
+    plan = _read_plan(output / PLAN_FILE)
+    return plan["options"]["vocab"] or plan.get("vocab_sha256")
+
+
+def check_vocabulary(output: Path) -> None:
+    """Makes sure that the vocabulary in the folder is the one that slices were prepared with.
+
+    Raises:
+      DataError: It was changed.
+    """
+    path = output / VOCABULARY_FILE
+    if hashlib.sha256(path.read_bytes()).hexdigest() != planned_vocabulary(output):
+        raise DataError(
+            f"{path} was changed: it is not the vocabulary that this preparation began with",
+            hint=f"delete {path} and run the same command again, with --plan-only if there are "
+            "several tasks: it is made again as it was",
+        )
+
+
+_OTHER_FOLDER = "choose another --output, or delete this one yourself if it is not needed"
+_WRITABLE_FOLDER = "choose a folder you can write to with --output"
+
+
+def _read_plan(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} is no plan that can be read", hint=_OTHER_FOLDER) from error
+
+
+def _check_same_plan(output: Path, old: Any, new: Mapping[str, Any]) -> None:
+    if not isinstance(old, dict) or not isinstance(old.get("options"), dict):
+        raise OutputError(f"{output / PLAN_FILE} is no plan that can be read", hint=_OTHER_FOLDER)
+    if old.get("fingerprint") == new["fingerprint"]:
+        return
+    if old.get("format_version") != PLAN_FORMAT_VERSION:
+        raise OutputError(
+            f"output folder {output} was begun by another version of electra", hint=_OTHER_FOLDER
+        )
+    changed = changed_options(old["options"], new["options"])
+    if files := changed_inputs(old, new):
+        more = [f"… and {len(files) - 5} more"] if files[5:] else []
+        changed += ["the input files differ:", *files[:5], *more]
+    if not changed and (replaced := replaced_inputs(old, new)):
+        raise changed_input(", ".join(replaced[:5]))
+    reason = "\n  ".join(["", *changed]) or " it is cut into other slices"
+    raise OutputError(
+        f"output folder {output} holds another preparation:{reason}", hint=_OTHER_FOLDER
+    )

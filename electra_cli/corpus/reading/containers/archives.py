@@ -1,0 +1,260 @@
+"""Members of tar and zip archives as streams; nothing is ever extracted.
+
+A member's name is only ever shown and looked at for its ending, so it cannot reach the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, BinaryIO
+
+from electra_cli.corpus.reading.containers.compression import Budget, guarded
+from electra_cli.corpus.reading.containers.kinds import check_is_no_zip_of
+from electra_cli.corpus.reading.faults import DamagedError, UnreadableError
+from electra_cli.corpus.reading.naming import FormatOption, Taken, is_hidden, kind_of, taken
+from electra_cli.corpus.reading.passed_over import LINK, NO_FILE, PassedOver, no_text
+
+
+@dataclass(frozen=True)
+class Member:
+    """A regular file in an archive.
+
+    Attributes:
+      name: As the archive has it.
+      label: What errors call it: archive!member.
+      stream: Its content, which ends its life when the next member is asked for; or why it
+        cannot be read.
+      size: Bytes of it.
+      taken: How it was taken for text.
+    """
+
+    name: str
+    label: str
+    stream: io.BufferedReader | UnreadableError | DamagedError
+    size: int
+    taken: Taken
+
+
+@dataclass
+class Skipped:
+    """What is handed out and what is not.
+
+    Attributes:
+      texts: How many texts there are; these are handed out.
+      passed_over: All other files, hidden ones apart.
+    """
+
+    texts: int = 0
+    passed_over: PassedOver = field(default_factory=PassedOver)
+
+    def take(self, name: str, size: int, option: FormatOption) -> Taken:
+        """How a file is taken by its name."""
+        how = taken(name, option)
+        if how != "not":
+            self.texts += 1
+        elif not is_hidden(name):
+            self.passed_over.add(kind_of(name), size)
+        return how
+
+    def give_back(self, member: Member) -> None:
+        """Passes over one that was handed out; its content shows that it is no text."""
+        self.texts -= 1
+        self.passed_over.add(kind_of(member.name), member.size)
+
+
+def tar_members(
+    stream: BinaryIO, label: str, option: FormatOption, skipped: Skipped
+) -> Iterator[Member]:
+    """The text files of a tar, in its order, read in one go.
+
+    Args:
+      stream: At the beginning.
+      label: What errors call the archive.
+      option: The format that was asked for.
+      skipped: Is told what is handed out and what is not.
+
+    Raises:
+      DamagedError: It is damaged or cut off.
+      UnreadableError: It holds no text.
+    """
+    try:
+        # Archives may follow one another in a file.
+        with tarfile.open(fileobj=stream, mode="r|", tarinfo=_StrictInfo, ignore_zeros=True) as tar:
+            while (info := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # else it remembers all of them
+                if not info.isreg():
+                    if not info.isdir():
+                        is_link = info.issym() or info.islnk()
+                        skipped.passed_over.add(LINK if is_link else NO_FILE, 0)
+                    continue
+                how = skipped.take(info.name, info.size, option)
+                if how == "not":
+                    continue
+                name = member_label(label, info.name)
+                content: io.BufferedReader | UnreadableError
+                if info.issparse():
+                    what = f"{name} is sparse: most of it is not in the archive"
+                    content = UnreadableError(what, hint=_REPACK)
+                else:
+                    inner = tar.extractfile(info)
+                    content = guarded(inner, partial(_fault, name), ends_archive=True)
+                yield Member(info.name, name, content, info.size, how)
+    except tarfile.TarError as error:
+        raise _fault(label, error) from error
+    if not skipped.texts:
+        raise no_text(label, skipped.passed_over.kinds, otherwise=_OTHERWISE)
+
+
+def zip_members(
+    stream: BinaryIO, label: str, size: int, option: FormatOption, skipped: Skipped
+) -> Iterator[Member]:
+    """The text files of a zip, in the order of its directory.
+
+    Args:
+      stream: Can seek.
+      label: What errors call the archive.
+      size: Bytes of the archive.
+      option: The format that was asked for.
+      skipped: Is told what is handed out and what is not.
+
+    Raises:
+      DamagedError: It is damaged or a bomb.
+      UnreadableError: It holds no text.
+    """
+    budget = Budget(label, lambda: size)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            check_is_no_zip_of(archive.namelist(), _mimetype(archive), label)
+            for info in archive.infolist():
+                if info.is_dir():
+                    continue
+                if stat.S_ISLNK(info.external_attr >> 16):
+                    skipped.passed_over.add(LINK, 0)
+                    continue
+                how = skipped.take(info.filename, info.file_size, option)
+                if how == "not":
+                    continue
+                name = member_label(label, info.filename)
+                member = partial(Member, info.filename, name, size=info.file_size, taken=how)
+                if info.flag_bits & 1:
+                    what = f"{name} is encrypted"
+                    yield member(UnreadableError(what, hint=_DECRYPT))
+                    continue
+                try:
+                    inner = archive.open(info)
+                except _DAMAGES_OF_ZIPS as error:
+                    yield member(_fault(name, error))
+                    continue
+                with inner:
+                    yield member(guarded(inner, partial(_fault, name), budget=budget))
+            _check_is_alone(archive, stream)
+    # A place that no file has is an OSError.
+    except (*_DAMAGES_OF_ZIPS, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise _fault(label, error) from error
+    if not skipped.texts:
+        raise no_text(label, skipped.passed_over.kinds, otherwise=_OTHERWISE)
+
+
+def _check_is_alone(archive: zipfile.ZipFile, stream: BinaryIO) -> None:
+    """Makes sure that there is nothing beside what the directory of an archive tells of.
+
+    Of several archives in a file it is the directory of the last one that is found.
+
+    Raises:
+      BadZipFile: There is.
+    """
+    if min((info.header_offset for info in archive.infolist()), default=0):
+        raise zipfile.BadZipFile("something stands before it, perhaps another archive")
+    stream.seek(archive.start_dir)
+    end = b""
+    while piece := stream.read(_PIECE):
+        end = (end + piece)[-2 * _PIECE :]
+    _, found, record = end.rpartition(b"PK\5\6")
+    size = 18 + int.from_bytes(record[16:18], "little")  # with a comment
+    if found and record[size:].strip(b"\0"):
+        raise zipfile.BadZipFile("something stands behind its end")
+
+
+def _mimetype(archive: zipfile.ZipFile) -> bytes:
+    """What an archive says that it is; empty if it says nothing, or more than that."""
+    with (
+        suppress(KeyError, RuntimeError, EOFError, zlib.error, *_DAMAGES_OF_ZIPS),
+        archive.open("mimetype") as file,
+    ):
+        return file.read(_LONGEST_MIMETYPE)
+    return b""
+
+
+class _StrictInfo(tarfile.TarInfo):
+    """A damaged header is an error, where tarfile sees the end of the archive or looks for another.
+
+    So is the end of the file where a header should be, as every tar ends with a mark, and an entry
+    that only describes the next one and is larger than any name: tarfile would hold all of it.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
+        if buf and not buf.strip(b"\0"):  # padding need not be whole blocks
+            raise tarfile.EOFHeaderError("zeros")  # type: ignore[attr-defined]
+        return super().frombuf(buf, encoding, errors)
+
+    @classmethod
+    def fromtarfile(cls, tar: Any) -> Any:
+        is_behind_end = getattr(tar, "is_behind_end", False)
+        tar.is_behind_end = False
+        try:
+            return super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            tar.is_behind_end = True
+            raise
+        except tarfile.EmptyHeaderError as error:  # type: ignore[attr-defined]
+            if is_behind_end:
+                raise
+            raise tarfile.ReadError("the mark of its end is missing") from error
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
+            where = ", behind the mark of its end" if is_behind_end else ""
+            raise tarfile.ReadError(f"{error}{where}") from error
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        if self.type in _DESCRIPTIONS and self.size > _LONGEST_DESCRIPTION:
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+
+_DESCRIPTIONS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+_LONGEST_DESCRIPTION = 2**20
+# What zipfile raises; two for a compression method that it cannot undo, and an empty name.
+_DAMAGES_OF_ZIPS = (zipfile.BadZipFile, NotImplementedError, IndexError)
+_FETCH = "make or fetch the archive again"
+_DECRYPT = "decrypt the archive yourself, and pack it anew"
+_REPACK = "pack it again as a plain file"
+_OTHERWISE = "if it is text, say with --format what all files are"
+_LONGEST_MIMETYPE = 100
+_PIECE = 2**16
+
+
+def _fault(label: str, error: Exception) -> DamagedError:
+    what = f"{label}: damaged, truncated or of an unknown kind ({error})"
+    return DamagedError(what, hint=_FETCH)
+
+
+def member_label(archive: str, name: str) -> str:
+    """What a member is called: archive!member, without control characters."""
+    return f"{archive}!{''.join(c if c.isprintable() else '?' for c in name)}"

@@ -1,0 +1,223 @@
+"""Which files a command's inputs stand for."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from electra_cli.corpus.reading.faults import MOST_NAMED, DamagedError, LeftOut, UnreadableError
+from electra_cli.corpus.reading.formats import detect_format, detect_unnamed
+from electra_cli.corpus.reading.input_file import (
+    STANDARD_INPUT,
+    Detect,
+    InputFile,
+    input_file,
+    standard_input_file,
+)
+from electra_cli.corpus.reading.naming import FormatOption, kind_of, taken
+from electra_cli.corpus.reading.passed_over import LINK_TO_FOLDER, NO_FILE, PassedOver, no_text
+from electra_cli.corpus.reading.piped import Piped
+from electra_cli.errors import ConfigError, InputMissingError
+
+
+def find_inputs(
+    inputs: Sequence[Path],
+    *,
+    exclude: Path,
+    format: FormatOption = "auto",
+    text_field: str = "text",
+    vocabulary: Collection[Path] = (),
+    standard_input: Path | Piped | None = None,
+    left_out: LeftOut | None = None,
+    passed_over: PassedOver | None = None,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> list[InputFile]:
+    """Lists the files that the inputs are or hold, sorted by name.
+
+    Args:
+      inputs: Files, folders, patterns, and `-`; a folder is searched with its subfolders.
+      exclude: A folder that is never searched, the output, which may lie inside an input.
+      format: Of every file, or `auto`.
+      text_field: The field of a JSON line that holds the text.
+      vocabulary: Files that are no text where they are met, but part of a tokenizer in use.
+      standard_input: What `-` stands for, or the file that holds it.
+      left_out: Takes the files that no reader knows; by default they are errors.
+      passed_over: Takes what folders hold and is not read, hidden files apart.
+      on_note: Is told in a sentence which files were passed over, hidden ones apart.
+
+    Raises:
+      ConfigError: The output is the only input.
+      InputMissingError: An input is not there, is neither a file nor a folder, or a pattern
+        fits nothing.
+      DataError: A folder without text, or a file that no reader knows.
+    """
+    search = _Search(
+        exclude.resolve(),
+        frozenset(path.resolve() for path in vocabulary),
+        format,
+        text_field,
+        left_out or LeftOut(skips=False),
+    )
+    found: dict[Path, InputFile] = {}
+    named: set[Path] = set()
+    expanded = [found for found in _expanded(inputs) if not search.is_output(*found)]
+    if not expanded:
+        raise ConfigError(
+            f"the input is the output folder itself: {exclude}",
+            hint="choose a new or empty folder with --output",
+        )
+    for path, root in expanded:
+        try:
+            if path == STANDARD_INPUT and standard_input:
+                files = [standard_input_file(standard_input, format, text_field)]
+            else:
+                files = list(search.files_of(path, root))
+        except PermissionError as error:
+            raise InputMissingError(f"input cannot be read: {error.filename or path}") from error
+        named.add(path.resolve())
+        for file in files:
+            found.setdefault(file.path.resolve(), file)
+    read = found.keys() | named
+    lost = {path: seen for path, seen in search.passed_over.items() if path.resolve() not in read}
+    if lost:
+        on_note(
+            f"passed over in folders, for their names or their content: {shown(lost)}; name those "
+            "to be read as inputs, or say with --format what all files are"
+        )
+    for kind, size in lost.values():
+        (passed_over or PassedOver()).add(kind, size)
+    return sorted(found.values(), key=lambda file: file.name)
+
+
+def shown(files: Iterable[Path | str], count: int | None = None) -> str:
+    """How many they are, and the names of the first.
+
+    Args:
+      files: All of them, or the first.
+      count: How many they are, if only the first are given.
+    """
+    names = sorted(map(str, files))
+    count = len(names) if count is None else count
+    more = ", …" if count > MOST_NAMED else ""
+    return f"{count:,} ({', '.join(names[:MOST_NAMED])}{more})"
+
+
+def _expanded(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
+    """The inputs, a pattern replaced by what fits it, with the folder that the pattern is in."""
+    for path in inputs:
+        text = str(path)
+        if not glob.has_magic(text) or path.exists():  # a file may be called a[1].txt
+            yield path, None
+            continue
+        root = next(parent for parent in path.parents if not glob.has_magic(str(parent)))
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - no hidden files
+        if not matches:
+            raise InputMissingError(
+                f"no file fits the pattern {text!r}",
+                hint=f"look at what there is: `ls {root}`; ** goes into subfolders",
+            )
+        for match in matches:
+            if "**" not in text or not Path(match).is_dir():  # ** also gives all files below
+                yield Path(match), root
+
+
+@dataclass
+class _Search:
+    """Looks for files, see `find_inputs`, and remembers what it has left out."""
+
+    exclude: Path
+    vocabulary: frozenset[Path]
+    format: FormatOption
+    text_field: str
+    left_out: LeftOut
+    passed_over: dict[Path, tuple[str, int]] = field(default_factory=dict)  # kind and bytes
+    without_text: set[Path] = field(default_factory=set)
+
+    def is_output(self, path: Path, root: Path | None) -> bool:
+        """Whether it is the output of an earlier start, or a pattern has found it in there."""
+        may_be = root is not None or path.is_dir()
+        return may_be and path.resolve().is_relative_to(self.exclude)
+
+    def files_of(self, path: Path, root: Path | None) -> Iterator[InputFile]:
+        """What an input stands for, which a pattern in the folder `root` may have found."""
+        if path.is_dir():
+            yield from self._files_in(path, root or path)
+            return
+        if not path.exists():
+            raise InputMissingError(
+                f"input not found: {path}",
+                hint="check the path; INPUT is a file, a folder, a quoted pattern or - for "
+                "standard input",
+            )
+        if not path.is_file():
+            raise InputMissingError(
+                f"input is neither a regular file nor a folder: {path}",
+                hint=f"pipe it in: `electra prepare-data - < {path}`",
+            )
+        if root is None or path.resolve() not in self.vocabulary:
+            name = path.relative_to(root).as_posix() if root else path.name
+            yield from self._file(path, name)
+
+    def _files_in(self, folder: Path, root: Path) -> Iterator[InputFile]:
+        has_text = False
+        # Sorted, so that of two links to a file it is always the same that gives the name.
+        for path in sorted(folder.rglob("*")):
+            target = path.resolve()
+            if target.is_relative_to(self.exclude) or target in self.vocabulary:
+                continue
+            name = path.relative_to(root).as_posix()
+            how = taken(name, self.format)
+            if how != "not" and path.is_file():
+                yield from self._file(path, name, is_vague=how == "by content")
+                has_text |= how == "by name" or path not in self.passed_over
+            elif not _is_hidden(name) and not _is_searched(path):
+                self._pass_over(path)
+        if not has_text:
+            there = PassedOver()
+            for path, (kind, size) in self.passed_over.items():
+                if path.is_relative_to(folder):
+                    there.add(kind, size)
+            pattern = f"`electra prepare-data '{folder}/**/*KIND*' --output DIR` reads them"
+            raise no_text(str(folder), there.kinds, otherwise=f"if it is text, {pattern}")
+
+    def _file(self, path: Path, name: str, *, is_vague: bool = False) -> Iterator[InputFile]:
+        """The file, unless no reader knows it.
+
+        Args:
+          path: Where it is.
+          name: What it is called.
+          is_vague: Whether neither anybody named it nor its own name says that it is text.
+        """
+        detect: Detect = partial(detect_format, option=self.format, text_field=self.text_field)
+        if is_vague:
+            detect = partial(detect_unnamed, text_field=self.text_field)
+        try:
+            file = input_file(path, name, str(path), detect)
+        except (UnreadableError, DamagedError) as error:
+            target = path.resolve()  # which may be found more than once
+            if target not in self.without_text:
+                self.without_text.add(target)
+                self.left_out.add(name, error)
+            return
+        if file:
+            yield file
+        else:
+            self._pass_over(path)
+
+    def _pass_over(self, path: Path) -> None:
+        if path.is_file():
+            self.passed_over[path] = kind_of(path.name), path.stat().st_size
+        else:
+            self.passed_over[path] = (LINK_TO_FOLDER if path.is_dir() else NO_FILE), 0
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _is_searched(path: Path) -> bool:
+    """Whether it is a folder whose files are found too."""
+    return path.is_dir() and not path.is_symlink()

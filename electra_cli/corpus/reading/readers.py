@@ -1,0 +1,396 @@
+"""Documents out of the parts of input files, whatever their format."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, Literal
+
+from electra_cli.corpus.reading.cleaning import Cleaning, CleaningCounts, pieces
+from electra_cli.corpus.reading.containers.archives import (
+    Member,
+    Skipped,
+    member_label,
+    tar_members,
+    zip_members,
+)
+from electra_cli.corpus.reading.containers.compression import Budget, seekable, uncompressed
+from electra_cli.corpus.reading.containers.warc import warc_texts
+from electra_cli.corpus.reading.extracted import extracted_texts
+from electra_cli.corpus.reading.faults import (
+    MOST_NAMED,
+    DamagedError,
+    Document,
+    Fault,
+    LeftOut,
+    UnreadableError,
+)
+from electra_cli.corpus.reading.formats import HEAD_BYTES, detect_format, detect_unnamed
+from electra_cli.corpus.reading.input_file import InputFile
+from electra_cli.corpus.reading.naming import Format, FormatOption
+from electra_cli.corpus.reading.tables.columns import arrow_texts, parquet_row_groups, parquet_texts
+from electra_cli.corpus.reading.tables.separators import TableLayout
+from electra_cli.corpus.reading.tables.table_lines import TableLines
+from electra_cli.corpus.reading.tables.tabular import csv_documents, table_documents
+from electra_cli.corpus.reading.texts import Documents, Lines, json_documents, text_documents
+from electra_cli.corpus.shards.counts import add_kinds
+from electra_cli.errors import InputMissingError
+from electra_cli.files.redaction import redacted
+
+OnError = Literal["fail", "skip"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A range of a file that begins and ends between documents.
+
+    Attributes:
+      file: The file.
+      start: First byte, or of Parquet the first row group.
+      end: Byte or row group after the last; of a file that cannot be cut, its size on disk.
+      disk_bytes: Bytes on disk, which progress is measured in.
+    """
+
+    file: InputFile
+    start: int
+    end: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read.
+
+    Attributes:
+      text_field: The field of a JSON line or the column that holds the text.
+      format: Of every file, or `auto`.
+      on_error: Whether a bad line, row or document ends the reading or is counted and skipped.
+      cleaning: What is done to the documents.
+      layout: What is known of tables in text.
+      documents: What ends a document of plain text; Markdown is always one a file.
+    """
+
+    text_field: str
+    format: FormatOption
+    on_error: OnError
+    cleaning: Cleaning = field(default_factory=Cleaning)
+    layout: TableLayout = field(default_factory=TableLayout)
+    documents: Documents = "blank-line"
+
+    @property
+    def longest_line(self) -> int:
+        """Bytes that a line, row or cell may have, which has to be read as a whole."""
+        return 4 * self.cleaning.max_document_bytes
+
+
+@dataclass
+class ReadCounts(CleaningCounts):
+    """What a reader met; it is counted up while reading.
+
+    Attributes:
+      input_bytes: Bytes read, uncompressed; of Parquet and Arrow, of the text alone.
+      disk_bytes: The same on disk, which progress is measured in.
+      bad_json_lines: Lines skipped because they are no JSON object with the text field.
+      bad_rows: Rows of tables skipped because they are malformed or have no text.
+      invalid_utf8: Documents skipped because they are not valid UTF-8.
+      too_long: Lines of JSON, rows and cells skipped because they are too long.
+      unreadable_files: Files and members of archives left out because no reader knows them.
+      unreadable_members: Those of them that are members.
+      damaged_inputs: Files, members and parts of tables that were not read to their end.
+      files: Files and members of archives that were taken for text.
+      passed_over: Files of folders and members of archives that were not, by kind.
+      passed_over_members: Those of them that are members.
+      passed_over_bytes: Bytes of them all.
+      left_out: Names of the first that are unreadable or damaged.
+    """
+
+    input_bytes: int = 0
+    disk_bytes: int = 0
+    bad_json_lines: int = 0
+    bad_rows: int = 0
+    invalid_utf8: int = 0
+    too_long: int = 0
+    unreadable_files: int = 0
+    unreadable_members: int = 0
+    damaged_inputs: int = 0
+    files: int = 0
+    passed_over: dict[str, int] = field(default_factory=dict)
+    passed_over_members: int = 0
+    passed_over_bytes: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+    def leave_out(
+        self, name: str, error: UnreadableError | DamagedError, *, is_member: bool
+    ) -> None:
+        """Counts and names a file or member that cannot be read, or not to its end."""
+        if isinstance(error, UnreadableError):
+            self.unreadable_files += 1
+            self.unreadable_members += is_member
+        else:
+            self.damaged_inputs += 1
+        if len(self.left_out) < MOST_NAMED:
+            self.left_out.append(redacted(name))  # it is recorded
+
+
+def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> Iterator[Document]:
+    """Reads and cleans the documents of one part in order.
+
+    Args:
+      part: What to read.
+      options: How.
+      counts: Is brought up to date before each document is handed out.
+
+    Raises:
+      DataError: Bad input under `fail`, or a damaged file.
+      InputMissingError: The file is gone or cannot be opened.
+    """
+    before = counts.disk_bytes
+    counts.files += not part.start and part.file.format not in ("tar", "zip")
+    with open_input(part.file) as raw, _damage_counted(part.file.name, options, counts):
+        for label, item in _items(part, raw, options, counts):
+            if not part.file.splits_at_row_groups:  # there the position means nothing
+                done = min(raw.tell() - part.file.splits_at_bytes * part.start, part.disk_bytes)
+                counts.disk_bytes = max(counts.disk_bytes, before + done)
+            if isinstance(item, Fault):
+                if options.on_error == "fail":
+                    raise item.as_error(label, _numbers_before(part, options))
+                counts.bad_json_lines += item.kind == "json"
+                counts.bad_rows += item.kind == "row"
+                counts.invalid_utf8 += item.kind == "utf8"
+                counts.too_long += item.kind == "size"
+            elif item:
+                yield from _cleaned(item, options.cleaning, counts)
+    counts.disk_bytes = before + part.disk_bytes
+
+
+@contextmanager
+def _damage_counted(
+    name: str, options: ReadOptions, counts: ReadCounts, archive: LeftOut | None = None
+) -> Iterator[None]:
+    """Ends what is within without an error under `skip`, if it cannot be read any further.
+
+    Args:
+      name: What is read, the same wherever the corpus lies.
+      options: Say whether it is an error.
+      counts: Are told what it was.
+      archive: Takes it too, if it is a member. What ends the whole archive is not the member's
+        fault: it goes on and is counted for the archive.
+    """
+    try:
+        yield
+    except (UnreadableError, DamagedError) as error:
+        is_archives = isinstance(error, DamagedError) and error.ends_archive
+        if options.on_error == "fail" or (archive and is_archives):
+            raise
+        if archive:
+            archive.add(name, error)
+        counts.leave_out(name, error, is_member=archive is not None)
+
+
+def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: ReadCounts) -> Iterator[Document]:
+    for number, piece in enumerate(pieces(document, cleaning.max_document_bytes)):
+        counts.cut_documents += number > 0
+        cleaned = cleaning.apply(piece, counts)
+        if cleaned:
+            yield cleaned
+
+
+@contextmanager
+def open_input(file: InputFile) -> Iterator[io.BufferedReader]:
+    """The bytes of an input as they are.
+
+    Raises:
+      InputMissingError: It is gone or cannot be opened.
+    """
+    try:
+        raw: io.BufferedReader = io.BufferedReader(file.open(), HEAD_BYTES)
+    except (FileNotFoundError, PermissionError) as error:
+        raise InputMissingError(
+            f"input cannot be opened: {file.label} ({error.strerror})"
+        ) from error
+    with raw:
+        yield raw
+
+
+def _items(
+    part: Part, raw: io.BufferedReader, options: ReadOptions, counts: ReadCounts
+) -> Iterator[tuple[str, Iterable[str] | Fault]]:
+    """Documents and faults, each with what errors call its origin."""
+    file = part.file
+    # Of what tables decode to; how long a pipe is, is not known before its end.
+    budget = Budget(file.label, lambda: raw.tell() if file.comes_once else part.disk_bytes)
+    if file.splits_at_bytes:
+        raw.seek(part.start)
+        lines = _lines(
+            raw, file.format, options, at_beginning=not part.start, limit=part.end - part.start
+        )
+        for item in _of_lines(lines, file.format, options, counts):
+            yield file.label, item
+        return
+    if file.splits_at_row_groups:
+        groups = range(part.start, part.end)
+        texts = parquet_texts(
+            raw, file.label, options.text_field, groups, longest=options.longest_line
+        )
+        for size, item in table_documents(texts, options.text_field, budget):
+            counts.input_bytes += size
+            yield file.label, item
+        return
+    content = uncompressed(raw, file.label)
+    if file.format in ("tar", "zip"):
+        yield from _of_archive(content, file, options, counts, budget)
+    else:
+        for item in _of_stream(content, file.format, file.label, options, counts, budget):
+            yield file.label, item
+
+
+def _of_archive(
+    content: io.BufferedReader,
+    file: InputFile,
+    options: ReadOptions,
+    counts: ReadCounts,
+    budget: Budget,
+) -> Iterator[tuple[str, Iterable[str] | Fault]]:
+    """Documents and faults of all members, each with what errors call the member."""
+    left_out = LeftOut(skips=options.on_error == "skip")
+    skipped = Skipped()
+    try:
+        for member in _members(content, file, options, skipped):
+            name = member_label(file.name, member.name)
+            with _damage_counted(name, options, counts, left_out):
+                if isinstance(member.stream, (UnreadableError, DamagedError)):
+                    raise member.stream
+                inner = uncompressed(member.stream, member.label)
+                format_ = _member_format(inner, member, options)
+                if format_ is None:
+                    skipped.give_back(member)
+                    continue
+                for item in _of_stream(inner, format_, member.label, options, counts, budget):
+                    yield member.label, item
+    finally:
+        counts.files += skipped.texts
+        counts.passed_over_members += skipped.passed_over.count
+        counts.passed_over_bytes += skipped.passed_over.bytes
+        add_kinds(counts.passed_over, skipped.passed_over.kinds)
+    left_out.check_share(skipped.texts, file.label)
+
+
+def _members(
+    content: io.BufferedReader, file: InputFile, options: ReadOptions, skipped: Skipped
+) -> Iterator[Member]:
+    if file.format == "tar":
+        yield from tar_members(content, file.label, options.format, skipped)
+        return
+    with seekable(content) as stream:
+        yield from zip_members(stream, file.label, file.size, options.format, skipped)
+
+
+def _member_format(
+    content: io.BufferedReader, member: Member, options: ReadOptions
+) -> Format | None:
+    """The format of a member; None if it turns out to be no text, and its name says nothing."""
+    head = content.peek(HEAD_BYTES)[:HEAD_BYTES]
+    if member.taken == "by content":
+        found = detect_unnamed(head, member.name, member.label, options.text_field)
+        return None if found in ("tar", "zip") else found
+    format_ = detect_format(head, member.name, member.label, options.format, options.text_field)
+    if format_ in ("tar", "zip"):
+        raise UnreadableError(
+            f"{member.label} is an archive within an archive, which is not read",
+            hint="unpack the outer one yourself and give the inner ones",
+        )
+    return format_
+
+
+def _of_stream(
+    stream: io.BufferedReader,
+    format_: Format,
+    label: str,
+    options: ReadOptions,
+    counts: ReadCounts,
+    budget: Budget,
+) -> Iterator[Iterable[str] | Fault]:
+    """Documents of a stream that is read from its beginning to its end."""
+    if format_ in ("csv", "tsv"):
+        usual = "," if format_ == "csv" else "\t"
+        rows = TableLines(stream, options.longest_line)
+        begin = counts.input_bytes
+        for item in csv_documents(
+            rows, label, options.text_field, usual=usual, layout=options.layout
+        ):
+            counts.input_bytes = begin + rows.bytes
+            yield item
+        counts.input_bytes = begin + rows.bytes
+    elif format_ in ("parquet", "arrow"):
+        if not stream.peek(1):
+            return  # an empty file in an archive
+        longest = options.longest_line
+        with seekable(stream) as table:
+            if format_ == "parquet":
+                texts = parquet_texts(table, label, options.text_field, None, longest=longest)
+            else:
+                texts = arrow_texts(table, label, options.text_field, longest=longest)
+            for size, item in table_documents(texts, options.text_field, budget):
+                counts.input_bytes += size
+                yield item
+    elif format_ in ("warc", "doc"):
+        texts_of = warc_texts if format_ == "warc" else extracted_texts
+        for number, text in enumerate(texts_of(stream, label), start=1):
+            lines = _lines(text, "md", options, at_beginning=True, limit=None)
+            for item in _of_lines(lines, "md", options, counts):
+                if isinstance(item, Fault):
+                    item = replace(item, number=number, unit="record")
+                yield item
+    else:
+        lines = _lines(stream, format_, options, at_beginning=True, limit=None)
+        yield from _of_lines(lines, format_, options, counts)
+
+
+def _lines(
+    stream: BinaryIO,
+    format_: Format,
+    options: ReadOptions,
+    *,
+    at_beginning: bool,
+    limit: int | None,
+) -> Lines:
+    is_text = format_ != "jsonl"
+    longest = options.cleaning.max_document_bytes if is_text else options.longest_line
+    return Lines(stream, at_beginning=at_beginning, limit=limit, longest=longest, cuts=is_text)
+
+
+def _of_lines(
+    lines: Lines, format_: Format, options: ReadOptions, counts: ReadCounts
+) -> Iterator[Iterable[str] | Fault]:
+
+    def count_cut() -> None:
+        counts.cut_documents += 1
+
+    items: Iterator[Iterable[str] | Fault] = (
+        json_documents(lines, options.text_field)
+        if format_ == "jsonl"
+        else text_documents(
+            lines,
+            whole=format_ == "md" or options.documents == "file",
+            largest=options.cleaning.max_document_bytes,
+            on_cut=count_cut,
+        )
+    )
+    for item in items:
+        counts.input_bytes += lines.take_consumed()
+        yield item
+    counts.input_bytes += lines.take_consumed()
+
+
+def _numbers_before(part: Part, options: ReadOptions) -> int:
+    """Lines or rows of the file before the part; only for an error is it worth counting them."""
+    if not part.start:
+        return 0
+    with open_input(part.file) as raw:
+        if part.file.splits_at_row_groups:
+            groups = parquet_row_groups(raw, part.file.label, options.text_field)
+            return sum(rows for rows, _ in groups[: part.start])
+        lines = Lines(raw, at_beginning=True, limit=part.start, longest=2**16)
+        return sum(1 for _ in lines)

@@ -1,0 +1,1 @@
+"""What is prepared: rows, the manifest, and how both are checked."""

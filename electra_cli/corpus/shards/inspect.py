@@ -1,0 +1,165 @@
+"""What a prepared folder holds, counted from its rows.
+
+Shapes: N rows of a part of a shard, L ids a row, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from electra_cli.corpus.shards.manifest import Manifest, mismatch
+from electra_cli.corpus.shards.rows import Split, ids_of, input_mask
+from electra_cli.corpus.shards.verify import ShardError, checked_rows
+from electra_cli.corpus.wordpiece.vocabulary import (
+    CONTINUATION,
+    PAD,
+    continuations,
+    load_vocabulary,
+    special_ids,
+)
+
+_HASH_BYTES = 16
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the rows of both splits hold.
+
+    Attributes:
+      examples: Rows to train on.
+      validation_examples: Rows held out.
+      tokens: Positions that hold a token, [CLS] and [SEP] included.
+      padding: Positions that hold none.
+      word_pieces: Tokens without [CLS] and [SEP].
+      unknown_tokens: Those of them that are [UNK].
+      words: Word pieces that begin a word; punctuation is a word.
+      lengths: Rows with 0, 1, … L tokens, L + 1 numbers.
+      duplicates: Training rows that repeat another one: rows less different rows.
+      validation_in_train: Held-out rows that are training rows as well.
+    """
+
+    examples: int
+    validation_examples: int
+    tokens: int
+    padding: int
+    word_pieces: int
+    unknown_tokens: int
+    words: int
+    lengths: list[int]
+    duplicates: int
+    validation_in_train: int
+
+    @property
+    def padding_share(self) -> float:
+        """Padding as a share of all positions."""
+        return self.padding / max(1, self.tokens + self.padding)
+
+    @property
+    def unknown_rate(self) -> float:
+        """[UNK] as a share of the word pieces."""
+        return self.unknown_tokens / max(1, self.word_pieces)
+
+    @property
+    def tokens_a_word(self) -> float:
+        """Word pieces a word."""
+        return self.word_pieces / max(1, self.words)
+
+
+def inspect_data(
+    manifest: Manifest, *, on_progress: Callable[[int], None] | None = None
+) -> Figures:
+    """Counts what the rows of a prepared folder hold; needs 16 bytes of memory a row.
+
+    Rows are the same if their 128-bit hashes are.
+
+    Args:
+      manifest: From `load_manifest`.
+      on_progress: Is told the number of rows that are done.
+
+    Raises:
+      DataError: The vocabulary or a shard is not what the manifest says.
+    """
+    is_continuation = np.array(continuations(_vocabulary(manifest)))  # [V]
+    lengths = np.zeros(manifest.sequence_length + 1, np.int64)  # [L+1]
+    frequencies = np.zeros(manifest.vocab.size, np.int64)  # [V]
+    done = 0
+
+    def read(split: Split) -> npt.NDArray[np.bytes_]:
+        """Counts the rows of a split and returns their hashes, [rows]."""
+        nonlocal lengths, frequencies, done
+        shards = manifest.shards_of(split)
+        hashes = np.empty(sum(shard.rows for shard in shards), f"S{_HASH_BYTES}")
+        filled = 0
+        for shard in shards:
+            try:
+                for rows in checked_rows(manifest, shard):
+                    ids = ids_of(rows, manifest.sequence_length)  # [N, L]
+                    tokens = input_mask(ids).sum(axis=1)  # [N]
+                    lengths += np.bincount(tokens, minlength=len(lengths))
+                    frequencies += np.bincount(ids.ravel(), minlength=len(frequencies))
+                    hashes[filled : filled + len(ids)] = row_hashes(ids)
+                    filled += len(ids)
+                    done += len(ids)
+                    if on_progress:
+                        on_progress(done)
+            except ShardError as fault:
+                raise mismatch(manifest, [f"{shard.file} {fault}"]) from fault
+        return hashes
+
+    train, validation = read("train"), read("validation")
+    train.sort()
+    found = np.searchsorted(train, validation, "right") > np.searchsorted(train, validation, "left")
+    special = manifest.special_ids
+    tokens = int(frequencies.sum() - frequencies[special.pad])
+    word_pieces = tokens - int(frequencies[[special.cls, special.sep]].sum())
+    return Figures(
+        examples=len(train),
+        validation_examples=len(validation),
+        tokens=tokens,
+        padding=int(frequencies[special.pad]),
+        word_pieces=word_pieces,
+        unknown_tokens=int(frequencies[special.unk]),
+        words=word_pieces - int(frequencies[is_continuation].sum()),
+        lengths=lengths.tolist(),
+        duplicates=int((train[1:] == train[:-1]).sum()),
+        validation_in_train=int(found.sum()),
+    )
+
+
+def row_hashes(ids: npt.NDArray[Any]) -> npt.NDArray[np.bytes_]:
+    """128-bit hashes of rows.
+
+    Args:
+      ids: [N, L], each row contiguous.
+
+    Returns:
+      [N] of 16 bytes each, which sort and compare as bytes do.
+    """
+    digests = (blake2b(row, digest_size=_HASH_BYTES).digest() for row in ids)
+    return np.frombuffer(b"".join(digests), f"S{_HASH_BYTES}")
+
+
+def decode(ids: Iterable[int], tokens: Sequence[str]) -> str:
+    """Text as the model sees it: words joined again, special tokens shown, padding left out."""
+    pieces = (tokens[index] for index in ids)
+    text = " ".join(piece for piece in pieces if piece != PAD)
+    return text.replace(f" {CONTINUATION}", "")
+
+
+def _vocabulary(manifest: Manifest) -> list[str]:
+    """The word pieces, once they are as many as the manifest says, and as special.
+
+    Raises:
+      DataError: They are not.
+    """
+    tokens = load_vocabulary(manifest.vocab_path)
+    if len(tokens) != manifest.vocab.size or special_ids(tokens) != manifest.special_ids:
+        fault = f"{manifest.vocab.file} has other special tokens, or {len(tokens)} tokens instead "
+        raise mismatch(manifest, [f"{fault}of {manifest.vocab.size}"])
+    return tokens

@@ -1,0 +1,1 @@
+"""Word pieces: vocabularies, the tokenizer, and the encoder of lines."""

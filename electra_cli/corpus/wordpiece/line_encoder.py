@@ -1,0 +1,203 @@
+"""Encodes many lines at once through a bounded cache from word to ids.
+
+The reference's tokenizer looks at nothing beyond a white-space word, so the ids are the same. Words
+are found, looked up and replaced by their ids as arrays; only a word that the cache does not hold
+becomes a Python object.
+
+Shapes: W words and T tokens of a block of text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from electra_cli.corpus.wordpiece.tokenizer import WordEncoder, WordSplitter, split_words
+from electra_cli.corpus.wordpiece.vocabulary import UNK
+from electra_cli.corpus.wordpiece.word_table import (
+    LONGEST_WORD,
+    PADDING,
+    WordTable,
+    find_words,
+    word_keys,
+)
+
+# Of what is taken at once; some thirty times as much memory is needed meanwhile if all words are
+# single letters.
+_BLOCK_BYTES = 2**18
+
+# What is kept of the words seen; beyond that the cache begins anew. Very long words are rare.
+_MOST_IDS = 2**21
+_MOST_LONG_WORDS = 2**16
+_LONGEST_KEPT = 64
+
+_SEPARATOR = re.compile(b"[ \n]")
+_LINE_END = ord("\n")
+
+_Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class EncodedLines:
+    """Lines as ids.
+
+    Attributes:
+      lines: The ids of each line, little-endian.
+      words: White-space words up to the end of each line.
+      unknown_tokens: How often [UNK] stands among the ids.
+      unknown_words: The white-space words that it stands for, each as often as it comes.
+    """
+
+    lines: list[bytes]
+    words: list[int]
+    unknown_tokens: int
+    unknown_words: list[str]
+
+
+class LineEncoder:
+    """Encodes lines; ids stay bytes, so that no number becomes a Python object.
+
+    Args:
+      tokens: The vocabulary.
+      split: Normalises a word and splits it.
+      dtype: Type of an id.
+
+    Attributes:
+      itemsize: Bytes of an id.
+    """
+
+    def __init__(
+        self, tokens: Sequence[str], split: WordSplitter, dtype: Literal["uint16", "uint32"]
+    ) -> None:
+        self._encode_word = WordEncoder(tokens, split, dtype).encode
+        self._unk = tokens.index(UNK)
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self.itemsize = self._dtype.itemsize
+        # A word's value is where its ids begin in `_ids`, times 256, and how many they are.
+        self._table = WordTable()
+        self._long_words: dict[bytes, int] = {}  # the same for words that the table cannot hold
+        self._ids: npt.NDArray[Any] = np.empty(_MOST_IDS, self._dtype)
+        self._used = 0
+
+    def encode(self, lines: Sequence[str]) -> EncodedLines:
+        """Encodes lines, which hold no line end."""
+        # The only white space that is printable is the space.
+        plain = [x if x.isprintable() else " ".join(split_words(x)) for x in lines]
+        text = "\n".join(["", *plain, ""]).encode("utf-8") + PADDING
+        ids: list[bytes] = []
+        line_ends: list[int] = [0]
+        word_ends: list[int] = []
+        unknown_words: list[str] = []
+        tokens = words = unknown_tokens = 0
+        for start, stop in _blocks(text):
+            block = self._encode_block(text, start, stop)
+            ids.append(block.ids.tobytes())
+            line_ends += (block.line_tokens + tokens).tolist()
+            word_ends += (block.line_words + words).tolist()
+            tokens += len(block.ids)
+            words += len(block.begins)
+            unknown = np.flatnonzero(block.ids == self._unk)
+            unknown_tokens += len(unknown)
+            for word in np.unique(np.searchsorted(block.token_ends, unknown, side="right")):
+                unknown_words.append(text[block.begins[word] : block.ends[word]].decode("utf-8"))
+        whole = b"".join(ids)
+        bounds = [self.itemsize * end for end in line_ends]
+        return EncodedLines(
+            [whole[start:end] for start, end in pairwise(bounds)],
+            word_ends,
+            unknown_tokens,
+            unknown_words,
+        )
+
+    def _encode_block(self, text: bytes, start: int, stop: int) -> _Block:
+        octets = np.frombuffer(text, np.uint8, stop + 1 - start, start)
+        begins, ends = (places + start for places in find_words(octets))  # [W], [W]
+        firsts, counts = self._find_ids(text, begins, ends)  # [W], [W]
+        token_ends = np.cumsum(counts)  # [W]
+        # The ids of a word stand in a row, there as here.
+        places = np.repeat(firsts - (token_ends - counts), counts)  # [T]
+        places += np.arange(len(places))
+        line_words = np.searchsorted(begins, np.flatnonzero(octets[1:] == _LINE_END) + start + 1)
+        return _Block(
+            begins=begins,
+            ends=ends,
+            ids=self._ids[places],  # [T]
+            token_ends=token_ends,
+            line_words=line_words,
+            line_tokens=np.concatenate(([0], token_ends))[line_words],
+        )
+
+    def _find_ids(self, text: bytes, begins: _Ints, ends: _Ints) -> tuple[_Ints, _Ints]:
+        """Where in `_ids` the ids of each word begin, and how many they are; both [W]."""
+        if self._used > _MOST_IDS or len(self._long_words) > _MOST_LONG_WORDS:
+            self._table.clear()
+            self._long_words.clear()
+            self._used = 0
+        lengths = ends - begins
+        heads, tails = word_keys(text, begins, lengths)  # [W], [W]
+        values, known = self._table.find(heads, tails)  # [W], [W]
+        short = lengths <= LONGEST_WORD
+        firsts, counts = values >> 8, values & 255
+        (others,) = np.nonzero(~(known & short))
+        if len(others):
+            bounds = zip(begins[others].tolist(), ends[others].tolist(), strict=True)
+            words = [text[begin:end] for begin, end in bounds]
+            firsts[others], counts[others] = self._learn(words)
+            kept = others[short[others]]
+            self._table.add(heads[kept], tails[kept], firsts[kept] << 8 | counts[kept])
+        return firsts, counts
+
+    def _learn(self, words: list[bytes]) -> tuple[_Ints, _Ints]:
+        """Finds long words, and adds the ids of all others to `_ids`."""
+        place: dict[bytes, tuple[int, int]] = {}
+        added: list[bytes] = []
+        for word in dict.fromkeys(words):
+            value = self._long_words.get(word)
+            if value is None:
+                ids = self._encode_word(word.decode("utf-8"))
+                count = len(ids) // self.itemsize
+                place[word] = self._used, count
+                if LONGEST_WORD < len(word) <= _LONGEST_KEPT:
+                    self._long_words[word] = self._used << 8 | count
+                self._used += count
+                added.append(ids)
+            else:
+                place[word] = value >> 8, value & 255
+        new = np.frombuffer(b"".join(added), self._dtype)
+        if self._used > len(self._ids):
+            self._ids = np.resize(self._ids, 2 * self._used)
+        self._ids[self._used - len(new) : self._used] = new
+        found = np.array([place[word] for word in words], np.int64)  # [words, 2]
+        return found[:, 0], found[:, 1]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Words, and their ids: begins, ends and token_ends [W], ids [T], and two of each line."""
+
+    begins: _Ints
+    ends: _Ints
+    ids: npt.NDArray[Any]
+    token_ends: _Ints
+    line_words: _Ints
+    line_tokens: _Ints
+
+
+def _blocks(text: bytes) -> Iterator[tuple[int, int]]:
+    """Divides a text at separators, each of which ends a block and begins the next."""
+    start, last = 0, len(text) - len(PADDING) - 1
+    while start < last:
+        window = (start + 1, min(start + _BLOCK_BYTES, last) + 1)
+        stop = max(text.rfind(b"\n", *window), text.rfind(b" ", *window))
+        if stop < 0:
+            found = _SEPARATOR.search(text, window[1])
+            assert found  # the text ends with one
+            stop = found.start()
+        yield start, stop
+        start = stop

@@ -1,0 +1,1 @@
+"""Where an exported model comes from."""

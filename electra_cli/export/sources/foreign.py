@@ -1,0 +1,278 @@
+"""Weights of other projects as a source: checkpoints of the reference, Hugging Face folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from electra_cli.config.schema import Config
+from electra_cli.config.values import in_words
+from electra_cli.corpus.reading.discovery import shown
+from electra_cli.corpus.wordpiece.found_tokenizer import (
+    FoundTokenizer,
+    choose_options,
+    read_tokenizer,
+)
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
+from electra_cli.corpus.wordpiece.vocabulary_folder import read_json
+from electra_cli.environment import prepare_tensorflow
+from electra_cli.errors import ConfigError, DataError, InputMissingError
+from electra_cli.export.sources.source import Source
+from electra_cli.files.layout import VOCABULARY_FILE
+from electra_cli.interop.sizes import check_sizes
+from electra_cli.interop.source import CHECKPOINT, find_source
+from electra_cli.interop.source import Source as Weights
+from electra_cli.interop.values import OTHER, part_of
+from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
+
+# For weights that come without a vocabulary: those of the one that the released models share, and
+# for smaller word tables the first ones.
+_RELEASED_IDS = SpecialIds(pad=0, unk=100, cls=101, sep=102, mask=103)
+_FIRST_IDS = SpecialIds(pad=0, unk=1, cls=2, sep=3, mask=4)
+_HEAD_SIZE = 64
+_KEYS = {
+    "hidden_size": "hidden_size",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_attention_heads",
+    "intermediate_size": "intermediate_size",
+}
+_SHARES = {
+    "hidden_dropout_prob": "model.hidden_dropout",
+    "attention_probs_dropout_prob": "model.attention_dropout",
+    "initializer_range": "model.initializer_range",
+}
+_SHARED = ("vocab_size", "max_position_embeddings", "type_vocab_size")
+_ONLY = (
+    "electra's generators have the layers of the discriminator, heads of 64 and four times their "
+    "width; others cannot be converted"
+)
+
+
+def open_foreign(
+    path: Path,
+    *,
+    reference_config: Path | None = None,
+    vocab: Path | None = None,
+    lowercase: bool | None = None,
+    scratch: Path,
+    on_progress: Callable[[str], None] = lambda stage: None,
+) -> Source:
+    """Opens weights that no run of ours belongs to.
+
+    Args:
+      path: What `interop.source.find_source` understands.
+      reference_config: Sizes of a checkpoint of the reference, as JSON; None to infer them.
+      vocab: The vocabulary; None for the one beside the weights, if there is one.
+      lowercase: Whether the tokenizer lower-cases; None for what is recorded, else yes.
+      scratch: A folder for the vocabulary as it is exported, which need not be a file yet.
+      on_progress: Is told what was inferred.
+
+    Raises:
+      InputMissingError: One of the paths is not there.
+      DataError: Sizes, weights or vocabulary are damaged or do not fit each other.
+    """
+    weights = find_source(path)
+    sizes = dict(weights.sizes)
+    record: dict[str, Any] = {}
+    if reference_config is not None:
+        told_sizes, record = _read_config(reference_config)
+        sizes |= told_sizes
+    elif CHECKPOINT in weights.files:
+        heads = "heads as recorded" if sizes else "heads are 64 wide"
+        sizes = _infer(weights.files[CHECKPOINT]) | sizes
+        told = ", ".join(f"{key} {size}" for key, size in sizes.items())
+        on_progress(f"sizes inferred from the weights ({heads}): {told}")
+    elif "discriminator" in weights.files:
+        record = read_json(weights.files["discriminator"] / "config.json")
+    config = _configuration(sizes, record, reference_config or path)
+    with _hint(_ONLY):
+        check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
+    tokenizer = _tokenizer(weights, vocab, config.model.vocab_size)
+    options, file = None, None
+    ids = _RELEASED_IDS if config.model.vocab_size > _RELEASED_IDS.mask else _FIRST_IDS
+    if tokenizer is None:
+        on_progress("no vocabulary, so no tokenizer is written (--vocab FILE names one)")
+    else:
+        options, notes = choose_options(tokenizer, lowercase=None, strip_accents=None)
+        if lowercase is not None:
+            # Accents go with case, unless this is the casing that was found.
+            if lowercase != options.lowercase:
+                options = TokenizerOptions(lowercase=lowercase, strip_accents=lowercase)
+            flag = "--lowercase" if lowercase else "--no-lowercase"
+            notes = [f"casing from {flag}: {options}", *tokenizer.notes]
+        for note in notes:
+            on_progress(note)
+        ids = special_ids(tokenizer.tokens)
+        file = scratch / VOCABULARY_FILE
+        file.write_text(vocabulary_text(tokenizer.tokens), encoding="utf-8")
+    return Source(
+        path=path,
+        config=config,
+        special_ids=ids,
+        tokenizer=options or TokenizerOptions(lowercase=True, strip_accents=True),
+        vocab=file,
+        has_generator="generator hidden_size" in sizes,
+        load_model=lambda: _load(weights, config, on_progress),
+    )
+
+
+def _tokenizer(weights: Weights, vocab: Path | None, rows: int) -> FoundTokenizer | None:
+    """The tokenizer that goes with weights, with a token for each row of their word table."""
+    if vocab is not None:
+        found = read_tokenizer(vocab)
+    elif weights.tokenizers:
+        found = weights.read_tokenizers()[0]
+    else:
+        return None
+    if len(found.tokens) > rows:
+        raise DataError(
+            f"{found.path} has {len(found.tokens)} word pieces, the weights of {weights.path} "
+            f"{rows}",
+            hint="--vocab FILE with the vocabulary the model was trained with",
+        )
+    return found.filled(rows)
+
+
+def _load(weights: Weights, config: Config, on_progress: Callable[[str], None]) -> Any:
+    from electra_cli.interop.weights import load_weights
+    from electra_cli.modeling.electra import ElectraModel
+
+    architecture = Architecture.of(config)
+    model = ElectraModel(architecture)
+    with _hint("the weights need a whole discriminator, and --reference-config their sizes"):
+        weights.check(architecture)
+        report = load_weights(model, weights, allow_missing=["generator"])
+    # Names of a checkpoint say whether they are of a network; others are of its training.
+    of_training = [
+        name for name in report.unused if CHECKPOINT in weights.files and part_of(name) == OTHER
+    ]
+    if of_training:
+        on_progress(f"left out, as it is of no network: {shown(of_training)}")
+    unused = [name for name in report.unused if name not in of_training]
+    if unused:
+        more = f" and {len(unused) - 3} more" if unused[3:] else ""
+        raise DataError(
+            f"{weights.path} holds weights that have no place in the model: "
+            f"{', '.join(unused[:3])}{more}",
+            hint="without them it would be another model; both networks have to share their "
+            "embeddings, and each needs its own layers and head and nothing else",
+        )
+    return model
+
+
+@contextmanager
+def _hint(hint: str) -> Iterator[None]:
+    """Gives an error this hint instead of one with options that export does not have."""
+    try:
+        yield
+    except DataError as error:
+        if "--set " in error.hint or "--init-allow-missing" in error.hint:
+            raise DataError(error.message, hint=hint) from error
+        raise
+
+
+def _infer(prefix: Path) -> Sizes:
+    """Sizes from the shapes of a checkpoint's weights, with heads as the reference scales them."""
+    prepare_tensorflow()
+    from electra_cli.interop.checkpoint import read_checkpoint
+    from electra_cli.interop.sizes import sizes_of_arrays
+
+    values = read_checkpoint(prefix)
+    sizes = sizes_of_arrays(values.arrays)
+    for network in ("model.", "generator "):
+        if f"{network}hidden_size" in sizes:
+            heads = max(1, sizes[f"{network}hidden_size"] // _HEAD_SIZE)
+            sizes[f"{network}num_attention_heads"] = heads
+    return sizes | values.sizes
+
+
+def _read_config(path: Path) -> tuple[Sizes, dict[str, Any]]:
+    """Reads {"discriminator": {...}, "generator": {...}, "embedding_size": N}.
+
+    Returns:
+      The sizes of both networks, and what is said of the discriminator.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        sizes: Sizes = {"model.embedding_size": _size(path, record, "embedding_size")}
+        for network, prefix in (("discriminator", "model."), ("generator", "generator ")):
+            if network not in record:
+                continue
+            told = record[network]
+            sizes |= {prefix + ours: _size(path, told, key, network) for key, ours in _KEYS.items()}
+            if told.get("hidden_act", "gelu") != "gelu":
+                raise DataError(
+                    f"{path}: hidden_act of the {network} is {told['hidden_act']!r}; "
+                    "ours is 'gelu' in every model",
+                    hint="a model that computes otherwise cannot be converted",
+                )
+        told = record["discriminator"]
+        sizes |= {f"model.{key}": _size(path, told, key, "discriminator") for key in _SHARED}
+    except OSError as error:
+        raise InputMissingError(
+            f"no reference configuration at {path} ({error.strerror})",
+            hint="check --reference-config, or leave it out to infer the sizes",
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is no configuration of the reference: {error!r}",
+            hint='it needs "discriminator", "generator" and "embedding_size", the first two with '
+            f"{', '.join((*_KEYS, *_SHARED))}",
+        ) from error
+    return sizes, told
+
+
+def _size(path: Path, record: dict[str, Any], key: str, network: str = "") -> int:
+    size = record[key]
+    if type(size) is not int or size < 1:
+        of = f" of the {network}" if network else ""
+        raise DataError(
+            f"{path}: {key}{of} is {size!r}, not an integer of at least 1",
+            hint="correct it, or leave --reference-config out to infer the sizes",
+        )
+    return size
+
+
+def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
+    """A configuration with these sizes; what is not known stays at its default.
+
+    Args:
+      sizes: Of both networks.
+      record: What their configuration says of the discriminator.
+      path: Of it, or of the weights.
+    """
+    for key, size in sizes.items():
+        if size < 1:
+            raise DataError(f"{path}: {key} is {size}", hint="sizes begin at 1: copy it again")
+    if "model.hidden_size" not in sizes:
+        raise DataError(
+            f"{path} has no discriminator", hint="name weights that have one: it is what is used"
+        )
+    values: dict[str, Any] = {k: size for k, size in sizes.items() if k.startswith("model.")}
+    values |= {ours: record[theirs] for theirs, ours in _SHARES.items() if theirs in record}
+    width = sizes.get("generator hidden_size")
+    if width is not None:
+        values["generator.size"] = width / sizes["model.hidden_size"]
+    positions = sizes.get("model.max_position_embeddings", 512)
+    try:
+        return Config().replaced(values | {"data.sequence_length": min(128, positions)})
+    except ConfigError as error:
+        raise _no_model(path, error.message) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise _no_model(path, f"{key}: {in_words(first)}") from error
+
+
+def _no_model(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path} has sizes that no model of electra has: {reason}",
+        hint="--reference-config FILE.json tells the sizes of a checkpoint; other weights of these "
+        "sizes cannot be converted",
+    )

@@ -1,0 +1,114 @@
+"""What is exported: a model together with all that the files beside its weights are made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from electra_cli.config.schema import Config
+from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256
+from electra_cli.errors import DataError
+from electra_cli.metrics.names import METRICS
+from electra_cli.runs.run_folder import Checkpoint
+
+if TYPE_CHECKING:
+    from electra_cli.modeling.electra import ElectraModel
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint opened for export, still without its weights.
+
+    Attributes:
+      path: Where the weights are.
+      config: The sizes, and for a run of ours its whole configuration.
+      special_ids: Ids of the special tokens.
+      tokenizer: How text is normalised.
+      vocab: The vocabulary's file; None for none, and no tokenizer.
+      has_generator: False for a discriminator alone.
+      load_model: Makes the model with its weights, in float32.
+      checkpoint: The checkpoint, for a run of ours.
+      manifest: The manifest of the data it was trained on, for a run of ours.
+    """
+
+    path: Path
+    config: Config
+    special_ids: SpecialIds
+    tokenizer: TokenizerOptions
+    vocab: Path | None
+    has_generator: bool
+    load_model: Callable[[], ElectraModel]
+    checkpoint: Checkpoint | None = None
+    manifest: Manifest | None = None
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """What there is to write: the discriminator, and the generator if the source has one."""
+        return ("discriminator", "generator") if self.has_generator else ("discriminator",)
+
+
+def open_source(checkpoint: Checkpoint) -> Source:
+    """Reads what lies beside a checkpoint of ours; TensorFlow is not imported.
+
+    Raises:
+      DataError: The checkpoint, or the run folder's copy of manifest or vocabulary is damaged.
+      InputMissingError: The vocabulary is missing.
+    """
+    checkpoint.check_whole()
+    manifest = checkpoint.manifest()
+    vocab = checkpoint.run.data / manifest.vocab.file
+    if vocabulary_sha256(load_vocabulary(vocab)) != manifest.vocab.sha256:
+        raise DataError(
+            f"{vocab} is not the vocabulary that the run was trained with",
+            hint=f"copy {manifest.vocab.file} from the prepared data into {checkpoint.run.data}",
+        )
+    return Source(
+        path=checkpoint.prefix,
+        config=checkpoint.config(),
+        special_ids=manifest.special_ids,
+        tokenizer=manifest.tokenizer,
+        vocab=vocab,
+        has_generator=True,
+        load_model=checkpoint.load_model,
+        checkpoint=checkpoint,
+        manifest=manifest,
+    )
+
+
+def held_out_metrics(checkpoint: Checkpoint) -> dict[str, float]:
+    """What is recorded in the run folder about a checkpoint on the held-out split.
+
+    Returns:
+      Metrics by name, in the order of METRICS; empty if this step was not evaluated.
+    """
+    run = checkpoint.run
+    if run.result.is_file():
+        result = _record(run.result.read_text(encoding="utf-8"))
+        if result.get("final_step") == checkpoint.step:
+            return _metrics(result.get("evaluation"))
+    if run.metrics.is_file():
+        for line in reversed(run.metrics.read_text(encoding="utf-8").splitlines()):
+            record = _record(line)
+            if (record.get("kind"), record.get("step")) == ("validation", checkpoint.step):
+                return _metrics(record)
+    return {}
+
+
+def _metrics(record: Any) -> dict[str, float]:
+    """The metrics of a record; what is no finite number is null there and left out."""
+    values = record if isinstance(record, dict) else {}
+    return {name: values[name] for name in METRICS if isinstance(values.get(name), float)}
+
+
+def _record(text: str) -> dict[str, Any]:
+    """A JSON object; the last line of a killed run may be cut off, which costs only the card."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}

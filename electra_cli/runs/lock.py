@@ -1,0 +1,67 @@
+"""One writer for a run folder; TensorFlow is not imported.
+
+The folder itself is locked, so the system frees it with the process, however that ends.
+RUN/lock.json only says who holds the lock, or held it last; that it is there marks a run folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from electra_cli.files.holder import locked_by_name
+from electra_cli.errors import IOFailedError, OutputError
+from electra_cli.runs.run_folder import RunFolder
+
+
+@contextmanager
+def locked_run(run: RunFolder, *, in_cluster: bool = False) -> Iterator[None]:
+    """Makes the run folder if there is none, and holds its lock.
+
+    A folder that it has made and in which no run has begun is removed at the end.
+
+    Args:
+      run: The run folder.
+      in_cluster: Whether several workers train this run together; the first holds the lock for all.
+
+    Raises:
+      OutputError: The folder cannot be made.
+      IOFailedError: The disk is full.
+      TryAgainError: Another process holds the lock; the message says which.
+    """
+    if in_cluster and _is_other_worker():
+        yield
+        return
+    made = not run.path.is_dir()
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(run.path, error) from error
+    with locked_by_name(run.path, run.lock):
+        try:
+            yield
+        finally:
+            if made and not run.config.is_file():
+                with suppress(OSError):
+                    run.lock.unlink()
+                    run.path.rmdir()
+
+
+def cannot_write(folder: Path, error: OSError) -> OutputError | IOFailedError:
+    """The error for a run folder in which nothing can be made."""
+    message = f"cannot write to {folder}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return IOFailedError(message, hint="free some space and run the same command again")
+    return OutputError(message, hint="choose another folder, or change its permissions")
+
+
+def _is_other_worker() -> bool:
+    try:
+        task = json.loads(os.environ.get("TF_CONFIG", ""))["task"]
+        return task["type"] != "chief" and task["index"] != 0
+    except (ValueError, KeyError, TypeError):
+        return False

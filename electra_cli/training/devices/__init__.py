@@ -1,0 +1,1 @@
+"""Devices, their memory, and the strategy over them."""

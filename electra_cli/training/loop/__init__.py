@@ -1,0 +1,1 @@
+"""The loop of training and everything periodic in it."""

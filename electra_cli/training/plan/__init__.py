@@ -1,0 +1,1 @@
+"""What is checked and computed before a run begins."""

@@ -1,0 +1,101 @@
+"""What is checked once the run folder is locked, and still before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+from electra_cli.config.schema import Config
+from electra_cli.corpus.shards.manifest import Manifest, mismatch
+from electra_cli.corpus.shards.rows import load_shard
+from electra_cli.corpus.shards.verify import verify_data
+from electra_cli.errors import IOFailedError
+from electra_cli.modeling.budget import budget_of
+from electra_cli.runs.changes import check_made_with
+from electra_cli.runs.resume import check_fits, resume_point
+from electra_cli.training.plan.preflight import Plan
+
+_VERIFIED_BY_DEFAULT = 10e9
+_WORTH_A_NOTE = 1e9
+_BYTES_OF_A_FLOAT = 4
+
+
+def go_on(plan: Plan, *, warn: Callable[[str], None]) -> Plan:
+    """Adds to a plan the checkpoint that the run goes on from.
+
+    Args:
+      plan: Its run folder is locked.
+      warn: Is told of damaged checkpoints, which are put aside.
+
+    Raises:
+      DataError: All checkpoints are damaged, or they are of another model, vocabulary or
+        configuration.
+      OutputError: A damaged one cannot be put aside.
+    """
+    checkpoint = resume_point(plan.run, warn=warn)
+    if checkpoint is not None and plan.manifest is not None:
+        check_fits(checkpoint, plan.config, plan.manifest)
+        check_made_with(checkpoint, plan.config)
+    return replace(plan, resume=checkpoint)
+
+
+def check_data(plan: Plan, *, note: Callable[[str], None]) -> None:
+    """Compares every byte of the data with its manifest, as far as runtime.verify_data asks for it.
+
+    Sizes were compared when the manifest was loaded; what is not read whole is at least an array.
+
+    Raises:
+      DataError: Something differs; it names the files.
+    """
+    if plan.manifest is None:
+        return
+    size = sum(shard.bytes for shard in plan.manifest.shards)
+    mode = plan.config.runtime.verify_data
+    if mode == "size" or (mode == "auto" and size > _VERIFIED_BY_DEFAULT):
+        faults = _header_faults(plan.manifest)
+    else:
+        if size > _WORTH_A_NOTE:
+            note(f"checking {size:,} bytes of data (--set runtime.verify_data=size skips that)")
+        faults = verify_data(plan.manifest).faults
+    if faults:
+        raise mismatch(plan.manifest, faults)
+
+
+def _header_faults(manifest: Manifest) -> list[str]:
+    """The shards that cannot be mapped as arrays."""
+    faults = []
+    for shard in manifest.shards:
+        try:
+            load_shard(manifest.folder / shard.file)
+        except (OSError, ValueError) as error:
+            faults.append(f"{shard.file} is no .npy file: {error}")
+    return faults
+
+
+def checkpoint_bytes(config: Config) -> int:
+    """The size of a checkpoint: weights, two slots each, and their averages; float32."""
+    parameters = budget_of(config, replicas=1, precision="float32").parameters.total
+    return parameters * _BYTES_OF_A_FLOAT * (4 if config.optimizer.ema_decay else 3)
+
+
+def check_space(plan: Plan) -> None:
+    """Refuses to begin what cannot be saved.
+
+    Raises:
+      IOFailedError: The disk has no room for the checkpoints that are still to be written.
+    """
+    train = plan.config.train
+    start = plan.resume.step if plan.resume else 0
+    to_write = -(-(plan.stop - start) // train.checkpoint_every) + (plan.resume is None)
+    # One more than are kept: the oldest goes when the newest is there.
+    most = max(1, train.keep_checkpoints + 1 - len(plan.run.all_checkpoints()))
+    size = checkpoint_bytes(plan.config)
+    needed = int(1.2 * size * min(to_write, most))
+    free = shutil.disk_usage(plan.run.path).free
+    if to_write and free < needed:
+        raise IOFailedError(
+            f"{plan.run.path} has {free:,} bytes free, and checkpoints of about {size:,} bytes "
+            f"need {needed:,}",
+            hint="free some space, or --set train.keep_checkpoints=1",
+        )

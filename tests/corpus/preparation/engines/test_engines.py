@@ -1,0 +1,332 @@
+"""The same bytes whoever prepares the slices, and however often that is interrupted."""
+
+from __future__ import annotations
+
+import gzip
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from electra_cli.corpus.duplicates.outcome import DuplicateOptions
+from electra_cli.corpus.preparation.engines import beam as beam_engine
+from electra_cli.corpus.preparation.result import StageDone
+from electra_cli.errors import (
+    ConfigError,
+    DataError,
+    InputMissingError,
+    TrainingError,
+    TryAgainError,
+)
+from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
+from tests.prepared import prepare
+
+DOCUMENTS = make_documents(300)
+OPTIONS = {"sequence_length": 32, "slice_bytes": 8000, "validation_fraction": 0.05}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """A text, and a compressed one that is a stream of several blocks."""
+    folder = tmp_path_factory.mktemp("engines") / "texts"
+    folder.mkdir()
+    write_text(folder / "a.txt", DOCUMENTS[:200])
+    with gzip.open(folder / "b.txt.gz", "wt", encoding="utf-8") as file:
+        file.write("\n\n".join(DOCUMENTS[200:]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(corpus):
+    return OPTIONS | {"vocab": write_vocabulary(corpus.parent / "words.txt")}
+
+
+@pytest.fixture(scope="module")
+def expected(corpus, options):
+    prepare(corpus, corpus.parent / "expected", **options)
+    return folder_bytes(corpus.parent / "expected")
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_any_number_of_workers(corpus, options, expected, tmp_path, workers):
+    prepare(corpus, tmp_path / "out", workers=workers, **options)
+    assert folder_bytes(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("packing", ["reference", "full"])
+@pytest.mark.parametrize("duplicates", [False, True])
+def test_tasks_and_finalize(corpus, options, tmp_path, packing, duplicates):
+    options = options | {"packing": packing}
+    if duplicates:
+        options |= {"duplicates": DuplicateOptions(paragraphs=True)}
+    prepare(corpus, tmp_path / "whole", **options)
+    out = tmp_path / "out"
+    planned = prepare(corpus, out, stage="plan", **options)
+    assert isinstance(planned, StageDone)
+    done = [
+        prepare(corpus, out, stage="task", task_index=index, num_tasks=3, **options)
+        for index in (2, 0, 1)
+    ]
+    assert sum(task.slices_done for task in done) == planned.slices > 6
+    assert min(task.slices_done for task in done) >= planned.slices // 3
+    prepare(corpus, out, stage="finalize", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_tasks_need_no_plan_if_there_is_nothing_to_plan(corpus, options, expected, tmp_path):
+    for index in range(2):
+        prepare(corpus, tmp_path / "out", stage="task", task_index=index, num_tasks=2, **options)
+    prepare(corpus, tmp_path / "out", stage="finalize", **options)
+    assert folder_bytes(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("stage", ["task", "finalize"])
+@pytest.mark.parametrize("what", ["there is no vocabulary", "duplicates were not looked for"])
+def test_tasks_do_not_make_each_what_all_need(corpus, options, tmp_path, stage, what):
+    """And they leave nothing in the folder that the plan is to be made in."""
+    options = options | {"duplicates": DuplicateOptions()} if "dup" in what else OPTIONS
+    out = tmp_path / "out"
+    flags = {"task": "--task-index and --num-tasks", "finalize": "--finalize"}
+    with pytest.raises(ConfigError, match=f"{what} yet") as caught:
+        prepare(corpus, out, stage=stage, **options)
+    assert caught.value.hint == (
+        f"first run the same command with --plan-only instead of {flags[stage]}"
+    )
+    assert not out.exists()
+
+
+def test_a_task_refuses_an_input_that_was_replaced_after_the_plan(corpus, options, tmp_path):
+    out, texts = tmp_path / "out", tmp_path / "texts"
+    shutil.copytree(corpus, texts)
+    prepare(texts, out, stage="plan", **options)
+    content = (texts / "a.txt").read_bytes()
+    (texts / "a.txt").write_bytes(content[:-1] + b"!")
+    with pytest.raises(DataError, match=r"a\.txt has another content than when"):
+        prepare(texts, out, stage="task", **options)
+    (texts / "a.txt").write_bytes(content)
+    assert prepare(texts, out, stage="task", **options).slices_done > 0
+
+
+def test_finalize_names_what_is_missing(corpus, options, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(TryAgainError, match="no task has prepared anything in"):
+        prepare(corpus, out, stage="finalize", **options)
+    assert not out.exists()
+    prepare(corpus, out, stage="task", task_index=1, num_tasks=3, **options)
+    with pytest.raises(TryAgainError, match=r"slices are not prepared yet: 0, 2, 3") as caught:
+        prepare(corpus, out, stage="finalize", **options)
+    assert caught.value.exit_code == 75
+    assert "--finalize --num-tasks N" in caught.value.hint
+    prepare(corpus, out, stage="task", task_index=0, num_tasks=3, **options)
+    with pytest.raises(TryAgainError, match="slices are not prepared yet: 2, 5, 8") as caught:
+        prepare(corpus, out, stage="finalize", num_tasks=3, **options)
+    assert "--task-index 2 --num-tasks 3" in caught.value.hint
+    assert not (out / "manifest.json").exists()
+    prepare(corpus, out, stage="task", task_index=2, num_tasks=3, **options)
+    prepare(corpus, out, stage="finalize", num_tasks=3, **options)
+
+
+def test_tasks_that_begin_at_once(corpus, options, tmp_path):
+    """Real processes on one new folder, each making the plan."""
+    command = [sys.executable, "-m", "electra_cli", "prepare-data", str(corpus)]
+    out, vocab = tmp_path / "out", options["vocab"]
+    command += ["--output", str(out), "--vocab", str(vocab), "--num-tasks", "2"]
+    tasks = [subprocess.Popen([*command, "--task-index", str(index)]) for index in range(2)]
+    assert [task.wait() for task in tasks] == [0, 0]
+    prepare(corpus, out, vocab=vocab, stage="finalize")
+    prepare(corpus, tmp_path / "whole", vocab=vocab)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_a_whole_preparation_waits_for_no_task(corpus, options, tmp_path):
+    out = tmp_path / "out"
+    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
+    from electra_cli.files.atomic import locked_folder
+
+    with locked_folder(out, shared=True):  # as a running task does
+        prepare(corpus, out, stage="task", task_index=1, num_tasks=2, **options)
+        with pytest.raises(TryAgainError, match="another process is writing"):
+            prepare(corpus, out, stage="finalize", **options)
+
+
+# Beam looks for packages that it can do without.
+_BEAM = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
+
+
+@_BEAM
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+        ("--direct_running_mode=multi_threading", "--direct_num_workers=4"),
+    ],
+    ids=["in memory", "two processes", "four threads"],
+)
+def test_beam(corpus, options, expected, tmp_path, arguments):
+    out = tmp_path / "out"
+    prepare(corpus, out, engine="beam", beam_args=arguments, **options)
+    assert folder_bytes(out) == expected
+
+
+def test_threads_of_one_process_take_turns(tmp_path, monkeypatch):
+    """They share tables of words, and with long slices one would meet the ids of another."""
+    seen: list[bool] = []
+    held = beam_engine._one_at_a_time
+    monkeypatch.setattr(beam_engine, "prepare_one", lambda _, **__: seen.append(held.locked()))
+    slice_ = SimpleNamespace(index=7)
+    beam_engine._run(slice_, settings=None, output=tmp_path, held_out_below=0)
+    assert (seen, held.locked()) == ([True], False)
+
+
+@_BEAM
+def test_beam_goes_on_where_another_engine_stopped(corpus, options, expected, tmp_path):
+    out = tmp_path / "out"
+    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
+    prepare(corpus, out, engine="beam", **options)
+    assert folder_bytes(out) == expected
+
+
+@_BEAM
+def test_beam_tells_what_is_wrong_with_the_input(options, tmp_path):
+    text = tmp_path / "bad.txt"
+    bad = "\n\n".join(DOCUMENTS[:40]).encode() + b"\n\n\xff\xfe broken\n"
+    text.write_bytes(bad + bad)  # in several slices
+    with pytest.raises(DataError, match=r"bad\.txt, line \d+: invalid UTF-8") as caught:
+        prepare(text, tmp_path / "out", engine="beam", **options)
+    assert "--on-error skip" in caught.value.hint
+    prepare(text, tmp_path / "out", engine="beam", on_error="skip", **options)
+    assert not list((tmp_path / "out").rglob("*.error"))
+
+
+@_BEAM
+def test_beam_names_all_inputs_that_vanished(options, tmp_path, monkeypatch):
+    """As the local engine does, after the others are prepared."""
+    texts, out = tmp_path / "texts", tmp_path / "out"
+    texts.mkdir()
+    for number in range(8):
+        write_text(texts / f"{number}.txt", DOCUMENTS[20 * number : 20 * number + 20])
+    original = beam_engine.prepare_with_beam
+
+    def prepare_with_beam(*arguments, **options):
+        for number in range(1, 8):
+            (texts / f"{number}.txt").rename(tmp_path / f"{number}.txt")
+        original(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(beam_engine, "prepare_with_beam", prepare_with_beam)
+        with pytest.raises(InputMissingError, match=r"1\.txt.*; .*5\.txt.*; and 2 more") as caught:
+            prepare(texts, out, engine="beam", **options)
+    assert "put it back and run the same command" in caught.value.hint
+    assert list(out.glob("slices/*.json"))
+    assert not list(out.rglob("*.error"))
+    for number in range(1, 8):
+        (tmp_path / f"{number}.txt").rename(texts / f"{number}.txt")
+    prepare(texts, out, engine="beam", **options)
+    prepare(texts, tmp_path / "whole", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (TypeError("unsupported operand [while running 'prepare']"), TrainingError),
+        (RuntimeError("Traceback\n  …\nModuleNotFoundError: No module named 'x'"), TrainingError),
+        (RuntimeError("OSError: [Errno 5] Input/output error: '/x'"), TryAgainError),
+        (RuntimeError("OSError: [Errno 28] No space left on device"), OSError),
+        (RuntimeError("the channel was closed"), TryAgainError),
+        (RuntimeError(), TryAgainError),
+    ],
+)
+def test_beam_is_tried_again_only_where_that_may_help(tmp_path, failure, error):
+    assert type(beam_engine._failed(failure, tmp_path)) is error
+
+
+@_BEAM
+@pytest.mark.parametrize(
+    ("argument", "reason"),
+    [
+        ("--direct_num_workers=many", "invalid int value: 'many'"),
+        ("--runner=NoSuchRunner", "Unexpected pipeline runner: NoSuchRunner"),
+        ("--nonsense=1", "it has no option --nonsense=1"),
+        ("nonsense", "it has no option nonsense"),
+    ],
+)
+def test_beam_refuses_an_argument(corpus, options, tmp_path, argument, reason, capsys):
+    """Before anything is written."""
+    with pytest.raises(ConfigError, match=f"Beam refuses --beam-arg {argument}: .*{reason}"):
+        prepare(corpus, tmp_path / "out", engine="beam", beam_args=(argument,), **options)
+    assert "usage:" not in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("options", [
+    {"stage": "plan"}, {"stage": "task"}, {"stage": "finalize"}, {"engine": "beam"},
+])  # fmt: skip
+def test_standard_input_is_for_one_process(options, tmp_path):
+    with pytest.raises(ConfigError, match="standard input can be read only once"):
+        prepare(Path("-"), tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("options", "what"), [
+    ({"task_index": 2, "num_tasks": 2, "stage": "task"}, "--task-index is 2 of --num-tasks 2"),
+    ({"task_index": 0, "num_tasks": 0, "stage": "task"}, "--num-tasks 0"),
+    ({"beam_args": ("--x",)}, "--beam-arg needs --engine beam"),
+    ({"engine": "beam", "stage": "task"}, "excludes a separate task"),
+    ({"workers": 0}, "--workers is 0"),
+])  # fmt: skip
+def test_schedules_that_cannot_be(options, what, tmp_path, corpus):
+    with pytest.raises(ConfigError, match=what):
+        prepare(corpus, tmp_path / "out", **options)
+
+
+def run_alone(corpus: Path, out: Path, workers: int) -> None:
+    """Prepares in a process group of its own."""
+    os.setsid()
+    prepare(corpus, out, workers=workers, vocab_size=300, sequence_length=32, slice_bytes=1000)
+
+
+def test_twenty_kills_at_random_moments(corpus, tmp_path):
+    """Each run is killed, with its workers, a little after it has finished one slice more.
+
+    One run in four has two workers: these start anew each time, while the run itself comes out of
+    a server that has imported everything.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.prepared"])
+    out = tmp_path / "out"
+
+    def start(folder: Path, workers: int) -> multiprocessing.Process:
+        process = context.Process(target=run_alone, args=(corpus, folder, workers))
+        process.start()
+        return process
+
+    def finished() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in out.glob("slices/*.json")}
+
+    whole = start(tmp_path / "whole", 1)
+    rng = random.Random(20)
+    for number in range(20):
+        before = finished()
+        process = start(out, workers=1 + (number % 4 == 3))
+        while len(finished()) <= len(before) and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.01)
+        assert process.is_alive(), "it ended before it was killed twenty times"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.join()
+        assert before.items() <= finished().items()  # nothing that was finished is done again
+    last = start(out, 2)
+    for process in (last, whole):
+        process.join()
+        assert process.exitcode == 0
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")

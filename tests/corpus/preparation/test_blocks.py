@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+from concurrent.futures import Future
+
+import pytest
+
+from electra_cli.corpus.preparation import blocks
+from electra_cli.corpus.preparation.blocks import prepare_stream, read_blocks
+from electra_cli.corpus.preparation.engines import local as workers
+from electra_cli.corpus.preparation.plan import make_plan
+from electra_cli.corpus.preparation.slices import SliceRecord, SliceSettings
+from electra_cli.corpus.reading.discovery import find_inputs
+from electra_cli.corpus.reading.readers import ReadOptions
+from electra_cli.corpus.shards.counts import Counts
+from electra_cli.errors import DataError, TryAgainError
+from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
+from tests.corpus.preparation.test_pipeline import prepare, rows
+from tests.corpus.tables import jsonl, parquet, txt, write_tar, write_zip
+
+DOCUMENTS = make_documents(120)
+OPTIONS = ReadOptions(text_field="text", format="auto", on_error="fail")
+
+
+@pytest.fixture
+def vocab(tmp_path):
+    return write_vocabulary(tmp_path / "words.txt")
+
+
+@pytest.fixture
+def stream(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(jsonl(DOCUMENTS)))
+    return path
+
+
+def slices_of(path, slice_bytes=8000):
+    files = find_inputs([path], exclude=path.parent / "o")
+    return make_plan(files, options={}, text_field="text", slice_bytes=slice_bytes).slices
+
+
+def write_corpus(folder):
+    """Three streams, one of them too many for two workers, a table and plain text."""
+    folder.mkdir()
+    (folder / "a.jsonl.gz").write_bytes(gzip.compress(jsonl(DOCUMENTS[:30])))
+    write_tar(folder / "b.tar", {"x.txt": txt(DOCUMENTS[30:60])})
+    write_zip(folder / "c.zip", {"x.txt": txt(DOCUMENTS[60:90])})
+    (folder / "d.parquet").write_bytes(parquet(DOCUMENTS[90:105], rows=1))
+    write_text(folder / "e.txt", DOCUMENTS[105:])
+    return folder
+
+
+def test_what_is_passed_over_in_a_stream_counts_once(tmp_path, vocab):
+    members = {f"{n}.{kind}": txt(DOCUMENTS[:30]) for n in range(3) for kind in ("txt", "c", "h")}
+    write_tar(tmp_path / "a.tar", members | {"blob": bytes(99), "0.h5": b"x"})
+    result = prepare(tmp_path / "a.tar", tmp_path / "out", vocab=vocab, slice_bytes=8000)
+    assert len(list((tmp_path / "out" / "slices").glob("*.json"))) > 2
+    assert result.counts.passed_over == {".c": 3, ".h": 3, ".h5": 1, "no ending": 1}
+    assert (result.counts.files, result.counts.passed_over_members) == (3, 8)
+    (tmp_path / "out" / "manifest.json").unlink()
+    assert prepare(tmp_path / "a.tar", tmp_path / "out", vocab=vocab, slice_bytes=8000).counts == (
+        result.counts
+    )
+
+
+def test_same_bytes_for_any_number_of_workers_and_the_rows_of_plain_text(tmp_path, vocab):
+    corpus = write_corpus(tmp_path / "corpus")
+    streams = [slice_ for slice_ in slices_of(corpus, 2500) if slice_.is_stream]
+    assert [part.file.name for slice_ in streams for part in slice_.parts] == [
+        "a.jsonl.gz", "b.tar", "c.zip",
+    ]  # fmt: skip
+    options = {"vocab": vocab, "slice_bytes": 2500, "validation_fraction": 0.1}
+    for count in (1, 2, 4):
+        prepare(corpus, tmp_path / str(count), workers=count, **options)
+    one = folder_bytes(tmp_path / "1")
+    assert folder_bytes(tmp_path / "2") == one
+    assert folder_bytes(tmp_path / "4") == one
+    assert {"train-00000-00000.npy", "train-00000-00001.npy", "slices/00000-00001.json"} <= set(one)
+    prepare(write_text(tmp_path / "plain.txt", DOCUMENTS), tmp_path / "plain", **options)
+    for split in ("train", "validation"):
+        assert rows(tmp_path / "1", split) == rows(tmp_path / "plain", split)
+
+
+def test_very_many_documents_end_a_block(stream, monkeypatch):
+    monkeypatch.setattr(blocks, "_MOST_DOCUMENTS", 7)
+    (slice_,) = slices_of(stream)
+    found = list(read_blocks(slice_, options=OPTIONS, block_bytes=10**9))
+    documents = [block.text.decode().split("\n\n") for block in found]
+    assert list(map(len, documents)) == [7] * 17 + [1]
+    assert [text for part in documents for text in part] == DOCUMENTS
+
+
+def test_a_vocabulary_is_trained_on_streams_too(tmp_path):
+    corpus = write_corpus(tmp_path / "corpus")
+    text = write_text(tmp_path / "plain.txt", DOCUMENTS)
+    prepare(corpus, tmp_path / "a")
+    prepare(text, tmp_path / "b")
+    assert (tmp_path / "a" / "vocab.txt").read_text() == (tmp_path / "b" / "vocab.txt").read_text()
+
+
+@pytest.mark.parametrize("worker_count", [1, 2])
+def test_a_second_run_prepares_the_missing_blocks_only(tmp_path, stream, vocab, worker_count):
+    out = tmp_path / "out"
+    prepare(stream, out, vocab=vocab, validation_fraction=0.1)
+    before = folder_bytes(out)
+    times = {path.name: path.stat().st_mtime_ns for path in out.glob("*.npy")}
+    for name in ("manifest.json", "slices/00000.json", "slices/00000-00001.json"):
+        (out / name).unlink()
+    (out / "train-00000-00002.npy").write_bytes(b"cut off")
+    prepare(stream, out, vocab=vocab, validation_fraction=0.1, workers=worker_count)
+    assert folder_bytes(out) == before
+    changed = {
+        path.name for path in out.glob("*.npy") if times[path.name] != path.stat().st_mtime_ns
+    }
+    assert {name[-9:] for name in changed} == {"00001.npy", "00002.npy"}
+
+
+@pytest.mark.parametrize("worker_count", [1, 2])
+def test_the_lowest_hash_is_held_out_if_the_fraction_catches_none(
+    tmp_path, stream, vocab, worker_count
+):
+    options = {"vocab": vocab, "validation_fraction": 1e-9}
+    prepare(stream, tmp_path / "a", workers=worker_count, **options)
+    prepare(write_text(tmp_path / "plain.txt", DOCUMENTS), tmp_path / "b", **options)
+    assert rows(tmp_path / "a", "validation") == rows(tmp_path / "b", "validation") != []
+    assert rows(tmp_path / "a", "train") == rows(tmp_path / "b", "train")
+
+
+@pytest.mark.parametrize("worker_count", [1, 2])
+def test_faults_are_named_or_counted_wherever_they_are(tmp_path, vocab, worker_count):
+    lines = jsonl(DOCUMENTS).splitlines()
+    lines[0] = b"{broken"
+    lines[70] = b'{"text": "\xff"}'
+    content = b"\n".join([*lines, b"[]", b"7"])
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(content))
+    options = {"vocab": vocab, "workers": worker_count}
+    with pytest.raises(DataError, match=r"a\.jsonl\.gz, line 1: not valid JSON"):
+        prepare(path, tmp_path / "out", **options)
+    result = prepare(path, tmp_path / "out", on_error="skip", **options)
+    assert (result.counts.documents, result.counts.bad_json_lines, result.counts.invalid_utf8) == (
+        118,
+        3,
+        1,
+    )
+    assert result.counts.input_bytes == len(content)
+
+
+def die(*arguments, **options) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_is_reported_and_the_rest_is_kept(tmp_path, stream, vocab, monkeypatch):
+    prepare(stream, tmp_path / "expected", vocab=vocab)
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "prepare_block", die)
+        with pytest.raises(TryAgainError, match="a worker process was lost"):
+            prepare(stream, tmp_path / "out", vocab=vocab, workers=2)
+    prepare(stream, tmp_path / "out", vocab=vocab, workers=2)
+    assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "expected")
+
+
+@pytest.mark.parametrize("worker_count", [1, 2])
+def test_progress_grows_to_the_whole(tmp_path, stream, vocab, worker_count):
+    seen: list[float] = []
+    prepare(
+        stream, tmp_path / "out", vocab=vocab, workers=worker_count,
+        on_progress=lambda fraction, stage: seen.append(fraction),
+    )  # fmt: skip
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1)
+
+
+def test_blocks_end_behind_the_document_that_fills_them(stream):
+    (slice_,) = slices_of(stream)
+    assert slice_.is_stream
+    blocks = list(read_blocks(slice_, options=OPTIONS, block_bytes=3000))
+    assert "\n\n".join(block.text.decode() for block in blocks if block.text) == "\n\n".join(
+        DOCUMENTS
+    )
+    assert len(blocks) > 10
+    assert [block.number for block in blocks] == list(range(len(blocks)))
+    for block in blocks[:-1]:
+        last = block.text.decode().split("\n\n")[-1]
+        assert 3000 <= len(block.text) < 3000 + 2 * len(last)
+    assert sum(block.read.input_bytes for block in blocks) == len(jsonl(DOCUMENTS))
+    assert sum(block.read.disk_bytes for block in blocks) == stream.stat().st_size
+
+
+def test_reading_stays_a_few_blocks_ahead(tmp_path, stream, vocab):
+    (slice_,) = slices_of(stream)
+    (tmp_path / "slices").mkdir()
+    submitted: list[int] = []
+    waited: list[int] = []
+
+    def submit(block):
+        submitted.append(block.number)
+        return Future()
+
+    def wait(future):
+        waited.append(len(submitted))
+        return SliceRecord(
+            index=0,
+            held_out_below="0",
+            lowest_hash=None,
+            counts=Counts(),
+            unknown_words={},
+            shards=[],
+        )
+
+    settings = SliceSettings(
+        vocab_path=vocab, vocab_sha256="", lowercase=True, strip_accents=True, sequence_length=32,
+        packing="reference", seed=0, slice_bytes=1000, read=OPTIONS, duplicates=None,
+    )  # fmt: skip
+    prepare_stream(
+        slice_, settings=settings, output=tmp_path, held_out_below=0,
+        on_progress=lambda size: None, submit=submit, wait=wait, ahead=3,
+    )  # fmt: skip
+    assert len(submitted) > 20
+    assert all(read - done <= 4 for done, read in enumerate(waited))
+    assert waited[0] == 4

@@ -1,0 +1,116 @@
+"""Memory does not depend on the text: the promise is 300 MB and 150 MB a worker."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from electra_cli.corpus.shards.manifest import load_manifest
+from tests.corpus.corpora import make_documents, write_vocabulary
+
+_LIMIT = (300 + 150) * 2**20
+_SIZE = 50 * 2**20
+
+# What a process is told of its child's memory includes its own, from before the child began.
+_RUN = """
+import resource
+import sys
+from electra_cli.cli.app import run
+code = run(sys.argv[1:])
+own = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def peak_memory(text: Path, tmp_path: Path, *options: str, workers: int = 1) -> int:
+    """Bytes that `prepare-data` has at most, every worker as much as the largest."""
+    vocab = write_vocabulary(tmp_path / "words.txt")
+    command = [sys.executable, "-c", _RUN, "prepare-data", str(text), "--quiet", "--allow-unknown"]
+    command += [
+        "--workers",
+        str(workers),
+        "--output",
+        str(tmp_path / "out"),
+        "--vocab",
+        str(vocab),
+        *options,
+    ]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    own, largest = map(int, done.stdout.split())
+    return 1024 * (own + (workers * largest if workers > 1 else 0))
+
+
+@pytest.mark.parametrize("kind", ["one line", "one word without end", "gzip"])
+def test_large_inputs(tmp_path, kind):
+    text = " ".join(make_documents(2000)).replace("\n", " ") + " "
+    path = tmp_path / ("a.txt.gz" if kind == "gzip" else "a.txt")
+    with gzip.open(path, "wt", 1) if kind == "gzip" else path.open("w") as file:
+        for _ in range(_SIZE // len(text)):
+            file.write("x" * len(text) if "word" in kind else text)
+        file.write(" the end\n\nthe last document\n")
+    assert peak_memory(path, tmp_path) < _LIMIT
+
+
+def test_one_line_of_json_with_millions_of_line_ends(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "' + "ab\\n" * (2**22 - 10) + '"}\n' + '{"text": "the last"}\n')
+    assert peak_memory(path, tmp_path) < _LIMIT
+
+
+# Of 16 MiB, which a line may have, or as much as fits into memory.
+_NESTED = '{"a":{"a":{"a":1}}},'
+_LINES = [
+    ("a.jsonl", '{"other": [', _NESTED, 2**24, '1], "text": "skipped"}', True),
+    ("a.jsonl", '{"other": [', _NESTED, 2_500_000, '1], "text": "read"}', False),
+    ("a.jsonl", '{"other": [', '"\U0001f600x",', 5_300_000, '1], "text": "read"}', False),
+    ("a.jsonl", '{"text": "', "x" * 30 + "[,[,[,", 2**24, '"}', False),
+    ("a.jsonl", '{"text": "', "\U0001f600", 2**24, '"}', False),
+    ("a.csv", "text\n", "ab,", 2**24, "\n", True),
+    ("a.csv", "text\n", "ab,", 1_500_000, "\n", False),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "unit", "size", "after", "is_skipped"), _LINES)
+def test_a_line_with_millions_of_values(tmp_path, name, before, unit, size, after, is_skipped):
+    path = tmp_path / name
+    count = (size - 100) // len(unit.encode())
+    path.write_text(before + count * unit + after + "\n")
+    with path.open("a") as file:
+        for number in range(3):
+            file.write(f'{{"text": "the {number}"}}\n' if "json" in name else f"the {number}\n")
+    assert peak_memory(path, tmp_path, "--on-error", "skip") < _LIMIT
+    counts = load_manifest(tmp_path / "out").counts
+    assert counts.too_long == is_skipped
+
+
+def test_two_workers_at_lines_with_millions_of_values(tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for name in "ab":
+        with (folder / f"{name}.jsonl").open("w") as file:
+            for number in range(3):
+                file.write('{"other": [' + _NESTED * 80_000 + f'1], "text": "the {number}"}}\n')
+                file.write('{"other": [' + _NESTED * 700_000 + '1], "text": "skipped"}\n')
+    options = ("--on-error", "skip")
+    assert peak_memory(folder, tmp_path, *options, workers=2) < _LIMIT + 150 * 2**20
+    counts = load_manifest(tmp_path / "out").counts
+    assert (counts.too_long, counts.documents) == (6, 6)
+
+
+@pytest.mark.parametrize("unit", ["中", "ก", "'ab", "Σ.", "\u0301", "ab—", "ཀ་", "𠀀"])
+def test_a_word_of_four_megabytes(tmp_path, unit):
+    path = tmp_path / "a.txt"
+    path.write_text(unit * (2**22 // len(unit.encode())) + "\n\nthe last\n\nof all\n")
+    assert peak_memory(path, tmp_path) < _LIMIT
+
+
+def test_documents_of_one_word_grow_on_disk_and_not_in_memory(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("the\n\nof\n\n" * 150_000)
+    assert peak_memory(path, tmp_path) < _LIMIT
+    assert sum(shard.stat().st_size for shard in (tmp_path / "out").glob("*.npy")) > 80_000_000

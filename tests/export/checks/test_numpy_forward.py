@@ -1,0 +1,87 @@
+"""The NumPy forward pass computes what our model computes, and notices what does not belong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from electra_cli.export.checks.batch import Batch, make_batch
+from electra_cli.export.checks.numpy_forward import NumpyElectra, _gelu
+from electra_cli.export.sources.networks import DISCRIMINATOR, GENERATOR, network_tensors
+from electra_cli.export.sources.source import Source
+from electra_cli.interop.huggingface import Tensors, discriminator_config, generator_config
+from electra_cli.modeling.electra import ElectraModel
+
+Network = tuple[dict[str, Any], Tensors]
+
+
+@pytest.fixture
+def batch(source: Source) -> Batch:
+    return make_batch(source)
+
+
+@pytest.fixture
+def discriminator(model: ElectraModel, source: Source) -> Network:
+    config = discriminator_config(source.config, pad_id=0)
+    return config, network_tensors(model, source)[DISCRIMINATOR]
+
+
+def test_the_batch_has_padding_and_two_segments(batch: Batch) -> None:
+    assert set(np.unique(batch.mask)) == {0, 1}
+    assert set(np.unique(batch.segments)) == {0, 1}
+
+
+def test_discriminator(model: ElectraModel, batch: Batch, discriminator: Network) -> None:
+    features = batch.features()
+    ours = model.discriminate(features["masked_input_ids"], features)[0].numpy()
+    found = NumpyElectra(*discriminator).discriminator_logits(batch.ids, batch.mask, batch.segments)
+    assert found.dtype == np.float32
+    assert np.ptp(ours) > 1
+    np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4)
+
+
+def test_generator(model: ElectraModel, source: Source, batch: Batch) -> None:
+    ours = model.generate(batch.features()).numpy()
+    config = generator_config(source.config, pad_id=0)
+    tensors = network_tensors(model, source)[GENERATOR]
+    found = NumpyElectra(config, tensors).generator_logits(batch.ids, batch.mask, batch.segments)
+    assert np.ptp(ours) > 1
+    np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4)
+
+
+def test_every_tensor_matters(batch: Batch, discriminator: Network) -> None:
+    """A tensor that the comparison cannot see could be written wrongly and pass."""
+    config, tensors = discriminator
+    expected = NumpyElectra(config, tensors).discriminator_logits(
+        batch.ids, batch.mask, batch.segments
+    )
+    for name, values in tensors.items():
+        # A bias of keys moves all scores of a query alike, which softmax does not see.
+        if name.endswith("self.key.bias"):
+            continue
+        wave = 0.1 * np.cos(np.arange(values.size, dtype=np.float32)).reshape(values.shape)
+        changed = tensors | {name: values + wave}
+        found = NumpyElectra(config, changed).discriminator_logits(
+            batch.ids, batch.mask, batch.segments
+        )
+        assert np.abs(found - expected).max() > 1e-3, name
+
+
+def test_a_tensor_too_many_or_too_few(batch: Batch, discriminator: Network) -> None:
+    config, tensors = discriminator
+    arguments = (batch.ids, batch.mask, batch.segments)
+    more = tensors | {"electra.pooler.weight": np.zeros([1], np.float32)}
+    with pytest.raises(ValueError, match=r"electra\.pooler\.weight"):
+        NumpyElectra(config, more).discriminator_logits(*arguments)
+    less = {name: value for name, value in tensors.items() if "LayerNorm.bias" not in name}
+    with pytest.raises(KeyError, match=r"LayerNorm\.bias"):
+        NumpyElectra(config, less).discriminator_logits(*arguments)
+
+
+def test_gelu_is_the_one_with_the_error_function() -> None:
+    values = np.linspace(-6, 6, 1001, dtype=np.float32)
+    exact = tf.nn.gelu(values, approximate=False).numpy()
+    np.testing.assert_allclose(_gelu(values), exact, rtol=0, atol=1e-6)

@@ -1,0 +1,6 @@
+"""Where things lie that tests read."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = ROOT / "tests" / "golden"

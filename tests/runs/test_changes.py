@@ -1,0 +1,178 @@
+"""A configuration that has changed between two starts of a run: asked for, recorded, or neither."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from electra_cli.config.load import diff_configs, dump_yaml, read_config
+from electra_cli.config.schema import Config, TrainConfig, leaf_fields
+from electra_cli.errors import DataError
+from electra_cli.runs import changes
+from electra_cli.runs.changes import check_made_with, config_sha256, record_changes
+from electra_cli.runs.run_folder import RunFolder
+from tests.conftest import Electra
+from tests.training.runs import before_tensorflow, copied, options
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A run that was stopped at step 8."""
+    return copied(trained, tmp_path / "run", newest=8)
+
+
+def test_refused_with_both_values_and_the_way_out(
+    electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with before_tensorflow(monkeypatch):
+        result = electra(*options(data, run, "--set", "model.hidden_dropout=0.2", steps=16))
+    result.failed(
+        2,
+        "train.steps: 12 -> 16",
+        "model.hidden_dropout: 0.0 -> 0.2",
+        "--allow-config-change model.hidden_dropout --allow-config-change train.steps",
+    )
+    # Each key by itself.
+    allowed = ["--allow-config-change", "train.steps"]
+    with before_tensorflow(monkeypatch):
+        command = options(data, run, "--set", "model.hidden_dropout=0.2", *allowed, steps=16)
+        result = electra(*command)
+    result.failed(2, "model.hidden_dropout: 0.0 -> 0.2")
+    assert "train.steps: " not in result.json["error"]["message"]
+    unknown = electra(*options(data, run, "--allow-config-change", "train.stepz"))
+    unknown.failed(2, "train.stepz", "train.steps")
+
+
+def test_accepted_and_recorded(electra: Electra, data: Path, run: Path) -> None:
+    more = ["--set", "train.log_every=1", "--stop-at-step", 9]
+    changed = options(data, run, *more, "--allow-config-change", "train.steps", steps=16)
+    assert electra(*changed).json["final_step"] == 9
+    (line,) = (run / "changes.jsonl").read_text().splitlines()
+    assert json.loads(line) == {
+        "format_version": 1,
+        "step": 8,
+        "changed": {"train.steps": [12, 16], "train.log_every": [2, 1]},
+    }
+    # From now on that is the configuration of the run.
+    again = electra(*options(data, run, *more, steps=16))
+    assert again.code == 0, again.stderr
+    electra(*options(data, run)).failed(2, "train.steps: 16 -> 12")
+
+
+def test_edited_by_hand(
+    electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command has the new value too: only the checkpoint knows the one it was made with."""
+    file = run / "config.yaml"
+    before = file.read_text()
+    file.write_text(dump_yaml(read_config(file).replaced({"model.hidden_dropout": 0.2})))
+    command = options(data, run, "--set", "model.hidden_dropout=0.2")
+    with before_tensorflow(monkeypatch):
+        result = electra(*command)
+    result.failed(65, str(file), "ckpt-8", "was edited", "--allow-config-change KEY")
+    assert not (run / "changes.jsonl").exists()
+    # Both ways out that the hint names.
+    monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
+    first = [*options(data, run), "--allow-config-change", "model.hidden_dropout"]
+    electra(*first).failed(70, "ZeroDivisionError")
+    file.write_text(before)
+    changed = [*command, "--allow-config-change", "model.hidden_dropout"]
+    electra(*changed).failed(70, "ZeroDivisionError")
+
+
+def test_several_changes_since_the_checkpoint(run: Path) -> None:
+    """One start after the other ends before it saves, one of them amid its records."""
+    folder = RunFolder(run)
+    checkpoint = folder.all_checkpoints()[-1]
+    config = checkpoint.config()
+    made = [
+        {"train.steps": 16},
+        {"train.steps": 20, "train.log_every": 1},
+        {"train.seed": 7},
+        {"optimizer.learning_rate": 0.5, "runtime.precision": "bfloat16"},
+        {"train.steps": 16},
+    ]
+    for number, values in enumerate(made):
+        new = config.replaced(values)
+        check_made_with(checkpoint, new)
+        record_changes(diff_configs(config, new), step=8, path=folder.changes)
+        if number != 2:
+            config = new
+            folder.config.write_text(dump_yaml(config))
+        check_made_with(checkpoint, new)
+    assert len(folder.changes.read_text().splitlines()) == len(made)
+    edited = config.replaced({"train.seed": 5})
+    folder.config.write_text(dump_yaml(edited))
+    with pytest.raises(DataError, match=r"config\.yaml"):
+        check_made_with(checkpoint, edited)
+    folder.config.write_text(dump_yaml(config))
+    check_made_with(checkpoint, config)
+    folder.changes.write_text("[]\nnull\n{\n")
+    with pytest.raises(DataError, match="no recorded change"):
+        check_made_with(checkpoint, config)
+
+
+def test_the_hash_of_a_configuration_lasts() -> None:
+    """Another value means that no run of today can be resumed."""
+    config = Config().replaced({"train.seed": 7})
+    expected = hashlib.sha256(b'{"train.seed": 7}').hexdigest()
+    assert config_sha256(config) == expected
+
+
+class _NewerTrain(TrainConfig):
+    added: int = 3
+
+
+class _Newer(Config):
+    train: _NewerTrain = _NewerTrain()
+
+
+def test_a_new_key_leaves_the_hashes_of_runs_that_know_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = config_sha256(Config())
+    fields = {**leaf_fields(), "train.added": _NewerTrain.model_fields["added"]}
+    monkeypatch.setattr(changes, "leaf_fields", lambda: fields)
+    assert config_sha256(_Newer()) == before
+    assert config_sha256(_Newer(train=_NewerTrain(added=4))) != before
+
+
+@pytest.fixture
+def run_of_0_1(tmp_path: Path) -> Path:
+    """Two steps of a very small model, by the version that hashed all keys.
+
+    electra prepare-data text.txt --output data --vocab-size 100 --sequence-length 16
+    electra pretrain --preset tiny --data data --model-dir run --stop-at-step 2 …; see config.yaml.
+    """
+    shutil.copytree(Path(__file__).with_name("run_of_0_1"), tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
+
+
+def test_a_run_goes_on_that_was_begun_when_all_keys_were_hashed(
+    electra: Electra, run_of_0_1: Path
+) -> None:
+    data = run_of_0_1.with_name("data")
+    file = run_of_0_1 / "config.yaml"
+    command = ["pretrain", "--config", file, "--data", data, "--model-dir", run_of_0_1, "--json"]
+    file.write_text(file.read_text().replace("seed: 0", "seed: 1"))
+    electra(*command).failed(65, "ckpt-2", "was edited")
+    file.write_text(file.read_text().replace("seed: 1", "seed: 0"))
+    result = electra(*command).json
+    assert (result["start_step"], result["final_step"]) == (2, 4)
+
+
+def test_a_change_that_the_checkpoint_cannot_follow_is_not_recorded(
+    electra: Electra, data: Path, run: Path
+) -> None:
+    """There is no loss scale in it, nor an average; the former command still goes on."""
+    before = {path: path.read_bytes() for path in run.glob("*.[yj]*") if "lock" not in path.name}
+    for key, value in (("runtime.precision", "float16"), ("optimizer.ema_decay", "0.9")):
+        change = ["--set", f"{key}={value}", "--allow-config-change", key]
+        refused = electra(*options(data, run, *change))
+        refused.failed(65, "cannot be restored", "repeat the former command")
+        assert {path: path.read_bytes() for path in before} == before
+    assert electra(*options(data, run)).json["final_step"] == 12

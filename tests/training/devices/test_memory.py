@@ -1,0 +1,216 @@
+"""What a run needs of memory, what there is, and the hint that leads from one to the other."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from electra_cli import memory_limits
+from electra_cli.config.load import load_config
+from electra_cli.config.schema import Config
+from electra_cli.environment import prepare_tensorflow
+from electra_cli.errors import OutOfMemoryError
+from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
+from electra_cli.training.devices.memory import Memory
+from tests.conftest import Electra, settings
+from tests.training.test_replicas import configuration
+
+
+def limit_of(gib: float) -> MemoryLimit:
+    size = int(gib * GIB)
+    return MemoryLimit(size, "this machine has", "use another", size, size * 3 // 2, 0)
+
+
+def memory(config: Config, gib: float | None, replicas: int = 1) -> Memory:
+    limit = None if gib is None else limit_of(gib)
+    return Memory(config, "float32", replicas, replicas, limit)
+
+
+@pytest.mark.parametrize(
+    ("preset", "rows", "precision", "measured"),
+    [  # GiB; the peak of whole processes, see modeling/budget.py
+        ("tiny", 32, "float32", 1.38),
+        ("tiny", 128, "float32", 2.25),
+        ("tiny", 512, "float32", 5.92),
+        ("tiny", 32, "bfloat16", 1.26),
+        ("tiny", 512, "bfloat16", 3.96),
+        ("small", 32, "float32", 2.95),
+        ("small", 128, "float32", 7.02),
+        ("small", 32, "bfloat16", 2.30),
+        ("small", 128, "bfloat16", 4.58),
+    ],
+)
+def test_the_estimate_is_what_was_measured(
+    preset: str, rows: int, precision: str, measured: float
+) -> None:
+    values = {"model.vocab_size": 10720, "train.batch_size": rows}
+    config = load_config(preset=preset, environment={}).config.replaced(values)
+    needed = Memory(config, precision, 1, 1, limit_of(8)).needed  # type: ignore[arg-type]
+    assert needed / GIB == pytest.approx(measured, rel=0.1)
+
+
+def test_large_does_not_fit_into_a_small_machine() -> None:
+    large = load_config(preset="large", environment={}).config
+    assert memory(large, 23).is_impossible
+    message, hint = memory(large, 23).shortage(begun=False)
+    assert "2,048 rows of 512 tokens" in message
+    assert "and this machine has 23.00 GiB; a batch of" in message
+    assert "--set train.accumulation_steps=" in hint
+    assert "allow-config-change" not in hint
+    parts = int(hint.partition("accumulation_steps=")[2].partition(";")[0])
+    fitting = large.replaced({"train.accumulation_steps": parts})
+    assert not memory(fitting, 23).is_doubtful
+    # What even one row does not fit into.
+    _, hint = memory(large, 2).shortage(begun=False)
+    assert hint == "use a smaller model, such as --preset tiny, or use another"
+    assert not memory(large, None).is_doubtful  # devices, of which nobody knows
+
+
+def test_between_what_should_fit_and_what_cannot_is_a_warning() -> None:
+    config = load_config(preset="tiny", environment={}).config
+    needed = memory(config, 1).needed / GIB
+    for gib, doubtful, impossible in (
+        (needed * 1.01, False, False),
+        (needed / 1.2, True, False),
+        (needed / 1.6, True, True),
+    ):
+        found = memory(config, gib)
+        assert (found.is_doubtful, found.is_impossible) == (doubtful, impossible)
+
+
+def test_the_largest_batch_that_should_fit() -> None:
+    config = configuration(**{"train.batch_size": 96, "train.accumulation_steps": 2})
+    message, hint = memory(config, None).shortage(begun=True)  # 48 at once were too many
+    assert "a batch of 32 should fit" in message
+    assert "accumulation_steps=3 --allow-config-change train.accumulation_steps" in hint
+    message, hint = memory(config, None, replicas=2).shortage(begun=True)  # 24 each: 16 each
+    assert "a batch of 32 should fit" in message
+    assert "accumulation_steps=3 " in hint
+    one = configuration(**{"train.batch_size": 1})
+    assert "smaller model" in memory(one, None).shortage(begun=True)[1]
+
+
+def test_replicas_of_a_cpu_share_a_process() -> None:
+    config = load_config(preset="small", environment={}).config
+    alone, shared = memory(config, 8).needed, memory(config, 8, replicas=4).needed
+    assert alone < shared < 1.2 * alone  # the batch is the same, the weights are four times there
+
+
+PROC = {
+    "proc/meminfo": "MemTotal: 9 kB\nSwapTotal:        2048 kB\n",
+    "proc/self/status": "VmSize:\t 3145728 kB\nVmRSS:\t 1048576 kB\nVmData:\t 2097152 kB\n"
+    "RssAnon:\t 1048576 kB\n",
+}
+
+
+def narrowest(root: Path, files: dict[str, str]) -> MemoryLimit:
+    for name, text in {**PROC, **files}.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return min(memory_limits._limits(root), key=lambda limit: limit.doubtful)
+
+
+@pytest.mark.parametrize(
+    ("files", "bytes_"),
+    [
+        (  # version 2, in a container that sees its own group as the root
+            {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1073741824\n"},
+            1073741824,
+        ),
+        (  # the narrowest of the groups above it
+            {
+                "proc/self/cgroup": "0::/job/step\n",
+                "sys/fs/cgroup/job/step/memory.max": "max\n",
+                "sys/fs/cgroup/job/memory.max": "536870912\n",
+                "sys/fs/cgroup/memory.max": "max\n",
+            },
+            536870912,
+        ),
+        (  # version 1, whose path is that of the host
+            {
+                "proc/self/cgroup": "9:cpu:/docker/a\n4:memory:/docker/a\n0::/\n",
+                "sys/fs/cgroup/memory/memory.limit_in_bytes": "805306368\n",
+            },
+            805306368,
+        ),
+    ],
+)
+def test_limits_of_containers(files: dict[str, str], bytes_: int, tmp_path: Path) -> None:
+    limit = narrowest(tmp_path, files)
+    assert limit.bytes == bytes_
+    assert "cgroup" in limit.words
+    assert limit.impossible == bytes_ * 3 // 2 + 2048 * 1024
+
+
+def test_without_other_limits_the_machine_is_the_limit(tmp_path: Path) -> None:
+    files = {
+        "proc/self/cgroup": "4:memory:/\n",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+    }
+    limit = narrowest(tmp_path, files)
+    assert limit.words == "this machine has"
+    assert limit.bytes == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+@pytest.mark.parametrize(
+    ("kind", "letter", "left"), [("RLIMIT_AS", "v", 2 * GIB), ("RLIMIT_DATA", "d", 3 * GIB)]
+)
+def test_limits_of_the_shell(
+    kind: str, letter: str, left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is mapped and not used is taken off: 2 GiB of addresses, 1 GiB of data."""
+    limited, real = getattr(resource, kind), resource.getrlimit
+
+    def limits(which: int) -> tuple[int, int]:
+        return (4 * GIB, 4 * GIB) if which == limited else real(which)
+
+    monkeypatch.setattr(resource, "getrlimit", limits)
+    limit = narrowest(tmp_path, {})
+    assert limit.bytes == limit.impossible == left
+    assert limit.words == f"`ulimit -{letter}` leaves"
+    assert f"`ulimit -{letter} unlimited`" in limit.remedy
+
+
+def test_no_room_for_tensorflow_is_said_before_it_is_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (10**9, 10**9))
+    with pytest.raises(OutOfMemoryError, match=r"TensorFlow alone needs .* `ulimit -v` leaves"):
+        prepare_tensorflow()
+
+
+class TestCommands:
+    """The limit of this machine replaced by a small one."""
+
+    @pytest.fixture(autouse=True)
+    def _a_small_machine(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("electra_cli.training.devices.memory.memory_limit", lambda: limit_of(2))
+
+    def test_what_cannot_fit_ends_before_the_run_begins(
+        self, electra: Electra, data: Path, tmp_path: Path
+    ) -> None:
+        run = tmp_path / "run"
+        command = ["pretrain", "--preset", "tiny", "--data", data, "--device", "cpu", *settings()]
+        many = ["--batch-size", 2_000_000, "--model-dir", run, "--json"]
+        electra(*command, *many).failed(
+            71,
+            "2,000,000 rows of 32 tokens at once need about",
+            "this machine has 2.00 GiB",
+            "--set train.accumulation_steps=",
+        )
+        assert not (run / "config.yaml").exists()
+
+    def test_a_dry_run_warns(self, electra: Electra, tmp_path: Path) -> None:
+        command = ["pretrain", "--preset", "large", "--device", "cpu", "--dry-run", "--json"]
+        result = electra(*command, "--model-dir", tmp_path / "run", "--quiet")
+        assert result.code == 0
+        assert "warning: this will not fit into memory: 2,048 rows" in result.stderr
+        assert result.json["memory_bytes"] > 1000 * GIB
+        assert result.json["memory_limit_bytes"] == 2 * GIB
+
+
+def test_the_limit_of_this_process_is_found() -> None:
+    assert 0 < memory_limit().bytes <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,167 @@
+"""Signals that arrive at chosen moments: real ones, sent to this process by what they interrupt."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from electra_cli.errors import Terminated
+from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.training import pretrain as training
+from electra_cli.training.loop.saving import CheckpointSaver
+from electra_cli.training.loop.signals import StopRequestedError, StopSignals
+from electra_cli.training.loop.trainer import ElectraTrainer
+from tests.conftest import Electra
+from tests.training import runs
+from tests.training.runs import (
+    Dying,
+    environment,
+    error_of,
+    finish,
+    metric_lines,
+    options,
+    send_on_call,
+    steps_of,
+    wait_for,
+)
+
+AVERAGE = ("--set", "optimizer.ema_decay=0.9")
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run that nothing has stopped, and the hash of its state; with an average of weights."""
+    from electra_cli.cli.app import run
+    from electra_cli.runs.commit import read_commit
+
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert run(options(data, folder, "--quiet", *AVERAGE)) == 0
+    return folder, read_commit(folder / "checkpoints" / "ckpt-12").state_sha256
+
+
+def no_room(self: CheckpointSaver, folder: Path, step: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+# A start after the other of one run: where in it which signal comes, and where the run stops then.
+STARTS: list[dict[str, Any]] = [
+    # While the step is traced, which takes seconds.
+    {"at": (ElectraTrainer, "train_step", 1), "signal": signal.SIGHUP, "code": 143, "step": 1},
+    {"at": (ElectraTrainer, "train_loop_end", 1), "signal": signal.SIGTERM, "code": 143, "step": 2},
+    {"at": (CheckpointSaver, "_commit", 1), "signal": signal.SIGTERM, "code": 143, "step": 4},
+    {"at": (ElectraTrainer, "train_loop_end", 2), "signal": signal.SIGINT, "code": 130, "step": 6},
+    # In an evaluation: the averages are swapped in, but what is saved has the weights of training.
+    {"at": (ElectraPretrainTask, "aggregate_logs", 2), "signal": signal.SIGTERM, "code": 143,
+     "step": 7, "evaluate_every": 7},
+    # It cannot be saved: 143 would promise a checkpoint.
+    {"at": (ElectraTrainer, "train_loop_end", 1), "signal": signal.SIGTERM, "code": 74, "step": 7,
+     "evaluate_every": 7, "words": ("ckpt-8", "No space left", "bytes, free"), "full": True},
+    # After the last step it is finished.
+    {"at": (CheckpointSaver, "best", 3), "signal": signal.SIGTERM, "code": 0, "step": 12},
+]  # fmt: skip
+
+
+def test_a_run_stopped_in_every_act(
+    electra: Electra, data: Path, tmp_path: Path, whole: tuple[Path, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Saved at the current step each time, and in the end the state of the run never stopped."""
+    run, before = tmp_path / "run", 0
+    for start in STARTS:
+        more = ["--set", f"train.evaluate_every={start.get('evaluate_every', 8)}"]
+        with monkeypatch.context() as patch:
+            send_on_call(patch, *start["at"], start["signal"])
+            if start.get("full"):
+                patch.setattr(CheckpointSaver, "_commit", no_room)
+            result = electra(*options(data, run, *AVERAGE, *more))
+        name = signal.Signals(start["signal"]).name
+        if start["code"]:
+            words = (f"stopped by {name} at step {start['step']}", "same command")
+            result.failed(start["code"], *start.get("words", words))
+        assert f"resuming at step {before:,}" in result.stderr or before == 0
+        assert steps_of(run)[-1] == start["step"], start
+        assert not list((run / "checkpoints").glob(".*"))
+        before = start["step"]
+    assert result.json["state_sha256"] == whole[1]
+    for kind in ("train", "validation"):
+        lines = metric_lines(run, kind)
+        assert {step: lines[step] for step in metric_lines(whole[0], kind)} == metric_lines(
+            whole[0], kind
+        )
+    assert sorted(metric_lines(run, "validation")) == [0, 7, 8, 12]  # 7 was not left out
+
+
+def test_before_there_is_anything_to_save(
+    electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        with monkeypatch.context() as patch:
+            send_on_call(patch, training, "outlook_of", 1, number)
+            electra(*options(data, tmp_path / "run")).failed(code)
+        assert not (tmp_path / "run").exists()
+
+
+def test_one_that_a_destructor_swallows_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While starting it should end the command at once, but Python goes on after a destructor."""
+    swallowed: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: swallowed.append(error.exc_type))
+    with StopSignals() as signals:
+        Dying()
+        assert swallowed == [Terminated]
+        with pytest.raises(Terminated):  # of a command that has nothing to save
+            signals.check()
+        signals.defer()
+        with pytest.raises(StopRequestedError):
+            signals.check()
+    assert signals.received == signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_library_that_takes_the_signals(number: int) -> None:
+    before = signal.getsignal(number)
+    with StopSignals() as signals:
+        ctypes.CDLL(None).signal(number, ctypes.c_void_p(1))  # SIG_IGN, behind Python's back
+        os.kill(os.getpid(), number)
+        assert signals.received is None
+        signals.listen_again()
+        with pytest.raises(Terminated, match=signal.Signals(number).name):
+            os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
+
+
+def test_a_worker_of_a_cluster(data: Path, tmp_path: Path) -> None:
+    """Where TensorFlow starts a cluster it takes SIGTERM for itself."""
+    run = tmp_path / "run"
+    with socket.create_server(("localhost", 0)) as server:
+        port = server.getsockname()[1]
+    cluster = {"cluster": {"worker": [f"localhost:{port}"]}, "task": {"type": "worker", "index": 0}}
+    rare = "--set=train.evaluate_every=100000"
+    command = options(data, run, "--device", "multi-worker", rare, steps=100000)
+    worker = runs.start(command, env=environment(TF_CONFIG=json.dumps(cluster)))
+    wait_for(lambda: 4 in steps_of(run), worker)
+    worker.terminate()
+    code, out, _ = finish(worker)
+    assert (code, error_of(out)["message"]) == (143, "terminated by SIGTERM")
+
+
+def test_handlers_are_given_back_and_ignored_signals_stay_ignored() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with StopSignals() as signals:
+            signals.defer()
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            os.kill(os.getpid(), signal.SIGHUP)
+            signals.check()
+            assert signal.getsignal(signal.SIGTERM) != before
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
