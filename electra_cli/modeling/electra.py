@@ -40,7 +40,7 @@ class MaskedLMHead(tf.Module):
     def __call__(self, values: tf.Tensor) -> tf.Tensor:
         """[N, G] in the compute type -> [N, V] float32 logits."""
         activated = gelu(self.dense(values))  # [N, E]
-        predicted = self.norm.then_dropout(activated, Dropout().draw(0.0))  # [N, E]
+        predicted = self.norm(activated)  # [N, E]
         words = tf.cast(self._embeddings.words, values.dtype)  # [V, E]
         logits = tf.matmul(predicted, words, transpose_b=True)  # [N, V]
         return tf.cast(logits, tf.float32) + self.bias

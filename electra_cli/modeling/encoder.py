@@ -60,7 +60,7 @@ class Embeddings(tf.Module):
         types = self.types[0] + is_second * (self.types[1] - self.types[0])  # [B, S, E]
         total = words + types + self.positions[: length_of(ids)]  # [B, S, E]
         flat = tf.reshape(total, [-1, total.shape[-1]])  # [B·S, E]
-        return tf.cast(self.norm.then_dropout(flat, dropout.draw(self._dropout)), dtype)
+        return tf.cast(self.norm(flat, dropout.draw(self._dropout)), dtype)
 
 
 class Block(tf.Module):

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from electra_cli.modeling import fused
-from electra_cli.modeling.dropout import Draw
+from electra_cli.modeling.dropout import Draw, Dropout
 
 Initializer = Callable[[list[int], str], tf.Tensor]
 
@@ -75,8 +75,9 @@ class LayerNorm(tf.Module):
         self.gamma = tf.Variable(tf.ones([size]), name=f"{name}/LayerNorm/gamma")  # [D]
         self.beta = tf.Variable(tf.zeros([size]), name=f"{name}/LayerNorm/beta")  # [D]
 
-    def then_dropout(self, values: tf.Tensor, draw: Draw) -> tf.Tensor:
-        """dropout(LayerNorm(values)); [N, D] -> [N, D]."""
+    def __call__(self, values: tf.Tensor, draw: Draw | None = None) -> tf.Tensor:
+        """LayerNorm(values), and with a draw the dropout of it; [N, D] -> [N, D]."""
+        draw = draw or Dropout().draw(0.0)
         return fused.layer_norm_dropout(values, self.gamma, self.beta, draw.key, rate=draw.rate)
 
     def of_sum(self, residual: tf.Tensor, values: tf.Tensor, draw: Draw) -> tf.Tensor:
