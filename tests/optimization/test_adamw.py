@@ -6,19 +6,13 @@ import tensorflow as tf
 from official.modeling import optimization
 
 from electra_cli.config.schema import Config
+from electra_cli.modeling.architecture import Architecture
+from electra_cli.modeling.electra import ElectraModel
 from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.optimization.registration import OptimizationConfig, optimization_config
 from electra_cli.optimization.schedule import ElectraSchedule
 from electra_cli.optimization.update import learning_rate_of
-
-
-def test_schedule_is_the_product_of_decay_and_warm_up() -> None:
-    schedule = ElectraSchedule(2e-4, steps=1000, warmup_steps=100)
-    for step, expected in ((0, 0.0), (50, 2e-4 * 0.95 * 0.5), (100, 1.8e-4), (1000, 0.0)):
-        assert float(schedule(tf.constant(step, tf.int64))) == pytest.approx(expected, rel=1e-6)
-    assert float(ElectraSchedule(2e-4, steps=10, warmup_steps=0)(tf.constant(0))) == pytest.approx(
-        2e-4
-    )
+from tests.export.runs import small_config
 
 
 def test_updates_against_the_formula() -> None:
@@ -51,6 +45,24 @@ def test_updates_against_the_formula() -> None:
     for variable, expected in zip(variables, weights.values(), strict=True):
         np.testing.assert_allclose(variable.numpy(), expected, rtol=2e-6, atol=1e-7)
     assert int(optimizer.iterations) == 5
+
+
+def test_weights_decay_but_for_biases_and_layer_norms() -> None:
+    """With a gradient of zero nothing else changes; all and only they have one dimension."""
+    variables = ElectraModel(Architecture.of(small_config(embedding=24))).trainable_variables
+    for variable in variables:
+        variable.assign(tf.ones_like(variable))
+    optimizer = ElectraAdamW(0.5, weight_decay=0.1)
+    optimizer.apply_gradients([(tf.zeros_like(variable), variable) for variable in variables])
+    for variable in variables:
+        expected = 1.0 if len(variable.shape) == 1 else 1 - 0.5 * 0.1
+        np.testing.assert_allclose(variable.numpy(), expected, err_msg=variable.name)
+
+
+def test_without_weight_decay_nothing_decays() -> None:
+    kernel = tf.Variable([1.0], name="kernel")
+    ElectraAdamW(0.5, weight_decay=0.0).apply_gradients([(tf.zeros([1]), kernel)])
+    assert float(kernel[0]) == 1.0
 
 
 def test_model_garden_builds_it_by_name() -> None:
