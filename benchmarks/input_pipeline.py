@@ -43,9 +43,9 @@ def loops(manifest: Manifest, batch_size: int, kind: Masking) -> dict[str, Calla
 
     from electra_cli.inputs import masking, rows
 
-    part = rows.Slice(batch_size)
+    share = rows.Share(batch_size)
     words = kind != "token"
-    dataset = rows.training_dataset(manifest, part, seed=0, start_step=0, word_starts=words)
+    dataset = rows.training_dataset(manifest, share, seed=0, start_step=0, word_starts=words)
     one = next(iter(dataset))
 
     def mask(batch: dict[str, tf.Tensor], step: tf.Tensor) -> tf.Tensor:

@@ -20,8 +20,8 @@ from electra_cli.inputs.store import RowStore
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Which part of every global batch one input pipeline makes.
+class Share:
+    """The rows of every global batch that one input pipeline makes.
 
     Attributes:
       global_batch_size: Rows of one update over all replicas.
@@ -43,8 +43,8 @@ class Slice:
     @classmethod
     def from_context(
         cls, global_batch_size: int, context: tf.distribute.InputContext | None
-    ) -> Slice:
-        """The slice of the pipeline that tf.distribute asks for."""
+    ) -> Share:
+        """The share of the pipeline that tf.distribute asks for."""
         if context is None:
             return cls(global_batch_size)
         local = context.num_replicas_in_sync // context.num_input_pipelines
@@ -57,13 +57,13 @@ class Slice:
 
 
 def training_dataset(
-    manifest: Manifest, part: Slice, *, seed: int, start_step: int, word_starts: bool = False
+    manifest: Manifest, share: Share, *, seed: int, start_step: int, word_starts: bool = False
 ) -> tf.data.Dataset:
     """An endless dataset of training batches that begins at any step.
 
     Args:
       manifest: The manifest of a prepared folder.
-      part: This pipeline's part of each global batch.
+      share: This pipeline's rows of each global batch.
       seed: The run's seed; with the step it decides the order.
       start_step: The step of the first batch.
       word_starts: Whether batches say where words begin.
@@ -75,32 +75,32 @@ def training_dataset(
     Raises:
       ConfigError: The replicas cannot share the batch evenly.
     """
-    if part.global_batch_size % part.replicas:
+    if share.global_batch_size % share.replicas:
         raise ConfigError(
-            f"global batch size {part.global_batch_size} is not divisible by "
-            f"{part.replicas} replicas",
-            hint=f"use a multiple of {part.replicas}",
+            f"global batch size {share.global_batch_size} is not divisible by "
+            f"{share.replicas} replicas",
+            hint=f"use a multiple of {share.replicas}",
         )
     store = RowStore(manifest.paths_of("train"), manifest.sequence_length)
     examples = len(store)
 
     def choose(step: int, replica: int) -> npt.NDArray[np.int64]:
-        first = step * part.global_batch_size + replica * part.rows
-        positions = np.arange(first, first + part.rows, dtype=np.int64)
+        first = step * share.global_batch_size + replica * share.rows
+        positions = np.arange(first, first + share.rows, dtype=np.int64)
         return order.examples_at(positions, examples=examples, seed=seed)
 
     def load(turn: tf.Tensor) -> dict[str, tf.Tensor]:
-        step = turn // part.local_replicas
-        replica = part.first_replica + turn % part.local_replicas
+        step = turn // share.local_replicas
+        replica = share.first_replica + turn % share.local_replicas
         return batch([step, replica], step)
 
-    batch = _batches(store, choose, part.rows, word_starts)
-    turns = tf.data.Dataset.counter(start_step * part.local_replicas, dtype=tf.int64)
+    batch = _batches(store, choose, share.rows, word_starts)
+    turns = tf.data.Dataset.counter(start_step * share.local_replicas, dtype=tf.int64)
     return turns.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
 def validation_dataset(
-    manifest: Manifest, part: Slice, *, word_starts: bool = False
+    manifest: Manifest, share: Share, *, word_starts: bool = False
 ) -> tf.data.Dataset:
     """One pass over the held-out rows, in order, each row once over all pipelines.
 
@@ -112,21 +112,21 @@ def validation_dataset(
     """
     store = RowStore(manifest.paths_of("validation"), manifest.sequence_length)
     examples = len(store)
-    together = part.rows * part.replicas
+    together = share.rows * share.replicas
     steps = -(-examples // together)
 
     def choose(turn: int) -> npt.NDArray[np.int64]:
-        step, replica = divmod(int(turn), part.local_replicas)
-        first = step * together + (part.first_replica + replica) * part.rows
-        indices = np.arange(first, first + part.rows, dtype=np.int64)
+        step, replica = divmod(int(turn), share.local_replicas)
+        first = step * together + (share.first_replica + replica) * share.rows
+        indices = np.arange(first, first + share.rows, dtype=np.int64)
         indices[indices >= examples] = -1
         return indices
 
     def load(turn: tf.Tensor) -> dict[str, tf.Tensor]:
         return batch([turn], tf.zeros([], tf.int64))
 
-    batch = _batches(store, choose, part.rows, word_starts)
-    turns = tf.data.Dataset.range(steps * part.local_replicas)
+    batch = _batches(store, choose, share.rows, word_starts)
+    turns = tf.data.Dataset.range(steps * share.local_replicas)
     return turns.map(load, num_parallel_calls=1, deterministic=True).prefetch(4)
 
 
@@ -136,20 +136,19 @@ def _batches(
     rows: int,
     word_starts: bool,
 ) -> Callable[[list[tf.Tensor], tf.Tensor], dict[str, tf.Tensor]]:
-    """A function of (arguments of `choose`, step) that makes the batch of the chosen rows."""
+    """Returns a function of (arguments of `choose`, step) that makes the batch of those rows."""
+    types = {"input_ids": tf.int32} | ({"word_starts": tf.bool} if word_starts else {})
 
     def read(*arguments: int) -> tuple[npt.NDArray[Any], ...]:
         indices = choose(*arguments)
-        if word_starts:
-            return indices, *store.gather_words(indices)
-        return indices, store.gather(indices)
+        found = store.gather_words(indices) if word_starts else (store.gather(indices),)
+        return indices, *found
 
     def batch(arguments: list[tf.Tensor], step: tf.Tensor) -> dict[str, tf.Tensor]:
-        types = [tf.int64, tf.int32, *[tf.bool] * word_starts]
-        indices, *columns = tf.numpy_function(read, arguments, types)
+        indices, *columns = tf.numpy_function(read, arguments, [tf.int64, *types.values()])
         # A Python function cannot promise shapes.
         columns = [tf.ensure_shape(column, [rows, store.sequence_length]) for column in columns]
-        return dict(zip(("input_ids", "word_starts"), columns, strict=False)) | {  # [B, S]
+        return dict(zip(types, columns, strict=True)) | {  # [B, S]
             "example_index": tf.ensure_shape(indices, [rows]),  # [B]
             "step": tf.fill([rows], step),  # [B]
         }

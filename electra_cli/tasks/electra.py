@@ -94,12 +94,12 @@ class ElectraPretrainTask(base_task.Task):
         if model_garden.is_theirs(self.task_config):
             return model_garden.dataset(params, input_context)
         manifest = load_manifest(Path(params.input_path))
-        part = rows.Slice.from_context(params.global_batch_size, input_context)
+        share = rows.Share.from_context(params.global_batch_size, input_context)
         words = self._settings.objective.masks_words
         if not params.is_training:
-            return rows.validation_dataset(manifest, part, word_starts=words)
+            return rows.validation_dataset(manifest, share, word_starts=words)
         seed, step = self._settings.train.seed, params.start_step
-        return rows.training_dataset(manifest, part, seed=seed, start_step=step, word_starts=words)
+        return rows.training_dataset(manifest, share, seed=seed, start_step=step, word_starts=words)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Keras metrics under the names of STEP_METRICS, for the steps they are given to.

@@ -11,7 +11,7 @@ from electra_cli.config.schema import Masking
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.inputs.masking import mask_tokens, rows_to_features
 from electra_cli.inputs.preview import preview_rows
-from electra_cli.inputs.rows import Slice, training_dataset
+from electra_cli.inputs.rows import Share, training_dataset
 
 
 @pytest.mark.parametrize("masking", ["token", "whole-word", "span"])
@@ -20,7 +20,7 @@ def test_masks_are_those_of_the_first_batch(data: Path, masking: Masking) -> Non
     config = load_config(preset="small", environment={}).config
     # A batch of the whole split, so that every previewed row is in it.
     everything = training_dataset(
-        manifest, Slice(manifest.examples), seed=config.train.seed, start_step=0, word_starts=True
+        manifest, Share(manifest.examples), seed=config.train.seed, start_step=0, word_starts=True
     )
     (batch,) = everything.take(1)
     masked = mask_tokens(

@@ -11,9 +11,9 @@ from electra_cli.inputs import order, rows
 from electra_cli.inputs.store import RowStore
 
 
-def pipelines(count: int, replicas: int, batch: int) -> list[rows.Slice]:
+def pipelines(count: int, replicas: int, batch: int) -> list[rows.Share]:
     local = replicas // count
-    return [rows.Slice(batch, replicas, index * local, local) for index in range(count)]
+    return [rows.Share(batch, replicas, index * local, local) for index in range(count)]
 
 
 def read(dataset, turns: int | None = None) -> list[dict[str, np.ndarray]]:
@@ -41,7 +41,7 @@ def test_pipelines_share_every_batch_without_overlap(data: Path, count: int) -> 
 
 def test_rows_are_those_of_the_index(data: Path) -> None:
     manifest = load_manifest(data)
-    (batch,) = read(rows.training_dataset(manifest, rows.Slice(8), seed=0, start_step=0), 1)
+    (batch,) = read(rows.training_dataset(manifest, rows.Share(8), seed=0, start_step=0), 1)
     store = RowStore(manifest.paths_of("train"), manifest.sequence_length)
     np.testing.assert_array_equal(batch["input_ids"], store.gather(batch["example_index"]))
     assert batch["input_ids"].shape == (8, manifest.sequence_length)
@@ -74,8 +74,8 @@ def test_batches_say_where_words_begin(data: Path, split: str) -> None:
 
     def batches(**options: bool) -> list[dict[str, np.ndarray]]:
         if split == "validation":
-            return read(rows.validation_dataset(manifest, rows.Slice(7), **options))
-        dataset = rows.training_dataset(manifest, rows.Slice(7), seed=0, start_step=2, **options)
+            return read(rows.validation_dataset(manifest, rows.Share(7), **options))
+        dataset = rows.training_dataset(manifest, rows.Share(7), seed=0, start_step=2, **options)
         return read(dataset, 3)
 
     for plain, batch in zip(batches(), batches(word_starts=True), strict=True):

@@ -17,7 +17,7 @@ from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, load_vocabular
 from electra_cli.errors import ElectraError
 from electra_cli.export.sources.source import Source
 from electra_cli.inputs.masking import rows_to_features
-from electra_cli.inputs.rows import Slice, validation_dataset
+from electra_cli.inputs.rows import Share, validation_dataset
 from electra_cli.inputs.store import lost_shards_named
 
 _ROWS = 3
@@ -74,7 +74,7 @@ def _held_out_rows(source: Source) -> npt.NDArray[np.int32]:
     if manifest.model_dump() != source.manifest.model_dump():
         return none
     with lost_shards_named(lambda: "while held-out rows were read"):
-        batch = next(iter(validation_dataset(manifest, Slice(_ROWS))))
+        batch = next(iter(validation_dataset(manifest, Share(_ROWS))))
     return batch["input_ids"].numpy()[batch["example_index"].numpy() >= 0]
 
 
