@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
+import re
 import sys
 import threading
 import traceback
-from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from electra_cli import __version__
-from electra_cli.cli import debug, evaluate, export, options, prepare_data, pretrain
-from electra_cli.cli.console import emit_json, print_error, printable
+from electra_cli.cli.console import printable, show_error
 from electra_cli.cli.help import Command
+from electra_cli.cli.options import local_only
 from electra_cli.cli.usage import explain
 from electra_cli.errors import (
     ElectraError,
@@ -28,15 +28,37 @@ from electra_cli.errors import (
     Terminated,
     TrainingError,
 )
+from electra_cli.files.atomic import DISK_IS_FULL
+
+_LOOKS: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
 
 app = typer.Typer(
     name="electra",
-    no_args_is_help=True,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="Pretrain ELECTRA text encoders: from raw text to an exported model.",
+    **_LOOKS,
 )
+_debug = typer.Typer(help="Look into what other commands have written.", **_LOOKS)
+app.add_typer(_debug, name="debug")
+_GROUPS = {"": app, "debug": _debug}
+
+# A line a command, in the order of the help. Its file here has the function `command`, EXAMPLES of
+# what to type, and LESS_MEMORY, which names only options that the command has.
+COMMANDS = {
+    name: import_module("electra_cli.cli." + re.sub(r"\W", "_", name))
+    for name in (
+        "prepare-data",
+        "pretrain",
+        "evaluate",
+        "export",
+        "debug data",
+    )
+}
+for name, module in COMMANDS.items():
+    group, _, word = name.rpartition(" ")
+    add = _GROUPS[group].command(word, cls=Command, epilog=module.EXAMPLES)
+    add(local_only(module.command))
 
 
 @app.callback(invoke_without_command=True)
@@ -50,27 +72,15 @@ def _root(
         raise typer.Exit
 
 
-_command = partial(app.command, cls=Command)
-_command("prepare-data", epilog=prepare_data.EXAMPLES)(prepare_data.prepare_data_command)
-_command("pretrain", epilog=pretrain.EXAMPLES)(pretrain.pretrain_command)
-_command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate_command)
-_command("export", epilog=export.EXAMPLES)(export.export_command)
-app.add_typer(debug.debug_app, name="debug")
-for command in (*app.registered_commands, *debug.debug_app.registered_commands):
-    assert command.callback is not None
-    command.callback = options.local_only(command.callback)
-
-
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code; nothing is raised."""
-    debug = "--debug" in arguments
     try:
         _check_working_directory()
         code = app(arguments, prog_name="electra", standalone_mode=False)
     except BaseException as error:
         if isinstance(error, SystemExit):
             return error.code if isinstance(error.code, int) else 1
-        if debug:
+        if "--debug" in arguments:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.write(printable(traceback.format_exc().rstrip()) + "\n")
         return _report(error, arguments)
@@ -80,7 +90,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _check_working_directory() -> None:
-    """Relative paths mean nothing without it, and no other process can be started in it.
+    """Refuses to go on without it: no relative path has a meaning, and no process can be started.
 
     Raises:
       InputMissingError: It was deleted.
@@ -95,7 +105,7 @@ def _check_working_directory() -> None:
 
 
 def _report(error: BaseException, arguments: list[str]) -> int:
-    """Prints an error for people on stderr and, with --json, for scripts on stdout."""
+    """Shows an error, and returns its exit code."""
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
         message, hint, code = "interrupted", "", 130
     elif isinstance(error, Terminated):
@@ -109,42 +119,25 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     else:
         known = error if isinstance(error, ElectraError) else _translate(error, arguments)
         message, hint, code = known.message, known.hint, known.exit_code
-    with contextlib.suppress(OSError, ValueError):  # a closed stderr does not hide the code
-        print_error(message, hint)
-    if "--json" in arguments:
-        with contextlib.suppress(OSError, ValueError, IOFailedError):
-            emit_json({"error": {"message": message, "hint": hint, "exit_code": code}})
+    show_error(message, hint, code, as_json="--json" in arguments)
     return code
-
-
-# What takes less memory; only options that the command has.
-LESS_MEMORY = {
-    "prepare-data": "run the same command again with --workers 1, which keeps what is finished; "
-    "--near-duplicates takes memory for each document, and with another --output a smaller "
-    "--max-document-bytes takes less for long ones",
-    "pretrain": "use a smaller --batch-size, or --set train.accumulation_steps=2 to keep the batch",
-    "evaluate": "name one checkpoint at a time, without --all and --detail; --device cpu takes the "
-    "memory of the machine instead of a GPU's",
-    "export": "end other programs, or export on a machine with more memory: all weights are held",
-    "debug": "--examples 0 shows no rows masked, which is what starts TensorFlow",
-}
 
 
 def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     """Gives an unexpected exception its exit code; the cause stays visible with --debug."""
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         what = f": {str(error).splitlines()[0]}" if str(error) else ""
-        hint = LESS_MEMORY.get(arguments[0], "use a machine with more of it")
-        return OutOfMemoryError(f"out of memory{what}", hint=hint)
+        given = " ".join(arguments)
+        hints = [m.LESS_MEMORY for name, m in COMMANDS.items() if given.startswith(name)]
+        return OutOfMemoryError(f"out of memory{what}", hint="".join(hints))
     if isinstance(error, OSError):
         what = error.strerror or str(error)
         where = f" ({error.filename})" if error.filename else ""
         if what.startswith("No usable temporary directory"):  # the words of tempfile
             return OutputError(what, hint="set TMPDIR to a folder you can write to")
         hint = "free some space and run the same command again"
-        return IOFailedError(
-            f"{what}{where}", hint=hint if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
-        )
+        full = error.errno in DISK_IS_FULL
+        return IOFailedError(f"{what}{where}", hint=hint if full else "")
     return TrainingError(
         f"unexpected {type(error).__name__}: {error}",
         hint="run again with --debug for the traceback",
@@ -161,7 +154,7 @@ def _open_standard_streams() -> None:
 
 
 def main() -> None:
-    """Console script."""
+    """Runs the command line of the process, and ends it."""
     _open_standard_streams()
     try:
         code = run(sys.argv[1:])

@@ -27,7 +27,7 @@ from rich.table import Table
 from rich.text import Text
 
 from electra_cli.cli.progress import ProgressReporter
-from electra_cli.errors import ElectraError, IOFailedError
+from electra_cli.errors import IOFailedError
 from electra_cli.files.redaction import redacted
 
 # All but tab and the end of a line; also what ends a line elsewhere, or turns its direction.
@@ -67,12 +67,6 @@ def _write_result(text: str) -> None:
 _DONE = "the work itself is done"
 
 
-def emit_error(error: ElectraError) -> None:
-    """Writes the JSON object that says why a command has failed; raises as `emit_json`."""
-    fields = {"message": error.message, "hint": error.hint, "exit_code": error.exit_code}
-    emit_json({"error": fields})
-
-
 class _Tolerant:
     """stderr for people: when nobody reads it, or can any more, the work goes on."""
 
@@ -110,12 +104,23 @@ class _Tolerant:
         return getattr(sys.stderr, name)
 
 
-def print_error(message: str, hint: str) -> None:
-    """Prints an error and its hint on stderr."""
-    console = _console()
-    _say(console, message, label="error: ", style="bold red")
-    if hint:
-        _say(console, hint, label="hint: ")
+def show_error(message: str, hint: str, exit_code: int, *, as_json: bool = False) -> None:
+    """Prints an error on stderr, and its object on stdout; streams that nobody reads do not count.
+
+    Args:
+      message: What was wrong.
+      hint: What to type next; empty for nothing.
+      exit_code: Of the command.
+      as_json: Whether the command was called with --json.
+    """
+    with suppress(OSError, ValueError):
+        console = _console()
+        _say(console, message, label="error: ", style="bold red")
+        if hint:
+            _say(console, hint, label="hint: ")
+    if as_json:
+        with suppress(OSError, ValueError, IOFailedError):
+            emit_json({"error": {"message": message, "hint": hint, "exit_code": exit_code}})
 
 
 def _console(stream: IO[str] | None = None) -> Console:

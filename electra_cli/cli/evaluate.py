@@ -21,51 +21,42 @@ from electra_cli.training.loop.signals import StopSignals
 if TYPE_CHECKING:
     from electra_cli.runs.run_folder import Checkpoint
 
-
 EXAMPLES = """
 electra evaluate runs/mine --all
 electra evaluate runs/mine runs/other --detail > table.txt
 electra evaluate runs/mine --json --quiet --fail-under disc_auc=0.8
 """
+LESS_MEMORY = (
+    "name one checkpoint at a time, without --all and --detail; --device cpu takes the memory of "
+    "the machine instead of a GPU's"
+)
 
 
-def evaluate_command(
-    checkpoints: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Run folders (their newest checkpoint) or checkpoint prefixes.",
-            metavar="CHECKPOINT...",
-        ),
-    ],
+# fmt: off
+def command(
+    checkpoints: Annotated[list[Path], typer.Argument(
+        metavar="CHECKPOINT...",
+        help="Run folders (their newest checkpoint) or checkpoint prefixes.")],
     every: Annotated[bool, typer.Option("--all", help="Every checkpoint of each run.")] = False,
-    data: Annotated[
-        Path | None, typer.Option(help="Prepared folder; by default the run's own.")
+    data: Annotated[Path | None, typer.Option(
+        help="Prepared folder; by default the run's own.")] = None,
+    device: Annotated[str, typer.Option(
+        autocompletion=completion.devices, help="As in pretrain.")] = "auto",
+    fail_under: Annotated[list[str] | None, typer.Option(
+        metavar="METRIC=VALUE", autocompletion=completion.limits,
+        help="End with exit code 1 if a metric is lower, a share as in 0.8 for 80%; repeatable.")
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="As in pretrain.", autocompletion=completion.devices)
-    ] = "auto",
-    fail_under: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="End with exit code 1 if a metric is lower, a share as in 0.8 for 80%; "
-            "repeatable.",
-            metavar="METRIC=VALUE",
-            autocompletion=completion.limits,
-        ),
-    ] = None,
-    detail: Annotated[
-        bool,
-        typer.Option(
-            "--detail", help="Also by token frequency, by position and by place in the word."
-        ),
+    detail: Annotated[bool, typer.Option(
+        "--detail", help="Also by token frequency, by position and by place in the word.")
     ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
     """Show the held-out metrics of checkpoints side by side."""
+    # fmt: on
     del debug
-    from electra_cli.runs.run_folder import find_checkpoints
+    from electra_cli.runs.named import find_checkpoints
     from electra_cli.training.devices.strategy import parse_device
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)

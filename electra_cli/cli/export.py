@@ -16,60 +16,42 @@ electra export runs/mine --format huggingface --output mine
 electra export runs/mine --format onnx --output mine-onnx
 electra export google/electra_small --format huggingface --output small
 """
+LESS_MEMORY = "end other programs, or export on a machine with more memory: all weights are held"
 
 
-def export_command(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix; also a "
-            "checkpoint of google-research/electra or a Hugging Face folder.",
-            show_default=False,
-        ),
-    ],
-    format: Annotated[
-        Literal["huggingface", "saved-model", "onnx", "reference"],
-        typer.Option(
-            "--format",
-            help="huggingface: discriminator/ and generator/ for transformers. saved-model: a "
-            "TensorFlow SavedModel with one signature for ids and one for text. onnx: "
-            "discriminator.onnx and encoder.onnx; needs pip install '.[onnx]'. reference: "
-            "a checkpoint for google-research/electra.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("--output", help="Folder to make; must not exist yet.", show_default=False),
-    ],
-    reference_config: Annotated[
-        Path | None,
-        typer.Option(
-            help="Sizes of a checkpoint of google-research/electra, JSON; inferred without it.",
-            show_default=False,
-        ),
+# fmt: off
+def command(
+    checkpoint: Annotated[Path, typer.Argument(
+        show_default=False,
+        help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix; also a "
+        "checkpoint of google-research/electra or a Hugging Face folder.")],
+    format: Annotated[Literal["huggingface", "saved-model", "onnx", "reference"], typer.Option(
+        "--format", show_default=False,
+        help="huggingface: discriminator/ and generator/ for transformers. saved-model: a "
+        "TensorFlow SavedModel with one signature for ids and one for text. onnx: "
+        "discriminator.onnx and encoder.onnx; needs pip install '.[onnx]'. reference: "
+        "a checkpoint for google-research/electra.")],
+    output: Annotated[Path, typer.Option(
+        "--output", show_default=False, help="Folder to make; must not exist yet.")],
+    reference_config: Annotated[Path | None, typer.Option(
+        show_default=False,
+        help="Sizes of a checkpoint of google-research/electra, JSON; inferred without it.")
     ] = None,
-    vocab: Annotated[
-        Path | None,
-        typer.Option(help="Vocabulary of weights that no run belongs to.", show_default=False),
-    ] = None,
-    lowercase: Annotated[
-        bool | None,
-        typer.Option(
-            "--lowercase/--no-lowercase",
-            help="Whether the tokenizer of such weights lower-cases.",
-            show_default="as recorded, else yes",
-        ),
-    ] = None,
-    json: options.Json = False,
+    vocab: Annotated[Path | None, typer.Option(
+        show_default=False, help="Vocabulary of weights that no run belongs to.")] = None,
+    lowercase: Annotated[bool | None, typer.Option(
+        "--lowercase/--no-lowercase", show_default="as recorded, else yes",
+        help="Whether the tokenizer of such weights lower-cases.")] = None,
+    as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
     """Export a checkpoint, and check what was written against the model."""
+    # fmt: on
+    del debug  # read by cli.app
     from electra_cli.export.run import HUGGINGFACE, export
 
-    del debug  # read by cli.app
-    terminal = Terminal(quiet=quiet, stdout=not json)
+    terminal = Terminal(quiet=quiet, stdout=not as_json)
     # Each ends the command where it is, and what is half written goes.
     with StopSignals() as signals:
 
@@ -95,7 +77,7 @@ def export_command(
     )
     if format == HUGGINGFACE:
         terminal.result(f"to fine-tune: {output / 'discriminator'}")
-    if json:
+    if as_json:
         emit_json(
             {
                 "command": "export",

@@ -35,10 +35,15 @@ electra prepare-data texts/ --output data --vocab-size 8192
 electra prepare-data 'corpus/*.jsonl.gz' --text-field body --output data
 electra prepare-data texts/ --output data --packing full --no-strip-accents
 """
+LESS_MEMORY = (
+    "run the same command again with --workers 1, which keeps what is finished; --near-duplicates "
+    "takes memory for each document, and with another --output a smaller --max-document-bytes "
+    "takes less for long ones"
+)
 
 
 # fmt: off
-def prepare_data_command(
+def command(
     inputs: Annotated[list[Path], typer.Argument(
         metavar="INPUT...", show_default=False,
         help="Files, folders, quoted patterns like 'texts/*.txt', or - for standard input. Text, "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from electra_cli.cli import completion, options
-from electra_cli.cli.console import Terminal, emit_error, emit_json, print_error
+from electra_cli.cli.console import Terminal, emit_json, show_error
 from electra_cli.cli.display import (
     RunDisplay,
     print_finished,
@@ -27,118 +27,68 @@ if TYPE_CHECKING:
     from electra_cli.config.load import LoadedConfig
     from electra_cli.training.plan.preflight import Plan
 
-
 EXAMPLES = """
 electra pretrain --preset tiny
 electra pretrain --preset small --data data --dry-run
 electra pretrain --preset small --data data --model-dir runs/mine
 """
+LESS_MEMORY = "use a smaller --batch-size, or --set train.accumulation_steps=2 to keep the batch"
 
 
-def pretrain_command(
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of a preset, or a YAML file; not needed where --config names one.",
-            metavar="NAME|FILE",
-            autocompletion=completion.presets,
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder that `electra prepare-data` wrote.")
-    ] = None,
-    model_dir: Annotated[
-        Path | None,
-        typer.Option(help="Run folder, runs/PRESET by default. The same command again resumes it."),
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu.",
-            autocompletion=completion.devices,
-        ),
-    ] = None,
+# fmt: off
+def command(
+    preset: Annotated[str | None, typer.Option(
+        metavar="NAME|FILE", autocompletion=completion.presets,
+        help="Name of a preset, or a YAML file; not needed where --config names one.")] = None,
+    data: Annotated[Path | None, typer.Option(
+        help="Folder that `electra prepare-data` wrote.")] = None,
+    model_dir: Annotated[Path | None, typer.Option(
+        help="Run folder, runs/PRESET by default. The same command again resumes it.")] = None,
+    device: Annotated[str | None, typer.Option(
+        autocompletion=completion.devices,
+        help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu.")] = None,
     steps: Annotated[int | None, typer.Option(help="Updates: the horizon of the schedule.")] = None,
-    stop_at_step: Annotated[
-        int | None, typer.Option(help="Stop earlier; the schedule stays as it is.")
+    stop_at_step: Annotated[int | None, typer.Option(
+        help="Stop earlier; the schedule stays as it is.")] = None,
+    batch_size: Annotated[int | None, typer.Option(
+        help="Rows in an update, over all devices.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(
+        help="Learning rate before warm-up and decay.")] = None,
+    precision: Annotated[str | None, typer.Option(
+        autocompletion=completion.precisions,
+        help="auto, float32, bfloat16 or float16.")] = None,
+    xla: Annotated[bool | None, typer.Option(
+        "--xla/--no-xla", show_default="on a GPU", help="Compile the whole step with XLA.")] = None,
+    seed: Annotated[int | None, typer.Option(
+        help="Decides weights, order, masks and dropout.")] = None,
+    settings: Annotated[list[str] | None, typer.Option(
+        "--set", metavar="KEY=VALUE", autocompletion=completion.settings,
+        help="Any key of the configuration; repeatable.")] = None,
+    config: Annotated[Path | None, typer.Option(
+        help="YAML file that overrides the preset; also RUN/config.yaml.")] = None,
+    init_from: Annotated[Path | None, typer.Option(
+        help="Begin from these weights, step 0 and a fresh optimizer: a run, a checkpoint of "
+        "the original code, or a Hugging Face folder.")] = None,
+    init_allow_missing: Annotated[list[str] | None, typer.Option(
+        metavar="generator|discriminator", autocompletion=completion.networks,
+        help="A network that --init-from may lack and that then begins fresh; repeatable.")
     ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Rows in an update, over all devices.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Learning rate before warm-up and decay.")
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="auto, float32, bfloat16 or float16.", autocompletion=completion.precisions
-        ),
-    ] = None,
-    xla: Annotated[
-        bool | None,
-        typer.Option(
-            "--xla/--no-xla",
-            help="Compile the whole step with XLA.",
-            show_default="on a GPU",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Decides weights, order, masks and dropout.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="Any key of the configuration; repeatable.",
-            metavar="KEY=VALUE",
-            autocompletion=completion.settings,
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(help="YAML file that overrides the preset; also RUN/config.yaml."),
-    ] = None,
-    init_from: Annotated[
-        Path | None,
-        typer.Option(
-            help="Begin from these weights, step 0 and a fresh optimizer: a run, a checkpoint of "
-            "the original code, or a Hugging Face folder."
-        ),
-    ] = None,
-    init_allow_missing: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A network that --init-from may lack and that then begins fresh; repeatable.",
-            metavar="generator|discriminator",
-            autocompletion=completion.networks,
-        ),
-    ] = None,
-    allow_config_change: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A key that may differ from the earlier starts of the run; repeatable.",
-            metavar="KEY",
-            autocompletion=completion.keys,
-        ),
-    ] = None,
-    gin_file: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Gin file that binds functions; it is code, so only use files you trust.",
-            metavar="FILE",
-        ),
-    ] = None,
-    gin_param: Annotated[
-        list[str] | None, typer.Option(help="A single gin binding.", metavar="BINDING")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print parameters, FLOPs, memory and ETA, and stop.")
-    ] = False,
+    allow_config_change: Annotated[list[str] | None, typer.Option(
+        metavar="KEY", autocompletion=completion.keys,
+        help="A key that may differ from the earlier starts of the run; repeatable.")] = None,
+    gin_file: Annotated[list[Path] | None, typer.Option(
+        metavar="FILE",
+        help="Gin file that binds functions; it is code, so only use files you trust.")] = None,
+    gin_param: Annotated[list[str] | None, typer.Option(
+        metavar="BINDING", help="A single gin binding.")] = None,
+    dry_run: Annotated[bool, typer.Option(
+        "--dry-run", help="Print parameters, FLOPs, memory and ETA, and stop.")] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
     """Pretrain a generator and a discriminator on prepared data."""
+    # fmt: on
     del debug
     started = time.perf_counter()
     terminal = Terminal(quiet=quiet, stdout=dry_run and not as_json)
@@ -208,9 +158,7 @@ def _train(
 
     def stalled(error: ElectraError) -> None:
         sys.stdout = sys.__stdout__  # it was turned off for Orbit
-        print_error(error.message, error.hint)
-        if as_json:
-            emit_error(error)
+        show_error(error.message, error.hint, error.exit_code, as_json=as_json)
 
     watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
     with RunDisplay(terminal) as display, watchdog:

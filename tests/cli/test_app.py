@@ -17,7 +17,7 @@ import typer
 
 from electra_cli import __main__ as entry_point
 from electra_cli import __version__
-from electra_cli.cli.app import LESS_MEMORY, app, main
+from electra_cli.cli.app import COMMANDS, app, main
 from tests.conftest import Electra
 
 CHECK = """
@@ -83,7 +83,7 @@ def test_unexpected_errors_have_exit_code_70(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the moon is full")
 
-    monkeypatch.setattr("electra_cli.runs.run_folder.find_checkpoints", fail)
+    monkeypatch.setattr("electra_cli.runs.named.find_checkpoints", fail)
     electra("evaluate", "nowhere", "--json").failed(70, "the moon is full", "--debug")
 
 
@@ -97,18 +97,17 @@ def test_out_of_memory_is_71_with_options_that_the_command_has(
     monkeypatch.setattr("electra_cli.corpus.preparation.pipeline.prepare_data", fail)
     result = electra("prepare-data", str(tmp_path), "--output", str(tmp_path / "out"), "--json")
     result.failed(71, f"out of memory{f': {error}' if error.args else ''}", "--workers")
-    monkeypatch.setattr("electra_cli.runs.run_folder.find_checkpoints", fail)
+    monkeypatch.setattr("electra_cli.runs.named.find_checkpoints", fail)
     electra("evaluate", "nowhere", "--json").failed(71, "out of memory", "one checkpoint at a time")
 
 
-def test_what_takes_less_memory_are_options_of_the_command() -> None:
-    commands: Any = typer.main.get_command(app)
-    assert set(LESS_MEMORY) == set(commands.commands)
-    for name, hint in LESS_MEMORY.items():
-        command = commands.commands[name]
-        command = getattr(command, "commands", {}).get("data", command)
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert set(re.findall("--[a-z-]+", hint)) <= known, name
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_takes_less_memory_are_options_of_the_command(name: str) -> None:
+    command: Any = typer.main.get_command(app)
+    for word in name.split():
+        command = command.commands[word]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert set(re.findall("--[a-z-]+", COMMANDS[name].LESS_MEMORY)) <= known
 
 
 def test_a_working_directory_that_was_deleted(
@@ -138,7 +137,7 @@ def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("electra_cli.runs.run_folder.find_checkpoints", interrupt)
+    monkeypatch.setattr("electra_cli.runs.named.find_checkpoints", interrupt)
     assert electra("evaluate", "nowhere", "--json").json["error"]["exit_code"] == 130
 
 

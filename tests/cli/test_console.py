@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.cli.console import Terminal, print_error
+from electra_cli.cli.console import Terminal, show_error
 from electra_cli.errors import IOFailedError
 
 
@@ -90,8 +90,8 @@ def test_lines_end_between_words_and_paths_stay_whole(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "40")
     terminal = Terminal()
-    for say, label in ((terminal.note, ""), (terminal.warn, "warning: "), (print_error, "error: ")):
-        say(*([text, ""] if say is print_error else [text]))
+    for say, label in ((terminal.note, ""), (terminal.warn, "warning: "), (show_error, "error: ")):
+        say(*([text, "", 2] if say is show_error else [text]))
         shown = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().err)
         lines = shown.splitlines()
         assert path in [line.strip() for line in lines]

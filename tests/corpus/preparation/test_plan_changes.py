@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import inspect
 
-from electra_cli.cli.prepare_data import prepare_data_command
+from electra_cli.cli import prepare_data
 from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan_changes import (
@@ -51,7 +51,7 @@ def test_newer_options_are_in_the_plan_only_where_they_change_something():
 
 
 def test_every_name_is_an_option_of_the_command():
-    options = inspect.signature(prepare_data_command).parameters
+    options = inspect.signature(prepare_data.command).parameters
     old = dict.fromkeys(record(), "old") | {"vocabulary": None, "duplicates": None}
     new = record(
         "0",

@@ -9,17 +9,12 @@ import typer
 
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
-from electra_cli.cli.help import Command
 
 if TYPE_CHECKING:
     from electra_cli.config.schema import Masking
     from electra_cli.corpus.shards.inspect import Figures
     from electra_cli.corpus.shards.manifest import Manifest
     from electra_cli.corpus.shards.verify import Verified
-
-debug_app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="Look into what other commands have written."
-)
 
 _BARS, _BAR_WIDTH = 16, 32
 _UNKNOWN_WORDS = 20
@@ -38,11 +33,11 @@ electra debug data data
 electra debug data data --verify --examples 0
 electra debug data data --masking span --examples 5
 """
+LESS_MEMORY = "--examples 0 shows no rows masked, which is what starts TensorFlow"
 
 
 # fmt: off
-@debug_app.command("data", cls=Command, epilog=EXAMPLES)
-def data_command(
+def command(
     folder: Annotated[Path, typer.Argument(
         metavar="DIR", help="Folder that `electra prepare-data` wrote.", show_default=False)],
     verify: Annotated[bool, typer.Option(
