@@ -1,7 +1,7 @@
-"""Writes the pages of docs/reference from the code, so that they cannot fall behind it.
+"""Writes pages and pictures of docs/ from the code, so that they cannot fall behind it.
 
-python docs/generate.py           writes the pages
-python docs/generate.py --check   ends with 1 if a page is not what it would write
+python docs/generate.py           writes them
+python docs/generate.py --check   ends with 1 if one of them is not what it would write
 """
 # ruff: noqa: E402
 
@@ -20,6 +20,7 @@ import yaml
 DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # this checkout, whatever else is installed
 
+from layers import layers_svg
 from messages import messages
 
 from electra_cli import errors
@@ -27,10 +28,10 @@ from electra_cli.cli.app import app
 from electra_cli.config.load import available_presets, load_config
 from electra_cli.config.schema import leaf_fields, sections
 from electra_cli.config.values import expected
+from electra_cli.files import layout
 from electra_cli.metrics.names import BANDS, BROKEN_DOWN, METRICS
-from electra_cli.runs import run_folder
 
-REFERENCE = DOCS / "reference"
+OUTPUT = DOCS
 _NOTICE = "<!-- Written by docs/generate.py; do not edit. -->"
 
 # Exit codes that no class of errors.py stands for.
@@ -62,14 +63,15 @@ TRAIN_LINES = {
 
 
 def pages() -> dict[str, str]:
-    """Returns every generated page by its file name."""
+    """Returns every generated page and picture by its path in docs/."""
     return {
-        "options.md": _options(),
-        "configuration.md": _configuration(),
-        "run-folder.md": _run_folder(),
-        "json.md": _json(),
-        "exit-codes.md": _exit_codes(),
-        "common-mistakes.md": _common_mistakes(),
+        "reference/options.md": _options(),
+        "reference/configuration.md": _configuration(),
+        "reference/run-folder.md": _run_folder(),
+        "reference/json.md": _json(),
+        "reference/exit-codes.md": _exit_codes(),
+        "reference/common-mistakes.md": _common_mistakes(),
+        "images/layers.svg": layers_svg(DOCS.parent / "pyproject.toml"),
     }
 
 
@@ -198,7 +200,7 @@ def _value(value: Any) -> str:
 
 
 def _run_folder() -> str:
-    lines = [line for line in (run_folder.__doc__ or "").splitlines() if line.startswith("RUN/")]
+    lines = [line for line in (layout.__doc__ or "").splitlines() if line.startswith("RUN/")]
     rows = [
         (f"`{path}`", meaning.strip()) for path, _, meaning in (x.partition(" ") for x in lines)
     ]
@@ -302,19 +304,20 @@ def _inline(text: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Writes or checks the pages and returns the exit code."""
+    """Writes or checks them and returns the exit code."""
     stale = []
     for name, text in pages().items():
-        path = REFERENCE / name
+        path = OUTPUT / name
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             continue
         stale.append(name)
         if "--check" not in arguments:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
     if "--check" in arguments and stale:
         sys.stderr.write(f"out of date: {', '.join(stale)}; run python docs/generate.py\n")
         return 1
-    sys.stderr.write(f"{len(stale)} pages written\n" if stale else "all pages are up to date\n")
+    sys.stderr.write(f"{len(stale)} files written\n" if stale else "all files are up to date\n")
     return 0
 
 

@@ -15,6 +15,7 @@ from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.devices.strategy import build_strategy, parse_device
+from electra_cli.training.loop.state import restore
 from electra_cli.training.loop.trainer import (
     ElectraTrainer,
     make_controller,
@@ -69,7 +70,11 @@ def evaluate(
         if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
             wanted["optimizer"] = trainer.optimizer
         checkpoint.check_whole()
-        checkpoint.read_into(**wanted)
+        restore(
+            tf.train.Checkpoint(**wanted),
+            checkpoint.prefix,
+            hint="choose another checkpoint of the run",
+        )
         controller = make_controller(trainer, strategy=strategy, train_actions=[])
         when = f"while {checkpoint.prefix} was evaluated"
         with silent_stdout(), lost_shards_named(lambda: when):  # noqa: B023 - called within

@@ -19,8 +19,9 @@ from electra_cli.errors import ConfigError, IOFailedError, OutputError, TryAgain
 from electra_cli.export.sources.foreign import open_foreign
 from electra_cli.export.sources.source import Source, open_source
 from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
-from electra_cli.files.layout import CONFIG_FILE, own_checkpoints
-from electra_cli.runs.run_folder import find_checkpoints
+from electra_cli.files.layout import is_prefix
+from electra_cli.runs.named import find_checkpoints, own_checkpoints
+from electra_cli.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from electra_cli.export.checks.parity import Parity
@@ -120,8 +121,8 @@ def export(
 
 def _is_ours(path: Path) -> bool:
     """True for a run of ours, and for what is not there, which `find_checkpoints` reports."""
-    there = path.exists() or Path(f"{path}.index").is_file()
-    return not there or (path / CONFIG_FILE).is_file() or bool(own_checkpoints(path))
+    there = path.exists() or is_prefix(path)
+    return not there or RunFolder(path).is_run or bool(own_checkpoints(path))
 
 
 def _write_and_check(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.wordpiece.found_tokenizer import (
@@ -19,24 +18,19 @@ from electra_cli.corpus.wordpiece.found_tokenizer import (
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 from electra_cli.corpus.wordpiece.vocabulary_folder import has_tokenizer, read_json
 from electra_cli.errors import DataError, InputMissingError
-from electra_cli.files.layout import (
-    COMMIT_FILE,
-    CONFIG_FILE,
-    STATE,
-    OwnCheckpoint,
-    own_checkpoints,
-)
+from electra_cli.files.layout import COMMIT_FILE, STATE, is_prefix, prefix_of
 from electra_cli.interop import huggingface_folder
 from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.values import Network, absent
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
+from electra_cli.runs.named import own_checkpoints
+from electra_cli.runs.run_folder import Checkpoint
 
 CHECKPOINT = "checkpoint"
 
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 # Pickled files beside weights, which a training loop leaves and nobody needs here.
 _LOOP_STATE = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
-_OF_FILE = re.compile(r"\.(index|data-\d+-of-\d+)$")
 _STATE = re.compile(r'^model_checkpoint_path: "(.*)"', re.MULTILINE)
 _SLOT = re.compile(r"\[unused.*\]")
 
@@ -160,8 +154,8 @@ def find_source(path: Path) -> Source:
     """
     if own := own_checkpoints(path):
         return _of_run(path, own[-1])
-    prefix = Path(_OF_FILE.sub("", str(path)))
-    if _is_prefix(prefix):
+    prefix = prefix_of(path)
+    if is_prefix(prefix):
         return _checkpoint(path, prefix)
     if not path.exists():
         raise InputMissingError(f"no weights at {path}", hint=f"name {_KNOWN}")
@@ -244,9 +238,8 @@ def _huggingface(path: Path, folders: list[Path]) -> Source:
     return Source(path, ordered, [folder for folder in beside if has_tokenizer(folder)], sizes)
 
 
-def _of_run(path: Path, own: OwnCheckpoint) -> Source:
-    sizes = sizes_of(Architecture.of(read_config(own.run / CONFIG_FILE)))
-    data = own.run / "data"
+def _of_run(path: Path, own: Checkpoint) -> Source:
+    sizes, data = sizes_of(Architecture.of(own.config())), own.run.data
     return Source(path, {CHECKPOINT: own.prefix}, [data] if has_tokenizer(data) else [], sizes)
 
 
@@ -276,9 +269,9 @@ def _prefix_in(folder: Path) -> Path | None:
     text = state.read_text(encoding="utf-8", errors="replace") if state.is_file() else ""
     named = _STATE.search(text)
     # By name alone: folders are moved, and the path in the file may be that of another machine.
-    if named and _is_prefix(folder / Path(named[1]).name):
+    if named and is_prefix(folder / Path(named[1]).name):
         return folder / Path(named[1]).name
-    prefixes = sorted(Path(_OF_FILE.sub("", str(file))) for file in folder.glob("*.index"))
+    prefixes = sorted(prefix_of(file) for file in folder.glob("*.index"))
     if len(prefixes) < 2:
         return prefixes[0] if prefixes else None
     first = ", ".join(prefix.name for prefix in prefixes[:5])
@@ -288,10 +281,6 @@ def _prefix_in(folder: Path) -> Path | None:
         "that names one of them",
         hint=f"name one: {prefixes[-1]}",
     )
-
-
-def _is_prefix(path: Path) -> bool:
-    return Path(f"{path}.index").is_file()
 
 
 _KNOWN = (

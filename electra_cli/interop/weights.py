@@ -15,8 +15,9 @@ from electra_cli.interop.reference import Arrays
 from electra_cli.interop.sizes import check_sizes, sizes_of_arrays
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
 from electra_cli.interop.values import Network, Report, Values
-from electra_cli.modeling.architecture import sizes_of
+from electra_cli.modeling.architecture import Architecture, sizes_of
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.runs.run_folder import Checkpoint
 
 _logger = logging.getLogger(__name__)
 
@@ -24,6 +25,17 @@ _logger = logging.getLogger(__name__)
 def values_of(model: ElectraModel) -> Arrays:
     """The weights of a model by the names of its variables."""
     return {v.name.split(":")[0]: v.numpy() for v in model.trainable_variables}
+
+
+def load_checkpoint(checkpoint: Checkpoint) -> ElectraModel:
+    """Builds the model of a run in float32, with a checkpoint's weights or their averages.
+
+    Raises:
+      DataError: A weight is missing, or the files are damaged.
+    """
+    model = ElectraModel(Architecture.of(checkpoint.config()))
+    load_weights(model, find_source(checkpoint.prefix))
+    return model
 
 
 def load_weights(

@@ -12,8 +12,8 @@ from typing import Any
 from electra_cli.config.keys import hint_for
 from electra_cli.config.load import diff_configs, read_config
 from electra_cli.config.schema import Config, leaf_fields
-from electra_cli.files.atomic import atomic_write_text
 from electra_cli.errors import ConfigError, DataError
+from electra_cli.files.atomic import atomic_write_text
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 

@@ -43,11 +43,11 @@ class Commit(_Frozen):
       format_version: Of this record.
       step: Updates it has seen.
       files: By name, all files that TensorFlow wrote.
-      state_sha256: As `training.state` computes it.
-      config_sha256: Of all that decides what is learned, see `training.changes`.
+      state_sha256: As `training.loop.state` computes it.
+      config_sha256: Of all that decides what is learned, see `runs.changes`.
       vocab_sha256: Of the vocabulary.
       tokenizer_sha256: Of vocabulary, case and accents; empty if an older electra wrote it.
-      sizes: Of the model, see `interop.sizes`.
+      sizes: Of the model, see `modeling.architecture`.
       checksum: Of this record without this key.
     """
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from electra_cli.files.holder import locked_by_name
 from electra_cli.errors import IOFailedError, OutputError
+from electra_cli.files.holder import locked_by_name
 from electra_cli.runs.run_folder import RunFolder
 
 

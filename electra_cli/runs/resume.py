@@ -8,12 +8,10 @@ from pathlib import Path
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import DataError, OutputError
-from electra_cli.modeling.architecture import sizes_of
-from electra_cli.modeling.architecture import Architecture
+from electra_cli.files.layout import DAMAGED_SUFFIX, checkpoint_name
+from electra_cli.modeling.architecture import Architecture, sizes_of
 from electra_cli.runs.commit import fault_of, read_commit
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
-
-_DAMAGED = ".damaged"
 
 
 def resume_point(run: RunFolder, *, warn: Callable[[str], None]) -> Checkpoint | None:
@@ -38,7 +36,7 @@ def resume_point(run: RunFolder, *, warn: Callable[[str], None]) -> Checkpoint |
             _set_aside(damaged, checkpoint, warn)
             return checkpoint
         damaged.append((checkpoint, fault))
-    if not damaged and not list(run.checkpoints.glob(f"ckpt-*{_DAMAGED}*")):
+    if not damaged and not list(run.checkpoints.glob(checkpoint_name(f"*{DAMAGED_SUFFIX}*"))):
         # Before either of these a first checkpoint was written.
         if run.result.is_file() or (run.metrics.is_file() and run.metrics.stat().st_size):
             raise DataError(
@@ -71,11 +69,11 @@ def _set_aside(
 
 
 def _free_name(path: Path) -> Path:
-    aside = path.with_name(path.name + _DAMAGED)
+    aside = path.with_name(path.name + DAMAGED_SUFFIX)
     number = 1
     while aside.exists():
         number += 1
-        aside = path.with_name(f"{path.name}{_DAMAGED}-{number}")
+        aside = path.with_name(f"{path.name}{DAMAGED_SUFFIX}-{number}")
     return aside
 
 

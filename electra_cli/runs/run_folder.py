@@ -1,31 +1,17 @@
-"""The folder of a run, and how a checkpoint in it is found and loaded.
-
-What lies where is told in files/layout.py.
-"""
+"""The folder of a run and a checkpoint in it; files/layout.py says what lies where."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest, read_manifest
-from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.errors import DataError, InputMissingError
-from electra_cli.files.layout import (
-    CONFIG_FILE, DATA_FOLDER, CHECKPOINTS_FOLDER,
-    STATE,
-    OwnCheckpoint,
-    checkpoints_in,
-    own_checkpoints,
-)
+from electra_cli.files import layout
 from electra_cli.runs.commit import fault_of, read_commit
-
-if TYPE_CHECKING:
-    from electra_cli.modeling.electra import ElectraModel
 
 
 @dataclass(frozen=True)
@@ -41,52 +27,57 @@ class RunFolder:
     @property
     def config(self) -> Path:
         """The complete configuration, YAML."""
-        return self.path / CONFIG_FILE
+        return self.path / layout.CONFIG_FILE
 
     @property
     def bindings(self) -> Path:
         """The gin bindings in force."""
-        return self.path / "bindings.gin"
+        return self.path / layout.BINDINGS_FILE
 
     @property
     def init(self) -> Path:
         """What the weights began from, if not from the seed."""
-        return self.path / "init.json"
+        return self.path / layout.INIT_FILE
 
     @property
     def data(self) -> Path:
         """Copies of the prepared data's manifest and vocabulary."""
-        return self.path / DATA_FOLDER
+        return self.path / layout.DATA_FOLDER
 
     @property
     def lock(self) -> Path:
         """Who writes to the run, or wrote to it last."""
-        return self.path / "lock.json"
+        return self.path / layout.RUN_LOCK_FILE
 
     @property
     def changes(self) -> Path:
         """Changes of the configuration, a JSON object a line."""
-        return self.path / "changes.jsonl"
+        return self.path / layout.CHANGES_FILE
 
     @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints."""
-        return self.path / CHECKPOINTS_FOLDER
+        return self.path / layout.CHECKPOINTS_FOLDER
 
     @property
     def metrics(self) -> Path:
         """Logged steps and evaluations, a JSON object a line."""
-        return self.path / "metrics.jsonl"
+        return self.path / layout.METRICS_FILE
 
     @property
     def tensorboard(self) -> Path:
         """Event files."""
-        return self.path / "tensorboard"
+        return self.path / layout.TENSORBOARD_FOLDER
 
     @property
     def result(self) -> Path:
         """The result of a finished run."""
-        return self.path / "result.json"
+        return self.path / layout.RESULT_FILE
+
+    @property
+    def is_run(self) -> bool:
+        """Whether a run was begun in the folder."""
+        return self.config.is_file()
 
     def load_data(self, folder: Path) -> Manifest:
         """Loads the manifest of data for the run, which may have to begin yet.
@@ -98,7 +89,7 @@ class RunFolder:
         try:
             return load_manifest(folder)
         except InputMissingError as error:
-            if not (self.data / MANIFEST_FILE).is_file():
+            if not (self.data / layout.MANIFEST_FILE).is_file():
                 raise
             was = read_manifest(self.data)
             vocab, output = (shlex.quote(str(p)) for p in (self.data / was.vocab.file, folder))
@@ -113,7 +104,19 @@ class RunFolder:
 
     def all_checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint, by ascending step, whole or not."""
-        return [_checkpoint(found) for found in checkpoints_in(self.path)]
+        # Those of an older electra are files side by side.
+        places = {layout.prefix_of(p) for p in self.checkpoints.glob(layout.CHECKPOINT_PATTERN)}
+        found = [self.checkpoint_at(place) for place in places]
+        return sorted((c for c in found if c is not None), key=lambda checkpoint: checkpoint.step)
+
+    def checkpoint_at(self, place: Path) -> Checkpoint | None:
+        """The checkpoint of this run in a place of its folder of checkpoints; None for none."""
+        step = layout.step_of(place.name)
+        if step is not None and place.is_dir():
+            return Checkpoint(self, place / layout.STATE, step)
+        if step is not None and layout.is_prefix(place):
+            return Checkpoint(self, place, step)
+        return None
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ class Checkpoint:
     @property
     def is_committed(self) -> bool:
         """False for what TensorFlow alone has written: no record, and no run goes on there."""
-        return self.prefix.name == STATE
+        return self.prefix.name == layout.STATE
 
     @property
     def path(self) -> Path:
@@ -169,87 +172,11 @@ class Checkpoint:
           InputMissingError: The run folder has no copy of it.
           DataError: It is damaged.
         """
-        if not (self.run.data / MANIFEST_FILE).is_file():
+        file = self.run.data / layout.MANIFEST_FILE
+        if not file.is_file():
             raise InputMissingError(
-                f"there is no {self.run.data / MANIFEST_FILE}, which says how text becomes ids",
-                hint=f"copy {MANIFEST_FILE} and the vocabulary of the data that it was trained on "
+                f"there is no {file}, which says how text becomes ids",
+                hint=f"copy {file.name} and the vocabulary of the data that it was trained on "
                 f"into {self.run.data}",
             )
         return read_manifest(self.run.data)
-
-    def read_into(self, **objects: Any) -> None:
-        """Fills objects with what the checkpoint holds under their names (model=…).
-
-        Raises:
-          DataError: Something of them is not in the checkpoint, or the files are damaged.
-        """
-        import tensorflow as tf
-
-        try:
-            status = tf.train.Checkpoint(**objects).read(str(self.prefix))
-            status.expect_partial().assert_existing_objects_matched()
-        except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
-            raise DataError(
-                f"checkpoint {self.prefix} cannot be loaded: {str(error).splitlines()[0]}",
-                hint="choose another checkpoint of the run",
-            ) from error
-
-    def load_model(self) -> ElectraModel:
-        """Builds the model in float32 and loads all of its weights: their averages, if it has any.
-
-        Raises:
-          DataError: A weight is missing, or the files are damaged.
-        """
-        from electra_cli.modeling.architecture import Architecture
-        from electra_cli.modeling.electra import ElectraModel
-        from electra_cli.optimization.adamw import ElectraAdamW
-        from electra_cli.optimization.average import WeightAverage
-
-        config = self.config()
-        model = ElectraModel(Architecture.of(config))
-        if not config.optimizer.ema_decay:
-            self.read_into(model=model)
-            return model
-        average = WeightAverage(ElectraAdamW())
-        average.shadow_copy(model)
-        self.read_into(model=model, optimizer=average)
-        average.swap_weights()
-        return model
-
-
-def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
-    """Resolves what a user names as a checkpoint.
-
-    Args:
-      path: A run folder or its `checkpoints` (the newest is meant), or what
-        `interop.own_checkpoints` takes for one of them.
-      every: All checkpoints of a run instead of the newest.
-
-    Returns:
-      At least one checkpoint, by ascending step.
-
-    Raises:
-      InputMissingError: There is nothing at the path.
-      DataError: It is no run folder, or one without checkpoints.
-    """
-    if found := [_checkpoint(own) for own in own_checkpoints(path)]:
-        return found if every else found[-1:]
-    run = RunFolder(path)
-    if run.config.is_file():
-        raise DataError(
-            f"{path} is not a run folder with checkpoints: {run.checkpoints / 'ckpt-*'} is missing",
-            hint="`electra pretrain` with the same --model-dir writes them",
-        )
-    if not path.exists() and not Path(f"{path}.index").is_file():
-        raise InputMissingError(
-            f"no checkpoint and no run folder at {path}",
-            hint="name the --model-dir of `electra pretrain`, or RUN/checkpoints/ckpt-STEP",
-        )
-    raise DataError(
-        f"{path} is not a run folder, and no checkpoint in one: there is no {run.config}",
-        hint="name the --model-dir of `electra pretrain`, or RUN/checkpoints/ckpt-STEP in it",
-    )
-
-
-def _checkpoint(found: OwnCheckpoint) -> Checkpoint:
-    return Checkpoint(RunFolder(found.run), found.prefix, found.step)

@@ -6,7 +6,6 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from electra_cli.training.devices.strategy import build_strategy
 from electra_cli.training.loop import actions
 from electra_cli.training.loop.saving import CheckpointSaver, Keep, SaveAction
 from electra_cli.training.loop.signals import RunStoppedError, StopRequestedError, StopSignals
+from electra_cli.training.loop.state import restore
 from electra_cli.training.loop.trainer import (
     ElectraTrainer,
     make_controller,
@@ -117,7 +117,11 @@ def pretrain(
     # Restored before anything is recorded: a change that the checkpoint cannot follow is refused,
     # and the former command still goes on.
     if plan.resume is not None:
-        _restore(trainer, plan.resume.prefix)
+        restore(
+            trainer.checkpoint,
+            plan.resume.prefix,
+            hint="repeat the former command to go on: nothing was changed",
+        )
     signals.check()
     create_run_folder(plan, bindings=bindings, initialized=initialized)
 
@@ -266,21 +270,6 @@ def pretrain(
     if chief:
         atomic_write_text(run.result, json.dumps(redacted(result), indent=2) + "\n")
     return result
-
-
-def _restore(trainer: ElectraTrainer, prefix: Path) -> None:
-    """Fills everything that a checkpoint holds.
-
-    Raises:
-      DataError: It holds something else.
-    """
-    try:
-        trainer.checkpoint.read(str(prefix)).assert_existing_objects_matched()
-    except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
-        raise DataError(
-            f"checkpoint {prefix} cannot be restored: {str(error).splitlines()[0]}",
-            hint="repeat the former command to go on: nothing was changed",
-        ) from error
 
 
 def rates_of(trainer: ElectraTrainer, outlook: Outlook) -> dict[str, float]:

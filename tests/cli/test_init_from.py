@@ -15,8 +15,9 @@ import tensorflow as tf
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.export.run import export
 from electra_cli.interop.reference import to_reference
-from electra_cli.interop.weights import values_of
-from electra_cli.runs.run_folder import RunFolder, find_checkpoints
+from electra_cli.interop.weights import load_checkpoint, values_of
+from electra_cli.runs.named import find_checkpoints
+from electra_cli.runs.run_folder import RunFolder
 from tests.conftest import Electra, Result, settings
 from tests.interop.conftest import assert_same, write_tf1
 from tests.prepared import prepare
@@ -64,10 +65,10 @@ def test_from_a_hugging_face_folder(
     source = find_checkpoints(trained)[-1]
     first = run.all_checkpoints()[0]
     assert first.step == 0
-    assert_same(values_of(first.load_model()), values_of(source.load_model()))
+    assert_same(values_of(load_checkpoint(first)), values_of(load_checkpoint(source)))
     stored = tf.train.load_checkpoint(str(first.prefix))
     words = stored.get_tensor("model/embeddings/words/.ATTRIBUTES/VARIABLE_VALUE")
-    np.testing.assert_array_equal(words, source.load_model().embeddings.words.numpy())
+    np.testing.assert_array_equal(words, load_checkpoint(source).embeddings.words.numpy())
     # The optimizer begins afresh, and the metrics at step 0 are those of the source.
     assert [line["step"] for line in lines(run.path, "train")] == [1]
     assert stored.get_tensor("global_step/.ATTRIBUTES/VARIABLE_VALUE") == 0
@@ -80,7 +81,7 @@ def test_from_a_hugging_face_folder(
             assert before[name] == pytest.approx(value, rel=1e-6), name
     record = json.loads(run.init.read_text())
     assert record["path"] == str(moved)
-    assert len(record["loaded"]) == len(values_of(source.load_model()))
+    assert len(record["loaded"]) == len(values_of(load_checkpoint(source)))
     # The same command resumes; what it began from may be gone.
     shutil.rmtree(moved)
     again = pretrain(*options, "--stop-at-step", 2)
@@ -109,7 +110,7 @@ def test_the_hint_of_other_sizes_can_be_followed(
     pretrain: Pretrain, trained: Path, tmp_path: Path
 ) -> None:
     """A TensorFlow checkpoint says its sizes only once it is read: before a run folder exists."""
-    values = values_of(find_checkpoints(trained)[-1].load_model())
+    values = values_of(load_checkpoint(find_checkpoints(trained)[-1]))
     prefix = write_tf1(tmp_path / "model.ckpt", to_reference(values))
     options = ["--init-from", prefix, "--set", "optimizer.ema_decay=0.5", "--device", "cpu:2"]
     other = ["--set", "model.num_layers=2", "--set", "model.embedding_size=8"]
@@ -131,7 +132,7 @@ def test_the_hint_of_other_sizes_can_be_followed(
     # Checkpoint 0 holds the loaded weights, and the averages begin from them.
     first = run.all_checkpoints()[0]
     assert first.step == 0
-    assert_same(values_of(first.load_model()), values)
+    assert_same(values_of(load_checkpoint(first)), values)
     stored = tf.train.load_checkpoint(str(first.prefix))
     words = stored.get_tensor("model/embeddings/words/.ATTRIBUTES/VARIABLE_VALUE")
     np.testing.assert_array_equal(words, values["electra/embeddings/word_embeddings"])
@@ -139,7 +140,7 @@ def test_the_hint_of_other_sizes_can_be_followed(
 
 def test_a_checkpoint_without_generator(pretrain: Pretrain, trained: Path, tmp_path: Path) -> None:
     """What a TensorFlow checkpoint lacks is seen only once it is read."""
-    values = to_reference(values_of(find_checkpoints(trained)[-1].load_model()))
+    values = to_reference(values_of(load_checkpoint(find_checkpoints(trained)[-1])))
     kept = {name: array for name, array in values.items() if not name.startswith("generator")}
     prefix = write_tf1(tmp_path / "model.ckpt", kept)
     result = pretrain("--init-from", prefix)

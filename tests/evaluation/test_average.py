@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.evaluation.evaluate import evaluate
-from electra_cli.runs.run_folder import find_checkpoints
+from electra_cli.interop.weights import load_checkpoint
+from electra_cli.runs.named import find_checkpoints
 from tests.conftest import Electra, settings
 
 
@@ -20,7 +21,7 @@ def test_checkpoint_gives_the_averages(electra: Electra, data: Path, tmp_path: P
     ).json
     checkpoint = find_checkpoints(run)[-1]
     stored = tf.train.load_checkpoint(str(checkpoint.prefix))
-    model = checkpoint.load_model()
+    model = load_checkpoint(checkpoint)
     for path in ("discriminator/project/kernel", "embeddings/words"):
         weight = f"model/{path}/.ATTRIBUTES/VARIABLE_VALUE"
         average = f"model/{path}/.OPTIMIZER_SLOT/optimizer/average/.ATTRIBUTES/VARIABLE_VALUE"

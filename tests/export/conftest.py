@@ -9,7 +9,7 @@ import pytest
 from electra_cli.export.run import Exported, export
 from electra_cli.export.sources.source import Source, open_source
 from electra_cli.modeling.electra import ElectraModel
-from electra_cli.runs.run_folder import find_checkpoints
+from electra_cli.runs.named import find_checkpoints
 from tests.export.runs import write_run
 
 # With 24 both networks project the embeddings, with 32 only the generator, with 16 only the

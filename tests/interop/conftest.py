@@ -15,7 +15,8 @@ from electra_cli.interop.reference import Arrays
 from electra_cli.interop.weights import values_of
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
-from electra_cli.runs.run_folder import find_checkpoints
+from electra_cli.runs.named import find_checkpoints
+from electra_cli.training.loop.state import restore
 from tests.export.runs import small_config, write_run
 
 
@@ -27,8 +28,11 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def run_values(run_folder: Path) -> Arrays:
-    """The weights of that run, read as `evaluate` and `export` read them."""
-    return values_of(find_checkpoints(run_folder)[0].load_model())
+    """The weights of that run, as TensorFlow reads them into a model."""
+    (checkpoint,) = find_checkpoints(run_folder)
+    model = ElectraModel(Architecture.of(checkpoint.config()))
+    restore(tf.train.Checkpoint(model=model), checkpoint.prefix, hint="")
+    return values_of(model)
 
 
 @pytest.fixture(scope="session")

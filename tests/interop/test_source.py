@@ -17,7 +17,7 @@ from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop.source import find_source
 from electra_cli.modeling.architecture import Architecture
-from electra_cli.runs.run_folder import find_checkpoints
+from electra_cli.runs.named import find_checkpoints
 from tests.export.runs import STEP, small_config
 from tests.interop.conftest import write_tf1
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
-from electra_cli.runs.commit import Commit, StoredFile, read_commit
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.files.layout import COMMIT_FILE
+from electra_cli.runs.commit import Commit, StoredFile, read_commit
 from tests.export.runs import write_manifest_of
 
 

@@ -53,7 +53,7 @@ class Source:
 
 
 def open_source(checkpoint: Checkpoint) -> Source:
-    """Reads what lies beside a checkpoint of ours; TensorFlow is not imported.
+    """Reads what lies beside a checkpoint of ours; TensorFlow waits until the model is loaded.
 
     Raises:
       DataError: The checkpoint, or the run folder's copy of manifest or vocabulary is damaged.
@@ -67,6 +67,12 @@ def open_source(checkpoint: Checkpoint) -> Source:
             f"{vocab} is not the vocabulary that the run was trained with",
             hint=f"copy {manifest.vocab.file} from the prepared data into {checkpoint.run.data}",
         )
+
+    def load_model() -> ElectraModel:
+        from electra_cli.interop.weights import load_checkpoint
+
+        return load_checkpoint(checkpoint)
+
     return Source(
         path=checkpoint.prefix,
         config=checkpoint.config(),
@@ -74,7 +80,7 @@ def open_source(checkpoint: Checkpoint) -> Source:
         tokenizer=manifest.tokenizer,
         vocab=vocab,
         has_generator=True,
-        load_model=checkpoint.load_model,
+        load_model=load_model,
         checkpoint=checkpoint,
         manifest=manifest,
     )

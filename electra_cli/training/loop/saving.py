@@ -17,7 +17,13 @@ import tensorflow as tf
 
 from electra_cli.errors import IOFailedError, TrainingError
 from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text
-from electra_cli.files.layout import COMMIT_FILE, EVALUATION_FILE, STATE
+from electra_cli.files.layout import (
+    COMMIT_FILE,
+    EVALUATION_FILE,
+    HIDDEN_CHECKPOINT_PATTERN,
+    STATE,
+    checkpoint_name,
+)
 from electra_cli.metrics.names import finite
 from electra_cli.runs.commit import Commit, StoredFile, evaluated_metric, file_sha256
 from electra_cli.runs.run_folder import RunFolder
@@ -26,7 +32,6 @@ from electra_cli.training.loop.state import read_state
 _FORMAT_VERSION = 1
 # Of which less is better; of every other metric more is.
 _LESS_IS_BETTER = ("_loss", "_perplexity", "_error")
-_HIDDEN = ".ckpt-*"  # what is being written or deleted
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class CheckpointSaver:
             self.run.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
             raise self._failed(self.run.checkpoints, error.strerror or str(error)) from error
-        for path in self.run.checkpoints.glob(_HIDDEN):
+        for path in self.run.checkpoints.glob(HIDDEN_CHECKPOINT_PATTERN):
             shutil.rmtree(path, ignore_errors=True)
 
     def save(self, step: int) -> Path:
@@ -87,10 +92,10 @@ class CheckpointSaver:
             checkpoints are as they were.
           TrainingError: A value is not finite.
         """
-        final = self.run.checkpoints / f"ckpt-{step}"
+        final = self.run.checkpoints / checkpoint_name(step)
         if final.is_dir():
             return final
-        temporary = final.with_name(f".ckpt-{step}.tmp-{os.getpid()}")
+        temporary = final.with_name(f".{final.name}.tmp-{os.getpid()}")
         try:
             temporary.mkdir()  # without parents: what has vanished does not come back half
             self.checkpoint.write(str(temporary / STATE))

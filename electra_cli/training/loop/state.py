@@ -1,4 +1,4 @@
-"""A fingerprint of everything a run has learned so far."""
+"""What a checkpoint holds of a run: read back, hashed, restored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-# What a checkpoint holds besides the state: its own bookkeeping.
+from electra_cli.errors import DataError
+
+# What a checkpoint holds besides the state: TensorFlow's bookkeeping.
 _NOT_STATE = ("_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter")
 
 
@@ -18,7 +20,7 @@ class State:
     """What was found in a checkpoint.
 
     Attributes:
-      sha256: Over (name, type, shape, bytes) of variables, optimizer slots, loss scale and step.
+      sha256: A hash of (name, type, shape, bytes) of all variables, slots, loss scale and step.
       not_finite: Names of values with an infinity or NaN in them.
     """
 
@@ -49,6 +51,20 @@ def read_state(prefix: Path) -> State:
     return State(digest.hexdigest(), not_finite)
 
 
-def state_sha256(prefix: Path) -> str:
-    """Hashes a checkpoint: variables, optimizer slots, loss scale and step, by name."""
-    return read_state(prefix).sha256
+def restore(objects: tf.train.Checkpoint, prefix: Path, *, hint: str) -> None:
+    """Fills objects with what a checkpoint holds under their names.
+
+    Args:
+      objects: What is filled; the checkpoint may hold more.
+      prefix: The checkpoint's path without `.index`.
+      hint: Of the error.
+
+    Raises:
+      DataError: Something of them is not in the checkpoint, or the files are damaged.
+    """
+    try:
+        objects.read(str(prefix)).expect_partial().assert_existing_objects_matched()
+    except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
+        raise DataError(
+            f"checkpoint {prefix} cannot be restored: {str(error).splitlines()[0]}", hint=hint
+        ) from error

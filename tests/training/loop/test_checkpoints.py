@@ -14,11 +14,12 @@ import tensorflow as tf
 from electra_cli.errors import DataError, InputMissingError, IOFailedError, TrainingError
 from electra_cli.files.layout import COMMIT_FILE
 from electra_cli.runs.commit import fault_of, read_commit
+from electra_cli.runs.named import find_checkpoints
 from electra_cli.runs.resume import resume_point
-from electra_cli.runs.run_folder import RunFolder, find_checkpoints
+from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.loop.saving import CheckpointSaver, Keep, SaveAction
-from electra_cli.training.loop.state import state_sha256
+from electra_cli.training.loop.state import read_state, restore
 from tests.conftest import Electra, read_only
 from tests.training.runs import options, steps_of
 
@@ -62,12 +63,12 @@ def test_a_checkpoint_says_what_it_holds(run: RunFolder, weight: tf.Variable) ->
     commit = read_commit(folder)
     assert fault_of(folder, 7) is None
     assert commit.step == 7
-    assert commit.state_sha256 == state_sha256(folder / "state")
+    assert commit.state_sha256 == read_state(folder / "state").sha256
     names = {path.name for path in folder.iterdir()}
     assert names == {*commit.files, COMMIT_FILE}
     (found,) = run.all_checkpoints()
     filled = tf.Variable([0.0, 0.0, 0.0])
-    found.read_into(w=filled)
+    restore(tf.train.Checkpoint(w=filled), found.prefix, hint="")
     assert filled.numpy().tolist() == [1.0, 2.0, 3.0]
 
 

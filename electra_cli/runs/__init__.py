@@ -1,0 +1,1 @@
+"""Run folders: what lies where, and how a run goes on."""
