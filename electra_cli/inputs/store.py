@@ -31,7 +31,7 @@ class RowStore:
     cannot be read any more.
 
     Args:
-      paths: Shard files, `.npy` arrays of shape [rows, S + W] (corpus/shards.py).
+      paths: Shard files, `.npy` arrays of shape [rows, S + W] (corpus/shards/rows.py).
       sequence_length: S.
 
     Raises:

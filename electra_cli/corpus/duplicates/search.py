@@ -2,7 +2,7 @@
 
 Memory depends neither on the size of the corpus nor on that of a slice: hashes are compared range
 by range (a process that compared 15 million peaked at 142 MB), and all else is read in order. Near
-duplicates are the exception (`near_duplicates.py`). On disk a document takes 24 bytes until
+duplicates are the exception (`near.py`). On disk a document takes 24 bytes until
 `resolve` is done, and one afterwards; a paragraph too. A signature for near duplicates takes 512.
 """
 

@@ -1,7 +1,7 @@
 """The tokenizer as TensorFlow operations, for models that take text.
 
-The steps are those of corpus/tokenizer.py, and so is what each character is. TensorFlow's own
-lower-casing is not used since it goes by the locale of the process: a Turkish one makes another
+The steps are those of corpus/wordpiece/tokenizer.py, and so is what each character is. TensorFlow's
+own lower-casing is not used since it goes by the locale of the process: a Turkish one makes another
 letter of I. `tensorflow_text.BertTokenizer` is not either: it folds case instead of lower-casing,
 ties lower-casing to the stripping of accents, turns control characters into spaces, and measures
 the longest word in bytes; its word piece operation is.

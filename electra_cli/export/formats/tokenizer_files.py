@@ -42,7 +42,7 @@ def write_tokenizer(source: Source, folder: Path) -> list[str]:
 
 
 def build_tokenizer(vocab: Path, options: TokenizerOptions) -> Tokenizer:
-    """The library's tokenizer that gives the ids of corpus/tokenizer.py.
+    """The library's tokenizer that gives the ids of corpus/wordpiece/tokenizer.py.
 
     The library has BERT's rules in one piece, but with a table of characters of its own.
 
