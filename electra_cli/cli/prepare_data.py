@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +15,8 @@ from electra_cli.corpus.reading.naming import FormatOption
 from electra_cli.corpus.reading.tables.separators import Quoting
 from electra_cli.corpus.reading.texts import Documents
 from electra_cli.corpus.shards.manifest import Packing
-from electra_cli.errors import ConfigError, Terminated
+from electra_cli.errors import ConfigError
+from electra_cli.training.loop.signals import StopSignals
 
 DEFAULT_VOCAB_SIZE = 30522
 DEFAULT_MAX_DOCUMENT_BYTES = 4 * 2**20
@@ -28,7 +26,11 @@ _VOCABULARY = "Vocabulary"
 _ROWS = "Rows"
 _CASING_DEFAULT = "yes, or as what lies beside --vocab says"
 _WORK = "Who does the work (changes no byte of the result)"
-
+_STAGES: dict[str, Stage] = {
+    "--plan-only": "plan",
+    "--task-index": "task",
+    "--finalize": "finalize",
+}
 
 EXAMPLES = """
 electra prepare-data texts/ --output data --vocab-size 8192
@@ -171,24 +173,27 @@ def command(
     same command again goes on where it was interrupted.
     """
     # fmt: on
-    if vocab is not None:
-        given = {
-            "--vocab-size": vocab_size is not None,
-            "--vocab-sample": vocab_sample != 1.0,
-            "--vocab-unused": vocab_unused != 0,
-            "--vocab-multiple-of": vocab_multiple_of != 1,
-            "--vocab-alphabet": vocab_alphabet is not None,
-        }
-        for name in (name for name, is_given in given.items() if is_given):
-            raise ConfigError(
-                f"--vocab and {name} exclude each other: {vocab} is used as it is",
-                hint="leave one of them out",
-            )
+    trained = {
+        "--vocab-size": vocab_size is not None,
+        "--vocab-sample": vocab_sample != 1.0,
+        "--vocab-unused": vocab_unused != 0,
+        "--vocab-multiple-of": vocab_multiple_of != 1,
+        "--vocab-alphabet": vocab_alphabet is not None,
+    }
+    if vocab is not None and any(trained.values()):
+        raise ConfigError(
+            f"--vocab and {_given(trained)[0]} exclude each other: {vocab} is used as it is",
+            hint="leave one of them out",
+        )
+    is_given = (plan_only, task_index is not None, finalize)
+    stages = _given(dict(zip(_STAGES, is_given, strict=True)))
+    if len(stages) > 1:
+        raise ConfigError(f"{' and '.join(stages)} exclude each other", hint="give one at a time")
     if (task_index is None) != (num_tasks is None) and not finalize:
         raise ConfigError("--task-index and --num-tasks belong together", hint="give both")
     schedule = Schedule(
         workers=workers,
-        stage=_stage(plan=plan_only, task=task_index is not None, finalize=finalize),
+        stage=_STAGES[stages[0]] if stages else "all",
         task_index=task_index or 0,
         num_tasks=1 if num_tasks is None else num_tasks,
         engine=engine,
@@ -218,11 +223,9 @@ def command(
             unused=vocab_unused,
             multiple_of=vocab_multiple_of,
             alphabet_limit=vocab_alphabet,
-            lowercase=casing.lowercase,
-            strip_accents=casing.strip_accents,
+            **casing.model_dump(),
         ),
-        lowercase=casing.lowercase,
-        strip_accents=casing.strip_accents,
+        **casing.model_dump(),
         sequence_length=sequence_length,
         packing=packing,
         seed=seed,
@@ -245,7 +248,7 @@ def command(
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     for note in notes:
         terminal.note(note)
-    with _terminable(), terminal.progress("preparing", 1.0) as bar:
+    with StopSignals(), terminal.progress("preparing", 1.0) as bar:
         result = prepare_data(
             inputs=inputs,
             output=output,
@@ -267,30 +270,5 @@ def command(
         emit_json({"command": "prepare-data", **fields})
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Lets SIGTERM and SIGHUP unwind like Ctrl-C, so that no temporary file stays; 143 follows."""
-
-    def stop(number: int, frame: object) -> None:
-        raise Terminated(signal.Signals(number).name)
-
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stage(*, plan: bool, task: bool, finalize: bool) -> Stage:
-    given: dict[str, Stage] = {}
-    if plan:
-        given["--plan-only"] = "plan"
-    if task:
-        given["--task-index"] = "task"
-    if finalize:
-        given["--finalize"] = "finalize"
-    if len(given) > 1:
-        raise ConfigError(f"{' and '.join(given)} exclude each other", hint="give one at a time")
-    return next(iter(given.values()), "all")
+def _given(options: dict[str, bool]) -> list[str]:
+    return [name for name, is_given in options.items() if is_given]
