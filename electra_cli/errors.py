@@ -6,6 +6,8 @@ start a job again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ElectraError(Exception):
     """An error with a message for people and an exit code for scripts.
@@ -21,6 +23,12 @@ class ElectraError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str:
+    """Some names for a message: the first ones, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
 
 
 class ConfigError(ElectraError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from electra_cli.cli.console import Terminal
 from electra_cli.cli.progress import ProgressReporter, format_duration
+from electra_cli.errors import listed
 from electra_cli.metrics.names import METRICS
 
 if TYPE_CHECKING:
@@ -143,8 +144,7 @@ def print_initial_weights(terminal: Terminal, report: Report) -> None:
     if report.missing:
         terminal.warn(f"these begin fresh: {', '.join(report.missing_parts())}")
     if report.unused:
-        more = f" and {len(report.unused) - 5} more" if report.unused[5:] else ""
-        terminal.warn(f"not used: {', '.join(report.unused[:5])}{more}")
+        terminal.warn(f"not used: {listed(report.unused, 5)}")
 
 
 class RunDisplay:

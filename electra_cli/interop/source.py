@@ -17,7 +17,7 @@ from electra_cli.corpus.wordpiece.found_tokenizer import (
 )
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 from electra_cli.corpus.wordpiece.vocabulary_folder import has_tokenizer, read_json
-from electra_cli.errors import DataError, InputMissingError
+from electra_cli.errors import DataError, InputMissingError, listed
 from electra_cli.files.layout import COMMIT_FILE, STATE, is_prefix, prefix_of
 from electra_cli.interop import huggingface_folder
 from electra_cli.interop.sizes import check_sizes
@@ -202,8 +202,7 @@ def _refusal(path: Path, files: list[Path]) -> DataError:
             hint=f"name its folder: {path.parent}",
         )
     names = [file.name for file in files if file.parent == path]
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
-    has = "" if path.is_file() else f": it has {shown or 'nothing in it'}"
+    has = "" if path.is_file() else f": it has {listed(names, 5) or 'nothing in it'}"
     return DataError(f"{path} holds no weights that can be read{has}", hint=f"name {_KNOWN}")
 
 
@@ -274,10 +273,9 @@ def _prefix_in(folder: Path) -> Path | None:
     prefixes = sorted(prefix_of(file) for file in folder.glob("*.index"))
     if len(prefixes) < 2:
         return prefixes[0] if prefixes else None
-    first = ", ".join(prefix.name for prefix in prefixes[:5])
-    more = f" and {len(prefixes) - 5} more" if prefixes[5:] else ""
+    names = listed([prefix.name for prefix in prefixes], 5)
     raise DataError(
-        f"{folder} holds {len(prefixes)} checkpoints, {first}{more}, and no file `checkpoint` "
+        f"{folder} holds {len(prefixes)} checkpoints, {names}, and no file `checkpoint` "
         "that names one of them",
         hint=f"name one: {prefixes[-1]}",
     )

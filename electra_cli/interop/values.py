@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, listed
 from electra_cli.interop.reference import Arrays
 from electra_cli.modeling.architecture import Sizes
 
@@ -103,9 +103,8 @@ class Report:
                 continue
             if loaded or network is None:
                 names = [name for name in self.missing if part_of(name) == part]
-                more = f" and {len(names) - 3} more" if names[3:] else ""
                 raise DataError(
-                    f"{self.path} is not whole: of its {part}, {', '.join(names[:3])}{more} "
+                    f"{self.path} is not whole: of its {part}, {listed(names)} "
                     f"{'is' if len(names) == 1 else 'are'} missing{self._found_instead()}",
                     hint="copy it again, or name another source",
                 )
@@ -114,7 +113,4 @@ class Report:
 
     def _found_instead(self) -> str:
         """What a source has that nobody asked for: perhaps the same by another name."""
-        if not self.unused:
-            return ""
-        more = f" and {len(self.unused) - 3} more" if self.unused[3:] else ""
-        return f"; without a place in it are {', '.join(self.unused[:3])}{more}"
+        return f"; without a place in it are {listed(self.unused)}" if self.unused else ""

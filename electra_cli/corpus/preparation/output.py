@@ -17,7 +17,7 @@ from electra_cli.corpus.preparation.plan_changes import (
     replaced_inputs,
 )
 from electra_cli.corpus.reading.input_file import changed_input
-from electra_cli.errors import DataError, OutputError
+from electra_cli.errors import DataError, OutputError, listed
 from electra_cli.files.atomic import TEMPORARY_SUFFIX, atomic_write_text, remove_temporaries
 from electra_cli.files.layout import (
     DUPLICATES_FOLDER,
@@ -99,9 +99,8 @@ def _check_holds_nothing_else(output: Path) -> None:
         if not entry.name.endswith(TEMPORARY_SUFFIX) and entry.name != LOCK_FILE
     )
     if others and not (output / PLAN_FILE).is_file():
-        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if others[3:] else "")
         raise OutputError(
-            f"output folder {output} holds something else: {shown}", hint=_OTHER_FOLDER
+            f"output folder {output} holds something else: {listed(others)}", hint=_OTHER_FOLDER
         )
 
 

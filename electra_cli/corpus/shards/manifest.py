@@ -16,7 +16,7 @@ from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
 from electra_cli.corpus.wordpiece.identity import Identity, TokenizerOptions, tokenizer_sha256
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, listed
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import MANIFEST_FILE
 
@@ -195,10 +195,9 @@ def mismatch(manifest: Manifest, faults: Sequence[str]) -> DataError:
       manifest: As read from the folder.
       faults: At least one, each beginning with the file's name.
     """
-    more = f" and {len(faults) - 3} more" if faults[3:] else ""
     # prepare-data does again what is missing, and takes what is there for good.
     return DataError(
-        f"{manifest.folder} does not match its manifest: {'; '.join(faults[:3])}{more}",
+        f"{manifest.folder} does not match its manifest: {listed(faults, separator='; ')}",
         hint=f"`electra debug data {manifest.folder} --verify` names every fault; delete these "
         f"files and {MANIFEST_FILE} and run the same `electra prepare-data INPUT --output "
         f"{manifest.folder}` again",

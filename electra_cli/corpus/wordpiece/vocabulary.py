@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from electra_cli.errors import DataError, InputMissingError
+from electra_cli.errors import DataError, InputMissingError, listed
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
@@ -147,8 +147,7 @@ def _check_unique(path: Path, tokens: Sequence[str]) -> None:
             hint += "behind it keeps its id"
             if "" not in tokens[: len(first)]:
                 hint = f"delete the blank lines at its end, from line {tokens.index('') + 1} on"
-        more = f" and {len(faults) - 3} more" if faults[3:] else ""
-        raise DataError(f"vocabulary {path}: {'; '.join(faults[:3])}{more}", hint=hint)
+        raise DataError(f"vocabulary {path}: {listed(faults, separator='; ')}", hint=hint)
 
 
 _HINT = (

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.corpus.wordpiece.vocabulary import MOST_BYTES
-from electra_cli.errors import DataError, InputMissingError
+from electra_cli.errors import DataError, InputMissingError, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -60,10 +60,9 @@ def find_vocabulary(folder: Path) -> Path:
     kinds = sorted({_OTHER_KINDS[name] for name in names if name in _OTHER_KINDS})
     if kinds:
         raise DataError(f"{folder} holds a {kinds[0]} tokenizer, not a WordPiece one", hint=_HINT)
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
     raise DataError(
         f"{folder} holds no tokenizer: no {TOKENIZER_FILE} and no {VOCABULARY_FILE}, but "
-        f"{shown or 'nothing'}",
+        f"{listed(names) or 'nothing'}",
         hint=f"name {inside[0]}, which has one" if inside else _HINT,
     )
 

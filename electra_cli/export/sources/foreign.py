@@ -22,7 +22,7 @@ from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
 from electra_cli.corpus.wordpiece.vocabulary_folder import read_json
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, DataError, InputMissingError
+from electra_cli.errors import ConfigError, DataError, InputMissingError, listed
 from electra_cli.export.sources.source import Source
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.interop.sizes import check_sizes
@@ -156,10 +156,8 @@ def _load(weights: Weights, config: Config, on_progress: Callable[[str], None]) 
         on_progress(f"left out, as it is of no network: {shown(of_training)}")
     unused = [name for name in report.unused if name not in of_training]
     if unused:
-        more = f" and {len(unused) - 3} more" if unused[3:] else ""
         raise DataError(
-            f"{weights.path} holds weights that have no place in the model: "
-            f"{', '.join(unused[:3])}{more}",
+            f"{weights.path} holds weights that have no place in the model: {listed(unused)}",
             hint="without them it would be another model; both networks have to share their "
             "embeddings, and each needs its own layers and head and nothing else",
         )

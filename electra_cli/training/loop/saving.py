@@ -1,4 +1,4 @@
-"""Writes checkpoints that are whole, read back and finite, or not there; keeps the right ones."""
+"""Writes checkpoints that are whole, read back and finite, or not there."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from electra_cli.errors import IOFailedError, TrainingError
-from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text
+from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text, sync, sync_folder
 from electra_cli.files.layout import (
     COMMIT_FILE,
     EVALUATION_FILE,
@@ -25,28 +24,12 @@ from electra_cli.files.layout import (
     checkpoint_name,
 )
 from electra_cli.metrics.names import finite
-from electra_cli.runs.commit import Commit, StoredFile, evaluated_metric, file_sha256
+from electra_cli.runs.commit import Commit, StoredFile, file_sha256
 from electra_cli.runs.run_folder import RunFolder
+from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.state import read_state
 
 _FORMAT_VERSION = 1
-# Of which less is better; of every other metric more is.
-_LESS_IS_BETTER = ("_loss", "_perplexity", "_error")
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Which checkpoints stay.
-
-    Attributes:
-      newest: How many of the newest.
-      every: Every checkpoint at a multiple of it, for ever; None for none.
-      best_by: The metric whose best checkpoint stays, for ever; None for none.
-    """
-
-    newest: int
-    every: int | None = None
-    best_by: str | None = None
 
 
 @dataclass
@@ -66,7 +49,6 @@ class CheckpointSaver:
     identity: Mapping[str, Any]
     keep: Keep
     needed_bytes: int
-    state_sha256: str = field(default="", init=False)
 
     def prepare(self) -> None:
         """Makes the folder of checkpoints, and removes what killed writers left in it.
@@ -101,21 +83,21 @@ class CheckpointSaver:
             self.checkpoint.write(str(temporary / STATE))
             self._commit(temporary, step)
             temporary.rename(final)
-            _sync_folder(final.parent)
+            sync_folder(final.parent)
         except OSError as error:
             raise self._failed(final, error.strerror or str(error)) from error
         except (tf.errors.OpError, ValueError) as error:
             raise self._failed(final, _reason(error)) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        self.sweep()
+        self.keep.sweep(self.run)
         return final
 
     def _commit(self, folder: Path, step: int) -> None:
         """Reads back what was written and makes it last."""
         files = [path for path in sorted(folder.iterdir()) if path.is_file()]
         for path in files:
-            _sync(path)
+            sync(path)
         state = read_state(folder / STATE)
         if state.not_finite:
             more = f" and {len(state.not_finite) - 3} more" if state.not_finite[3:] else ""
@@ -125,7 +107,6 @@ class CheckpointSaver:
                 hint="start a new run with a lower --learning-rate, or --precision float32; the "
                 "last checkpoint is finite",
             )
-        self.state_sha256 = state.sha256
         stored = {
             path.name: StoredFile(bytes=path.stat().st_size, sha256=file_sha256(path))
             for path in files
@@ -133,6 +114,20 @@ class CheckpointSaver:
         commit = Commit(step=step, files=stored, state_sha256=state.sha256, **self.identity)
         commit = commit.model_copy(update={"checksum": commit.own_checksum()})
         atomic_write_text(folder / COMMIT_FILE, commit.model_dump_json(indent=1) + "\n")
+
+    def record_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Keeps held-out metrics beside the checkpoint of their step, for the choice of the best.
+
+        Raises:
+          IOFailedError: As `save`, which it calls first.
+        """
+        folder = self.save(step)
+        record = {"format_version": _FORMAT_VERSION, "step": step, "metrics": finite(metrics)}
+        try:
+            atomic_write_text(folder / EVALUATION_FILE, json.dumps(record) + "\n")
+        except OSError as error:
+            raise self._failed(folder, error.strerror or str(error)) from error
+        self.keep.sweep(self.run)
 
     def _failed(self, final: Path, reason: str) -> IOFailedError:
         try:
@@ -150,119 +145,8 @@ class CheckpointSaver:
             hint=f"{remedy} and run the same command again",
         )
 
-    def record_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Keeps held-out metrics beside the checkpoint of their step, for the choice of the best.
-
-        Raises:
-          IOFailedError: As `save`, which it calls first.
-        """
-        folder = self.save(step)
-        record = {"format_version": _FORMAT_VERSION, "step": step, "metrics": finite(metrics)}
-        try:
-            atomic_write_text(folder / EVALUATION_FILE, json.dumps(record) + "\n")
-        except OSError as error:
-            raise self._failed(folder, error.strerror or str(error)) from error
-        self.sweep()
-
-    def best(self) -> Path | None:
-        """The checkpoint with the best metric; the older of two that are equal."""
-        name = self.keep.best_by
-        if name is None:
-            return None
-        sign = -1.0 if name.endswith(_LESS_IS_BETTER) else 1.0
-        values = {
-            checkpoint.path: sign * value
-            for checkpoint in self.run.all_checkpoints()
-            if (value := evaluated_metric(checkpoint.path, name)) is not None
-        }
-        return max(values, key=lambda path: values[path], default=None)
-
-    def sweep(self) -> None:
-        """Deletes the checkpoints that need not stay; what cannot be deleted stays."""
-        checkpoints = self.run.all_checkpoints()
-        best = self.best()
-        for checkpoint in checkpoints[: -self.keep.newest]:
-            for_ever = self.keep.every is not None and checkpoint.step % self.keep.every == 0
-            if for_ever or checkpoint.path == best:
-                continue
-            # First its name goes: half a checkpoint never has one.
-            hidden = checkpoint.path.with_name(f".{checkpoint.path.name}.old")
-            with suppress(OSError):
-                checkpoint.path.rename(hidden)
-            shutil.rmtree(hidden, ignore_errors=True)
-
-
-class SaveAction:
-    """Saves at the multiples of an interval, at the last step, and what was evaluated.
-
-    A save that fails is tried again after every loop, and ends the run if it has not succeeded by
-    the time the next one is due: a full disk costs at most one interval, and gives people that time
-    to make room.
-    """
-
-    def __init__(
-        self,
-        saver: CheckpointSaver,
-        *,
-        interval: int,
-        last_step: int,
-        step: Callable[[], int],
-        warn: Callable[[str], None],
-    ) -> None:
-        self._saver, self._interval, self._last = saver, interval, last_step
-        self._step, self._warn = step, warn
-        self._failed = False
-
-    def __call__(self, logs: Any = None) -> None:
-        """Saves if it is time to.
-
-        Raises:
-          IOFailedError: The second save in a row that was due has failed, or the last one.
-          TrainingError: A value is not finite.
-        """
-        del logs
-        step = self._step()
-        due = step % self._interval == 0 or step == self._last
-        if due or self._failed:
-            self._attempt(lambda: self._saver.save(step), step, due=due)
-
-    def record_evaluation(self, metrics: Mapping[str, float]) -> None:
-        """Saves with held-out metrics; those of a save that fails are never the best.
-
-        Raises:
-          IOFailedError: It has failed at the last step.
-          TrainingError: A value is not finite.
-        """
-        step = self._step()
-        self._attempt(lambda: self._saver.record_evaluation(step, metrics), step, due=False)
-
-    def _attempt(self, save: Callable[[], object], step: int, *, due: bool) -> None:
-        try:
-            save()
-        except IOFailedError as error:
-            if step == self._last or (due and self._failed):
-                raise
-            if not self._failed:
-                self._warn(f"{error.message}; trying again after every loop")
-            self._failed = True
-        else:
-            self._failed = False
-
 
 def _reason(error: Exception) -> str:
     """The part of a TensorFlow error that is for people."""
     first = (str(error).splitlines() or [type(error).__name__])[0]
     return re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:\w*\]", "", first).rpartition("; ")[2]
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # some network file systems do not sync folders
-        _sync(folder)
