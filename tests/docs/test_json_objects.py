@@ -133,6 +133,6 @@ def test_metric_lines(trained: Path) -> None:
 
 
 def test_run_folder(trained: Path) -> None:
-    page = generator()["pages"]()["run-folder.md"]
+    page = generator()["pages"]()["reference/run-folder.md"]
     written = {path.name for path in trained.iterdir()}
     assert not [name for name in written if f"`RUN/{name}" not in page]

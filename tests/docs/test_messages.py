@@ -38,7 +38,7 @@ def test_texts_are_read_from_the_source(tmp_path: Path) -> None:
 
 
 def test_the_page_leads_from_messages_to_cures() -> None:
-    page = PAGES["pages"]()["common-mistakes.md"]
+    page = PAGES["pages"]()["reference/common-mistakes.md"]
     rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
     cures = {row[0].removeprefix("| "): row[2] for row in rows}
     assert "prepare-data INPUT --output DIR" in cures["a run needs prepared data"]

@@ -28,10 +28,10 @@ def test_a_stale_page_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main = generator()["main"]
-    monkeypatch.setitem(main.__globals__, "REFERENCE", tmp_path)
+    monkeypatch.setitem(main.__globals__, "OUTPUT", tmp_path)
     assert main([]) == 0
     assert main(["--check"]) == 0
-    page = tmp_path / "options.md"
+    page = tmp_path / "reference" / "options.md"
     page.write_text(page.read_text("utf-8").replace("--seed", "--sead"), "utf-8")
     capsys.readouterr()
     assert main(["--check"]) == 1
