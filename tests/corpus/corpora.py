@@ -10,8 +10,9 @@ from electra_cli.corpus.preparation.plan import make_plan
 from electra_cli.corpus.reading.cleaning import Cleaning
 from electra_cli.corpus.reading.discovery import find_inputs
 from electra_cli.corpus.reading.faults import LeftOut
-from electra_cli.corpus.reading.readers import ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
 from electra_cli.corpus.reading.tables.separators import TableLayout
+from electra_cli.corpus.shards.counts import Counts
 
 _TEXT = """
 the of and to in is that for it as was with be by on not he his but at are this have from or had an
@@ -51,7 +52,7 @@ def write_vocabulary(path: Path) -> Path:
     return path
 
 
-def read_inputs(
+def read_so_far(
     *inputs: Path,
     on_error: str = "fail",
     text_field: str = "text",
@@ -60,8 +61,8 @@ def read_inputs(
     cleaning: Cleaning | None = None,
     documents: str = "blank-line",
     **layout: str,
-) -> tuple[list[list[str]], ReadCounts]:
-    """All documents of the inputs through the parts of their plan, and the counts."""
+) -> tuple[list[list[str]], ReadSoFar]:
+    """All documents of the inputs through the parts of their plan, and what was met."""
     left_out = LeftOut(skips=on_error == "skip")
     files = find_inputs(inputs, exclude=inputs[0].parent / "o", format=format, left_out=left_out)
     plan = make_plan(
@@ -80,17 +81,23 @@ def read_inputs(
         layout=TableLayout(**layout),
         documents=documents,
     )
-    counts = ReadCounts(
-        unreadable_files=len(left_out.unreadable), damaged_inputs=len(left_out.damaged)
-    )
-    read = [
+    read = ReadSoFar()
+    read.counts.unreadable_files = len(left_out.unreadable)
+    read.counts.damaged_inputs = len(left_out.damaged)
+    found = [
         document
         for slice_ in plan.slices
         for part in slice_.parts
-        for document in read_documents(part, options=options, counts=counts)
+        for document in read_documents(part, options=options, read=read)
     ]
-    assert counts.disk_bytes == plan.disk_bytes
-    return read, counts
+    assert read.disk_bytes == plan.disk_bytes
+    return found, read
+
+
+def read_inputs(*inputs: Path, **options) -> tuple[list[list[str]], Counts]:
+    """The same with the counts alone."""
+    documents, read = read_so_far(*inputs, **options)
+    return documents, read.counts
 
 
 def folder_bytes(folder: Path) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """What a de-duplication found, and how it is left out while the corpus is read.
 
-De-duplication is a pass of its own before anything is tokenized; `duplicate_search.py` finds what
+De-duplication is a pass of its own before anything is tokenized; `search.py` finds what
 repeats. Of equal documents or paragraphs the first in order of slice, document and line stays.
 """
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from electra_cli.corpus.duplicates.near import require_library
 from electra_cli.corpus.reading.faults import Document
+from electra_cli.corpus.shards.counts import Counts
 from electra_cli.errors import ConfigError, DataError
 
 DUPLICATES_FILE = "duplicates.json"
@@ -88,23 +89,6 @@ class Duplicates(BaseModel):
     files: list[list[DropFile]]
 
 
-@dataclass
-class DropCounts:
-    """What `without_duplicates` left out; counted up while it is read.
-
-    Attributes:
-      duplicate_documents: Exact duplicates.
-      near_duplicates: Near ones.
-      duplicate_paragraphs: Paragraphs of other documents.
-      emptied_documents: Documents of which no paragraph was left.
-    """
-
-    duplicate_documents: int = 0
-    near_duplicates: int = 0
-    duplicate_paragraphs: int = 0
-    emptied_documents: int = 0
-
-
 def load_duplicates(folder: Path, slices: int, options: DuplicateOptions) -> Duplicates | None:
     """The outcome of a finished pass with these options, or None."""
     try:
@@ -124,7 +108,7 @@ def without_duplicates(
     *,
     folder: Path,
     duplicates: Duplicates,
-    counts: DropCounts,
+    counts: Counts,
 ) -> Iterator[Document]:
     """Leaves out what `resolve` found.
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from electra_cli.corpus.preparation.documents import SliceCounts, slice_documents
+from electra_cli.corpus.preparation.documents import slice_documents
 from electra_cli.corpus.preparation.plan import Slice
 from electra_cli.corpus.preparation.slices import (
     SliceRecord,
@@ -24,7 +24,7 @@ from electra_cli.corpus.preparation.slices import (
     prepare_documents,
 )
 from electra_cli.corpus.reading.faults import Document
-from electra_cli.corpus.reading.readers import ReadOptions
+from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar
 from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import record_path
@@ -46,7 +46,7 @@ class Block:
     slice_index: int
     number: int
     text: bytes
-    read: SliceCounts
+    read: ReadSoFar
 
 
 def read_blocks(
@@ -65,34 +65,24 @@ def read_blocks(
       DataError: Bad input.
       InputMissingError: The input is gone.
     """
-    counts = SliceCounts()
-    before = asdict(counts)
+    read = ReadSoFar()
+    before = deepcopy(read)
     documents: list[bytes] = []
     size = number = 0
 
     def close() -> Block:
         nonlocal before, documents, size, number
-        now = asdict(counts)
-        read = SliceCounts(**{name: _since(before[name], now[name]) for name in now})
-        block = Block(slice_.index, number, b"\n\n".join(documents), read)
-        before, documents, size, number = now, [], 0, number + 1
+        block = Block(slice_.index, number, b"\n\n".join(documents), read.since(before))
+        before, documents, size, number = deepcopy(read), [], 0, number + 1
         return block
 
-    for document in slice_documents(slice_, counts, options=options, duplicates=duplicates):
+    for document in slice_documents(slice_, read, options=options, duplicates=duplicates):
         documents.append("\n".join(document).encode("utf-8"))
         size += len(documents[-1])
         if size >= block_bytes or len(documents) == _MOST_DOCUMENTS:
             yield close()
     # Also without documents: what was skipped behind the last one counts too.
     yield close()
-
-
-def _since(before: Any, now: Any) -> Any:
-    """What a figure has grown by, or a list of names, or each figure of several."""
-    if isinstance(now, dict):
-        grown = {name: figure - before.get(name, 0) for name, figure in now.items()}
-        return {name: figure for name, figure in grown.items() if figure}
-    return now[len(before) :] if isinstance(now, list) else now - before
 
 
 def prepare_block(
@@ -105,7 +95,7 @@ def prepare_block(
     """
     return prepare_documents(
         _documents(block.text),
-        block.read,
+        deepcopy(block.read),  # a block may be prepared again
         index=block.slice_index,
         block=block.number,
         settings=settings,

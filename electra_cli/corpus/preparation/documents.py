@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from electra_cli.corpus.duplicates.outcome import (
     DUPLICATES_FILE,
-    DropCounts,
     Duplicates,
     without_duplicates,
 )
 from electra_cli.corpus.preparation.plan import Slice
 from electra_cli.corpus.reading.faults import Document
-from electra_cli.corpus.reading.readers import ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
 
 _PROGRESS_BYTES = 256 * 1024
 
 
-@dataclass
-class SliceCounts(ReadCounts, DropCounts):
-    """What was met in reading a slice, and what was left out of it as a duplicate."""
-
-
 def slice_documents(
     slice_: Slice,
-    counts: SliceCounts,
+    read: ReadSoFar,
     *,
     options: ReadOptions,
     duplicates: Path | None = None,
@@ -37,7 +30,7 @@ def slice_documents(
 
     Args:
       slice_: What to read.
-      counts: Is brought up to date before each document is handed out.
+      read: Is brought up to date before each document is handed out.
       options: How to read.
       duplicates: Folder of the finished pass that looked for them; None keeps everything.
       on_progress: Is told bytes on disk as they are done.
@@ -46,7 +39,7 @@ def slice_documents(
       DataError: Bad input.
       InputMissingError: An input is gone.
     """
-    documents = _read(slice_, counts, options, on_progress)
+    documents = _read(slice_, read, options, on_progress)
     if duplicates is None:
         return documents
     path = duplicates / DUPLICATES_FILE
@@ -55,7 +48,7 @@ def slice_documents(
         slice_.index,
         folder=duplicates,
         duplicates=_outcome(path, path.stat().st_mtime_ns),
-        counts=counts,
+        counts=read.counts,
     )
 
 
@@ -68,16 +61,16 @@ def _outcome(path: Path, modified: int) -> Duplicates:
 
 def _read(
     slice_: Slice,
-    counts: SliceCounts,
+    read: ReadSoFar,
     options: ReadOptions,
     on_progress: Callable[[int], None] | None,
 ) -> Iterator[Document]:
     reported = 0
     for part in slice_.parts:
-        for document in read_documents(part, options=options, counts=counts):
-            if on_progress and counts.disk_bytes - reported >= _PROGRESS_BYTES:
-                on_progress(counts.disk_bytes - reported)
-                reported = counts.disk_bytes
+        for document in read_documents(part, options=options, read=read):
+            if on_progress and read.disk_bytes - reported >= _PROGRESS_BYTES:
+                on_progress(read.disk_bytes - reported)
+                reported = read.disk_bytes
             yield document
     if on_progress:
-        on_progress(counts.disk_bytes - reported)
+        on_progress(read.disk_bytes - reported)

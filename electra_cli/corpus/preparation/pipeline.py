@@ -10,7 +10,7 @@ from pathlib import Path
 
 from electra_cli.corpus.duplicates.outcome import load_duplicates
 from electra_cli.corpus.duplicates.search import resolve, scan_slice
-from electra_cli.corpus.preparation.documents import SliceCounts, slice_documents
+from electra_cli.corpus.preparation.documents import slice_documents
 from electra_cli.corpus.preparation.engines.local import prepare_slices
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.engines.tasks import check_complete, check_planned
@@ -44,6 +44,7 @@ from electra_cli.corpus.reading.discovery import find_inputs, shown
 from electra_cli.corpus.reading.faults import LeftOut
 from electra_cli.corpus.reading.input_file import STANDARD_INPUT, UNKNOWN_SIZE
 from electra_cli.corpus.reading.passed_over import PassedOver
+from electra_cli.corpus.reading.readers import ReadSoFar
 from electra_cli.corpus.shards.manifest import load_manifest, write_manifest
 from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.corpus.wordpiece.vocabulary import (
@@ -294,7 +295,7 @@ class _Preparation:
             report = self._reporter(_DUPLICATES_SHARE, "looking for duplicates")
             for slice_ in slices:
                 documents = slice_documents(
-                    slice_, SliceCounts(), options=self._options.read, on_progress=report
+                    slice_, ReadSoFar(), options=self._options.read, on_progress=report
                 )
                 scan_slice(documents, slice_.index, folder=folder, options=options)
         resolve(folder, len(slices), options=options)
@@ -310,7 +311,7 @@ class _Preparation:
                 for slice_ in self._plan.slices
                 for document in slice_documents(
                     slice_,
-                    SliceCounts(),  # bad input is counted when the slices are prepared
+                    ReadSoFar(),  # bad input is counted when the slices are prepared
                     options=self._options.read,
                     duplicates=duplicates,
                     on_progress=report,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from electra_cli.corpus.preparation.documents import SliceCounts, slice_documents
+from electra_cli.corpus.preparation.documents import slice_documents
 from electra_cli.corpus.preparation.packing import Frame, make_packer
 from electra_cli.corpus.preparation.plan import Slice
 from electra_cli.corpus.reading.faults import Document
-from electra_cli.corpus.reading.readers import ReadOptions
+from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar
 from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.manifest import Packing
 from electra_cli.corpus.shards.rows import DType, Shard, ShardWriter, Split, ids_dtype
@@ -114,7 +114,7 @@ def prepare_slice(
       InputMissingError: An input is gone.
       OSError: A shard cannot be written.
     """
-    read = SliceCounts()
+    read = ReadSoFar()
     return prepare_documents(
         slice_documents(
             slice_,
@@ -134,7 +134,7 @@ def prepare_slice(
 
 def prepare_documents(
     documents: Iterable[Document],
-    read: SliceCounts,
+    read: ReadSoFar,
     *,
     index: int,
     block: int | None,
@@ -146,7 +146,7 @@ def prepare_documents(
 
     Args:
       documents: In order.
-      read: What was met while reading them; is complete after the last.
+      read: What was met while reading them, complete after the last; their tokens are added.
       index: The slice they belong to.
       block: The block of it, or None if they are all of it.
       settings: How to tokenize and pack them.
@@ -163,7 +163,7 @@ def prepare_documents(
         strip_accents=settings.strip_accents,
     )
     frame = Frame(settings.sequence_length, tools.cls, tools.sep)
-    counts = Counts()
+    counts = read.counts
     unknown_words: Counter[str] = Counter()
     marked_words: Counter[str] = Counter()
     lowest: int | None = None
@@ -202,9 +202,6 @@ def prepare_documents(
                 counts.padding += writers[split].append(example)
         shards = [shard for split in splits if (shard := writers[split].finish())]
 
-    for name, value in asdict(read).items():
-        if name in Counts.model_fields:
-            setattr(counts, name, value)
     record = SliceRecord(
         index=index,
         block=block,

@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from electra_cli.corpus.preparation.blocks import Block, read_blocks
-from electra_cli.corpus.preparation.documents import SliceCounts
 from electra_cli.corpus.preparation.output import check_output_folder
 from electra_cli.corpus.preparation.plan import Slice
 from electra_cli.corpus.preparation.slices import SliceSettings, finished_record
 from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.reading.piped import Piped
+from electra_cli.corpus.reading.readers import ReadSoFar
 from electra_cli.errors import InputMissingError, OutputError
 from electra_cli.files.atomic import named_if_full
 from electra_cli.files.layout import PLAN_FILE
@@ -159,7 +159,7 @@ class OnceReadBlocks:
                 yield following
                 following = next(kept, None)
             else:
-                yield Block(slice_.index, number, b"", SliceCounts())
+                yield Block(slice_.index, number, b"", ReadSoFar())
 
     def _settle(self) -> None:
         """Decides on blocks that have been prepared, in order."""

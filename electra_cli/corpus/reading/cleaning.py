@@ -1,7 +1,7 @@
 """Optional cleaning of documents; without options nothing is changed or left out.
 
 The reference's own rules (no control characters, white space to single spaces) belong to its
-tokenizer and always hold; see `tokenizer.py`.
+tokenizer and always hold; see `corpus/wordpiece/tokenizer.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from electra_cli.corpus.reading.faults import Document
+from electra_cli.corpus.shards.counts import Counts
 from electra_cli.errors import ConfigError
 
 _REPLACEMENT = "\ufffd"
@@ -63,7 +64,7 @@ class Cleaning:
                 option = "--" + name.replace("_", "-")
                 raise ConfigError(f"{option} is {share}; it must be at least 0 and below 1")
 
-    def apply(self, document: Document, counts: CleaningCounts) -> Document | None:
+    def apply(self, document: Document, counts: Counts) -> Document | None:
         """The document as it is used, or None if it is left out; either is counted."""
         if self.nfc:
             composed = [unicodedata.normalize("NFC", line) for line in document]
@@ -86,25 +87,6 @@ class Cleaning:
                 counts.control_documents += 1
                 return None
         return document
-
-
-@dataclass
-class CleaningCounts:
-    """What cleaning did.
-
-    Attributes:
-      cut_documents: Cuts through documents that were too large.
-      composed_documents: Documents that NFC changed.
-      short_documents: Documents left out because they are short.
-      replacement_documents: Documents left out for their replacement characters.
-      control_documents: Documents left out for their control characters.
-    """
-
-    cut_documents: int = 0
-    composed_documents: int = 0
-    short_documents: int = 0
-    replacement_documents: int = 0
-    control_documents: int = 0
 
 
 def pieces(document: Iterable[str], largest: int) -> Iterator[Document]:

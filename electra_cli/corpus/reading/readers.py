@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Literal
 
-from electra_cli.corpus.reading.cleaning import Cleaning, CleaningCounts, pieces
+from electra_cli.corpus.reading.cleaning import Cleaning, pieces
 from electra_cli.corpus.reading.containers.archives import (
     Member,
     Skipped,
@@ -35,7 +35,7 @@ from electra_cli.corpus.reading.tables.separators import TableLayout
 from electra_cli.corpus.reading.tables.table_lines import TableLines
 from electra_cli.corpus.reading.tables.tabular import csv_documents, table_documents
 from electra_cli.corpus.reading.texts import Documents, Lines, json_documents, text_documents
-from electra_cli.corpus.shards.counts import add_kinds
+from electra_cli.corpus.shards.counts import Counts, add_kinds
 from electra_cli.errors import InputMissingError
 from electra_cli.files.redaction import redacted
 
@@ -86,73 +86,59 @@ class ReadOptions:
 
 
 @dataclass
-class ReadCounts(CleaningCounts):
-    """What a reader met; it is counted up while reading.
+class ReadSoFar:
+    """What a reader has met; it is brought up to date while reading.
 
     Attributes:
-      input_bytes: Bytes read, uncompressed; of Parquet and Arrow, of the text alone.
-      disk_bytes: The same on disk, which progress is measured in.
-      bad_json_lines: Lines skipped because they are no JSON object with the text field.
-      bad_rows: Rows of tables skipped because they are malformed or have no text.
-      invalid_utf8: Documents skipped because they are not valid UTF-8.
-      too_long: Lines of JSON, rows and cells skipped because they are too long.
-      unreadable_files: Files and members of archives left out because no reader knows them.
-      unreadable_members: Those of them that are members.
-      damaged_inputs: Files, members and parts of tables that were not read to their end.
-      files: Files and members of archives that were taken for text.
-      passed_over: Files of folders and members of archives that were not, by kind.
-      passed_over_members: Those of them that are members.
-      passed_over_bytes: Bytes of them all.
-      left_out: Names of the first that are unreadable or damaged.
+      counts: Figures of the corpus.
+      left_out: Names of the first files and members that are unreadable or damaged.
+      disk_bytes: Bytes read on disk, which progress is measured in.
     """
 
-    input_bytes: int = 0
-    disk_bytes: int = 0
-    bad_json_lines: int = 0
-    bad_rows: int = 0
-    invalid_utf8: int = 0
-    too_long: int = 0
-    unreadable_files: int = 0
-    unreadable_members: int = 0
-    damaged_inputs: int = 0
-    files: int = 0
-    passed_over: dict[str, int] = field(default_factory=dict)
-    passed_over_members: int = 0
-    passed_over_bytes: int = 0
+    counts: Counts = field(default_factory=Counts)
     left_out: list[str] = field(default_factory=list)
+    disk_bytes: int = 0
+
+    def since(self, before: ReadSoFar) -> ReadSoFar:
+        """What was met since an earlier copy of this was made."""
+        return ReadSoFar(
+            self.counts.since(before.counts),
+            self.left_out[len(before.left_out) :],
+            self.disk_bytes - before.disk_bytes,
+        )
 
     def leave_out(
         self, name: str, error: UnreadableError | DamagedError, *, is_member: bool
     ) -> None:
         """Counts and names a file or member that cannot be read, or not to its end."""
         if isinstance(error, UnreadableError):
-            self.unreadable_files += 1
-            self.unreadable_members += is_member
+            self.counts.unreadable_files += 1
+            self.counts.unreadable_members += is_member
         else:
-            self.damaged_inputs += 1
+            self.counts.damaged_inputs += 1
         if len(self.left_out) < MOST_NAMED:
             self.left_out.append(redacted(name))  # it is recorded
 
 
-def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> Iterator[Document]:
+def read_documents(part: Part, *, options: ReadOptions, read: ReadSoFar) -> Iterator[Document]:
     """Reads and cleans the documents of one part in order.
 
     Args:
       part: What to read.
       options: How.
-      counts: Is brought up to date before each document is handed out.
+      read: Is brought up to date before each document is handed out.
 
     Raises:
       DataError: Bad input under `fail`, or a damaged file.
       InputMissingError: The file is gone or cannot be opened.
     """
-    before = counts.disk_bytes
+    counts, before = read.counts, read.disk_bytes
     counts.files += not part.start and part.file.format not in ("tar", "zip")
-    with open_input(part.file) as raw, _damage_counted(part.file.name, options, counts):
-        for label, item in _items(part, raw, options, counts):
+    with open_input(part.file) as raw, _damage_counted(part.file.name, options, read):
+        for label, item in _items(part, raw, options, read):
             if not part.file.splits_at_row_groups:  # there the position means nothing
                 done = min(raw.tell() - part.file.splits_at_bytes * part.start, part.disk_bytes)
-                counts.disk_bytes = max(counts.disk_bytes, before + done)
+                read.disk_bytes = max(read.disk_bytes, before + done)
             if isinstance(item, Fault):
                 if options.on_error == "fail":
                     raise item.as_error(label, _numbers_before(part, options))
@@ -162,19 +148,19 @@ def read_documents(part: Part, *, options: ReadOptions, counts: ReadCounts) -> I
                 counts.too_long += item.kind == "size"
             elif item:
                 yield from _cleaned(item, options.cleaning, counts)
-    counts.disk_bytes = before + part.disk_bytes
+    read.disk_bytes = before + part.disk_bytes
 
 
 @contextmanager
 def _damage_counted(
-    name: str, options: ReadOptions, counts: ReadCounts, archive: LeftOut | None = None
+    name: str, options: ReadOptions, read: ReadSoFar, archive: LeftOut | None = None
 ) -> Iterator[None]:
     """Ends what is within without an error under `skip`, if it cannot be read any further.
 
     Args:
       name: What is read, the same wherever the corpus lies.
       options: Say whether it is an error.
-      counts: Are told what it was.
+      read: Counts and names it.
       archive: Takes it too, if it is a member. What ends the whole archive is not the member's
         fault: it goes on and is counted for the archive.
     """
@@ -186,10 +172,10 @@ def _damage_counted(
             raise
         if archive:
             archive.add(name, error)
-        counts.leave_out(name, error, is_member=archive is not None)
+        read.leave_out(name, error, is_member=archive is not None)
 
 
-def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: ReadCounts) -> Iterator[Document]:
+def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: Counts) -> Iterator[Document]:
     for number, piece in enumerate(pieces(document, cleaning.max_document_bytes)):
         counts.cut_documents += number > 0
         cleaned = cleaning.apply(piece, counts)
@@ -215,10 +201,10 @@ def open_input(file: InputFile) -> Iterator[io.BufferedReader]:
 
 
 def _items(
-    part: Part, raw: io.BufferedReader, options: ReadOptions, counts: ReadCounts
+    part: Part, raw: io.BufferedReader, options: ReadOptions, read: ReadSoFar
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults, each with what errors call its origin."""
-    file = part.file
+    file, counts = part.file, read.counts
     # Of what tables decode to; how long a pipe is, is not known before its end.
     budget = Budget(file.label, lambda: raw.tell() if file.comes_once else part.disk_bytes)
     if file.splits_at_bytes:
@@ -240,7 +226,7 @@ def _items(
         return
     content = uncompressed(raw, file.label)
     if file.format in ("tar", "zip"):
-        yield from _of_archive(content, file, options, counts, budget)
+        yield from _of_archive(content, file, options, read, budget)
     else:
         for item in _of_stream(content, file.format, file.label, options, counts, budget):
             yield file.label, item
@@ -250,16 +236,17 @@ def _of_archive(
     content: io.BufferedReader,
     file: InputFile,
     options: ReadOptions,
-    counts: ReadCounts,
+    read: ReadSoFar,
     budget: Budget,
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults of all members, each with what errors call the member."""
+    counts = read.counts
     left_out = LeftOut(skips=options.on_error == "skip")
     skipped = Skipped()
     try:
         for member in _members(content, file, options, skipped):
             name = member_label(file.name, member.name)
-            with _damage_counted(name, options, counts, left_out):
+            with _damage_counted(name, options, read, left_out):
                 if isinstance(member.stream, (UnreadableError, DamagedError)):
                     raise member.stream
                 inner = uncompressed(member.stream, member.label)
@@ -309,7 +296,7 @@ def _of_stream(
     format_: Format,
     label: str,
     options: ReadOptions,
-    counts: ReadCounts,
+    counts: Counts,
     budget: Budget,
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
@@ -362,7 +349,7 @@ def _lines(
 
 
 def _of_lines(
-    lines: Lines, format_: Format, options: ReadOptions, counts: ReadCounts
+    lines: Lines, format_: Format, options: ReadOptions, counts: Counts
 ) -> Iterator[Iterable[str] | Fault]:
 
     def count_cut() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
@@ -27,8 +28,27 @@ class Counts(BaseModel):
       padding: Padded positions in all shards.
       sampled_words: White-space words at the beginning of each slice.
       sampled_marked_words: Those of them that have marks, whether or not these are stripped.
-
-    The others are those of `SliceCounts` but for its names.
+      duplicate_documents: Exact duplicates that were left out.
+      near_duplicates: Near ones.
+      duplicate_paragraphs: Paragraphs of other documents.
+      emptied_documents: Documents of which no paragraph was left.
+      input_bytes: Bytes read, uncompressed; of Parquet and Arrow, of the text alone.
+      bad_json_lines: Lines skipped because they are no JSON object with the text field.
+      bad_rows: Rows of tables skipped because they are malformed or have no text.
+      invalid_utf8: Documents skipped because they are not valid UTF-8.
+      too_long: Lines of JSON, rows and cells skipped because they are too long.
+      unreadable_files: Files and members of archives left out because no reader knows them.
+      unreadable_members: Those of them that are members.
+      damaged_inputs: Files, members and parts of tables that were not read to their end.
+      files: Files and members of archives that were taken for text.
+      passed_over: Files of folders and members of archives that were not, by kind.
+      passed_over_members: Those of them that are members.
+      passed_over_bytes: Bytes of them all.
+      cut_documents: Cuts through documents that were too large.
+      composed_documents: Documents that NFC changed.
+      short_documents: Documents left out because they are short.
+      replacement_documents: Documents left out for their replacement characters.
+      control_documents: Documents left out for their control characters.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -72,6 +92,13 @@ class Counts(BaseModel):
                 add_kinds(self.passed_over, other.passed_over)
             else:
                 setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def since(self, before: Counts) -> Counts:
+        """What these have grown by since an earlier copy of them was made."""
+        now, then = dict(self), dict(before)
+        kinds = Counter(now.pop("passed_over")) - Counter(then["passed_over"])
+        grown = {name: figure - then[name] for name, figure in now.items()}
+        return Counts(passed_over=dict(kinds), **grown)
 
 
 def add_kinds(kinds: dict[str, int], more: Mapping[str, int]) -> None:

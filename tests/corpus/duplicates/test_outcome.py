@@ -8,12 +8,12 @@ import pytest
 from electra_cli.corpus.duplicates import hash_runs
 from electra_cli.corpus.duplicates import search as duplicate_search
 from electra_cli.corpus.duplicates.outcome import (
-    DropCounts,
     DuplicateOptions,
     load_duplicates,
     without_duplicates,
 )
 from electra_cli.corpus.duplicates.search import finished_scan, resolve, scan_slice
+from electra_cli.corpus.shards.counts import Counts
 from electra_cli.errors import ConfigError, DataError
 from tests.corpus.corpora import folder_bytes, names_in
 
@@ -37,7 +37,7 @@ def deduplicate(slices, folder, options=EXACT, *, order=None):
     for index in order or range(len(slices)):
         scan_slice(slices[index], index, folder=folder, options=options)
     found = resolve(folder, len(slices), options=options)
-    counts = DropCounts()
+    counts = Counts()
     kept = [
         list(without_duplicates(documents, index, folder=folder, duplicates=found, counts=counts))
         for index, documents in enumerate(slices)
@@ -51,7 +51,7 @@ def deduplicate(slices, folder, options=EXACT, *, order=None):
 
 def by_hand(slices, *, paragraphs):
     """The same, with everything in memory."""
-    counts = DropCounts()
+    counts = Counts()
     seen_documents, seen_lines = set(), set()
     result = []
     for documents in slices:
@@ -93,10 +93,10 @@ def test_counts_on_a_corpus_of_known_duplicates(tmp_path):
     slices = [[["a", "b"], ["c"], ["a", "b"]], [["c"], ["d", "a"], ["b"], ["a", "b"]]]
     kept, counts = deduplicate(slices, tmp_path / "exact")
     assert kept == [[["a", "b"], ["c"]], [["d", "a"], ["b"]]]
-    assert counts == DropCounts(duplicate_documents=3)
+    assert counts == Counts(duplicate_documents=3)
     kept, counts = deduplicate(slices, tmp_path / "paragraphs", PARAGRAPHS)
     assert kept == [[["a", "b"], ["c"]], [["d"]]]
-    assert counts == DropCounts(duplicate_documents=3, duplicate_paragraphs=2, emptied_documents=1)
+    assert counts == Counts(duplicate_documents=3, duplicate_paragraphs=2, emptied_documents=1)
 
 
 def test_lines_are_part_of_what_is_equal(tmp_path):
@@ -196,7 +196,7 @@ def test_input_that_changed_since_is_noticed(tmp_path, changed):
     slices = [[["a"], ["b", "c"], ["d"]]]
     deduplicate(slices, tmp_path, PARAGRAPHS)
     found = load_duplicates(tmp_path, 1, PARAGRAPHS)
-    reading = without_duplicates(changed, 0, folder=tmp_path, duplicates=found, counts=DropCounts())
+    reading = without_duplicates(changed, 0, folder=tmp_path, duplicates=found, counts=Counts())
     with pytest.raises(DataError, match="slice 0 is no longer what was scanned") as caught:
         list(reading)
     assert caught.value.hint
@@ -206,7 +206,7 @@ def test_damaged_outcome_is_noticed(tmp_path):
     deduplicate([[["a"], ["b"]]], tmp_path)
     found = load_duplicates(tmp_path, 1, EXACT)
     (tmp_path / "drop-documents-00000.bin").write_bytes(b"\0\1")
-    reading = without_duplicates([["a"]], 0, folder=tmp_path, duplicates=found, counts=DropCounts())
+    reading = without_duplicates([["a"]], 0, folder=tmp_path, duplicates=found, counts=Counts())
     with pytest.raises(DataError, match=r"drop-documents-00000\.bin is damaged"):
         list(reading)
 

@@ -185,7 +185,7 @@ def test_blocks_end_behind_the_document_that_fills_them(stream):
     for block in blocks[:-1]:
         last = block.text.decode().split("\n\n")[-1]
         assert 3000 <= len(block.text) < 3000 + 2 * len(last)
-    assert sum(block.read.input_bytes for block in blocks) == len(jsonl(DOCUMENTS))
+    assert sum(block.read.counts.input_bytes for block in blocks) == len(jsonl(DOCUMENTS))
     assert sum(block.read.disk_bytes for block in blocks) == stream.stat().st_size
 
 

@@ -8,7 +8,7 @@ from electra_cli.corpus.preparation import plan as plan_module
 from electra_cli.corpus.preparation.plan import make_plan
 from electra_cli.corpus.preparation.result import room_needed
 from electra_cli.corpus.reading.discovery import find_inputs
-from electra_cli.corpus.reading.readers import ReadCounts, ReadOptions, read_documents
+from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
 from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents, write_jsonl, write_text
 from tests.corpus.tables import write_zip
@@ -22,12 +22,12 @@ def plan_of(*inputs, slice_bytes, options=None):
 
 
 def documents_of(plan):
-    counts = ReadCounts()
+    read = ReadSoFar()
     return [
         "\n".join(document)
         for slice_ in plan.slices
         for part in slice_.parts
-        for document in read_documents(part, options=OPTIONS, counts=counts)
+        for document in read_documents(part, options=OPTIONS, read=read)
     ]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from electra_cli.corpus.reading import cleaning as cleaning_module
 from electra_cli.corpus.reading import texts as texts_module
-from electra_cli.corpus.reading.cleaning import Cleaning, CleaningCounts, pieces
+from electra_cli.corpus.reading.cleaning import Cleaning, pieces
+from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.errors import ConfigError, DataError
 from tests.corpus.corpora import make_documents, read_inputs, write_jsonl, write_text
@@ -16,23 +17,23 @@ from tests.prepared import prepare
 
 
 def clean(document, **options):
-    counts = CleaningCounts()
+    counts = Counts()
     return Cleaning(**options).apply(document, counts), counts
 
 
 def test_without_options_nothing_changes():
     document = ["e\u0301", "\ufffd" * 9, "\x00\x01"]
-    assert clean(document) == (document, CleaningCounts())
+    assert clean(document) == (document, Counts())
 
 
 def test_short_documents_are_left_out():
     assert clean(["abc", "de"], min_length=5)[0] == ["abc", "de"]
-    assert clean(["abc", "d"], min_length=5) == (None, CleaningCounts(short_documents=1))
+    assert clean(["abc", "d"], min_length=5) == (None, Counts(short_documents=1))
 
 
 def test_characters_are_composed_before_they_are_counted():
-    assert clean(["e\u0301"], nfc=True) == (["é"], CleaningCounts(composed_documents=1))
-    assert clean(["é"], nfc=True) == (["é"], CleaningCounts())
+    assert clean(["e\u0301"], nfc=True) == (["é"], Counts(composed_documents=1))
+    assert clean(["é"], nfc=True) == (["é"], Counts())
     assert clean(["e\u0301"], nfc=True, min_length=2)[1].short_documents == 1
 
 
@@ -45,8 +46,8 @@ def test_characters_are_composed_before_they_are_counted():
 ])  # fmt: skip
 def test_shares_of_characters(option, character, counter):
     kept, left_out = ["x" * 8, character * 2], ["x" * 7, character * 3]
-    assert clean(kept, **{option: 0.2}) == (kept, CleaningCounts())
-    assert clean(left_out, **{option: 0.2}) == (None, CleaningCounts(**{counter: 1}))
+    assert clean(kept, **{option: 0.2}) == (kept, Counts())
+    assert clean(left_out, **{option: 0.2}) == (None, Counts(**{counter: 1}))
     assert clean(["x" * 99, "\t"], max_control_share=0.0)[0] is not None  # white space is none
     assert clean(["x" * 99, character], **{option: 0.0})[0] is None
 
@@ -62,7 +63,7 @@ def test_shares_of_characters(option, character, counter):
     "\ufeffone file\u2060 behind another ❤\ufe0f",
 ])  # fmt: skip
 def test_what_writing_systems_need_is_no_control_character(text):
-    assert clean([text], max_control_share=0.0) == ([text], CleaningCounts())
+    assert clean([text], max_control_share=0.0) == ([text], Counts())
 
 
 @pytest.mark.parametrize("largest", [1024, 2000])

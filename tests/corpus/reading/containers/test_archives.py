@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.errors import DataError
-from tests.corpus.corpora import folder_bytes, make_documents, read_inputs
+from tests.corpus.corpora import folder_bytes, make_documents, read_inputs, read_so_far
 from tests.corpus.tables import COMPRESSORS, WRITERS, delimited, txt, write_tar, write_zip
 
 DOCUMENTS = make_documents(20)
@@ -172,10 +172,10 @@ def test_damaged_archives(tmp_path, ending):
         path.write_bytes(whole[:cut])
         with pytest.raises(DataError, match=rf"a\{ending}.*: damaged, truncated"):
             read_inputs(path)
-        documents, counts = read_inputs(path, on_error="skip")
+        documents, read = read_so_far(path, on_error="skip")
         assert documents == (EXPECTED * 80)[: len(documents)]
-        assert (counts.damaged_inputs, counts.unreadable_files) == (1, 0)
-        assert counts.left_out == [path.name]
+        assert (read.counts.damaged_inputs, read.counts.unreadable_files) == (1, 0)
+        assert read.left_out == [path.name]
     header = whole.index(b"2.txt")
     damaged = whole[:header] + b"\x99" * 200 + whole[header + 200 :]
     path.write_bytes(damaged)
@@ -212,11 +212,11 @@ def test_a_cut_tar_is_one_damaged_input(tmp_path, name, place):
             cut_tar(path, {**members, "3.txt": b"behind"}, place)
             with pytest.raises(DataError, match=rf"{name}.*: damaged"):
                 read_inputs(path)
-            documents, counts = read_inputs(path, on_error="skip")
+            documents, read = read_so_far(path, on_error="skip")
             assert documents[:20] == EXPECTED
             assert ["behind"] not in documents
-            assert (counts.damaged_inputs, counts.unreadable_files) == (1, 0)
-            assert counts.left_out == [name]
+            assert (read.counts.damaged_inputs, read.counts.unreadable_files) == (1, 0)
+            assert read.left_out == [name]
 
 
 ARCHIVED = {".tar": bytes, ".tar.gz": gzip.compress, ".tar.xz": COMPRESSORS[".xz"],
@@ -251,9 +251,9 @@ def test_what_the_directory_of_a_zip_does_not_tell_of_is_damage(tmp_path, before
     (tmp_path / "a.zip").write_bytes(other + content + behind)
     with pytest.raises(DataError, match=rf"a\.zip: damaged, .*{what}"):
         read_inputs(tmp_path / "a.zip")
-    documents, counts = read_inputs(tmp_path / "a.zip", on_error="skip")
+    documents, read = read_so_far(tmp_path / "a.zip", on_error="skip")
     assert documents == [["one"], ["two"]]
-    assert (counts.damaged_inputs, counts.left_out) == (1, ["a.zip"])
+    assert (read.counts.damaged_inputs, read.left_out) == (1, ["a.zip"])
 
 
 @pytest.mark.parametrize("padding", [b"", bytes(1000)])
@@ -312,9 +312,9 @@ def test_members_without_a_telling_name_are_read_by_their_content(tmp_path, endi
 def test_damage_of_a_member_besides_that_of_its_archive(tmp_path):
     members = {"1.txt.gz": gzip.compress(txt(DOCUMENTS))[:-20], "2.txt": txt(DOCUMENTS)}
     cut_tar(tmp_path / "a.tar", members, "within the content")
-    counts = read_inputs(tmp_path / "a.tar", on_error="skip")[1]
-    assert counts.damaged_inputs == 2
-    assert counts.left_out == ["a.tar!1.txt.gz", "a.tar"]
+    read = read_so_far(tmp_path / "a.tar", on_error="skip")[1]
+    assert read.counts.damaged_inputs == 2
+    assert read.left_out == ["a.tar!1.txt.gz", "a.tar"]
 
 
 @ARCHIVES
@@ -325,9 +325,9 @@ def test_members_that_turn_out_to_be_unreadable_late_count_to_their_share(tmp_pa
     with pytest.raises(DataError, match="no reader knows 3 of 40 files in"):
         read_inputs(path, on_error="skip")
     members = {f"{n}.csv": no_csv if n < 2 else b"text\none\n" for n in range(40)}
-    counts = read_inputs(WRITE[ending](path, members), on_error="skip")[1]
-    assert (counts.unreadable_files, counts.unreadable_members) == (2, 2)
-    assert counts.left_out == [f"a{ending}!0.csv", f"a{ending}!1.csv"]
+    read = read_so_far(WRITE[ending](path, members), on_error="skip")[1]
+    assert (read.counts.unreadable_files, read.counts.unreadable_members) == (2, 2)
+    assert read.left_out == [f"a{ending}!0.csv", f"a{ending}!1.csv"]
 
 
 def test_a_wrong_checksum_names_the_member(tmp_path):

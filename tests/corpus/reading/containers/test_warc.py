@@ -11,7 +11,7 @@ import pytest
 
 from electra_cli.corpus.reading.cleaning import Cleaning
 from electra_cli.errors import DataError
-from tests.corpus.corpora import make_documents, read_inputs, write_vocabulary
+from tests.corpus.corpora import make_documents, read_inputs, read_so_far, write_vocabulary
 from tests.corpus.tables import COMPRESSORS, write_tar, write_zip
 from tests.prepared import prepare
 
@@ -95,8 +95,8 @@ def test_pages_as_they_came_are_refused_by_name(tmp_path, kind, content):
         read_inputs(path)
     assert "wet.gz" in e.value.hint
     assert "warc2text" in e.value.hint
-    counts = read_inputs(path, on_error="skip")[1]
-    assert (counts.unreadable_files, counts.left_out) == (1, ["a.warc.gz"])
+    read = read_so_far(path, on_error="skip")[1]
+    assert (read.counts.unreadable_files, read.left_out) == (1, ["a.warc.gz"])
 
 
 def test_an_archive_of_metadata_holds_no_text(tmp_path):
