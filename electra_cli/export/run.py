@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, IOFailedError, OutputError, TryAgainError
+from electra_cli.export.sources.exportable import Exportable, open_own
 from electra_cli.export.sources.foreign import open_foreign
-from electra_cli.export.sources.source import Source, open_source
 from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
 from electra_cli.files.layout import is_prefix
 from electra_cli.runs.named import find_checkpoints, own_checkpoints
@@ -71,7 +71,7 @@ def export(
       reference_config: As in `open_foreign`; for a checkpoint of the reference.
       vocab: As in `open_foreign`; for weights of another project.
       lowercase: As in `open_foreign`; for weights of another project.
-      on_progress: Is told what begins.
+      on_progress: Receives what begins.
 
     Raises:
       ConfigError: An unknown format, one whose packages are not installed, or options that the
@@ -97,9 +97,9 @@ def export(
                     f"{checkpoint} is a run of electra, which knows its sizes and its tokenizer",
                     hint="leave out --reference-config, --vocab and --lowercase",
                 )
-            source = open_source(find_checkpoints(checkpoint)[-1])
+            item = open_own(find_checkpoints(checkpoint)[-1])
         else:
-            source = open_foreign(
+            item = open_foreign(
                 checkpoint,
                 reference_config=reference_config,
                 vocab=vocab,
@@ -107,16 +107,16 @@ def export(
                 scratch=Path(scratch),
                 on_progress=on_progress,
             )
-        if not source.has_generator and format in (HUGGINGFACE, REFERENCE):
+        if not item.has_generator and format in (HUGGINGFACE, REFERENCE):
             on_progress("there is no generator: only the discriminator is written")
         with _all_or_nothing(output) as folder:
-            on_progress(f"loading {source.path}")
+            on_progress(f"loading {item.path}")
             prepare_tensorflow()
-            parity = _write_and_check(source, format, folder, output, on_progress)
+            parity = _write_and_check(item, format, folder, output, on_progress)
             files = sorted(
                 str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
             )
-    return Exported(source.path, format, output, files, parity)
+    return Exported(item.path, format, output, files, parity)
 
 
 def _is_ours(path: Path) -> bool:
@@ -126,19 +126,19 @@ def _is_ours(path: Path) -> bool:
 
 
 def _write_and_check(
-    source: Source,
+    item: Exportable,
     format: str,
     folder: Path,
     output: Path,
     on_progress: Callable[[str], None],
 ) -> Parity:
     writer, check = _writer_and_check(format)
-    model = source.load_model()
+    model = item.load_model()
     on_progress(f"writing {format}")
     with _failures_name(output):
-        writer(model, source, folder)
+        writer(model, item, folder)
     on_progress("reading it back and comparing it with the model")
-    return check(model, source, folder)
+    return check(model, item, folder)
 
 
 @contextmanager

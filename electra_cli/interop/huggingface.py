@@ -47,18 +47,11 @@ class Link:
     third: int | None = None
 
 
-def discriminator_links(config: Config) -> list[Link]:
-    """The table of `ElectraForPreTraining`."""
-    return links_of(Architecture.of(config))["discriminator"]
-
-
-def generator_links(config: Config) -> list[Link]:
-    """The table of `ElectraForMaskedLM`; its output matrix is the word table and not stored."""
-    return links_of(Architecture.of(config))["generator"]
-
-
 def links_of(architecture: Architecture) -> dict[str, list[Link]]:
-    """Both tables at the sizes of a model."""
+    """The tables of `ElectraForPreTraining` and of `ElectraForMaskedLM` at the sizes of a model.
+
+    The output matrix of the second is the word table and not stored.
+    """
     embedding = architecture.embedding
     discriminator = [
         *_embeddings("embeddings"),
@@ -148,6 +141,11 @@ def to_tensors(model: ElectraModel, links: Mapping[str, Sequence[Link]]) -> dict
     return parts
 
 
+def network_tensors(model: ElectraModel) -> dict[str, Tensors]:
+    """Both networks' tensors; every trainable variable is in there, or a TrainingError says not."""
+    return to_tensors(model, links_of(model.architecture))
+
+
 def from_tensors(
     model: ElectraModel, links: Mapping[str, Sequence[Link]], parts: Mapping[str, Tensors]
 ) -> tuple[Tensors, list[str]]:
@@ -232,51 +230,33 @@ def _tensor(values: npt.NDArray[np.float32], link: Link) -> npt.NDArray[np.float
     return np.ascontiguousarray(values.T if link.transposed else values)
 
 
-def discriminator_config(config: Config, *, pad_id: int) -> dict[str, Any]:
-    """The config.json of `ElectraForPreTraining`."""
-    return _config(
-        config,
-        architecture="ElectraForPreTraining",
-        pad_id=pad_id,
-        hidden=config.model.hidden_size,
-        heads=config.model.num_attention_heads,
-        intermediate=config.model.intermediate_size,
-    )
-
-
-def generator_config(config: Config, *, pad_id: int) -> dict[str, Any]:
-    """The config.json of `ElectraForMaskedLM`, with the generator's own sizes."""
-    return _config(
-        config,
-        architecture="ElectraForMaskedLM",
-        pad_id=pad_id,
-        hidden=config.generator_hidden_size,
-        heads=config.generator_num_attention_heads,
-        intermediate=config.generator_intermediate_size,
-    )
-
-
-def _config(
-    config: Config, *, architecture: str, pad_id: int, hidden: int, heads: int, intermediate: int
-) -> dict[str, Any]:
-    model = config.model
+def network_configs(config: Config, *, pad_id: int) -> dict[str, dict[str, Any]]:
+    """The config.json of each network, of `ElectraForPreTraining` and of `ElectraForMaskedLM`."""
+    architecture = Architecture.of(config)
+    networks = {
+        "discriminator": ("ElectraForPreTraining", architecture.discriminator),
+        "generator": ("ElectraForMaskedLM", architecture.generator),
+    }
     return {
-        "architectures": [architecture],
-        "model_type": "electra",
-        "vocab_size": model.vocab_size,
-        "embedding_size": model.embedding_size,
-        "hidden_size": hidden,
-        "num_hidden_layers": model.num_layers,
-        "num_attention_heads": heads,
-        "intermediate_size": intermediate,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": model.hidden_dropout,
-        "attention_probs_dropout_prob": model.attention_dropout,
-        "max_position_embeddings": model.max_position_embeddings,
-        "type_vocab_size": model.type_vocab_size,
-        "initializer_range": model.initializer_range,
-        "layer_norm_eps": 1e-12,
-        "pad_token_id": pad_id,
-        "tie_word_embeddings": True,
-        "dtype": "float32",
+        network: {
+            "architectures": [name],
+            "model_type": "electra",
+            "vocab_size": architecture.vocab_size,
+            "embedding_size": architecture.embedding,
+            "hidden_size": sizes.hidden,
+            "num_hidden_layers": sizes.layers,
+            "num_attention_heads": sizes.heads,
+            "intermediate_size": sizes.intermediate,
+            "hidden_act": "gelu",
+            "hidden_dropout_prob": sizes.hidden_dropout,
+            "attention_probs_dropout_prob": sizes.attention_dropout,
+            "max_position_embeddings": architecture.max_positions,
+            "type_vocab_size": architecture.types,
+            "initializer_range": sizes.initializer_range,
+            "layer_norm_eps": 1e-12,
+            "pad_token_id": pad_id,
+            "tie_word_embeddings": True,
+            "dtype": "float32",
+        }
+        for network, (name, sizes) in networks.items()
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.export.run import Exported, export
-from electra_cli.export.sources.source import Source, open_source
+from electra_cli.export.sources.exportable import Exportable, open_own
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.runs.named import find_checkpoints
 from tests.export.runs import write_run
@@ -23,12 +23,12 @@ def run_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
-def source(run_folder: Path) -> Source:
-    return open_source(find_checkpoints(run_folder)[0])
+def source(run_folder: Path) -> Exportable:
+    return open_own(find_checkpoints(run_folder)[0])
 
 
 @pytest.fixture(scope="session")
-def model(source: Source) -> ElectraModel:
+def model(source: Exportable) -> ElectraModel:
     return source.load_model()
 
 

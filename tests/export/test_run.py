@@ -23,6 +23,7 @@ from electra_cli.export.checks import parity
 from electra_cli.export.run import FORMATS, export
 from electra_cli.interop import huggingface as layout
 from electra_cli.interop.huggingface import Link
+from electra_cli.modeling.architecture import Architecture
 
 
 @pytest.fixture
@@ -60,12 +61,14 @@ def test_an_empty_folder_is_taken(one_run: Path, output: Path) -> None:
 def test_an_unmapped_variable_fails_the_export(
     one_run: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    complete = layout.generator_links
+    complete = layout.links_of
 
-    def incomplete(config: Any) -> list[Link]:
-        return [link for link in complete(config) if "generator_lm_head" not in link.tensor]
+    def incomplete(architecture: Architecture) -> dict[str, list[Link]]:
+        tables = complete(architecture)
+        tables["generator"].pop()  # the bias of its output
+        return tables
 
-    monkeypatch.setattr(layout, "generator_links", incomplete)
+    monkeypatch.setattr(layout, "links_of", incomplete)
     with pytest.raises(TrainingError, match="output_bias"):
         export(checkpoint=one_run, format="huggingface", output=output)
     assert_nothing_left(output)

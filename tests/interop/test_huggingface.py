@@ -11,10 +11,8 @@ import tensorflow as tf
 from electra_cli.errors import TrainingError
 from electra_cli.interop.huggingface import (
     Link,
-    discriminator_config,
-    discriminator_links,
-    generator_config,
-    generator_links,
+    links_of,
+    network_configs,
     to_tensors,
 )
 from electra_cli.modeling.architecture import Architecture
@@ -31,7 +29,7 @@ def model() -> ElectraModel:
 
 @pytest.fixture
 def links() -> dict[str, list[Link]]:
-    return {"discriminator": discriminator_links(CONFIG), "generator": generator_links(CONFIG)}
+    return links_of(Architecture.of(CONFIG))
 
 
 def test_every_parameter_is_exported(model: ElectraModel, links: dict[str, list[Link]]) -> None:
@@ -63,7 +61,7 @@ def test_kernels_are_transposed_and_attention_is_split(
 @pytest.mark.parametrize(("embedding", "projected"), [(32, {"generator"}), (16, {"discriminator"})])
 def test_only_another_width_is_projected(embedding: int, projected: set[str]) -> None:
     config = small_config(embedding)
-    tables = {"discriminator": discriminator_links(config), "generator": generator_links(config)}
+    tables = links_of(Architecture.of(config))
     name = "electra.embeddings_project.weight"
     assert {
         part for part, table in tables.items() if name in [link.tensor for link in table]
@@ -110,8 +108,7 @@ def test_a_model_without_the_projection_is_an_error(links: dict[str, list[Link]]
 
 def test_configs_have_each_networks_own_sizes() -> None:
     sizes = ("hidden_size", "num_attention_heads", "intermediate_size", "embedding_size")
-    discriminator = discriminator_config(CONFIG, pad_id=0)
-    generator = generator_config(CONFIG, pad_id=0)
+    discriminator, generator = network_configs(CONFIG, pad_id=0).values()
     assert [discriminator[name] for name in sizes] == [32, 4, 64, 24]
     assert [generator[name] for name in sizes] == [16, 1, 64, 24]
     assert discriminator["architectures"] == ["ElectraForPreTraining"]

@@ -19,7 +19,7 @@ from electra_cli.corpus.wordpiece.vocabulary import (
     vocabulary_sha256,
 )
 from electra_cli.corpus.wordpiece.vocabulary_folder import (
-    CONFIG_FILE,
+    TOKENIZER_CONFIG_FILE,
     TOKENIZER_FILE,
     bert_normalizer,
     check_line,
@@ -166,13 +166,13 @@ def table_rows(folder: Path) -> int:
 def _place_added(vocabulary: Path, tokens: list[str]) -> None:
     """Puts tokens that were added later where their ids are, which is behind all others."""
     folder = vocabulary.parent
-    for name in (ADDED_FILE, CONFIG_FILE):
+    for name in (ADDED_FILE, TOKENIZER_CONFIG_FILE):
         path = folder / name
         if not path.is_file():
             continue
         content = read_json(path)
         try:
-            if name == CONFIG_FILE:
+            if name == TOKENIZER_CONFIG_FILE:
                 decoder = content.get("added_tokens_decoder") or {}
                 ids = {int(number): str(token["content"]) for number, token in decoder.items()}
             else:
@@ -212,12 +212,14 @@ def _options_beside(vocabulary: Path) -> tuple[TokenizerOptions | None, Path | N
     folder = vocabulary.parent
     config, tokenizer, manifest = (
         read_json(folder / name) if (folder / name).is_file() else None
-        for name in (CONFIG_FILE, TOKENIZER_FILE, MANIFEST_FILE)
+        for name in (TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, MANIFEST_FILE)
     )
     as_it_is = bool(tokenizer) and (config or {}).get("tokenizer_class") in _PLAIN_CLASSES
-    accents = _truth(folder / CONFIG_FILE, {} if as_it_is else config or {}, "strip_accents")
+    accents = _truth(
+        folder / TOKENIZER_CONFIG_FILE, {} if as_it_is else config or {}, "strip_accents"
+    )
     told = [
-        (CONFIG_FILE, config or {}, "do_lower_case"),
+        (TOKENIZER_CONFIG_FILE, config or {}, "do_lower_case"),
         (TOKENIZER_FILE, bert_normalizer((tokenizer or {}).get("normalizer")), "lowercase"),
     ]
     if as_it_is:
@@ -225,7 +227,7 @@ def _options_beside(vocabulary: Path) -> tuple[TokenizerOptions | None, Path | N
     if manifest and _is_of(manifest, vocabulary):
         told.append((MANIFEST_FILE, manifest["tokenizer"], "lowercase"))
     if config is not None:
-        told.append((CONFIG_FILE, {"lowercase": True}, "lowercase"))
+        told.append((TOKENIZER_CONFIG_FILE, {"lowercase": True}, "lowercase"))
     for name, settings, key in told:
         lowercase = _truth(folder / name, settings, key)
         if lowercase is None:

@@ -19,7 +19,7 @@ from electra_cli.errors import DataError, InputMissingError, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 
 TOKENIZER_FILE = "tokenizer.json"
-CONFIG_FILE = "tokenizer_config.json"
+TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 
 _PREFIX, _UNKNOWN = "##", "[UNK]"
 # Files of other kinds of tokenizers, for a message.
@@ -77,7 +77,7 @@ def check_rules(vocabulary: Path) -> None:
       InputMissingError: Its settings cannot be opened.
       DataError: It has other rules, or its settings are damaged.
     """
-    path = vocabulary.with_name(CONFIG_FILE)
+    path = vocabulary.with_name(TOKENIZER_CONFIG_FILE)
     alone = vocabulary.name == VOCABULARY_FILE
     if path.is_file():
         _refuse(path, _config_differences(read_json(path), alone=alone))

@@ -18,11 +18,10 @@ from safetensors.numpy import load_file
 from electra_cli.environment import prepare_torch
 from electra_cli.errors import TrainingError
 from electra_cli.export.checks import reference_layout
-from electra_cli.export.checks.batch import Batch, make_batch, make_texts
 from electra_cli.export.checks.numpy_forward import NumpyElectra
-from electra_cli.export.sources.networks import DISCRIMINATOR, GENERATOR, network_tensors
-from electra_cli.export.sources.source import Source
-from electra_cli.interop.huggingface import discriminator_config, generator_config
+from electra_cli.export.checks.probe import Probe, make_probe, make_texts
+from electra_cli.export.sources.exportable import Exportable
+from electra_cli.interop.huggingface import network_configs, network_tensors
 from electra_cli.modeling.electra import ElectraModel
 
 Floats = npt.NDArray[np.float32]
@@ -45,45 +44,43 @@ class Parity:
     bound: float
 
 
-def check_huggingface(model: ElectraModel, source: Source, folder: Path) -> Parity:
+def check_huggingface(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
     """Reads the folders of the networks back and compares their logits with the model's.
 
     Raises:
       TrainingError: They differ by more than the bound, or do not fit each other.
     """
-    batch = make_batch(source)
-    ours = _own_logits(model, batch, source)
+    probe = make_probe(item)
+    ours = _own_logits(model, probe, item)
     method = "transformers" if _has_transformers() else "numpy"
     logits_of = _transformers_logits if method == "transformers" else _numpy_logits_of_files
-    theirs = {name: logits_of(folder / name, name, batch) for name in ours}
+    theirs = {name: logits_of(folder / name, name, probe) for name in ours}
     return compare(method, [(name, ours[name], theirs[name]) for name in ours])
 
 
-def check_saved_model(model: ElectraModel, source: Source, folder: Path) -> Parity:
+def check_saved_model(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
     """Loads a SavedModel back and compares it with the NumPy forward pass over the weights.
 
     Raises:
       TrainingError: The signatures differ by more than the bound from it or from each other.
     """
-    batch = make_batch(source)
-    config = discriminator_config(source.config, pad_id=source.special_ids.pad)
-    tensors = network_tensors(model, source)[DISCRIMINATOR]
-    expected = NumpyElectra(config, tensors).discriminator_logits(
-        batch.ids, batch.mask, batch.segments
+    probe = make_probe(item)
+    expected = numpy_discriminator(model, item).discriminator_logits(
+        probe.ids, probe.mask, probe.segments
     )
     signatures = tf.saved_model.load(str(folder)).signatures
-    served = _serve(signatures, batch)
+    served = _serve(signatures, probe)
     pairs = [("serving_default", served, expected)]
-    if source.vocab is not None:
-        from_text = signatures["text"](text=tf.constant(make_texts(source, source.vocab)))
+    if item.vocab is not None:
+        from_text = signatures["text"](text=tf.constant(make_texts(item, item.vocab)))
         ids = from_text["input_ids"].numpy()
-        mask = (ids != source.special_ids.pad).astype(np.int32)
-        from_ids = _serve(signatures, Batch(ids, mask, np.zeros_like(ids)))
+        mask = (ids != item.special_ids.pad).astype(np.int32)
+        from_ids = _serve(signatures, Probe(ids, mask, np.zeros_like(ids)))
         pairs.append(("text", from_text["logits"].numpy(), from_ids))
     return compare("numpy", pairs)
 
 
-def check_reference(model: ElectraModel, source: Source, folder: Path) -> Parity:
+def check_reference(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
     """Reads a checkpoint of the reference back and compares its networks by NumPy.
 
     Raises:
@@ -91,36 +88,38 @@ def check_reference(model: ElectraModel, source: Source, folder: Path) -> Parity
     """
     reader = tf.train.load_checkpoint(str(folder / reference_layout.PREFIX))
     arrays = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-    batch = make_batch(source)
-    pad = source.special_ids.pad
-    configs = {
-        DISCRIMINATOR: discriminator_config(source.config, pad_id=pad),
-        GENERATOR: generator_config(source.config, pad_id=pad),
-    }
-    ours = _own_logits(model, batch, source)
+    probe = make_probe(item)
+    configs = network_configs(item.config, pad_id=item.special_ids.pad)
+    ours = _own_logits(model, probe, item)
     theirs = {
         name: _numpy_logits(
-            configs[name], reference_layout.network_tensors(arrays, name), name, batch
+            configs[name], reference_layout.network_tensors(arrays, name), name, probe
         )
         for name in ours
     }
     return compare("numpy", [(name, ours[name], theirs[name]) for name in ours])
 
 
-def _own_logits(model: ElectraModel, batch: Batch, source: Source) -> dict[str, Floats]:
-    features = batch.features()
+def numpy_discriminator(model: ElectraModel, item: Exportable) -> NumpyElectra:
+    """The discriminator of a model, computed by NumPy."""
+    config = network_configs(item.config, pad_id=item.special_ids.pad)["discriminator"]
+    return NumpyElectra(config, network_tensors(model)["discriminator"])
+
+
+def _own_logits(model: ElectraModel, probe: Probe, item: Exportable) -> dict[str, Floats]:
+    features = probe.features()
     logits = {
-        DISCRIMINATOR: model.discriminate(features["masked_input_ids"], features)[0].numpy(),
-        GENERATOR: model.generate(features).numpy(),
+        "discriminator": model.discriminate(features["masked_input_ids"], features)[0].numpy(),
+        "generator": model.generate(features).numpy(),
     }
-    return {name: logits[name] for name in source.networks}
+    return {name: logits[name] for name in item.networks}
 
 
-def _serve(signatures: Mapping[str, Any], batch: Batch) -> Floats:
+def _serve(signatures: Mapping[str, Any], probe: Probe) -> Floats:
     outputs = signatures["serving_default"](
-        input_ids=tf.constant(batch.ids),
-        input_mask=tf.constant(batch.mask),
-        segment_ids=tf.constant(batch.segments),
+        input_ids=tf.constant(probe.ids),
+        input_mask=tf.constant(probe.mask),
+        segment_ids=tf.constant(probe.segments),
     )
     return outputs["logits"].numpy()
 
@@ -129,7 +128,7 @@ def _has_transformers() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
 
 
-def _transformers_logits(folder: Path, network: str, batch: Batch) -> Floats:
+def _transformers_logits(folder: Path, network: str, probe: Probe) -> Floats:
     # Read when huggingface_hub is imported: nothing here has a reason to ask the network.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     prepare_torch()
@@ -139,8 +138,8 @@ def _transformers_logits(folder: Path, network: str, batch: Batch) -> Floats:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     classes = {
-        DISCRIMINATOR: transformers.ElectraForPreTraining,
-        GENERATOR: transformers.ElectraForMaskedLM,
+        "discriminator": transformers.ElectraForPreTraining,
+        "generator": transformers.ElectraForMaskedLM,
     }
     loaded, info = classes[network].from_pretrained(
         folder, local_files_only=True, use_safetensors=True, output_loading_info=True
@@ -154,25 +153,25 @@ def _transformers_logits(folder: Path, network: str, batch: Batch) -> Floats:
         raise TrainingError(f"transformers does not load {network}/ completely: {faults}")
     with torch.no_grad():
         output = loaded.eval()(
-            input_ids=torch.from_numpy(batch.ids).long(),
-            attention_mask=torch.from_numpy(batch.mask).long(),
-            token_type_ids=torch.from_numpy(batch.segments).long(),
+            input_ids=torch.from_numpy(probe.ids).long(),
+            attention_mask=torch.from_numpy(probe.mask).long(),
+            token_type_ids=torch.from_numpy(probe.segments).long(),
         )
     return output.logits.numpy()
 
 
-def _numpy_logits_of_files(folder: Path, network: str, batch: Batch) -> Floats:
+def _numpy_logits_of_files(folder: Path, network: str, probe: Probe) -> Floats:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return _numpy_logits(config, load_file(folder / "model.safetensors"), network, batch)
+    return _numpy_logits(config, load_file(folder / "model.safetensors"), network, probe)
 
 
 def _numpy_logits(
-    config: Mapping[str, Any], tensors: Mapping[str, Floats], network: str, batch: Batch
+    config: Mapping[str, Any], tensors: Mapping[str, Floats], network: str, probe: Probe
 ) -> Floats:
     loaded = NumpyElectra(config, tensors)
-    forward = loaded.discriminator_logits if network == DISCRIMINATOR else loaded.generator_logits
+    forward = loaded.discriminator_logits if network == "discriminator" else loaded.generator_logits
     try:
-        return forward(batch.ids, batch.mask, batch.segments)
+        return forward(probe.ids, probe.mask, probe.segments)
     except (KeyError, ValueError) as error:
         raise TrainingError(f"the tensors of the {network} are not complete: {error}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from electra_cli.export.sources.source import Source, held_out_metrics
+from electra_cli.export.sources.exportable import Exportable, held_out_metrics
 
 _HUB_FRONT_MATTER = """\
 ---
@@ -18,26 +18,26 @@ tags:
 """
 
 
-def discriminator_card(source: Source) -> str:
+def discriminator_card(item: Exportable) -> str:
     """The card of Hugging Face's discriminator/ folder."""
     beside = "; to fill masks, take `generator/`, which was trained beside it"
     return _HUB_FRONT_MATTER.format(task="feature-extraction") + _card(
-        source,
+        item,
         title="ELECTRA discriminator",
         use="The discriminator of an ELECTRA that was pretrained by replaced token detection. "
-        f"**Fine-tune this model**{beside if source.has_generator else ''}.",
+        f"**Fine-tune this model**{beside if item.has_generator else ''}.",
         load="from transformers import AutoModelForPreTraining, AutoTokenizer\n"
         'tokenizer = AutoTokenizer.from_pretrained("discriminator")\n'
         'model = AutoModelForPreTraining.from_pretrained("discriminator")  # logit > 0: replaced',
-        network=f"{source.config.model.hidden_size} wide, "
-        f"{source.config.model.num_attention_heads} attention heads",
+        network=f"{item.config.model.hidden_size} wide, "
+        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
-def generator_card(source: Source) -> str:
+def generator_card(item: Exportable) -> str:
     """The card of Hugging Face's generator/ folder."""
     return _HUB_FRONT_MATTER.format(task="fill-mask") + _card(
-        source,
+        item,
         title="ELECTRA generator",
         use="The generator of an ELECTRA: the small masked language model that made the "
         "discriminator's training examples. **It fills masks**; to fine-tune, take "
@@ -45,46 +45,46 @@ def generator_card(source: Source) -> str:
         load="from transformers import pipeline\n"
         'fill = pipeline("fill-mask", model="generator")\n'
         'print(fill("The capital of France is [MASK]."))',
-        network=f"{source.config.generator_hidden_size} wide, "
-        f"{source.config.generator_num_attention_heads} attention heads",
+        network=f"{item.config.generator_hidden_size} wide, "
+        f"{item.config.generator_num_attention_heads} attention heads",
     )
 
 
-def saved_model_card(source: Source) -> str:
+def saved_model_card(item: Exportable) -> str:
     """The card of a SavedModel."""
     return _card(
-        source,
+        item,
         title="ELECTRA discriminator, SavedModel",
         use="The discriminator of an ELECTRA that was pretrained by replaced token detection, "
         "with two signatures:\n\n"
         "- `serving_default` takes `input_ids`, `input_mask` and `segment_ids`, int32 [B, S] of "
-        f"any B and of S up to {source.config.model.max_position_embeddings};\n"
+        f"any B and of S up to {item.config.model.max_position_embeddings};\n"
         "- `text` takes strings [B], tokenizes them, adds [CLS] and [SEP], keeps the first "
-        f"{source.config.data.sequence_length} tokens, pads to the longest text, and also "
+        f"{item.config.data.sequence_length} tokens, pads to the longest text, and also "
         "returns the `input_ids`.\n\n"
         "Both return `logits` [B, S] (above 0: the token was replaced) and `sequence_output` "
-        f"[B, S, {source.config.model.hidden_size}].\n\n"
+        f"[B, S, {item.config.model.hidden_size}].\n\n"
         "Loading it needs `import tensorflow_text` first (package `tensorflow-text`), which "
         "registers the operations of the tokenizer.",
         load="import tensorflow as tf, tensorflow_text\n"
         'model = tf.saved_model.load("FOLDER")\n'
         'model.signatures["text"](tf.constant(["The cat sat on the mat."]))',
-        network=f"{source.config.model.hidden_size} wide, "
-        f"{source.config.model.num_attention_heads} attention heads",
+        network=f"{item.config.model.hidden_size} wide, "
+        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
-def onnx_card(source: Source) -> str:
+def onnx_card(item: Exportable) -> str:
     """The card of a folder with ONNX files."""
     return _card(
-        source,
+        item,
         title="ELECTRA discriminator, ONNX",
         use="The discriminator of an ELECTRA that was pretrained by replaced token detection, "
         "float32, for ONNX Runtime 1.12 and newer:\n\n"
         "- `discriminator.onnx` gives `logits` [B, S] (above 0: the token was replaced);\n"
-        f"- `encoder.onnx` gives `sequence_output` [B, S, {source.config.model.hidden_size}].\n\n"
+        f"- `encoder.onnx` gives `sequence_output` [B, S, {item.config.model.hidden_size}].\n\n"
         "Both take `input_ids`, `input_mask` and `segment_ids`, int32 [B, S] of any B and of S up "
-        f"to {source.config.model.max_position_embeddings}.",
+        f"to {item.config.model.max_position_embeddings}.",
         load="import onnxruntime\n"
         "from transformers import AutoTokenizer\n"
         'text = AutoTokenizer.from_pretrained("FOLDER")(["The cat sat."], return_tensors="np")\n'
@@ -95,40 +95,40 @@ def onnx_card(source: Source) -> str:
         '    "segment_ids": text["token_type_ids"].astype("int32"),\n'
         "}\n"
         'logits = session.run(["logits"], inputs)[0]',
-        network=f"{source.config.model.hidden_size} wide, "
-        f"{source.config.model.num_attention_heads} attention heads",
+        network=f"{item.config.model.hidden_size} wide, "
+        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
-def reference_card(source: Source) -> str:
+def reference_card(item: Exportable) -> str:
     """The card of a checkpoint of the reference."""
     return _card(
-        source,
+        item,
         title="ELECTRA, checkpoint of google-research/electra",
-        use=f"The {' and the '.join(source.networks)} of an ELECTRA in `model.ckpt`, under the "
+        use=f"The {' and the '.join(item.networks)} of an ELECTRA in `model.ckpt`, under the "
         "names of google-research/electra, without the optimizer's slots. Fine-tune the "
         "discriminator, the variables below `electra/`. `config.json` holds the sizes.",
         load="import tensorflow as tf\n"
         'reader = tf.train.load_checkpoint("FOLDER/model.ckpt")\n'
         'reader.get_tensor("electra/embeddings/word_embeddings")',
-        network=f"{source.config.model.hidden_size} wide, "
-        f"{source.config.model.num_attention_heads} attention heads",
+        network=f"{item.config.model.hidden_size} wide, "
+        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
-def _card(source: Source, *, title: str, use: str, load: str, network: str) -> str:
-    config, options = source.config, source.tokenizer
+def _card(item: Exportable, *, title: str, use: str, load: str, network: str) -> str:
+    config, options = item.config, item.tokenizer
     facts = [
         ("network", f"{config.model.num_layers} layers, {network}"),
-        *_training(source),
-        ("vocabulary", f"{config.model.vocab_size:,} word pieces{_fingerprint(source)}"),
+        *_training(item),
+        ("vocabulary", f"{config.model.vocab_size:,} word pieces{_fingerprint(item)}"),
     ]
-    if source.vocab is not None:
+    if item.vocab is not None:
         facts += [
             ("text is lower-cased", "yes" if options.lowercase else "no"),
             ("accents are stripped", "yes" if options.strip_accents else "no"),
         ]
-    metrics = held_out_metrics(source.checkpoint) if source.checkpoint else {}
+    metrics = held_out_metrics(item.checkpoint) if item.checkpoint else {}
     sections = [
         f"# {title}",
         use,
@@ -139,28 +139,28 @@ def _card(source: Source, *, title: str, use: str, load: str, network: str) -> s
             _table("metric", "value", [(name, f"{value:.4f}") for name, value in metrics.items()])
             if metrics
             else "Not known: this checkpoint was not evaluated during training."
-            if source.checkpoint
+            if item.checkpoint
             else "Not known: these weights were converted."
         ),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def _fingerprint(source: Source) -> str:
+def _fingerprint(item: Exportable) -> str:
     """Which vocabulary a run of ours was trained with."""
-    return f", SHA-256 {source.manifest.vocab.sha256[:12]}…" if source.manifest else ""
+    return f", SHA-256 {item.manifest.vocab.sha256[:12]}…" if item.manifest else ""
 
 
-def _training(source: Source) -> list[tuple[str, str]]:
+def _training(item: Exportable) -> list[tuple[str, str]]:
     """What is known about the training; for weights of another project, where they were."""
-    if source.checkpoint is None or source.manifest is None:
-        return [("converted from", source.path.name)]
-    config, manifest = source.config, source.manifest
+    if item.checkpoint is None or item.manifest is None:
+        return [("converted from", item.path.name)]
+    config, manifest = item.config, item.manifest
     counts = manifest.counts
     name = Path(config.data.path).name if config.data.path else ""
     return [
         *([("data", name.replace("|", "\\|"))] if name else []),
-        ("steps", f"{source.checkpoint.step:,} of batch size {config.train.batch_size:,}"),
+        ("steps", f"{item.checkpoint.step:,} of batch size {config.train.batch_size:,}"),
         ("sequence length in training", f"{config.data.sequence_length:,}"),
         ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),
         ("tokens", f"{counts.tokens:,}"),

@@ -9,38 +9,35 @@ from pathlib import Path
 
 import onnxruntime
 
-from electra_cli.export.checks.batch import Batch, make_batch
-from electra_cli.export.checks.numpy_forward import NumpyElectra
-from electra_cli.export.checks.parity import Parity, compare
+from electra_cli.export.checks.parity import Parity, compare, numpy_discriminator
+from electra_cli.export.checks.probe import Probe, make_probe
 from electra_cli.export.formats.card import onnx_card
 from electra_cli.export.formats.onnx_graph import INPUTS, LOGITS, SEQUENCE, build
 from electra_cli.export.formats.tokenizer_files import write_tokenizer
-from electra_cli.export.sources.networks import DISCRIMINATOR, network_tensors
-from electra_cli.export.sources.source import Source
-from electra_cli.interop.huggingface import discriminator_config
+from electra_cli.export.sources.exportable import Exportable
+from electra_cli.interop.huggingface import network_configs, network_tensors
 from electra_cli.modeling.electra import ElectraModel
 
 # Each file and its output.
 _FILES = {"discriminator.onnx": LOGITS, "encoder.onnx": SEQUENCE}
 
 
-def write(model: ElectraModel, source: Source, folder: Path) -> None:
+def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     """Writes both models, the tokenizer's files and a card into an existing folder.
 
     Raises:
       TrainingError: A variable has no place in Hugging Face's layout.
       OSError: The disk is full, for example.
     """
-    config = discriminator_config(source.config, pad_id=source.special_ids.pad)
-    tensors = network_tensors(model, source)[DISCRIMINATOR]
+    config = network_configs(item.config, pad_id=item.special_ids.pad)["discriminator"]
+    tensors = network_tensors(model)["discriminator"]
     for name, output in _FILES.items():
         (folder / name).write_bytes(build(config, tensors, output).SerializeToString())
-    if source.vocab is not None:
-        write_tokenizer(source, folder)
-    (folder / "README.md").write_text(onnx_card(source), encoding="utf-8")
+    write_tokenizer(item, folder)
+    (folder / "README.md").write_text(onnx_card(item), encoding="utf-8")
 
 
-def check(model: ElectraModel, source: Source, folder: Path) -> Parity:
+def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
     """Runs both files by onnxruntime and compares them with NumPy and with the model.
 
     Both, because the files are written from the tensors that NumPy reads too: a wrong name map
@@ -50,23 +47,21 @@ def check(model: ElectraModel, source: Source, folder: Path) -> Parity:
       TrainingError: An output differs by more than the bound.
     """
     onnxruntime.set_default_logger_severity(3)  # errors; its warnings are about devices
-    config = discriminator_config(source.config, pad_id=source.special_ids.pad)
-    tensors = network_tensors(model, source)[DISCRIMINATOR]
-    whole = make_batch(source)
-    part = Batch(whole.ids[1:, :-1], whole.mask[1:, :-1], whole.segments[1:, :-1])
+    whole = make_probe(item)
+    part = Probe(whole.ids[1:, :-1], whole.mask[1:, :-1], whole.segments[1:, :-1])
     sessions = {
         name: onnxruntime.InferenceSession(folder / name, providers=["CPUExecutionProvider"])
         for name in _FILES
     }
     pairs = []
-    for batch in (whole, part):
-        arguments = (batch.ids, batch.mask, batch.segments)
-        reference = NumpyElectra(config, tensors)
+    for probe in (whole, part):
+        arguments = (probe.ids, probe.mask, probe.segments)
+        reference = numpy_discriminator(model, item)
         by_numpy = {
             SEQUENCE: reference.sequence_output(*arguments),
             LOGITS: reference.discriminator_logits(*arguments),
         }
-        features = batch.features()
+        features = probe.features()
         logits, sequence = model.discriminate(features["masked_input_ids"], features)
         by_model = {SEQUENCE: sequence.numpy(), LOGITS: logits.numpy()}
         for name, output in _FILES.items():

@@ -9,18 +9,33 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from electra_cli.config.schema import Config
-from electra_cli.corpus.wordpiece.vocabulary_folder import CONFIG_FILE
+from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
 from electra_cli.export.checks.reference_layout import PREFIX
 from electra_cli.export.formats.card import reference_card
-from electra_cli.export.sources.source import Source
+from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
+from electra_cli.interop.huggingface import network_configs
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.weights import values_of
 from electra_cli.modeling.electra import ElectraModel
 
+# What its configuration holds, in the words that Hugging Face's has too.
+_KEYS = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "hidden_act",
+    "intermediate_size",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+)
 
-def write(model: ElectraModel, source: Source, folder: Path) -> None:
+
+def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     """Writes model.ckpt, its sizes in config.json, and the vocabulary into an existing folder.
 
     Beside vocab.txt a tokenizer_config.json says whether case and accents matter.
@@ -31,9 +46,9 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     values: dict[str, np.ndarray] = {
         name: array
         for name, array in to_reference(values_of(model)).items()
-        if source.has_generator or not name.startswith("generator")
+        if item.has_generator or not name.startswith("generator")
     }
-    step = source.checkpoint.step if source.checkpoint else 0
+    step = item.checkpoint.step if item.checkpoint else 0
     values["global_step"] = np.array(step, np.int64)
     tf.raw_ops.SaveV2(
         prefix=str(folder / PREFIX),
@@ -43,50 +58,21 @@ def write(model: ElectraModel, source: Source, folder: Path) -> None:
     )
     # The state file by which the reference finds a folder's checkpoint.
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{PREFIX}"\n', encoding="utf-8")
-    config = reference_config(source.config)
-    text = json.dumps({k: v for k, v in config.items() if k not in _without(source)}, indent=2)
-    (folder / "config.json").write_text(text + "\n", encoding="utf-8")
-    if source.vocab is not None:
-        shutil.copyfile(source.vocab, folder / VOCABULARY_FILE)
+    text = json.dumps(reference_config(item), indent=2) + "\n"
+    (folder / "config.json").write_text(text, encoding="utf-8")
+    if item.vocab is not None:
+        shutil.copyfile(item.vocab, folder / VOCABULARY_FILE)
         casing = {
-            "do_lower_case": source.tokenizer.lowercase,
-            "strip_accents": source.tokenizer.strip_accents,
+            "do_lower_case": item.tokenizer.lowercase,
+            "strip_accents": item.tokenizer.strip_accents,
         }
-        (folder / CONFIG_FILE).write_text(json.dumps(casing, indent=2) + "\n", encoding="utf-8")
-    (folder / "README.md").write_text(reference_card(source), encoding="utf-8")
+        text = json.dumps(casing, indent=2) + "\n"
+        (folder / TOKENIZER_CONFIG_FILE).write_text(text, encoding="utf-8")
+    (folder / "README.md").write_text(reference_card(item), encoding="utf-8")
 
 
-def _without(source: Source) -> set[str]:
-    return {"discriminator", "generator"} - set(source.networks)
-
-
-def reference_config(config: Config) -> dict[str, object]:
-    """The sizes in the reference's words (model/modeling.py, `BertConfig`), of both networks."""
-    model = config.model
-
-    def network(hidden: int, heads: int, intermediate: int) -> dict[str, object]:
-        return {
-            "vocab_size": model.vocab_size,
-            "hidden_size": hidden,
-            "num_hidden_layers": model.num_layers,
-            "num_attention_heads": heads,
-            "hidden_act": "gelu",
-            "intermediate_size": intermediate,
-            "hidden_dropout_prob": model.hidden_dropout,
-            "attention_probs_dropout_prob": model.attention_dropout,
-            "max_position_embeddings": model.max_position_embeddings,
-            "type_vocab_size": model.type_vocab_size,
-            "initializer_range": model.initializer_range,
-        }
-
-    return {
-        "discriminator": network(
-            model.hidden_size, model.num_attention_heads, model.intermediate_size
-        ),
-        "generator": network(
-            config.generator_hidden_size,
-            config.generator_num_attention_heads,
-            config.generator_intermediate_size,
-        ),
-        "embedding_size": model.embedding_size,
-    }
+def reference_config(item: Exportable) -> dict[str, object]:
+    """The sizes in the reference's words (model/modeling.py, `BertConfig`), of each network."""
+    configs = network_configs(item.config, pad_id=item.special_ids.pad)
+    networks = {name: {key: configs[name][key] for key in _KEYS} for name in item.networks}
+    return {**networks, "embedding_size": item.config.model.embedding_size}

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from electra_cli.export.formats.card import saved_model_card
 from electra_cli.export.formats.in_graph_tokenizer import InGraphTokenizer
-from electra_cli.export.sources.source import Source
+from electra_cli.export.sources.exportable import Exportable
 from electra_cli.modeling.electra import ElectraModel, discriminate
 from electra_cli.modeling.fused import plain_operations
 
@@ -74,28 +74,28 @@ class ServedText(ServedDiscriminator):
         return self._discriminate(ids, mask, tf.zeros_like(ids)) | {"input_ids": ids}
 
 
-def write(model: ElectraModel, source: Source, folder: Path) -> None:
+def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     """Writes the SavedModel and its card into an existing folder.
 
     Raises:
       tf.errors.OpError: The disk is full, for example; also OSError.
     """
-    served = _serve(model, source)
+    served = _serve(model, item)
     signatures = {"serving_default": served.from_ids}
     if isinstance(served, ServedText):
         signatures["text"] = served.from_text
     tf.saved_model.save(served, str(folder), signatures=signatures)
-    (folder / "README.md").write_text(saved_model_card(source), encoding="utf-8")
+    (folder / "README.md").write_text(saved_model_card(item), encoding="utf-8")
 
 
-def _serve(model: ElectraModel, source: Source) -> ServedDiscriminator:
+def _serve(model: ElectraModel, item: Exportable) -> ServedDiscriminator:
     """What is saved; without a vocabulary there is no text to take."""
-    if source.vocab is None:
+    if item.vocab is None:
         return ServedDiscriminator(model)
     tokenizer = InGraphTokenizer(
-        source.vocab,
-        source.tokenizer,
-        source.special_ids,
-        max_length=source.config.data.sequence_length,
+        item.vocab,
+        item.tokenizer,
+        item.special_ids,
+        max_length=item.config.data.sequence_length,
     )
-    return ServedText(model, tokenizer, source.special_ids.pad)
+    return ServedText(model, tokenizer, item.special_ids.pad)

@@ -22,23 +22,21 @@ from electra_cli.corpus.wordpiece.vocabulary import (
     UNK,
     load_vocabulary,
 )
+from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE
 from electra_cli.export.formats import character_classes
-from electra_cli.export.sources.source import Source
+from electra_cli.export.sources.exportable import Exportable
+from electra_cli.files.layout import VOCABULARY_FILE
 
 
-def write_tokenizer(source: Source, folder: Path) -> list[str]:
-    """Writes vocab.txt, tokenizer.json and tokenizer_config.json; returns their names.
-
-    Nothing is written for weights that came without a vocabulary.
-    """
-    if source.vocab is None:
-        return []
-    shutil.copyfile(source.vocab, folder / "vocab.txt")
-    text = _tokenizer(source, source.vocab).to_str(pretty=True)
-    (folder / "tokenizer.json").write_text(text + "\n", encoding="utf-8")
-    text = json.dumps(_tokenizer_config(source), indent=2)
-    (folder / "tokenizer_config.json").write_text(text + "\n", encoding="utf-8")
-    return ["tokenizer.json", "tokenizer_config.json", "vocab.txt"]
+def write_tokenizer(item: Exportable, folder: Path) -> None:
+    """Writes vocab.txt, tokenizer.json and tokenizer_config.json; nothing without a vocabulary."""
+    if item.vocab is None:
+        return
+    shutil.copyfile(item.vocab, folder / VOCABULARY_FILE)
+    text = _tokenizer(item, item.vocab).to_str(pretty=True)
+    (folder / TOKENIZER_FILE).write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(_tokenizer_config(item), indent=2)
+    (folder / TOKENIZER_CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def build_tokenizer(vocab: Path, options: TokenizerOptions) -> Tokenizer:
@@ -90,14 +88,14 @@ def _replace(pattern: str, content: str) -> normalizers.Normalizer:
     return normalizers.Replace(Regex(pattern), content)
 
 
-def _tokenizer(source: Source, vocab: Path) -> Tokenizer:
+def _tokenizer(item: Exportable, vocab: Path) -> Tokenizer:
     """The tokenizer the data was prepared with, as fine-tuning wants it.
 
     It adds [CLS] and [SEP], and a literal special token in text is that token: masks are filled
     by writing [MASK].
     """
-    ids = source.special_ids
-    tokenizer = build_tokenizer(vocab, source.tokenizer)
+    ids = item.special_ids
+    tokenizer = build_tokenizer(vocab, item.tokenizer)
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     tokenizer.post_processor = TemplateProcessing(
         single=f"{CLS} $A {SEP}",
@@ -107,15 +105,15 @@ def _tokenizer(source: Source, vocab: Path) -> Tokenizer:
     return tokenizer
 
 
-def _tokenizer_config(source: Source) -> dict[str, Any]:
-    options = source.tokenizer
+def _tokenizer_config(item: Exportable) -> dict[str, Any]:
+    options = item.tokenizer
     return {
         # The library's tokenizer for this model type is rebuilt from vocab.txt, by its own table of
         # characters and to words of 100 of them; this class takes tokenizer.json as it is.
         "tokenizer_class": "PreTrainedTokenizerFast",
         "do_lower_case": options.lowercase,
         "strip_accents": options.strip_accents,
-        "model_max_length": source.config.model.max_position_embeddings,
+        "model_max_length": item.config.model.max_position_embeddings,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
         "pad_token": PAD,

@@ -1,4 +1,4 @@
-"""Weights of other projects as a source: checkpoints of the reference, Hugging Face folders."""
+"""Weights of other projects, to be exported: checkpoints of the reference, Hugging Face folders."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, voc
 from electra_cli.corpus.wordpiece.vocabulary_folder import read_json
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, DataError, InputMissingError, listed
-from electra_cli.export.sources.source import Source
+from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.interop.sizes import check_sizes
-from electra_cli.interop.source import CHECKPOINT, find_source
-from electra_cli.interop.source import Source as Weights
+from electra_cli.interop.source import CHECKPOINT, Source, find_source
 from electra_cli.interop.values import OTHER, part_of
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 
@@ -62,7 +61,7 @@ def open_foreign(
     lowercase: bool | None = None,
     scratch: Path,
     on_progress: Callable[[str], None] = lambda stage: None,
-) -> Source:
+) -> Exportable:
     """Opens weights that no run of ours belongs to.
 
     Args:
@@ -71,29 +70,29 @@ def open_foreign(
       vocab: The vocabulary; None for the one beside the weights, if there is one.
       lowercase: Whether the tokenizer lower-cases; None for what is recorded, else yes.
       scratch: A folder for the vocabulary as it is exported, which need not be a file yet.
-      on_progress: Is told what was inferred.
+      on_progress: Receives what was inferred.
 
     Raises:
       InputMissingError: One of the paths is not there.
       DataError: Sizes, weights or vocabulary are damaged or do not fit each other.
     """
-    weights = find_source(path)
-    sizes = dict(weights.sizes)
+    source = find_source(path)
+    sizes = dict(source.sizes)
     record: dict[str, Any] = {}
     if reference_config is not None:
         told_sizes, record = _read_config(reference_config)
         sizes |= told_sizes
-    elif CHECKPOINT in weights.files:
+    elif CHECKPOINT in source.files:
         heads = "heads as recorded" if sizes else "heads are 64 wide"
-        sizes = _infer(weights.files[CHECKPOINT]) | sizes
+        sizes = _infer(source.files[CHECKPOINT]) | sizes
         told = ", ".join(f"{key} {size}" for key, size in sizes.items())
         on_progress(f"sizes inferred from the weights ({heads}): {told}")
-    elif "discriminator" in weights.files:
-        record = read_json(weights.files["discriminator"] / "config.json")
+    elif "discriminator" in source.files:
+        record = read_json(source.files["discriminator"] / "config.json")
     config = _configuration(sizes, record, reference_config or path)
     with _hint(_ONLY):
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
-    tokenizer = _tokenizer(weights, vocab, config.model.vocab_size)
+    tokenizer = _tokenizer(source, vocab, config.model.vocab_size)
     options, file = None, None
     ids = _RELEASED_IDS if config.model.vocab_size > _RELEASED_IDS.mask else _FIRST_IDS
     if tokenizer is None:
@@ -111,53 +110,53 @@ def open_foreign(
         ids = special_ids(tokenizer.tokens)
         file = scratch / VOCABULARY_FILE
         file.write_text(vocabulary_text(tokenizer.tokens), encoding="utf-8")
-    return Source(
+    return Exportable(
         path=path,
         config=config,
         special_ids=ids,
         tokenizer=options or TokenizerOptions(lowercase=True, strip_accents=True),
         vocab=file,
         has_generator="generator hidden_size" in sizes,
-        load_model=lambda: _load(weights, config, on_progress),
+        load_model=lambda: _load(source, config, on_progress),
     )
 
 
-def _tokenizer(weights: Weights, vocab: Path | None, rows: int) -> FoundTokenizer | None:
-    """The tokenizer that goes with weights, with a token for each row of their word table."""
+def _tokenizer(source: Source, vocab: Path | None, rows: int) -> FoundTokenizer | None:
+    """The tokenizer that goes with the weights, with a token for each row of their word table."""
     if vocab is not None:
         found = read_tokenizer(vocab)
-    elif weights.tokenizers:
-        found = weights.read_tokenizers()[0]
+    elif source.tokenizers:
+        found = source.read_tokenizers()[0]
     else:
         return None
     if len(found.tokens) > rows:
         raise DataError(
-            f"{found.path} has {len(found.tokens)} word pieces, the weights of {weights.path} "
+            f"{found.path} has {len(found.tokens)} word pieces, the weights of {source.path} "
             f"{rows}",
             hint="--vocab FILE with the vocabulary the model was trained with",
         )
     return found.filled(rows)
 
 
-def _load(weights: Weights, config: Config, on_progress: Callable[[str], None]) -> Any:
+def _load(source: Source, config: Config, on_progress: Callable[[str], None]) -> Any:
     from electra_cli.interop.weights import load_weights
     from electra_cli.modeling.electra import ElectraModel
 
     architecture = Architecture.of(config)
     model = ElectraModel(architecture)
     with _hint("the weights need a whole discriminator, and --reference-config their sizes"):
-        weights.check(architecture)
-        report = load_weights(model, weights, allow_missing=["generator"])
+        source.check(architecture)
+        report = load_weights(model, source, allow_missing=["generator"])
     # Names of a checkpoint say whether they are of a network; others are of its training.
     of_training = [
-        name for name in report.unused if CHECKPOINT in weights.files and part_of(name) == OTHER
+        name for name in report.unused if CHECKPOINT in source.files and part_of(name) == OTHER
     ]
     if of_training:
         on_progress(f"left out, as it is of no network: {shown(of_training)}")
     unused = [name for name in report.unused if name not in of_training]
     if unused:
         raise DataError(
-            f"{weights.path} holds weights that have no place in the model: {listed(unused)}",
+            f"{source.path} holds weights that have no place in the model: {listed(unused)}",
             hint="without them it would be another model; both networks have to share their "
             "embeddings, and each needs its own layers and head and nothing else",
         )

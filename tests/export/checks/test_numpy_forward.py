@@ -8,33 +8,32 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_cli.export.checks.batch import Batch, make_batch
 from electra_cli.export.checks.numpy_forward import NumpyElectra, _gelu
-from electra_cli.export.sources.networks import DISCRIMINATOR, GENERATOR, network_tensors
-from electra_cli.export.sources.source import Source
-from electra_cli.interop.huggingface import Tensors, discriminator_config, generator_config
+from electra_cli.export.checks.probe import Probe, make_probe
+from electra_cli.export.sources.exportable import Exportable
+from electra_cli.interop.huggingface import Tensors, network_configs, network_tensors
 from electra_cli.modeling.electra import ElectraModel
 
 Network = tuple[dict[str, Any], Tensors]
 
 
 @pytest.fixture
-def batch(source: Source) -> Batch:
-    return make_batch(source)
+def batch(source: Exportable) -> Probe:
+    return make_probe(source)
 
 
 @pytest.fixture
-def discriminator(model: ElectraModel, source: Source) -> Network:
-    config = discriminator_config(source.config, pad_id=0)
-    return config, network_tensors(model, source)[DISCRIMINATOR]
+def discriminator(model: ElectraModel, source: Exportable) -> Network:
+    config = network_configs(source.config, pad_id=0)["discriminator"]
+    return config, network_tensors(model)["discriminator"]
 
 
-def test_the_batch_has_padding_and_two_segments(batch: Batch) -> None:
+def test_the_batch_has_padding_and_two_segments(batch: Probe) -> None:
     assert set(np.unique(batch.mask)) == {0, 1}
     assert set(np.unique(batch.segments)) == {0, 1}
 
 
-def test_discriminator(model: ElectraModel, batch: Batch, discriminator: Network) -> None:
+def test_discriminator(model: ElectraModel, batch: Probe, discriminator: Network) -> None:
     features = batch.features()
     ours = model.discriminate(features["masked_input_ids"], features)[0].numpy()
     found = NumpyElectra(*discriminator).discriminator_logits(batch.ids, batch.mask, batch.segments)
@@ -43,16 +42,16 @@ def test_discriminator(model: ElectraModel, batch: Batch, discriminator: Network
     np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4)
 
 
-def test_generator(model: ElectraModel, source: Source, batch: Batch) -> None:
+def test_generator(model: ElectraModel, source: Exportable, batch: Probe) -> None:
     ours = model.generate(batch.features()).numpy()
-    config = generator_config(source.config, pad_id=0)
-    tensors = network_tensors(model, source)[GENERATOR]
+    config = network_configs(source.config, pad_id=0)["generator"]
+    tensors = network_tensors(model)["generator"]
     found = NumpyElectra(config, tensors).generator_logits(batch.ids, batch.mask, batch.segments)
     assert np.ptp(ours) > 1
     np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4)
 
 
-def test_every_tensor_matters(batch: Batch, discriminator: Network) -> None:
+def test_every_tensor_matters(batch: Probe, discriminator: Network) -> None:
     """A tensor that the comparison cannot see could be written wrongly and pass."""
     config, tensors = discriminator
     expected = NumpyElectra(config, tensors).discriminator_logits(
@@ -70,7 +69,7 @@ def test_every_tensor_matters(batch: Batch, discriminator: Network) -> None:
         assert np.abs(found - expected).max() > 1e-3, name
 
 
-def test_a_tensor_too_many_or_too_few(batch: Batch, discriminator: Network) -> None:
+def test_a_tensor_too_many_or_too_few(batch: Probe, discriminator: Network) -> None:
     config, tensors = discriminator
     arguments = (batch.ids, batch.mask, batch.segments)
     more = tensors | {"electra.pooler.weight": np.zeros([1], np.float32)}

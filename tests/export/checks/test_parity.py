@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save_file
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.errors import TrainingError
 from electra_cli.export.checks import parity
-from electra_cli.export.checks.batch import make_batch
+from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.run import Exported
-from electra_cli.export.sources.source import Source
+from electra_cli.export.sources.exportable import Exportable
 from electra_cli.inputs.store import RowStore
 from electra_cli.modeling.electra import ElectraModel
 
@@ -31,7 +31,7 @@ def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 def test_both_methods_agree(
-    model: ElectraModel, source: Source, huggingface: Exported, method: str
+    model: ElectraModel, source: Exportable, huggingface: Exported, method: str
 ) -> None:
     found = parity.check_huggingface(model, source, huggingface.output)
     assert found.method == method
@@ -66,7 +66,7 @@ def _make_nan(tensors: dict[str, np.ndarray]) -> None:
 @pytest.mark.parametrize("damage", [_swap_query_and_key, _transpose, _drop, _add, _make_nan])
 def test_a_wrong_tensor_is_found(
     model: ElectraModel,
-    source: Source,
+    source: Exportable,
     huggingface: Exported,
     tmp_path: Path,
     method: str,
@@ -82,7 +82,7 @@ def test_a_wrong_tensor_is_found(
         parity.check_huggingface(model, source, copy)
 
 
-def test_held_out_rows_are_compared_on_if_the_data_is_there(source: Source, data: Path) -> None:
+def test_held_out_rows_are_compared_on_if_the_data_is_there(source: Exportable, data: Path) -> None:
     manifest = load_manifest(data)
     config = source.config.replaced(
         {
@@ -93,7 +93,7 @@ def test_held_out_rows_are_compared_on_if_the_data_is_there(source: Source, data
         }
     )
     real = dataclasses.replace(source, config=config, manifest=manifest)
-    batch = make_batch(real)
+    batch = make_probe(real)
     held_out = RowStore(manifest.paths_of("validation"), manifest.sequence_length).gather(
         np.arange(2)
     )
@@ -102,5 +102,5 @@ def test_held_out_rows_are_compared_on_if_the_data_is_there(source: Source, data
     assert batch.mask[2, -1] == 0
 
     gone = config.replaced({"data.path": str(data / "nowhere")})
-    batch = make_batch(dataclasses.replace(real, config=gone))
+    batch = make_probe(dataclasses.replace(real, config=gone))
     assert not np.array_equal(batch.ids[:2], held_out)

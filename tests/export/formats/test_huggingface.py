@@ -12,9 +12,9 @@ import transformers
 from safetensors import safe_open
 
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS
-from electra_cli.export.checks.batch import make_batch
+from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.run import Exported, export
-from electra_cli.export.sources.source import Source
+from electra_cli.export.sources.exportable import Exportable
 from electra_cli.modeling.electra import ElectraModel
 from tests.export.runs import write_run
 from tests.ids import line_ids
@@ -32,13 +32,13 @@ def _quiet() -> None:
     [("discriminator", "ElectraForPreTraining"), ("generator", "ElectraForMaskedLM")],
 )
 def test_loads_completely_with_the_same_logits(
-    huggingface: Exported, model: ElectraModel, source: Source, name: str, architecture: str
+    huggingface: Exported, model: ElectraModel, source: Exportable, name: str, architecture: str
 ) -> None:
     loaded, info = getattr(transformers, architecture).from_pretrained(
         huggingface.output / name, output_loading_info=True
     )
     assert {fault: list(info[fault]) for fault in FAULTS} == {fault: [] for fault in FAULTS}
-    batch = make_batch(source)
+    batch = make_probe(source)
     features = batch.features()
     ours = (
         model.discriminate(features["masked_input_ids"], features)[0]
@@ -56,7 +56,7 @@ def test_loads_completely_with_the_same_logits(
 
 
 def test_the_encoder_loads_and_gives_the_sequence_output(
-    huggingface: Exported, model: ElectraModel, source: Source
+    huggingface: Exported, model: ElectraModel, source: Exportable
 ) -> None:
     loaded, info = transformers.ElectraModel.from_pretrained(
         huggingface.output / "discriminator", output_loading_info=True
@@ -65,7 +65,7 @@ def test_the_encoder_loads_and_gives_the_sequence_output(
     assert not info["mismatched_keys"]
     # The encoder has no head; nothing but the head is left over.
     assert all(key.startswith("discriminator_predictions.") for key in info["unexpected_keys"])
-    batch = make_batch(source)
+    batch = make_probe(source)
     features = batch.features()
     ours = model.discriminate(features["masked_input_ids"], features)[1].numpy()
     with torch.no_grad():

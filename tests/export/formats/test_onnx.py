@@ -17,11 +17,12 @@ import transformers
 
 from electra_cli.errors import ConfigError, TrainingError
 from electra_cli.export import run
-from electra_cli.export.checks.batch import Batch, make_batch
-from electra_cli.export.formats import huggingface, onnx_graph, onnx_model
+from electra_cli.export.checks import parity
+from electra_cli.export.checks.probe import Probe, make_probe
+from electra_cli.export.formats import onnx_graph, onnx_model
 from electra_cli.export.run import Exported, export
-from electra_cli.export.sources.source import Source
-from electra_cli.interop.huggingface import Tensors
+from electra_cli.export.sources.exportable import Exportable
+from electra_cli.interop.huggingface import Tensors, network_tensors
 from electra_cli.modeling.electra import ElectraModel
 
 OUTPUTS = {"discriminator.onnx": "logits", "encoder.onnx": "sequence_output"}
@@ -34,7 +35,7 @@ def exported(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Expo
     return export(checkpoint=run_folder, format="onnx", output=output)
 
 
-def run_file(folder: Path, name: str, batch: Batch) -> np.ndarray:
+def run_file(folder: Path, name: str, batch: Probe) -> np.ndarray:
     session = onnxruntime.InferenceSession(folder / name, providers=["CPUExecutionProvider"])
     inputs = {"input_ids": batch.ids, "input_mask": batch.mask, "segment_ids": batch.segments}
     (found,) = session.run(None, inputs)
@@ -43,7 +44,7 @@ def run_file(folder: Path, name: str, batch: Batch) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(3, 16), (1, 3), (5, MAX_POSITIONS)])
 def test_any_shape_gives_the_models_outputs(
-    exported: Exported, model: ElectraModel, source: Source, shape: tuple[int, int]
+    exported: Exported, model: ElectraModel, source: Exportable, shape: tuple[int, int]
 ) -> None:
     generator = np.random.default_rng(0)
     mask = np.ones(shape, np.int32)
@@ -51,7 +52,7 @@ def test_any_shape_gives_the_models_outputs(
     segments = np.zeros(shape, np.int32)
     segments[-1, shape[1] // 2 :] = 1
     ids = generator.integers(source.config.model.vocab_size, size=shape).astype(np.int32)
-    batch = make_batch(source) if shape == (3, 16) else Batch(ids, mask, segments)
+    batch = make_probe(source) if shape == (3, 16) else Probe(ids, mask, segments)
     logits, sequence = model.discriminate(batch.ids, batch.features())
     for name, expected in (("discriminator.onnx", logits), ("encoder.onnx", sequence)):
         found = run_file(exported.output, name, batch)
@@ -123,13 +124,14 @@ def test_a_wrong_tensor_fails_the_export(
 ) -> None:
     """It reaches the files and NumPy alike, and shows against the model."""
 
-    def damaged(*arguments: object) -> dict[str, Tensors]:
-        parts = huggingface.network_tensors(*arguments)
+    def damaged(model: ElectraModel) -> dict[str, Tensors]:
+        parts = network_tensors(model)
         parts["discriminator"] = {key: v.copy() for key, v in parts["discriminator"].items()}
         damage(parts["discriminator"])
         return parts
 
-    monkeypatch.setattr(onnx_model, "network_tensors", damaged)
+    for module in (onnx_model, parity):
+        monkeypatch.setattr(module, "network_tensors", damaged)
     fails_and_leaves_nothing(one_run, tmp_path, "discriminator.onnx")
 
 

@@ -15,9 +15,9 @@ import pytest
 import tensorflow as tf
 
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS
-from electra_cli.export.checks.batch import make_batch
+from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.run import Exported, export
-from electra_cli.export.sources.source import Source
+from electra_cli.export.sources.exportable import Exportable
 from electra_cli.modeling.electra import ElectraModel
 from tests.export.runs import SEQUENCE_LENGTH, write_run
 from tests.ids import line_ids
@@ -34,8 +34,10 @@ def signatures(exported: Exported) -> Any:
     return tf.saved_model.load(str(exported.output)).signatures
 
 
-def test_ids_give_the_models_outputs(signatures: Any, model: ElectraModel, source: Source) -> None:
-    batch = make_batch(source)
+def test_ids_give_the_models_outputs(
+    signatures: Any, model: ElectraModel, source: Exportable
+) -> None:
+    batch = make_probe(source)
     features = batch.features()
     logits, sequence = model.discriminate(features["masked_input_ids"], features)
     found = signatures["serving_default"](

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Source:
+class Exportable:
     """A checkpoint opened for export, still without its weights.
 
     Attributes:
@@ -52,7 +52,7 @@ class Source:
         return ("discriminator", "generator") if self.has_generator else ("discriminator",)
 
 
-def open_source(checkpoint: Checkpoint) -> Source:
+def open_own(checkpoint: Checkpoint) -> Exportable:
     """Reads what lies beside a checkpoint of ours; TensorFlow waits until the model is loaded.
 
     Raises:
@@ -73,7 +73,7 @@ def open_source(checkpoint: Checkpoint) -> Source:
 
         return load_checkpoint(checkpoint)
 
-    return Source(
+    return Exportable(
         path=checkpoint.prefix,
         config=checkpoint.config(),
         special_ids=manifest.special_ids,
