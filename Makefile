@@ -1,7 +1,8 @@
 # Every target sets up what it needs in .venv; nothing is installed twice.
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
-#   make test    run the tests; 13 to 30 minutes on two cores
+#   make test    run all tests
+#   make test-fast   run those that are not marked slow
 #   make chaos   kill every command at 50 random points and compare what comes out; half an hour
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site if mkdocs is installed
@@ -14,9 +15,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 RUN := runs/demo
 EXPORT := $(RUN)-huggingface
+# Each begins with a half of the tests in order, and who is done first takes from the other.
+TWO_PROCESSES := --numprocesses 2 --dist worksteal
 PACKAGE := $(shell find electra_cli presets -type f -not -name '*.pyc')
 
-.PHONY: demo test chaos check docs clean
+.PHONY: demo test test-fast chaos check docs clean
 .NOTPARALLEL:
 
 # Stamps: an empty file that is newer than what the installation was made from.
@@ -52,7 +55,10 @@ demo: $(VENV)/.demo
 	@echo "$(CURDIR)/$(EXPORT)"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest $(TWO_PROCESSES)
+
+test-fast: $(VENV)/.test
+	$(BIN)/python -m pytest $(TWO_PROCESSES) -m 'not slow'
 
 chaos: $(VENV)/.test
 	$(BIN)/python -m tests.chaos.kills --kills 50 --seed 0

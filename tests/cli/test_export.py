@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
 
 import pytest
-import tensorflow as tf
 
 from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.export.run import FORMATS
-from tests.conftest import Electra
+from tests.conftest import Electra, needs_root, small_disk
 from tests.export.runs import write_run
 
 
@@ -144,39 +139,11 @@ def test_a_mount_point_as_output(
     assert [path.name for path in tmp_path.iterdir()] == ["disk"]
 
 
-def _raising(error: Exception) -> Callable[..., NoReturn]:
-    def fail(*arguments: Any, **options: Any) -> NoReturn:
-        raise error
-
-    return fail
-
-
-@contextmanager
-def _full_disk(folder: Path) -> Iterator[None]:
-    """A disk of 120 kB: mounted for root; for others the functions that write to it fail."""
-    if os.geteuid() != 0:
-        text = f"{{{{function_node f}}}} {folder}/part; No space left on device [Op:SaveV2]"
-        full = _raising(tf.errors.ResourceExhaustedError(None, None, text))
-        with pytest.MonkeyPatch.context() as patch:
-            space = OSError(errno.ENOSPC, "No space left on device")
-            patch.setattr(Path, "write_bytes", _raising(space))
-            patch.setattr(tf.saved_model, "save", full)
-            patch.setattr(tf.raw_ops, "SaveV2", full)
-            yield
-        return
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=120k", "tmpfs", folder], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
+@needs_root
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_full_disk(electra: Electra, run_folder: Path, tmp_path: Path, format: str) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    output = disk / "out"
-    with _full_disk(disk):
+    output = tmp_path / "disk" / "out"
+    with small_disk(tmp_path / "disk", 120) as disk:
         result = electra("export", run_folder, "--format", format, "--output", output, "--json")
         assert list(disk.iterdir()) == []
     result.failed(74, "No space left on device", "free some space and run the same command again")

@@ -11,31 +11,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from electra_cli.corpus.preparation import pipeline
 from electra_cli.corpus.shards.rows import load_shard
 from electra_cli.files.holder import locked_by_name
+from tests.conftest import needs_root, small_disk
 from tests.corpus.corpora import folder_bytes, make_documents, names_in, write_text
 from tests.corpus.tables import parquet
 
 
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """A real disk that is full after so much."""
-    folder.mkdir()
-    assert os.geteuid() == 0, "this test mounts a disk: run the tests as root or in `unshare -rm`"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
+@needs_root
 @pytest.mark.parametrize(
     ("kilobytes", "options"), [(4, []), (40, []), (60, ["--deduplicate", "paragraphs"])]
 )
@@ -43,7 +31,7 @@ def test_a_full_disk(electra, text, tmp_path, kilobytes, options):
     """At the plan, the vocabulary or the shards."""
     out = tmp_path / "disk" / "out"
     command = ["prepare-data", text, "--output", out, "--vocab-size", 300, "--workers", 1, *options]
-    with small_disk(tmp_path / "disk", f"{kilobytes}k") as disk:
+    with small_disk(tmp_path / "disk", kilobytes) as disk:
         full = electra(*command, "--json")
         full.failed(74, f"No space left on device: {out} is full", "bytes are free; about",
                     "more are needed", "free some space and run the same")  # fmt: skip
@@ -57,11 +45,12 @@ def test_a_full_disk(electra, text, tmp_path, kilobytes, options):
         assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
+@needs_root
 @pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
 def test_a_full_disk_under_beam(electra, text, vocab, tmp_path):
     """The worker that meets it can leave nothing but the text of an exception."""
     out = tmp_path / "disk" / "out"
-    with small_disk(tmp_path / "disk", "20k"):
+    with small_disk(tmp_path / "disk", 20):
         command = ["prepare-data", text, "--output", out, "--vocab", vocab, "--engine", "beam"]
         electra(*command, "--json").failed(74, f"No space left on device: {out} is full")
 
@@ -83,33 +72,27 @@ def test_another_process_holds_the_output(electra, text, vocab, tmp_path):
     assert not (out / ".lock.json").exists()
 
 
-def test_an_input_that_vanishes(electra, tmp_path, vocab):
+def test_an_input_that_vanishes(electra, tmp_path, vocab, monkeypatch):
     """Its plan is made, and then it is gone: the same command says so, and goes on with it back."""
-    for name in "ab":
-        write_text(tmp_path / f"{name}.txt", make_documents(400, seed=ord(name)))
-    script = (
-        "import sys; from pathlib import Path\n"
-        "from electra_cli.corpus import pipeline\n"
-        "from electra_cli.cli.app import run\n"
-        "original = pipeline.prepare_slices\n"
-        "def vanish(*arguments, **options):\n"
-        "    Path(sys.argv[2]).rename(sys.argv[2] + '.away')\n"
-        "    return original(*arguments, **options)\n"
-        "pipeline.prepare_slices = vanish\n"
-        "sys.exit(run(sys.argv[3:]))\n"
+    first, second = (
+        write_text(tmp_path / f"{name}.txt", make_documents(400, seed=ord(name))) for name in "ab"
     )
-    command = ["prepare-data", tmp_path / "a.txt", tmp_path / "b.txt", "--output", tmp_path / "out",
-               "--vocab", vocab, "--workers", "1"]  # fmt: skip
-    gone = subprocess.run(
-        [sys.executable, "-c", script, "x", tmp_path / "b.txt", *command, "--json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert gone.returncode == 66
-    assert str(tmp_path / "b.txt") in json.loads(gone.stdout)["error"]["message"]
-    (tmp_path / "b.txt.away").rename(tmp_path / "b.txt")
-    assert electra(*command, "--json").json["documents"] == 800
+    command = ["prepare-data", first, second, "--output", tmp_path / "out", "--vocab", vocab,
+               "--workers", 1, "--json"]  # fmt: skip
+    prepare_slices = pipeline.prepare_slices
+
+    def vanish(*arguments, **options):
+        second.rename(tmp_path / "away")
+        return prepare_slices(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "prepare_slices", vanish)
+        electra(*command).failed(66, str(second))
+    (tmp_path / "away").rename(second)
+    assert electra(*command).json["documents"] == 800
 
 
+@needs_root
 @pytest.mark.parametrize("source", ["standard input", "parquet.gz"])
 def test_a_full_folder_for_temporary_files(electra, tmp_path, vocab, monkeypatch, source):
     """Is not taken for a full output folder, and the message says what to set."""
@@ -118,7 +101,7 @@ def test_a_full_folder_for_temporary_files(electra, tmp_path, vocab, monkeypatch
     path.write_bytes(gzip.compress(parquet(make_documents(300))))
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
     inputs = ["-"] if source == "standard input" else [path, "--vocab", vocab]
-    with small_disk(tmp_path / "tmp", "64k") as disk:
+    with small_disk(tmp_path / "tmp", 64) as disk:
         monkeypatch.setattr(tempfile, "tempdir", str(disk))
         command = ["prepare-data", *inputs, "--output", tmp_path / "out", "--workers", 1, "--json"]
         electra(*command).failed(

@@ -11,15 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from electra_cli.runs.commit import fault_of, read_commit
 from electra_cli.training.loop.trainer import ElectraTrainer
-from tests.conftest import Electra
+from tests.conftest import Electra, needs_root, small_disk
 from tests.training.runs import (
     copied,
     error_of,
@@ -127,25 +126,12 @@ def test_ctrl_c_twice_leaves_at_once(data: Path, tmp_path: Path, trained: Path) 
                for step in steps_of(run))  # fmt: skip
 
 
-@contextmanager
-def small_disk(folder: Path, kilobytes: int, *, inodes: int = 1000) -> Iterator[Path]:
-    folder.mkdir()
-    size = f"size={kilobytes}k,nr_inodes={inodes}"
-    mount = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
-    if os.geteuid() != 0:
-        pytest.fail("a full disk needs root: run the tests as root or in `unshare -rm`")
-    subprocess.run(mount, check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
+@needs_root
 def test_a_disk_that_fills_up(
     electra: Electra, data: Path, tmp_path: Path, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Logs are lost, a checkpoint is tried twice; the same command goes on once there is room."""
-    from electra_cli.training.loop.actions import MetricWriter
+    from electra_cli.training.loop.metric_writer import MetricWriter
 
     with small_disk(tmp_path / "disk", 20_000) as disk:
         run, ballast = disk / "run", disk / "ballast"
@@ -196,6 +182,7 @@ def test_a_limit_on_the_size_of_files(
     assert electra(*options(data, run, "--stop-at-step", 1)).json["final_step"] == 1
 
 
+@needs_root
 @pytest.mark.parametrize("inodes", [1, 2])
 def test_no_room_for_another_file(
     electra: Electra, data: Path, tmp_path: Path, inodes: int
