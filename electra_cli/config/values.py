@@ -128,6 +128,13 @@ def number_in(text: str) -> Any:
     return None
 
 
+def first_fault(error: ValidationError) -> str:
+    """Says what is wrong with a record: where, and what was expected there."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"])) or "the whole"
+    return f"{where}: {in_words(first)}"
+
+
 def in_words(error: Mapping[str, Any]) -> str:
     """Says in plain words what one of pydantic's errors says.
 

@@ -15,28 +15,29 @@ import math
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
-from electra_cli.config.values import in_words
+from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import DataError
 from electra_cli.files.layout import COMMIT_FILE, EVALUATION_FILE
+from electra_cli.files.record import Record
 
 COMMIT_FORMAT_VERSION = 2  # 1 knew no tokenizer_sha256
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+class _Strict(Record):
+    model_config = ConfigDict(strict=True)
 
 
-class StoredFile(_Frozen):
+class StoredFile(_Strict):
     """Size and checksum of a file."""
 
     bytes: int
     sha256: str
 
 
-class Commit(_Frozen):
+class Commit(_Strict):
     """What a checkpoint is.
 
     Attributes:
@@ -104,9 +105,7 @@ def read_commit(folder: Path) -> Commit:
             )
         commit = Commit.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise ValueError(f"{COMMIT_FILE}: {where}: {in_words(first)}") from error
+        raise ValueError(f"{COMMIT_FILE}: {first_fault(error)}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{COMMIT_FILE} is no JSON") from error
     if commit.checksum != commit.own_checksum():

@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from electra_cli.corpus.duplicates.near import require_library
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.errors import ConfigError, DataError
+from electra_cli.files.record import Record
 
 DUPLICATES_FILE = "duplicates.json"
 FORMAT_VERSION = 1
@@ -55,17 +54,15 @@ class DuplicateOptions:
         require_library()
 
 
-class DropFile(BaseModel):
+class DropFile(Record):
     """A file that says what to leave out, a byte for each document or paragraph."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     bytes: int
     sha256: str
 
 
-class Duplicates(BaseModel):
+class Duplicates(Record):
     """The outcome of the pass, `duplicates.json`; written last.
 
     Attributes:
@@ -77,8 +74,6 @@ class Duplicates(BaseModel):
       duplicate_paragraphs: Paragraphs that repeat an earlier one, in documents that stay.
       files: For each slice in order its documents and, if asked for, its paragraphs.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: int = FORMAT_VERSION
     options: dict[str, Any]

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from electra_cli.corpus.duplicates.hash_runs import (
     HASH_BYTES,
@@ -49,11 +48,12 @@ from electra_cli.corpus.reading.faults import Document
 from electra_cli.errors import DataError
 from electra_cli.files.atomic import AtomicFile, atomic_write_text
 from electra_cli.files.layout import slice_name
+from electra_cli.files.record import Record
 
 _CHUNK = 2**20
 
 
-class SliceScan(BaseModel):
+class SliceScan(Record):
     """What was scanned of a slice; stored beside its hashes, after them.
 
     Attributes:
@@ -62,8 +62,6 @@ class SliceScan(BaseModel):
       documents: How many.
       paragraphs: How many; 0 where they were not asked for.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: int = FORMAT_VERSION
     options: dict[str, Any]

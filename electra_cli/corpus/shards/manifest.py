@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
-from electra_cli.config.values import in_words
+from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
@@ -19,17 +19,14 @@ from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.errors import DataError, listed
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import MANIFEST_FILE
+from electra_cli.files.record import Record
 
 MANIFEST_FORMAT_VERSION = 2
 
 Packing = Literal["reference", "full"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class VocabularyFile(_Frozen):
+class VocabularyFile(Record):
     """The vocabulary: its file in the folder, its number of tokens and the hash of the file."""
 
     file: str
@@ -37,7 +34,7 @@ class VocabularyFile(_Frozen):
     sha256: str
 
 
-class Manifest(_Frozen):
+class Manifest(Record):
     """What a prepared folder holds; nothing in it depends on when or where it was made.
 
     Attributes:
@@ -74,8 +71,8 @@ class Manifest(_Frozen):
     validation_fraction: float
     counts: Counts
     unknown_words: dict[str, int]
-    marked_words: dict[str, int] = {}
-    left_out: list[str] = []
+    marked_words: dict[str, int] = Field(default_factory=dict)
+    left_out: list[str] = Field(default_factory=list)
     examples: int
     validation_examples: int
     shards: list[Shard]
@@ -167,9 +164,7 @@ def _parse(path: Path, content: Any) -> Manifest:
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise DataError(f"{path} is damaged: {where}: {in_words(first)}", hint=_PREPARE) from error
+        raise DataError(f"{path} is damaged: {first_fault(error)}", hint=_PREPARE) from error
 
 
 def file_faults(manifest: Manifest) -> list[str]:

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
 from electra_cli.files.atomic import AtomicFile
+from electra_cli.files.record import Record
 
 Split = Literal["train", "validation"]
 DType = Literal["uint16", "uint32"]
@@ -28,7 +28,7 @@ DType = Literal["uint16", "uint32"]
 _BUFFERED_BYTES = 2 * 2**20
 
 
-class Shard(BaseModel):
+class Shard(Record):
     """A shard file as the manifest lists it.
 
     Attributes:
@@ -38,8 +38,6 @@ class Shard(BaseModel):
       bytes: Size of the file.
       sha256: Hash of the file.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
     split: Split

@@ -8,15 +8,12 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from electra_cli.errors import DataError
+from electra_cli.files.record import Record
 
 
-class TokenizerOptions(BaseModel):
+class TokenizerOptions(Record):
     """How text is normalised before word pieces are looked for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lowercase: bool
     strip_accents: bool

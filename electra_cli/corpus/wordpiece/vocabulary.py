@@ -7,9 +7,8 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from electra_cli.errors import DataError, InputMissingError, listed
+from electra_cli.files.record import Record
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
@@ -18,10 +17,8 @@ CONTINUATION = "##"
 MOST_BYTES = 256 * 2**20
 
 
-class SpecialIds(BaseModel):
+class SpecialIds(Record):
     """Ids of the special tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pad: int
     unk: int

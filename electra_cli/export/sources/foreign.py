@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from electra_cli.config.schema import Config
-from electra_cli.config.values import in_words
+from electra_cli.config.values import first_fault
 from electra_cli.corpus.reading.discovery import shown
 from electra_cli.corpus.wordpiece.found_tokenizer import (
     FoundTokenizer,
@@ -262,9 +262,7 @@ def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
     except ConfigError as error:
         raise _no_model(path, error.message) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise _no_model(path, f"{key}: {in_words(first)}") from error
+        raise _no_model(path, first_fault(error)) from error
 
 
 def _no_model(path: Path, reason: str) -> DataError:
