@@ -15,7 +15,8 @@ from electra_cli.metrics.names import METRICS
 if TYPE_CHECKING:
     from electra_cli.interop.values import Report
     from electra_cli.runs.run_folder import Checkpoint
-    from electra_cli.training.plan.outlook import Outlook, Progress
+    from electra_cli.training.loop.listener import Progress
+    from electra_cli.training.plan.outlook import Outlook
 
 
 def format_metric(name: str, value: float | None) -> str:
@@ -183,11 +184,11 @@ class RunDisplay:
             f"loss {logs['total_loss']:.3f}",
             f"gen {logs['masked_lm_loss']:.3f}",
             f"disc {logs['disc_loss']:.4f}",
-            f"{progress.sequences_per_second:,.1f} seq/s",
+            f"{progress.rates.sequences_per_second:,.1f} seq/s",
             f"lr {logs['learning_rate']:.2e}",
             f"|g| {logs['gradient_norm']:.2f}",
-            f"{100 * progress.peak_share:.0f}% of peak",
-            f"{progress.tokens_per_second:,.0f} tok/s",
+            f"{100 * progress.rates.peak_share:.0f}% of peak",
+            f"{progress.rates.tokens_per_second:,.0f} tok/s",
         ]
         if self._bar is not None:
             left = math.nan if progress.seconds_left is None else progress.seconds_left

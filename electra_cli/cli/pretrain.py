@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ from electra_cli.training.loop.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from electra_cli.config.load import LoadedConfig
-    from electra_cli.training.plan.preflight import Plan
+    from electra_cli.training.plan.plans import DryPlan
 
 EXAMPLES = """
 electra pretrain --preset tiny
@@ -133,7 +132,7 @@ def command(
 
 
 def _train(
-    plan: Plan,
+    dry: DryPlan,
     terminal: Terminal,
     signals: StopSignals,
     *,
@@ -143,11 +142,12 @@ def _train(
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
     from electra_cli.environment import prepare_tensorflow
-    from electra_cli.training.plan.preflight import check_writable, finished_result
+    from electra_cli.runs.finished import finished_result
+    from electra_cli.runs.writable import check_writable
     from electra_cli.training.plan.readiness import check_data, check_space, go_on
 
-    plan = go_on(plan, warn=terminal.warn)
-    if (result := finished_result(plan)) is not None:
+    plan = go_on(dry, warn=terminal.warn)
+    if (result := finished_result(plan.resume, stop=plan.stop)) is not None:
         return result
     check_writable(plan.run.path)
     check_data(plan, note=terminal.note)
@@ -157,7 +157,6 @@ def _train(
     from electra_cli.training import pretrain as training
 
     def stalled(error: ElectraError) -> None:
-        sys.stdout = sys.__stdout__  # it was turned off for Orbit
         show_error(error.message, error.hint, error.exit_code, as_json=as_json)
 
     watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
@@ -169,14 +168,14 @@ def _train(
             signals=signals,
             watchdog=watchdog,
             started=started,
-        )
+        ).as_json()
 
 
-def _bind(plan: Plan, files: list[Path], parameters: list[str]) -> str:
+def _bind(plan: DryPlan, files: list[Path], parameters: list[str]) -> str:
     """Applies gin bindings, before anything of the run is touched; TensorFlow waits without any."""
     import gin
 
-    from electra_cli.training.plan.preflight import check_bindings
+    from electra_cli.training.plan.begin import check_bindings
 
     gin.clear_config()
     bindings = ""
@@ -191,7 +190,7 @@ def _bind(plan: Plan, files: list[Path], parameters: list[str]) -> str:
     return bindings
 
 
-def _look_ahead(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
+def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     """What --dry-run prints."""
     from electra_cli.environment import prepare_tensorflow
 
@@ -204,7 +203,7 @@ def _look_ahead(plan: Plan, terminal: Terminal, *, as_json: bool) -> None:
     print_outlook(terminal, outlook)
     if outlook.shortage:
         terminal.warn(outlook.shortage)
-    if plan.initial is not None and plan.data is not None:  # which has the vocabulary's size
+    if plan.initial is not None and plan.manifest is not None:  # which has the vocabulary's size
         print_initial_weights(terminal, check_initial(plan.initial, plan.config))
     if as_json:
         emit_json(_dry_run_json(plan, outlook))
@@ -237,7 +236,7 @@ def _plan(
     model_dir: Path | None,
     init_from: Path | None,
     **options: Any,
-) -> Plan:
+) -> DryPlan:
     """Finds data and run folder, and checks everything that needs no device."""
     from electra_cli.config.schema import warnings_of
     from electra_cli.corpus.preparation.plausibility import unknown_tokens
@@ -287,7 +286,7 @@ def _demo_data(terminal: Terminal) -> Path:
     return prepare_demo(folder)
 
 
-def _dry_run_json(plan: Plan, outlook: Any) -> dict[str, Any]:
+def _dry_run_json(plan: DryPlan, outlook: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {

@@ -16,11 +16,7 @@ from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.state import restore
-from electra_cli.training.loop.trainer import (
-    ElectraTrainer,
-    make_controller,
-    silent_stdout,
-)
+from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.experiment import compose
 
 
@@ -75,11 +71,9 @@ def evaluate(
             checkpoint.prefix,
             hint="choose another checkpoint of the run",
         )
-        controller = make_controller(trainer, strategy=strategy, train_actions=[])
         when = f"while {checkpoint.prefix} was evaluated"
-        with silent_stdout(), lost_shards_named(lambda: when):  # noqa: B023 - called within
-            metrics = controller.evaluate(steps=-1)
-        results.append(Evaluated(checkpoint, dict(metrics)))
+        with lost_shards_named(lambda: when):  # noqa: B023 - called within
+            results.append(Evaluated(checkpoint, trainer.held_out_metrics()))
         if on_progress is not None:
             on_progress(len(results))
     return results

@@ -48,7 +48,7 @@ class AtomicFile:
         os.fsync(self.stream.fileno())
         self.stream.close()
         self._temporary.replace(self._path)
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
 
     def discard(self) -> None:
         """Leaves nothing behind of a file that was not committed."""
@@ -143,12 +143,16 @@ def named_if_full(folder: Path, needed: Callable[[], str], *, hint: str) -> Iter
         ) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes a rename durable."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Makes what was written to a file durable."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
-    except OSError:
-        pass  # some network file systems do not sync folders
     finally:
         os.close(handle)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a rename durable."""
+    with suppress(OSError):  # some network file systems do not sync folders
+        sync(folder)

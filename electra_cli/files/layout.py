@@ -5,6 +5,7 @@ DATA/plan.json           how it is cut into slices
 DATA/vocab.txt           the vocabulary
 DATA/slices/             a record for each finished slice, beside its shards
 DATA/duplicates/         what was found of duplicates
+DATA/standard-input      a copy of what was piped in, until all of it is prepared
 
 RUN/config.yaml          the complete configuration; with it a folder is a run folder
 RUN/bindings.gin         gin bindings, if any were given
@@ -30,6 +31,7 @@ PLAN_FILE = "plan.json"
 VOCABULARY_FILE = "vocab.txt"
 RECORDS_FOLDER = "slices"
 DUPLICATES_FOLDER = "duplicates"
+STANDARD_INPUT_FILE = "standard-input"
 LOCK_FILE = ".lock.json"
 
 CONFIG_FILE = "config.yaml"
@@ -52,14 +54,14 @@ _CHECKPOINT = re.compile(r"ckpt-(\d+)")
 _FILE_OF_PREFIX = re.compile(r"\.(index|data-\d+-of-\d+)$")
 
 
-def slice_name(index: int, block: int | None = None) -> str:
-    """What the files of a slice, or of a block of one, are called after."""
-    return f"{index:05d}" if block is None else f"{index:05d}-{block:05d}"
+def slice_name(index: int, number: int | None = None) -> str:
+    """What the files of a slice, or of a slice of the stream that it is, are called after."""
+    return f"{index:05d}" if number is None else f"{index:05d}-{number:05d}"
 
 
-def record_path(output: Path, index: int, block: int | None = None) -> Path:
+def record_path(output: Path, index: int, number: int | None = None) -> Path:
     """Where a slice's record is; it is written after the slice's shards."""
-    return output / RECORDS_FOLDER / f"{slice_name(index, block)}.json"
+    return output / RECORDS_FOLDER / f"{slice_name(index, number)}.json"
 
 
 def checkpoint_name(step: int | str) -> str:
@@ -81,3 +83,8 @@ def prefix_of(path: Path) -> Path:
 def is_prefix(path: Path) -> bool:
     """Whether it is what TensorFlow calls a checkpoint: the part of a name before .index."""
     return Path(f"{path}.index").is_file()
+
+
+def worker_folder(run: Path, index: int) -> Path:
+    """The part of a run folder that another worker than the first writes."""
+    return run / f"worker-{index}"

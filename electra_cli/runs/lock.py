@@ -6,16 +6,13 @@ RUN/lock.json only says who holds the lock, or held it last; that it is there ma
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
-from electra_cli.errors import IOFailedError, OutputError
 from electra_cli.files.holder import locked_by_name
+from electra_cli.runs.role import Role
 from electra_cli.runs.run_folder import RunFolder
+from electra_cli.runs.writable import cannot_write
 
 
 @contextmanager
@@ -33,7 +30,7 @@ def locked_run(run: RunFolder, *, in_cluster: bool = False) -> Iterator[None]:
       IOFailedError: The disk is full.
       TryAgainError: Another process holds the lock; the message says which.
     """
-    if in_cluster and _is_other_worker():
+    if in_cluster and not Role.of_environment().is_chief:
         yield
         return
     made = not run.path.is_dir()
@@ -45,23 +42,7 @@ def locked_run(run: RunFolder, *, in_cluster: bool = False) -> Iterator[None]:
         try:
             yield
         finally:
-            if made and not run.config.is_file():
+            if made and not run.is_run:
                 with suppress(OSError):
                     run.lock.unlink()
                     run.path.rmdir()
-
-
-def cannot_write(folder: Path, error: OSError) -> OutputError | IOFailedError:
-    """The error for a run folder in which nothing can be made."""
-    message = f"cannot write to {folder}: {error.strerror}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return IOFailedError(message, hint="free some space and run the same command again")
-    return OutputError(message, hint="choose another folder, or change its permissions")
-
-
-def _is_other_worker() -> bool:
-    try:
-        task = json.loads(os.environ.get("TF_CONFIG", ""))["task"]
-        return task["type"] != "chief" and task["index"] != 0
-    except (ValueError, KeyError, TypeError):
-        return False

@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 
 from electra_cli.config.load import load_config, parse_set
+from electra_cli.errors import DataError
 from electra_cli.files.atomic import AtomicFile
 from electra_cli.files.layout import COMMIT_FILE
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.lock import locked_run
 from electra_cli.runs.resume import resume_point
 from electra_cli.runs.run_folder import RunFolder
-from electra_cli.training.plan.preflight import create_run_folder, plan_run
+from electra_cli.training.plan.begin import create_run_folder
+from electra_cli.training.plan.plans import RunPlan
+from electra_cli.training.plan.preflight import plan_run
+from electra_cli.training.plan.readiness import check_data, go_on
 from tests.conftest import SMALL, Electra
 from tests.training.runs import before_tensorflow, copied, options, steps_of
 
@@ -115,18 +119,22 @@ def test_swapped_and_extra_shards(
     result.failed(65, f"{first.name} has another checksum", f"{second.name} has another checksum")
 
 
-def test_verification_may_be_left_out(
-    electra: Electra, own_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def plan_of(data: Path, run: Path, *values: str) -> RunPlan:
+    given = [parse_set(text) for text in (*SMALL, "train.steps=12", *values)]
+    loaded = load_config(preset="tiny", environment={}, overrides=given)
+    return go_on(plan_run(loaded, data=data, model_dir=run), warn=pytest.fail)
+
+
+def test_verification_may_be_left_out(own_data: Path, tmp_path: Path) -> None:
     shard = first_shard(own_data)
     content = shard.read_bytes()
     shard.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    monkeypatch.setattr("electra_cli.training.plan.readiness._VERIFIED_BY_DEFAULT", 1)
-    command = options(own_data, tmp_path / "run", "--stop-at-step", 1)
-    monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
-    electra(*command).failed(70, "ZeroDivisionError")  # auto: too large to read it all
-    electra(*command, "--set", "runtime.verify_data=size").failed(70, "ZeroDivisionError")
-    electra(*command, "--set", "runtime.verify_data=full").failed(65, "another checksum")
+    for mode in ("auto", "size"):  # auto: too large to read it all
+        plan = plan_of(own_data, tmp_path / "run", f"runtime.verify_data={mode}")
+        check_data(plan, note=pytest.fail, verified=1)
+    full = plan_of(own_data, tmp_path / "run", "runtime.verify_data=full")
+    with pytest.raises(DataError, match="another checksum"):
+        check_data(full, note=pytest.fail, verified=1)
 
 
 def test_another_vocabulary_names_both(
@@ -253,9 +261,7 @@ def test_a_finished_run_whose_last_checkpoint_is_damaged(
 def test_a_full_disk_is_an_error_about_a_file(
     data: Path, run: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    given = [parse_set(text) for text in (*SMALL, "train.steps=12", "train.log_every=1")]
-    loaded = load_config(preset="tiny", environment={}, overrides=given)
-    plan = plan_run(loaded, data=data, model_dir=run)
+    plan = plan_of(data, run, "train.log_every=1")
     before = (run / "config.yaml").read_bytes()
     commit = AtomicFile.commit
 

@@ -23,7 +23,8 @@ from official.modeling import performance
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.run_folder import RunFolder
-from electra_cli.training.loop.saving import CheckpointSaver, Keep
+from electra_cli.training.loop.keeping import Keep
+from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.training.loop.test_update import build, state, train
 

@@ -69,7 +69,7 @@ def test_one_that_a_destructor_swallows(
 ) -> None:
     """It is obeyed at the next batch of an evaluation, and at the next part of an export."""
     commands = [
-        (evaluation, "make_controller", ["evaluate", trained, "--device", "cpu"]),
+        (evaluation, "restore", ["evaluate", trained, "--device", "cpu"]),
         (
             huggingface,
             "write_tokenizer",

@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from electra_cli.errors import IOFailedError, TrainingError
+from electra_cli.errors import IOFailedError, TrainingError, listed
 from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text, sync, sync_folder
 from electra_cli.files.layout import (
     COMMIT_FILE,
@@ -100,10 +100,9 @@ class CheckpointSaver:
             sync(path)
         state = read_state(folder / STATE)
         if state.not_finite:
-            more = f" and {len(state.not_finite) - 3} more" if state.not_finite[3:] else ""
-            names = ", ".join(name.split("/.ATTRIBUTES")[0] for name in state.not_finite[:3])
+            names = listed([name.split("/.ATTRIBUTES")[0] for name in state.not_finite])
             raise TrainingError(
-                f"step {step}: not finite: {names}{more}; no checkpoint was written",
+                f"step {step}: not finite: {names}; no checkpoint was written",
                 hint="start a new run with a lower --learning-rate, or --precision float32; the "
                 "last checkpoint is finite",
             )

@@ -4,55 +4,70 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, mismatch
 from electra_cli.corpus.shards.rows import load_shard
 from electra_cli.corpus.shards.verify import verify_data
-from electra_cli.errors import IOFailedError
+from electra_cli.errors import DataError, IOFailedError
 from electra_cli.modeling.budget import budget_of
 from electra_cli.runs.changes import check_made_with
 from electra_cli.runs.resume import check_fits, resume_point
-from electra_cli.training.plan.preflight import Plan
+from electra_cli.training.plan.plans import DryPlan, RunPlan
 
 _VERIFIED_BY_DEFAULT = 10e9
 _WORTH_A_NOTE = 1e9
 _BYTES_OF_A_FLOAT = 4
 
 
-def go_on(plan: Plan, *, warn: Callable[[str], None]) -> Plan:
-    """Adds to a plan the checkpoint that the run goes on from.
+def go_on(plan: DryPlan, *, warn: Callable[[str], None]) -> RunPlan:
+    """Makes of a dry plan one that is carried out: it finds where the run goes on.
 
     Args:
       plan: Its run folder is locked.
-      warn: Is told of damaged checkpoints, which are put aside.
+      warn: Hears of damaged checkpoints, which are put aside.
 
     Raises:
-      DataError: All checkpoints are damaged, or they are of another model, vocabulary or
-        configuration.
+      DataError: There is no data; all checkpoints are damaged, or they are of another model,
+        vocabulary or configuration.
       OutputError: A damaged one cannot be put aside.
     """
+    if plan.manifest is None:
+        raise DataError("a run needs prepared data", hint="electra prepare-data INPUT --output DIR")
     checkpoint = resume_point(plan.run, warn=warn)
-    if checkpoint is not None and plan.manifest is not None:
+    if checkpoint is not None:
         check_fits(checkpoint, plan.config, plan.manifest)
         check_made_with(checkpoint, plan.config)
-    return replace(plan, resume=checkpoint)
+    return RunPlan(
+        plan.config,
+        plan.device,
+        plan.run,
+        plan.stop,
+        plan.manifest,
+        plan.initial,
+        plan.changes,
+        checkpoint,
+    )
 
 
-def check_data(plan: Plan, *, note: Callable[[str], None]) -> None:
+def check_data(
+    plan: RunPlan, *, note: Callable[[str], None], verified: float = _VERIFIED_BY_DEFAULT
+) -> None:
     """Compares every byte of the data with its manifest, as far as runtime.verify_data asks for it.
 
     Sizes were compared when the manifest was loaded; what is not read whole is at least an array.
 
+    Args:
+      plan: The run.
+      note: Hears of a check that takes long.
+      verified: The most bytes that are read whole if nobody asks for it.
+
     Raises:
       DataError: Something differs; it names the files.
     """
-    if plan.manifest is None:
-        return
     size = sum(shard.bytes for shard in plan.manifest.shards)
     mode = plan.config.runtime.verify_data
-    if mode == "size" or (mode == "auto" and size > _VERIFIED_BY_DEFAULT):
+    if mode == "size" or (mode == "auto" and size > verified):
         faults = _header_faults(plan.manifest)
     else:
         if size > _WORTH_A_NOTE:
@@ -79,15 +94,14 @@ def checkpoint_bytes(config: Config) -> int:
     return parameters * _BYTES_OF_A_FLOAT * (4 if config.optimizer.ema_decay else 3)
 
 
-def check_space(plan: Plan) -> None:
+def check_space(plan: RunPlan) -> None:
     """Refuses to begin what cannot be saved.
 
     Raises:
       IOFailedError: The disk has no room for the checkpoints that are still to be written.
     """
     train = plan.config.train
-    start = plan.resume.step if plan.resume else 0
-    to_write = -(-(plan.stop - start) // train.checkpoint_every) + (plan.resume is None)
+    to_write = -(-(plan.stop - plan.start) // train.checkpoint_every) + (plan.resume is None)
     # One more than are kept: the oldest goes when the newest is there.
     most = max(1, train.keep_checkpoints + 1 - len(plan.run.all_checkpoints()))
     size = checkpoint_bytes(plan.config)

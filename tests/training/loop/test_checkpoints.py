@@ -18,7 +18,9 @@ from electra_cli.runs.named import find_checkpoints
 from electra_cli.runs.resume import resume_point
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tasks.electra import ElectraPretrainTask
-from electra_cli.training.loop.saving import CheckpointSaver, Keep, SaveAction
+from electra_cli.training.loop.keeping import Keep
+from electra_cli.training.loop.save_action import SaveAction
+from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.state import read_state, restore
 from tests.conftest import Electra, read_only
 from tests.training.runs import options, steps_of
@@ -177,7 +179,7 @@ def test_the_newest_every_nth_and_the_best_stay(run: RunFolder, weight: tf.Varia
     for step, value in enumerate([0.1, float("nan"), 0.7, 0.5, 0.6, 0.7, 0.2, 0.3, 0.4], start=1):
         saver.record_evaluation(step, {"disc_auc": value})
     assert steps(run) == [3, 4, 8, 9]  # 3 and 6 are equally good, and 3 was first
-    assert saver.best() == run.checkpoints / "ckpt-3"
+    assert saver.keep.best(run) == run.checkpoints / "ckpt-3"
 
 
 def test_less_of_a_loss_is_better_and_nan_is_never_best(
@@ -188,7 +190,7 @@ def test_less_of_a_loss_is_better_and_nan_is_never_best(
         saver.record_evaluation(step, {"total_loss": value})
     assert steps(run) == [3, 5]
     (run.checkpoints / "ckpt-3" / "evaluation.json").write_text("{")
-    assert saver.best() is None
+    assert saver.keep.best(run) is None
 
 
 def test_a_failed_save_is_tried_again(run: RunFolder, weight: tf.Variable) -> None:
@@ -240,21 +242,21 @@ def test_a_failed_save_at_an_evaluation_is_tried_again(run: RunFolder, weight: t
     save = SaveAction(saver, interval=4, last_step=12, step=lambda: now, warn=warnings.append)
     block(run)
     save()
-    save.record_evaluation({"disc_auc": 0.9})  # the next save is not due yet
+    save.record_evaluation(now, {"disc_auc": 0.9})  # the next save is not due yet
     now = 6
-    save.record_evaluation({"disc_auc": 0.9})
+    save.record_evaluation(now, {"disc_auc": 0.9})
     assert len(warnings) == 1
     unblock(run)
     save()
     assert steps(run) == [6]
-    assert saver.best() is None
+    assert saver.keep.best(run) is None
     now = 7
-    save.record_evaluation({"disc_auc": 0.5})
-    assert saver.best() == run.checkpoints / "ckpt-7"
+    save.record_evaluation(now, {"disc_auc": 0.5})
+    assert saver.keep.best(run) == run.checkpoints / "ckpt-7"
     block(run)
     now = 12
     with pytest.raises(IOFailedError, match="ckpt-12"):
-        save.record_evaluation({"disc_auc": 0.5})
+        save.record_evaluation(now, {"disc_auc": 0.5})
 
 
 def test_the_best_of_a_whole_run(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
-from electra_cli.training.loop.trainer import Clock
+from electra_cli.training.loop.clock import Clock
 
 
-def test_the_first_loop_which_compiles_makes_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_loop_which_compiles_makes_no_estimate() -> None:
     now = 100.0
-    monkeypatch.setattr("electra_cli.training.loop.trainer.time.perf_counter", lambda: now)
-    clock = Clock()
+    clock = Clock(now=lambda: now)
     clock.start(0)
     now += 30
     clock.stop(1)

@@ -21,7 +21,7 @@ def trainer(data: Path) -> ElectraTrainer:
 
 
 def test_eleven_in_a_row_and_eleven_of_the_last_thousand(trainer: ElectraTrainer) -> None:
-    action = stop_when_diverged(trainer, lambda step: [step, 7])
+    action = stop_when_diverged(trainer.skips, lambda step: [step, 7])
     poisoned = trainer.model.replaced_token_head.output.bias
     good = poisoned.numpy()
     bad = 0
@@ -32,11 +32,11 @@ def test_eleven_in_a_row_and_eleven_of_the_last_thousand(trainer: ElectraTrainer
         poisoned.assign(good)
         action(logs | train(trainer, 1))
         assert logs["skipped_steps"] == bad
-    assert trainer.divergence is None
+    assert trainer.skips.divergence is None
     poisoned.assign(good + np.nan)
     logs = train(trainer, 20)  # the eleventh is the first of them; the loop goes on
-    assert trainer.divergence is not None
-    assert trainer.divergence["step"] == 16
+    assert trainer.skips.divergence is not None
+    assert trainer.skips.divergence["step"] == 16
     words = r"more than 10 of the last 1,000 steps, at last in step 16 with the examples 16, 7 "
     with pytest.raises(TrainingError, match=words + r".*learning rate 0.\d+.*gradient norm nan"):
         action(logs)

@@ -65,7 +65,7 @@ STARTS: list[dict[str, Any]] = [
     {"at": (ElectraTrainer, "train_loop_end", 1), "signal": signal.SIGTERM, "code": 74, "step": 7,
      "evaluate_every": 7, "words": ("ckpt-8", "No space left", "bytes, free"), "full": True},
     # After the last step it is finished.
-    {"at": (CheckpointSaver, "best", 3), "signal": signal.SIGTERM, "code": 0, "step": 12},
+    {"at": (training, "read_commit", 1), "signal": signal.SIGTERM, "code": 0, "step": 12},
 ]  # fmt: skip
 
 

@@ -1,0 +1,126 @@
+"""A trainer on its way to its last step: what is logged, shown, saved and evaluated meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from electra_cli.training.loop import actions
+from electra_cli.training.loop.controller import make_controller, steps_per_loop
+from electra_cli.training.loop.evaluations import Evaluations
+from electra_cli.training.loop.listener import Listener, Metrics
+from electra_cli.training.loop.metric_writer import MetricWriter
+from electra_cli.training.loop.save_action import SaveAction
+from electra_cli.training.loop.saving import CheckpointSaver
+from electra_cli.training.loop.signals import RunStoppedError, StopRequestedError, StopSignals
+from electra_cli.training.loop.trainer import ElectraTrainer
+from electra_cli.training.plan.outlook import Rates
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The steps at which something happens.
+
+    Attributes:
+      start: Where a process begins.
+      stop: The last step.
+      log_every: From one line of the log to the next.
+      checkpoint_every: From one checkpoint to the next.
+      evaluate_every: From one evaluation to the next.
+    """
+
+    start: int
+    stop: int
+    log_every: int
+    checkpoint_every: int
+    evaluate_every: int
+
+
+class Session:
+    """What a process does of a run; it knows no task.
+
+    Args:
+      trainer: The trainer; its state is that of step `times.start`.
+      times: When things happen.
+      saver: Saves checkpoints.
+      writer: Writes metrics.
+      listener: Hears what happens.
+      signals: Tell whether to stop.
+      rates: The speed by the seconds a step takes.
+      examples_of: The examples of a step, for an error about it.
+
+    Attributes:
+      last_logs: Of the last training step; empty if there was none.
+    """
+
+    def __init__(
+        self,
+        trainer: ElectraTrainer,
+        times: Timetable,
+        *,
+        saver: CheckpointSaver,
+        writer: MetricWriter,
+        listener: Listener,
+        signals: StopSignals,
+        rates: Callable[[float], Rates],
+        examples_of: Callable[[int], Sequence[int]],
+    ) -> None:
+        self._trainer, self._times = trainer, times
+        self._saver, self._writer, self._signals = saver, writer, signals
+        self._rates = rates
+        self.last_logs: dict[str, float] = {}
+        step, clock, stop = trainer.step, trainer.clock, times.stop
+        save = SaveAction(
+            saver, interval=times.checkpoint_every, last_step=stop, step=step, warn=listener.warn
+        )
+        intervals = (times.log_every, times.checkpoint_every, times.evaluate_every)
+        self._controller = make_controller(
+            trainer,
+            loop_length=steps_per_loop(times.start, stop, clock, *intervals),
+            actions=[
+                actions.stop_when_diverged(trainer.skips, examples_of),
+                actions.every(times.log_every, stop, step, actions.write(writer, step, self.rates)),
+                self.last_logs.update,
+                actions.show(listener, last_step=stop, step=step, clock=clock, rates=self.rates),
+                save,
+                actions.before_the_end(stop, step, signals.check),
+            ],
+        )
+        self._evaluations = Evaluations(
+            trainer.held_out_metrics,
+            interval=times.evaluate_every,
+            step=step,
+            actions=[
+                save.record_evaluation,  # first, since a line in the log says that all is done
+                lambda number, metrics: writer.write("validation", number, metrics),
+                actions.compare(listener),
+            ],
+        )
+
+    def rates(self) -> Rates:
+        """The speed so far."""
+        return self._rates(self._trainer.clock.seconds_per_step)
+
+    def run(self) -> Metrics:
+        """Trains to the last step, and returns the metrics of the evaluation there.
+
+        Raises:
+          RunStoppedError: A signal has come; the state is saved.
+          TrainingError: The run has diverged.
+          IOFailedError: A checkpoint could not be saved, twice or at the end.
+        """
+        step, stop, evaluations = self._trainer.step, self._times.stop, self._evaluations
+        try:
+            with closing(self._writer):
+                if step() == 0:
+                    self._saver.save(0)
+                evaluations.catch_up(self._writer.has_evaluation)
+                while step() < stop:
+                    until = min(evaluations.next_step(), stop)
+                    self._controller.train(until, checkpoint_at_completion=False)
+                    evaluations.run()
+                return evaluations.newest or evaluations.run()
+        except StopRequestedError:
+            saved = self._saver.save(step())
+            raise RunStoppedError(self._signals.received or 0, step(), saved) from None

@@ -1,0 +1,56 @@
+"""Writes into a run folder what describes the run; with it a run has begun."""
+
+from __future__ import annotations
+
+from electra_cli.config.load import dump_yaml
+from electra_cli.errors import ConfigError
+from electra_cli.files.atomic import atomic_write_text
+from electra_cli.files.layout import MANIFEST_FILE
+from electra_cli.interop.values import Report
+from electra_cli.runs.changes import record_changes
+from electra_cli.runs.run_folder import RunFolder
+from electra_cli.runs.writable import check_writable
+from electra_cli.training.plan.initial import record_initial
+from electra_cli.training.plan.plans import RunPlan
+
+
+def check_bindings(run: RunFolder, bindings: str) -> None:
+    """Compares the gin bindings with those that a run was started with.
+
+    Raises:
+      ConfigError: They differ.
+    """
+    if not run.is_run:
+        return
+    before = run.bindings.read_text(encoding="utf-8") if run.bindings.is_file() else ""
+    if before != bindings:
+        raise ConfigError(
+            f"{run.path} was started with other gin bindings:\n{before or '  (none)'}",
+            hint="repeat the first command to go on, or choose another --model-dir",
+        )
+
+
+def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | None) -> None:
+    """Writes configuration, gin bindings, changes, manifest and vocabulary.
+
+    Args:
+      plan: The run.
+      bindings: The gin bindings in force.
+      initialized: What was loaded before step 1; None if nothing was.
+
+    Raises:
+      OutputError: The folder cannot be written.
+      IOFailedError: The disk is full.
+    """
+    run, manifest = plan.run, plan.manifest
+    check_writable(run.path)
+    run.data.mkdir(exist_ok=True)
+    for name in (MANIFEST_FILE, manifest.vocab.file):
+        atomic_write_text(run.data / name, (manifest.folder / name).read_text(encoding="utf-8"))
+    if bindings:
+        atomic_write_text(run.bindings, bindings)
+    if initialized is not None:
+        record_initial(initialized, run)
+    record_changes(plan.changes, step=plan.start, path=run.changes)
+    # Last: a folder with a config.yaml is a run.
+    atomic_write_text(run.config, dump_yaml(plan.config))

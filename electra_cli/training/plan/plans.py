@@ -1,0 +1,57 @@
+"""A run before it is one: what a dry run looks at, and what is then carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra_cli.config.schema import Config
+from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.runs.changes import Change
+from electra_cli.runs.run_folder import Checkpoint, RunFolder
+from electra_cli.training.devices.strategy import Device
+from electra_cli.training.plan.initial import Initial
+
+
+@dataclass(frozen=True)
+class DryPlan:
+    """What has passed all checks that need no device; the run folder is as it was.
+
+    Attributes:
+      config: The configuration, with the vocabulary size of the data.
+      device: What `--device` asks for.
+      run: The run folder.
+      stop: The last step, at most the horizon.
+      manifest: The data's manifest; None for no data.
+      initial: The weights it begins from; None if they come from the seed or a checkpoint.
+      changes: What differs from the configuration of the run's earlier starts.
+    """
+
+    config: Config
+    device: Device
+    run: RunFolder
+    stop: int
+    manifest: Manifest | None
+    initial: Initial | None = None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def start(self) -> int:
+        """The step it begins at; whether there are checkpoints nobody has looked yet."""
+        return 0
+
+
+@dataclass(frozen=True)
+class RunPlan(DryPlan):
+    """A dry plan that is carried out: its run folder is locked, and there is data.
+
+    Attributes:
+      resume: Where it goes on; None for a new run.
+    """
+
+    manifest: Manifest
+    resume: Checkpoint | None = None
+
+    @property
+    def start(self) -> int:
+        """The step it begins at."""
+        return self.resume.step if self.resume else 0
