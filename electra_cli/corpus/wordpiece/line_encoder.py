@@ -20,10 +20,10 @@ import numpy.typing as npt
 
 from electra_cli.corpus.wordpiece.tokenizer import WordEncoder, WordSplitter, split_words
 from electra_cli.corpus.wordpiece.vocabulary import UNK
-from electra_cli.corpus.wordpiece.word_table import (
+from electra_cli.corpus.wordpiece.word_cache import (
     LONGEST_WORD,
     PADDING,
-    WordTable,
+    WordCache,
     find_words,
     word_keys,
 )
@@ -80,8 +80,8 @@ class LineEncoder:
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self.itemsize = self._dtype.itemsize
         # A word's value is where its ids begin in `_ids`, times 256, and how many they are.
-        self._table = WordTable()
-        self._long_words: dict[bytes, int] = {}  # the same for words that the table cannot hold
+        self._cache = WordCache()
+        self._long_words: dict[bytes, int] = {}  # the same for words that the cache cannot hold
         self._ids: npt.NDArray[Any] = np.empty(_MOST_IDS, self._dtype)
         self._used = 0
 
@@ -136,12 +136,12 @@ class LineEncoder:
     def _find_ids(self, text: bytes, begins: _Ints, ends: _Ints) -> tuple[_Ints, _Ints]:
         """Where in `_ids` the ids of each word begin, and how many they are; both [W]."""
         if self._used > _MOST_IDS or len(self._long_words) > _MOST_LONG_WORDS:
-            self._table.clear()
+            self._cache.clear()
             self._long_words.clear()
             self._used = 0
         lengths = ends - begins
         heads, tails = word_keys(text, begins, lengths)  # [W], [W]
-        values, known = self._table.find(heads, tails)  # [W], [W]
+        values, known = self._cache.find(heads, tails)  # [W], [W]
         short = lengths <= LONGEST_WORD
         firsts, counts = values >> 8, values & 255
         (others,) = np.nonzero(~(known & short))
@@ -150,7 +150,7 @@ class LineEncoder:
             words = [text[begin:end] for begin, end in bounds]
             firsts[others], counts[others] = self._learn(words)
             kept = others[short[others]]
-            self._table.add(heads[kept], tails[kept], firsts[kept] << 8 | counts[kept])
+            self._cache.add(heads[kept], tails[kept], firsts[kept] << 8 | counts[kept])
         return firsts, counts
 
     def _learn(self, words: list[bytes]) -> tuple[_Ints, _Ints]:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from electra_cli.corpus.wordpiece import line_encoder as line_encoder_module
-from electra_cli.corpus.wordpiece import word_table as word_table_module
+from electra_cli.corpus.wordpiece import word_cache as word_cache_module
 from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
 from electra_cli.corpus.wordpiece.tokenizer import WordSplitter, split_words
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS, load_vocabulary
-from electra_cli.corpus.wordpiece.word_table import PADDING, WordTable, find_words, word_keys
+from electra_cli.corpus.wordpiece.word_cache import PADDING, WordCache, find_words, word_keys
 from tests.corpus.wordpiece.test_tokenizer import GOLDEN, golden_encoder, golden_lines
 from tests.ids import ids_in
 
@@ -54,7 +54,7 @@ def test_neither_blocks_nor_a_full_cache_show(
     monkeypatch.setattr(line_encoder_module, "_BLOCK_BYTES", block_bytes)
     monkeypatch.setattr(line_encoder_module, "_MOST_IDS", 40)
     monkeypatch.setattr(line_encoder_module, "_MOST_LONG_WORDS", 1)
-    monkeypatch.setattr(word_table_module, "_SLOT_BITS", 4)
+    monkeypatch.setattr(word_cache_module, "_SLOT_BITS", 4)
     lines = golden_lines()
     found = golden_line_encoder(dtype).encode([line["text"] for line in lines])
     ids = [np.frombuffer(line, np.dtype(dtype).newbyteorder("<")).tolist() for line in found.lines]
@@ -73,22 +73,22 @@ def test_words_of_every_length_are_told_apart() -> None:
     random.Random(0).shuffle(ordered)
     heads, tails = keys_of(ordered)
     assert len(set(zip(heads.tolist(), tails.tolist(), strict=True))) == len(ordered) == 135
-    table = WordTable()
+    cache = WordCache()
     values = np.arange(len(ordered))
-    table.add(heads, tails, values)
-    found, known = table.find(heads, tails)
+    cache.add(heads, tails, values)
+    found, known = cache.find(heads, tails)
     assert known.mean() > 0.99  # of two with one slot only the last was kept
     np.testing.assert_array_equal(found[known], values[known])
-    assert not table.find(*keys_of([b"z", b"x" * 7 + b"z"]))[1].any()
+    assert not cache.find(*keys_of([b"z", b"x" * 7 + b"z"]))[1].any()
 
 
 def test_a_full_table_forgets_and_never_errs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_table_module, "_SLOT_BITS", 3)
+    monkeypatch.setattr(word_cache_module, "_SLOT_BITS", 3)
     heads, tails = keys_of([b"%d" % number for number in range(200)])
-    table = WordTable()
+    cache = WordCache()
     for number in range(200):
-        table.add(heads[[number]], tails[[number]], np.array([number]))
-    values, known = table.find(heads, tails)
+        cache.add(heads[[number]], tails[[number]], np.array([number]))
+    values, known = cache.find(heads, tails)
     assert 4 <= known.sum() <= 8
     np.testing.assert_array_equal(values[known], np.flatnonzero(known))
 

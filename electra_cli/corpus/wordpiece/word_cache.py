@@ -61,7 +61,7 @@ def word_keys(text: bytes, begins: _Words, lengths: _Words) -> tuple[_Keys, _Key
     return heads, tails
 
 
-class WordTable:
+class WordCache:
     """Keeps a number for each of many words, and forgets some when it gets full."""
 
     def __init__(self) -> None:
