@@ -11,6 +11,7 @@ from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.cli.prepared import json_fields, print_stage, print_table, stage_fields
 from electra_cli.corpus.preparation.engines.schedule import Engine, Schedule, Stage
+from electra_cli.corpus.preparation.engines.server import start_server
 from electra_cli.corpus.reading.naming import FormatOption
 from electra_cli.corpus.reading.tables.separators import Quoting
 from electra_cli.corpus.reading.texts import Documents
@@ -199,6 +200,7 @@ def command(
         engine=engine,
         beam_args=tuple(beam_arg or ()),
     )
+    start_server()
     from electra_cli.corpus.duplicates.outcome import DuplicateOptions
     from electra_cli.corpus.preparation.options import PrepareOptions
     from electra_cli.corpus.preparation.pipeline import PreparedData, prepare_data

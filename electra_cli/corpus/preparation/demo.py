@@ -21,7 +21,7 @@ from pathlib import Path
 
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.options import PrepareOptions
-from electra_cli.corpus.preparation.pipeline import OnProgress, prepare_data
+from electra_cli.corpus.preparation.pipeline import prepare_data
 from electra_cli.corpus.shards.manifest import MANIFEST_FORMAT_VERSION
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 from electra_cli.errors import DataError, IOFailedError, OutputError
@@ -73,12 +73,11 @@ def is_demo_folder(path: Path) -> bool:
     return path.name == "prepared" and path.parent.name.startswith("demo-")
 
 
-def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> Path:
+def prepare_demo(cache_folder: Path) -> Path:
     """Prepares the demo corpus, unless that has been done.
 
     Args:
       cache_folder: See `default_cache_folder`.
-      on_progress: See `prepare_data`.
 
     Returns:
       The prepared folder. Processes that come at the same time wait for the first.
@@ -100,8 +99,6 @@ def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> P
         raise kind(message, hint=_PLACE) from error
     with locked_folder(prepared.parent, wait=True):
         if not (prepared / MANIFEST_FILE).is_file():
-            if on_progress:
-                on_progress(0.0, "reading Python's documentation")
             corpus = prepared.parent / "corpus.jsonl"
             lines = (json.dumps({"text": text}) + "\n" for text in demo_documents())
             atomic_write_text(corpus, "".join(lines))
@@ -114,7 +111,6 @@ def prepare_demo(cache_folder: Path, on_progress: OnProgress | None = None) -> P
                     validation_fraction=VALIDATION_FRACTION,
                 ),
                 schedule=Schedule(workers=1),
-                on_progress=on_progress,
             )
     return prepared
 

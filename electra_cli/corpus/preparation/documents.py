@@ -15,6 +15,10 @@ from electra_cli.corpus.preparation.plan import Slice
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
 
+# Receives the file that is being read, as errors call it, and how many more of its bytes on disk
+# are done.
+Report = Callable[[str, int], None]
+
 _PROGRESS_BYTES = 256 * 1024
 
 
@@ -24,7 +28,7 @@ def slice_documents(
     *,
     options: ReadOptions,
     duplicates: Path | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    report: Report = lambda file, disk_bytes: None,
 ) -> Iterator[Document]:
     """Reads the documents of a slice in order.
 
@@ -33,13 +37,13 @@ def slice_documents(
       read: Is brought up to date before each document is handed out.
       options: How to read.
       duplicates: Folder of the finished pass that looked for them; None keeps everything.
-      on_progress: Is told bytes on disk as they are done.
+      report: Receives the file that is read next, and the bytes on disk that are done.
 
     Raises:
       DataError: Bad input.
       InputMissingError: An input is gone.
     """
-    documents = _read(slice_, read, options, on_progress)
+    documents = _read(slice_, read, options, report)
     if duplicates is None:
         return documents
     path = duplicates / DUPLICATES_FILE
@@ -60,17 +64,14 @@ def _outcome(path: Path, modified: int) -> Duplicates:
 
 
 def _read(
-    slice_: Slice,
-    read: ReadSoFar,
-    options: ReadOptions,
-    on_progress: Callable[[int], None] | None,
+    slice_: Slice, read: ReadSoFar, options: ReadOptions, report: Report
 ) -> Iterator[Document]:
     reported = 0
     for part in slice_.parts:
+        report(part.file.label, 0)
         for document in read_documents(part, options=options, read=read):
-            if on_progress and read.disk_bytes - reported >= _PROGRESS_BYTES:
-                on_progress(read.disk_bytes - reported)
+            if read.disk_bytes - reported >= _PROGRESS_BYTES:
+                report(part.file.label, read.disk_bytes - reported)
                 reported = read.disk_bytes
             yield document
-    if on_progress:
-        on_progress(read.disk_bytes - reported)
+    report(part.file.label, read.disk_bytes - reported)

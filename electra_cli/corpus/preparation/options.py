@@ -16,6 +16,7 @@ from electra_cli.corpus.reading.texts import Documents
 from electra_cli.corpus.shards.manifest import Packing
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 from electra_cli.errors import ConfigError
+from electra_cli.files.layout import DUPLICATES_FOLDER, VOCABULARY_FILE
 
 SHORTEST_SEQUENCE = 8
 
@@ -120,3 +121,30 @@ class PrepareOptions:
             "slice_bytes": self.slice_bytes,
             **newer,
         }
+
+
+@dataclass(frozen=True)
+class SliceSettings:
+    """Everything besides the slice that decides its shards, and where they go.
+
+    Attributes:
+      options: How text is prepared.
+      output: The prepared folder, as this machine finds it.
+      vocab_sha256: Hash of the vocabulary in it.
+      held_out_below: Documents whose 128-bit hash is below this go to validation.
+    """
+
+    options: PrepareOptions
+    output: Path
+    vocab_sha256: str
+    held_out_below: int
+
+    @property
+    def vocab_path(self) -> Path:
+        """Where the vocabulary is."""
+        return self.output / VOCABULARY_FILE
+
+    @property
+    def duplicates(self) -> Path | None:
+        """Where the duplicates were found that are left out; None keeps everything."""
+        return None if self.options.duplicates is None else self.output / DUPLICATES_FOLDER

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,38 @@ from electra_cli.corpus.preparation.plan_changes import (
 )
 from electra_cli.corpus.reading.input_file import changed_input
 from electra_cli.errors import DataError, OutputError, listed
-from electra_cli.files.atomic import TEMPORARY_SUFFIX, atomic_write_text, remove_temporaries
+from electra_cli.files.atomic import (
+    TEMPORARY_SUFFIX,
+    atomic_write_text,
+    locked_folder,
+    remove_temporaries,
+)
+from electra_cli.files.holder import locked_by_name
 from electra_cli.files.layout import (
     DUPLICATES_FOLDER,
     LOCK_FILE,
     MANIFEST_FILE,
     PLAN_FILE,
     RECORDS_FOLDER,
+    STANDARD_INPUT_FILE,
     VOCABULARY_FILE,
 )
 from electra_cli.files.redaction import redacted
 
 
-def make_output_folder(output: Path) -> None:
-    """Makes the folder, or accepts one that is there.
+@contextmanager
+def opened_output(output: Path, *, shared: bool = False) -> Iterator[None]:
+    """Makes the output folder and locks it; if nothing is begun in it, it goes again.
+
+    Args:
+      output: The folder.
+      shared: Others may be writing to it under the same plan.
 
     Raises:
       OutputError: It cannot be made, or is a file.
+      TryAgainError: Another process is writing to it.
     """
+    made = [path for path in (output, *output.parents) if not path.exists()]
     try:
         output.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -44,20 +59,29 @@ def make_output_folder(output: Path) -> None:
         raise OutputError(
             f"cannot make output folder {output}: {error.strerror}", hint=_WRITABLE_FOLDER
         ) from error
+    holder = output / LOCK_FILE
+    with locked_folder(output, shared=True) if shared else locked_by_name(output, holder):
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                holder.unlink(missing_ok=True)  # also of one who was killed
+            if (output / MANIFEST_FILE).exists() or not (output / PLAN_FILE).exists():
+                (output / STANDARD_INPUT_FILE).unlink(missing_ok=True)
+            for folder in made:
+                with suppress(OSError):  # it is not empty
+                    folder.rmdir()
 
 
 def check_output_folder(output: Path) -> None:
-    """Refuses an output that no preparation can begin in, and makes nothing.
+    """Refuses a folder that nothing can be prepared in.
 
     Raises:
-      OutputError: It is a file, holds something else, or cannot be written or made.
+      OutputError: It holds something else, or cannot be written.
     """
-    there = next(path for path in (output, *output.absolute().parents) if os.access(path, os.F_OK))
-    if there == output:
-        if not output.is_dir():
-            raise OutputError(f"output {output} is a file", hint=_OTHER_FOLDER)
-        _check_holds_nothing_else(output)
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    _check_holds_nothing_else(output)
+    # On a read-only mount this is false for root too, whom mode bits do not stop.
+    if not os.access(output, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
 
 
@@ -80,9 +104,7 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
         _check_same_plan(output, _read_plan(path), values)
     if (output / MANIFEST_FILE).is_file():
         return  # finished, and nothing is going to be written
-    # On a read-only mount this is false for root too, whom mode bits do not stop.
-    if not os.access(output, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
+    check_output_folder(output)
     if not shared:
         for folder in (output, output / RECORDS_FOLDER):
             remove_temporaries(folder)
@@ -96,7 +118,8 @@ def _check_holds_nothing_else(output: Path) -> None:
     others = sorted(
         entry.name
         for entry in output.iterdir()
-        if not entry.name.endswith(TEMPORARY_SUFFIX) and entry.name != LOCK_FILE
+        if not entry.name.endswith(TEMPORARY_SUFFIX)
+        and entry.name not in (LOCK_FILE, STANDARD_INPUT_FILE)
     )
     if others and not (output / PLAN_FILE).is_file():
         raise OutputError(

@@ -3,48 +3,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from electra_cli.corpus.duplicates.outcome import load_duplicates
-from electra_cli.corpus.duplicates.search import resolve, scan_slice
-from electra_cli.corpus.preparation.documents import slice_documents
 from electra_cli.corpus.preparation.engines.local import prepare_slices
+from electra_cli.corpus.preparation.engines.passes import OnProgress, find_duplicates, train
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.engines.tasks import check_complete, check_planned
-from electra_cli.corpus.preparation.options import PrepareOptions
+from electra_cli.corpus.preparation.engines.workers import Workers
+from electra_cli.corpus.preparation.options import PrepareOptions, SliceSettings
 from electra_cli.corpus.preparation.output import (
     any_slice_finished,
     check_vocabulary,
     claim_output_folder,
     discard_claim,
-    make_output_folder,
+    opened_output,
     planned_vocabulary,
     record_vocabulary,
 )
 from electra_cli.corpus.preparation.plan import Plan, Slice, make_plan
 from electra_cli.corpus.preparation.plausibility import UnknownWatch, check_unknown
+from electra_cli.corpus.preparation.records import (
+    SliceRecord,
+    finished_record,
+    lowest_hash,
+    summed_up,
+)
 from electra_cli.corpus.preparation.result import (
     PreparedData,
     StageDone,
     prepared_data,
     room_needed,
 )
-from electra_cli.corpus.preparation.slices import (
-    HASH_BITS,
-    SliceRecord,
-    SliceSettings,
-    finished_record,
-)
-from electra_cli.corpus.preparation.standard_input import OnceReadBlocks, standard_input
-from electra_cli.corpus.preparation.summary import summed_up
+from electra_cli.corpus.preparation.slices import HASH_BITS
+from electra_cli.corpus.preparation.standard_input import copied_standard_input
 from electra_cli.corpus.reading.discovery import find_inputs, shown
 from electra_cli.corpus.reading.faults import LeftOut
-from electra_cli.corpus.reading.input_file import STANDARD_INPUT, UNKNOWN_SIZE
+from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.reading.passed_over import PassedOver
-from electra_cli.corpus.reading.readers import ReadSoFar
 from electra_cli.corpus.shards.manifest import load_manifest, write_manifest
 from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.corpus.wordpiece.vocabulary import (
@@ -52,22 +50,13 @@ from electra_cli.corpus.wordpiece.vocabulary import (
     vocabulary_sha256,
     vocabulary_text,
 )
-from electra_cli.corpus.wordpiece.vocabulary_training import train_vocabulary
-from electra_cli.errors import ConfigError, DataError
-from electra_cli.files.atomic import (
-    atomic_write_text,
-    locked_folder,
-    named_if_full,
-    remove_temporaries,
-)
-from electra_cli.files.holder import locked_by_name
-from electra_cli.files.layout import DUPLICATES_FOLDER, LOCK_FILE, MANIFEST_FILE, VOCABULARY_FILE
+from electra_cli.errors import DataError
+from electra_cli.files.atomic import atomic_write_text, named_if_full
+from electra_cli.files.layout import DUPLICATES_FOLDER, MANIFEST_FILE, VOCABULARY_FILE
 
 # Share of the whole time that each pass over the text takes, for the progress bar.
 _VOCABULARY_SHARE = 0.4
 _DUPLICATES_SHARE = 0.2
-
-OnProgress = Callable[[float, str], None]
 
 
 def prepare_data(
@@ -76,9 +65,9 @@ def prepare_data(
     output: Path,
     options: PrepareOptions | None = None,
     schedule: Schedule | None = None,
-    on_progress: OnProgress | None = None,
-    on_note: Callable[[str], None] | None = None,
-    on_warning: Callable[[str], None] | None = None,
+    on_progress: OnProgress = lambda fraction, stage: None,
+    on_note: Callable[[str], None] = lambda text: None,
+    on_warning: Callable[[str], None] = lambda text: None,
 ) -> PreparedData | StageDone:
     """Prepares text for pretraining.
 
@@ -90,9 +79,9 @@ def prepare_data(
       output: Folder to make, or to go on with.
       options: How to prepare it.
       schedule: Who does which part of it.
-      on_progress: Is told the fraction done and what is being done.
-      on_note: Is told in a sentence what one should know about.
-      on_warning: Is told on the way what is probably not meant; the result has what is at the end.
+      on_progress: Receives the fraction done and what is being done.
+      on_note: Receives, in a sentence, what one should know about.
+      on_warning: Receives on the way what is probably not meant; the result has what is at the end.
 
     Returns:
       What is in the folder, or, of a schedule that does not end with the manifest, what was done.
@@ -100,23 +89,15 @@ def prepare_data(
     Raises:
       ConfigError: Options that cannot be.
       InputMissingError: An input or the vocabulary is not there.
-      DataError: Bad or empty input, or an unusable vocabulary.
+      DataError: Bad or empty input, an unusable vocabulary, or a file at which a worker died twice.
       OutputError: The output cannot be written, or holds something else.
-      TryAgainError: Another process is writing to the output, a worker was killed, or slices of
+      TryAgainError: Another process is writing to the output, workers were killed, or slices of
         other tasks are missing.
+      TrainingError: Workers cannot start.
       IOFailedError: The disk is full; the same call goes on once there is room.
     """
     options = options or PrepareOptions()
     schedule = schedule or Schedule()
-    if STANDARD_INPUT in inputs and (schedule.stage != "all" or schedule.engine != "local"):
-        raise ConfigError(
-            "standard input can be read only once and by one process: it excludes --plan-only, "
-            "--task-index, --finalize and --engine beam",
-            hint="write the text to a file that all can read",
-        )
-    on_progress = on_progress or (lambda fraction, stage: None)
-    on_note = on_note or (lambda text: None)
-    on_warning = on_warning or (lambda text: None)
     if schedule.engine == "beam":
         from electra_cli.corpus.preparation.engines.beam import check_beam
 
@@ -124,14 +105,13 @@ def prepare_data(
     if schedule.stage in ("task", "finalize"):
         check_planned(output, options, schedule)
     brought = read_tokenizer(options.vocab).tokens if options.vocab else None
-    with standard_input(
-        inputs,
-        output,
-        head_bytes=options.slice_bytes,
-        passes=_earlier_passes(options),
-        on_note=on_note,
-        on_progress=on_progress,
-    ) as stdin:
+    with (
+        opened_output(output, shared=schedule.stage == "task"),
+        Workers(schedule.processes) as workers,
+    ):
+        copy = None
+        if STANDARD_INPUT in inputs:
+            copy = copied_standard_input(output, on_note=on_note, on_progress=on_progress)
         left_out, passed_over = LeftOut(skips=options.on_error == "skip"), PassedOver()
         files = find_inputs(
             inputs,
@@ -140,7 +120,9 @@ def prepare_data(
             text_field=options.text_field,
             # Of a folder only this has an ending of text.
             vocabulary=[options.vocab, options.vocab / "vocab.txt"] if options.vocab else [],
-            standard_input=stdin,
+            standard_input=copy,
+            # The shards of what is read once are those of one large compressed file.
+            is_stream=brought is not None and options.duplicates is None,
             left_out=left_out,
             passed_over=passed_over,
             on_note=on_note,
@@ -160,15 +142,12 @@ def prepare_data(
         ):
             if names:
                 on_note(f"left out by --on-error skip, {why}: {shown(names)}")
-        make_output_folder(output)
-        preparation = _Preparation(plan, output, options, schedule, on_progress, on_warning)
-        with (
-            _locked(output, schedule),
-            named_if_full(
-                output,
-                lambda: room_needed(plan, preparation.records()),
-                hint="free some space and run the same command again: it goes on where it stopped",
-            ),
+        watch = UnknownWatch(options, output / VOCABULARY_FILE, on_warning)
+        preparation = _Preparation(plan, output, options, schedule, workers, on_progress, watch)
+        with named_if_full(
+            output,
+            lambda: room_needed(plan, preparation.records()),
+            hint="free some space and run the same command again: it goes on where it stopped",
         ):
             claim_output_folder(output, plan, shared=schedule.stage == "task")
             result = preparation.run(brought)
@@ -179,51 +158,18 @@ def prepare_data(
     return result
 
 
-@contextmanager
-def _locked(output: Path, schedule: Schedule) -> Iterator[None]:
-    """Locks the output, which tasks share."""
-    record = output / LOCK_FILE
-    if schedule.stage == "task":
-        with locked_folder(output, shared=True):
-            record.unlink(missing_ok=True)  # of somebody who was killed
-            yield
-        return
-    with locked_by_name(output, record):
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                record.unlink()
-
-
-def _earlier_passes(options: PrepareOptions) -> str:
-    """What reads the text before it is tokenized, in words; empty if nothing does."""
-    passes = ["a vocabulary is trained on it"] * (options.vocab is None)
-    passes += ["duplicates are looked for in it"] * (options.duplicates is not None)
-    return " and ".join(passes) + " before it is tokenized" if passes else ""
-
-
+@dataclass
 class _Preparation:
-    """One call of `prepare_data`, once the output folder is locked."""
+    """One call of `prepare_data`, once the output folder is claimed."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        output: Path,
-        options: PrepareOptions,
-        schedule: Schedule,
-        on_progress: OnProgress,
-        on_warning: Callable[[str], None],
-    ) -> None:
-        self._plan = plan
-        self._output = output
-        self._options = options
-        self._schedule = schedule
-        self._report = on_progress
-        self._watch = UnknownWatch(options, on_warning)
-        self._started = time.monotonic()
-        self._once_read = OnceReadBlocks(output)
-        self._done = 0.0  # the fraction of the whole that earlier passes have taken
+    plan: Plan
+    output: Path
+    options: PrepareOptions
+    schedule: Schedule
+    workers: Workers
+    on_progress: OnProgress
+    watch: UnknownWatch
+    done: float = 0.0  # the fraction of the whole that earlier passes have taken
 
     def run(self, brought: list[str] | None) -> PreparedData | StageDone:
         """All acts that the schedule asks for.
@@ -231,177 +177,140 @@ class _Preparation:
         Args:
           brought: The tokens of a vocabulary that was given.
         """
-        if (self._output / MANIFEST_FILE).is_file():
-            return prepared_data(load_manifest(self._output), self._started, prepared_bytes=0)
-        if (self._output / VOCABULARY_FILE).is_file():
-            check_vocabulary(self._output)
-        stage = self._schedule.stage
+        started = time.monotonic()
+        if (self.output / MANIFEST_FILE).is_file():
+            return prepared_data(load_manifest(self.output), started, prepared_bytes=0)
+        if (self.output / VOCABULARY_FILE).is_file():
+            check_vocabulary(self.output)
+        stage = self.schedule.stage
         try:
             settings = self._settings(brought)
             if stage == "plan":
-                return StageDone(self._output, len(self._plan.slices), 0, 0, 0.0)
-            with closing(self._once_read):
-                records, prepared = self._run_slices(settings)
+                return StageDone(self.output, len(self.plan.slices), 0, 0, 0.0)
+            missing = self._missing()
+            todo = [slice_ for slice_ in missing if self.schedule.has(slice_.index)]
+            self._prepare(todo, settings)
+            if stage != "task":
+                settings = self._hold_out_one(settings)
         except DataError:
-            if stage in ("all", "plan") and not any_slice_finished(self._output):
-                discard_claim(self._output)
+            if stage in ("all", "plan") and not any_slice_finished(self.output):
+                discard_claim(self.output)
             raise
+        records = self.records()
+        prepared = {slice_.index for slice_ in todo}
         prepared_bytes = sum(r.counts.input_bytes for r in records if r.index in prepared)
         if stage == "task":
-            seconds = time.monotonic() - self._started
+            seconds = time.monotonic() - started
             return StageDone(
-                self._output, len(self._plan.slices), len(prepared), prepared_bytes, seconds
+                self.output, len(self.plan.slices), len(prepared), prepared_bytes, seconds
             )
         try:
-            manifest = summed_up(records, settings, self._options.validation_fraction, self._plan)
+            manifest = summed_up(records, settings, self.plan)
         except DataError:
-            discard_claim(self._output)
+            discard_claim(self.output)
             raise
-        if not self._options.allow_unknown:
+        if not self.options.allow_unknown:
             check_unknown(manifest)
-        write_manifest(self._output, manifest)
-        return prepared_data(load_manifest(self._output), self._started, prepared_bytes)
+        write_manifest(self.output, manifest)
+        return prepared_data(load_manifest(self.output), started, prepared_bytes)
+
+    def records(self) -> list[SliceRecord]:
+        """Of all slices that are finished."""
+        records = [finished_record(self.output, slice_.index) for slice_ in self.plan.slices]
+        return [record for record in records if record is not None]
 
     def _settings(self, brought: list[str] | None) -> SliceSettings:
         """Vocabulary and duplicates: what all slices need, each made once and then kept."""
-        options, path = self._options, self._output / VOCABULARY_FILE
-        duplicates = self._duplicates()
+        options, path = self.options, self.output / VOCABULARY_FILE
+        duplicates = None
+        if options.duplicates is not None:
+            duplicates = self.output / DUPLICATES_FOLDER
+            find_duplicates(
+                self.plan.slices,
+                duplicates,
+                options,
+                workers=self.workers,
+                on_progress=self._share(_DUPLICATES_SHARE),
+            )
+            self.done += _DUPLICATES_SHARE
         if path.is_file():
             tokens = load_vocabulary(path, may_be_bare=True)
         else:
             tokens = brought or self._train_vocabulary(duplicates)
             atomic_write_text(path, vocabulary_text(tokens))
-        return SliceSettings(
-            vocab_path=path,
-            vocab_sha256=vocabulary_sha256(tokens),
-            lowercase=options.lowercase,
-            strip_accents=options.strip_accents,
-            sequence_length=options.sequence_length,
-            packing=options.packing,
-            seed=options.seed,
-            slice_bytes=options.slice_bytes,
-            read=options.read,
-            duplicates=duplicates,
-        )
-
-    def _duplicates(self) -> Path | None:
-        options, slices = self._options.duplicates, self._plan.slices
-        if options is None:
-            return None
-        folder = self._output / DUPLICATES_FOLDER
-        if load_duplicates(folder, len(slices), options) is None:
-            folder.mkdir(exist_ok=True)
-            remove_temporaries(folder)
-            report = self._reporter(_DUPLICATES_SHARE, "looking for duplicates")
-            for slice_ in slices:
-                documents = slice_documents(
-                    slice_, ReadSoFar(), options=self._options.read, on_progress=report
-                )
-                scan_slice(documents, slice_.index, folder=folder, options=options)
-        resolve(folder, len(slices), options=options)
-        self._done += _DUPLICATES_SHARE
-        return folder
+        limit = int(options.validation_fraction * 2**HASH_BITS)
+        return SliceSettings(options, self.output, vocabulary_sha256(tokens), limit)
 
     def _train_vocabulary(self, duplicates: Path | None) -> list[str]:
-        share = (1 - self._done) * _VOCABULARY_SHARE
-        report = self._reporter(share, "training the vocabulary")
-        tokens = train_vocabulary(
-            (
-                "\n".join(document)
-                for slice_ in self._plan.slices
-                for document in slice_documents(
-                    slice_,
-                    ReadSoFar(),  # bad input is counted when the slices are prepared
-                    options=self._options.read,
-                    duplicates=duplicates,
-                    on_progress=report,
-                )
-            ),
-            self._options.vocabulary,
-            on_training=lambda seconds: self._report(
-                self._done + share, f"seeking word pieces, {seconds:.0f} s"
-            ),
+        share = (1 - self.done) * _VOCABULARY_SHARE
+        tokens = train(
+            self.plan.slices,
+            duplicates,
+            self.options,
+            workers=self.workers,
+            on_progress=self._share(share),
         )
-        self._done += share
+        self.done += share
         sha256 = vocabulary_sha256(tokens)
-        if planned_vocabulary(self._output) not in (None, sha256):
+        if planned_vocabulary(self.output) not in (None, sha256):
             raise DataError(
-                f"the vocabulary of {self._output} is gone, and training makes another one now",
+                f"the vocabulary of {self.output} is gone, and training makes another one now",
                 hint="prepare with the versions of electra and tokenizers that began it, or choose "
                 "another --output",
             )
-        record_vocabulary(self._output, sha256)
+        record_vocabulary(self.output, sha256)
         return tokens
 
-    def _reporter(self, share: float, stage: str) -> Callable[[int], None]:
-        """Turns bytes done into progress of a pass that takes this share of the whole."""
-        done = 0
+    def _share(self, share: float) -> OnProgress:
+        """Progress of a pass that takes this share of the whole."""
+        return lambda fraction, stage: self.on_progress(self.done + share * fraction, stage)
 
-        def report(disk_bytes: int) -> None:
-            nonlocal done
-            done += disk_bytes
-            self._report(self._done + share * done / self._plan.disk_bytes, stage)
+    def _missing(self) -> list[Slice]:
+        """The slices that are not prepared, which in the end is an error.
 
-        return report
-
-    def _run_slices(self, settings: SliceSettings) -> tuple[list[SliceRecord], set[int]]:
-        """Prepares what is not prepared yet.
-
-        Returns:
-          The records of all finished slices, and the indices of those that this call prepared.
+        Raises:
+          TryAgainError: There are some, and all tasks should be over.
         """
-        limit = int(self._options.validation_fraction * 2**HASH_BITS)
-        missing = [s for s in self._plan.slices if finished_record(self._output, s.index) is None]
-        if self._schedule.stage == "finalize":
-            check_complete([s.index for s in missing], len(self._plan.slices), self._schedule)
-        todo = [slice_ for slice_ in missing if self._schedule.has(slice_.index)]
-        self._prepare(todo, settings, limit)
-        prepared = {slice_.index for slice_ in todo}
-        records = self.records()
-        # At least one document is held out. If the fraction has caught none, the one with the
-        # lowest hash is, with all its copies; only slices that hold it are prepared again.
-        hashes = [record.lowest_hash for record in records if record.lowest_hash is not None]
-        is_last = self._schedule.stage != "task"
-        if is_last and hashes and int(min(hashes), 16) >= limit:
-            limit = int(min(hashes), 16) + 1
-            affected = [
-                self._plan.slices[record.index]
-                for record in records
-                if record.lowest_hash == min(hashes) and record.held_out_below != f"{limit:x}"
-            ]
-            self._prepare(affected, settings, limit)
-            records = self.records()
-        return records, prepared
+        slices = self.plan.slices
+        missing = [s for s in slices if finished_record(self.output, s.index) is None]
+        if self.schedule.stage == "finalize":
+            check_complete([s.index for s in missing], len(slices), self.schedule)
+        return missing
 
-    def _prepare(self, slices: Sequence[Slice], settings: SliceSettings, limit: int) -> None:
-        mine = [s for s in self._plan.slices if self._schedule.has(s.index)]
+    def _hold_out_one(self, settings: SliceSettings) -> SliceSettings:
+        """Makes sure that at least one document is held out.
+
+        If the fraction has caught none, the one with the lowest hash is, with all its copies; only
+        slices that hold it are prepared again.
+        """
+        records = self.records()
+        lowest = lowest_hash(records)
+        if lowest is None or int(lowest, 16) < settings.held_out_below:
+            return settings
+        settings = replace(settings, held_out_below=int(lowest, 16) + 1)
+        affected = [
+            self.plan.slices[record.index]
+            for record in records
+            if not record.is_same_below(settings.held_out_below)
+        ]
+        self._prepare(affected, settings)
+        return settings
+
+    def _prepare(self, slices: Sequence[Slice], settings: SliceSettings) -> None:
+        mine = [s for s in self.plan.slices if self.schedule.has(s.index)]
         total = sum(slice_.disk_bytes for slice_ in mine)
         finished = total - sum(slice_.disk_bytes for slice_ in slices)
 
         def on_progress(done: int) -> None:
-            stage = "tokenizing and packing"
             share = min((finished + done) / total, 1.0)
-            if total >= UNKNOWN_SIZE and share < 1:
-                share, stage = 0.0, f"{stage}, {done / 1e6:,.0f} MB read"
-            self._report(self._done + (1 - self._done) * share, stage)
+            self.on_progress(self.done + (1 - self.done) * share, "tokenizing and packing")
 
-        run = partial(prepare_slices, once_read=self._once_read)
-        if len(slices) > 1 or any(slice_.is_stream for slice_ in slices):
-            run = partial(run, on_record=partial(self._watch.add, vocab_path=settings.vocab_path))
-        if self._schedule.engine == "beam":
+        if self.schedule.engine == "beam":
             from electra_cli.corpus.preparation.engines.beam import prepare_with_beam
 
-            run = partial(prepare_with_beam, beam_args=self._schedule.beam_args)
-        run(
-            slices,
-            settings=settings,
-            output=self._output,
-            held_out_below=limit,
-            workers=self._schedule.processes,
-            on_progress=on_progress,
-        )
-
-    def records(self) -> list[SliceRecord]:
-        """Of all slices that are finished."""
-        records = [finished_record(self._output, slice_.index) for slice_ in self._plan.slices]
-        return [record for record in records if record is not None]
+            run = partial(prepare_with_beam, beam_args=self.schedule.beam_args)
+        else:
+            run = partial(prepare_slices, workers=self.workers)
+            if len(slices) > 1 or any(slice_.is_stream for slice_ in slices):
+                run = partial(run, on_record=self.watch.add)
+        run(slices, settings=settings, on_progress=on_progress)

@@ -42,7 +42,7 @@ class Slice:
       index: Position in the plan; names the slice's shards.
       parts: Ranges of files, in order.
       is_stream: Whether it is one part that holds more than a slice should and cannot be cut:
-        it is read once and prepared in blocks.
+        it is read once and cut into slices of its own on the way.
     """
 
     index: int
@@ -60,9 +60,9 @@ class Slice:
         return sum(map(_text_bytes, self.parts))
 
     @property
-    def comes_once(self) -> bool:
-        """Whether it can be read only once, and by this process alone."""
-        return any(part.file.comes_once for part in self.parts)
+    def label(self) -> str:
+        """What errors call the first of its files."""
+        return self.parts[0].file.label
 
     def check_unchanged(self) -> None:
         """Makes sure that the files are those that were planned with.
@@ -107,7 +107,7 @@ class Plan:
             "inputs": [
                 {
                     "name": file.name,
-                    "bytes": None if file.comes_once else file.size,
+                    "bytes": file.size,
                     "format": file.format,
                     "fingerprint": file.fingerprint,
                 }

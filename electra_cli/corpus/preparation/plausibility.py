@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from electra_cli.corpus.preparation.encoding import LONGEST_UNKNOWN_WORD
 from electra_cli.corpus.preparation.options import PrepareOptions
-from electra_cli.corpus.preparation.slices import LONGEST_UNKNOWN_WORD, SliceRecord
+from electra_cli.corpus.preparation.records import SliceRecord
 from electra_cli.corpus.reading.naming import COMPANION
 from electra_cli.corpus.reading.passed_over import cures, describe_kinds
 from electra_cli.corpus.shards.counts import Counts, most_frequent
@@ -150,17 +151,21 @@ class UnknownWatch:
 
     Args:
       options: How text is prepared.
-      on_warning: Is told.
+      vocab_path: The vocabulary, there when the first record comes.
+      on_warning: Receives the warning.
     """
 
-    def __init__(self, options: PrepareOptions, on_warning: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: PrepareOptions, vocab_path: Path, on_warning: Callable[[str], None]
+    ) -> None:
         self._options = options
+        self._vocab_path = vocab_path
         self._warn: Callable[[str], None] | None = on_warning
         self._counts = Counts()
         self._words: Counter[str] = Counter()
 
-    def add(self, record: SliceRecord, *, vocab_path: Path) -> None:
-        """Looks at a finished slice, or block of one."""
+    def add(self, record: SliceRecord) -> None:
+        """Looks at a finished slice."""
         self._counts.add(record.counts)
         self._words.update(record.unknown_words)
         rate = unknown_rate(self._counts)
@@ -169,7 +174,7 @@ class UnknownWatch:
         finding = describe_unknown(
             rate,
             list(most_frequent(self._words)),
-            load_vocabulary(vocab_path),
+            load_vocabulary(self._vocab_path),
             lowercase=self._options.lowercase,
             strip_accents=self._options.strip_accents,
         )

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from electra_cli.corpus.preparation.plan import Plan
 from electra_cli.corpus.preparation.plausibility import implausible, unknown_rate
-from electra_cli.corpus.preparation.slices import SliceRecord
-from electra_cli.corpus.reading.input_file import UNKNOWN_SIZE
+from electra_cli.corpus.preparation.records import SliceRecord
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
@@ -119,8 +118,6 @@ def room_needed(plan: Plan, records: Sequence[SliceRecord]) -> str:
     """
     done = sum(plan.slices[record.index].disk_bytes for record in records)
     left = plan.disk_bytes - done
-    if left >= UNKNOWN_SIZE:
-        return f"standard input needs about {_SHARDS_SHARE} bytes a byte of text"
     if done:
         written = sum(shard.bytes for record in records for shard in record.shards)
         needed = int(left * written / done)

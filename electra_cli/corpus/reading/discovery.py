@@ -19,7 +19,6 @@ from electra_cli.corpus.reading.input_file import (
 )
 from electra_cli.corpus.reading.naming import FormatOption, kind_of, taken
 from electra_cli.corpus.reading.passed_over import LINK_TO_FOLDER, NO_FILE, PassedOver, no_text
-from electra_cli.corpus.reading.piped import Piped
 from electra_cli.errors import ConfigError, InputMissingError
 
 
@@ -30,7 +29,8 @@ def find_inputs(
     format: FormatOption = "auto",
     text_field: str = "text",
     vocabulary: Collection[Path] = (),
-    standard_input: Path | Piped | None = None,
+    standard_input: Path | None = None,
+    is_stream: bool = False,
     left_out: LeftOut | None = None,
     passed_over: PassedOver | None = None,
     on_note: Callable[[str], None] = lambda text: None,
@@ -43,7 +43,8 @@ def find_inputs(
       format: Of every file, or `auto`.
       text_field: The field of a JSON line that holds the text.
       vocabulary: Files that are no text where they are met, but part of a tokenizer in use.
-      standard_input: What `-` stands for, or the file that holds it.
+      standard_input: The file that `-` stands for.
+      is_stream: Whether that is read from its beginning to its end, although it could be cut.
       left_out: Takes the files that no reader knows; by default they are errors.
       passed_over: Takes what folders hold and is not read, hidden files apart.
       on_note: Is told in a sentence which files were passed over, hidden ones apart.
@@ -72,7 +73,8 @@ def find_inputs(
     for path, root in expanded:
         try:
             if path == STANDARD_INPUT and standard_input:
-                files = [standard_input_file(standard_input, format, text_field)]
+                copy = partial(standard_input_file, standard_input, is_stream=is_stream)
+                files = [copy(format, text_field)]
             else:
                 files = list(search.files_of(path, root))
         except PermissionError as error:

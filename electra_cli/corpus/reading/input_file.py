@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -14,13 +14,9 @@ from typing import Any
 from electra_cli.corpus.reading.containers.compression import uncompressed
 from electra_cli.corpus.reading.formats import HEAD_BYTES, detect_format
 from electra_cli.corpus.reading.naming import Format, FormatOption
-from electra_cli.corpus.reading.piped import Piped
 from electra_cli.errors import DataError
 
 STANDARD_INPUT = Path("-")
-
-# More than can ever come through a pipe whose end is not known yet.
-UNKNOWN_SIZE = 2**62
 
 # The fingerprint is taken of so many blocks, evenly spaced, of so many bytes.
 _SAMPLES = 16
@@ -34,12 +30,12 @@ class InputFile:
     Attributes:
       path: Where it is now.
       name: Relative to the input it was found under, so that a moved corpus keeps its names.
-      size: Bytes on disk; `UNKNOWN_SIZE` of what is read as it comes.
+      size: Bytes on disk.
       label: What errors call it.
       format: Of its content, when it is uncompressed.
       compressed: Whether it is compressed as a whole.
       fingerprint: Of its content; copies have the same.
-      piped: What comes through a pipe and is in no file.
+      is_stream: Whether it is read from its beginning to its end, although it could be cut.
     """
 
     path: Path
@@ -49,30 +45,17 @@ class InputFile:
     format: Format
     compressed: bool
     fingerprint: str
-    piped: Piped | None = None
+    is_stream: bool = False
 
     @property
     def splits_at_bytes(self) -> bool:
         """Whether reading can begin anywhere in the file, at the next document."""
-        return self.format in ("txt", "jsonl") and not self.compressed and not self.comes_once
+        return self.format in ("txt", "jsonl") and not self.compressed and not self.is_stream
 
     @property
     def splits_at_row_groups(self) -> bool:
         """Whether reading can begin at any row group."""
         return self.format == "parquet" and not self.compressed
-
-    @property
-    def comes_once(self) -> bool:
-        """Whether it can be read only once, and by this process alone."""
-        return self.piped is not None and self.piped.comes_once
-
-    def open(self) -> Any:
-        """Its bytes as something for `io.BufferedReader`.
-
-        Raises:
-          OSError: It cannot be opened.
-        """
-        return self.piped.open() if self.piped else io.FileIO(self.path)
 
     def check_unchanged(self) -> None:
         """Makes sure that the file is the one that was planned with.
@@ -80,8 +63,6 @@ class InputFile:
         Raises:
           DataError: It has another content by now.
         """
-        if self.piped:
-            return
         try:
             with io.FileIO(self.path) as raw:
                 found = _fingerprint(raw)
@@ -120,18 +101,14 @@ def input_file(path: Path, name: str, label: str, detect: Detect) -> InputFile |
     return InputFile(path, name, size, label, format_, compressed, fingerprint)
 
 
-def standard_input_file(source: Path | Piped, format: FormatOption, text_field: str) -> InputFile:
-    """Standard input, or the file that holds it; errors as of `input_file`."""
-    name, label = "-", "standard input"
+def standard_input_file(
+    copy: Path, format: FormatOption, text_field: str, *, is_stream: bool
+) -> InputFile:
+    """Standard input, which was copied to a file; errors as of `input_file`."""
     detect = partial(detect_format, option=format, text_field=text_field)
-    if isinstance(source, Path):
-        file = input_file(source, name, label, detect)
-        assert file is not None  # what is named is text or an error
-        return file
-    format_, compressed = _content(io.BytesIO(source.head), name, label, detect)
-    assert format_ is not None
-    size = UNKNOWN_SIZE if source.comes_once else len(source.head)
-    return InputFile(STANDARD_INPUT, name, size, label, format_, compressed, "", piped=source)
+    file = input_file(copy, "-", "standard input", detect)
+    assert file is not None  # what is named is text or an error
+    return replace(file, is_stream=is_stream)
 
 
 def _content(raw: Any, name: str, label: str, detect: Detect) -> tuple[Format | None, bool]:

@@ -191,7 +191,7 @@ def open_input(file: InputFile) -> Iterator[io.BufferedReader]:
       InputMissingError: It is gone or cannot be opened.
     """
     try:
-        raw: io.BufferedReader = io.BufferedReader(file.open(), HEAD_BYTES)
+        raw: io.BufferedReader = io.BufferedReader(io.FileIO(file.path), HEAD_BYTES)
     except (FileNotFoundError, PermissionError) as error:
         raise InputMissingError(
             f"input cannot be opened: {file.label} ({error.strerror})"
@@ -205,8 +205,7 @@ def _items(
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults, each with what errors call its origin."""
     file, counts = part.file, read.counts
-    # Of what tables decode to; how long a pipe is, is not known before its end.
-    budget = Budget(file.label, lambda: raw.tell() if file.comes_once else part.disk_bytes)
+    budget = Budget(file.label, lambda: part.disk_bytes)  # of what tables decode to
     if file.splits_at_bytes:
         raw.seek(part.start)
         lines = _lines(

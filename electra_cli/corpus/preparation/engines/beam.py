@@ -18,9 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.preparation.engines.local import prepare_one, raise_missing
+from electra_cli.corpus.preparation.engines.local import raise_missing
+from electra_cli.corpus.preparation.options import SliceSettings
 from electra_cli.corpus.preparation.plan import Slice
-from electra_cli.corpus.preparation.slices import SliceSettings, finished_record
+from electra_cli.corpus.preparation.records import finished_record
+from electra_cli.corpus.preparation.slices import prepare_slice
 from electra_cli.environment import shielded_children
 from electra_cli.errors import (
     ConfigError,
@@ -91,9 +93,6 @@ def prepare_with_beam(
     slices: Sequence[Slice],
     *,
     settings: SliceSettings,
-    output: Path,
-    held_out_below: int,
-    workers: int,
     on_progress: Callable[[int], None],
     beam_args: Sequence[str],
 ) -> None:
@@ -102,9 +101,6 @@ def prepare_with_beam(
     Args:
       slices: See `prepare_slices`.
       settings: See `prepare_slices`.
-      output: See `prepare_slices`.
-      held_out_below: See `prepare_slices`.
-      workers: Is not used.
       on_progress: See `prepare_slices`.
       beam_args: Pipeline options; without a runner among them Beam's own in this process.
 
@@ -115,17 +111,16 @@ def prepare_with_beam(
       DataError: The error of the first slice that failed.
       InputMissingError: Inputs are gone; all slices without them are prepared.
     """
-    del workers
+    output = settings.output
     if not slices:
         return
     import apache_beam as beam
 
     pipeline = _pipeline(beam_args)
-    work = partial(_run, settings=settings, output=output, held_out_below=held_out_below)
     _ = (
         pipeline
         | "slices" >> beam.Create(list(slices), reshuffle=True)
-        | "prepare" >> beam.Map(work)
+        | "prepare" >> beam.Map(partial(_run, settings=settings))
     )
     for slice_ in slices:
         _error_path(output, slice_.index).unlink(missing_ok=True)  # of an earlier call
@@ -136,12 +131,12 @@ def prepare_with_beam(
     with shielded_children():
         thread.start()
         while not future.done():
-            _report(slices, output, held_out_below, on_progress)
+            _report(slices, settings, on_progress)
             _wait(future)
     _raise_faults([_error_path(output, slice_.index) for slice_ in slices])
     if failure := future.exception():
         raise _failed(failure, output) from failure
-    _report(slices, output, held_out_below, on_progress)
+    _report(slices, settings, on_progress)
 
 
 def _finish(pipeline: Any, future: Future[None]) -> None:
@@ -172,24 +167,17 @@ def _failed(failure: BaseException, output: Path) -> Exception:
     )
 
 
-def _run(slice_: Slice, *, settings: SliceSettings, output: Path, held_out_below: int) -> int:
+def _run(slice_: Slice, *, settings: SliceSettings) -> int:
     """Prepares one slice on a worker of Beam; what is wrong with the input is left in a file.
 
     Beam tries a failed element again and then tells no more than a traceback.
     """
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
         with _one_at_a_time:
-            prepare_one(
-                slice_,
-                settings=settings,
-                output=output,
-                held_out_below=held_out_below,
-                on_progress=lambda disk_bytes: None,
-            )
+            prepare_slice(slice_, settings, lambda file, disk_bytes: None)
     except (DataError, InputMissingError) as error:
         fault = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
-        atomic_write_text(_error_path(output, slice_.index), json.dumps(fault))
+        atomic_write_text(_error_path(settings.output, slice_.index), json.dumps(fault))
     return slice_.index
 
 
@@ -210,15 +198,12 @@ def _raise_faults(paths: Sequence[Path]) -> None:
 
 
 def _report(
-    slices: Sequence[Slice],
-    output: Path,
-    held_out_below: int,
-    on_progress: Callable[[int], None],
+    slices: Sequence[Slice], settings: SliceSettings, on_progress: Callable[[int], None]
 ) -> None:
     done = 0
     for slice_ in slices:
-        record = finished_record(output, slice_.index)
-        if record and record.held_out_below == f"{held_out_below:x}":
+        record = finished_record(settings.output, slice_.index)
+        if record and record.held_out_below == f"{settings.held_out_below:x}":
             done += slice_.disk_bytes
     on_progress(done)
 

@@ -1,0 +1,132 @@
+"""Documents as the ids of their lines, and what is counted on the way."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from electra_cli.corpus.reading.faults import Document
+from electra_cli.corpus.shards.counts import Counts, most_frequent
+from electra_cli.corpus.shards.rows import DType, ids_dtype
+from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
+from electra_cli.corpus.wordpiece.marks import count_marked
+from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
+from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary, special_ids
+
+LONGEST_UNKNOWN_WORD = 64
+_MOST_UNKNOWN_WORDS = 2**16  # different ones at a time
+
+# Small documents are encoded together.
+_BATCH_CHARACTERS = 2**18
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What follows from the vocabulary.
+
+    Attributes:
+      encoder: Makes ids of lines.
+      dtype: Type of an id.
+      begins_word: For each token whether a word begins with it; [V].
+      cls: The id of [CLS] as bytes.
+      sep: The id of [SEP] as bytes.
+    """
+
+    encoder: LineEncoder
+    dtype: DType
+    begins_word: npt.NDArray[np.bool_]
+    cls: bytes
+    sep: bytes
+
+
+@lru_cache(maxsize=1)
+def encoding_of(
+    vocab_path: Path, vocab_sha256: str, *, lowercase: bool, strip_accents: bool
+) -> Encoding:
+    """The encoding, kept between the slices of a process so that its cache of words stays warm.
+
+    The hash is there to tell two vocabularies apart that one path has held.
+    """
+    # A worker is one core's, and lists of new words are too short to be worth a pool of threads.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    tokens = load_vocabulary(vocab_path, may_be_bare=True)
+    special = special_ids(tokens)
+    dtype = ids_dtype(len(tokens))
+    split = WordSplitter(lowercase=lowercase, strip_accents=strip_accents)
+    cls, sep = (
+        np.array(id_, np.dtype(dtype).newbyteorder("<")).tobytes()
+        for id_ in (special.cls, special.sep)
+    )
+    begins_word = ~np.array(continuations(tokens))  # [V]
+    begins_word[[special.pad, special.cls, special.sep, special.mask]] = False
+    return Encoding(LineEncoder(tokens, split, dtype), dtype, begins_word, cls, sep)
+
+
+@dataclass
+class Words:
+    """Words that tell something about a text, and how often each came.
+
+    Attributes:
+      unknown: White-space words with an [UNK].
+      marked: White-space words with marks, at the beginning.
+    """
+
+    unknown: Counter[str] = field(default_factory=Counter)
+    marked: Counter[str] = field(default_factory=Counter)
+
+
+def encoded(
+    documents: Iterable[Document], encoder: LineEncoder, counts: Counts, words: Words
+) -> Iterator[tuple[Document, list[bytes]]]:
+    """Each document with the ids of its lines; several are encoded at once.
+
+    Args:
+      documents: In order.
+      encoder: Of the vocabulary.
+      counts: Gains the figures of the text.
+      words: Gains its words.
+    """
+    for number, batch in enumerate(_batches(documents)):
+        if number == 0:  # enough to see what language it is, and all of them would take time
+            sampled, marked = count_marked(line for document in batch for line in document)
+            counts.sampled_words += sampled
+            for word, times in marked.items():
+                counts.sampled_marked_words += times
+                words.marked[word[:LONGEST_UNKNOWN_WORD]] += times
+        found = encoder.encode([line for document in batch for line in document])
+        counts.unknown_tokens += found.unknown_tokens
+        words.unknown.update(word[:LONGEST_UNKNOWN_WORD] for word in found.unknown_words)
+        if len(words.unknown) > _MOST_UNKNOWN_WORDS:
+            # Which are dropped follows from the documents alone, so it is the same everywhere.
+            words.unknown = Counter(most_frequent(words.unknown, _MOST_UNKNOWN_WORDS // 2))
+        begin = words_before = 0
+        for document in batch:
+            end = begin + len(document)
+            lines, words_so_far = found.lines[begin:end], found.words[end - 1]
+            if tokens := sum(map(len, lines)) // encoder.itemsize:
+                counts.words += words_so_far - words_before
+                counts.tokens += tokens
+            else:
+                counts.empty_documents += 1
+            yield document, lines
+            begin, words_before = end, words_so_far
+
+
+def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    characters = 0
+    for document in documents:
+        batch.append(document)
+        characters += sum(map(len, document))
+        if characters >= _BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch

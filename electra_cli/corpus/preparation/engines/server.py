@@ -1,0 +1,40 @@
+"""The process that forks workers; light to import, so that it can be started before all else."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any
+
+from electra_cli.environment import shielded_children
+
+_IMPORTED = ["electra_cli.corpus.preparation.engines.passes"]  # and through it all that slices need
+
+
+def start_server() -> None:
+    """Starts it, unless it runs; it imports what workers need while the caller goes on."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(_IMPORTED)
+    with shielded_children():
+        forkserver.ensure_running()
+
+
+def start_process(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Forks a process that calls a function.
+
+    Raises:
+      EOFError, ConnectionError: The server has ended.
+    """
+    start_server()
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=target, args=arguments, daemon=True)
+    # The script that was started would be run again in the new process.
+    main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+    try:
+        process.start()
+    finally:
+        sys.modules["__main__"] = main
+    return process

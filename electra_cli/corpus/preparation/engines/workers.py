@@ -1,0 +1,300 @@
+"""Processes that work, and the one rule for a library that ends its process.
+
+A task whose process dies is tried a second time in another one. What the process was reading it has
+said on its pipe, where the words outlive it. The command's own process reads no text.
+
+Processes are forked by a server that has imported what they need and nothing more: a start takes
+5 ms, and there are no threads that a fork would lose.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Self
+
+from electra_cli.corpus.preparation.documents import Report
+from electra_cli.corpus.preparation.engines.server import start_process
+from electra_cli.errors import DataError, ElectraError, TrainingError, TryAgainError
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_TO_END = 1.0
+
+
+@dataclass(eq=False)
+class Task:
+    """Something for a worker to do.
+
+    Attributes:
+      name: What errors call it.
+      file: The first file that it reads, as errors call it.
+      work: Does it, and returns the result, or an iterator over several.
+      is_reader: Whether its results are tasks for others. It has a process more than there are
+        workers, and waits while a task does.
+    """
+
+    name: str
+    file: str
+    work: Callable[[Report], Any]
+    is_reader: bool = False
+    results: int = 0  # received so far
+    died: str | None = None  # the file at which its first process died
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    task: Task | None = None
+    file: str = ""  # that it reads
+    disk_bytes: int = 0  # done of the task
+    results: int = 0  # of the task
+    has_spoken: bool = False
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a process reads, and the bytes on disk that are done since it last said so."""
+
+    file: str
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class _End:
+    """The end of a task, with the error that ended it."""
+
+    error: Exception | None = None
+
+
+@dataclass
+class Workers:
+    """Processes that are started when they are needed, and kept.
+
+    Use it as a context: none outlives it.
+
+    Args:
+      count: How many tasks run at once, readers apart.
+    """
+
+    count: int
+    _workers: list[_Worker] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            _wait_for_end(worker)
+        self._workers.clear()
+
+    def run(self, task: Task, on_progress: Callable[[int], None] = lambda done: None) -> Any:
+        """The result of one task; see `results`."""
+        for _, result in self.results(deque([task]), on_progress):
+            if isinstance(result, Exception):
+                raise result
+        return result
+
+    def results(
+        self, queue: deque[Task], on_progress: Callable[[int], None]
+    ) -> Iterator[tuple[Task, Any]]:
+        """Runs tasks until none is left, and hands out what comes of them.
+
+        Args:
+          queue: Tasks; whoever receives a result may add more.
+          on_progress: Receives the bytes on disk done since the call, at each sign of life and
+            twice a second.
+
+        Yields:
+          A task, and a result of it or the error that ended it.
+
+        Raises:
+          DataError: A process died twice in one task, both times at the same file.
+          TryAgainError: It died at two different files.
+          TrainingError: Processes cannot start.
+        """
+        done = 0
+        while queue or any(worker.task for worker in self._workers):
+            for waiting in list(queue):
+                if free := self._idle(waiting):
+                    queue.remove(waiting)
+                    self._give(free, waiting)
+            # What a reader says next is a task; none is needed while one waits.
+            waits = any(not task.is_reader for task in queue)
+            heard = {
+                worker.connection: worker
+                for worker in self._workers
+                if worker.task and not (worker.task.is_reader and waits)
+            }
+            before = done
+            ready = wait(list(heard), timeout=_SECONDS_BETWEEN_LOOKS)
+            for connection in ready:
+                worker = heard[connection]  # type: ignore[index]
+                task = worker.task
+                assert task is not None
+                try:
+                    message = worker.connection.recv()
+                except (EOFError, OSError):
+                    done -= worker.disk_bytes
+                    self._workers.remove(worker)
+                    queue.appendleft(_to_be_tried_again(worker, task))
+                    continue
+                worker.has_spoken = True
+                if isinstance(message, _Reading):
+                    worker.file = message.file
+                    worker.disk_bytes += message.disk_bytes
+                    done += message.disk_bytes
+                elif isinstance(message, _End):
+                    worker.task = None
+                    if message.error:
+                        yield task, message.error
+                else:
+                    worker.results += 1
+                    if worker.results > task.results:  # else the first process gave it
+                        task.results = worker.results
+                        yield task, message
+            if done != before or not ready:
+                on_progress(done)
+
+    def _idle(self, task: Task) -> _Worker | None:
+        """A process for a task, a new one if need be; None if enough are at work."""
+        at_work = [w for w in self._workers if w.task and w.task.is_reader == task.is_reader]
+        if len(at_work) >= (1 if task.is_reader else self.count):
+            return None
+        for worker in self._workers:
+            if worker.task is None:
+                return worker
+        self._workers.append(_start())
+        return self._workers[-1]
+
+    def _give(self, worker: _Worker, task: Task) -> None:
+        worker.task, worker.file = task, task.file
+        worker.disk_bytes = worker.results = 0
+        try:
+            worker.connection.send(task.work)
+        except OSError:  # it has died, which is found out when it is heard
+            return
+
+
+def _start() -> _Worker:
+    """Starts a process.
+
+    Raises:
+      TrainingError: Its server has ended.
+    """
+    here, there = multiprocessing.Pipe()
+    try:
+        process = start_process(_serve, there)
+    except (EOFError, ConnectionError) as error:
+        raise _cannot_start() from error
+    there.close()
+    return _Worker(process, here)
+
+
+def _cannot_start() -> TrainingError:
+    return TrainingError(
+        "worker processes cannot start",
+        hint="what they said stands above on stderr; PYTHONPATH may name modules that take the "
+        "place of Python's",
+    )
+
+
+def _to_be_tried_again(worker: _Worker, task: Task) -> Task:
+    """The task of a dead process, if that was the first to die of it.
+
+    Raises:
+      ElectraError: It was the second, or could not even start.
+    """
+    worker.process.join()
+    code = worker.process.exitcode or 0
+    if code > 0 and not worker.has_spoken:
+        raise _cannot_start()
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    if task.died is None:
+        task.died = worker.file
+        return task
+    raise _died_twice(task, worker.file, how)
+
+
+def _died_twice(task: Task, file: str, how: str) -> ElectraError:
+    if task.died == file:
+        return DataError(
+            f"{task.name}: a worker process that read {file} ended by {how}, and so did a second "
+            "one",
+            hint=f"leave {file} out or write it anew: a library cannot read it; if the machine is "
+            "short of memory, lower --workers; finished slices are kept",
+        )
+    return TryAgainError(
+        f"{task.name}: a worker process ended by {how} at {file}, and another one before at "
+        f"{task.died}",
+        hint="run the same command again, finished slices are kept; fewer --workers need less "
+        "memory",
+    )
+
+
+def _wait_for_end(worker: _Worker) -> None:
+    """Hears a process out until it ends, and ends it if it does not."""
+    try:
+        while worker.connection.poll(_SECONDS_TO_END):
+            worker.connection.recv_bytes()
+        worker.process.kill()  # a library does not listen
+    except (EOFError, OSError):
+        pass
+    worker.process.join()
+    worker.connection.close()
+
+
+def _serve(connection: Connection) -> None:
+    """Does tasks until the command has no more of them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's to handle
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    with suppress(EOFError):  # the command has ended
+        while True:
+            connection.send(_End(_do(connection.recv(), connection)))
+
+
+def _do(work: Callable[[Report], Any], connection: Connection) -> Exception | None:
+    """Does a task and sends its results; the error that it ends with is returned."""
+    try:
+        result = work(lambda file, disk_bytes: connection.send(_Reading(file, disk_bytes)))
+        for each in result if isinstance(result, Iterator) else [result]:
+            connection.send(each)
+    except Exception as error:
+        return _sendable(error)
+    return None
+
+
+def _end(number: int, frame: object) -> None:
+    """Ends the process so that what it was writing is removed; no fault of the input."""
+    sys.exit(128 + number)
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error with where it came from, or one that says the same if it cannot be sent."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError("".join(traceback.format_exception(error)))
+    return error

@@ -1,0 +1,233 @@
+"""Records of finished slices, and what they sum up to: a stream's record, and the manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from electra_cli.corpus.preparation.options import SliceSettings
+from electra_cli.corpus.preparation.plan import Plan
+from electra_cli.corpus.reading.faults import MOST_NAMED, MOST_UNREADABLE
+from electra_cli.corpus.shards.counts import Counts, most_frequent
+from electra_cli.corpus.shards.manifest import Manifest, VocabularyFile
+from electra_cli.corpus.shards.rows import Shard, Split, ids_dtype
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary, special_ids
+from electra_cli.errors import DataError
+from electra_cli.files.atomic import atomic_write_text
+from electra_cli.files.layout import record_path
+from electra_cli.files.record import Record
+
+RECORD_FORMAT_VERSION = 3
+
+
+class SliceRecord(Record):
+    """A finished slice; stored beside the shards, after them.
+
+    Attributes:
+      format_version: Of this record.
+      index: Which slice of the plan.
+      block: Which slice of a stream, if it is one (`slices.py`).
+      held_out_below: Documents whose hash is below this are held out; hexadecimal.
+      lowest_hash: Lowest hash among documents that made an example; hexadecimal, or None.
+      counts: What was met.
+      unknown_words: The most frequent white-space words with an [UNK], and how often they came.
+      marked_words: The same of words with marks, at its beginning.
+      left_out: Names of the first inputs that are unreadable or damaged; none depends on where
+        the corpus lies.
+      shards: At most one for each split, and of a stream for each slice of it; none for a split
+        without rows.
+    """
+
+    format_version: int = RECORD_FORMAT_VERSION
+    index: int
+    block: int | None = None
+    held_out_below: str
+    lowest_hash: str | None
+    counts: Counts
+    unknown_words: dict[str, int]
+    marked_words: dict[str, int] = Field(default_factory=dict)
+    left_out: list[str] = Field(default_factory=list)
+    shards: list[Shard]
+
+    def is_same_below(self, held_out_below: int) -> bool:
+        """Whether it would come out the same if documents were held out below another hash."""
+        if self.held_out_below == f"{held_out_below:x}":
+            return True
+        would_be = self.lowest_hash is not None and int(self.lowest_hash, 16) < held_out_below
+        return not self.counts.validation_documents and not would_be
+
+
+def write_record(output: Path, record: SliceRecord) -> None:
+    """Writes a record; its shards are there.
+
+    Raises:
+      OSError: It cannot be written.
+    """
+    path = record_path(output, record.index, record.block)
+    atomic_write_text(path, record.model_dump_json(indent=1) + "\n")
+
+
+def finished_record(output: Path, index: int, number: int | None = None) -> SliceRecord | None:
+    """The record of a slice whose shards are all there, or None if it has to be prepared.
+
+    Args:
+      output: The prepared folder.
+      index: Which slice of the plan.
+      number: Which slice of the stream that it is, or None for the whole.
+    """
+    try:
+        text = record_path(output, index, number).read_text(encoding="utf-8")
+        record = SliceRecord.model_validate_json(text)
+        sizes = [(output / shard.file).stat().st_size for shard in record.shards]
+    except (OSError, ValueError):
+        return None
+    complete = sizes == [shard.bytes for shard in record.shards]
+    found = (record.format_version, record.index, record.block)
+    return record if complete and found == (RECORD_FORMAT_VERSION, index, number) else None
+
+
+def combined(index: int, records: Sequence[SliceRecord], held_out_below: int) -> SliceRecord:
+    """The record of a stream.
+
+    Args:
+      index: Which slice of the plan it is.
+      records: Of all its slices, in order.
+      held_out_below: As they were prepared.
+    """
+    counts = Counts()
+    unknown_words, marked_words = _add_up(records, counts)
+    return SliceRecord(
+        index=index,
+        held_out_below=f"{held_out_below:x}",
+        lowest_hash=lowest_hash(records),
+        counts=counts,
+        unknown_words=unknown_words,
+        marked_words=marked_words,
+        left_out=[name for record in records for name in record.left_out],
+        shards=[shard for record in records for shard in record.shards],
+    )
+
+
+def lowest_hash(records: Iterable[SliceRecord]) -> str | None:
+    """The lowest hash of all their documents, None without any."""
+    return min((r.lowest_hash for r in records if r.lowest_hash is not None), default=None)
+
+
+def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Plan) -> Manifest:
+    """The manifest of all slices.
+
+    Args:
+      records: Of all slices, in order.
+      settings: What they were prepared with.
+      plan: Of the slices; says which files are in none.
+
+    Raises:
+      DataError: There is nothing to train on, or no reader knows too many files.
+    """
+    left_out, options = plan.left_out, settings.options
+    tokens = load_vocabulary(settings.vocab_path, may_be_bare=True)
+    counts = Counts(
+        unreadable_files=len(left_out.unreadable),
+        damaged_inputs=len(left_out.damaged),
+        passed_over=dict(plan.passed_over.kinds),
+        passed_over_bytes=plan.passed_over.bytes,
+    )
+    unknown_words, marked_words = _add_up(records, counts)
+    names = [name for record in records for name in record.left_out]
+    _check_share(counts, plan.files, [*left_out.unreadable, *names])
+    shards = [shard for record in records for shard in record.shards]
+    rows = {split: _rows(shards, split) for split in ("train", "validation")}
+    if not counts.documents:
+        raise DataError(
+            f"nothing to prepare: no document has a token ({_left_out(counts)})",
+            hint="give an input with text; without --on-error skip the first bad line is named",
+        )
+    if not rows["train"] and counts.documents > 1 and options.validation_fraction > 0.5:
+        raise DataError(
+            f"nothing is left to train on: --validation-fraction "
+            f"{options.validation_fraction} holds out all {counts.documents} documents",
+            hint="lower it; 0.005 holds out one document in 200",
+        )
+    if not rows["train"]:
+        raise DataError(
+            f"only one document ({counts.documents} with copies): it is held out for validation "
+            "and nothing is left to train on",
+            hint="give more files, or leave --documents file out"
+            if options.documents == "file"
+            else "give more documents; in .txt a blank line separates them",
+        )
+    manifest = Manifest(
+        sequence_length=options.sequence_length,
+        dtype=ids_dtype(len(tokens)),
+        vocab=VocabularyFile(
+            file=settings.vocab_path.name, size=len(tokens), sha256=settings.vocab_sha256
+        ),
+        tokenizer=TokenizerOptions(
+            lowercase=options.lowercase, strip_accents=options.strip_accents
+        ),
+        special_ids=special_ids(tokens),
+        packing=options.packing,
+        seed=options.seed,
+        validation_fraction=options.validation_fraction,
+        counts=counts,
+        unknown_words=unknown_words,
+        marked_words=marked_words,
+        left_out=names[:MOST_NAMED],
+        examples=rows["train"],
+        validation_examples=rows["validation"],
+        shards=sorted(shards, key=lambda shard: (shard.split, shard.file)),
+    )
+    manifest._folder = settings.output
+    return manifest
+
+
+def _rows(shards: Sequence[Shard], split: Split) -> int:
+    return sum(shard.rows for shard in shards if shard.split == split)
+
+
+def _check_share(counts: Counts, files: int, names: list[str]) -> None:
+    """Makes sure, as the plan does, that few files are unreadable; some are not before reading.
+
+    Members of archives are not files: each archive has looked at its own.
+
+    Raises:
+      DataError: They are more than 5%.
+    """
+    count = counts.unreadable_files - counts.unreadable_members
+    if count > MOST_UNREADABLE * files:
+        raise DataError(
+            f"no reader knows {count:,} of {files:,} files in the input, and --on-error skip "
+            f"leaves out at most {MOST_UNREADABLE:.0%}; the first that were left out or read in "
+            f"part: {', '.join(names[:MOST_NAMED])}",
+            hint="leave such files out of the input; without --on-error skip the command ends at "
+            "the first and says what is wrong with it",
+        )
+
+
+def _left_out(counts: Counts) -> str:
+    """Why documents are not there, in words."""
+    skipped = counts.bad_json_lines + counts.bad_rows + counts.invalid_utf8 + counts.too_long
+    cleaned = counts.short_documents + counts.replacement_documents + counts.control_documents
+    parts = [f"{counts.empty_documents} empty", f"{skipped} skipped"]
+    if counts.unreadable_files or counts.damaged_inputs:
+        parts.append(f"{counts.unreadable_files} files unreadable, {counts.damaged_inputs} damaged")
+    if cleaned:
+        parts.append(f"{cleaned} left out by cleaning")
+    return ", ".join(parts)
+
+
+def _add_up(
+    records: Iterable[SliceRecord], counts: Counts
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Adds the figures of records to others, and returns their words of both kinds."""
+    unknown_words: Counter[str] = Counter()
+    marked_words: Counter[str] = Counter()
+    for record in records:
+        counts.add(record.counts)
+        unknown_words.update(record.unknown_words)
+        marked_words.update(record.marked_words)
+    return most_frequent(unknown_words), most_frequent(marked_words)
