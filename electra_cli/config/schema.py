@@ -234,8 +234,8 @@ class Config(Section):
 
     @property
     def max_predictions(self) -> int:
-        """Slots for masked positions in a row (configure_pretraining.py of the reference)."""
-        return int((self.objective.mask_probability + 0.005) * self.data.sequence_length)
+        """Slots for masked positions in a row."""
+        return max_predictions(self.objective.mask_probability, self.data.sequence_length)
 
     def replaced(self, values: Mapping[str, Any]) -> Config:
         """Returns a copy with other values, checked again.
@@ -285,6 +285,11 @@ class Config(Section):
             )
         check_batch(self, replicas=1)
         return self
+
+
+def max_predictions(mask_probability: float, sequence_length: int) -> int:
+    """How many slots M a row has (configure_pretraining.py: `max_predictions_per_seq`)."""
+    return int((mask_probability + 0.005) * sequence_length)
 
 
 def check_batch(config: Config, replicas: int) -> None:

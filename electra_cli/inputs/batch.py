@@ -24,8 +24,8 @@ _FEATURES = {"input_ids": "[B, S]", "segment_ids": "[B, S]", "masked_input_ids":
 _RECORDS = {"input_word_ids": "[B, S]", "input_type_ids": "[B, S]"} | _MASKED
 
 
-def check_batch(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> dict[str, tf.Tensor]:
-    """Checks a batch before anything looks up what it holds.
+def checked_batch(inputs: Mapping[str, tf.Tensor], vocab_size: int) -> dict[str, tf.Tensor]:
+    """Checks a batch; the result has to be used, or nothing is checked in a graph.
 
     Args:
       inputs: Rows of ours, features that are masked already, or Model Garden's records.

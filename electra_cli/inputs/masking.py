@@ -11,7 +11,7 @@ from __future__ import annotations
 import gin
 import tensorflow as tf
 
-from electra_cli.config.schema import Masking
+from electra_cli.config.schema import Masking, max_predictions
 from electra_cli.errors import DataError
 from electra_cli.inputs import philox, word_masking
 
@@ -19,11 +19,6 @@ Features = dict[str, tf.Tensor]
 
 # Streams of random numbers of one example; a new use takes a new number, word_masking.py's too.
 _POSITIONS, _REPLACEMENTS, _SAMPLES = 0, 1, 2
-
-
-def max_predictions(mask_probability: float, sequence_length: int) -> int:
-    """How many slots M a row has (configure_pretraining.py: `max_predictions_per_seq`)."""
-    return int((mask_probability + 0.005) * sequence_length)
 
 
 def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:

@@ -43,14 +43,14 @@ class ElectraScheduleConfig(base_config.Config):
 
 
 @dataclasses.dataclass
-class OptimizerConfig(optimization.OptimizerConfig):
+class OptimizerChoice(optimization.OptimizerConfig):
     """Model Garden's optimizers and ours."""
 
     electra_adamw: ElectraAdamWConfig = dataclasses.field(default_factory=ElectraAdamWConfig)
 
 
 @dataclasses.dataclass
-class LrConfig(optimization.LrConfig):
+class ScheduleChoice(optimization.LrConfig):
     """Model Garden's schedules and ours."""
 
     electra: ElectraScheduleConfig = dataclasses.field(default_factory=ElectraScheduleConfig)
@@ -60,8 +60,8 @@ class LrConfig(optimization.LrConfig):
 class OptimizationConfig(optimization.OptimizationConfig):
     """What a trainer's `optimizer_config` may hold."""
 
-    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
-    learning_rate: LrConfig = dataclasses.field(default_factory=LrConfig)
+    optimizer: OptimizerChoice = dataclasses.field(default_factory=OptimizerChoice)
+    learning_rate: ScheduleChoice = dataclasses.field(default_factory=ScheduleChoice)
 
 
 if OPTIMIZER not in optimizer_factory.LEGACY_OPTIMIZERS_CLS:  # the module may be reloaded

@@ -21,7 +21,7 @@ from official.modeling import optimization
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary
 from electra_cli.inputs import masking, rows
-from electra_cli.inputs.batch import check_batch
+from electra_cli.inputs.batch import checked_batch
 from electra_cli.interop import model_garden, weights
 from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig
 from electra_cli.metrics import step as step_metrics
@@ -185,7 +185,7 @@ class ElectraPretrainTask(base_task.Task):
         self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
-        inputs = check_batch(inputs, self._architecture.vocab_size)
+        inputs = checked_batch(inputs, self._architecture.vocab_size)
         if "input_word_ids" in inputs:
             return model_garden.features_of(
                 inputs,

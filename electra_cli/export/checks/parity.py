@@ -92,9 +92,7 @@ def check_reference(model: ElectraModel, item: Exportable, folder: Path) -> Pari
     configs = network_configs(item.config, pad_id=item.special_ids.pad)
     ours = _own_logits(model, probe, item)
     theirs = {
-        name: _numpy_logits(
-            configs[name], reference_layout.network_tensors(arrays, name), name, probe
-        )
+        name: _numpy_logits(configs[name], reference_layout.tensors_of(arrays, name), name, probe)
         for name in ours
     }
     return compare("numpy", [(name, ours[name], theirs[name]) for name in ours])

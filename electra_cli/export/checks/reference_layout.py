@@ -25,7 +25,7 @@ _OF_THE_OTHER = {
 _LAST = {"kernel": "weight", "gamma": "weight", "beta": "bias"}
 
 
-def network_tensors(
+def tensors_of(
     arrays: Mapping[str, npt.NDArray[np.float32]], network: str
 ) -> dict[str, npt.NDArray[np.float32]]:
     """The tensors of one network under Hugging Face's names; a kernel is transposed there.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from electra_cli.export.sources.exportable import Exportable, held_out_metrics
+from electra_cli.interop.values import Network
+from electra_cli.modeling.architecture import Architecture, EncoderSizes
 
 _HUB_FRONT_MATTER = """\
 ---
@@ -29,8 +31,6 @@ def discriminator_card(item: Exportable) -> str:
         load="from transformers import AutoModelForPreTraining, AutoTokenizer\n"
         'tokenizer = AutoTokenizer.from_pretrained("discriminator")\n'
         'model = AutoModelForPreTraining.from_pretrained("discriminator")  # logit > 0: replaced',
-        network=f"{item.config.model.hidden_size} wide, "
-        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
@@ -45,8 +45,7 @@ def generator_card(item: Exportable) -> str:
         load="from transformers import pipeline\n"
         'fill = pipeline("fill-mask", model="generator")\n'
         'print(fill("The capital of France is [MASK]."))',
-        network=f"{item.config.generator_hidden_size} wide, "
-        f"{item.config.generator_num_attention_heads} attention heads",
+        network="generator",
     )
 
 
@@ -69,8 +68,6 @@ def saved_model_card(item: Exportable) -> str:
         load="import tensorflow as tf, tensorflow_text\n"
         'model = tf.saved_model.load("FOLDER")\n'
         'model.signatures["text"](tf.constant(["The cat sat on the mat."]))',
-        network=f"{item.config.model.hidden_size} wide, "
-        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
@@ -95,8 +92,6 @@ def onnx_card(item: Exportable) -> str:
         '    "segment_ids": text["token_type_ids"].astype("int32"),\n'
         "}\n"
         'logits = session.run(["logits"], inputs)[0]',
-        network=f"{item.config.model.hidden_size} wide, "
-        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
@@ -111,15 +106,17 @@ def reference_card(item: Exportable) -> str:
         load="import tensorflow as tf\n"
         'reader = tf.train.load_checkpoint("FOLDER/model.ckpt")\n'
         'reader.get_tensor("electra/embeddings/word_embeddings")',
-        network=f"{item.config.model.hidden_size} wide, "
-        f"{item.config.model.num_attention_heads} attention heads",
     )
 
 
-def _card(item: Exportable, *, title: str, use: str, load: str, network: str) -> str:
+def _card(
+    item: Exportable, *, title: str, use: str, load: str, network: Network = "discriminator"
+) -> str:
     config, options = item.config, item.tokenizer
+    sizes: EncoderSizes = getattr(Architecture.of(config), network)
+    shape = f"{sizes.layers} layers, {sizes.hidden} wide, {sizes.heads} attention heads"
     facts = [
-        ("network", f"{config.model.num_layers} layers, {network}"),
+        ("network", shape),
         *_training(item),
         ("vocabulary", f"{config.model.vocab_size:,} word pieces{_fingerprint(item)}"),
     ]

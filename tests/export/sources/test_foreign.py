@@ -219,7 +219,7 @@ def test_renaming_gives_the_tensors_of_the_exporter(model: ElectraModel) -> None
 
     arrays = to_reference(values_of(model))
     for network, expected in network_tensors(model).items():
-        found = reference_layout.network_tensors(arrays, network)
+        found = reference_layout.tensors_of(arrays, network)
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name], value, err_msg=name)
