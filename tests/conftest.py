@@ -46,9 +46,11 @@ def _two_virtual_cpus() -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _old_graphs_cost_no_time() -> Iterator[None]:
-    """Traced graphs stay in memory; frozen, the collector does not walk them again and again."""
+    """Traced graphs stay in memory; frozen, the collector does not walk them again and again.
+
+    Walking them once, to find what little is garbage, takes seconds too.
+    """
     yield
-    gc.collect()
     gc.freeze()
 
 

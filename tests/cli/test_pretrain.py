@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Electra, read_only, settings
+from tests.training.runs import copied
 
 PUBLISHED = {  # b.1 of the size table: discriminator with head, joint trainable
     "small": 14_196_219,
@@ -38,10 +38,12 @@ def pretrain(electra: Electra, data: Path, tmp_path: Path):
     return call
 
 
-def test_json_and_files_of_a_run(pretrain, tmp_path: Path) -> None:
-    result = pretrain()
-    assert result.code == 0, result.stderr
-    found = result.json
+def test_json_and_files_of_a_run(pretrain, trained: Path, tmp_path: Path) -> None:
+    """A finished run prints its result again and does nothing."""
+    run = copied(trained, tmp_path / "run")
+    found = pretrain().json
+    moved = {"run_dir": str(run), "checkpoint": str(run / "checkpoints" / "ckpt-12" / "state")}
+    assert found == json.loads((run / "result.json").read_text()) | moved
     assert set(found) == KEYS
     assert found["start_step"] == 0
     assert found["final_step"] == 12
@@ -49,61 +51,34 @@ def test_json_and_files_of_a_run(pretrain, tmp_path: Path) -> None:
     assert found["losses"]["total_loss"] == pytest.approx(
         found["losses"]["masked_lm_loss"] + 50 * found["losses"]["disc_loss"], rel=1e-4
     )
-    run = tmp_path / "run"
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [s["step"] for s in steps if s["kind"] == "train"] == [2, 4, 6, 8, 10, 12]
     assert [s["step"] for s in steps if s["kind"] == "validation"] == [0, 8, 12]
     names = {path.name for path in (run / "checkpoints").iterdir()}
     assert names == {"ckpt-0", "ckpt-4", "ckpt-8", "ckpt-12"}
     assert list((run / "tensorboard").rglob("events*"))
-    # A finished run prints its result again and does nothing.
-    again = pretrain()
-    assert again.code == 0
-    assert again.json == found
 
 
-@pytest.fixture
-def whole(trained: Path) -> dict[str, Any]:
-    """The result of twelve steps with the same options."""
-    return json.loads((trained / "result.json").read_text())
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        (["--precision", "float16"], {"precision": "float16"}),
+        (["--device", "cpu:2"], {"replicas": 2}),
+    ],
+)
+def test_options_reach_the_run(pretrain, options: list[str], values: dict[str, Any]) -> None:
+    found = pretrain("--dry-run", *options).json
+    assert {name: found[name] for name in values} == values
 
 
-def test_the_same_seed_gives_the_same_run_and_another_does_not(pretrain, whole) -> None:
-    again = pretrain().json
-    other = pretrain("--seed", 1, model_dir="other").json
-    assert again["state_sha256"] == whole["state_sha256"]
-    assert again["evaluation"] == whole["evaluation"]
-    assert again["state_sha256"] != other["state_sha256"]
-
-
-def test_a_stopped_run_resumes_exactly(pretrain, whole) -> None:
-    stopped = pretrain("--stop-at-step", 5).json
-    assert stopped["final_step"] == 5
-    resumed = pretrain()
-    assert "resuming at step 5" in resumed.stderr
-    assert resumed.json["start_step"] == 5
-    assert resumed.json["state_sha256"] == whole["state_sha256"]
-    assert resumed.json["evaluation"] == whole["evaluation"]
-
-
-def test_other_precisions_train(pretrain) -> None:
-    found = pretrain("--precision", "float16").json
-    assert found["precision"] == "float16"
-    assert found["final_step"] == 12
-    assert math.isfinite(found["losses"]["total_loss"])
-
-
-def test_two_virtual_replicas_and_accumulation(pretrain) -> None:
-    found = pretrain("--device", "cpu:2", "--set", "train.accumulation_steps=2").json
-    assert found["replicas"] == 2
-    assert found["final_step"] == 12
-
-
-def test_a_changed_configuration_is_refused_with_a_diff(pretrain) -> None:
-    assert pretrain("--stop-at-step", 2).code == 0
+def test_a_changed_configuration_is_refused_with_a_diff(
+    pretrain, trained: Path, tmp_path: Path
+) -> None:
+    copied(trained, tmp_path / "run")
+    pretrain("--seed", 1).failed(2, "train.seed: 0 -> 1")
     pretrain("--learning-rate", 0.1).failed(2, "optimizer.learning_rate", "0.0002 -> 0.1")
     pretrain("--gin-param", "mask_tokens.mask_token_probability = 0.5").failed(2, "gin")
-    assert pretrain("--set", "train.checkpoint_every=3", "--stop-at-step", 3).code == 0
+    assert pretrain("--set", "train.checkpoint_every=3").json["final_step"] == 12
 
 
 def test_gin_binds_functions_and_is_recorded(pretrain, trained: Path, tmp_path: Path) -> None:
