@@ -35,7 +35,7 @@ def loops(manifest: Manifest, batch_size: int, kind: Masking) -> dict[str, Calla
     """What is measured: functions that make a number of batches.
 
     Args:
-      manifest: Of the prepared folder.
+      manifest: The prepared folder's manifest.
       batch_size: Rows of a batch.
       kind: What is drawn to be masked.
     """

@@ -40,7 +40,7 @@ def write_prepared(
     """Writes a folder that `electra pretrain --data` accepts.
 
     Args:
-      folder: Is made.
+      folder: The folder to make.
       length: Ids a row.
       rows: Rows to train on, over all shards.
       shards: Files they are in.

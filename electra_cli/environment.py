@@ -47,7 +47,7 @@ def prepare_tensorflow() -> None:
         os.environ.setdefault(name, value)
     try:
         Path.home()
-    except RuntimeError:  # of a user without one Keras makes a folder called ~ where it is
+    except RuntimeError:  # for a user without one Keras makes a folder called ~ where it runs
         os.environ.setdefault("KERAS_HOME", os.devnull)
     # TensorFlow 2.20 ships protobuf 5 code, which warns under every runtime of version 6.
     warnings.filterwarnings("ignore", message="Protobuf gencode version", category=UserWarning)
@@ -58,8 +58,8 @@ def prepare_tensorflow() -> None:
 def prepare_torch() -> None:
     """Keeps Triton out of this process; call it before torch is imported beside TensorFlow.
 
-    Both carry an LLVM of their own under the same names, and importing Triton after TensorFlow
-    ends the process with SIGSEGV. A torch built for GPUs imports it unasked; what is compared
+    Each carries an LLVM under the same names, and importing Triton after TensorFlow ends the
+    process with SIGSEGV. A torch built for GPUs imports it unasked; what is compared
     here runs on the CPU and compiles nothing.
     """
     sys.modules.setdefault("triton", None)  # type: ignore[arg-type]  # its import now fails
@@ -67,7 +67,7 @@ def prepare_torch() -> None:
 
 @contextmanager
 def shielded_children() -> Iterator[None]:
-    """Within it Pythons that are started look for no modules in their working directory.
+    """Keeps Pythons that are started in the block from loading modules of the working directory.
 
     A types.py there would be run in the place of Python's own. What PYTHONPATH names is obeyed.
     """

@@ -56,7 +56,7 @@ class TrainingError(ElectraError):
 
 
 class StoppedError(ElectraError):
-    """Told to end by SIGTERM or SIGHUP; what a run has computed is saved."""
+    """A run was told to end by SIGTERM or SIGHUP; what it has computed is saved."""
 
     exit_code = 143
 
@@ -64,7 +64,7 @@ class StoppedError(ElectraError):
 class Terminated(BaseException):
     """The command was told to end before it had anything to save; exit code 143.
 
-    Not an Exception, so that nothing on its way handles it as a fault.
+    It is no Exception, so that nothing on its way handles it as a fault.
     """
 
 

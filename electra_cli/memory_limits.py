@@ -16,9 +16,9 @@ _UNLIMITED = 2**60  # what cgroups of the first version say instead, and nobody 
 
 # Measured with TensorFlow 2.20 on two cores; more cores take more addresses.
 _RESIDENT, _ADDRESSES = int(0.5 * GIB), int(1.9 * GIB)
-# Of the addresses that a run takes beyond TensorFlow's own, so many for each that it uses.
+# A run takes so many addresses beyond TensorFlow's own for each that it uses.
 _UNUSED = 1.8
-# So far may the estimate of a run be above what it takes, where that is not known.
+# The estimate of a run may be so many times what it takes.
 _ESTIMATES_ERR = 1.5
 
 
@@ -27,12 +27,12 @@ class MemoryLimit:
     """A limit of the memory that is in use at the same time.
 
     Attributes:
-      bytes: So many.
-      words: Whose limit it is, such as "this machine has".
+      bytes: The limit.
+      words: Who sets it, such as "this machine has".
       remedy: What to do about it.
       doubtful: An estimate above it may not fit.
       impossible: An estimate above it cannot.
-      of_tensorflow: What TensorFlow takes to be imported, by this measure.
+      of_tensorflow: What importing TensorFlow takes, by this measure.
     """
 
     bytes: int
@@ -67,7 +67,7 @@ def _limits(root: Path) -> Iterator[MemoryLimit]:
     """All limits there are.
 
     Args:
-      root: Where /proc and /sys lie.
+      root: The folder with /proc and /sys.
     """
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     swap = _kibibytes(root / "proc/meminfo", "SwapTotal")
@@ -104,7 +104,7 @@ def _cgroup_limits(root: Path) -> Iterator[int]:
             continue
         top = root / "sys/fs/cgroup" / ("memory" if controllers else "")
         name = "memory.limit_in_bytes" if controllers else "memory.max"
-        # Within a container the path may be that of the host, which is not there.
+        # The path may be that of a container's host, which is not there.
         folder = top / path.lstrip("/")
         for place in (folder, *folder.parents):
             if place.is_relative_to(top):

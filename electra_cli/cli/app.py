@@ -166,7 +166,7 @@ def main() -> None:
 def _end(code: int) -> None:
     """Ends the process.
 
-    What an interruption has left is no thread to be waited for: it may be deep in a library, and
+    Threads that an interruption has left are not waited for: one may be deep in a library, and
     Python, which ends it there when it next wants to run, would abort the whole process.
     """
     if code in (130, 143) and threading.active_count() > 1:

@@ -30,13 +30,14 @@ from electra_cli.cli.progress import ProgressReporter
 from electra_cli.errors import IOFailedError
 from electra_cli.files.redaction import redacted
 
-# All but tab and the end of a line; also what ends a line elsewhere, or turns its direction.
+# All control characters but tab and the end of a line, and what ends a line elsewhere or turns its
+# direction.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-# No name or value can begin a line, and with it a message of its own.
-# A pipe that is not full takes so many bytes without waiting (PIPE_BUF); a character has up to 4.
+# A pipe that is not full takes PIPE_BUF bytes without waiting; a character has up to 4.
 _WRITTEN_AT_ONCE = select.PIPE_BUF // 4
 _LONGEST_WAIT = 2.0  # seconds
 _UNLIMITED = 10_000  # columns
+# Lines after the first are indented: no name or value can begin one, and look like a message.
 _FLUSH_LEFT = re.compile(r"\n(?! )")
 
 
@@ -68,7 +69,7 @@ _DONE = "the work itself is done"
 
 
 class _Tolerant:
-    """stderr for people: when nobody reads it, or can any more, the work goes on."""
+    """stderr for people; the work goes on when nobody reads it, or can any more."""
 
     _patience = _LONGEST_WAIT
 
@@ -81,7 +82,7 @@ class _Tolerant:
         return len(text)
 
     def _has_room(self) -> bool:
-        """Whether a pipe takes more; of one that is full, what is written is lost.
+        """Whether a pipe takes more; what is written to a full one is lost.
 
         A terminal that takes less than a line, because its other end hangs, is still waited for.
         """
@@ -92,7 +93,7 @@ class _Tolerant:
         poll = select.poll()
         poll.register(number, select.POLLOUT)
         has_room = bool(poll.poll(1000 * self._patience))
-        # A first time one waits for a slow reader, and not again before it has read.
+        # One waits once for a slow reader, and not again before it has read.
         self._patience = _LONGEST_WAIT if has_room else 0.0
         return has_room
 
@@ -110,7 +111,7 @@ def show_error(message: str, hint: str, exit_code: int, *, as_json: bool = False
     Args:
       message: What was wrong.
       hint: What to type next; empty for nothing.
-      exit_code: Of the command.
+      exit_code: The command's exit code.
       as_json: Whether the command was called with --json.
     """
     with suppress(OSError, ValueError):
@@ -197,7 +198,7 @@ class Terminal:
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """A table of it; the first column is left-aligned, the others hold numbers.
 
-        Of what is too wide for the terminal, the columns are divided among several tables.
+        Columns that are too many for the terminal are divided among several tables.
         """
         shown = [[_plain(cell) for cell in row] for row in (columns, *rows)]
         widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
@@ -221,8 +222,8 @@ class Terminal:
         if self._results is self._console:
             draw(self._console)
             return
-        # Not captured by rich, which touches the stream all the same and does not say what failed.
-        # With the encoding of stdout, by which rich chooses the characters of tables.
+        # rich could capture the text, but touches the stream all the same and does not say what
+        # failed. It chooses the characters of tables by the encoding, which is that of stdout.
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         drawn = io.TextIOWrapper(io.BytesIO(), encoding, "backslashreplace", newline="")
         self._results.file = drawn
@@ -253,7 +254,7 @@ class Terminal:
             line = reporter.line(self._console.width, drawn_with=drawn_with)
             return Text(line, no_wrap=True, overflow="crop")
 
-        # Not redirected, since rich would go round what tolerates an stderr that nobody reads.
+        # Redirected streams would go round what tolerates an stderr that nobody reads.
         with Live(
             get_renderable=draw,
             console=self._console,

@@ -100,7 +100,7 @@ def print_metrics(
         terminal.table(title, ("checkpoint", *names), rows)
 
 
-# Held-out numbers differ by so much from chance; less is not worth a word.
+# Held-out numbers differ by so much by chance alone; less is not worth a word.
 _AREA, _SHARE_OF_LOSS = 0.01, 0.01
 
 

@@ -18,7 +18,7 @@ Json = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only warnings and errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
 
-# Also what a path makes of it: one slash of two. One letter before the colon is a Windows drive.
+# A path makes one slash of two. One letter before the colon is a Windows drive.
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.IGNORECASE | re.DOTALL)
 
 

@@ -35,7 +35,7 @@ class ProgressReporter:
       description: What is being done.
       total: The value of `update` at which it is done.
       counted: Show "12/300" besides the percentage.
-      note: Takes a plain line every few seconds, where there is no terminal to draw on.
+      note: Receives a plain line every few seconds, where there is no terminal to draw on.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class ProgressReporter:
         """Takes in that `completed` of the total is done.
 
         Args:
-          completed: How much.
+          completed: How much is done.
           status: Free text, which may be cut; or parts, the most important first, which are not.
-          left: Seconds until the end, for who knows better than the speed so far; NaN if nobody
+          left: Seconds until the end, where more is known than the speed so far; NaN if nobody
             can tell yet.
         """
         self._at = time.monotonic()

@@ -287,7 +287,7 @@ def _wrong_value(key: str, value: Any, origin: str, steps: Any) -> ConfigError:
 
 
 def _typed(key: str, value: str, origin: str) -> str:
-    """How one gives a value where this one came from."""
+    """Returns what to type to give a value where this one came from."""
     if origin == "--set":
         return f"--set {shlex.quote(f'{key}={value}')}"
     if origin.startswith("--"):

@@ -119,7 +119,7 @@ def number_in(text: str) -> Any:
     """The number of a text such as 10k, 1e6, 1_000 or 1,000, an integer if it is whole.
 
     Returns:
-      Of other texts whatever YAML makes of them.
+      Whatever YAML makes of other texts.
     """
     plain = _THOUSANDS.sub("", text.strip().lower())
     with contextlib.suppress(ValueError):

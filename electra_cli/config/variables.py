@@ -11,7 +11,7 @@ from electra_cli.errors import ConfigError
 
 PREFIX = "ELECTRA_"
 
-# Of this program, and no key: the workers' shared secret, and a folder of the tests.
+# These are of this program, and no keys: the workers' shared secret, and a folder of the tests.
 OTHERS = frozenset({"ELECTRA_CLUSTER_TOKEN", "ELECTRA_GOLDEN_DIRS"})
 
 # Kubernetes sets these in every container for a service called "electra" or "electra-…".

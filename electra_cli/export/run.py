@@ -68,9 +68,9 @@ def export(
         weights of another project, as `interop.source.find_source` understands them.
       format: One of FORMATS.
       output: The folder to make; it may exist if it is empty.
-      reference_config: As in `open_foreign`; for a checkpoint of the reference.
-      vocab: As in `open_foreign`; for weights of another project.
-      lowercase: As in `open_foreign`; for weights of another project.
+      reference_config: Sizes of a checkpoint of the reference; see `open_foreign`.
+      vocab: The vocabulary of weights of another project; see `open_foreign`.
+      lowercase: Whether their tokenizer lower-cases; see `open_foreign`.
       on_progress: Receives what begins.
 
     Raises:
@@ -155,7 +155,7 @@ def _failures_name(output: Path) -> Iterator[None]:
     except tf.errors.OpError as error:
         full = any(os.strerror(number) in str(error) for number in DISK_IS_FULL)
         if isinstance(error, tf.errors.ResourceExhaustedError) and not full:
-            raise  # of memory
+            raise  # memory
         # "{{function_node …}} FILE; REASON [Op:…]", of which only the reason is for people.
         first = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:\w*\]", "", str(error).splitlines()[0])
         raise IOFailedError(

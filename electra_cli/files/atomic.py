@@ -125,9 +125,9 @@ def named_if_full(folder: Path, needed: Callable[[], str], *, hint: str) -> Iter
     """Turns what the system raises for a full disk into an error that names the folder.
 
     Args:
-      folder: Where is written.
-      needed: Says how much more is needed; is asked when the disk is full.
-      hint: Of the error.
+      folder: The folder that is written to.
+      needed: Returns how much more is needed, in words; called when the disk is full.
+      hint: The hint of the error.
 
     Raises:
       IOFailedError: There is no room for what is written, or no quota.

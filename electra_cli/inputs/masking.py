@@ -136,7 +136,7 @@ def mask_tokens(
 ) -> Features:
     """Chooses the masked positions of a batch and replaces them in the generator's input.
 
-    Of the chosen positions 85% become [MASK] and 15% stay as they are; none becomes a random
+    85% of the chosen positions become [MASK] and 15% stay as they are; none becomes a random
     token, and all of them are predicted and sampled (pretrain_helpers.py: `mask`).
 
     Args:

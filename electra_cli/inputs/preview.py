@@ -36,7 +36,7 @@ def preview_rows(manifest: Manifest, count: int, *, masking: Masking = "token") 
     """Masks training rows as step 0 of a run with the default seed and objective does.
 
     Args:
-      manifest: From `load_manifest`.
+      manifest: What `load_manifest` returned.
       count: How many rows, evenly spread over the split; fewer if it has fewer.
       masking: What is drawn to be masked, in place of the default objective's.
     """

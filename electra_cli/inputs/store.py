@@ -97,7 +97,7 @@ def lost_shards_named(when: Callable[[], str]) -> Iterator[None]:
     """Turns what TensorFlow makes of a `LostShardError` into an error of ours.
 
     Args:
-      when: Says what was being done.
+      when: Returns in words what was being done.
 
     Raises:
       IOFailedError: A shard cannot be read any more.

@@ -1,4 +1,4 @@
-"""In which order positions are masked when words are chosen and not tokens.
+"""The order in which positions are masked when words are chosen and not tokens.
 
 Each function returns a priority for every position: those with the largest are masked until the
 budget is used up, equal ones from left to right, and a negative one is never masked. Priorities are
@@ -75,7 +75,7 @@ def whole_word_priorities(words: Words, wanted: tf.Tensor, draws: Draws) -> tf.T
     masks nothing; here the first in order is masked as far as the budget goes.
 
     Args:
-      words: From `words_of`.
+      words: What `words_of` returned.
       wanted: The number of positions to be masked, at least 1; [B] int32.
       draws: seed, step and examples.
 
@@ -126,7 +126,7 @@ def span_priorities(words: Words, draws: Draws) -> tf.Tensor:
     left out. The last span is cut where the budget ends, as in their code.
 
     Args:
-      words: From `words_of`.
+      words: What `words_of` returned.
       draws: seed, step and examples.
 
     Returns:

@@ -142,7 +142,7 @@ def to_tensors(model: ElectraModel, links: Mapping[str, Sequence[Link]]) -> dict
 
 
 def network_tensors(model: ElectraModel) -> dict[str, Tensors]:
-    """Both networks' tensors; every trainable variable is in there, or a TrainingError says not."""
+    """The tensors of both networks; a TrainingError names trainable variables that are in none."""
     return to_tensors(model, links_of(model.architecture))
 
 
@@ -152,7 +152,7 @@ def from_tensors(
     """Reads Hugging Face's tensors into weights under our names; the model stays as it is.
 
     Args:
-      model: Has the sizes that the tensors are to have.
+      model: A model of the sizes that the tensors are to have.
       links: The table of each part.
       parts: The tensors of each part, of one or both.
 

@@ -139,7 +139,7 @@ def _files(folder: Path) -> list[Path]:
         return [folder / WEIGHTS]
     files = _object(folder / SHARDS).get("weight_map")
     names = set(files.values()) if isinstance(files, dict) else set()
-    # Only files beside the index: it may come from anywhere.
+    # The index may come from anywhere: it names only files beside it.
     if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise DataError(f"{folder / SHARDS} names no files beside it", hint=_DAMAGED)
     return [folder / name for name in sorted(names)]

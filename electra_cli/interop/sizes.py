@@ -46,9 +46,9 @@ def check_sizes(found: Sizes, wanted: Sizes, path: Path, vocab: Path | None = No
     """Compares the sizes a source is known to have with those of the model it is to fill.
 
     Args:
-      found: Of the source.
-      wanted: Of the model.
-      path: The source.
+      found: The source's sizes.
+      wanted: The model's sizes.
+      path: Where the source is.
       vocab: What `prepare-data --vocab` is to name for a word table of its size, if that is known.
 
     Raises:

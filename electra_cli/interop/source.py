@@ -40,7 +40,7 @@ class Source:
     """Where weights are.
 
     Attributes:
-      path: As it was named.
+      path: Its path as it was named.
       files: The prefix of a TensorFlow checkpoint under CHECKPOINT, or the Hugging Face folder of
         the discriminator, the generator or both.
       tokenizers: Folders of tokenizers that belong to it.
@@ -80,7 +80,7 @@ class Source:
         """Reads all tokenizers that belong to it.
 
         Args:
-          any_rules: As in `read_tokenizer`.
+          any_rules: The argument of `read_tokenizer`.
 
         Raises:
           DataError: One is damaged, has more tokens than the word table has rows, or they differ.
@@ -163,7 +163,7 @@ def find_source(path: Path) -> Source:
         raise _refusal(path, [path])
     parts = [path / name for name in NETWORK_FOLDERS]
     folders = [folder for folder in parts if huggingface_folder.is_folder(folder)]
-    # Beside such parts the folder itself may hold a model made of both, which is none of ours.
+    # The folder itself may hold a model made of both beside such parts, which is none of ours.
     if huggingface_folder.is_folder(path) and (
         not folders or huggingface_folder.is_pretraining(path)
     ):
@@ -267,7 +267,7 @@ def _prefix_in(folder: Path) -> Path | None:
     state = folder / "checkpoint"
     text = state.read_text(encoding="utf-8", errors="replace") if state.is_file() else ""
     named = _STATE.search(text)
-    # By name alone: folders are moved, and the path in the file may be that of another machine.
+    # The name alone counts: folders are moved, and the path may be that of another machine.
     if named and is_prefix(folder / Path(named[1]).name):
         return folder / Path(named[1]).name
     prefixes = sorted(prefix_of(file) for file in folder.glob("*.index"))

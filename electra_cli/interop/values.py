@@ -45,7 +45,7 @@ class Values:
 
     Attributes:
       layout: What it is, in words.
-      arrays: Weights by our names; names that are none of ours are what nobody has a use for.
+      arrays: Weights by our names; weights by other names are not used.
       unused: Names, as the source has them, of what has no place in our model.
       sizes: What the source says about sizes that shapes do not.
     """

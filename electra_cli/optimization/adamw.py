@@ -16,7 +16,7 @@ NO_DECAY = re.compile("LayerNorm|layer_norm|bias")
 class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
     """m/(√v+ε) + λ·w, times the learning rate (model/optimization.py, AdamWeightDecayOptimizer).
 
-    Not the Adam of the textbook: the moments are not corrected for their start at zero.
+    It is not the Adam of the textbook: the moments are not corrected for their start at zero.
 
     Args:
       learning_rate: A float or a schedule over `iterations`.
@@ -54,7 +54,7 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
     def current_learning_rate(self) -> tf.Tensor:
         """The rate of the next update, scalar float32: that of the step it leads to.
 
-        In the reference nothing holds the step's increment back until the rate is computed; the
+        Nothing in the reference holds the step's increment back until the rate is computed; the
         recorded runs show that it comes first, so the first update has the rate of step 1.
         """
         rate = self._get_hyper("learning_rate")

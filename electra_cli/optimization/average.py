@@ -16,8 +16,8 @@ class WeightAverage(ema_optimizer.ExponentialMovingAverage):
     Garden's loses its clipping), begins at the first weights instead of at zero, and swaps by
     exchanging values instead of adding and subtracting, which rounds.
 
-    The arguments are those of Model Garden's class. With its `dynamic_decay` the decay of update t
-    is min(average_decay, (1 + t) / (10 + t)).
+    The arguments are those of Model Garden's class. Its `dynamic_decay` makes the decay of update t
+    min(average_decay, (1 + t) / (10 + t)).
     """
 
     @property

@@ -36,7 +36,7 @@ MODEL_FILE = "config.json"
 # Folders of the two networks within that of a model: those of `electra export`, and of others.
 NETWORK_FOLDERS = ("discriminator", "generator", "discriminator_model", "generator_model")
 
-# Far more than any model has: a number in a file from elsewhere asks for no more memory.
+# A number in a file from elsewhere asks for no more memory than this, far more than models have.
 _MOST_TOKENS = 10_000_000
 # Classes that take tokenizer.json as it is, where those of BERT go by their own settings.
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
@@ -48,7 +48,7 @@ class FoundTokenizer:
 
     Attributes:
       path: The file of its word pieces.
-      tokens: In the order of their ids.
+      tokens: Its tokens in the order of their ids.
       slots: How many [unusedN] were put behind them, for rows of the word table without a token.
       options: What it does to case and accents; None where nothing says.
       told_by: The file that says it.

@@ -33,7 +33,7 @@ def tokenizer_sha256(vocab_sha256: str, options: TokenizerOptions) -> str:
     """The fingerprint of a tokenizer: tokenizers that share it give the same ids.
 
     Args:
-      vocab_sha256: Of the vocabulary, see `vocabulary.vocabulary_sha256`.
+      vocab_sha256: The vocabulary's hash, see `vocabulary.vocabulary_sha256`.
       options: Whether case and accents are kept.
     """
     text = json.dumps([vocab_sha256, options.lowercase, options.strip_accents])

@@ -28,11 +28,11 @@ from electra_cli.corpus.wordpiece.word_cache import (
     word_keys,
 )
 
-# Of what is taken at once; some thirty times as much memory is needed meanwhile if all words are
+# So much text is taken at once. Thirty times as much memory is needed meanwhile if all words are
 # single letters.
 _BLOCK_BYTES = 2**18
 
-# What is kept of the words seen; beyond that the cache begins anew. Very long words are rare.
+# The cache begins anew when it holds more. Very long words are rare, and never kept.
 _MOST_IDS = 2**21
 _MOST_LONG_WORDS = 2**16
 _LONGEST_KEPT = 64

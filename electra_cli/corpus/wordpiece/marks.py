@@ -1,6 +1,6 @@
 """Marks on letters, which --strip-accents takes off: accents, vowel signs, voicing marks.
 
-In some languages they tell words apart: Japanese loses its voicing, Hindi its vowels, and German
+They tell words apart in some languages: Japanese loses its voicing, Hindi its vowels, and German
 "für" becomes "fur".
 """
 

@@ -107,7 +107,7 @@ class WordSplitter:
     def parts(self, word: str) -> Iterator[list[str]]:
         """The same of a word of any length, in lists that need not all be held.
 
-        Of one over `MAX_CHARACTERS_PER_WORD` only so much comes that it still is.
+        A part over `MAX_CHARACTERS_PER_WORD` is cut, but stays over it.
         """
         if len(word) <= _LONGEST_AT_ONCE:
             yield self(word)

@@ -33,8 +33,8 @@ def load_vocabulary(path: Path, *, may_be_bare: bool = False) -> list[str]:
     Args:
       path: A file of one word piece a line, whose id is its line, counted from 0. What lies beside
         it is not looked at: `found_tokenizer.read_tokenizer` does that.
-      may_be_bare: Whether it may hold the special tokens alone, as one that was trained on texts
-        without a word, which whoever prepares them says in better words.
+      may_be_bare: Whether it may hold the special tokens alone, as one does that was trained on
+        texts without a word.
 
     Returns:
       The tokens in the order of their ids.
@@ -53,7 +53,7 @@ def check_tokens(path: Path, tokens: Sequence[str], *, may_be_bare: bool = False
 
     Args:
       path: Where they come from, for messages.
-      tokens: In the order of their ids.
+      tokens: The tokens in the order of their ids.
       may_be_bare: See `load_vocabulary`.
 
     Raises:
@@ -124,7 +124,7 @@ def read_lines(path: Path) -> list[str]:
         ) from error
     except UnicodeDecodeError as error:
         raise DataError(f"vocabulary {path} is not valid UTF-8", hint=_HINT) from error
-    # Not str.splitlines: a vocabulary may well hold U+2028 or U+0085 as a token.
+    # str.splitlines would also split at U+2028 and U+0085, which may well be tokens.
     return [line.strip(" \t\r") for line in content.removesuffix("\n").split("\n")]
 
 

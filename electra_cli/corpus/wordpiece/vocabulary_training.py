@@ -2,7 +2,7 @@
 
 Text is read once and never held. Half a million different words are counted, the rarest giving way
 to new ones, and at most 1.5 million characters of them are handed to the trainer, or 16 for each
-word piece. At the default size the whole process peaked at 316 MB on 300 MB of English with 1.05
+word piece. The whole process peaked at 316 MB at the default size on 300 MB of English with 1.05
 million different words, and at 339 MB where all of four million words of 15 letters differed.
 """
 
@@ -62,8 +62,8 @@ class VocabularyOptions:
       alphabet_limit: Characters kept at most, the most frequent ones; None for as many as take half
         of the word pieces, most characters taking two: one begins a word, one continues it; and for
         more where longer pieces do not take the other half.
-      lowercase: As the text will be tokenized.
-      strip_accents: As the text will be tokenized.
+      lowercase: Whether the text will be lower-cased when it is tokenized.
+      strip_accents: The same of accents.
 
     Raises:
       ConfigError: An impossible value.
@@ -115,10 +115,10 @@ def train_vocabulary(
 
     Args:
       texts: The text of a document each; read once.
-      options: How.
-      on_training: Once all texts are read, is told about every second for how many seconds the
-        pieces have been sought; how much is left the trainer does not tell. It is called in the
-        caller's thread, which so can be interrupted there too.
+      options: How it is trained.
+      on_training: Receives, about every second once all texts are read, for how many seconds the
+        pieces have been sought; the trainer does not tell how much is left. It is called in the
+        caller's thread, which can so be interrupted there too.
 
     Returns:
       The tokens: [PAD] [UNK] [CLS] [SEP] [MASK], [unused] slots, single characters, then pieces
@@ -298,7 +298,7 @@ def _alphabet(counts: _WordCounts, room: int, limit: int | None) -> list[str]:
 def _repeated(words: Mapping[str, int]) -> Iterator[str]:
     """The trainer takes no counts: it counts itself, so each word comes as often as it was counted.
 
-    Beyond `_TRAINED_TEXT` words, which take it some fifteen seconds, all counts are scaled down.
+    Counts of more than `_TRAINED_TEXT` words, which take it some fifteen seconds, are scaled down.
     """
     total = max(sum(words.values()), _TRAINED_TEXT)
     for word, count in sorted(words.items()):

@@ -45,14 +45,14 @@ def word_keys(text: bytes, begins: _Words, lengths: _Words) -> tuple[_Keys, _Key
     """The two integers of each word; those of words over `LONGEST_WORD` bytes say nothing.
 
     Args:
-      text: In UTF-8, with `PADDING` behind it.
+      text: The text in UTF-8, with `PADDING` behind it.
       begins: First byte of each word, [W].
       lengths: Bytes, [W].
 
     Returns:
       The first eight bytes of each word, and the next seven with its length; both [W].
     """
-    # At every byte of the text, the eight that begin there.
+    # The eight bytes that begin at each byte of the text.
     eights = np.ndarray((len(text) - 7,), "<u8", text, strides=(1,))
     heads = eights[begins] & _MASKS[np.minimum(lengths, 8)]  # [W]
     tails = lengths.astype(np.uint64) << np.uint64(56)

@@ -127,7 +127,7 @@ def _has_transformers() -> bool:
 
 
 def _transformers_logits(folder: Path, network: str, probe: Probe) -> Floats:
-    # Read when huggingface_hub is imported: nothing here has a reason to ask the network.
+    # huggingface_hub reads it when it is imported: nothing here has a reason to ask the network.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     prepare_torch()
     import torch

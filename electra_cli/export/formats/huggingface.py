@@ -27,7 +27,7 @@ def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     for name in item.networks:
         part = folder / name
         part.mkdir()
-        # Not save_file, whose files nobody but their owner may read.
+        # Files of save_file could be read by nobody but their owner.
         content = save(tensors[name], metadata={"format": "pt"})
         (part / "model.safetensors").write_bytes(content)
         text = json.dumps(configs[name], indent=2) + "\n"

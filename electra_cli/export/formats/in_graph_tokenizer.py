@@ -69,7 +69,7 @@ class InGraphTokenizer(tf.Module):
         pieces = pieces[:, : self._max_length - 2]
         edge = tf.ones_like(pieces[:, :0].to_tensor(shape=[None, 1]), tf.int32)  # [B, 1]
         rows = tf.concat([edge * self._ids.cls, pieces, edge * self._ids.sep], axis=1)
-        # Of no texts too there are positions: what has none in any direction has no shape to keep.
+        # No texts have positions too: what has none in any direction has no shape to keep.
         width = tf.maximum(rows.bounding_shape(axis=1), 2)
         return rows.to_tensor(self._ids.pad, shape=tf.stack([-1, width]))  # [B, S]
 

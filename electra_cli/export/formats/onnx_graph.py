@@ -1,6 +1,6 @@
 """The discriminator as an ONNX graph, from tensors in Hugging Face's layout.
 
-Written out instead of converted: tf2onnx 1.17 needs some seventy times the memory of the weights
+It is written out, not converted: tf2onnx 1.17 needs some seventy times the memory of the weights
 (3.7 GB for ELECTRA-Small, more than 22 GB for Base), and its mode for large models calls a function
 that NumPy 2 no longer has.
 
@@ -31,7 +31,7 @@ def build(config: Mapping[str, Any], tensors: Tensors, output: str) -> onnx.Mode
 
     Args:
       config: The content of Hugging Face's config.json.
-      tensors: Of the discriminator.
+      tensors: The discriminator's tensors.
       output: LOGITS [B, S], or SEQUENCE [B, S, D] for the encoder without head.
 
     Returns:

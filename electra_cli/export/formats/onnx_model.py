@@ -40,8 +40,8 @@ def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
 def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
     """Runs both files by onnxruntime and compares them with NumPy and with the model.
 
-    Both, because the files are written from the tensors that NumPy reads too: a wrong name map
-    shows against the model alone. A second batch has another size and length.
+    The files are written from the tensors that NumPy reads too, so a wrong name map shows against
+    the model alone. A second batch has another size and length.
 
     Raises:
       TrainingError: An output differs by more than the bound.

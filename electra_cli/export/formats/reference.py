@@ -38,7 +38,7 @@ _KEYS = (
 def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     """Writes model.ckpt, its sizes in config.json, and the vocabulary into an existing folder.
 
-    Beside vocab.txt a tokenizer_config.json says whether case and accents matter.
+    A tokenizer_config.json beside vocab.txt says whether case and accents matter.
 
     Raises:
       tf.errors.OpError: The disk is full, for example; also OSError.

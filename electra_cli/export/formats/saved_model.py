@@ -56,7 +56,7 @@ class ServedText(ServedDiscriminator):
     """The same, and from text.
 
     Args:
-      model: As above.
+      model: The model; its weights are shared.
       tokenizer: Turns text into ids.
       pad_id: The id of padding.
     """

@@ -30,8 +30,8 @@ from electra_cli.interop.source import CHECKPOINT, Source, find_source
 from electra_cli.interop.values import OTHER, part_of
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 
-# For weights that come without a vocabulary: those of the one that the released models share, and
-# for smaller word tables the first ones.
+# Weights that come without a vocabulary have the ids of the one that the released models share, or,
+# where the word table is smaller, the first ones.
 _RELEASED_IDS = SpecialIds(pad=0, unk=100, cls=101, sep=102, mask=103)
 _FIRST_IDS = SpecialIds(pad=0, unk=1, cls=2, sep=3, mask=4)
 _HEAD_SIZE = 64
@@ -240,9 +240,9 @@ def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
     """A configuration with these sizes; what is not known stays at its default.
 
     Args:
-      sizes: Of both networks.
+      sizes: The sizes of both networks.
       record: What their configuration says of the discriminator.
-      path: Of it, or of the weights.
+      path: Where they come from, for messages.
     """
     for key, size in sizes.items():
         if size < 1:
