@@ -17,9 +17,11 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
         yield started
 
 
+# The seeds are such that pretrain is killed in a save, and evaluate while it evaluates.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "kills", "seed"),
-    [("prepare-data", 5, 0), ("pretrain", 2, 0), ("export", 1, 0), ("evaluate", 1, 4)],
+    [("prepare-data", 3, 0), ("pretrain", 1, 12), ("export", 1, 0), ("evaluate", 1, 4)],
 )
 def test_killed_at_random_points(
     victims: Victims, corpus: Path, data: Path, trained: Path, tmp_path: Path, command: str,

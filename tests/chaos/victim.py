@@ -40,6 +40,9 @@ MODULES = (
     "electra_cli.export.formats.huggingface",
     "electra_cli.export.checks.parity",
     "electra_cli.training.pretrain",
+    "torch",
+    "transformers.models.electra.modeling_electra",
+    "tensorboard.summary._tf.summary",
 )
 
 
@@ -139,9 +142,10 @@ def be_victim(order: dict[str, Any]) -> int:
 
 def main() -> None:
     """Forks a victim for each line of stdin."""
-    from electra_cli.environment import prepare_tensorflow
+    from electra_cli.environment import prepare_tensorflow, prepare_torch
 
     prepare_tensorflow()
+    prepare_torch()
     for module in MODULES:
         importlib.import_module(module)
     for line in sys.stdin:
