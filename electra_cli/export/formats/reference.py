@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
-from electra_cli.export.checks.reference_layout import PREFIX
 from electra_cli.export.formats.card import reference_card
 from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
@@ -18,6 +17,8 @@ from electra_cli.interop.huggingface import network_configs
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.weights import values_of
 from electra_cli.modeling.electra import ElectraModel
+
+PREFIX = "model.ckpt"
 
 # What its configuration holds, in the words that Hugging Face's has too.
 _KEYS = (

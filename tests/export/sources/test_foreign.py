@@ -13,9 +13,7 @@ import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
 from electra_cli.errors import ConfigError, DataError, ElectraError, InputMissingError
-from electra_cli.export.checks import reference_layout
 from electra_cli.export.run import Exported, export
-from electra_cli.modeling.electra import ElectraModel
 from tests import places
 from tests.conftest import Electra
 
@@ -209,20 +207,6 @@ def test_a_wrong_variable_fails_the_export(
     with pytest.raises(ElectraError, match="the exported discriminator differs"):
         export(checkpoint=one_run, format="reference", output=tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_renaming_gives_the_tensors_of_the_exporter(model: ElectraModel) -> None:
-    """The map that only checks, against the one that writes, which goes another way."""
-    from electra_cli.interop.huggingface import network_tensors
-    from electra_cli.interop.reference import to_reference
-    from electra_cli.interop.weights import values_of
-
-    arrays = to_reference(values_of(model))
-    for network, expected in network_tensors(model).items():
-        found = reference_layout.tensors_of(arrays, network)
-        assert found.keys() == expected.keys()
-        for name, value in expected.items():
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 @pytest.fixture(scope="module")
