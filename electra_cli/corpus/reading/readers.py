@@ -216,10 +216,8 @@ def _items(
         return
     if file.splits_at_row_groups:
         groups = range(part.start, part.end)
-        texts = parquet_texts(
-            raw, file.label, options.text_field, groups, longest=options.longest_line
-        )
-        for size, item in table_documents(texts, options.text_field, budget):
+        texts = parquet_texts(raw, file.label, options.text_field, groups)
+        for size, item in table_documents(texts, options.text_field, budget, options.longest_line):
             counts.input_bytes += size
             yield file.label, item
         return
@@ -312,13 +310,14 @@ def _of_stream(
     elif format_ in ("parquet", "arrow"):
         if not stream.peek(1):
             return  # an empty file in an archive
-        longest = options.longest_line
         with seekable(stream) as table:
             if format_ == "parquet":
-                texts = parquet_texts(table, label, options.text_field, None, longest=longest)
+                texts = parquet_texts(table, label, options.text_field, None)
             else:
-                texts = arrow_texts(table, label, options.text_field, longest=longest)
-            for size, item in table_documents(texts, options.text_field, budget):
+                texts = arrow_texts(table, label, options.text_field)
+            for size, item in table_documents(
+                texts, options.text_field, budget, options.longest_line
+            ):
                 counts.input_bytes += size
                 yield item
     elif format_ in ("warc", "doc"):

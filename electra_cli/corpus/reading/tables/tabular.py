@@ -14,7 +14,6 @@ from electra_cli.corpus.reading.faults import (
     missing_column,
     too_long,
 )
-from electra_cli.corpus.reading.tables.arrow_batches import Cell
 from electra_cli.corpus.reading.tables.separators import (
     Dialect,
     TableLayout,
@@ -128,7 +127,7 @@ def _hint(dialect: Dialect) -> str:
 
 
 def table_documents(
-    texts: Iterator[Cell], text_field: str, budget: Budget
+    texts: Iterator[bytes | None], text_field: str, budget: Budget, longest: int
 ) -> Iterator[tuple[int, Iterable[str] | Fault]]:
     """Documents of a column, each with the bytes of its text.
 
@@ -136,6 +135,7 @@ def table_documents(
       texts: Of the rows.
       text_field: The column.
       budget: Is charged with the texts: a few bytes of a table can stand for any number of rows.
+      longest: Bytes that a text may have.
 
     Raises:
       DataError: They are too many for the file.
@@ -145,11 +145,10 @@ def table_documents(
             what = f"column {text_field!r} holds null where text is needed"
             yield 0, Fault("row", number, what, unit="row")
             continue
-        if isinstance(raw, int):
-            budget.charge(raw)
-            yield raw, too_long(number, unit="row")
-            continue
         budget.charge(len(raw))
+        if len(raw) > longest:
+            yield len(raw), too_long(number, unit="row")
+            continue
         try:
             yield len(raw), split_lines(raw.decode("utf-8"))
         except UnicodeDecodeError as error:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 from itertools import pairwise
@@ -12,7 +13,7 @@ from electra_cli.corpus.preparation.plan import make_plan
 from electra_cli.corpus.reading.cleaning import Cleaning
 from electra_cli.corpus.reading.discovery import find_inputs
 from electra_cli.errors import DataError
-from tests.corpus.corpora import make_documents, read_inputs
+from tests.corpus.corpora import make_documents, read_inputs, read_so_far
 from tests.corpus.tables import WRITERS, arrow_file, arrow_stream, parquet, table
 
 BINARY_TABLES = {"parquet": parquet, "file": arrow_file, "stream": arrow_stream}
@@ -178,6 +179,34 @@ def test_offsets_that_point_out_of_the_table(tmp_path, write_table):
     path = write(tmp_path / "a.arrow", content.replace(offsets, wrong))
     with pytest.raises(DataError, match="damaged or truncated Arrow"):
         read_inputs(path)
+
+
+@pytest.mark.parametrize("begins", [b"", b"ARROW1\0\0"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("end", [b"", b"\xff\xff\xff\xff\0\0\0\0", b"\xff\xff\xff"])
+def test_an_arrow_file_that_ends_between_batches(tmp_path, begins, compress, end):
+    """Only a stream may end behind any of its batches, with or without a mark."""
+    batches = arrow_stream(make_documents(14))[:-8]
+    path = write(tmp_path / "a", compress(begins + batches + end))
+    documents, counts = read_inputs(path, on_error="skip")
+    assert len(documents) == 14
+    assert counts.damaged_inputs == (begins != b"" or len(end) == 3)
+
+
+def test_a_wrong_checksum_of_a_page(tmp_path):
+    """The text is still text, so nothing else would tell."""
+    file = io.BytesIO()
+    pq.write_table(
+        table(["text 07"]), file, compression="none", use_dictionary=False,
+        write_page_checksum=True, write_statistics=False,
+    )  # fmt: skip
+    path = write(tmp_path / "a.parquet", file.getvalue())
+    assert read_inputs(path)[0] == [["text 07"]]
+    write(path, file.getvalue().replace(b"text 07", b"text 70"))
+    with pytest.raises(DataError, match=r"a\.parquet: damaged or truncated Parquet .*CRC"):
+        read_inputs(path)
+    documents, read = read_so_far(path, on_error="skip")
+    assert (documents, read.counts.damaged_inputs, read.left_out) == ([], 1, ["a.parquet"])
 
 
 def test_a_table_without_rows(tmp_path):
