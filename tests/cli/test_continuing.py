@@ -12,41 +12,28 @@ from tests.conftest import Electra, settings
 from tests.prepared import prepare
 
 
-def prepare_like(corpus: Path, trained: Path, output: Path, length: int) -> Path:
+@pytest.mark.slow
+def test_the_loss_goes_on_where_it_was(electra: Electra, trained: Path, tmp_path: Path) -> None:
+    """Through Hugging Face's format to other text and a second phase with longer rows."""
+    from pydoc_data.topics import topics
+
+    text, data, source, run = (tmp_path / name for name in ("a.jsonl", "data", "exported", "run"))
+    lines = [json.dumps({"text": topics[name]}) for name in sorted(topics)[40:60]]
+    text.write_text("\n".join(lines) + "\n", encoding="utf-8")
     prepare(
-        inputs=corpus,
-        output=output,
+        inputs=text,
+        output=data,
         vocab=trained / "data" / "vocab.txt",
-        sequence_length=length,
+        sequence_length=64,
         workers=1,
         validation_fraction=0.2,
         seed=1,
     )
-    return output
-
-
-@pytest.mark.parametrize(("other_text", "length"), [(True, 32), (False, 64)])
-def test_the_loss_goes_on_where_it_was(
-    electra: Electra, trained: Path, corpus: Path, tmp_path: Path, other_text: bool, length: int
-) -> None:
-    """(a) through Hugging Face's format, on other text; (b) a second phase with longer rows."""
-    text = corpus
-    if other_text:
-        from pydoc_data.topics import topics
-
-        text = tmp_path / "other.jsonl"
-        lines = [json.dumps({"text": topics[name]}) for name in sorted(topics)[40:60]]
-        text.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    data = prepare_like(text, trained, tmp_path / "data", length)
-    source = trained
-    if other_text:
-        source = tmp_path / "exported"
-        export(checkpoint=trained, format="huggingface", output=source)
-    run = tmp_path / "run"
+    export(checkpoint=trained, format="huggingface", output=source)
     result = electra(
         "pretrain", "--preset", "tiny", "--data", data, "--model-dir", run, "--device", "cpu",
         "--init-from", source, "--steps", 3, "--stop-at-step", 1, "--learning-rate", 1e-4,
-        *settings(f"data.sequence_length={length}"), "--json",
+        *settings("data.sequence_length=64"), "--json",
     )  # fmt: skip
     assert result.code == 0, result.stderr
     evaluated = electra("evaluate", trained, "--data", data, "--device", "cpu", "--json").json

@@ -20,6 +20,12 @@ def close(metrics: dict[str, float | None]):
     return pytest.approx(numbers(metrics), rel=1e-5, nan_ok=True)
 
 
+@pytest.fixture(scope="module")
+def during(trained: Path) -> dict[str, float | None]:
+    """The metrics of the newest checkpoint, computed at the end of training."""
+    return json.loads((trained / "result.json").read_text())["evaluation"]
+
+
 def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
     result = electra("evaluate", trained, "--all", "--device", "cpu", "--json")
     assert result.code == 0, result.stderr
@@ -32,42 +38,35 @@ def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
     assert BREAKDOWNS[0] not in result.stderr
 
 
-def test_detail_adds_the_breakdowns_to_the_table(electra: Electra, trained: Path) -> None:
-    result = electra("evaluate", trained, "--device", "cpu", "--detail")
-    assert result.code == 0, result.stderr
-    for name in BREAKDOWNS:
-        assert name in result.stdout
-
-
-def test_the_newest_by_default_with_the_numbers_of_training(
-    electra: Electra, trained: Path
+def test_the_newest_by_default_and_limits_that_are_missed(
+    electra: Electra, trained: Path, during: dict[str, float | None]
 ) -> None:
-    (found,) = electra("evaluate", trained, "--device", "cpu", "--json").json["checkpoints"]
-    during = json.loads((trained / "result.json").read_text())["evaluation"]
-    assert numbers(found["metrics"]) == close(during)
-    prefix = trained / "checkpoints" / "ckpt-12"
-    (named,) = electra("evaluate", prefix, "--device", "cpu", "--json").json["checkpoints"]
-    assert named == found
-
-
-def test_two_replicas_give_the_same_metrics(electra: Electra, trained: Path) -> None:
-    (one,) = electra("evaluate", trained, "--device", "cpu", "--json").json["checkpoints"]
-    (two,) = electra("evaluate", trained, "--device", "cpu:2", "--json").json["checkpoints"]
-    assert numbers(two["metrics"]) == close(one["metrics"])
-
-
-def test_fail_under(electra: Electra, trained: Path) -> None:
-    options = ["--device", "cpu", "--json"]
-    passed = electra("evaluate", trained, *options, "--fail-under", "disc_auc=0.01")
-    assert passed.code == 0
     missed = electra(
-        "evaluate", trained, *options,
+        "evaluate", trained, "--device", "cpu", "--json",
         "--fail-under", "disc_auc=0.999", "--fail-under", "replaced_rate=0.001",
     )  # fmt: skip
     assert missed.code == 1
     assert "disc_auc is" in missed.stderr
     assert "replaced_rate is" not in missed.stderr
-    assert missed.json["checkpoints"]
+    (found,) = missed.json["checkpoints"]
+    assert numbers(found["metrics"]) == close(during)
+
+
+def test_a_named_checkpoint_on_two_replicas_with_details_and_a_limit_that_is_met(
+    electra: Electra, trained: Path, during: dict[str, float | None]
+) -> None:
+    result = electra(
+        "evaluate", trained / "checkpoints" / "ckpt-12", "--device", "cpu:2", "--detail",
+        "--fail-under", "disc_auc=0.01", "--json",
+    )  # fmt: skip
+    assert result.code == 0, result.stderr
+    for name in BREAKDOWNS:
+        assert name in result.stderr
+    (found,) = result.json["checkpoints"]
+    assert numbers(found["metrics"]) == close(during)
+
+
+def test_quiet_tells_of_a_limit_that_is_missed(electra: Electra, trained: Path) -> None:
     quiet = electra(
         "evaluate", trained, "--device", "cpu", "--quiet", "--fail-under", "disc_f1=0.999"
     )

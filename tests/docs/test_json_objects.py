@@ -93,7 +93,7 @@ def test_dry_run(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -
 
 
 def test_evaluate(electra: Electra, trained: Path, documented: dict[str, Any]) -> None:
-    result = electra("evaluate", trained, "--all", "--device", "cpu", "--json")
+    result = electra("evaluate", trained, "--device", "cpu", "--json")
     check(result.json, documented["evaluate"])
 
 
