@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from electra_cli.errors import DataError
+from electra_cli.files.record import read_json
 from electra_cli.interop.huggingface import Tensors
 from electra_cli.interop.values import Network
 from electra_cli.modeling.architecture import Sizes
@@ -146,13 +146,9 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} is no JSON object", hint=_DAMAGED)
-    return content
+    if not path.is_file():
+        raise DataError(f"{path} is missing", hint=_DAMAGED)
+    return read_json(path, hint=_DAMAGED)
 
 
 _DAMAGED = "copy the whole folder again, or write it with save_pretrained"

@@ -16,9 +16,10 @@ from electra_cli.corpus.wordpiece.found_tokenizer import (
     read_tokenizer,
 )
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
-from electra_cli.corpus.wordpiece.vocabulary_folder import has_tokenizer, read_json
+from electra_cli.corpus.wordpiece.vocabulary_folder import has_tokenizer
 from electra_cli.errors import DataError, InputMissingError, listed
 from electra_cli.files.layout import COMMIT_FILE, STATE, is_prefix, prefix_of
+from electra_cli.files.record import read_json
 from electra_cli.interop import huggingface_folder
 from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.values import Network, absent
@@ -253,7 +254,8 @@ def _recorded_sizes(prefix: Path) -> Sizes:
     record = prefix.with_name(COMMIT_FILE)
     if prefix.name != STATE or not record.is_file():
         return {}
-    sizes, keys = read_json(record).get("sizes"), sizes_of(Architecture.of(Config()))
+    sizes = read_json(record, hint="copy it again").get("sizes")
+    keys = sizes_of(Architecture.of(Config()))
     told = sizes.items() if isinstance(sizes, dict) else ()
     return {key: size for key, size in told if key in keys and type(size) is int}
 

@@ -25,11 +25,11 @@ from electra_cli.corpus.wordpiece.vocabulary_folder import (
     check_line,
     check_rules,
     find_vocabulary,
-    read_json,
     tokenizer_tokens,
 )
 from electra_cli.errors import DataError
 from electra_cli.files.layout import MANIFEST_FILE
+from electra_cli.files.record import read_json
 
 ADDED_FILE = "added_tokens.json"
 MODEL_FILE = "config.json"
@@ -149,7 +149,7 @@ def table_rows(folder: Path) -> int:
       DataError: `config.json` is damaged.
     """
     for path in (folder / name / MODEL_FILE for name in ("", *NETWORK_FOLDERS)):
-        config = read_json(path) if path.is_file() else {}
+        config = read_json(path, hint=_COPY_AGAIN) if path.is_file() else {}
         network = config.get("discriminator")  # as a checkpoint of the reference is exported
         rows = (network if isinstance(network, dict) else config).get("vocab_size")
         rows = 0 if rows is None else rows
@@ -170,7 +170,7 @@ def _place_added(vocabulary: Path, tokens: list[str]) -> None:
         path = folder / name
         if not path.is_file():
             continue
-        content = read_json(path)
+        content = read_json(path, hint=_COPY_AGAIN)
         try:
             if name == TOKENIZER_CONFIG_FILE:
                 decoder = content.get("added_tokens_decoder") or {}
@@ -211,7 +211,7 @@ def _options_beside(vocabulary: Path) -> tuple[TokenizerOptions | None, Path | N
     """
     folder = vocabulary.parent
     config, tokenizer, manifest = (
-        read_json(folder / name) if (folder / name).is_file() else None
+        read_json(folder / name, hint=_COPY_AGAIN) if (folder / name).is_file() else None
         for name in (TOKENIZER_CONFIG_FILE, TOKENIZER_FILE, MANIFEST_FILE)
     )
     as_it_is = bool(tokenizer) and (config or {}).get("tokenizer_class") in _PLAIN_CLASSES

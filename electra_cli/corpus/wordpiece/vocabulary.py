@@ -8,13 +8,10 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from electra_cli.errors import DataError, InputMissingError, listed
-from electra_cli.files.record import Record
+from electra_cli.files.record import Record, read_whole
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
-
-# A million word pieces take a tenth of it.
-MOST_BYTES = 256 * 2**20
 
 
 class SpecialIds(Record):
@@ -113,11 +110,7 @@ def read_lines(path: Path) -> list[str]:
       DataError: It is no UTF-8, or far too long.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise DataError(f"{path} has more than {MOST_BYTES:,} bytes: no vocabulary", hint=_HINT)
-        content = raw.decode("utf-8-sig")
+        content = read_whole(path, hint=_HINT).decode("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputMissingError(
             f"vocabulary cannot be read: {path} ({error.strerror})", hint=_HINT

@@ -8,15 +8,14 @@ difference is let pass, as it is in every folder: there a word of more than 100 
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.wordpiece.vocabulary import MOST_BYTES
-from electra_cli.errors import DataError, InputMissingError, listed
+from electra_cli.errors import DataError, listed
 from electra_cli.files.layout import VOCABULARY_FILE
+from electra_cli.files.record import read_json
 
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
@@ -80,9 +79,9 @@ def check_rules(vocabulary: Path) -> None:
     path = vocabulary.with_name(TOKENIZER_CONFIG_FILE)
     alone = vocabulary.name == VOCABULARY_FILE
     if path.is_file():
-        _refuse(path, _config_differences(read_json(path), alone=alone))
+        _refuse(path, _config_differences(read_json(path, hint=_HINT), alone=alone))
     if not alone:
-        content = read_json(vocabulary)
+        content = read_json(vocabulary, hint=_HINT)
         _refuse(vocabulary, _differences(content, content["model"]))
 
 
@@ -94,7 +93,7 @@ def tokenizer_tokens(path: Path) -> list[str]:
       DataError: It is damaged, holds another kind of tokenizer than WordPiece, has gaps between
         its ids, or a token that cannot be a line of a vocabulary file.
     """
-    content = read_json(path)
+    content = read_json(path, hint=_HINT)
     model = content.get("model")
     if not isinstance(model, dict):
         raise DataError(f"{path} holds no tokenizer: it has no model", hint=_HINT)
@@ -249,25 +248,3 @@ def _name(step: Any) -> str:
         if isinstance(step, dict) and isinstance(step.get(parts), list):
             return f"a sequence of {', '.join(map(_name, step[parts])) or 'nothing'}"
     return "missing" if step is None else str(_kind(step))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The object of a file that may come from anywhere.
-
-    Raises:
-      InputMissingError: It cannot be opened.
-      DataError: It is no JSON object, or far too long.
-    """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise DataError(f"{path} has more than {MOST_BYTES:,} bytes: no tokenizer", hint=_HINT)
-        content = json.loads(raw.decode("utf-8"))
-    except OSError as error:
-        raise InputMissingError(f"{path} cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not valid JSON ({error})", hint=_HINT) from error
-    if not isinstance(content, dict):
-        raise DataError(f"{path} is no JSON object", hint=_HINT)
-    return content

@@ -20,11 +20,11 @@ from electra_cli.corpus.wordpiece.found_tokenizer import (
 )
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
-from electra_cli.corpus.wordpiece.vocabulary_folder import read_json
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, DataError, InputMissingError, listed
 from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
+from electra_cli.files.record import read_json
 from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
 from electra_cli.interop.values import OTHER, part_of
@@ -88,7 +88,7 @@ def open_foreign(
         told = ", ".join(f"{key} {size}" for key, size in sizes.items())
         on_progress(f"sizes inferred from the weights ({heads}): {told}")
     elif "discriminator" in source.files:
-        record = read_json(source.files["discriminator"] / "config.json")
+        record = read_json(source.files["discriminator"] / "config.json", hint="copy it again")
     config = _configuration(sizes, record, reference_config or path)
     with _hint(_ONLY):
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)

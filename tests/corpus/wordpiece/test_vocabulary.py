@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.wordpiece import vocabulary as vocabulary_module
-from electra_cli.corpus.wordpiece import vocabulary_folder
 from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, special_ids
 from electra_cli.errors import DataError, InputMissingError
+from electra_cli.files import record
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -72,8 +71,7 @@ def test_missing_and_undecodable_vocabulary(tmp_path):
 
 
 def test_a_file_without_end_is_no_vocabulary(tmp_path, monkeypatch):
-    for module in (vocabulary_module, vocabulary_folder):
-        monkeypatch.setattr(module, "MOST_BYTES", 1000)
+    monkeypatch.setattr(record, "MOST_BYTES", 1000)
     with pytest.raises(DataError, match="zero has more than 1,000 bytes"):
         load_vocabulary(Path("/dev/zero"))
     (tmp_path / "tokenizer.json").write_text("[" * 2000)
