@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from electra_cli.corpus.shards.verify import Verified
 
 _BARS, _BAR_WIDTH = 16, 32
+_COUNTED = (
+    "examples", "validation_examples", "word_pieces", "unknown_tokens", "words", "padding",
+)  # fmt: skip
+_SHARES = ("unknown_rate", "tokens_a_word", "padding_share")
 _UNKNOWN_WORDS = 20
 
 # What is shown only where it happened.
@@ -114,27 +118,20 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
     counts = manifest.counts
     duplicates = figures.duplicates / max(1, figures.examples)
     overlap = figures.validation_in_train / max(1, figures.validation_examples)
+    both = {
+        "rows, training": (manifest.examples, figures.examples),
+        "rows, validation": (manifest.validation_examples, figures.validation_examples),
+        "word pieces": (counts.tokens, figures.word_pieces),
+        "[UNK]": (counts.unknown_tokens, figures.unknown_tokens),
+    }
+    unknown_rate = counts.unknown_tokens / max(1, counts.tokens)
+    tokens_a_word = counts.tokens / max(1, counts.words)
     rows = [
         ("documents", f"{counts.documents:,}", ""),
         ("documents, validation", f"{counts.validation_documents:,}", ""),
-        ("rows, training", f"{manifest.examples:,}", f"{figures.examples:,}"),
-        (
-            "rows, validation",
-            f"{manifest.validation_examples:,}",
-            f"{figures.validation_examples:,}",
-        ),
-        ("word pieces", f"{counts.tokens:,}", f"{figures.word_pieces:,}"),
-        ("[UNK]", f"{counts.unknown_tokens:,}", f"{figures.unknown_tokens:,}"),
-        (
-            "unknown rate",
-            f"{counts.unknown_tokens / max(1, counts.tokens):.3%}",
-            f"{figures.unknown_rate:.3%}",
-        ),
-        (
-            "tokens a word",
-            f"{counts.tokens / max(1, counts.words):.2f}",
-            f"{figures.tokens_a_word:.2f}",
-        ),
+        *((name, f"{told:,}", f"{found:,}") for name, (told, found) in both.items()),
+        ("unknown rate", f"{unknown_rate:.3%}", f"{figures.unknown_rate:.3%}"),
+        ("tokens a word", f"{tokens_a_word:.2f}", f"{figures.tokens_a_word:.2f}"),
         ("padding", f"{counts.padding:,}", f"{figures.padding:,}"),
         ("padding share", "", f"{figures.padding_share:.1%}"),
         ("training rows twice", "", f"{figures.duplicates:,} ({duplicates:.2%})"),
@@ -192,17 +189,8 @@ def _json(
             "padding": counts.padding,
             **{name: getattr(counts, name) for name in _LEFT_OUT},
         },
-        "counted": {
-            "examples": figures.examples,
-            "validation_examples": figures.validation_examples,
-            "word_pieces": figures.word_pieces,
-            "unknown_tokens": figures.unknown_tokens,
-            "words": figures.words,
-            "padding": figures.padding,
-        },
-        "unknown_rate": figures.unknown_rate,
-        "tokens_a_word": figures.tokens_a_word,
-        "padding_share": figures.padding_share,
+        "counted": {name: getattr(figures, name) for name in _COUNTED},
+        **{name: getattr(figures, name) for name in _SHARES},
         "lengths": [
             {"tokens": tokens, "rows": rows} for tokens, rows in enumerate(figures.lengths) if rows
         ],

@@ -191,7 +191,9 @@ def _bind(plan: DryPlan, files: list[Path], parameters: list[str]) -> str:
 
 
 def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
-    """What --dry-run prints."""
+    """Shows what --dry-run is asked for."""
+    from dataclasses import asdict
+
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()
@@ -206,7 +208,25 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     if plan.initial is not None and plan.manifest is not None:  # which has the vocabulary's size
         print_initial_weights(terminal, check_initial(plan.initial, plan.config))
     if as_json:
-        emit_json(_dry_run_json(plan, outlook))
+        emit_json(
+            {
+                "command": "pretrain",
+                "dry_run": True,
+                "run_dir": str(plan.run.path),
+                "preset": plan.config.preset,
+                "device": plan.device.text,
+                "replicas": outlook.replicas,
+                "precision": outlook.precision,
+                "parameters": asdict(outlook.budget.parameters),
+                "flops_per_token": outlook.budget.flops_per_token,
+                "tokens_per_step": outlook.budget.tokens_per_step,
+                "memory_bytes": outlook.memory.needed,
+                "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,
+                "epochs": outlook.epochs,
+                "matmul_peak_flops": outlook.peak_flops,
+                "estimated_seconds": outlook.seconds,
+            }
+        )
 
 
 def _load(
@@ -250,16 +270,22 @@ def _plan(
         terminal.note(f"run folder: {model_dir} (--model-dir chooses another)")
     if data is None and (data := data_of_run(model_dir)) is not None:
         terminal.note(f"no --data: going on with that of {model_dir}, {data}")
-    # A look ahead at other sizes than the demo corpus has is one at data that is still to be made.
-    if data is None and not (dry_run and (name != "tiny" or not _is_as_the_demo(loaded))):
-        if name != "tiny":
-            raise ConfigError(
-                f"preset {name!r} needs --data",
-                hint="electra prepare-data INPUT... --output DIR, then "
-                f"electra pretrain --preset {name} --data DIR",
-            )
-        plan_run(loaded, data=None, model_dir=model_dir, init_from=init_from, **options)
-        data = _demo_data(terminal)
+    if data is None and name != "tiny" and not dry_run:
+        raise ConfigError(
+            f"preset {name!r} needs --data",
+            hint="electra prepare-data INPUT... --output DIR, then "
+            f"electra pretrain --preset {name} --data DIR",
+        )
+    if data is None and name == "tiny":
+        from electra_cli.corpus.preparation import demo
+
+        same_length = loaded.config.data.sequence_length == demo.SEQUENCE_LENGTH
+        # A look ahead at other sizes than the demo corpus has is one at data still to be made.
+        if not dry_run or (same_length and not loaded.user_set("model.vocab_size")):
+            plan_run(loaded, data=None, model_dir=model_dir, init_from=init_from, **options)
+            folder = demo.default_cache_folder()
+            terminal.note(f"no --data: preparing the built-in demo corpus (kept in {folder})")
+            data = demo.prepare_demo(folder)
     plan = plan_run(loaded, data=data, model_dir=model_dir, init_from=init_from, **options)
     if plan.manifest is not None and (finding := unknown_tokens(plan.manifest)):
         terminal.warn(f"{plan.manifest.folder}: {finding}")
@@ -268,41 +294,3 @@ def _plan(
     for warning in plan.initial.warnings if plan.initial is not None else ():
         terminal.warn(warning)
     return plan
-
-
-def _is_as_the_demo(loaded: LoadedConfig) -> bool:
-    from electra_cli.corpus.preparation.demo import SEQUENCE_LENGTH
-
-    same = loaded.config.data.sequence_length == SEQUENCE_LENGTH
-    return same and not loaded.user_set("model.vocab_size")
-
-
-def _demo_data(terminal: Terminal) -> Path:
-    """The built-in corpus, prepared once into the user's cache folder."""
-    from electra_cli.corpus.preparation.demo import default_cache_folder, prepare_demo
-
-    folder = default_cache_folder()
-    terminal.note(f"no --data: preparing the built-in demo corpus (kept in {folder})")
-    return prepare_demo(folder)
-
-
-def _dry_run_json(plan: DryPlan, outlook: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "command": "pretrain",
-        "dry_run": True,
-        "run_dir": str(plan.run.path),
-        "preset": plan.config.preset,
-        "device": plan.device.text,
-        "replicas": outlook.replicas,
-        "precision": outlook.precision,
-        "parameters": asdict(outlook.budget.parameters),
-        "flops_per_token": outlook.budget.flops_per_token,
-        "tokens_per_step": outlook.budget.tokens_per_step,
-        "memory_bytes": outlook.memory.needed,
-        "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,
-        "epochs": outlook.epochs,
-        "matmul_peak_flops": outlook.peak_flops,
-        "estimated_seconds": outlook.seconds,
-    }
