@@ -21,10 +21,10 @@ from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
 from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary, special_ids
 
 LONGEST_UNKNOWN_WORD = 64
-_MOST_UNKNOWN_WORDS = 2**16  # different ones at a time
+MOST_UNKNOWN_WORDS = 2**16
 
 # Small documents are encoded together.
-_BATCH_CHARACTERS = 2**18
+BATCH_CHARACTERS = 2**18
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,13 @@ class Words:
 
 
 def encoded(
-    documents: Iterable[Document], encoder: LineEncoder, counts: Counts, words: Words
+    documents: Iterable[Document],
+    encoder: LineEncoder,
+    counts: Counts,
+    words: Words,
+    *,
+    most_unknown: int = MOST_UNKNOWN_WORDS,
+    batch_characters: int = BATCH_CHARACTERS,
 ) -> Iterator[tuple[Document, list[bytes]]]:
     """Each document with the ids of its lines; several are encoded at once.
 
@@ -92,8 +98,10 @@ def encoded(
       encoder: Of the vocabulary.
       counts: Gains the figures of the text.
       words: Gains its words.
+      most_unknown: Different unknown words to count at a time; the rarest give way to new ones.
+      batch_characters: Text that is encoded at once.
     """
-    for number, batch in enumerate(_batches(documents)):
+    for number, batch in enumerate(_batches(documents, batch_characters)):
         if number == 0:  # enough to see what language it is, and all of them would take time
             sampled, marked = count_marked(line for document in batch for line in document)
             counts.sampled_words += sampled
@@ -103,9 +111,9 @@ def encoded(
         found = encoder.encode([line for document in batch for line in document])
         counts.unknown_tokens += found.unknown_tokens
         words.unknown.update(word[:LONGEST_UNKNOWN_WORD] for word in found.unknown_words)
-        if len(words.unknown) > _MOST_UNKNOWN_WORDS:
+        if len(words.unknown) > most_unknown:
             # Which are dropped follows from the documents alone, so it is the same everywhere.
-            words.unknown = Counter(most_frequent(words.unknown, _MOST_UNKNOWN_WORDS // 2))
+            words.unknown = Counter(most_frequent(words.unknown, most_unknown // 2))
         begin = words_before = 0
         for document in batch:
             end = begin + len(document)
@@ -119,13 +127,13 @@ def encoded(
             begin, words_before = end, words_so_far
 
 
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
+def _batches(documents: Iterable[Document], most_characters: int) -> Iterator[list[Document]]:
     batch: list[Document] = []
     characters = 0
     for document in documents:
         batch.append(document)
         characters += sum(map(len, document))
-        if characters >= _BATCH_CHARACTERS:
+        if characters >= most_characters:
             yield batch
             batch, characters = [], 0
     if batch:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from electra_cli.corpus.preparation import pipeline
-from electra_cli.corpus.preparation.engines import local as workers
-from electra_cli.errors import DataError, InputMissingError, OutputError, TryAgainError
+from electra_cli.corpus.preparation.engines import local
+from electra_cli.errors import DataError, InputMissingError, OutputError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
+from tests.corpus.preparation.engines.tasks import die_reading
 from tests.corpus.preparation.test_pipeline import DOCUMENTS, prepare
 from tests.corpus.tables import txt
 
@@ -39,7 +39,7 @@ def test_resuming_gives_the_same_bytes(tmp_path, text, monkeypatch):
     (out / "train-00002.npy").write_bytes(b"cut off")
     (out / "slices" / "00003.json").write_text("{")
     (out / ".train-00001.npy.tmp").write_bytes(b"half")
-    monkeypatch.setattr(pipeline, "train_vocabulary", None)  # it is there and is not trained again
+    monkeypatch.setattr(pipeline, "train", None)  # it is there and is not trained again
     prepare(text, out)
     assert folder_bytes(out) == before
     changed = {
@@ -200,20 +200,38 @@ def test_an_edited_vocabulary_is_refused(tmp_path, text, vocab, trained):
     assert folder_bytes(out) == before
 
 
-def die(*arguments, **options) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_killed_worker_is_reported_and_the_rest_is_kept(tmp_path, text, vocab, monkeypatch):
-    expected = tmp_path / "expected"
-    prepare(text, expected, vocab=vocab)
-    out = tmp_path / "out"
+@pytest.mark.parametrize("worker_count", [1, 2])
+@pytest.mark.parametrize("kind", ["text", "stream"])
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_worker_that_dies_is_told_and_the_rest_is_kept(
+    tmp_path, text, vocab, monkeypatch, worker_count, kind, deaths
+):
+    """It is killed while it reads the slice: once, and another does the work; or twice."""
+    if kind == "stream":
+        text = text.rename(tmp_path / "a.txt.gz")
+        text.write_bytes(gzip.compress(text.read_bytes()))
+    options = {"vocab": vocab, "validation_fraction": 0.1}
+    out, expected = tmp_path / "out", tmp_path / "expected"
+    prepare(text, expected, **options)
     with monkeypatch.context() as patched:
-        patched.setattr(workers, "prepare_one", die)
-        with pytest.raises(TryAgainError, match="a worker process was lost") as caught:
-            prepare(text, out, vocab=vocab, workers=2)
-    assert caught.value.exit_code == 75
-    prepare(text, out, vocab=vocab)
+        for name in ("prepare_slice", "prepare_stream_slice"):
+            deadly = partial(die_reading, deaths, tmp_path / "deaths", getattr(local, name))
+            patched.setattr(local, name, deadly)
+        (tmp_path / "deaths").mkdir()
+        if deaths == 1:
+            prepare(text, out, workers=worker_count, **options)
+        else:
+            with pytest.raises(DataError) as caught:
+                prepare(text, out, workers=worker_count, **options)
+            assert caught.value.exit_code == 65
+            assert f"a worker process that read {text} ended by SIGKILL" in caught.value.message
+            assert caught.value.message.startswith("slice ")
+            assert not (out / "manifest.json").exists()
+    assert len(list((tmp_path / "deaths").iterdir())) >= deaths
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("slices/*.json")}
+    assert kept
+    prepare(text, out, **options)
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert folder_bytes(out) == folder_bytes(expected)
 
 
@@ -231,23 +249,3 @@ def test_an_interrupt_leaves_a_folder_that_can_go_on(tmp_path, text, vocab, work
     prepare(text, tmp_path / "out", **options)
     prepare(text, tmp_path / "whole", **options)
     assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "whole")
-
-
-def test_an_interrupt_does_not_wait_for_the_blocks_of_a_stream(tmp_path, vocab):
-    """Each takes seconds, and the workers have several of them before them."""
-    stream = tmp_path / "a.txt.gz"
-    stream.write_bytes(gzip.compress(txt(make_documents(4000)) * 4))
-    out = tmp_path / "out"
-    finished = []
-
-    def interrupt(fraction: float, stage: str) -> None:
-        finished.append(len(list(out.glob("slices/*.json"))))
-        if finished[-1]:
-            raise KeyboardInterrupt
-
-    options = {"vocab": vocab, "workers": 2, "slice_bytes": 2**21}
-    with pytest.raises(KeyboardInterrupt):
-        prepare(stream, out, on_progress=interrupt, **options)
-    # One more may have been at its very end.
-    assert len(list(out.glob("slices/*.json"))) <= finished[-1] + 1
-    assert not list(out.glob(".*"))

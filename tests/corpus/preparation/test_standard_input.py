@@ -1,22 +1,17 @@
-"""Standard input: read as it comes where that suffices, else copied, and the same result."""
+"""Standard input: copied into the output folder, and so an input like others."""
 
 from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
-import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from electra_cli.corpus.shards.manifest import load_manifest
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, ElectraError
 from tests.corpus.corpora import (
     folder_bytes,
     make_documents,
@@ -29,6 +24,7 @@ from tests.prepared import prepare
 
 DOCUMENTS = make_documents(150)
 OPTIONS = {"sequence_length": 32, "slice_bytes": 8000, "validation_fraction": 0.05}
+PIPED = Path("-")
 
 
 @pytest.fixture
@@ -38,19 +34,12 @@ def vocab(tmp_path):
 
 @pytest.fixture
 def pipe(monkeypatch):
-    """Makes bytes, or a stream of them, the standard input."""
+    """Makes bytes the standard input."""
 
-    def put(content) -> None:
-        stream = io.BytesIO(content) if isinstance(content, bytes) else content
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
+    def put(content: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
 
     return put
-
-
-@pytest.fixture
-def no_temporary_files(monkeypatch, tmp_path):
-    """Any use of the folder for temporary files fails."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
 
 
 def result_bytes(folder: Path) -> dict[str, bytes]:
@@ -58,125 +47,132 @@ def result_bytes(folder: Path) -> dict[str, bytes]:
     return {name: data for name, data in folder_bytes(folder).items() if name != "plan.json"}
 
 
-def compressed(folder: Path, documents: list[str]) -> Path:
-    path = folder / "same.txt.gz"
+def compressed(path: Path, documents: list[str]) -> Path:
     path.write_bytes(gzip.compress(txt(documents)))
     return path
 
 
-@pytest.mark.usefixtures("no_temporary_files")
 @pytest.mark.parametrize("worker_count", [1, 2])
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_a_stream_has_the_bytes_of_one_compressed_file(
-    tmp_path, pipe, vocab, worker_count, compress
+@pytest.mark.parametrize("fraction", [0.05, 1e-9])
+def test_what_is_read_once_has_the_bytes_of_one_compressed_file(
+    tmp_path, pipe, vocab, worker_count, compress, fraction
 ):
-    documents = make_documents(600)
-    options = OPTIONS | {"slice_bytes": 50_000, "vocab": vocab}
-    prepare(compressed(tmp_path, documents), tmp_path / "file", **options)
-    pipe(compress(txt(documents)))
-    prepare(Path("-"), tmp_path / "out", workers=worker_count, **options)
+    options = OPTIONS | {"vocab": vocab, "validation_fraction": fraction}
+    prepare(compressed(tmp_path / "a.txt.gz", DOCUMENTS), tmp_path / "file", **options)
+    pipe(compress(txt(DOCUMENTS)))
+    prepare(PIPED, tmp_path / "out", workers=worker_count, **options)
     assert result_bytes(tmp_path / "out") == result_bytes(tmp_path / "file")
     assert len(list((tmp_path / "out").glob("train-00000-*.npy"))) > 5
 
 
-@pytest.mark.usefixtures("no_temporary_files")
-def test_what_fits_in_a_slice_has_the_bytes_of_a_file(tmp_path, pipe, vocab):
-    options = OPTIONS | {"vocab": vocab, "slice_bytes": 10**6}
-    prepare(write_text(tmp_path / "a.txt", DOCUMENTS), tmp_path / "file", **options)
-    pipe((tmp_path / "a.txt").read_bytes())
-    prepare(Path("-"), tmp_path / "out", **options)
-    assert result_bytes(tmp_path / "out") == result_bytes(tmp_path / "file")
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (txt(DOCUMENTS), {"vocab_size": 300}),  # it is read twice
+        (txt(DOCUMENTS), {"vocab": True, "slice_bytes": 10**6}),  # it fits in a slice
+        (parquet(DOCUMENTS, rows=20), {"vocab": True}),
+    ],
+)
+def test_all_else_has_the_bytes_of_a_file(tmp_path, pipe, vocab, content, options):
+    options = OPTIONS | options | ({"vocab": vocab} if "vocab" in options else {})
+    (tmp_path / "-").write_bytes(content)
+    prepare(tmp_path / "-", tmp_path / "file", format="auto", **options)
+    pipe(content)
+    stages: set[str] = set()
+    prepare(
+        PIPED, tmp_path / "out", on_progress=lambda fraction, stage: stages.add(stage), **options
+    )
+    assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "file")  # with the plan
+    assert "copying standard input, 0 MB" in stages
 
 
-@pytest.mark.usefixtures("no_temporary_files")
-def test_blocks_are_finished_before_the_stream_ends(tmp_path, pipe, vocab):
-    finished = []
+def begin(output: Path, vocab: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Begins a preparation that is interrupted when a slice is finished; the copy's path."""
 
-    class Watched(io.BytesIO):
-        def read(self, size=-1):
-            finished.append(len(list((tmp_path / "out" / "slices").glob("*.json"))))
-            return super().read(size)
+    def interrupt(fraction: float, stage: str) -> None:
+        if list(output.glob("slices/*.json")):
+            raise KeyboardInterrupt
 
-    pipe(Watched(txt(make_documents(1000))))
-    prepare(Path("-"), tmp_path / "out", **OPTIONS | {"vocab": vocab})
-    assert finished[0] == 0
-    assert 5 < finished[-3] < len(load_manifest(tmp_path / "out").shards)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(PIPED, output, vocab=vocab, on_progress=interrupt, **OPTIONS)
+    assert list(output.glob("slices/*.json"))
+    return output / "standard-input"
 
 
-@pytest.mark.usefixtures("no_temporary_files")
-@pytest.mark.parametrize("worker_count", [1, 2])
-def test_the_lowest_hash_is_held_out_though_the_stream_does_not_come_again(
-    tmp_path, pipe, vocab, worker_count
-):
-    """With its copies in later blocks."""
-    documents = [*DOCUMENTS, *DOCUMENTS]
-    options = OPTIONS | {"vocab": vocab, "validation_fraction": 1e-9}
-    prepare(compressed(tmp_path, documents), tmp_path / "file", **options)
-    pipe(txt(documents))
-    prepare(Path("-"), tmp_path / "out", workers=worker_count, **options)
-    assert load_manifest(tmp_path / "out").counts.validation_documents == 2
-    assert result_bytes(tmp_path / "out") == result_bytes(tmp_path / "file")
-
-
-@pytest.mark.usefixtures("no_temporary_files")
-def test_other_inputs_beside_a_stream(tmp_path, pipe, vocab):
-    """Two streams for two workers: one of them can be read by this process only."""
-    options = OPTIONS | {"vocab": vocab}
-    other = compressed(tmp_path, DOCUMENTS[:50])
-    for workers in (1, 2):
-        pipe(txt(DOCUMENTS[50:]))
-        prepare([Path("-"), other], tmp_path / str(workers), workers=workers, **options)
-    assert folder_bytes(tmp_path / "1") == folder_bytes(tmp_path / "2")
-    assert load_manifest(tmp_path / "1").counts.documents == 150
+@pytest.mark.parametrize("again", ["the same text", "nothing"])
+def test_it_goes_on(tmp_path, pipe, vocab, monkeypatch, again):
+    """The copy stays until all is prepared."""
+    pipe(txt(DOCUMENTS))
+    out = tmp_path / "out"
+    copy = begin(out, vocab, monkeypatch)
+    assert copy.read_bytes() == txt(DOCUMENTS)
+    kept = {path: path.stat().st_mtime_ns for path in out.glob("slices/*.json")}
+    pipe(txt(DOCUMENTS) if again == "the same text" else b"")
+    notes: list[str] = []
+    prepare(PIPED, out, vocab=vocab, on_note=notes.append, **OPTIONS)
+    assert notes == [f"standard input is in {copy} already"]
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert not copy.exists()
+    pipe(txt(DOCUMENTS))
+    prepare(PIPED, tmp_path / "whole", vocab=vocab, **OPTIONS)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
 @pytest.mark.parametrize(
-    ("kind", "why"),
-    [("txt", "a vocabulary is trained on it"), ("parquet", "its format is read from the end")],
+    "other", [txt(DOCUMENTS)[:-1], txt(DOCUMENTS) + b"\nmore", b"D" + txt(DOCUMENTS)[1:]]
 )
-def test_a_copy_is_kept_where_one_pass_is_not_enough_and_it_says_so(
-    tmp_path, pipe, vocab, monkeypatch, kind, why
-):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    content = {"txt": txt, "parquet": parquet}[kind](DOCUMENTS)
-    options = OPTIONS | ({"vocab": vocab} if kind == "parquet" else {})
-    prepare((path := tmp_path / f"a.{kind}").write_bytes(content) and path, tmp_path / "file",
-            **options)  # fmt: skip
-    pipe(content)
-    notes, stages = [], set()
-    prepare(
-        Path("-"), tmp_path / "out", on_note=notes.append,
-        on_progress=lambda fraction, stage: stages.add(stage), **options,
-    )  # fmt: skip
-    assert why in notes[0]
-    assert f"{tmp_path}/tmp/electra-stdin-" in notes[0]
-    assert f"{len(content):,} bytes" in notes[1]
-    assert "copying standard input, 0 MB" in stages
-    assert result_bytes(tmp_path / "out") == result_bytes(tmp_path / "file")
-    assert names_in(tmp_path / "tmp") == []
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_another_text_is_refused(tmp_path, pipe, vocab, monkeypatch, other, is_finished):
+    pipe(txt(DOCUMENTS))
+    out = tmp_path / "out"
+    if is_finished:
+        prepare(PIPED, out, vocab=vocab, **OPTIONS)
+    else:
+        begin(out, vocab, monkeypatch)
+    before = folder_bytes(out)
+    pipe(other)
+    with pytest.raises(ElectraError, match=r"has another content than|the input files differ"):
+        prepare(PIPED, out, vocab=vocab, **OPTIONS)
+    assert folder_bytes(out) == before
+    pipe(txt(DOCUMENTS))
+    assert prepare(PIPED, out, vocab=vocab, **OPTIONS).counts.documents == 150
+    assert not (out / "standard-input").exists()
 
 
-def test_a_bad_line_far_into_the_stream_is_named(tmp_path, pipe, vocab):
-    content = txt(DOCUMENTS)
-    pipe(content + b"\n\xff\n")
+def test_tasks_read_the_copy_that_the_plan_has_made(tmp_path, pipe):
+    options, out = OPTIONS | {"vocab_size": 300}, tmp_path / "out"
+    pipe(txt(DOCUMENTS))
+    prepare(PIPED, out, stage="plan", **options)
+    pipe(b"")
+    for index in range(2):
+        prepare(PIPED, out, stage="task", task_index=index, num_tasks=2, **options)
+    prepare(PIPED, out, stage="finalize", **options)
+    assert not (out / "standard-input").exists()
+    write_text(tmp_path / "-", DOCUMENTS)
+    prepare(tmp_path / "-", tmp_path / "file", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "file")
+
+
+def test_nothing_stays_where_nothing_was_begun(tmp_path, pipe, vocab):
+    """So that corrected text can follow."""
+    pipe(b'{"text": 1}\n')
+    with pytest.raises(DataError, match="standard input, line 1: field 'text' holds a int"):
+        prepare(PIPED, tmp_path / "out", vocab=vocab, **OPTIONS)
+    assert names_in(tmp_path) == ["words.txt"]
+    pipe(txt(DOCUMENTS) + b"\n\xff\n")
     with pytest.raises(DataError, match="standard input, line 1201: invalid UTF-8"):
-        prepare(Path("-"), tmp_path / "out", vocab=vocab, **OPTIONS)
+        prepare(PIPED, tmp_path / "out", vocab=vocab, **OPTIONS)
+    assert (tmp_path / "out" / "standard-input").exists()  # slices of it are finished
 
 
-def test_a_pipe_that_does_not_wait(tmp_path, vocab):
+def test_a_pipe_that_does_not_wait(tmp_path, vocab, monkeypatch):
     """Some parents set this; what had not come yet looked like the end of the text."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    text = txt(DOCUMENTS)
-    command = [sys.executable, "-m", "electra_cli", "prepare-data", "-", "--vocab", str(vocab)]
-    command += ["--output", str(tmp_path / "out"), "--workers", "1", "--json"]
-    with subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE) as process:
-        os.close(reading)
-        with os.fdopen(writing, "wb") as pipe:
-            for start in range(0, len(text), 2000):
-                pipe.write(text[start : start + 2000])
-                pipe.flush()
-                time.sleep(0.05)
-        found = json.loads(process.stdout.read())
-    assert found["documents"] == len(DOCUMENTS)
+    os.write(writing, txt(DOCUMENTS[:50]))
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
+        prepare(PIPED, tmp_path / "out", vocab=vocab, **OPTIONS)
+        assert os.get_blocking(reading)

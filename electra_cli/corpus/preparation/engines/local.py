@@ -55,14 +55,13 @@ def prepare_slices(
         for s in slices
         if s not in shared
     )
-    queue.extend(
-        Task(f"slice {s.index}", s.label, partial(cut_stream, s, settings), is_reader=True)
-        for s in shared
+    readers = deque(
+        Task(f"slice {s.index}", s.label, partial(cut_stream, s, settings)) for s in shared
     )
     lost: dict[str, None] = {}  # messages of missing inputs, in order
     finished: dict[int, list[SliceRecord]] = {slice_.index: [] for slice_ in shared}
     lengths: dict[int, int] = {}  # of streams that are cut to their end
-    for task, result in workers.results(queue, on_progress):
+    for task, result in workers.results(queue, on_progress, readers=readers):
         if isinstance(result, InputMissingError):
             lost[result.message] = None
             continue

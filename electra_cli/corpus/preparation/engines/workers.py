@@ -40,14 +40,11 @@ class Task:
       name: What errors call it.
       file: The first file that it reads, as errors call it.
       work: Does it, and returns the result, or an iterator over several.
-      is_reader: Whether its results are tasks for others. It has a process more than there are
-        workers, and waits while a task does.
     """
 
     name: str
     file: str
     work: Callable[[Report], Any]
-    is_reader: bool = False
     results: int = 0  # received so far
     died: str | None = None  # the file at which its first process died
 
@@ -57,6 +54,7 @@ class _Worker:
     process: BaseProcess
     connection: Connection
     task: Task | None = None
+    is_reader: bool = False
     file: str = ""  # that it reads
     disk_bytes: int = 0  # done of the task
     results: int = 0  # of the task
@@ -109,14 +107,20 @@ class Workers:
         return result
 
     def results(
-        self, queue: deque[Task], on_progress: Callable[[int], None]
+        self,
+        queue: deque[Task],
+        on_progress: Callable[[int], None],
+        *,
+        readers: deque[Task] | None = None,
     ) -> Iterator[tuple[Task, Any]]:
         """Runs tasks until none is left, and hands out what comes of them.
 
         Args:
           queue: Tasks; whoever receives a result may add more.
-          on_progress: Receives the bytes on disk done since the call, at each sign of life and
-            twice a second.
+          on_progress: Receives the bytes on disk done since the call, when there are more and twice
+            a second.
+          readers: Tasks whose results become tasks of the queue. One at a time runs beside the
+            others, and stops while the queue has something left.
 
         Yields:
           A task, and a result of it or the error that ended it.
@@ -127,17 +131,14 @@ class Workers:
           TrainingError: Processes cannot start.
         """
         done = 0
-        while queue or any(worker.task for worker in self._workers):
-            for waiting in list(queue):
-                if free := self._idle(waiting):
-                    queue.remove(waiting)
-                    self._give(free, waiting)
-            # What a reader says next is a task; none is needed while one waits.
-            waits = any(not task.is_reader for task in queue)
+        readers = readers or deque()
+        while queue or readers or any(worker.task for worker in self._workers):
+            self._give_out(queue, most=self.count, is_reader=False)
+            self._give_out(readers, most=1, is_reader=True)
             heard = {
                 worker.connection: worker
                 for worker in self._workers
-                if worker.task and not (worker.task.is_reader and waits)
+                if worker.task and not (worker.is_reader and queue)
             }
             before = done
             ready = wait(list(heard), timeout=_SECONDS_BETWEEN_LOOKS)
@@ -150,7 +151,8 @@ class Workers:
                 except (EOFError, OSError):
                     done -= worker.disk_bytes
                     self._workers.remove(worker)
-                    queue.appendleft(_to_be_tried_again(worker, task))
+                    again = _to_be_tried_again(worker, task)
+                    (readers if worker.is_reader else queue).appendleft(again)
                     continue
                 worker.has_spoken = True
                 if isinstance(message, _Reading):
@@ -169,24 +171,21 @@ class Workers:
             if done != before or not ready:
                 on_progress(done)
 
-    def _idle(self, task: Task) -> _Worker | None:
-        """A process for a task, a new one if need be; None if enough are at work."""
-        at_work = [w for w in self._workers if w.task and w.task.is_reader == task.is_reader]
-        if len(at_work) >= (1 if task.is_reader else self.count):
-            return None
-        for worker in self._workers:
-            if worker.task is None:
-                return worker
-        self._workers.append(_start())
-        return self._workers[-1]
-
-    def _give(self, worker: _Worker, task: Task) -> None:
-        worker.task, worker.file = task, task.file
-        worker.disk_bytes = worker.results = 0
-        try:
-            worker.connection.send(task.work)
-        except OSError:  # it has died, which is found out when it is heard
-            return
+    def _give_out(self, tasks: deque[Task], *, most: int, is_reader: bool) -> None:
+        """Gives tasks to processes until so many are at work."""
+        at_work = sum(
+            worker.task is not None for worker in self._workers if worker.is_reader == is_reader
+        )
+        for _ in range(min(most - at_work, len(tasks))):
+            worker = next((worker for worker in self._workers if worker.task is None), None)
+            if worker is None:
+                worker = _start()
+                self._workers.append(worker)
+            worker.task = tasks.popleft()
+            worker.is_reader, worker.file = is_reader, worker.task.file
+            worker.disk_bytes = worker.results = 0
+            with suppress(OSError):  # it has died, which is found out when it is heard
+                worker.connection.send(worker.task.work)
 
 
 def _start() -> _Worker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import multiprocessing
 import os
 import random
@@ -177,13 +178,12 @@ def test_beam(corpus, options, expected, tmp_path, arguments):
     assert folder_bytes(out) == expected
 
 
-def test_threads_of_one_process_take_turns(tmp_path, monkeypatch):
+def test_threads_of_one_process_take_turns(monkeypatch):
     """They share tables of words, and with long slices one would meet the ids of another."""
     seen: list[bool] = []
     held = beam_engine._one_at_a_time
-    monkeypatch.setattr(beam_engine, "prepare_one", lambda _, **__: seen.append(held.locked()))
-    slice_ = SimpleNamespace(index=7)
-    beam_engine._run(slice_, settings=None, output=tmp_path, held_out_below=0)
+    monkeypatch.setattr(beam_engine, "prepare_slice", lambda *_: seen.append(held.locked()))
+    beam_engine._run(SimpleNamespace(index=7), settings=None)
     assert (seen, held.locked()) == ([True], False)
 
 
@@ -268,13 +268,14 @@ def test_beam_refuses_an_argument(corpus, options, tmp_path, argument, reason, c
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("options", [
-    {"stage": "plan"}, {"stage": "task"}, {"stage": "finalize"}, {"engine": "beam"},
-])  # fmt: skip
-def test_standard_input_is_for_one_process(options, tmp_path):
-    with pytest.raises(ConfigError, match="standard input can be read only once"):
-        prepare(Path("-"), tmp_path / "out", **options)
-    assert not (tmp_path / "out").exists()
+@_BEAM
+def test_beam_prepares_standard_input(corpus, options, tmp_path, monkeypatch):
+    """Which its workers find in the output folder."""
+    for engine in ("local", "beam"):
+        stdin = io.BytesIO((corpus / "a.txt").read_bytes())
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
+        prepare(Path("-"), tmp_path / engine, engine=engine, **options)
+    assert folder_bytes(tmp_path / "beam") == folder_bytes(tmp_path / "local")
 
 
 @pytest.mark.parametrize(("options", "what"), [

@@ -1,27 +1,19 @@
 from __future__ import annotations
 
 import gzip
-import os
-import signal
-from concurrent.futures import Future
 
 import pytest
 
-from electra_cli.corpus.preparation import blocks
-from electra_cli.corpus.preparation.blocks import prepare_stream, read_blocks
-from electra_cli.corpus.preparation.engines import local as workers
+from electra_cli.corpus.preparation.options import PrepareOptions, SliceSettings
 from electra_cli.corpus.preparation.plan import make_plan
-from electra_cli.corpus.preparation.slices import SliceRecord, SliceSettings
+from electra_cli.corpus.preparation.slices import cut_stream
 from electra_cli.corpus.reading.discovery import find_inputs
-from electra_cli.corpus.reading.readers import ReadOptions
-from electra_cli.corpus.shards.counts import Counts
-from electra_cli.errors import DataError, TryAgainError
+from electra_cli.errors import DataError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.corpus.preparation.test_pipeline import prepare, rows
 from tests.corpus.tables import jsonl, parquet, txt, write_tar, write_zip
 
 DOCUMENTS = make_documents(120)
-OPTIONS = ReadOptions(text_field="text", format="auto", on_error="fail")
 
 
 @pytest.fixture
@@ -39,6 +31,17 @@ def stream(tmp_path):
 def slices_of(path, slice_bytes=8000):
     files = find_inputs([path], exclude=path.parent / "o")
     return make_plan(files, options={}, text_field="text", slice_bytes=slice_bytes).slices
+
+
+def cut(path, slice_bytes, **options):
+    """The slices of a stream, and the names of files that were told while it was read."""
+    (slice_,) = slices_of(path)
+    assert slice_.is_stream
+    settings = SliceSettings(PrepareOptions(slice_bytes=slice_bytes), path.parent, "", 0)
+    told = []
+    found = list(cut_stream(slice_, settings, lambda *said: told.append(said), **options))
+    assert set(told) == {(str(path), 0)}
+    return found
 
 
 def write_corpus(folder):
@@ -83,13 +86,12 @@ def test_same_bytes_for_any_number_of_workers_and_the_rows_of_plain_text(tmp_pat
         assert rows(tmp_path / "1", split) == rows(tmp_path / "plain", split)
 
 
-def test_very_many_documents_end_a_block(stream, monkeypatch):
-    monkeypatch.setattr(blocks, "_MOST_DOCUMENTS", 7)
-    (slice_,) = slices_of(stream)
-    found = list(read_blocks(slice_, options=OPTIONS, block_bytes=10**9))
-    documents = [block.text.decode().split("\n\n") for block in found]
+def test_very_many_documents_fill_a_slice(stream):
+    documents = [
+        found.text.decode().split("\n\n") for found in cut(stream, 10**9, most_documents=7)
+    ]
     assert list(map(len, documents)) == [7] * 17 + [1]
-    assert [text for part in documents for text in part] == DOCUMENTS
+    assert [text for some in documents for text in some] == DOCUMENTS
 
 
 def test_a_vocabulary_is_trained_on_streams_too(tmp_path):
@@ -101,7 +103,7 @@ def test_a_vocabulary_is_trained_on_streams_too(tmp_path):
 
 
 @pytest.mark.parametrize("worker_count", [1, 2])
-def test_a_second_run_prepares_the_missing_blocks_only(tmp_path, stream, vocab, worker_count):
+def test_a_second_run_prepares_what_is_missing_of_a_stream(tmp_path, stream, vocab, worker_count):
     out = tmp_path / "out"
     prepare(stream, out, vocab=vocab, validation_fraction=0.1)
     before = folder_bytes(out)
@@ -148,20 +150,6 @@ def test_faults_are_named_or_counted_wherever_they_are(tmp_path, vocab, worker_c
     assert result.counts.input_bytes == len(content)
 
 
-def die(*arguments, **options) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_a_killed_worker_is_reported_and_the_rest_is_kept(tmp_path, stream, vocab, monkeypatch):
-    prepare(stream, tmp_path / "expected", vocab=vocab)
-    with monkeypatch.context() as patched:
-        patched.setattr(workers, "prepare_block", die)
-        with pytest.raises(TryAgainError, match="a worker process was lost"):
-            prepare(stream, tmp_path / "out", vocab=vocab, workers=2)
-    prepare(stream, tmp_path / "out", vocab=vocab, workers=2)
-    assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "expected")
-
-
 @pytest.mark.parametrize("worker_count", [1, 2])
 def test_progress_grows_to_the_whole(tmp_path, stream, vocab, worker_count):
     seen: list[float] = []
@@ -173,51 +161,14 @@ def test_progress_grows_to_the_whole(tmp_path, stream, vocab, worker_count):
     assert seen[-1] == pytest.approx(1)
 
 
-def test_blocks_end_behind_the_document_that_fills_them(stream):
-    (slice_,) = slices_of(stream)
-    assert slice_.is_stream
-    blocks = list(read_blocks(slice_, options=OPTIONS, block_bytes=3000))
-    assert "\n\n".join(block.text.decode() for block in blocks if block.text) == "\n\n".join(
-        DOCUMENTS
-    )
-    assert len(blocks) > 10
-    assert [block.number for block in blocks] == list(range(len(blocks)))
-    for block in blocks[:-1]:
-        last = block.text.decode().split("\n\n")[-1]
-        assert 3000 <= len(block.text) < 3000 + 2 * len(last)
-    assert sum(block.read.counts.input_bytes for block in blocks) == len(jsonl(DOCUMENTS))
-    assert sum(block.read.disk_bytes for block in blocks) == stream.stat().st_size
-
-
-def test_reading_stays_a_few_blocks_ahead(tmp_path, stream, vocab):
-    (slice_,) = slices_of(stream)
-    (tmp_path / "slices").mkdir()
-    submitted: list[int] = []
-    waited: list[int] = []
-
-    def submit(block):
-        submitted.append(block.number)
-        return Future()
-
-    def wait(future):
-        waited.append(len(submitted))
-        return SliceRecord(
-            index=0,
-            held_out_below="0",
-            lowest_hash=None,
-            counts=Counts(),
-            unknown_words={},
-            shards=[],
-        )
-
-    settings = SliceSettings(
-        vocab_path=vocab, vocab_sha256="", lowercase=True, strip_accents=True, sequence_length=32,
-        packing="reference", seed=0, slice_bytes=1000, read=OPTIONS, duplicates=None,
-    )  # fmt: skip
-    prepare_stream(
-        slice_, settings=settings, output=tmp_path, held_out_below=0,
-        on_progress=lambda size: None, submit=submit, wait=wait, ahead=3,
-    )  # fmt: skip
-    assert len(submitted) > 20
-    assert all(read - done <= 4 for done, read in enumerate(waited))
-    assert waited[0] == 4
+def test_slices_end_behind_the_document_that_fills_them(stream):
+    found = cut(stream, 3000)
+    assert "\n\n".join(each.text.decode() for each in found if each.text) == "\n\n".join(DOCUMENTS)
+    assert len(found) > 10
+    assert [each.number for each in found] == list(range(len(found)))
+    assert [each.is_last for each in found] == [False] * (len(found) - 1) + [True]
+    for each in found[:-1]:
+        last = each.text.decode().split("\n\n")[-1]
+        assert 3000 <= len(each.text) < 3000 + 2 * len(last)
+    assert sum(each.read.counts.input_bytes for each in found) == len(jsonl(DOCUMENTS))
+    assert sum(each.read.disk_bytes for each in found) == stream.stat().st_size
