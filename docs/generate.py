@@ -29,7 +29,8 @@ from electra_cli.config.load import available_presets, load_config
 from electra_cli.config.schema import leaf_fields, sections
 from electra_cli.config.values import expected
 from electra_cli.files import layout
-from electra_cli.metrics.names import BANDS, BROKEN_DOWN, METRICS
+from electra_cli.metrics.names import BANDS
+from electra_cli.objectives import all_objectives, metrics_of
 
 OUTPUT = DOCS
 _NOTICE = "<!-- Written by docs/generate.py; do not edit. -->"
@@ -223,9 +224,13 @@ def _run_folder() -> str:
 
 
 def _metric_names() -> str:
+    objectives = all_objectives()
+    broken_down = dict.fromkeys(
+        name.partition("/")[0] for objective in objectives for name in objective.breakdowns
+    )
     return (
-        f"{_code(METRICS)}; and for {_code(BROKEN_DOWN)} the breakdowns METRIC/BAND, "
-        f"BAND one of {_code(BANDS)}."
+        f"{_code(metrics_of(objectives))}; and for {_code(broken_down)} the breakdowns "
+        f"METRIC/BAND, BAND one of {_code(BANDS)}."
     )
 
 

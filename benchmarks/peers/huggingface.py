@@ -50,9 +50,7 @@ def build(job: Job) -> torch.nn.ModuleDict:
 
     generator = ElectraForMaskedLM(
         sizes(
-            config.generator_hidden_size,
-            config.generator_num_attention_heads,
-            config.generator_intermediate_size,
+            *config.generator_sizes,
         )
     )
     model = config.model

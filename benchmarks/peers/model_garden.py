@@ -86,9 +86,7 @@ def main() -> None:
         sequence_length=config.data.sequence_length,
         discriminator_loss_weight=config.objective.disc_weight,
         generator_encoder=encoder(
-            config.generator_hidden_size,
-            config.generator_num_attention_heads,
-            config.generator_intermediate_size,
+            *config.generator_sizes,
         ),
         discriminator_encoder=encoder(
             model.hidden_size, model.num_attention_heads, model.intermediate_size

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import get_args
 
 from electra_cli.config.presets import available_presets
-from electra_cli.config.schema import Precision, leaf_fields
-from electra_cli.metrics.names import ALL_METRICS
+from electra_cli.config.schema import Network, Precision, leaf_fields
+from electra_cli.objectives import all_objectives, metrics_of
 
 _DEVICES = ("auto", "cpu", "cpu:2", "gpu", "gpu:0", "gpu:0,1", "mirrored", "multi-worker", "tpu")
-_NETWORKS = ("generator", "discriminator")
 
 Complete = Callable[[str], list[str]]
 
@@ -34,7 +33,7 @@ def _settings() -> Iterator[str]:
 presets = _one_of(available_presets)
 devices = _one_of(lambda: _DEVICES)
 precisions = _one_of(lambda: get_args(Precision))
-networks = _one_of(lambda: _NETWORKS)
+networks = _one_of(lambda: get_args(Network))
 keys = _one_of(leaf_fields)
 settings = _one_of(_settings)
-limits = _one_of(lambda: (f"{name}=" for name in ALL_METRICS))
+limits = _one_of(lambda: (f"{name}=" for name in metrics_of(all_objectives(), detail=True)))

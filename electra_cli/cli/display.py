@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from electra_cli.cli.console import Terminal
 from electra_cli.cli.progress import ProgressReporter, format_duration
-from electra_cli.errors import listed
-from electra_cli.metrics.names import METRICS
+from electra_cli.errors import counted, listed
 
 if TYPE_CHECKING:
     from electra_cli.interop.values import Report
+    from electra_cli.objectives.base import Objective
     from electra_cli.runs.run_folder import Checkpoint
     from electra_cli.training.loop.listener import Progress
     from electra_cli.training.plan.outlook import Outlook
@@ -35,19 +35,17 @@ def is_share(name: str) -> bool:
     )
 
 
-def counted(number: int, noun: str) -> str:
-    """1, 'row' -> '1 row'; 2,000 -> '2,000 rows'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
     """The table before step 1."""
     budget, parameters = outlook.budget, outlook.budget.parameters
-    rows = [
-        ("parameters, total", f"{parameters.total:,}"),
-        ("  of the generator alone", f"{parameters.generator:,}"),
-        ("  of the discriminator alone", f"{parameters.discriminator:,}"),
-        ("  shared embeddings", f"{parameters.shared:,}"),
+    rows = [("parameters, total", f"{parameters.total:,}")]
+    if parameters.generator and parameters.discriminator:
+        rows += [
+            ("  of the generator alone", f"{parameters.generator:,}"),
+            ("  of the discriminator alone", f"{parameters.discriminator:,}"),
+            ("  shared embeddings", f"{parameters.shared:,}"),
+        ]
+    rows += [
         ("FLOPs a token", f"{budget.flops_per_token / 1e6:,.1f} M"),
         ("tokens a step", f"{budget.tokens_per_step:,}"),
         ("steps", f"{outlook.start_step:,} … {outlook.stop:,}"),
@@ -82,11 +80,11 @@ def print_metrics(
     title: str,
     checkpoints: Mapping[str, Mapping[str, float]],
     *,
-    names: Sequence[str] = METRICS,
+    names: Sequence[str],
 ) -> None:
     """Validation metrics of checkpoints side by side; the longer of both lists goes down."""
     cells = {
-        name: [format_metric(name, metrics[name]) for metrics in checkpoints.values()]
+        name: [format_metric(name, metrics.get(name)) for metrics in checkpoints.values()]
         for name in names
     }
     if len(checkpoints) <= len(names):
@@ -98,30 +96,6 @@ def print_metrics(
             for name, row in zip(checkpoints, zip(*cells.values(), strict=True), strict=True)
         ]
         terminal.table(title, ("checkpoint", *names), rows)
-
-
-# Held-out numbers differ by so much by chance alone; less is not worth a word.
-_AREA, _SHARE_OF_LOSS = 0.01, 0.01
-
-
-def unlike_expected(before: Mapping[str, float], after: Mapping[str, float]) -> str:
-    """Why numbers of the discriminator have become worse while both networks learn, else ''."""
-    if not after["masked_lm_loss"] < before["masked_lm_loss"]:
-        return ""
-    worse = [
-        text
-        for text, is_worse in (
-            ("disc_auc falls", after["disc_auc"] < before["disc_auc"] - _AREA),
-            ("total_loss rises", after["total_loss"] > before["total_loss"] * (1 + _SHARE_OF_LOSS)),
-        )
-        if is_worse
-    ]
-    if not worse:
-        return ""
-    return (
-        f"{' and '.join(worse)} while the generator improves (masked_lm_loss falls): its "
-        "replacements become harder to tell from the text. This is usual, not a fault."
-    )
 
 
 def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
@@ -148,11 +122,22 @@ def print_initial_weights(terminal: Terminal, report: Report) -> None:
         terminal.warn(f"not used: {listed(report.unused, 5)}")
 
 
-class RunDisplay:
-    """Shows a run while it goes: the listener of `training.pretrain`."""
+def _short(loss: float) -> str:
+    """A loss in a line of progress: with four digits after the point where it is small."""
+    return f"{loss:.{4 if loss < 1 else 3}f}"
 
-    def __init__(self, terminal: Terminal) -> None:
+
+class RunDisplay:
+    """Shows a run while it goes: the listener of `training.pretrain`.
+
+    Args:
+      terminal: Where.
+      objective: What the run learns, which names its numbers.
+    """
+
+    def __init__(self, terminal: Terminal, objective: Objective) -> None:
         self._terminal = terminal
+        self._objective = objective
         self._stack = ExitStack()
         self._bar: ProgressReporter | None = None
 
@@ -181,9 +166,7 @@ class RunDisplay:
         """Advances the bar."""
         logs = progress.logs
         parts = [
-            f"loss {logs['total_loss']:.3f}",
-            f"gen {logs['masked_lm_loss']:.3f}",
-            f"disc {logs['disc_loss']:.4f}",
+            *(f"{label} {_short(logs[name])}" for name, label in self._objective.labels.items()),
             f"{progress.rates.sequences_per_second:,.1f} seq/s",
             f"lr {logs['learning_rate']:.2e}",
             f"|g| {logs['gradient_norm']:.2f}",
@@ -207,6 +190,6 @@ class RunDisplay:
         """Prints the validation metrics beside the previous ones."""
         columns = {} if before is None else {f"step {before[0]:,}": before[1]}
         columns[f"step {step:,}"] = metrics
-        print_metrics(self._terminal, "Held-out data", columns)
-        if before is not None and (why := unlike_expected(before[1], metrics)):
+        print_metrics(self._terminal, "Held-out data", columns, names=self._objective.metrics)
+        if before is not None and (why := self._objective.remark(before[1], metrics)):
             self._terminal.note(why)

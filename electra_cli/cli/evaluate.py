@@ -12,13 +12,15 @@ import typer
 
 from electra_cli.cli import completion, options
 from electra_cli.cli.console import Terminal, emit_json
-from electra_cli.cli.display import format_metric, is_share, print_metrics, unlike_expected
+from electra_cli.cli.display import format_metric, is_share, print_metrics
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
-from electra_cli.metrics.names import ALL_METRICS, METRICS, finite
+from electra_cli.metrics.names import finite
+from electra_cli.objectives import all_objectives, metrics_of, objective_of
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
+    from electra_cli.objectives.base import Objective
     from electra_cli.runs.run_folder import Checkpoint
 
 EXAMPLES = """
@@ -64,6 +66,10 @@ def command(
         limits = _limits(fail_under or [])
         parse_device(device)  # a mistake in it is known before TensorFlow starts
         found = [c for path in checkpoints for c in find_checkpoints(path, every=every)]
+        settings = {c.run.path: c.config().objective for c in found}
+        objectives = {path: objective_of(of_run) for path, of_run in settings.items()}
+        for path, objective in objectives.items():
+            _check_limits(limits, path, objective)
 
         from electra_cli.environment import prepare_tensorflow
 
@@ -80,10 +86,12 @@ def command(
             )
     labels = _labels([result.checkpoint for result in results])
     columns = {label: result.metrics for label, result in zip(labels, results, strict=True)}
-    print_metrics(terminal, "Held-out data", columns, names=ALL_METRICS if detail else METRICS)
+    names = metrics_of(objectives.values(), detail=detail)
+    print_metrics(terminal, "Held-out data", columns, names=names)
     for before, after in itertools.pairwise(results):
-        same_run = before.checkpoint.run == after.checkpoint.run
-        if same_run and (why := unlike_expected(before.metrics, after.metrics)):
+        run = after.checkpoint.run
+        remark = objectives[run.path].remark
+        if before.checkpoint.run == run and (why := remark(before.metrics, after.metrics)):
             terminal.result(why)
             break
     missed = _missed(columns, limits)
@@ -120,16 +128,17 @@ def _labels(checkpoints: Sequence[Checkpoint]) -> list[str]:
 
 
 def _limits(texts: Sequence[str]) -> dict[str, float]:
-    """Reads METRIC=VALUE pairs."""
-    limits = {}
+    """Reads METRIC=VALUE pairs, of metrics that any objective has."""
+    known, limits = metrics_of(all_objectives(), detail=True), {}
     for text in texts:
         name, _, value = text.partition("=")
-        if name not in ALL_METRICS:
-            near = nearest(name, ALL_METRICS)  # all of them would be too many to show
+        if name not in known:
+            near = nearest(name, known)
+            shown = metrics_of(all_objectives())  # all that are known would be too many
             form = f"--fail-under {{}}={value or 'VALUE'}"
             raise ConfigError(
                 f"--fail-under {text!r}: unknown metric {name!r}",
-                hint=did_you_mean(name, [near] if near else METRICS, form=form),
+                hint=did_you_mean(name, [near] if near else shown, form=form),
             )
         try:
             limits[name] = float(value)
@@ -145,6 +154,17 @@ def _limits(texts: Sequence[str]) -> dict[str, float]:
                 f"--fail-under {text!r}: {value!r} is no number", hint="--fail-under disc_auc=0.8"
             )
     return limits
+
+
+def _check_limits(limits: Mapping[str, float], run: Path, objective: Objective) -> None:
+    """Refuses limits on metrics that a run's objective does not have."""
+    for name in limits:
+        if name not in metrics_of([objective], detail=True):
+            raise ConfigError(
+                f"--fail-under {name}: {run} has no such metric, since its objective is "
+                f"{objective.settings.name}",
+                hint=f"choose one of {', '.join(objective.metrics)}",
+            )
 
 
 def _missed(columns: Mapping[str, Mapping[str, float]], limits: Mapping[str, float]) -> list[str]:

@@ -76,7 +76,7 @@ def command(
         f"{parity.max_abs_difference:.2g}, allowed {parity.bound:.2g}"
     )
     if format == HUGGINGFACE:
-        terminal.result(f"to fine-tune: {output / 'discriminator'}")
+        terminal.result(f"to fine-tune: {output / exported.networks[0]}")
     if as_json:
         emit_json(
             {

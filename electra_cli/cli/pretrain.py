@@ -19,6 +19,7 @@ from electra_cli.cli.display import (
     print_outlook,
 )
 from electra_cli.errors import ConfigError, ElectraError
+from electra_cli.objectives import objective_of
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 
@@ -160,7 +161,8 @@ def _train(
         show_error(error.message, error.hint, error.exit_code, as_json=as_json)
 
     watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
-    with RunDisplay(terminal) as display, watchdog:
+    objective = objective_of(plan.config.objective)
+    with RunDisplay(terminal, objective) as display, watchdog:
         return training.pretrain(
             plan,
             bindings=bindings,

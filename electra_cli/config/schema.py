@@ -8,16 +8,25 @@ errors into `ConfigError`; checks that join several keys raise `ConfigError` her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from electra_cli.errors import ConfigError
+from electra_cli.errors import ConfigError, counted
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Sampling = Literal["reference", "distinct"]
 Masking = Literal["token", "whole-word", "span"]
+Network = Literal["discriminator", "generator"]
+ObjectiveName = Literal["electra", "mlm"]
+
+# What each objective trains. The discriminator, or without one the generator, is the main network,
+# whose sizes `model` has; a generator beside a discriminator has those that `generator` gives it.
+_NETWORKS: Mapping[ObjectiveName, tuple[Network, ...]] = {
+    "electra": ("discriminator", "generator"),
+    "mlm": ("generator",),
+}
 
 
 class Section(BaseModel):
@@ -40,7 +49,7 @@ class DataConfig(Section):
 
 
 class ModelConfig(Section):
-    """Sizes of the discriminator, and what both networks share."""
+    """Sizes of the discriminator (of the only network, where there is none), and what is shared."""
 
     vocab_size: int = Field(
         default=30522, ge=6, description="Word pieces; the prepared data's manifest replaces it."
@@ -83,8 +92,13 @@ class GeneratorConfig(Section):
 
 
 class ObjectiveConfig(Section):
-    """What is masked, and how the two losses are weighed."""
+    """What is learned: the task, what is masked, and how the losses are weighed."""
 
+    name: ObjectiveName = Field(
+        default="electra",
+        description="electra: a generator fills masks, and the discriminator tells which tokens it "
+        "replaced; mlm: masked language modelling with one network of the sizes of model.",
+    )
     mask_probability: float = Field(
         default=0.15, gt=0, lt=1, description="Share of a row's tokens that is masked."
     )
@@ -103,6 +117,11 @@ class ObjectiveConfig(Section):
     disc_weight: float = Field(
         default=50.0, ge=0, description="Weight of the replaced token detection loss."
     )
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """What is trained, the main network first."""
+        return _NETWORKS[self.name]
 
     @property
     def masks_words(self) -> bool:
@@ -194,6 +213,19 @@ class RuntimeConfig(Section):
     )
 
 
+class GeneratorSizes(NamedTuple):
+    """Width, attention heads and width of the feed-forward layers of a generator."""
+
+    hidden: int
+    heads: int
+    intermediate: int
+
+    @classmethod
+    def of_width(cls, hidden: int) -> GeneratorSizes:
+        """The reference's: heads 64 wide, at least one; feed-forward layers four times as wide."""
+        return cls(hidden, max(1, hidden // 64), 4 * hidden)
+
+
 class Config(Section):
     """A whole configuration. Keys are written in full: section.key, as in train.steps."""
 
@@ -204,7 +236,7 @@ class Config(Section):
         default_factory=GeneratorConfig, description="Size of the generator."
     )
     objective: ObjectiveConfig = Field(
-        default_factory=ObjectiveConfig, description="Masking and loss weights."
+        default_factory=ObjectiveConfig, description="Task, masking and loss weights."
     )
     optimizer: OptimizerConfig = Field(
         default_factory=OptimizerConfig, description="Optimizer and schedule."
@@ -215,22 +247,12 @@ class Config(Section):
     )
 
     @property
-    def generator_hidden_size(self) -> int:
-        """Width of the generator: the nearest integer, so 0.33333 of 768 is 256.
+    def generator_sizes(self) -> GeneratorSizes:
+        """Sizes of the generator beside a discriminator; the width is the nearest integer.
 
-        Source: run_pretraining.py of the reference, get_generator_config.
+        So 0.33333 of 768 is 256 (run_pretraining.py of the reference, get_generator_config).
         """
-        return round(self.model.hidden_size * self.generator.size)
-
-    @property
-    def generator_num_attention_heads(self) -> int:
-        """Heads of the generator, 64 wide each; a narrower generator has one."""
-        return max(1, self.generator_hidden_size // 64)
-
-    @property
-    def generator_intermediate_size(self) -> int:
-        """Width of the generator's feed-forward layers: four times its own width."""
-        return 4 * self.generator_hidden_size
+        return GeneratorSizes.of_width(round(self.model.hidden_size * self.generator.size))
 
     @property
     def max_predictions(self) -> int:
@@ -262,8 +284,8 @@ class Config(Section):
                 f"model.num_attention_heads {model.num_attention_heads}",
                 hint=f"--set model.num_attention_heads={_divisor(model.hidden_size)}, for example",
             )
-        hidden, heads = self.generator_hidden_size, self.generator_num_attention_heads
-        if hidden < 1 or hidden % heads:
+        hidden, heads, _ = self.generator_sizes
+        if len(self.objective.networks) > 1 and (hidden < 1 or hidden % heads):
             raise ConfigError(
                 f"generator.size {self.generator.size} of model.hidden_size {model.hidden_size} "
                 f"gives a generator {hidden} wide, which {heads} heads cannot share",
@@ -308,8 +330,8 @@ def check_batch(config: Config, replicas: int) -> None:
         above = (batch // divisor + 1) * divisor
         choices = f"{above - divisor} or {above}" if batch > divisor else f"{above}"
         raise ConfigError(
-            f"batch size {batch} is not divisible by {_count(replicas, 'replica')} × "
-            f"{_count(parts, 'accumulation step')} = {divisor}; use {choices}",
+            f"batch size {batch} is not divisible by {counted(replicas, 'replica')} × "
+            f"{counted(parts, 'accumulation step')} = {divisor}; use {choices}",
             hint=f"add --batch-size {above}, or change train.accumulation_steps",
         )
 
@@ -348,7 +370,3 @@ def _divisor(width: int) -> int:
     """The heads that divide a width and come nearest to 64 a head, as the reference has them."""
     divisors = (heads for heads in range(1, width + 1) if width % heads == 0)
     return min(divisors, key=lambda heads: abs(width / heads - 64))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -26,7 +26,7 @@ class Evaluated:
 
     Attributes:
       checkpoint: Which.
-      metrics: By the names of `metrics.validation.METRICS`.
+      metrics: By the names of the objective's `metrics` and `breakdowns`.
     """
 
     checkpoint: Checkpoint

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,7 @@ class Exported:
       checkpoint: Prefix of the checkpoint it was made from.
       format: One of FORMATS.
       output: The folder.
+      networks: Whose weights they hold, the one to fine-tune first.
       files: Its files, relative to it.
       parity: How the files compare with the model.
     """
@@ -47,6 +48,7 @@ class Exported:
     checkpoint: Path
     format: str
     output: Path
+    networks: Sequence[str]
     files: list[str]
     parity: Parity
 
@@ -74,8 +76,8 @@ def export(
       on_progress: Receives what begins.
 
     Raises:
-      ConfigError: An unknown format, one whose packages are not installed, or options that the
-        source has no use for.
+      ConfigError: An unknown format, one whose packages are not installed or whose network the
+        source does not have, or options that it has no use for.
       InputMissingError: There is no such checkpoint.
       DataError: It is no run folder, or something in it is damaged.
       OutputError: The output exists, or cannot be made.
@@ -107,6 +109,12 @@ def export(
                 scratch=Path(scratch),
                 on_progress=on_progress,
             )
+        if "discriminator" not in item.networks and format in (SAVED_MODEL, ONNX):
+            raise ConfigError(
+                f"format {format} holds a discriminator, which objective "
+                f"{item.config.objective.name} of {checkpoint} does not train",
+                hint=f"--format {HUGGINGFACE}, or --format {REFERENCE}",
+            )
         if not item.has_generator and format in (HUGGINGFACE, REFERENCE):
             on_progress("there is no generator: only the discriminator is written")
         with _all_or_nothing(output) as folder:
@@ -116,7 +124,7 @@ def export(
             files = sorted(
                 str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
             )
-    return Exported(item.path, format, output, files, parity)
+    return Exported(item.path, format, output, item.networks, files, parity)
 
 
 def _is_ours(path: Path) -> bool:

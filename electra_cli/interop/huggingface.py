@@ -53,21 +53,24 @@ def links_of(architecture: Architecture) -> dict[str, list[Link]]:
     The output matrix of the second is the word table and not stored.
     """
     embedding = architecture.embedding
-    discriminator = [
-        *_embeddings("embeddings"),
-        *_encoder("discriminator", embedding, architecture.discriminator),
-        *_dense("replaced_token_head.dense", "discriminator_predictions.dense"),
-        *_dense("replaced_token_head.output", "discriminator_predictions.dense_prediction"),
-    ]
-    generator = [
-        # The same variables as above, unless the architecture says that they are not tied.
-        *_embeddings("generator_embeddings"),
-        *_encoder("generator", embedding, architecture.generator),
-        *_dense("masked_lm_head.dense", "generator_predictions.dense"),
-        *_norm("masked_lm_head.norm", "generator_predictions.LayerNorm"),
-        Link("masked_lm_head.bias", "generator_lm_head.bias"),
-    ]
-    return {"discriminator": discriminator, "generator": generator}
+    tables: dict[str, list[Link]] = {}
+    if (sizes := architecture.discriminator) is not None:
+        tables["discriminator"] = [
+            *_embeddings("embeddings"),
+            *_encoder("discriminator", embedding, sizes),
+            *_dense("replaced_token_head.dense", "discriminator_predictions.dense"),
+            *_dense("replaced_token_head.output", "discriminator_predictions.dense_prediction"),
+        ]
+    if (sizes := architecture.generator) is not None:
+        tables["generator"] = [
+            # The embeddings above, unless the architecture says that they are not tied.
+            *_embeddings("generator_embeddings"),
+            *_encoder("generator", embedding, sizes),
+            *_dense("masked_lm_head.dense", "generator_predictions.dense"),
+            *_norm("masked_lm_head.norm", "generator_predictions.LayerNorm"),
+            Link("masked_lm_head.bias", "generator_lm_head.bias"),
+        ]
+    return tables
 
 
 def _embeddings(ours: str) -> list[Link]:
@@ -233,10 +236,11 @@ def _tensor(values: npt.NDArray[np.float32], link: Link) -> npt.NDArray[np.float
 def network_configs(config: Config, *, pad_id: int) -> dict[str, dict[str, Any]]:
     """The config.json of each network, of `ElectraForPreTraining` and of `ElectraForMaskedLM`."""
     architecture = Architecture.of(config)
-    networks = {
-        "discriminator": ("ElectraForPreTraining", architecture.discriminator),
-        "generator": ("ElectraForMaskedLM", architecture.generator),
-    }
+    networks: dict[str, tuple[str, EncoderSizes]] = {}
+    if (sizes := architecture.discriminator) is not None:
+        networks["discriminator"] = ("ElectraForPreTraining", sizes)
+    if (sizes := architecture.generator) is not None:
+        networks["generator"] = ("ElectraForMaskedLM", sizes)
     return {
         network: {
             "architectures": [name],

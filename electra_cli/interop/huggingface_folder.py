@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from electra_cli.config.schema import Network
 from electra_cli.errors import DataError
 from electra_cli.files.record import read_json
 from electra_cli.interop.huggingface import Tensors
-from electra_cli.interop.values import Network
 from electra_cli.modeling.architecture import Sizes
 
 WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"

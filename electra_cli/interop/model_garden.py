@@ -1,8 +1,8 @@
 """Model Garden's ELECTRA configuration and records in our words.
 
 Their task (official/nlp/tasks/electra_task.py) is configured by two encoder configurations and
-reads records that were masked when they were written. Both are mapped onto our model and features;
-there is no second code path.
+reads records that were masked when they were written. Both are mapped onto our model and features
+for `tasks.model_garden`.
 """
 
 from __future__ import annotations
@@ -15,33 +15,12 @@ import tensorflow as tf
 from electra_cli.config.schema import Config
 from electra_cli.errors import ConfigError
 from electra_cli.inputs.masking import Features, sample_uniforms, scatter_ids
-from electra_cli.interop.task_config import plain
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 
 _ENCODERS = ("bert", "bert_v2")
 _NEXT_SENTENCE = "next_sentence"
 # What an encoder may ask for that our encoder does not do, with the value that means "no".
 _UNSUPPORTED = {"norm_first": False, "hidden_activation": "gelu", "output_range": None}
-
-
-def is_theirs(params: Any) -> bool:
-    """True for an `ElectraPretrainConfig` of Model Garden."""
-    return hasattr(getattr(params, "model", None), "discriminator_encoder")
-
-
-def described(params: Any) -> tuple[Config, Architecture, dict[str, int]]:
-    """Settings, sizes and ids of special tokens of a task configuration, theirs or ours.
-
-    Raises:
-      ConfigError: As `architecture_of`.
-    """
-    if is_theirs(params):
-        config = settings_of(params)
-        # No ids: their records are masked already.
-        return config, architecture_of(params, config.train.seed), {}
-    settings = {key: plain(value) for key, value in plain(params.settings).items()}
-    config = Config.model_validate(settings)
-    return config, Architecture.of(config), dict(plain(params.special_ids))
 
 
 def settings_of(params: Any) -> Config:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from electra_cli.config.schema import GeneratorSizes
 from electra_cli.errors import DataError
 from electra_cli.modeling.architecture import Sizes
 
@@ -26,6 +27,9 @@ _TABLES = {
         "generator intermediate_size",
     ),
 }
+
+
+_GENERATOR = "generator "
 
 
 def sizes_of_arrays(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Sizes:
@@ -54,6 +58,7 @@ def check_sizes(found: Sizes, wanted: Sizes, path: Path, vocab: Path | None = No
     Raises:
       DataError: They differ; it names all differences and the options that remove them.
     """
+    found = _as_in(found, wanted)
     different = [key for key, size in found.items() if size != wanted[key]]
     if different:
         texts = [f"{key} {found[key]} there, {wanted[key]} here" for key in different]
@@ -63,13 +68,27 @@ def check_sizes(found: Sizes, wanted: Sizes, path: Path, vocab: Path | None = No
         )
 
 
+def _as_in(found: Sizes, wanted: Sizes) -> Sizes:
+    """The sizes of a source as those of the networks that a model has.
+
+    Where there is no generator beside the main network, one of a source is that network, unless
+    the source has another for it.
+    """
+    if any(key.startswith(_GENERATOR) for key in wanted):
+        return found
+    beside = {key: size for key, size in found.items() if key.startswith(_GENERATOR)}
+    main = {key: size for key, size in found.items() if key not in beside}
+    return {key.replace(_GENERATOR, "model."): size for key, size in beside.items()} | main
+
+
 def _hint(found: Sizes, wanted: Sizes, different: list[str], vocab: Path | None) -> str:
     there = wanted | found
-    width = there["generator hidden_size"]
+    width = there.get("generator hidden_size", 0)  # of no generator beside the main network
+    made = GeneratorSizes.of_width(width)
     follows = {
         "generator num_layers": there["model.num_layers"],
-        "generator num_attention_heads": max(1, width // 64),
-        "generator intermediate_size": 4 * width,
+        "generator num_attention_heads": made.heads,
+        "generator intermediate_size": made.intermediate,
     }
     if any(found.get(key, size) != size for key, size in follows.items()):
         return (

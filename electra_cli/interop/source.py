@@ -6,9 +6,8 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
-from electra_cli.config.schema import Config
+from electra_cli.config.schema import Config, Network
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.wordpiece.found_tokenizer import (
     NETWORK_FOLDERS,
@@ -22,7 +21,7 @@ from electra_cli.files.layout import COMMIT_FILE, STATE, is_prefix, prefix_of
 from electra_cli.files.record import read_json
 from electra_cli.interop import huggingface_folder
 from electra_cli.interop.sizes import check_sizes
-from electra_cli.interop.values import Network, absent
+from electra_cli.interop.values import absent
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 from electra_cli.runs.named import own_checkpoints
 from electra_cli.runs.run_folder import Checkpoint
@@ -66,13 +65,19 @@ class Source:
         """What `prepare-data --vocab` is to name so that its word table fits; None if unknown."""
         return self.tokenizers[0] if self.tokenizers and "model.vocab_size" in self.sizes else None
 
-    def check_networks(self, allow_missing: Collection[Network]) -> None:
+    def check_networks(
+        self, networks: Collection[Network], allow_missing: Collection[Network]
+    ) -> None:
         """Refuses to do without a network, as far as it is known without reading weights.
+
+        Args:
+          networks: Those of the model to fill.
+          allow_missing: Those of which the encoder or the head may be absent.
 
         Raises:
           DataError: A network is absent that may not be missing.
         """
-        for network in get_args(Network):
+        for network in networks:
             here = CHECKPOINT in self.files or network in self.files
             if not here and network not in allow_missing:
                 raise absent(str(self.path), network, network)

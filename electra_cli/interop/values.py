@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
+from electra_cli.config.schema import Network
 from electra_cli.errors import DataError, listed
 from electra_cli.interop.reference import Arrays
 from electra_cli.modeling.architecture import Sizes
-
-Network = Literal["generator", "discriminator"]
 
 # The first prefix that fits says which part a variable belongs to, and which network is not whole
 # without that part.
@@ -54,6 +52,26 @@ class Values:
     arrays: Arrays
     unused: list[str] = field(default_factory=list)
     sizes: Sizes = field(default_factory=dict)
+
+
+def without_foreign_head(values: Values, names: Collection[str]) -> Values:
+    """What a source holds, less a masked-LM head that belongs to another encoder than a model's.
+
+    That head predicts from a generator beside a discriminator, or from the main network itself.
+
+    Args:
+      values: Of the source.
+      names: Of the model's variables.
+    """
+
+    def is_beside(all_names: Collection[str]) -> bool:
+        return any(part_of(name) == "generator" for name in all_names)
+
+    if is_beside(values.arrays) == is_beside(names):
+        return values
+    head = [name for name in values.arrays if part_of(name) == "generator head"]
+    kept = {name: array for name, array in values.arrays.items() if name not in head}
+    return replace(values, arrays=kept, unused=[*values.unused, *head])
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from electra_cli.config.schema import Network
 from electra_cli.errors import DataError
 from electra_cli.interop import huggingface, huggingface_folder
 from electra_cli.interop.checkpoint import read_checkpoint
 from electra_cli.interop.reference import Arrays
 from electra_cli.interop.sizes import check_sizes, sizes_of_arrays
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
-from electra_cli.interop.values import Network, Report, Values
+from electra_cli.interop.values import Report, Values, without_foreign_head
 from electra_cli.modeling.architecture import Architecture, sizes_of
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.runs.run_folder import Checkpoint
@@ -58,6 +59,7 @@ def load_weights(
     sizes = sizes_of_arrays(values.arrays) | values.sizes
     check_sizes(sizes, sizes_of(model.architecture), source.path, source.vocab)
     variables = {v.name.split(":")[0]: v for v in model.trainable_variables}
+    values = without_foreign_head(values, variables)
     report = Report(
         path=str(source.path),
         layout=values.layout,
@@ -86,8 +88,13 @@ def load_weights(
 def _read(model: ElectraModel, source: Source) -> Values:
     if CHECKPOINT in source.files:
         return read_checkpoint(source.files[CHECKPOINT])
-    tensors = {part: huggingface_folder.read_tensors(f) for part, f in source.files.items()}
-    links = huggingface.links_of(model.architecture)
+    files, links = dict(source.files), huggingface.links_of(model.architecture)
+    if "discriminator" not in links:
+        # The main network can take the encoder of a discriminator, which is of its size.
+        links["discriminator"] = links["generator"]
+        if "discriminator" in files:
+            files.pop("generator", None)
+    tensors = {part: huggingface_folder.read_tensors(folder) for part, folder in files.items()}
     arrays, unused = huggingface.from_tensors(model, links, tensors)
     return Values("Hugging Face", arrays, unused)
 

@@ -8,34 +8,33 @@ Shapes: N tokens, V vocabulary, S sequence.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from electra_cli.metrics.names import (
-    BANDS,
-    BREAKDOWNS,
-    BROKEN_DOWN,
-    FREQUENCY_BANDS,
-    POSITION_BANDS,
-)
+from electra_cli.metrics.names import BANDS, FREQUENCY_BANDS, POSITION_BANDS
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
 class Breakdown:
-    """Counts for all of BREAKDOWNS.
+    """Counts for metrics by each of BANDS.
 
     Args:
+      metrics: Their names.
       vocab_size: V.
       continuations: [V], which word pieces continue a word; None if that is not known.
     """
 
-    def __init__(self, vocab_size: int, continuations: Flags | None = None) -> None:
+    def __init__(
+        self, metrics: Sequence[str], vocab_size: int, continuations: Flags | None = None
+    ) -> None:
         self._continuations = continuations
         self._frequency = np.zeros(vocab_size, np.int64)  # [V]
         # By metric: [tokens and hits, V] and [tokens and hits, S].
-        self._by_piece = {name: np.zeros((2, vocab_size), np.int64) for name in BROKEN_DOWN}
+        self._by_piece = {name: np.zeros((2, vocab_size), np.int64) for name in metrics}
         self._by_position: dict[str, Ints] = {}
 
     def count_frequencies(self, ids: Ints) -> None:
@@ -46,7 +45,7 @@ class Breakdown:
         """Counts tokens that a metric is about.
 
         Args:
-          metric: One of BROKEN_DOWN.
+          metric: One of them.
           ids: Original tokens, [N].
           positions: Their places in the row, [N].
           hits: Whether the network was right, [N].
@@ -58,13 +57,12 @@ class Breakdown:
             counts[1] += np.bincount(keys[hits], minlength=counts.shape[1])
 
     def result(self) -> dict[str, float]:
-        """All of BREAKDOWNS; NaN for a group without tokens."""
+        """By METRIC/BAND; NaN for a group without tokens."""
         order = np.argsort(-self._frequency, kind="stable")  # [V], ties by id
         rank = np.empty_like(order)
         rank[order] = np.arange(1, len(order) + 1)  # [V], from 1
-        values = []
-        for metric in BROKEN_DOWN:
-            pieces = self._by_piece[metric]  # [2, V]
+        found = {}
+        for metric, pieces in self._by_piece.items():  # [2, V]
             positions = self._by_position.get(metric, np.zeros((2, 0), np.int64))  # [2, S]
             quarter = np.arange(positions.shape[1]) * POSITION_BANDS // max(1, positions.shape[1])
             groups = [
@@ -76,9 +74,9 @@ class Breakdown:
                 groups += [np.zeros((2, 0), np.int64)] * 2
             else:
                 groups += [pieces[:, ~self._continuations], pieces[:, self._continuations]]
-            assert len(groups) == len(BANDS)
-            values += [_share(*group.sum(axis=1)) for group in groups]
-        return dict(zip(BREAKDOWNS, values, strict=True))
+            for band, group in zip(BANDS, groups, strict=True):
+                found[f"{metric}/{band}"] = _share(*group.sum(axis=1))
+        return found
 
 
 def _share(tokens: int, hits: int) -> float:

@@ -2,7 +2,7 @@
 
 Each keeps sums over tokens, so its result is that of all tokens seen and not a mean of batch means.
 Only disc_auc is approximate: it ranks logits in 2**16 bins, of which each holds logits that agree
-in their first seven binary digits. `validation.py` has the exact numbers.
+in their first seven binary digits. `tokens.py` has the exact numbers.
 
 Shapes: B rows, S sequence, M masked positions.
 """
@@ -10,14 +10,11 @@ Shapes: B rows, S sequence, M masked positions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from electra_cli.errors import DataError
-from electra_cli.metrics.names import STEP_METRICS
-from electra_cli.modeling import losses
+Tensors = Mapping[str, tf.Tensor]
 
 _BINS = 1 << 16
 
@@ -50,15 +47,15 @@ class Perplexity(Ratio):
 
 
 class WeightedSum(tf_keras.metrics.Metric):
-    """The total loss: both mean losses, weighed."""
+    """The total loss: mean losses, weighed."""
 
-    def __init__(self, name: str, weights: tuple[float, float]) -> None:
+    def __init__(self, name: str, weights: Sequence[float]) -> None:
         super().__init__(name=name, dtype=tf.float32)
-        self._parts = [Ratio(f"{name}_{part}") for part in ("generator", "discriminator")]
+        self._parts = [Ratio(f"{name}_{number}") for number in range(len(weights))]
         self._weights = weights
 
     def update_state(self, *sums: tuple[tf.Tensor, tf.Tensor]) -> None:
-        """Adds (nats, tokens) of the generator and of the discriminator."""
+        """Adds (nats, tokens) of each part."""
         for part, (above, below) in zip(self._parts, sums, strict=True):
             part.update_state(above, below)
 
@@ -108,109 +105,52 @@ class RankingHistogram(tf_keras.metrics.Metric):
         return tf.cast(tf.reduce_sum(positives * below) / pairs, tf.float32)
 
 
-def build(generator_weight: float, disc_weight: float) -> list[tf_keras.metrics.Metric]:
-    """Fresh metrics under all names of STEP_METRICS.
+def metric(key: str, name: str) -> tf_keras.metrics.Metric:
+    """A fresh metric.
 
     Args:
-      generator_weight: Weight of the masked-LM loss in the total.
-      disc_weight: Weight of the discriminator's loss in the total.
+      key: What `tokens.TokenSums.result` calls it, which decides how it is computed.
+      name: What it is called.
     """
-    special: dict[str, tf_keras.metrics.Metric] = {
-        "total_loss": WeightedSum("total_loss", (generator_weight, disc_weight)),
-        "masked_lm_perplexity": Perplexity("masked_lm_perplexity"),
-        "disc_auc": RankingHistogram("disc_auc"),
-    }
-    return [special.get(name) or Ratio(name) for name in STEP_METRICS]
+    kinds = {"perplexity": Perplexity, "auc": RankingHistogram}
+    return kinds.get(key, Ratio)(name)
 
 
-def token_logs(
-    features: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor]
-) -> dict[str, tf.Tensor]:
-    """What the metrics of a step are made of: [B, M] and [B, S] under the names of `validation`."""
-    logits = outputs["masked_lm_logits"]  # [B, M, V]
-    return {
-        "masked_lm_cross_entropy": losses.masked_lm_cross_entropy(
-            logits, features["masked_lm_ids"]
-        ),
-        "masked_lm_ids": tf.cast(features["masked_lm_ids"], tf.int32),
-        "masked_lm_predictions": tf.argmax(logits, axis=-1, output_type=tf.int32),  # [B, M]
-        "sampled_ids": outputs["sampled_ids"],
-        "masked_lm_weights": features["masked_lm_weights"],
-        "disc_cross_entropy": losses.discriminator_cross_entropy(
-            outputs["disc_logits"], outputs["disc_labels"]
-        ),
-        "disc_logits": outputs["disc_logits"],
-        "disc_labels": outputs["disc_labels"],
-        "input_mask": features["input_mask"],
-    }
-
-
-def corpus_logs(
-    features: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor]
-) -> dict[str, tf.Tensor]:
-    """All that `validation` wants: MASKED_LM_LOGS, [B, M] each, and DISC_LOGS, [B, S] each."""
-    logits = outputs["masked_lm_logits"]  # [B, M, V]
-    right = tf.gather(logits, features["masked_lm_ids"][:, :, None], batch_dims=2)  # [B, M, 1]
-    return token_logs(features, outputs) | {
-        "masked_lm_positions": features["masked_lm_positions"],
-        # How many tokens the generator prefers to the original.
-        "masked_lm_rank": tf.reduce_sum(tf.cast(logits > right, tf.int32), axis=-1),  # [B, M]
-        "input_ids": features["input_ids"],
-    }
-
-
-def update(metrics: Sequence[tf_keras.metrics.Metric], logs: Mapping[str, Any]) -> None:
-    """Adds the tokens of one step.
-
-    Args:
-      metrics: At least those of `build`; others are left alone.
-      logs: What `token_logs` returned.
-
-    Raises:
-      DataError: One of the names is missing among the metrics.
-    """
-    by_name = {metric.name: metric for metric in metrics}
-    missing = [name for name in STEP_METRICS if name not in by_name]
-    if missing:
-        raise DataError(
-            f"the metrics {', '.join(sorted(by_name)) or '(none)'} lack {', '.join(missing)}",
-            hint="pass what build_metrics() returned, whole",
-        )
-
+def masked_sums(logs: Tensors, *, sampled: bool) -> dict[str, tuple[tf.Tensor, ...]]:
+    """(above, below) of ratios over masked tokens, from [B, M] arrays as `tokens` reads them."""
     used = tf.cast(logs["masked_lm_weights"] > 0, tf.float32)  # [B, M]
+    count, ids = tf.reduce_sum(used), logs["masked_lm_ids"]
+
+    def over(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return tf.reduce_sum(tf.cast(values, tf.float32) * used), count
+
+    nats = over(logs["masked_lm_cross_entropy"])
+    sums = {
+        "loss": nats,
+        "perplexity": nats,
+        "accuracy": over(logs["masked_lm_predictions"] == ids),
+    }
+    return sums | ({"sampled_accuracy": over(logs["sampled_ids"] == ids)} if sampled else {})
+
+
+def replaced_sums(logs: Tensors) -> dict[str, tuple[tf.Tensor, ...]]:
+    """(above, below) of ratios over tokens, and what is ranked, from [B, S] arrays."""
     tokens = tf.cast(logs["input_mask"] > 0, tf.float32)  # [B, S]
     replaced = tf.cast(logs["disc_labels"] > 0, tf.float32)  # [B, S]
     predicted = tf.cast(logs["disc_logits"] > 0, tf.float32)  # [B, S]
 
-    def at_masks(values: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_sum(tf.cast(values, tf.float32) * used)
-
-    def at_tokens(values: tf.Tensor) -> tf.Tensor:
+    def over(values: tf.Tensor) -> tf.Tensor:
         return tf.reduce_sum(tf.cast(values, tf.float32) * tokens)
 
-    masked, count = tf.reduce_sum(used), tf.reduce_sum(tokens)
-    masked_nats = at_masks(logs["masked_lm_cross_entropy"])
-    disc_nats = at_tokens(logs["disc_cross_entropy"])
-    found, named = at_tokens(predicted * replaced), at_tokens(predicted)
-    positives = at_tokens(replaced)
-    ids = logs["masked_lm_ids"]
-    sums = {
-        "masked_lm_loss": (masked_nats, masked),
-        "masked_lm_perplexity": (masked_nats, masked),
-        "masked_lm_accuracy": (at_masks(logs["masked_lm_predictions"] == ids), masked),
-        "sampled_masked_lm_accuracy": (at_masks(logs["sampled_ids"] == ids), masked),
-        "disc_loss": (disc_nats, count),
-        "disc_accuracy": (at_tokens(predicted == replaced), count),
-        "disc_precision": (found, named),
-        "disc_recall": (found, positives),
-        "disc_f1": (2 * found, named + positives),
+    count, found = tf.reduce_sum(tokens), over(predicted * replaced)
+    named, positives = over(predicted), over(replaced)
+    ranked = ("disc_logits", "disc_labels", "input_mask")
+    return {
+        "loss": (over(logs["disc_cross_entropy"]), count),
+        "accuracy": (over(predicted == replaced), count),
+        "precision": (found, named),
+        "recall": (found, positives),
+        "f1": (2 * found, named + positives),
         "replaced_rate": (positives, count),
+        "auc": tuple(tf.reshape(logs[name], [-1]) for name in ranked),  # [B·S] each
     }
-    for name, (above, below) in sums.items():
-        by_name[name].update_state(above, below)
-    by_name["total_loss"].update_state((masked_nats, masked), (disc_nats, count))
-    by_name["disc_auc"].update_state(
-        tf.reshape(logs["disc_logits"], [-1]),  # [B·S]
-        tf.reshape(logs["disc_labels"], [-1]),  # [B·S]
-        tf.reshape(logs["input_mask"], [-1]),  # [B·S]
-    )

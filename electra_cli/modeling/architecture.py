@@ -47,15 +47,15 @@ class NextSentenceSizes:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Generator, discriminator and what they share.
+    """Generator, discriminator and what they share; one of both may be absent.
 
     Attributes:
       vocab_size: V.
       embedding: E.
       max_positions: Rows of the position table.
       types: Rows of the segment table.
-      generator: Sizes of the generator.
-      discriminator: Sizes of the discriminator.
+      generator: Sizes of the generator, which fills masks.
+      discriminator: Sizes of the discriminator, which tells replaced tokens.
       seed: Decides the weights at step 0.
       tied: Both networks share all embeddings and their LayerNorm.
       disallow_correct: The generator never samples the original token.
@@ -66,8 +66,8 @@ class Architecture:
     embedding: int
     max_positions: int
     types: int
-    generator: EncoderSizes
-    discriminator: EncoderSizes
+    generator: EncoderSizes | None
+    discriminator: EncoderSizes | None
     seed: int
     tied: bool = True
     disallow_correct: bool = False
@@ -75,8 +75,8 @@ class Architecture:
 
     @classmethod
     def of(cls, config: Config) -> Architecture:
-        """The architecture of the paper at the sizes of a configuration."""
-        model = config.model
+        """The networks of a configuration's objective at its sizes."""
+        model, networks = config.model, config.objective.networks
 
         def sizes(hidden: int, heads: int, intermediate: int) -> EncoderSizes:
             return EncoderSizes(
@@ -89,21 +89,27 @@ class Architecture:
                 initializer_range=model.initializer_range,
             )
 
+        main = sizes(model.hidden_size, model.num_attention_heads, model.intermediate_size)
+        beside = sizes(*config.generator_sizes)
         return cls(
             vocab_size=model.vocab_size,
             embedding=model.embedding_size,
             max_positions=model.max_position_embeddings,
             types=model.type_vocab_size,
-            generator=sizes(
-                config.generator_hidden_size,
-                config.generator_num_attention_heads,
-                config.generator_intermediate_size,
-            ),
-            discriminator=sizes(
-                model.hidden_size, model.num_attention_heads, model.intermediate_size
-            ),
+            generator=(beside if len(networks) > 1 else main) if "generator" in networks else None,
+            discriminator=main if "discriminator" in networks else None,
             seed=config.train.seed,
         )
+
+    @property
+    def main(self) -> EncoderSizes:
+        """Sizes of the main network, whose variables are below `electra/`."""
+        return self.networks[-1]
+
+    @property
+    def networks(self) -> tuple[EncoderSizes, ...]:
+        """Sizes of the networks there are."""
+        return tuple(sizes for sizes in (self.generator, self.discriminator) if sizes is not None)
 
 
 # By key of the configuration; what belongs to the generator alone has none and begins with
@@ -113,14 +119,16 @@ Sizes = dict[str, int]
 
 def sizes_of(architecture: Architecture) -> Sizes:
     """The sizes of a model of ours."""
-    return {
+    sizes = {
         "model.vocab_size": architecture.vocab_size,
         "model.embedding_size": architecture.embedding,
         "model.max_position_embeddings": architecture.max_positions,
         "model.type_vocab_size": architecture.types,
-        **_encoder("model.", architecture.discriminator),
-        **_encoder("generator ", architecture.generator),
+        **_encoder("model.", architecture.main),
     }
+    if architecture.discriminator and architecture.generator:
+        sizes |= _encoder("generator ", architecture.generator)
+    return sizes
 
 
 def _encoder(prefix: str, sizes: EncoderSizes) -> Sizes:

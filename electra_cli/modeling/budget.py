@@ -10,22 +10,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from electra_cli.config.schema import Config
+from electra_cli.modeling.architecture import Architecture, EncoderSizes
 
 Compute = Literal["float32", "bfloat16", "float16"]
 
-# TensorFlow with all it loads, and the graphs and kernels of a layer of both networks. Estimate and
+# TensorFlow with all it loads, and the graphs and kernels of a layer of a network. Estimate and
 # measured peak of whole processes on two cores, in GiB, with 10,720 word pieces:
 #   tiny   float32   32 rows 1.34 / 1.38   128 rows 2.29 / 2.25   512 rows 6.10 / 5.92
 #   tiny   float32   64 rows of 512 positions 4.76 / 4.85, 256 of them 16.00 / 15.54
 #   tiny   bfloat16  32 rows 1.23 / 1.26                          512 rows 4.34 / 3.96
 #   small  float32   32 rows 2.95 / 2.95   128 rows 7.15 / 7.02
 #   small  bfloat16  32 rows 2.32 / 2.30   128 rows 4.57 / 4.58
-_PROCESS_GIB, _LAYER_GIB = 0.9, 0.04
+_PROCESS_GIB, _LAYER_GIB = 0.9, 0.02
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Trainable parameters: each network without what both share, the shared ones, and the sum."""
+    """Trainable parameters: each network without the embeddings, 0 for none; those; and the sum."""
 
     generator: int
     discriminator: int
@@ -49,14 +50,6 @@ class Budget:
     process_bytes: int
 
 
-@dataclass(frozen=True)
-class _Network:
-    hidden: int
-    intermediate: int
-    heads: int
-    layers: int
-
-
 def budget_of(config: Config, *, replicas: int = 1, precision: Compute = "float32") -> Budget:
     """Computes the budget of a configuration.
 
@@ -66,12 +59,13 @@ def budget_of(config: Config, *, replicas: int = 1, precision: Compute = "float3
       precision: Compute type; only the memory depends on it.
     """
     parameters = _parameters(config)
+    layers = sum(network.layers for network in Architecture.of(config).networks)
     return Budget(
         parameters=parameters,
         flops_per_token=_flops_per_token(config),
         tokens_per_step=config.train.batch_size * config.data.sequence_length,
         memory_bytes=_memory_bytes(config, parameters.total, replicas, precision),
-        process_bytes=int((_PROCESS_GIB + _LAYER_GIB * config.model.num_layers) * 2**30),
+        process_bytes=int((_PROCESS_GIB + _LAYER_GIB * layers) * 2**30),
     )
 
 
@@ -80,46 +74,29 @@ def epochs_of(config: Config, examples: int) -> float:
     return config.train.steps * config.train.batch_size / examples
 
 
-def _discriminator(config: Config) -> _Network:
-    model = config.model
-    return _Network(
-        model.hidden_size, model.intermediate_size, model.num_attention_heads, model.num_layers
-    )
-
-
-def _generator(config: Config) -> _Network:
-    return _Network(
-        config.generator_hidden_size,
-        config.generator_intermediate_size,
-        config.generator_num_attention_heads,
-        config.model.num_layers,
-    )
-
-
 def _parameters(config: Config) -> Parameters:
     """Counts weights: both networks use the embeddings and their LayerNorm, hence "shared"."""
-    model = config.model
+    model, architecture = config.model, Architecture.of(config)
     embedding = model.embedding_size
     rows = model.vocab_size + model.max_position_embeddings + model.type_vocab_size
     shared = rows * embedding + 2 * embedding  # tables; LayerNorm scale and offset
-    generator, discriminator = _generator(config), _discriminator(config)
-    masked_lm_head = (
-        _dense(generator.hidden, embedding)
-        + 2 * embedding  # LayerNorm
-        + model.vocab_size  # output bias; the output table is the shared word table
-    )
-    disc_head = _dense(discriminator.hidden, discriminator.hidden) + _dense(discriminator.hidden, 1)
-    of_generator = _encoder_parameters(generator, embedding) + masked_lm_head
-    of_discriminator = _encoder_parameters(discriminator, embedding) + disc_head
+    generator = discriminator = 0
+    if (sizes := architecture.generator) is not None:
+        generator = _encoder_parameters(sizes, embedding)
+        generator += _dense(sizes.hidden, embedding) + 2 * embedding  # head and its LayerNorm
+        generator += model.vocab_size  # output bias; the output table is the shared word table
+    if (sizes := architecture.discriminator) is not None:
+        discriminator = _encoder_parameters(sizes, embedding)
+        discriminator += _dense(sizes.hidden, sizes.hidden) + _dense(sizes.hidden, 1)  # head
     return Parameters(
-        generator=of_generator,
-        discriminator=of_discriminator,
+        generator=generator,
+        discriminator=discriminator,
         shared=shared,
-        total=of_generator + of_discriminator + shared,
+        total=generator + discriminator + shared,
     )
 
 
-def _encoder_parameters(network: _Network, embedding: int) -> int:
+def _encoder_parameters(network: EncoderSizes, embedding: int) -> int:
     """Projection of the embeddings where widths differ, and the layers."""
     h, f = network.hidden, network.intermediate
     layer = 4 * _dense(h, h) + 2 * h + _dense(h, f) + _dense(f, h) + 2 * h
@@ -144,15 +121,17 @@ def _flops_per_token(config: Config) -> float:
     counts look-ups as products with the whole table.
     """
     embedding, length = config.model.embedding_size, config.data.sequence_length
-    generator, discriminator = _generator(config), _discriminator(config)
+    architecture = Architecture.of(config)
     forward = 0.0
-    for network in (generator, discriminator):
+    for network in architecture.networks:
         h, f = network.hidden, network.intermediate
         forward += 2 * embedding * h if embedding != h else 0
         forward += network.layers * (8 * h * h + 4 * h * f + 4 * length * h)
-    forward += 2 * discriminator.hidden**2 + 2 * discriminator.hidden
-    masked_lm_head = 2 * generator.hidden * embedding + 2 * embedding * config.model.vocab_size
-    forward += masked_lm_head * config.max_predictions / length
+    if (sizes := architecture.discriminator) is not None:
+        forward += 2 * sizes.hidden**2 + 2 * sizes.hidden
+    if (sizes := architecture.generator) is not None:
+        masked_lm_head = 2 * sizes.hidden * embedding + 2 * embedding * config.model.vocab_size
+        forward += masked_lm_head * config.max_predictions / length
     return 3 * forward
 
 
@@ -175,9 +154,12 @@ def _memory_bytes(config: Config, parameters: int, replicas: int, precision: Com
     length = config.data.sequence_length
     rows = -(-config.train.batch_size // (replicas * config.train.accumulation_steps))
     values = 0.0
-    for network in (_generator(config), _discriminator(config)):
+    architecture = Architecture.of(config)
+    for network in architecture.networks:
         layer = 9 * network.hidden + 2 * network.intermediate + 2.5 * network.heads * length
         values += 3 * config.model.embedding_size + network.layers * layer
     activations = rows * length * values * value_size
-    output = rows * config.max_predictions * 4 * config.model.vocab_size * 4
+    output = 0
+    if architecture.generator is not None:
+        output = rows * config.max_predictions * 4 * config.model.vocab_size * 4
     return int(parameters * per_parameter + activations + output)

@@ -1,4 +1,6 @@
-"""Generator and discriminator as one model (google-research/electra, run_pretraining.py).
+"""Heads, and the networks of an objective as one model.
+
+Source: google-research/electra, run_pretraining.py.
 
 Shapes: B batch, S sequence, M masked positions, E embedding, D hidden (G of the generator),
 V vocabulary.
@@ -6,16 +8,16 @@ V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from electra_cli.inputs.masking import scatter_ids
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.encoder import Embeddings, Encoder, length_of
-from electra_cli.modeling.fused import column_weights, compile_quietly_once, dropped, gelu
+from electra_cli.modeling.fused import compile_quietly_once, dropped, gelu
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
@@ -77,41 +79,6 @@ class NextSentenceHead(tf.Module):
         return tf.cast(self.output(pooled), tf.float32)  # [B, classes]
 
 
-def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:
-    """Draws one token a row from softmax(logits) by inverting the cumulative distribution.
-
-    The distribution is the one of the reference's Gumbel-max at temperature 1, with one random
-    number a position instead of V. The vocabulary is searched in two steps, first for the column
-    (see `fused.column_weights`) and then within it, so nothing of the size of the logits is
-    written.
-
-    Args:
-      logits: [N, V] float32.
-      uniforms: [N] float32 in [0, 1).
-
-    Returns:
-      [N] int32.
-    """
-    vocab_size = logits.shape[-1]
-    highest = tf.reduce_max(logits, axis=-1, keepdims=True)  # [N, 1]
-    columns = tf.cumsum(column_weights(logits, highest), axis=-1)  # [N, C]
-    threshold = uniforms[:, None] * columns[:, -1:]  # [N, 1]
-    column = _first_above(columns, threshold, columns.shape[-1])  # [N, 1]
-    before = tf.gather(tf.pad(columns, [[0, 0], [1, 0]]), column, batch_dims=1)  # [N, 1]
-    ids = column + tf.range(0, vocab_size, columns.shape[-1])  # [N, ⌈V / C⌉]
-    chosen = tf.gather(logits, tf.minimum(ids, vocab_size - 1), batch_dims=1)  # [N, ⌈V / C⌉]
-    weights = tf.where(ids < vocab_size, tf.exp(chosen - highest), 0.0)
-    within = before + tf.cumsum(weights, axis=-1)  # [N, ⌈V / C⌉]
-    last = tf.reduce_sum(tf.cast(ids < vocab_size, tf.int32), axis=-1, keepdims=True)  # [N, 1]
-    return tf.gather(ids, _first_above(within, threshold, last), batch_dims=1)[:, 0]  # [N]
-
-
-def _first_above(cumulative: tf.Tensor, threshold: tf.Tensor, size: tf.Tensor | int) -> tf.Tensor:
-    """The first of `size` columns above the threshold, or the last; [N, C], [N, 1] -> [N, 1]."""
-    found = tf.searchsorted(cumulative, threshold, side="right")  # [N, 1]
-    return tf.minimum(found, size - 1)
-
-
 def discriminate(
     embeddings: Embeddings,
     encoder: Encoder,
@@ -131,19 +98,30 @@ def discriminate(
     return logits, tf.reshape(hidden, [-1, length, hidden.shape[-1]])  # [B, S, D]
 
 
+Forward = Callable[["ElectraModel", dict[str, tf.Tensor], Dropout | None], dict[str, tf.Tensor]]
+
+
 class ElectraModel(tf_keras.Model):
-    """The joint model: what is trained, saved, evaluated and exported.
+    """The networks of an objective: what is trained, saved, evaluated and exported.
 
     Args:
-      architecture: The sizes of everything, and the seed of the weights at step 0.
+      architecture: Which networks, the sizes of everything, and the seed of the weights at step 0.
+      forward: What calling the model computes, of (model, features, dropout); an objective's.
       compute_dtype: The type of matmuls and activations; parameters are float32.
     """
 
-    def __init__(self, architecture: Architecture, *, compute_dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        forward: Forward | None = None,
+        compute_dtype: str = "float32",
+    ) -> None:
         # float32 and no autocast: this model decides itself what runs in which type.
         super().__init__(name="electra", dtype="float32", autocast=False)
         compile_quietly_once()
         self._matmul_dtype = tf.as_dtype(compute_dtype)
+        self._forward = forward
         self.architecture = architecture
         uniform = glorot_uniform(architecture.seed)
 
@@ -171,53 +149,56 @@ class ElectraModel(tf_keras.Model):
             )
 
         generator, discriminator = architecture.generator, architecture.discriminator
-        self.embeddings = embeddings(discriminator, "electra/embeddings")
-        self.generator_embeddings = (
-            self.embeddings if architecture.tied else embeddings(generator, "generator/embeddings")
-        )
-        self.generator = encoder(generator, "generator")
-        self.masked_lm_head = MaskedLMHead(
-            generator.hidden, self.generator_embeddings, normal(generator)
-        )
-        self.next_sentence_head = (
-            NextSentenceHead(generator.hidden, architecture.next_sentence, normal(generator))
-            if architecture.next_sentence
-            else None
-        )
-        self.discriminator = encoder(discriminator, "electra")
-        self.replaced_token_head = ReplacedTokenHead(
-            discriminator.hidden, normal(discriminator), uniform
-        )
+        self.embeddings = embeddings(architecture.main, "electra/embeddings")
+        if generator is not None:
+            self.generator_embeddings = (
+                self.embeddings
+                if architecture.tied
+                else embeddings(generator, "generator/embeddings")
+            )
+            self.generator = encoder(generator, "generator" if discriminator else "electra")
+            self.masked_lm_head = MaskedLMHead(
+                generator.hidden, self.generator_embeddings, normal(generator)
+            )
+            if architecture.next_sentence is not None:
+                self.next_sentence_head = NextSentenceHead(
+                    generator.hidden, architecture.next_sentence, normal(generator)
+                )
+        if discriminator is not None:
+            self.discriminator = encoder(discriminator, "electra")
+            self.replaced_token_head = ReplacedTokenHead(
+                discriminator.hidden, normal(discriminator), uniform
+            )
 
-    def generate(self, features: dict[str, tf.Tensor], dropout: Dropout | None = None) -> tf.Tensor:
-        """The generator's logits at the masked positions.
+    def generator_hidden(
+        self, features: dict[str, tf.Tensor], dropout: Dropout | None = None
+    ) -> tf.Tensor:
+        """The generator's view of masked text.
 
         Args:
-          features: masked_input_ids, input_mask, segment_ids [B, S]; masked_lm_positions [B, M].
+          features: masked_input_ids, input_mask and segment_ids, [B, S].
           dropout: The masks of this pass; None for no dropout.
 
         Returns:
-          [B, M, V] float32.
+          [B·S, G] in the compute type.
         """
-        return self._masked_lm_logits(self._generator_hidden(features, dropout), features)
-
-    def _generator_hidden(
-        self, features: dict[str, tf.Tensor], dropout: Dropout | None
-    ) -> tf.Tensor:
-        """[B·S, G] in the compute type."""
         dropout = dropout or Dropout()
         embedded = self.generator_embeddings(
             features["masked_input_ids"], features["segment_ids"], self._matmul_dtype, dropout
         )  # [B·S, E]
         return self.generator(embedded, features["input_mask"], dropout)  # [B·S, G]
 
-    def _masked_lm_logits(self, hidden: tf.Tensor, features: dict[str, tf.Tensor]) -> tf.Tensor:
-        """[B·S, G] -> [B, M, V] float32."""
+    def masked_lm_logits(self, hidden: tf.Tensor, features: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The generator's logits at masked_lm_positions [B, M]; [B·S, G] -> [B, M, V] float32."""
         ids, positions = features["masked_input_ids"], features["masked_lm_positions"]
         flat = positions + tf.range(tf.shape(ids)[0])[:, None] * length_of(ids)  # [B, M]
         at_masks = tf.gather(hidden, tf.reshape(flat, [-1]))  # [B·M, G]
         logits = self.masked_lm_head(at_masks)  # [B·M, V]
         return tf.reshape(logits, [-1, positions.shape[1], logits.shape[-1]])  # [B, M, V]
+
+    def generate(self, features: dict[str, tf.Tensor], dropout: Dropout | None = None) -> tf.Tensor:
+        """`masked_lm_logits` of `generator_hidden`; [B, M, V] float32."""
+        return self.masked_lm_logits(self.generator_hidden(features, dropout), features)
 
     def discriminate(
         self,
@@ -251,46 +232,12 @@ class ElectraModel(tf_keras.Model):
         training: bool = False,
         dropout: Dropout | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Generator, sampling, discriminator.
+        """What the objective computes of a batch, by name; see its `forward`.
 
         Args:
-          features: What `inputs.masking.mask_tokens` returns. `sampled_ids` [B, M], if present,
-            stands in for the samples.
+          features: What `inputs.masking.mask_tokens` returns.
           training: Must be true for `dropout` to be used.
           dropout: The masks of this pass.
-
-        Returns:
-          masked_lm_logits [B, M, V] float32, sampled_ids [B, M], disc_inputs [B, S], disc_labels
-          [B, S] (1: differs from the original), disc_logits [B, S] float32 and
-          disc_sequence_output [B, S, D]; next_sentence_logits [B, classes] float32 if it has that
-          head.
         """
-        used = dropout if training else None
-        hidden = self._generator_hidden(features, used)  # [B·S, G]
-        logits = self._masked_lm_logits(hidden, features)  # [B, M, V]
-        weights = features["masked_lm_weights"]
-        if "sampled_ids" in features:
-            sampled = features["sampled_ids"]
-        else:
-            fixed = tf.stop_gradient(tf.reshape(logits, [-1, logits.shape[-1]]))  # [B·M, V]
-            if self.architecture.disallow_correct:
-                original = tf.reshape(features["masked_lm_ids"], [-1, 1])  # [B·M, 1]
-                fixed -= tf.where(tf.range(fixed.shape[-1]) == original, 1000.0, 0.0)
-            uniforms = tf.reshape(features["sample_uniforms"], [-1])  # [B·M]
-            sampled = tf.reshape(sample_ids(fixed, uniforms), tf.shape(weights))  # [B, M]
-        positions = features["masked_lm_positions"]
-        replaced = scatter_ids(features["input_ids"], positions, sampled, weights)  # [B, S]
-        disc_logits, sequence = self.discriminate(replaced, features, used)
-        heads = {}
-        if self.next_sentence_head is not None:
-            heads["next_sentence_logits"] = self.next_sentence_head(
-                hidden[:: length_of(features["input_ids"])], used or Dropout()
-            )  # [B, classes]
-        return heads | {
-            "masked_lm_logits": logits,
-            "sampled_ids": sampled,
-            "disc_inputs": replaced,
-            "disc_labels": tf.cast(replaced != features["input_ids"], tf.int32),
-            "disc_logits": disc_logits,
-            "disc_sequence_output": sequence,
-        }
+        assert self._forward is not None, "a model without an objective has no outputs"
+        return self._forward(self, features, dropout if training else None)

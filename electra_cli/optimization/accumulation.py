@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+Found = tuple[list[tf.Tensor], dict[str, tf.Tensor]]  # gradients of all variables, named losses
 
 
 def take_part(
@@ -37,13 +40,34 @@ def side_by_side(
     return [traced(tf.constant(n), take_part(features, n, lanes)) for n in range(lanes)]
 
 
+def sum_of_lanes(
+    forward_backward: Callable[[tf.Tensor, tf.Tensor, dict[str, tf.Tensor]], Found],
+    part: tf.Tensor,
+    features: Mapping[str, tf.Tensor],
+    *,
+    lanes: int,
+) -> Found:
+    """Sums gradients and losses over lanes that run side by side.
+
+    Args:
+      forward_backward: Of the number of a part, the number of a lane, and its features.
+      part: The number of the part.
+      features: Of the part, all lanes.
+      lanes: How many.
+    """
+    of_part = functools.partial(forward_backward, part)
+    gradients, found = zip(*side_by_side(of_part, features, lanes), strict=True)
+    summed = [tf.add_n(list(of_variable)) for of_variable in zip(*gradients, strict=True)]
+    return summed, {name: tf.add_n([of[name] for of in found]) for name in found[0]}
+
+
 def accumulate(
-    forward_backward: Any,
+    forward_backward: Callable[[tf.Tensor, Mapping[str, tf.Tensor]], Found],
     features: Mapping[str, tf.Tensor],
     parts: int,
-    variables: list[tf.Variable],
-    names: list[str],
-) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+    variables: Sequence[tf.Variable],
+    names: Sequence[str],
+) -> Found:
     """Sums gradients and losses over equal parts of a batch, one part in memory at a time.
 
     Args:
@@ -53,11 +77,13 @@ def accumulate(
       variables: What the gradients belong to.
       names: Of the losses.
     """
+    if parts == 1:
+        return forward_backward(tf.zeros([], tf.int32), features)
 
     def body(part: tf.Tensor, sums: Any, found: Any) -> Any:
-        gradients, losses_ = forward_backward(part, take_part(features, part, parts))
+        gradients, losses = forward_backward(part, take_part(features, part, parts))
         sums = [total + gradient for total, gradient in zip(sums, gradients, strict=True)]
-        return part + 1, sums, [total + losses_[n] for total, n in zip(found, names, strict=True)]
+        return part + 1, sums, [total + losses[n] for total, n in zip(found, names, strict=True)]
 
     zeros = [tf.zeros(v.shape, tf.float32) for v in variables]
     _, sums, found = tf.while_loop(

@@ -64,6 +64,39 @@ def learning_rate_of(optimizer: Any) -> tf.Tensor:
     return tf.cast(rate(inner.iterations) if callable(rate) else rate, tf.float32)
 
 
+def update(
+    optimizer: Any,
+    gradients: Sequence[tf.Tensor],
+    variables: Sequence[tf.Variable],
+    *,
+    loss: tf.Tensor,
+    clip_norm: float,
+) -> dict[str, tf.Tensor]:
+    """Clips the gradient and updates the weights, unless a number is not finite.
+
+    Args:
+      optimizer: As of `apply_if_finite`.
+      gradients: Of the global batch, scaled as the optimizer's loss scale asks for, the same on
+        every replica.
+      variables: Their variables.
+      loss: Scalar, of the global batch.
+      clip_norm: The largest global norm; above it, gradients are scaled down.
+
+    Returns:
+      Scalars: gradient_norm (before clipping), learning_rate (of this update), and whether the
+      update was `applied` and whether float16 `overflowed`, as `Verdict` has them.
+    """
+    scaling = loss_scaling(optimizer)
+    if scaling is not None:
+        gradients = scaling.get_unscaled_gradients(gradients)
+    norm = tf.linalg.global_norm(gradients)
+    clipped, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=norm)
+    rate = tf.identity(learning_rate_of(optimizer))  # read before the update changes it
+    with tf.control_dependencies([rate]):
+        verdict = apply_if_finite(optimizer, clipped, variables, loss=loss, norm=norm)
+    return {"gradient_norm": norm, "learning_rate": rate, **verdict._asdict()}
+
+
 def apply_if_finite(
     optimizer: Any,
     gradients: Sequence[tf.Tensor],

@@ -1,7 +1,7 @@
-"""ElectraPretrainTask: the seam between our ELECTRA and Model Garden's training machinery.
+"""ElectraPretrainTask: the seam between our pretraining and Model Garden's training machinery.
 
 The interface is that of `official.core.base_task.Task`; model, masking, losses and metrics are
-ours. Shapes: B rows of a replica, S sequence, M masked positions, V vocabulary.
+ours. Shapes: B rows of a replica, S sequence, V vocabulary.
 """
 
 from __future__ import annotations
@@ -18,54 +18,82 @@ from official.core import base_task, task_factory
 from official.core import config_definitions as cfg
 from official.modeling import optimization
 
+from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary
+from electra_cli.errors import ConfigError
 from electra_cli.inputs import masking, rows
 from electra_cli.inputs.batch import checked_batch
-from electra_cli.interop import model_garden, weights
-from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig
-from electra_cli.metrics import step as step_metrics
+from electra_cli.interop import weights
+from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig, plain
 from electra_cli.metrics.validation import ValidationState
-from electra_cli.modeling import losses
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
-from electra_cli.optimization.accumulation import accumulate, side_by_side
+from electra_cli.modeling.losses import over_replicas
+from electra_cli.objectives import objective_of
+from electra_cli.optimization.accumulation import accumulate, side_by_side, sum_of_lanes
 from electra_cli.optimization.average import WeightAverage
-from electra_cli.optimization.update import apply_if_finite, learning_rate_of, loss_scaling
+from electra_cli.optimization.update import loss_scaling, update
 
 # Validation draws its masks and samples from this constant and the example alone, so that every
 # checkpoint of every run meets the same ones.
 _VALIDATION_SEED = 20200323
 
-_SUM = tf.distribute.ReduceOp.SUM
-
 
 @task_factory.register_task_cls(ElectraTaskConfig)
 class ElectraPretrainTask(base_task.Task):
-    """Replaced token detection with a jointly trained generator (Clark et al. 2020).
+    """Pretraining by any objective on prepared rows.
 
     Args:
-      params: An `ElectraTaskConfig`, or Model Garden's own `ElectraPretrainConfig`.
+      params: An `ElectraTaskConfig`.
       logging_dir: Where a trainer writes its logs.
       name: Of the task.
 
-    Raises:
-      ConfigError: Something in Model Garden's configuration that our model does not have.
+    Attributes:
+      objective: What is learned.
     """
 
     def __init__(
         self, params: Any, logging_dir: str | None = None, name: str | None = None
     ) -> None:
         super().__init__(params, logging_dir, name=name)
-        self._settings, self._architecture, self._special_ids = model_garden.described(params)
-        self._lanes = getattr(params, "lanes", 1)  # Model Garden's own has none
+        self._settings, self._architecture = self.described(params)
+        self._special_ids = dict(plain(getattr(params, "special_ids", {})))
+        self._lanes = getattr(params, "lanes", 1)
+        self.objective = objective_of(self._settings.objective)
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What a training step reports, beside what its update does."""
+        return self.objective.losses
+
+    @staticmethod
+    def described(params: Any) -> tuple[Config, Architecture]:
+        """Settings and sizes that a task configuration asks for.
+
+        Raises:
+          ConfigError: It is not an `ElectraTaskConfig`.
+        """
+        if not hasattr(params, "settings"):
+            raise ConfigError(
+                f"ElectraPretrainTask takes an ElectraTaskConfig, not {type(params).__name__}",
+                hint="electra_cli.tasks.model_garden.StaticRecordsTask takes Model Garden's "
+                "ElectraPretrainConfig",
+            )
+        config = Config.model_validate({k: plain(v) for k, v in plain(params.settings).items()})
+        return config, Architecture.of(config)
 
     # -- what Model Garden builds ----------------------------------------------------------------
 
     def build_model(self) -> tf_keras.Model:
-        """The joint model; its compute type is that of the global Keras policy."""
+        """The model of the objective; its compute type is that of the global Keras policy."""
         policy = tf_keras.mixed_precision.global_policy()
-        return ElectraModel(self._architecture, compute_dtype=policy.compute_dtype)
+        return ElectraModel(
+            self._architecture,
+            forward=self.objective.forward,
+            compute_dtype=policy.compute_dtype,
+        )
 
     def initialize(self, model: tf_keras.Model) -> weights.Report | None:
         """Fills a model with what `init_checkpoint` names, and reports what is not there.
@@ -85,14 +113,11 @@ class ElectraPretrainTask(base_task.Task):
 
         Returns:
           input_ids [B, S] int32, example_index [B] int64, step [B] int64 and, if words are masked,
-          word_starts [B, S] bool, B a replica's share; for a task with Model Garden's own
-          configuration, its statically masked records.
+          word_starts [B, S] bool, B a replica's share.
 
         Raises:
           DataError: The folder is not prepared data.
         """
-        if model_garden.is_theirs(self.task_config):
-            return model_garden.dataset(params, input_context)
         manifest = load_manifest(Path(params.input_path))
         share = rows.Share.from_context(params.global_batch_size, input_context)
         words = self._settings.objective.masks_words
@@ -102,13 +127,12 @@ class ElectraPretrainTask(base_task.Task):
         return rows.training_dataset(manifest, share, seed=seed, start_step=step, word_starts=words)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
-        """Keras metrics under the names of STEP_METRICS, for the steps they are given to.
+        """Keras metrics under the names of `objective.step_metrics`, for trainers that want them.
 
         `aggregate_logs` does not need them: it has exact numbers under these names and more.
         """
         del training
-        objective = self._settings.objective
-        return step_metrics.build(objective.generator_weight, objective.disc_weight)
+        return self.objective.keras_metrics()
 
     def process_metrics(
         self,
@@ -122,8 +146,9 @@ class ElectraPretrainTask(base_task.Task):
         Raises:
           DataError: A label is missing or has the wrong shape or type, or a metric is missing.
         """
-        losses.check_labels(labels, model_outputs)
-        step_metrics.update(metrics, step_metrics.token_logs(labels, model_outputs))
+        self.objective.check_labels(labels, model_outputs)
+        logs = self.objective.validation_logs(labels, model_outputs)
+        self.objective.update_keras_metrics(metrics, logs)
 
     def process_compiled_metrics(
         self,
@@ -131,21 +156,17 @@ class ElectraPretrainTask(base_task.Task):
         labels: Mapping[str, tf.Tensor],
         model_outputs: Mapping[str, tf.Tensor],
     ) -> None:
-        """Updates metrics a model was compiled with, by output: masked_lm_logits and disc_logits.
+        """Updates metrics a model was compiled with, by output of a head, such as disc_logits.
 
-        Only masked positions and real tokens count.
+        Only what the loss is a mean over counts.
         """
-        compiled_metrics.update_state(
-            {
-                "masked_lm_logits": labels["masked_lm_ids"],
-                "disc_logits": model_outputs["disc_labels"],
-            },
-            {name: model_outputs[name] for name in ("masked_lm_logits", "disc_logits")},
-            {
-                "masked_lm_logits": labels["masked_lm_weights"],
-                "disc_logits": tf.cast(labels["input_mask"], tf.float32),
-            },
-        )
+        targets: dict[str, tf.Tensor] = {}
+        weights: dict[str, tf.Tensor] = {}
+        for term in self.objective.terms:
+            targets[term.output], weight = term.target(labels, model_outputs)
+            weights[term.output] = tf.cast(weight, tf.float32)
+        outputs = {name: model_outputs[name] for name in targets}
+        compiled_metrics.update_state(targets, outputs, weights)
 
     def _process(self, metrics: Any, model: tf_keras.Model, labels: Any, outputs: Any) -> None:
         if metrics:
@@ -163,8 +184,8 @@ class ElectraPretrainTask(base_task.Task):
         """The total loss; a replica's share of it where there are several.
 
         Args:
-          labels: masked_lm_ids, masked_lm_weights [B, M] and input_mask [B, S].
-          model_outputs: masked_lm_logits [B, M, V], disc_logits and disc_labels [B, S].
+          labels: Those that the objective's terms need; the features of a batch hold them.
+          model_outputs: Of the model.
           metrics: Not used.
           aux_losses: Scalars to add.
 
@@ -175,30 +196,22 @@ class ElectraPretrainTask(base_task.Task):
           DataError: A label is missing or has the wrong shape or type.
         """
         del metrics
-        losses.check_labels(labels, model_outputs)
-        counts = losses.global_counts(labels)
-        objective = self._settings.objective
-        found = losses.weighted_losses(labels, model_outputs, counts, objective)
-        return tf.add_n([found["total_loss"], *(aux_losses or [])])
+        self.objective.check_labels(labels, model_outputs)
+        counts = over_replicas(self.objective.counts(labels))
+        found = self.objective.mean_losses(labels, model_outputs, counts)
+        return tf.add_n([found[self.objective.total], *(aux_losses or [])])
 
     def _features(
         self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
         inputs = checked_batch(inputs, self._architecture.vocab_size)
-        if "input_word_ids" in inputs:
-            return model_garden.features_of(
-                inputs,
-                seed=tf.constant(self._settings.train.seed if training else _VALIDATION_SEED),
-                step=tf.cast(step if training else 0, tf.int64),
-                first_row=_replica_id() * tf.shape(inputs["input_word_ids"], tf.int64)[0],
-            )
         if "masked_lm_positions" in inputs:
             return dict(inputs)
         objective = self._settings.objective
         return masking.mask_tokens(
             masking.rows_to_features(inputs["input_ids"], self._special_ids["sep"]),
-            seed=tf.constant(self._settings.train.seed if training else _VALIDATION_SEED, tf.int64),
+            seed=self._seed(training),
             step=inputs["step"][0] if training else tf.zeros([], tf.int64),
             examples=inputs["example_index"],
             mask_probability=objective.mask_probability,
@@ -207,6 +220,11 @@ class ElectraPretrainTask(base_task.Task):
             masking=objective.masking,
             word_starts=inputs.get("word_starts"),
         )
+
+    def _seed(self, training: bool) -> tf.Tensor:
+        """Of masks and samples, scalar int64."""
+        seed = self._settings.train.seed if training else _VALIDATION_SEED
+        return tf.constant(seed, tf.int64)
 
     @classmethod
     def create_optimizer(
@@ -253,76 +271,45 @@ class ElectraPretrainTask(base_task.Task):
           metrics: What `build_metrics` returned, or nothing.
 
         Returns:
-          Scalars of the global batch, the same on every replica: loss, total_loss,
-          masked_lm_loss, disc_loss, gradient_norm (before clipping), learning_rate, and whether
-          the update was `applied` and whether float16 `overflowed` while its scale was searched.
+          Scalars of the global batch, the same on every replica: loss, those of
+          `objective.losses`, and what `optimization.update.update` returns.
         """
-        replica = tf.distribute.get_replica_context()
         features = self._features(inputs, training=True, step=optimizer.iterations)
-        counts = losses.global_counts(features)
         step = inputs["step"][0] if "step" in inputs else optimizer.iterations
-        objective, parts = self._settings.objective, self._settings.train.accumulation_steps
-        scaling = loss_scaling(optimizer)
-        variables = model.trainable_variables
-        first_part = _replica_id() * parts
-
-        def of_lane(
-            part: tf.Tensor, lane: tf.Tensor, batch: Mapping[str, tf.Tensor]
-        ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-            seed = tf.constant(self._settings.train.seed, tf.int64)
-            dropout = Dropout(seed, step, first_part + tf.cast(part, tf.int64), lane)
-            with tf.GradientTape() as tape:
-                outputs = model(batch, training=True, dropout=dropout)
-                found = losses.weighted_losses(batch, outputs, counts, objective)
-                self._process(metrics, model, batch, outputs)
-                scaled = found["total_loss"]
-                if scaling is not None:
-                    scaled = scaling.get_scaled_loss(scaled)
-            # Slices of the word table become dense: its norm must count each row once.
-            gradients = [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)]
-            return gradients, found
+        counts = over_replicas(self.objective.counts(features))
+        scaling, variables = loss_scaling(optimizer), model.trainable_variables
+        parts = self._settings.train.accumulation_steps
 
         def forward_backward(
-            part: tf.Tensor, batch: Mapping[str, tf.Tensor]
+            part: tf.Tensor, lane: tf.Tensor, batch: Mapping[str, tf.Tensor]
         ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-            of_part = functools.partial(of_lane, part)
-            gradients, found = zip(*side_by_side(of_part, batch, self._lanes), strict=True)
-            summed = [tf.add_n(list(of_variable)) for of_variable in zip(*gradients, strict=True)]
-            return summed, {name: tf.add_n([of[name] for of in found]) for name in found[0]}
+            number = replica_id() * parts + tf.cast(part, tf.int64)
+            dropout = Dropout(self._seed(True), step, number, lane)
+            with tf.GradientTape() as tape:
+                outputs = model(batch, training=True, dropout=dropout)
+                found = self.objective.mean_losses(batch, outputs, counts)
+                self._process(metrics, model, batch, outputs)
+                loss = found[self.objective.total]
+                scaled = loss if scaling is None else scaling.get_scaled_loss(loss)
+            # Slices of the word table become dense: its norm must count each row once.
+            return [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)], found
 
+        summed = functools.partial(sum_of_lanes, forward_backward, lanes=self._lanes)
         if self._settings.runtime.xla:
-            forward_backward = tf.function(forward_backward, jit_compile=True, autograph=False)
-        if parts == 1:
-            gradients, found = forward_backward(tf.zeros([], tf.int32), features)
-        else:
-            names = ["total_loss", "masked_lm_loss", "disc_loss"]
-            names += ["next_sentence_loss"] * (self._architecture.next_sentence is not None)
-            gradients, found = accumulate(forward_backward, features, parts, variables, names)
-        gradients, found = replica.all_reduce(_SUM, (gradients, found))
-        if scaling is not None:
-            gradients = scaling.get_unscaled_gradients(gradients)
-        norm = tf.linalg.global_norm(gradients)
-        clipped, _ = tf.clip_by_global_norm(
-            gradients, self._settings.optimizer.clip_norm, use_norm=norm
-        )
-        rate = tf.identity(learning_rate_of(optimizer))  # of this update, read before it
-        with tf.control_dependencies([rate]):
-            verdict = apply_if_finite(
-                optimizer, clipped, variables, loss=found["total_loss"], norm=norm
-            )
-        return found | {
-            self.loss: found["total_loss"],
-            "gradient_norm": norm,
-            "learning_rate": rate,
-            "applied": verdict.applied,
-            "overflowed": verdict.overflowed,
-        }
+            summed = tf.function(summed, jit_compile=True, autograph=False)
+        gradients, found = accumulate(summed, features, parts, variables, self.objective.losses)
+        replica = tf.distribute.get_replica_context()
+        gradients, found = replica.all_reduce(tf.distribute.ReduceOp.SUM, (gradients, found))
+        loss = found[self.objective.total]
+        clip_norm = self._settings.optimizer.clip_norm
+        done = update(optimizer, gradients, variables, loss=loss, clip_norm=clip_norm)
+        return found | done | {self.loss: loss}
 
     # -- validation ------------------------------------------------------------------------------
 
     def inference_step(self, inputs: Mapping[str, tf.Tensor], model: ElectraModel) -> Any:
         """The forward pass without dropout, on a batch of `build_inputs` or on its features."""
-        if "sample_uniforms" not in inputs and "sampled_ids" not in inputs:
+        if "masked_input_ids" not in inputs:
             inputs = self._features(inputs, training=False)
 
         def of_lane(lane: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -343,14 +330,13 @@ class ElectraPretrainTask(base_task.Task):
           metrics: What `build_metrics` returned, or nothing.
 
         Returns:
-          [B, M] and [B, S] tensors under the names of MASKED_LM_LOGS and DISC_LOGS, and the scalar
-          loss.
+          What `objective.new_validation` adds up, and the scalar loss.
         """
         features = self._features(inputs, training=False)
         outputs = self.inference_step(features, model)
         self._process(metrics, model, features, outputs)
         loss = self.build_losses(features, outputs)
-        return step_metrics.corpus_logs(features, outputs) | {self.loss: loss}
+        return self.objective.validation_logs(features, outputs) | {self.loss: loss}
 
     def aggregate_logs(
         self, state: ValidationState | None = None, step_logs: Mapping[str, Any] | None = None
@@ -366,13 +352,8 @@ class ElectraPretrainTask(base_task.Task):
           The state, which takes the same memory however long the validation set is.
         """
         if state is None:
-            objective = self._settings.objective
-            state = ValidationState(
-                generator_weight=objective.generator_weight,
-                disc_weight=objective.disc_weight,
-                vocab_size=self._architecture.vocab_size,
-                continuations=self._continuations(),
-            )
+            vocab_size = self._architecture.vocab_size
+            state = self.objective.new_validation(vocab_size, self._continuations())
         if step_logs:
             state.add(step_logs)
         return state
@@ -380,7 +361,7 @@ class ElectraPretrainTask(base_task.Task):
     def _continuations(self) -> np.ndarray | None:
         """[V], which word pieces continue a word; None where there is no prepared data to ask."""
         folder = self.task_config.validation_data.input_path
-        if not folder or model_garden.is_theirs(self.task_config):
+        if not folder:
             return None
         return np.array(continuations(load_vocabulary(load_manifest(Path(folder)).vocab_path)))
 
@@ -392,7 +373,7 @@ class ElectraPretrainTask(base_task.Task):
         return aggregated_logs.result()
 
 
-def _replica_id() -> tf.Tensor:
+def replica_id() -> tf.Tensor:
     """Which replica this is, scalar int64; 0 outside of a strategy's replicas."""
     context = tf.distribute.get_replica_context()
     return tf.cast(context.replica_id_in_sync_group if context else 0, tf.int64)

@@ -143,7 +143,7 @@ def pretrain(
         final_step=trainer.step(),
         parameters=outlook.budget.parameters,
         flops_per_token=outlook.budget.flops_per_token,
-        losses={k: session.last_logs.get(k) for k in ("total_loss", "masked_lm_loss", "disc_loss")},
+        losses={name: session.last_logs.get(name) for name in trainer.task.losses},
         sequences_per_second=rates.sequences_per_second,
         tokens_per_second=rates.tokens_per_second,
         matmul_peak_share=rates.peak_share,

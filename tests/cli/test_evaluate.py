@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from electra_cli.cli.evaluate import _labels
-from electra_cli.metrics.names import ALL_METRICS, BREAKDOWNS
+from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.objectives import metrics_of, objective_of
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from tests.conftest import Electra
+
+ELECTRA = objective_of(ObjectiveConfig())
 
 
 def numbers(metrics: dict[str, float | None]) -> dict[str, float]:
@@ -32,10 +35,11 @@ def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
     found = result.json
     assert found["command"] == "evaluate"
     assert [c["step"] for c in found["checkpoints"]] == [0, 4, 8, 12]
-    assert all(tuple(c["metrics"]) == ALL_METRICS for c in found["checkpoints"])
+    names = metrics_of([ELECTRA], detail=True)
+    assert all(tuple(c["metrics"]) == names for c in found["checkpoints"])
     for column in ("step 0", "step 12", "disc_auc"):
         assert column in result.stderr
-    assert BREAKDOWNS[0] not in result.stderr
+    assert ELECTRA.breakdowns[0] not in result.stderr
 
 
 def test_the_newest_by_default_and_limits_that_are_missed(
@@ -60,7 +64,7 @@ def test_a_named_checkpoint_on_two_replicas_with_details_and_a_limit_that_is_met
         "--fail-under", "disc_auc=0.01", "--json",
     )  # fmt: skip
     assert result.code == 0, result.stderr
-    for name in BREAKDOWNS:
+    for name in ELECTRA.breakdowns:
         assert name in result.stderr
     (found,) = result.json["checkpoints"]
     assert numbers(found["metrics"]) == close(during)

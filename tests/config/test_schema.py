@@ -96,11 +96,7 @@ def test_frozen() -> None:
 )
 def test_generator_sizes(hidden: int, size: float, expected: tuple[int, int, int]) -> None:
     config = Config().replaced({"model.hidden_size": hidden, "generator.size": size})
-    assert (
-        config.generator_hidden_size,
-        config.generator_num_attention_heads,
-        config.generator_intermediate_size,
-    ) == expected
+    assert config.generator_sizes == expected
 
 
 @pytest.mark.parametrize(

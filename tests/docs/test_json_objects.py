@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from electra_cli.metrics.names import ALL_METRICS
+from electra_cli.objectives import all_objectives, metrics_of
 from tests.conftest import Electra, settings
 from tests.docs.pages import generator
 
@@ -35,7 +35,9 @@ def documented() -> dict[str, dict[str, Any]]:
         name: {
             key.replace("METRIC", metric): _TYPES[kind]
             for key, (kind, _) in keys.items()
-            for metric in (ALL_METRICS if key.endswith("METRIC") else [""])
+            for metric in (
+                metrics_of(all_objectives(), detail=True) if key.endswith("METRIC") else [""]
+            )
         }
         for name, keys in objects.items()
     }
@@ -124,7 +126,7 @@ def test_metric_lines(trained: Path) -> None:
     names = generator()
     expected = {
         "train": {*names["METRIC_LINES"], *names["TRAIN_LINES"]},
-        "validation": {*names["METRIC_LINES"], *ALL_METRICS},
+        "validation": {*names["METRIC_LINES"], *metrics_of(all_objectives(), detail=True)},
     }
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert {line["kind"] for line in lines} == set(expected)

@@ -21,6 +21,7 @@ _KEYS = {
     "weight_decay_rate": "optimizer.weight_decay",
     "num_warmup_steps": "optimizer.warmup_steps",
     "num_train_steps": "train.steps",
+    "clip_norm": "optimizer.clip_norm",
     "train_batch_size": "train.batch_size",
     "vocab_size": "model.vocab_size",
     "generator_hidden_size": "generator.size",
@@ -31,15 +32,16 @@ _KEYS = {
 _ONLY = {
     "debug": False,
     "do_train": True,
-    "electra_objective": True,
     "electric_objective": False,
     "uniform_generator": False,
     "two_tower_generator": False,
     "untied_generator": True,
 }
 
-# Read below; the sizes are recorded in full under `discriminator`.
+# Read below; the sizes of the main network are recorded in full, under `discriminator` or, where
+# there is none, under `generator`.
 _READ = {
+    "electra_objective",
     "model_size",
     "model_hparam_overrides",
     "embedding_size",
@@ -86,6 +88,7 @@ _SIZES = {
     "type_vocab_size": "model.type_vocab_size",
     "initializer_range": "model.initializer_range",
 }
+_NOTES = {"lr", "gnorm"}  # under `optimizer`: what recorded numbers mean
 _DROPOUTS = {"hidden_dropout_prob", "attention_probs_dropout_prob"}  # off in recordings
 
 
@@ -97,6 +100,8 @@ def hparams_of(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = dict(recorded["hparams"])
     for name, value in recorded["optimizer"].items():
+        if name in _NOTES:
+            continue
         if found.setdefault(name, value) != value:
             raise ValueError(f"{name} is {found[name]} in hparams and {value} in optimizer")
     for name, value in found.items():
@@ -115,16 +120,18 @@ def config_of(recorded: Mapping[str, Any]) -> Config:
     """
     if not recorded["dropout"].startswith("off"):
         raise ValueError(f"dropout is {recorded['dropout']}: its masks cannot be repeated")
-    hparams, sizes = hparams_of(recorded), recorded["discriminator"]
+    hparams, main = hparams_of(recorded), _main(recorded)
+    sizes = recorded[main]
     if unknown := set(sizes) - {*_SIZES, *_DROPOUTS, "hidden_act"}:
-        raise ValueError(f"discriminator.{min(unknown)} is not known")
+        raise ValueError(f"{main}.{min(unknown)} is not known")
     if sizes["hidden_act"] != "gelu":
         raise ValueError(f"hidden_act {sizes['hidden_act']} is another algorithm: only gelu is")
     for name, value in hparams.get("model_hparam_overrides", {}).items():
-        _check_same(f"discriminator.{name}", sizes.get(name), value)
+        _check_same(f"{main}.{name}", sizes.get(name), value)
     values = {key: sizes[name] for name, key in _SIZES.items()}
     values |= {_KEYS[name]: value for name, value in hparams.items() if name in _KEYS}
     values |= {
+        "objective.name": "electra" if main == "discriminator" else "mlm",
         "model.embedding_size": recorded["embedding_size"],
         "model.hidden_dropout": 0.0,
         "model.attention_dropout": 0.0,
@@ -142,8 +149,10 @@ def architecture_of(recorded: Mapping[str, Any], config: Config) -> Architecture
     """
     hparams, generator = hparams_of(recorded), recorded["generator"]
     architecture = Architecture.of(config)
-    layers = round(config.model.num_layers * hparams.get("generator_layers", 1.0))
-    sizes = dataclasses.replace(architecture.generator, layers=layers)
+    sizes = architecture.generator
+    if architecture.discriminator is not None:
+        layers = round(config.model.num_layers * hparams.get("generator_layers", 1.0))
+        sizes = dataclasses.replace(sizes, layers=layers)
     for name, ours in (
         ("hidden_size", sizes.hidden),
         ("num_hidden_layers", sizes.layers),
@@ -163,6 +172,11 @@ def architecture_of(recorded: Mapping[str, Any], config: Config) -> Architecture
         tied=not untied,
         disallow_correct=hparams.get("disallow_correct", False),
     )
+
+
+def _main(recorded: Mapping[str, Any]) -> str:
+    """The network that has the sizes of `model`: the generator where nothing tells tokens apart."""
+    return "discriminator" if recorded["hparams"].get("electra_objective", True) else "generator"
 
 
 def _check_same(name: str, recorded: Any, expected: Any) -> None:

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.objectives import objective_of
 from electra_cli.optimization.registration import optimization_config
 from electra_cli.tasks.electra import ElectraPretrainTask, ElectraTaskConfig
 from electra_cli.training.plan.experiment import bind_gin
@@ -60,6 +61,7 @@ class ReferenceCase:
         self.config = config_of(self.recorded)
         self.architecture = architecture_of(self.recorded, self.config)
         self.steps: int = self.recorded["steps"]
+        self.losses = objective_of(self.config.objective).losses
         slots = hparams_of(self.recorded).get("max_predictions_per_seq")
         slots = self.config.max_predictions if slots is None else slots
         if (found := self.values["step0/in/masked_lm_positions"].shape[1]) != slots:

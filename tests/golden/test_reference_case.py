@@ -74,6 +74,14 @@ def test_what_no_key_of_ours_sets_reaches_the_architecture() -> None:
     assert not architecture_of(case, config_of(case)).tied
 
 
+def test_without_the_electra_objective_the_generator_is_the_main_network() -> None:
+    case = json.loads((HERE / "objective_mlm" / "config.json").read_text(encoding="utf-8"))
+    config = config_of(case)
+    architecture = architecture_of(case, config)
+    assert (config.objective.name, config.objective.generator_weight) == ("mlm", 0.8)
+    assert (architecture.discriminator, architecture.main.hidden) == (None, 32)
+
+
 @pytest.mark.parametrize("power", [1.0, 0.5])
 def test_the_power_of_the_decay_reaches_the_schedule(tmp_path: Path, power: float) -> None:
     case = ReferenceCase(copied(tmp_path / "case", lr_decay_power=power))
@@ -88,7 +96,6 @@ def test_the_power_of_the_decay_reaches_the_schedule(tmp_path: Path, power: floa
     [
         ("debug", True),
         ("do_train", False),
-        ("electra_objective", False),
         ("electric_objective", True),
         ("uniform_generator", True),
         ("two_tower_generator", True),
@@ -133,7 +140,8 @@ def test_slots_follow_from_the_hparams_or_are_named(tmp_path: Path) -> None:
 
 
 def test_folders_of_the_environment_replace_the_default_ones(tmp_path: Path) -> None:
-    assert case_folders({}) == [HERE / "base_like", HERE / "large_like", SMALL]
+    names = ("base_like", "large_like", "objective_mlm", "small_like")
+    assert case_folders({}) == [HERE / name for name in names]
     one, two = copied(tmp_path / "one"), copied(tmp_path / "more" / "two")
     assert case_folders({DIRECTORIES: f"{one}:{tmp_path / 'more'}"}) == [one, two]
 

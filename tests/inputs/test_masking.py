@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from electra_cli.config.schema import max_predictions
 from electra_cli.inputs import masking
 
 IDS = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
@@ -76,7 +77,7 @@ def test_only_ordinary_tokens_are_masked(lengths: np.ndarray, sampling: str) -> 
 @pytest.mark.parametrize("probability", [0.15, 0.25])
 def test_number_of_masked_tokens(lengths: np.ndarray, sampling: str, probability: float) -> None:
     masked = mask(rows(lengths), sampling=sampling, probability=probability)
-    slots = masking.max_predictions(probability, LENGTH)
+    slots = max_predictions(probability, LENGTH)
     assert masked["masked_lm_weights"].shape == (ROWS, slots)
     expected = np.clip(np.round(lengths * probability), 1, slots)
     np.testing.assert_array_equal(masked["masked_lm_weights"].sum(axis=1), expected)

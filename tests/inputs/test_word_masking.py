@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from electra_cli.config.schema import max_predictions
 from electra_cli.errors import DataError
 from electra_cli.inputs import masking, philox, word_masking
 
@@ -86,7 +87,7 @@ def words_in(ids: np.ndarray, starts: np.ndarray) -> list[list[int]]:
 
 
 def wanted_of(ids: np.ndarray, probability: float = 0.15) -> int:
-    slots = masking.max_predictions(probability, LENGTH)
+    slots = max_predictions(probability, LENGTH)
     wanted = max(1, min(slots, round((ids > 0).sum() * probability)))
     return min(wanted, ordinary(ids).sum())
 
@@ -171,7 +172,7 @@ def test_what_is_masked(rows: Rows, mode: str) -> None:
     ids, _ = rows
     masked = mask(rows, mode)
     used = masked["masked_lm_weights"] > 0
-    assert used.shape == (ROWS, masking.max_predictions(0.15, LENGTH))
+    assert used.shape == (ROWS, max_predictions(0.15, LENGTH))
     originals = np.take_along_axis(ids, masked["masked_lm_positions"], axis=1)
     assert ordinary(originals[used]).all()
     assert (originals[used] == IDS["unk"]).any()
@@ -254,7 +255,7 @@ def test_graphs_mask_the_same(rows: Rows, mode: str, compiled: bool) -> None:
     function = tf.function(partial(mask_tensors, mode=mode), jit_compile=compiled, autograph=False)
     ids, starts = map(tf.constant, rows)
     masked = function(ids, starts, tf.range(ROWS, dtype=tf.int64))
-    slots = masking.max_predictions(0.15, LENGTH)
+    slots = max_predictions(0.15, LENGTH)
     assert masked["masked_lm_positions"].shape == (ROWS, slots)
     for name, value in mask(rows, mode).items():
         np.testing.assert_array_equal(masked[name], value, err_msg=name)

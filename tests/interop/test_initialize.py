@@ -21,10 +21,11 @@ from electra_cli.interop.garden_encoder import reference_name
 from electra_cli.interop.weights import values_of
 from electra_cli.optimization.registration import optimization_config
 from electra_cli.tasks.electra import ElectraPretrainTask, ElectraTaskConfig
+from electra_cli.tasks.model_garden import StaticRecordsTask
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from tests.export.runs import small_config
 from tests.interop.conftest import assert_same
-from tests.interop.test_model_garden import S, V, config, encoder
+from tests.tasks.test_static_records import S, V, config, encoder
 
 
 def pretrainer(kind: str, embedding: int) -> models.ElectraPretrainer:
@@ -71,7 +72,7 @@ def test_their_pretrainers_encoder(
         discriminator_encoder=encoder(embedding_size=embedding),
     )
     params.init_checkpoint = prefix
-    task = ElectraPretrainTask(params)
+    task = StaticRecordsTask(params)
     model = task.build_model()
     before = values_of(model)
     with caplog.at_level(logging.WARNING, "electra_cli"):
@@ -112,13 +113,13 @@ def test_a_whole_run_of_theirs_and_ambiguous_names(tmp_path: Path) -> None:
     run = tf.train.Checkpoint(model=theirs, **theirs.checkpoint_items)
     params = config()
     params.init_checkpoint = run.write(str(tmp_path / "run"))
-    model = ElectraPretrainTask(params).build_model()
-    assert ElectraPretrainTask(params).initialize(model)
+    model = StaticRecordsTask(params).build_model()
+    assert StaticRecordsTask(params).initialize(model)
     words = theirs.discriminator_network.get_embedding_table().numpy()
     np.testing.assert_array_equal(model.embeddings.words.numpy(), words)
     params.init_checkpoint = tf.train.Checkpoint(model=theirs).write(str(tmp_path / "model"))
     with pytest.raises(DataError, match="several variables called"):
-        ElectraPretrainTask(params).initialize(model)
+        StaticRecordsTask(params).initialize(model)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_an_encoder_of_other_sizes(values: dict[str, Any], words: str, tmp_path:
         discriminator_encoder=encoder(**values),
     )
     params.init_checkpoint = checkpoint.write(str(tmp_path / "ckpt"))
-    task = ElectraPretrainTask(params)
+    task = StaticRecordsTask(params)
     with pytest.raises(DataError, match=words):
         task.initialize(task.build_model())
 

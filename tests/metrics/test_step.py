@@ -10,10 +10,11 @@ import tensorflow as tf
 from sklearn import metrics as sklearn_metrics
 from sklearn.calibration import calibration_curve
 
+from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.errors import DataError
-from electra_cli.metrics import step
-from electra_cli.metrics.names import STEP_METRICS
-from electra_cli.metrics.validation import ValidationState
+from electra_cli.objectives import objective_of
+
+ELECTRA = objective_of(ObjectiveConfig())
 
 
 def tokens(rows: int = 40) -> dict[str, np.ndarray]:
@@ -40,12 +41,13 @@ def tokens(rows: int = 40) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("batch", [1, 7, 40])
 def test_equal_to_the_exact_numbers_for_any_batch(batch: int) -> None:
-    logs, metrics = tokens(), step.build(1.0, 50.0)
-    exact = ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=9)
+    logs, metrics = tokens(), ELECTRA.keras_metrics()
+    exact = ELECTRA.new_validation(9)
     exact.add(logs)
     for start in range(0, 40, batch):
-        step.update(metrics, {k: tf.constant(v[start : start + batch]) for k, v in logs.items()})
-    assert [metric.name for metric in metrics] == list(STEP_METRICS)
+        part = {k: tf.constant(v[start : start + batch]) for k, v in logs.items()}
+        ELECTRA.update_keras_metrics(metrics, part)
+    assert [metric.name for metric in metrics] == list(ELECTRA.step_metrics)
     for metric in metrics:
         # The bins of the AUC tie a few of 170 positives with their neighbours.
         bound = 2e-3 if metric.name == "disc_auc" else 1e-6
@@ -63,9 +65,7 @@ def recorded() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_recorded_tokens_in_any_batches(batch: int, replicas: int) -> None:
     logs = recorded()
-    whole, parts = (
-        ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=10_720) for _ in "ab"
-    )
+    whole, parts = ELECTRA.new_validation(10_720), ELECTRA.new_validation(10_720)
     whole.add(logs)
     for start in range(0, 32, batch):
         part = {name: value[start : start + batch] for name, value in logs.items()}
@@ -75,7 +75,7 @@ def test_recorded_tokens_in_any_batches(batch: int, replicas: int) -> None:
 
 @pytest.mark.parametrize("logs", [tokens(), recorded()], ids=["drawn", "recorded"])
 def test_equal_to_scikit_learn(logs: dict[str, np.ndarray]) -> None:
-    exact = ValidationState(generator_weight=1.0, disc_weight=50.0, vocab_size=10_720)
+    exact = ELECTRA.new_validation(10_720)
     exact.add(logs)
     real = logs["input_mask"] > 0
     labels, logits = logs["disc_labels"][real], logs["disc_logits"][real]
@@ -108,17 +108,17 @@ def test_equal_to_scikit_learn(logs: dict[str, np.ndarray]) -> None:
 
 
 def test_reset() -> None:
-    metrics = step.build(1.0, 50.0)
+    metrics = ELECTRA.keras_metrics()
     logs = {key: tf.constant(value) for key, value in tokens().items()}
-    step.update(metrics, logs)
+    ELECTRA.update_keras_metrics(metrics, logs)
     first = {metric.name: float(metric.result()) for metric in metrics}
     for metric in metrics:
         metric.reset_state()
-    step.update(metrics, logs)
+    ELECTRA.update_keras_metrics(metrics, logs)
     assert {metric.name: float(metric.result()) for metric in metrics} == first
 
 
 def test_a_list_without_the_expected_names() -> None:
-    metrics = [metric for metric in step.build(1.0, 50.0) if metric.name != "disc_auc"]
+    metrics = [metric for metric in ELECTRA.keras_metrics() if metric.name != "disc_auc"]
     with pytest.raises(DataError, match="lack disc_auc"):
-        step.update(metrics, tokens())
+        ELECTRA.update_keras_metrics(metrics, tokens())

@@ -5,11 +5,14 @@ import math
 import numpy as np
 import pytest
 
+from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.metrics.curve import Calibration, RankingCurve
-from electra_cli.metrics.names import ALL_METRICS, finite
-from electra_cli.metrics.validation import ValidationState
+from electra_cli.metrics.names import finite
+from electra_cli.objectives import metrics_of, objective_of
 
+ELECTRA = objective_of(ObjectiveConfig())
+ALL_METRICS = metrics_of([ELECTRA], detail=True)
 CONTINUATIONS = np.arange(300) % 3 == 0
 
 
@@ -33,9 +36,7 @@ def logs(rows: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def result(*steps: dict[str, np.ndarray]) -> dict[str, float]:
-    state = ValidationState(
-        generator_weight=1.0, disc_weight=50.0, vocab_size=300, continuations=CONTINUATIONS
-    )
+    state = ELECTRA.new_validation(300, CONTINUATIONS)
     for step in steps:
         state.add(step)
     return state.result()

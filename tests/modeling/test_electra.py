@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from electra_cli.config.schema import Config
 from electra_cli.inputs import masking
-from electra_cli.modeling import losses
 from electra_cli.modeling.architecture import Architecture
-from electra_cli.modeling.electra import ElectraModel, sample_ids
+from electra_cli.modeling.electra import ElectraModel
+from electra_cli.modeling.sampling import sample_ids
 
 IDS = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
 TINY = Config().replaced(
@@ -44,21 +41,6 @@ def features(config: Config, rows: int = 16) -> masking.Features:
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_losses_at_step_0(seed: int) -> None:
-    config = TINY.replaced({"train.seed": seed})
-    batch = features(config, rows=32)
-    outputs = tf.function(ElectraModel(Architecture.of(config)).call)(batch)
-    masked = losses.masked_lm_cross_entropy(outputs["masked_lm_logits"], batch["masked_lm_ids"])
-    weights = batch["masked_lm_weights"]
-    masked_lm_loss = losses.masked_lm_loss(masked, weights, tf.reduce_sum(weights))
-    tokens = losses.discriminator_cross_entropy(outputs["disc_logits"], outputs["disc_labels"])
-    count = tf.reduce_sum(tf.cast(batch["input_mask"], tf.float32))
-    disc_loss = losses.discriminator_loss(tokens, batch["input_mask"], count)
-    assert float(masked_lm_loss) == pytest.approx(math.log(4096), rel=0.01)
-    assert float(disc_loss) == pytest.approx(math.log(2), rel=0.25)
-
-
 def test_both_networks_read_the_same_embeddings() -> None:
     model = ElectraModel(Architecture.of(TINY))
     names = [variable.name for variable in model.trainable_variables]
@@ -77,25 +59,6 @@ def test_both_networks_read_the_same_embeddings() -> None:
     ):
         assert tape.gradient(generator, shared) is not None
         assert tape.gradient(discriminator, shared) is not None
-
-
-def test_sampling_passes_no_gradient_to_the_generator() -> None:
-    model = ElectraModel(Architecture.of(TINY))
-    batch = features(TINY, rows=2)
-    with tf.GradientTape() as tape:
-        disc_only = tf.reduce_sum(model(batch)["disc_logits"])
-    gradients = tape.gradient(disc_only, list(model.trainable_variables))
-    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
-        belongs_to_generator = variable.name.startswith("generator")
-        assert (gradient is None) == belongs_to_generator, variable.name
-
-
-def test_what_the_generator_gets_right_counts_as_original() -> None:
-    batch = features(TINY, rows=4) | {}
-    batch["sampled_ids"] = batch["masked_lm_ids"]
-    outputs = ElectraModel(Architecture.of(TINY))(batch)
-    np.testing.assert_array_equal(outputs["disc_inputs"], batch["input_ids"])
-    assert not outputs["disc_labels"].numpy().any()
 
 
 def test_padding_changes_nothing() -> None:

@@ -17,9 +17,10 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory, task_factory, train_lib
 from official.modeling.privacy.configs import DifferentialPrivacyConfig
 
+from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.errors import DataError
-from electra_cli.metrics.names import ALL_METRICS, METRICS
+from electra_cli.objectives import metrics_of, objective_of
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.registration import OptimizationConfig
 from electra_cli.optimization.update import learning_rate_of, loss_scaling
@@ -29,6 +30,8 @@ from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.experiment import compose
 from tests.places import ROOT
 from tests.training.test_replicas import configuration
+
+ELECTRA = objective_of(ObjectiveConfig())
 
 
 def experiment(data: Path, *, steps: int = 8) -> Any:
@@ -58,7 +61,7 @@ def run(
 
 def test_run_experiment_trains_and_resumes(data: Path, tmp_path: Path) -> None:
     _, first = run(experiment(data, steps=8), tmp_path, "train_and_eval")
-    assert {*ALL_METRICS} <= set(first)
+    assert {*metrics_of([ELECTRA], detail=True)} <= set(first)
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-8")
     _, second = run(experiment(data, steps=16), tmp_path, "train_and_eval")
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-16")
@@ -69,7 +72,7 @@ def test_run_experiment_under_a_mirrored_strategy_and_evaluates(data: Path, tmp_
     _, logs = run(experiment(data, steps=8), tmp_path, "train_and_eval", device="cpu:2")
     assert tf.train.latest_checkpoint(str(tmp_path)).endswith("ckpt-8")
     _, single = run(experiment(data, steps=8), tmp_path, "eval")
-    for name in METRICS:
+    for name in ELECTRA.metrics:
         assert logs[name] == pytest.approx(single[name], rel=1e-4, nan_ok=True), name
 
 

@@ -106,11 +106,11 @@ def numpy_discriminator(model: ElectraModel, item: Exportable) -> NumpyElectra:
 
 def _own_logits(model: ElectraModel, probe: Probe, item: Exportable) -> dict[str, Floats]:
     features = probe.features()
-    logits = {
-        "discriminator": model.discriminate(features["masked_input_ids"], features)[0].numpy(),
-        "generator": model.generate(features).numpy(),
+    forward = {
+        "discriminator": lambda: model.discriminate(features["masked_input_ids"], features)[0],
+        "generator": lambda: model.generate(features),
     }
-    return {name: logits[name] for name in item.networks}
+    return {name: forward[name]().numpy() for name in item.networks}
 
 
 def _serve(signatures: Mapping[str, Any], probe: Probe) -> Floats:

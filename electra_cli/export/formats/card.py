@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from electra_cli.config.schema import Network
 from electra_cli.export.sources.exportable import Exportable, held_out_metrics
-from electra_cli.interop.values import Network
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
 
 _HUB_FRONT_MATTER = """\
@@ -36,12 +36,23 @@ def discriminator_card(item: Exportable) -> str:
 
 def generator_card(item: Exportable) -> str:
     """The card of Hugging Face's generator/ folder."""
+    if "discriminator" in item.networks:
+        title = "ELECTRA generator"
+        use = (
+            "The generator of an ELECTRA: the small masked language model that made the "
+            "discriminator's training examples. **It fills masks**; to fine-tune, take "
+            "`discriminator/`."
+        )
+    else:
+        title = "Masked language model"
+        use = (
+            "An encoder of ELECTRA's architecture that was pretrained by masked language "
+            "modelling, without a discriminator. **It fills masks, and is fine-tuned.**"
+        )
     return _HUB_FRONT_MATTER.format(task="fill-mask") + _card(
         item,
-        title="ELECTRA generator",
-        use="The generator of an ELECTRA: the small masked language model that made the "
-        "discriminator's training examples. **It fills masks**; to fine-tune, take "
-        "`discriminator/`.",
+        title=title,
+        use=use,
         load="from transformers import pipeline\n"
         'fill = pipeline("fill-mask", model="generator")\n'
         'print(fill("The capital of France is [MASK]."))',
@@ -97,12 +108,14 @@ def onnx_card(item: Exportable) -> str:
 
 def reference_card(item: Exportable) -> str:
     """The card of a checkpoint of the reference."""
+    main = item.networks[0]
     return _card(
         item,
         title="ELECTRA, checkpoint of google-research/electra",
         use=f"The {' and the '.join(item.networks)} of an ELECTRA in `model.ckpt`, under the "
         "names of google-research/electra, without the optimizer's slots. Fine-tune the "
-        "discriminator, the variables below `electra/`. `config.json` holds the sizes.",
+        f"{main}, the variables below `electra/`. `config.json` holds the sizes.",
+        network=main,
         load="import tensorflow as tf\n"
         'reader = tf.train.load_checkpoint("FOLDER/model.ckpt")\n'
         'reader.get_tensor("electra/embeddings/word_embeddings")',

@@ -75,5 +75,7 @@ def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
 def reference_config(item: Exportable) -> dict[str, object]:
     """The sizes in the reference's words (model/modeling.py, `BertConfig`), of each network."""
     configs = network_configs(item.config, pad_id=item.special_ids.pad)
-    networks = {name: {key: configs[name][key] for key in _KEYS} for name in item.networks}
+    networks: dict[str, object] = {
+        name: {key: configs[name][key] for key in _KEYS} for name in item.networks
+    }
     return {**networks, "embedding_size": item.config.model.embedding_size}

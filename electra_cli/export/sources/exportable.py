@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from electra_cli.config.schema import Config
+from electra_cli.config.schema import Config, Network
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256
 from electra_cli.errors import DataError
-from electra_cli.metrics.names import METRICS
+from electra_cli.objectives import objective_of
 from electra_cli.runs.run_folder import Checkpoint
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ class Exportable:
     manifest: Manifest | None = None
 
     @property
-    def networks(self) -> tuple[str, ...]:
-        """What there is to write: the discriminator, and the generator if the source has one."""
-        return ("discriminator", "generator") if self.has_generator else ("discriminator",)
+    def networks(self) -> Sequence[Network]:
+        """What there is to write: the objective's, without a generator that the source lacks."""
+        there = self.config.objective.networks
+        return there if self.has_generator else tuple(n for n in there if n != "generator")
 
 
 def open_own(checkpoint: Checkpoint) -> Exportable:
@@ -90,25 +91,25 @@ def held_out_metrics(checkpoint: Checkpoint) -> dict[str, float]:
     """What is recorded in the run folder about a checkpoint on the held-out split.
 
     Returns:
-      Metrics by name, in the order of METRICS; empty if this step was not evaluated.
+      Metrics by name, in the order of the objective; empty if this step was not evaluated.
     """
-    run = checkpoint.run
+    run, names = checkpoint.run, objective_of(checkpoint.config().objective).metrics
     if run.result.is_file():
         result = _record(run.result.read_text(encoding="utf-8"))
         if result.get("final_step") == checkpoint.step:
-            return _metrics(result.get("evaluation"))
+            return _metrics(result.get("evaluation"), names)
     if run.metrics.is_file():
         for line in reversed(run.metrics.read_text(encoding="utf-8").splitlines()):
             record = _record(line)
             if (record.get("kind"), record.get("step")) == ("validation", checkpoint.step):
-                return _metrics(record)
+                return _metrics(record, names)
     return {}
 
 
-def _metrics(record: Any) -> dict[str, float]:
+def _metrics(record: Any, names: Sequence[str]) -> dict[str, float]:
     """The metrics of a record; what is no finite number is null there and left out."""
     values = record if isinstance(record, dict) else {}
-    return {name: values[name] for name in METRICS if isinstance(values.get(name), float)}
+    return {name: values[name] for name in names if isinstance(values.get(name), float)}
 
 
 def _record(text: str) -> dict[str, Any]:

@@ -15,14 +15,6 @@ from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.signals import StopRequestedError
 from electra_cli.training.loop.skips import Skips, replica_variable
 
-LOGGED = (
-    "total_loss",
-    "masked_lm_loss",
-    "disc_loss",
-    "gradient_norm",
-    "learning_rate",
-)
-
 
 class ElectraTrainer(base_trainer.Trainer):
     """Runs loops of steps in the graph and returns the logs of the last one.
@@ -44,8 +36,9 @@ class ElectraTrainer(base_trainer.Trainer):
         self._validation_metrics: list[Any] = []
         if kwargs.get("train", True):
             create_slots(self.optimizer, self.model.trainable_variables)
-        self._latest = {name: replica_variable(0.0, f"latest/{name}") for name in LOGGED}
-        self.skips = Skips(LOGGED)
+        logged = (*self.task.losses, "gradient_norm", "learning_rate")
+        self._latest = {name: replica_variable(0.0, f"latest/{name}") for name in logged}
+        self.skips = Skips(logged)
         self.clock = Clock()
         self.check_stop: Callable[[], None] = lambda: None
         self.waiting_for: Callable[[str], None] = lambda what: None

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from electra_cli.config.nearest import did_you_mean
-from electra_cli.config.schema import Config
+from electra_cli.config.schema import Config, Network
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ConfigError
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.redaction import redacted
 from electra_cli.interop.source import Source, find_source
-from electra_cli.interop.values import Network, Report
+from electra_cli.interop.values import Report
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.runs.run_folder import RunFolder
 
@@ -86,7 +86,7 @@ def plan_initial(
             )
         return None
     source = find_source(path)
-    source.check_networks(networks)
+    source.check_networks(config.objective.networks, networks)
     warnings: list[str] = []
     if manifest is not None:
         warnings = source.check_tokenizer(manifest)

@@ -12,7 +12,7 @@ from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.files.layout import CONFIG_FILE, MANIFEST_FILE
-from electra_cli.metrics.names import METRICS
+from electra_cli.objectives import objective_of
 from electra_cli.runs.changes import Change, check_changes, check_keys
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.training.devices.strategy import Device, parse_device
@@ -95,10 +95,11 @@ def _last_step(config: Config, stop_at_step: int | None) -> int:
 
 def _check_best_metric(config: Config) -> None:
     name = config.train.best_metric
-    if name is not None and name not in METRICS:
+    metrics = objective_of(config.objective).metrics
+    if name is not None and name not in metrics:
         raise ConfigError(
-            f"train.best_metric {name!r}: unknown metric",
-            hint=did_you_mean(name, METRICS, form="--set train.best_metric={}"),
+            f"train.best_metric {name!r}: unknown metric of objective {config.objective.name}",
+            hint=did_you_mean(name, metrics, form="--set train.best_metric={}"),
         )
 
 

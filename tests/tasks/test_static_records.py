@@ -16,6 +16,7 @@ from official.nlp.tasks import electra_task, electra_task_test
 
 from electra_cli.errors import ConfigError
 from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.tasks.model_garden import StaticRecordsTask
 
 V, S, M = 90, 16, 4
 
@@ -81,7 +82,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_their_own_tests_pass_with_our_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(electra_task, "ElectraPretrainTask", ElectraPretrainTask)
+    monkeypatch.setattr(electra_task, "ElectraPretrainTask", StaticRecordsTask)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(
         electra_task_test.ElectraPretrainTaskTest
     )
@@ -101,7 +102,7 @@ def test_trains_on_static_records(records: str, kind: str, tied: bool) -> None:
         discriminator_encoder=encoder(kind),
         tie_embeddings=tied,
     )
-    task = ElectraPretrainTask(params)
+    task = StaticRecordsTask(params)
     model = task.build_model()
     batch = next(iter(task.build_inputs(params.train_data)))
     before = [v.numpy() for v in model.trainable_variables]
@@ -118,7 +119,7 @@ def test_trains_on_static_records(records: str, kind: str, tied: bool) -> None:
 
 def test_records_are_read_as_they_were_masked(records: str) -> None:
     params = config(train_data=records_config(records))
-    task = ElectraPretrainTask(params)
+    task = StaticRecordsTask(params)
     batch = next(iter(task.build_inputs(params.train_data)))
     features = task._features(batch, training=True, step=3)
     np.testing.assert_array_equal(features["masked_input_ids"], batch["input_word_ids"])
@@ -136,7 +137,7 @@ def test_records_are_read_as_they_were_masked(records: str) -> None:
 
 def test_disallow_correct_never_samples_the_original(records: str) -> None:
     params = config(train_data=records_config(records), disallow_correct=True)
-    task = ElectraPretrainTask(params)
+    task = StaticRecordsTask(params)
     model = task.build_model()
     # A generator that is sure of the right answer.
     batch = next(iter(task.build_inputs(params.train_data)))
@@ -150,7 +151,7 @@ def test_disallow_correct_never_samples_the_original(records: str) -> None:
 
 def test_no_head_without_labels(records: str) -> None:
     data = records_config(records, use_next_sentence_label=False)
-    model = ElectraPretrainTask(config(train_data=data)).build_model()
+    model = StaticRecordsTask(config(train_data=data)).build_model()
     assert not [v.name for v in model.trainable_variables if "next_sentence" in v.name]
 
 
@@ -169,4 +170,10 @@ def test_no_head_without_labels(records: str) -> None:
 )
 def test_what_we_do_not_have_is_refused_by_name(values: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        ElectraPretrainTask(config(**values))
+        StaticRecordsTask(config(**values))
+
+
+def test_the_task_for_prepared_rows_names_the_one_for_records() -> None:
+    with pytest.raises(ConfigError, match="takes an ElectraTaskConfig") as caught:
+        ElectraPretrainTask(config())
+    assert StaticRecordsTask.__name__ in caught.value.hint

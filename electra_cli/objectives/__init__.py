@@ -1,0 +1,43 @@
+"""What a run learns: one file an objective. Names are read here without TensorFlow.
+
+To add one: a file with a subclass of `base.Objective`, its entry in `_OBJECTIVES` below, and its
+name and networks in config/schema.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from electra_cli.config.schema import ObjectiveConfig, ObjectiveName
+from electra_cli.objectives.base import Objective
+from electra_cli.objectives.electra import Electra
+from electra_cli.objectives.mlm import MaskedLanguageModelling
+
+_OBJECTIVES: Mapping[ObjectiveName, type[Objective]] = {
+    "electra": Electra,
+    "mlm": MaskedLanguageModelling,
+}
+
+
+def objective_of(settings: ObjectiveConfig) -> Objective:
+    """The objective of a configuration's section `objective`."""
+    return _OBJECTIVES[settings.name](settings)
+
+
+def all_objectives() -> list[Objective]:
+    """Every objective there is, at default settings."""
+    return [objective_of(ObjectiveConfig(name=name)) for name in _OBJECTIVES]
+
+
+def metrics_of(objectives: Iterable[Objective], *, detail: bool = False) -> tuple[str, ...]:
+    """Names of the metrics of objectives, each once.
+
+    Args:
+      objectives: Whose.
+      detail: Also those by groups of tokens, after the others.
+    """
+    found = list(objectives)
+    names = [name for objective in found for name in objective.metrics]
+    if detail:
+        names += [name for objective in found for name in objective.breakdowns]
+    return tuple(dict.fromkeys(names))
