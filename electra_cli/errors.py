@@ -31,6 +31,11 @@ def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str
     return separator.join(names[:most]) + more
 
 
+def counted(number: int, noun: str) -> str:
+    """1, 'row' -> '1 row'; 2,000 -> '2,000 rows'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class ConfigError(ElectraError):
     """Wrong usage or configuration; nothing was started."""
 

@@ -37,20 +37,17 @@ def keys_in(environment: Mapping[str, str]) -> dict[str, str]:
     for name in sorted(environment):
         if name in variables:
             found[variables[name]] = name
-        elif _is_meant(name, variables):
+        elif name.startswith(PREFIX):
+            if name not in OTHERS and not _OF_A_SERVICE.fullmatch(name):
+                raise _unknown(name, variables)
+        elif name.upper().startswith(PREFIX) and _plain(name) in _by_word(variables):
             raise _unknown(name, variables)
     return found
 
 
-def _is_meant(name: str, variables: Mapping[str, str]) -> bool:
-    """Whether a variable is one of ours, or in lower case could only be one."""
-    if name.startswith(PREFIX):
-        return name not in OTHERS and not _OF_A_SERVICE.fullmatch(name)
-    return bool(_spelled(name, variables)) and name.upper().startswith(PREFIX)
-
-
 def _unknown(name: str, variables: Mapping[str, str]) -> ConfigError:
-    names = _spelled(name, variables) or _alike(name, variables)
+    words, word = _by_word(variables), _plain(name)
+    names = words.get(word) or words.get(nearest(word, words) or "")
     hint = f"did you mean {' or '.join(names)}?" if names else (
         f"keys are written {PREFIX}SECTION__KEY, such as {variable_of('train.steps')}; if it is "
         f"another program's, `env -u {name} electra …` runs without it"
@@ -58,22 +55,13 @@ def _unknown(name: str, variables: Mapping[str, str]) -> ConfigError:
     return ConfigError(f"unknown environment variable {name}: it names no key", hint=hint)
 
 
-def _spelled(name: str, variables: Mapping[str, str]) -> list[str]:
-    """The variables that differ in case, underscores or the missing section alone."""
-    word = _plain(name)
-    return [
-        variable
-        for variable, key in variables.items()
-        if word in (_plain(variable), _plain(PREFIX + key.partition(".")[2]))
-    ]
-
-
-def _alike(name: str, variables: Mapping[str, str]) -> list[str]:
-    """The nearest one, by the whole name or by the key without its section."""
-    words = {_plain(PREFIX + key.partition(".")[2]): name for name, key in variables.items()}
-    words |= {_plain(variable): variable for variable in variables}
-    near = nearest(_plain(name), words)
-    return [words[near]] if near else []
+def _by_word(variables: Mapping[str, str]) -> dict[str, list[str]]:
+    """Finds variables by their plain names, with the section of the key and without it."""
+    found: dict[str, list[str]] = {}
+    for variable, key in variables.items():
+        for name in (variable, key.partition(".")[2]):
+            found.setdefault(_plain(name), []).append(variable)
+    return found
 
 
 def _plain(name: str) -> str:
