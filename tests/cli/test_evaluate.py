@@ -29,6 +29,7 @@ def during(trained: Path) -> dict[str, float | None]:
     return json.loads((trained / "result.json").read_text())["evaluation"]
 
 
+@pytest.mark.slow
 def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
     result = electra("evaluate", trained, "--all", "--device", "cpu", "--json")
     assert result.code == 0, result.stderr
@@ -56,6 +57,7 @@ def test_the_newest_by_default_and_limits_that_are_missed(
     assert numbers(found["metrics"]) == close(during)
 
 
+@pytest.mark.slow
 def test_a_named_checkpoint_on_two_replicas_with_details_and_a_limit_that_is_met(
     electra: Electra, trained: Path, during: dict[str, float | None]
 ) -> None:

@@ -49,8 +49,9 @@ def lines(run: Path, kind: str) -> list[dict[str, float]]:
     return [record for record in records if record["kind"] == kind]
 
 
+@pytest.mark.slow
 def test_from_a_hugging_face_folder(
-    electra: Electra, pretrain: Pretrain, trained: Path, exported: Path, tmp_path: Path
+    pretrain: Pretrain, trained: Path, exported: Path, tmp_path: Path
 ) -> None:
     moved = Path(shutil.copytree(exported, tmp_path / "moved"))
     options = ["--init-from", moved, "--set", "optimizer.ema_decay=0.5"]
@@ -72,16 +73,16 @@ def test_from_a_hugging_face_folder(
     # The optimizer begins afresh, and the metrics at step 0 are those of the source.
     assert [line["step"] for line in lines(run.path, "train")] == [1]
     assert stored.get_tensor("global_step/.ATTRIBUTES/VARIABLE_VALUE") == 0
-    evaluated = electra("evaluate", trained, "--device", "cpu", "--json").json
-    (expected,) = evaluated["checkpoints"]
     before = lines(run.path, "validation")[0]
     assert before["step"] == 0
-    for name, value in expected["metrics"].items():
+    expected = json.loads((trained / "result.json").read_text())["evaluation"]
+    for name, value in expected.items():
         if isinstance(value, float):
             assert before[name] == pytest.approx(value, rel=1e-6), name
     record = json.loads(run.init.read_text())
     assert record["path"] == str(moved)
     assert len(record["loaded"]) == len(values_of(load_checkpoint(source)))
+    assert record["missing"] == []
     # The same command resumes; what it began from may be gone.
     shutil.rmtree(moved)
     again = pretrain(*options, "--stop-at-step", 2)
@@ -97,13 +98,10 @@ def test_from_a_hugging_face_folder(
 def test_a_discriminator_alone(pretrain: Pretrain, exported: Path, tmp_path: Path) -> None:
     options = ["--init-from", exported / "discriminator"]
     pretrain(*options).failed(65, "has no generator", "--init-allow-missing generator")
-    assert not (tmp_path / "run").exists()
-    result = pretrain(*options, "--init-allow-missing", "generator")
+    result = pretrain(*options, "--init-allow-missing", "generator", "--dry-run")
     assert result.code == 0, result.stderr
     assert "these begin fresh: generator, generator head" in result.stderr
-    record = json.loads((tmp_path / "run" / "init.json").read_text())
-    assert record["missing"]
-    assert all(name.startswith("generator") for name in record["missing"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_hint_of_other_sizes_can_be_followed(
@@ -112,7 +110,7 @@ def test_the_hint_of_other_sizes_can_be_followed(
     """A TensorFlow checkpoint says its sizes only once it is read: before a run folder exists."""
     values = values_of(load_checkpoint(find_checkpoints(trained)[-1]))
     prefix = write_tf1(tmp_path / "model.ckpt", to_reference(values))
-    options = ["--init-from", prefix, "--set", "optimizer.ema_decay=0.5", "--device", "cpu:2"]
+    options = ["--init-from", prefix, "--device", "cpu:2"]
     other = ["--set", "model.num_layers=2", "--set", "model.embedding_size=8"]
     for more in ([], ["--dry-run"]):
         result = pretrain(*options, *other, *more)
@@ -125,17 +123,6 @@ def test_the_hint_of_other_sizes_can_be_followed(
     assert dry.code == 0, dry.stderr
     assert "Weights from" in dry.stderr
     assert not (tmp_path / "run").exists()
-    result = pretrain(*follow)
-    assert result.code == 0, result.stderr
-    run = RunFolder(tmp_path / "run")
-    assert json.loads(run.init.read_text())["path"] == str(prefix)
-    # Checkpoint 0 holds the loaded weights, and the averages begin from them.
-    first = run.all_checkpoints()[0]
-    assert first.step == 0
-    assert_same(values_of(load_checkpoint(first)), values)
-    stored = tf.train.load_checkpoint(str(first.prefix))
-    words = stored.get_tensor("model/embeddings/words/.ATTRIBUTES/VARIABLE_VALUE")
-    np.testing.assert_array_equal(words, values["electra/embeddings/word_embeddings"])
 
 
 def test_a_checkpoint_without_generator(pretrain: Pretrain, trained: Path, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_a_changed_configuration_is_refused_with_a_diff(
     assert pretrain("--set", "train.checkpoint_every=3").json["final_step"] == 12
 
 
+@pytest.mark.slow
 def test_gin_binds_functions_and_is_recorded(pretrain, trained: Path, tmp_path: Path) -> None:
     lines = map(json.loads, (trained / "metrics.jsonl").read_text().splitlines())
     (plain,) = (line for line in lines if (line["kind"], line["step"]) == ("train", 2))

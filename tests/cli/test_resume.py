@@ -205,6 +205,7 @@ def test_checkpoints_of_another_architecture(
     result.failed(65, str(folder), "model.num_layers 2 there, 1 here", "--init-from")
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint(
     electra: Electra, data: Path, run: Path, trained: Path
 ) -> None:
@@ -218,6 +219,8 @@ def test_a_damaged_newest_checkpoint(
     assert "resuming at step 4" in result.stderr
     assert result.json["start_step"] == 4
     assert result.json["state_sha256"] == expected
+    whole = json.loads((trained / "result.json").read_text())
+    assert result.json["evaluation"] == whole["evaluation"]
     assert (run / "checkpoints" / "ckpt-8.damaged").is_dir()
 
 
@@ -277,6 +280,7 @@ def test_a_full_disk_is_an_error_about_a_file(
     assert (run / "config.yaml").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_at_the_result(
     electra: Electra, data: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

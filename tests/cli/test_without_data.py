@@ -14,6 +14,8 @@ from electra_cli.corpus.preparation import demo
 from tests.conftest import Electra, settings
 from tests.training.runs import before_tensorflow, copied, options
 
+pytestmark = pytest.mark.slow
+
 FIXED = ["pretrain", "--preset", "tiny", "--device", "cpu", "--steps", "4", "--json"]
 FIXED += settings("data.sequence_length=128", "model.max_position_embeddings=128")
 
