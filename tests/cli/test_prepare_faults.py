@@ -9,8 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -93,40 +91,51 @@ def test_an_input_that_vanishes(electra, tmp_path, vocab, monkeypatch):
 
 
 @needs_root
-@pytest.mark.parametrize("source", ["standard input", "parquet.gz"])
-def test_a_full_folder_for_temporary_files(electra, tmp_path, vocab, monkeypatch, source):
+def test_a_full_folder_for_temporary_files(tmp_path, vocab):
     """Is not taken for a full output folder, and the message says what to set."""
-    content = b"more than a slice\n" * 10**6  # so that it is copied
     path = tmp_path / "a.parquet.gz"
     path.write_bytes(gzip.compress(parquet(make_documents(300))))
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-    inputs = ["-"] if source == "standard input" else [path, "--vocab", vocab]
     with small_disk(tmp_path / "tmp", 64) as disk:
-        monkeypatch.setattr(tempfile, "tempdir", str(disk))
-        command = ["prepare-data", *inputs, "--output", tmp_path / "out", "--workers", 1, "--json"]
-        electra(*command).failed(
-            74, f"No space left on device: {disk} is full, 0 bytes are free", "TMPDIR=", "needs"
+        done = subprocess.run(
+            [sys.executable, "-m", "electra_cli", "prepare-data", path, "--vocab", vocab,
+             "--output", tmp_path / "out", "--json"],
+            capture_output=True, text=True, check=False, env=os.environ | {"TMPDIR": str(disk)},
+        )  # fmt: skip
+        assert done.returncode == 74
+        message = json.loads(done.stdout)["error"]["message"]
+        assert f"No space left on device: {disk} is full, 0 bytes are free" in message
+        assert "needs more than" in message
+        assert names_in(disk) == []
+
+
+@needs_root
+def test_no_room_for_standard_input(electra, tmp_path, monkeypatch):
+    stdin = io.BytesIO(b"more than a disk\n" * 10**5)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
+    with small_disk(tmp_path / "disk", 64) as disk:
+        out = disk / "out"
+        electra("prepare-data", "-", "--output", out, "--json").failed(
+            74, f"No space left on device: {out} is full", "standard input", "needs more"
         )
         assert names_in(disk) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_told_to_end_it_leaves_no_copy_of_standard_input(tmp_path, number):
-    """It is copying when the signal comes."""
-    command = [sys.executable, "-m", "electra_cli", "prepare-data", "-", "--output",
-               tmp_path / "out", "--json"]  # fmt: skip
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
+def test_told_to_end_it_leaves_no_half_of_standard_input(tmp_path, number):
+    """It is copying when the signal comes, and nothing was begun."""
+    out = tmp_path / "new" / "out"
     process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(temporary)},
+        [sys.executable, "-m", "electra_cli", "prepare-data", "-", "--output", out, "--json"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdin
-    process.stdin.write(b"more than a slice\n" * 10**6)
-    while not names_in(temporary):
-        time.sleep(0.01)
+    assert process.stderr
+    process.stdin.write("it has begun\n")
+    process.stdin.flush()
+    while "is copied to" not in process.stderr.readline():
+        assert process.poll() is None
     process.send_signal(number)
     stdout, _ = process.communicate()
     assert process.returncode == 143
     assert json.loads(stdout)["error"]["exit_code"] == 143
-    assert names_in(temporary) == []
+    assert names_in(tmp_path) == []

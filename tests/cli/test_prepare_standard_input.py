@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -40,18 +38,16 @@ def test_standard_input_in_every_format(electra, tmp_path, pipe, text, writer):
         assert (out / name).read_bytes() == (plain / name).read_bytes()
 
 
-def test_standard_input_cannot_be_resumed_and_says_so(prepare, tmp_path, pipe, text, vocab):
+def test_the_same_text_again_prints_the_table_again(prepare, tmp_path, pipe, text, vocab):
     pipe(text.read_bytes())
     first = prepare("-", "--vocab", vocab)
     assert (first.code, first.json["input_bytes"]) == (0, text.stat().st_size)
+    assert f"copied to {tmp_path / 'out' / 'standard-input'}" in first.stderr
     before = folder_bytes(tmp_path / "out")
-    for _ in ("finished", "unfinished"):
-        pipe(text.read_bytes())
-        again = prepare("-", "--vocab", vocab)
-        again.failed(73, str(tmp_path / "out"), "standard input cannot be resumed", "--output")
-        (tmp_path / "out" / "manifest.json").unlink(missing_ok=True)
-    del before["manifest.json"]
+    pipe(text.read_bytes())
+    assert prepare("-", "--vocab", vocab).json["documents"] == first.json["documents"]
     assert folder_bytes(tmp_path / "out") == before
+    assert "standard-input" not in before
 
 
 def test_standard_input_is_not_read_where_nothing_can_be_written(electra, tmp_path, monkeypatch):
@@ -64,10 +60,10 @@ def test_standard_input_is_not_read_where_nothing_can_be_written(electra, tmp_pa
     (tmp_path / "disk").mkdir()
     refused = {
         tmp_path / "file": f"output {tmp_path / 'file'} is a file",
-        tmp_path / "file" / "out": "cannot write to output folder",
+        tmp_path / "file" / "out": "cannot make output folder",
         tmp_path / "full": "holds something else: thesis.doc",
         tmp_path / "disk": "cannot write to output folder",
-        tmp_path / "disk" / "new" / "out": "cannot write to output folder",
+        tmp_path / "disk" / "new" / "out": "cannot make output folder",
     }
     with read_only(tmp_path / "disk"):
         for output, message in refused.items():
@@ -80,7 +76,7 @@ def test_standard_input_is_not_read_where_nothing_can_be_written(electra, tmp_pa
     assert names_in(tmp_path) == ["disk", "file", "full"]
 
 
-def test_faults_of_standard_input(prepare, pipe, vocab, monkeypatch):
+def test_faults_of_standard_input(prepare, tmp_path, pipe, vocab, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     prepare("-").failed(66, "standard input is closed", "pipe")
     pipe(b"")
@@ -89,4 +85,4 @@ def test_faults_of_standard_input(prepare, pipe, vocab, monkeypatch):
     prepare("-", "--vocab", vocab).failed(65, "standard input, line 2: not valid JSON")
     pipe(b"\x7fELF" + bytes(100))
     prepare("-").failed(65, "no reader for standard input: it is binary")
-    assert not list(Path(tempfile.gettempdir()).glob("electra-stdin-*"))
+    assert not (tmp_path / "out").exists()

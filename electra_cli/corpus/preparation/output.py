@@ -64,12 +64,12 @@ def opened_output(output: Path, *, shared: bool = False) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):
+            over = (output / MANIFEST_FILE).exists() or not (output / PLAN_FILE).exists()
+            with suppress(OSError):  # it cannot be written, or a folder is not empty
                 holder.unlink(missing_ok=True)  # also of one who was killed
-            if (output / MANIFEST_FILE).exists() or not (output / PLAN_FILE).exists():
-                (output / STANDARD_INPUT_FILE).unlink(missing_ok=True)
-            for folder in made:
-                with suppress(OSError):  # it is not empty
+                if over:
+                    (output / STANDARD_INPUT_FILE).unlink(missing_ok=True)
+                for folder in made:
                     folder.rmdir()
 
 
