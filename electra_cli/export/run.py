@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -26,7 +27,13 @@ from electra_cli.runs.run_folder import RunFolder
 if TYPE_CHECKING:
     from electra_cli.export.checks.parity import Parity
 
-FORMATS = ("huggingface", "saved-model", "onnx", "reference")
+# A line a format, with its file in formats/, which has the functions `write` and `check`.
+FORMATS = {
+    "huggingface": "huggingface",
+    "saved-model": "saved_model",
+    "onnx": "onnx_model",
+    "reference": "reference",
+}
 HUGGINGFACE, SAVED_MODEL, ONNX, REFERENCE = FORMATS
 
 _ONNX_PACKAGES = ("onnx", "onnxruntime")  # of the extra
@@ -140,13 +147,14 @@ def _write_and_check(
     output: Path,
     on_progress: Callable[[str], None],
 ) -> Parity:
-    writer, check = _writer_and_check(format)
+    # Imported here: one needs packages that are an extra.
+    module = import_module(f"electra_cli.export.formats.{FORMATS[format]}")
     model = item.load_model()
     on_progress(f"writing {format}")
     with _failures_name(output):
-        writer(model, item, folder)
+        module.write(model, item, folder)
     on_progress("reading it back and comparing it with the model")
-    return check(model, item, folder)
+    return module.check(model, item, folder)
 
 
 @contextmanager
@@ -170,23 +178,6 @@ def _failures_name(output: Path) -> Iterator[None]:
             f"cannot write {output}: {first.rpartition('; ')[2]}",
             hint="free some space and run the same command again" if full else "",
         ) from error
-
-
-def _writer_and_check(
-    format: str,
-) -> tuple[Callable[..., None], Callable[..., Parity]]:
-    if format == ONNX:
-        from electra_cli.export.formats import onnx_model  # imports packages that are an extra
-
-        return onnx_model.write, onnx_model.check
-    from electra_cli.export.checks import parity
-    from electra_cli.export.formats import huggingface, reference, saved_model
-
-    return {
-        HUGGINGFACE: (huggingface.write, parity.check_huggingface),
-        SAVED_MODEL: (saved_model.write, parity.check_saved_model),
-        REFERENCE: (reference.write, parity.check_reference),
-    }[format]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from electra_cli.errors import (
     TrainingError,
 )
 from electra_cli.export.checks import parity
+from electra_cli.export.formats import huggingface
 from electra_cli.export.run import FORMATS, export
 from electra_cli.interop import huggingface as layout
 from electra_cli.interop.huggingface import Link
@@ -110,7 +111,7 @@ def test_a_full_disk_at_the_beginning_is_an_io_error(
 def test_an_interrupt_leaves_nothing(
     one_run: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parity, "check_huggingface", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(huggingface, "check", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         export(checkpoint=one_run, format="huggingface", output=output)
     assert_nothing_left(output)
@@ -119,14 +120,14 @@ def test_an_interrupt_leaves_nothing(
 def test_an_output_that_appears_meanwhile_is_kept(
     one_run: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = parity.check_huggingface
+    check = huggingface.check
 
     def meanwhile(*arguments: Any) -> parity.Parity:
         output.mkdir()
         (output / "mine.txt").touch()
         return check(*arguments)
 
-    monkeypatch.setattr(parity, "check_huggingface", meanwhile)
+    monkeypatch.setattr(huggingface, "check", meanwhile)
     with pytest.raises(OutputError, match="out"):
         export(checkpoint=one_run, format="huggingface", output=output)
     assert [path.name for path in output.parent.rglob("*")] == ["out", "mine.txt"]

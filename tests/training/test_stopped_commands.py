@@ -14,7 +14,6 @@ import pytest
 from electra_cli.errors import Terminated, TryAgainError
 from electra_cli.evaluation import evaluate as evaluation
 from electra_cli.export import run as exporting
-from electra_cli.export.checks import parity
 from electra_cli.export.formats import huggingface
 from electra_cli.files.atomic import locked_folder
 from electra_cli.tasks.electra import ElectraPretrainTask
@@ -47,9 +46,7 @@ def test_evaluate(
 
 
 @pytest.mark.parametrize(("number", "code"), NUMBERS)
-@pytest.mark.parametrize(
-    "place", [(huggingface, "write_tokenizer", 2), (parity, "check_huggingface", 1)]
-)
+@pytest.mark.parametrize("place", [(huggingface, "write_tokenizer", 2), (huggingface, "check", 1)])
 def test_export(
     electra: Electra, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     number: int, code: int, place: tuple[object, str, int],

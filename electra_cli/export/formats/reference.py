@@ -10,12 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
+from electra_cli.export.checks.parity import Parity, compare, numpy_logits, own_logits
+from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.formats.card import reference_card
 from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
-from electra_cli.interop.huggingface import network_configs
+from electra_cli.interop.huggingface import network_configs, network_tensors
 from electra_cli.interop.reference import to_reference
-from electra_cli.interop.weights import values_of
+from electra_cli.interop.source import find_source
+from electra_cli.interop.weights import load_weights, values_of
 from electra_cli.modeling.electra import ElectraModel
 
 PREFIX = "model.ckpt"
@@ -79,3 +82,20 @@ def reference_config(item: Exportable) -> dict[str, object]:
         name: {key: configs[name][key] for key in _KEYS} for name in item.networks
     }
     return {**networks, "embedding_size": item.config.model.embedding_size}
+
+
+def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
+    """Reads a checkpoint of the reference back and compares its networks by NumPy.
+
+    Raises:
+      DataError: A variable is missing.
+      TrainingError: The networks differ by more than the bound.
+    """
+    again = ElectraModel(model.architecture)
+    load_weights(again, find_source(folder), allow_missing=["generator"])
+    configs = network_configs(item.config, pad_id=item.special_ids.pad)
+    tensors = network_tensors(again)
+    probe = make_probe(item)
+    ours = own_logits(model, probe, item)
+    theirs = {name: numpy_logits(configs[name], tensors[name], name, probe) for name in ours}
+    return compare("numpy", [(name, ours[name], theirs[name]) for name in ours])

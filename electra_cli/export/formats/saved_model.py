@@ -5,10 +5,15 @@ Shapes: B batch, S sequence, D hidden.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
+from electra_cli.export.checks.parity import Floats, Parity, compare, numpy_discriminator
+from electra_cli.export.checks.probe import Probe, make_probe, make_texts
 from electra_cli.export.formats.card import saved_model_card
 from electra_cli.export.formats.in_graph_tokenizer import InGraphTokenizer
 from electra_cli.export.sources.exportable import Exportable
@@ -99,3 +104,34 @@ def _serve(model: ElectraModel, item: Exportable) -> ServedDiscriminator:
         max_length=item.config.data.sequence_length,
     )
     return ServedText(model, tokenizer, item.special_ids.pad)
+
+
+def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
+    """Loads a SavedModel back and compares it with the NumPy forward pass over the weights.
+
+    Raises:
+      TrainingError: The signatures differ by more than the bound from it or from each other.
+    """
+    probe = make_probe(item)
+    expected = numpy_discriminator(model, item).discriminator_logits(
+        probe.ids, probe.mask, probe.segments
+    )
+    signatures = tf.saved_model.load(str(folder)).signatures
+    served = _outputs(signatures, probe)
+    pairs = [("serving_default", served, expected)]
+    if item.vocab is not None:
+        from_text = signatures["text"](text=tf.constant(make_texts(item, item.vocab)))
+        ids = from_text["input_ids"].numpy()
+        mask = (ids != item.special_ids.pad).astype(np.int32)
+        from_ids = _outputs(signatures, Probe(ids, mask, np.zeros_like(ids)))
+        pairs.append(("text", from_text["logits"].numpy(), from_ids))
+    return compare("numpy", pairs)
+
+
+def _outputs(signatures: Mapping[str, Any], probe: Probe) -> Floats:
+    outputs = signatures["serving_default"](
+        input_ids=tf.constant(probe.ids),
+        input_mask=tf.constant(probe.mask),
+        segment_ids=tf.constant(probe.segments),
+    )
+    return outputs["logits"].numpy()

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.errors import TrainingError
-from electra_cli.export.checks import parity
 from electra_cli.export.checks.probe import make_probe
+from electra_cli.export.formats import huggingface as layout
 from electra_cli.export.run import Exported
 from electra_cli.export.sources.exportable import Exportable
 from electra_cli.inputs.store import RowStore
@@ -26,14 +26,14 @@ Damage = Callable[[dict[str, np.ndarray]], None]
 
 @pytest.fixture(params=METHODS)
 def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(parity, "_has_transformers", lambda: request.param == "transformers")
+    monkeypatch.setattr(layout, "_has_transformers", lambda: request.param == "transformers")
     return request.param
 
 
 def test_both_methods_agree(
     model: ElectraModel, source: Exportable, huggingface: Exported, method: str
 ) -> None:
-    found = parity.check_huggingface(model, source, huggingface.output)
+    found = layout.check(model, source, huggingface.output)
     assert found.method == method
     assert 0 < found.max_abs_difference <= found.bound
     assert found.bound >= 1e-4
@@ -79,7 +79,7 @@ def test_a_wrong_tensor_is_found(
     damage(tensors)
     save_file(tensors, copy / network / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(TrainingError, match=network):
-        parity.check_huggingface(model, source, copy)
+        layout.check(model, source, copy)
 
 
 def test_held_out_rows_are_compared_on_if_the_data_is_there(source: Exportable, data: Path) -> None:
