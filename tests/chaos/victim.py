@@ -25,8 +25,11 @@ from typing import Any
 
 EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 STEPS, SAVE, EVALUATION, FILES = "between steps", "in a save", "in an evaluation", "at other files"
+WORKERS = "while workers write"
 # Where a command is while nothing is written.
 CALLS = {
+    # What they say; they end with the command.
+    "prepare-data": {"multiprocessing.connection:Connection.recv": WORKERS},
     "evaluate": {"electra_cli.tasks.electra:ElectraPretrainTask.aggregate_logs": EVALUATION},
     "pretrain": {
         "electra_cli.training.loop.trainer:ElectraTrainer.train_loop_end": STEPS,
