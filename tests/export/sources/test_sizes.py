@@ -15,7 +15,7 @@ from tests.export.runs import write_run
 
 
 # large takes 1.4 GB for each copy of its weights, and is tried by hand.
-@pytest.mark.parametrize("preset", ["small", "small-plus-plus", "base"])
+@pytest.mark.parametrize("preset", ["small", pytest.param("base", marks=pytest.mark.slow)])
 def test_a_preset_exports_and_loads(preset: str, tmp_path: Path) -> None:
     """`export` loads both networks in transformers, and fails on any key or logit that differs."""
     run = write_run(tmp_path / "run")
