@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,13 +11,9 @@ from electra_cli.corpus.duplicates.outcome import (
     Duplicates,
     without_duplicates,
 )
-from electra_cli.corpus.preparation.plan import Slice
+from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
-
-# Receives the file that is being read, as errors call it, and how many more of its bytes on disk
-# are done.
-Report = Callable[[str, int], None]
 
 _PROGRESS_BYTES = 256 * 1024
 

@@ -12,7 +12,7 @@ from electra_cli.corpus.preparation.engines.local import prepare_slices
 from electra_cli.corpus.preparation.engines.passes import OnProgress, find_duplicates, train
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.engines.tasks import check_complete, check_planned
-from electra_cli.corpus.preparation.engines.workers import Workers
+from electra_cli.corpus.preparation.engines.workers import Task, Workers
 from electra_cli.corpus.preparation.options import PrepareOptions, SliceSettings
 from electra_cli.corpus.preparation.output import (
     any_slice_finished,
@@ -107,7 +107,7 @@ def prepare_data(
     brought = read_tokenizer(options.vocab).tokens if options.vocab else None
     with (
         opened_output(output, shared=schedule.stage == "task"),
-        Workers(schedule.processes) as workers,
+        Workers(schedule.processes, on_warning) as workers,
     ):
         copy = None
         if STANDARD_INPUT in inputs:
@@ -127,7 +127,8 @@ def prepare_data(
             passed_over=passed_over,
             on_note=on_note,
         )
-        plan = make_plan(
+        planning = partial(
+            make_plan,
             files,
             options=options.record(vocabulary_sha256(brought) if brought else None),
             text_field=options.text_field,
@@ -136,6 +137,11 @@ def prepare_data(
             left_out=left_out,
             passed_over=passed_over,
         )
+        if any(file.splits_at_row_groups for file in files):  # a library reads where these are
+            plan = workers.run(Task("the plan", files[0].label, planning))
+        else:
+            plan = planning()
+        left_out = plan.left_out
         for names, why in (
             (left_out.unreadable, "no reader knows them"),
             (left_out.damaged, "damaged from their beginning"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -32,6 +32,11 @@ _LINE_END = re.compile(rb"\n")
 _WINDOW = 2**20
 _LONGEST_BLANK_LINE = 2**12
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
+
+
+# Receives the file that is being read, as errors call it, and how many more of its bytes on disk
+# are done.
+Report = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ class Plan:
 
 def make_plan(
     files: Sequence[InputFile],
+    report: Report = lambda file, disk_bytes: None,
     *,
     options: Mapping[str, Any],
     text_field: str,
@@ -138,6 +144,7 @@ def make_plan(
 
     Args:
       files: The inputs in order; empty ones have no part in the plan.
+      report: Receives the name of each file before it is opened.
       options: Whatever else decides the shards; must be JSON.
       text_field: The column of text in Parquet, whose row groups are weighed by it.
       slice_bytes: Uncompressed bytes that a slice is meant to hold.
@@ -163,6 +170,7 @@ def make_plan(
     left_out = left_out or LeftOut(skips=False)
     total = len(files) + len(left_out.unreadable)
     for file in files:
+        report(file.label, 0)
         try:
             parts = list(_parts(file, slice_bytes, text_field, documents))
         except DamagedError as error:

@@ -14,11 +14,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from electra_cli.corpus.preparation.documents import Report, slice_documents
+from electra_cli.corpus.preparation.documents import slice_documents
 from electra_cli.corpus.preparation.encoding import Words, encoded, encoding_of
 from electra_cli.corpus.preparation.options import SliceSettings
 from electra_cli.corpus.preparation.packing import Frame, make_packer
-from electra_cli.corpus.preparation.plan import Slice
+from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.preparation.records import (
     SliceRecord,
     combined,

@@ -8,16 +8,11 @@ million different words, and at 339 MB where all of four million words of 15 let
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from itertools import chain
-from typing import TypeVar
 from zlib import crc32
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -44,10 +39,6 @@ _RAW_WORDS = 2**18
 _RAW_CHARACTERS = 2**26
 # Characters of one string that is handed to the trainer.
 _CHUNK = 2**15
-
-_SECONDS_BETWEEN_TELLING = 1.0
-
-_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -108,17 +99,12 @@ class VocabularyOptions:
 def train_vocabulary(
     texts: Iterable[str],
     options: VocabularyOptions,
-    *,
-    on_training: Callable[[float], None] | None = None,
 ) -> list[str]:
     """Trains a vocabulary of word pieces.
 
     Args:
       texts: The text of a document each; read once.
       options: How it is trained.
-      on_training: Receives, about every second once all texts are read, for how many seconds the
-        pieces have been sought; the trainer does not tell how much is left. It is called in the
-        caller's thread, which can so be interrupted there too.
 
     Returns:
       The tokens: [PAD] [UNK] [CLS] [SEP] [MASK], [unused] slots, single characters, then pieces
@@ -142,34 +128,10 @@ def train_vocabulary(
         )
     counts.flush()
     wanted = options.rounded_size - options.unused
-    special, pieces = _while_telling(
-        partial(_train, counts, wanted, options.alphabet_limit), on_training
-    )
+    special, pieces = _train(counts, wanted, options.alphabet_limit)
     taken = len(special) + options.unused + len(pieces)
     slots = options.unused + _round_up(taken, options.multiple_of) - taken
     return [*special, *(f"[unused{number}]" for number in range(slots)), *pieces]
-
-
-def _while_telling(
-    work: Callable[[], _Result], on_training: Callable[[float], None] | None
-) -> _Result:
-    """Does the work, in a thread that ends with the process, and tells how long it has taken."""
-    if on_training is None:
-        return work()
-    future: Future[_Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # raised where the result is asked for
-            future.set_exception(error)
-
-    started = time.monotonic()
-    # The trainer runs outside of Python, so the caller's thread has time to tell.
-    threading.Thread(target=run, daemon=True).start()
-    while not wait([future], timeout=_SECONDS_BETWEEN_TELLING).done:
-        on_training(time.monotonic() - started)
-    return future.result()
 
 
 def _round_up(number: int, multiple: int) -> int:

@@ -4,7 +4,6 @@ import hashlib
 import random
 import subprocess
 import sys
-import threading
 import weakref
 
 import pytest
@@ -275,34 +274,6 @@ def test_counts_are_scaled_down_beyond_what_the_trainer_reads(monkeypatch):
     assert counts == {"common": 701, "some": 297, "ten": 1, "five": 1, "rare": 0, "once": 0}
     few = {"common": 900, "rare": 1}
     assert " ".join(vocabulary_training._repeated(few)).split() == ["common"] * 900 + ["rare"]
-
-
-def test_it_is_told_how_long_the_trainer_runs_while_it_runs(monkeypatch):
-    monkeypatch.setattr(vocabulary_training, "_SECONDS_BETWEEN_TELLING", 0.01)
-    texts = [" ".join(made_up_words(20_000, seed=seed)) for seed in range(2)]
-    expected = train(texts, size=3000)
-    told = []
-    threads = set()
-
-    def on_training(seconds):
-        told.append(seconds)
-        threads.add(threading.current_thread())
-
-    found = train_vocabulary(texts, VocabularyOptions(size=3000), on_training=on_training)
-    assert found == expected
-    assert len(told) >= 3  # also while the trainer itself runs, outside of Python
-    assert told == sorted(told)
-    assert threads == {threading.main_thread()}
-
-
-def test_what_happens_in_the_trainer_reaches_the_caller(monkeypatch):
-    def fail(words):
-        raise MemoryError("as if")
-
-    monkeypatch.setattr(vocabulary_training, "_repeated", fail)
-    for on_training in (None, lambda seconds: None):
-        with pytest.raises(MemoryError, match="as if"):
-            train_vocabulary(["a b"], VocabularyOptions(), on_training=on_training)
 
 
 @pytest.mark.parametrize("sample", [1.0, 0.3])

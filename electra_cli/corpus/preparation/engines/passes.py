@@ -14,9 +14,9 @@ from pathlib import Path
 from electra_cli.corpus.duplicates.outcome import load_duplicates
 from electra_cli.corpus.duplicates.search import resolve, scan_slice
 from electra_cli.corpus.preparation.documents import slice_documents
-from electra_cli.corpus.preparation.engines.workers import Report, Task, Workers
+from electra_cli.corpus.preparation.engines.workers import Task, Workers
 from electra_cli.corpus.preparation.options import PrepareOptions
-from electra_cli.corpus.preparation.plan import Slice
+from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.reading.readers import ReadSoFar
 from electra_cli.corpus.wordpiece.vocabulary_training import train_vocabulary
 from electra_cli.files.atomic import remove_temporaries

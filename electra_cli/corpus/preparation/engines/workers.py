@@ -24,8 +24,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Self
 
-from electra_cli.corpus.preparation.documents import Report
 from electra_cli.corpus.preparation.engines.server import start_process
+from electra_cli.corpus.preparation.plan import Report
 from electra_cli.errors import DataError, ElectraError, TrainingError, TryAgainError
 
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -84,9 +84,11 @@ class Workers:
 
     Args:
       count: How many tasks run at once, readers apart.
+      on_warning: Receives which process has ended and that its task is tried again.
     """
 
     count: int
+    on_warning: Callable[[str], None] = lambda text: None
     _workers: list[_Worker] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -151,8 +153,8 @@ class Workers:
                 except (EOFError, OSError):
                     done -= worker.disk_bytes
                     self._workers.remove(worker)
-                    again = _to_be_tried_again(worker, task)
-                    (readers if worker.is_reader else queue).appendleft(again)
+                    self.on_warning(_first_death(worker, task))
+                    (readers if worker.is_reader else queue).appendleft(task)
                     continue
                 worker.has_spoken = True
                 if isinstance(message, _Reading):
@@ -211,21 +213,24 @@ def _cannot_start() -> TrainingError:
     )
 
 
-def _to_be_tried_again(worker: _Worker, task: Task) -> Task:
-    """The task of a dead process, if that was the first to die of it.
+def _first_death(worker: _Worker, task: Task) -> str:
+    """What to say of a process that has ended, if it is the first to end at its task.
 
     Raises:
-      ElectraError: It was the second, or could not even start.
+      ElectraError: It is the second, or could not even start.
     """
     worker.process.join()
     code = worker.process.exitcode or 0
     if code > 0 and not worker.has_spoken:
         raise _cannot_start()
     how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    if task.died is None:
-        task.died = worker.file
-        return task
-    raise _died_twice(task, worker.file, how)
+    if task.died is not None:
+        raise _died_twice(task, worker.file, how)
+    task.died = worker.file
+    return (
+        f"{task.name}: a worker process that read {worker.file} ended by {how}; another one tries "
+        "once more"
+    )
 
 
 def _died_twice(task: Task, file: str, how: str) -> ElectraError:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.preparation.documents import Report
+from electra_cli.corpus.preparation.plan import Report
 from electra_cli.files.atomic import AtomicFile
 
 # At which file a process ends, and how: by a signal, with an exit code, or not at all.

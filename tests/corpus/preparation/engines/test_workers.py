@@ -31,15 +31,20 @@ def reading(tries: list[tasks.Try], folder: Path, name: str = "slice 3") -> Task
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_second_try_is_as_good_as_the_first(tmp_path, how, count):
     seen: list[int] = []
+    told: list[str] = []
     queue = deque([
         reading([("a.txt", None)], tmp_path / "a", "slice 2"),
         reading([("b.txt", how), ("b.txt", None)], tmp_path / "b"),
         reading([("c.txt", None)], tmp_path / "c", "slice 4"),
     ])  # fmt: skip
-    with Workers(count) as workers:
+    with Workers(count, told.append) as workers:
         found = {task.name: result for task, result in workers.results(queue, seen.append)}
     assert found == {"slice 2": "a.txt", "slice 3": "b.txt", "slice 4": "c.txt"}
     assert seen[-1] == 15  # what the dead one had done is not counted
+    name = how.name if isinstance(how, signal.Signals) else f"exit code {how}"
+    assert told == [
+        f"slice 3: a worker process that read b.txt ended by {name}; another one tries once more"
+    ]
 
 
 @pytest.mark.parametrize(
