@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -125,3 +127,28 @@ def test_the_hint_brings_the_folder_back(folder, prepared):
         validation_fraction=0.2,
     )
     assert folder_bytes(folder) == folder_bytes(prepared)
+
+
+def test_loading_imports_neither_readers_nor_duplicates_nor_tokenizers(prepared):
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from electra_cli.corpus.shards.manifest import load_manifest\n"
+        "load_manifest(Path(sys.argv[1]))\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('electra_cli.corpus.')))\n"
+        "print(*{'tokenizers', 'pyarrow', 'datasketch'} & sys.modules.keys())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, prepared], capture_output=True, text=True, check=True
+    )
+    ours, libraries = done.stdout.splitlines()
+    of = {
+        "shards": {"counts", "manifest", "not_prepared", "rows"},
+        "wordpiece": {
+            "identity",
+            "vocabulary",
+        },  # no tokenizers
+    }
+    names = {f"{room}.{file}" for room, files in of.items() for file in files} | of.keys()
+    assert set(ours.split()) == {f"electra_cli.corpus.{name}" for name in names}
+    assert not libraries
