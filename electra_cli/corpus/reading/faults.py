@@ -174,17 +174,6 @@ def too_long(number: int, *, unit: Literal["line", "row"] = "line") -> Fault:
     )
 
 
-def too_many_values(number: int) -> Fault:
-    """A line or row whose other values would take far more memory than its bytes."""
-    return Fault(
-        "size",
-        number,
-        "it has too many values besides the text to be held in memory",
-        hint="leave such lines out with --on-error skip, or take the field that holds so many out "
-        "of the data",
-    )
-
-
 def list_names(names: Collection[str]) -> str:
     """The first names of fields or columns, and how many more there are."""
     shown = [_short.repr(name) for name in islice(names, _SHOWN)]

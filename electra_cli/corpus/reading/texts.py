@@ -25,24 +25,12 @@ from electra_cli.corpus.reading.faults import (
     describe_invalid_utf8,
     list_names,
     too_long,
-    too_many_values,
 )
 from electra_cli.corpus.reading.universal_lines import LINE_ENDS, UniversalLines
 
 Documents = Literal["blank-line", "file"]  # what ends a document of plain text
 
 _LINE = re.compile("[^\n]+")
-
-# About how many bytes of memory the values of JSON take. A string takes its own besides; of a long
-# one they are not counted, because a line has few enough of them.
-_MARKS = {b"{": 200, b"[": 90, b",": 45}
-_STRING = 84
-_KEY = 36
-_NEW_KEY = 100  # the parser keeps a table of them
-_SHORT = 64
-_MOST_OF_VALUES = 96 * 2**20  # `prepare-data` has room for that much
-# A string that does not end goes on to the end: looking for one at each quote would take for ever.
-_STRING_OR_MARK = re.compile(rb'("(?:[^"\\]++|\\.)*+(?:"|\\?\Z))(\s*+:)?|[{\[,]', re.DOTALL)
 
 BOM = b"\xef\xbb\xbf"
 
@@ -190,8 +178,8 @@ def json_documents(
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of JSON lines; a line may have no text, then the document is empty."""
     for number, raw in enumerate(lines, start=1):
-        if raw is None or _has_too_many_values(raw):
-            yield too_long(number) if raw is None else too_many_values(number)
+        if raw is None:
+            yield too_long(number)
             continue
         if not raw.strip():
             continue
@@ -221,31 +209,6 @@ def parsed_json(text: str | bytes) -> Any:
         raise
     except ValueError:  # an integer of more digits than Python converts
         return json.loads(text, parse_int=lambda digits: 0)
-
-
-def _has_too_many_values(raw: bytes) -> bool:
-    """Whether the values of a line besides its text take more memory than there is."""
-    most = sum(raw.count(mark) * size for mark, size in _MARKS.items())
-    most += raw.count(b":") * (_KEY + _NEW_KEY + _SHORT)
-    most += raw.count(b'"') // 2 * (_STRING + _SHORT)
-    if most <= _MOST_OF_VALUES:
-        return False
-    # Perhaps marks are in the text, or keys come again, which are made once.
-    size, keys = 0, set()
-    for match in _STRING_OR_MARK.finditer(raw):
-        string, is_key = match[1], match[2]
-        if string is None:
-            size += _MARKS[match[0]]
-        elif is_key is None:
-            size += _STRING + min(len(string), _SHORT)
-        else:
-            size += _KEY
-            if string not in keys:
-                keys.add(string)
-                size += _NEW_KEY + min(len(string), _SHORT)
-        if size > _MOST_OF_VALUES:
-            return True
-    return False
 
 
 def _text_of(value: Any, text_field: str) -> str:

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from electra_cli.corpus.reading import texts as texts_module
 from electra_cli.corpus.reading.discovery import find_inputs
 from electra_cli.corpus.reading.readers import Part, ReadOptions, ReadSoFar, read_documents
 from electra_cli.corpus.reading.texts import MOST_LINES, split_lines
@@ -88,32 +87,6 @@ def test_numbers_of_any_length_beside_the_text(tmp_path, value, name):
     path = write(tmp_path / name, f'{{"n": {value}, "text": "one"}}\n'.encode() * 2)
     documents, counts = read(path)
     assert (documents, counts.bad_json_lines) == ([["one"]] * 2, 0)
-
-
-def test_a_string_without_end_is_looked_through_once(tmp_path):
-    """As the last line of a file that was cut; at each quote again, it would take hours."""
-    line = b'{"text": "' + b"[" * 1_200_000 + b'\\"' * 2**20
-    path = write(tmp_path / "a.jsonl", b'{"text": "one"}\n' + line)
-    documents, counts = read(path, on_error="skip")
-    assert (documents, counts.bad_json_lines + counts.too_long) == ([["one"]], 1)
-
-
-@pytest.mark.parametrize("values", ["1" + ",1" * 99, "{" + '"k":1,' * 99 + '"k":1}'])
-def test_a_line_of_many_values_has_a_fault_of_its_own(tmp_path, values, monkeypatch):
-    monkeypatch.setattr(texts_module, "_MOST_OF_VALUES", 4300)
-    lines = [
-        json.dumps({"text": values}).encode(),
-        b'{"text": "left out", "other": [%b]}' % values.encode(),
-        b'{"text": "the last"}',
-    ]
-    path = write(tmp_path / "a.jsonl", b"\n".join(lines))
-    with pytest.raises(DataError, match=r"line 2: it has too many values besides") as caught:
-        read(path)
-    assert "--max-document-bytes" not in caught.value.hint
-    assert "--on-error skip" in caught.value.hint
-    documents, counts = read(path, on_error="skip")
-    assert documents == [[values], ["the last"]]
-    assert (counts.too_long, counts.bad_json_lines) == (1, 0)
 
 
 @pytest.mark.parametrize("slice_bytes", [10, 2**20])

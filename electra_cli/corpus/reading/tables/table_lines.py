@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import BinaryIO
 
-from electra_cli.corpus.reading.faults import Fault, too_long, too_many_values
-from electra_cli.corpus.reading.tables.separators import MOST_FIELDS, Dialect
+from electra_cli.corpus.reading.tables.separators import Dialect
 from electra_cli.corpus.reading.texts import BOM
 from electra_cli.corpus.reading.universal_lines import LINE_ENDS, UniversalLines
 
@@ -20,25 +16,11 @@ MOST_HELD = 2**24
 
 # So many lines within quotes that are rows by themselves were not meant to be within quotes.
 _MOST_ROWS = 10
-_FEW_FIELDS = 2**16  # so few that separators within quotes may be among them
 _PIECE = 2**16  # bytes of a line that is skipped to be read at once
 
 
-class UnclosedQuoteError(Exception):
-    """A quote is not closed in as many lines as a row may have."""
-
-
-@dataclass(frozen=True)
-class _LongLine:
-    """Stands for a line that is too long to be held.
-
-    Attributes:
-      alone: A short line that means the same for what follows, where it begins a row.
-      within: The same where a quote is open.
-    """
-
-    alone: bytes
-    within: bytes
+class RowEndsError(Exception):
+    """A row ends here, though the parser asks for more of it, or for a line that is too long."""
 
 
 class TableLines:
@@ -46,21 +28,32 @@ class TableLines:
 
     Args:
       stream: At the beginning of a line.
-      longest: Bytes of a row; of a longer one comes something that ends where it ends.
+      longest: Bytes of a row.
+      most_lines: Lines of a row.
+      most_held: Bytes behind which a quote is taken for one that nothing closes, if a row may not
+        have more.
 
     Attributes:
       bytes: Read so far.
       number: Of the line that the row begins with.
-      fault: Makes the fault of a row that was too long since the caller last called `begin_row`,
-        from the number of its line.
+      most_lines: As given.
+      most_held: Bytes of a row behind which a quote is taken for one that nothing closes.
     """
 
-    def __init__(self, stream: BinaryIO, longest: int = 2**30) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        longest: int = 2**30,
+        *,
+        most_lines: int = MOST_LINES,
+        most_held: int = MOST_HELD,
+    ) -> None:
         self._readline = UniversalLines(stream).readline
         self._longest = longest
-        self.most_held = max(longest, MOST_HELD)
-        self._again: deque[bytes | _LongLine] = deque()
-        self._row: list[bytes | _LongLine] = []
+        self.most_lines = most_lines
+        self.most_held = max(longest, most_held)
+        self._again: deque[bytes | None] = deque()  # None stands for a line that is too long
+        self._row: list[bytes | None] = []
         self.bytes = 0
         self.number = 1
         self.use(Dialect(",", quoted=True))
@@ -69,27 +62,20 @@ class TableLines:
     def use(self, dialect: Dialect) -> None:
         """Says how the rows are written."""
         self._separator = dialect.separator.encode()
-        self._plain = b"y" if self._separator == b"x" else b"x"
-        # A quote opens at the beginning of a field only; the group is what closes it.
-        opening = b'"(?<![^%b]")' % re.escape(self._separator) if dialect.quoted else b"(?!)"
-        self._quoted = re.compile(opening + rb'(?:[^"]++|"")*+("?)')
 
     def begin_row(self) -> None:
         """Says that what comes next is another row."""
         self.number += len(self._row)
         self._row.clear()
-        self._held = self._fields = 0
-        self.fault: Callable[[int], Fault] | None = None
+        self._held = 0
 
     def first_line(self) -> str:
         """The next line that is not blank, which comes again; "" at the end, or if it is long."""
         while (line := self._next_line()) in (b"\n", b"\r\n", b"\r"):
             self.number += 1
-        if not line or isinstance(line, _LongLine):
-            self._again.extend([line] if line else [])
-            return ""
-        self._again.append(line)
-        return line.decode("utf-8", "surrogateescape")
+        if line != b"":
+            self._again.append(line)
+        return (line or b"").decode("utf-8", "surrogateescape")
 
     def skip_line(self) -> None:
         """Passes over what `first_line` has told of."""
@@ -107,19 +93,21 @@ class TableLines:
         """
         if columns < 2 or len(self._row) < _MOST_ROWS + 2:
             return False
-        separators = columns - 1
-        lines = [line for line in self._row if isinstance(line, bytes)]
-        return (
-            len(lines) == len(self._row)
-            and all(line.count(self._separator) == separators for line in lines)
-            and not any(b'"' in line for line in lines[1:-1])
+        lines = [line for line in self._row if line is not None]
+        return all(line.count(self._separator) == columns - 1 for line in lines) and not any(
+            b'"' in line for line in lines[1:-1]
         )
 
     def end_row(self) -> None:
         """Ends a row of several lines behind its first: the others come again."""
         self._again.extendleft(reversed(self._row[1:]))
         del self._row[1:]
-        self.fault = self._fault_of_first
+        self._held = sum(len(line or b"") for line in self._row)
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the row has more bytes than a row may have."""
+        return self._row[:1] == [None] or self._held > self._longest
 
     def __iter__(self) -> TableLines:
         return self
@@ -128,70 +116,34 @@ class TableLines:
         """A line; the parser asks for another one of a row only within quotes.
 
         Raises:
-          UnclosedQuoteError: The row has too many.
+          RowEndsError: The row has too many, or the line is too long.
         """
         line = self._next_line()
-        if not line:
+        if line == b"":
             raise StopIteration
-        within = len(self._row) > 0
-        size = 0 if isinstance(line, _LongLine) else len(line)
-        if within and (len(self._row) >= MOST_LINES or self._held + size > self.most_held):
+        size = len(line or b"")
+        if self._row and (
+            line is None or len(self._row) >= self.most_lines or self._held + size > self.most_held
+        ):
             self._again.appendleft(line)
-            raise UnclosedQuoteError
+            raise RowEndsError
         self._row.append(line)
         self._held += size
-        if isinstance(line, bytes):
-            self._fields += line.count(self._separator)
-            if self._fields > _FEW_FIELDS:
-                self._fields -= self._separators_in_quotes(b'"' + line if within else line)
-            if self._fields > MOST_FIELDS:
-                self.fault = too_many_values
-                line = self._stand_in_for(line)
-            elif self._held > self._longest:
-                self.fault = too_long
-        else:
-            self.fault = too_long
-        if not within:
-            self._fault_of_first = self.fault
-        if isinstance(line, _LongLine):
-            line = line.within if within else line.alone
+        if line is None:
+            raise RowEndsError
         return line.decode("utf-8", "surrogateescape")
 
-    def _next_line(self) -> bytes | _LongLine:
+    def _next_line(self) -> bytes | None:
+        """The next line, b"" at the end, or None if it is too long."""
         if self._again:
             return self._again.popleft()
         line = self._readline(self._longest)
-        is_first = not self.bytes
+        begins = BOM if not self.bytes else b""
         self.bytes += len(line)
         # A byte order mark that was removed makes the longest line three bytes shorter.
-        is_long = len(line) >= self._longest - len(BOM) and not line.endswith(LINE_ENDS)
-        if is_first:
-            line = line.removeprefix(BOM)
-        return self._stand_in_for(line) if is_long else line
-
-    def _separators_in_quotes(self, row: bytes) -> int:
-        quoted = (found.span() for found in self._quoted.finditer(row))
-        return sum(row.count(self._separator, *span) for span in quoted)
-
-    def _stand_in_for(self, line: bytes) -> _LongLine:
-        """What stands for a line of which this has been read; reads on to its end."""
-        alone, within = b"", b'"'
-        while line:
-            # What a line end follows is closed, though it is no separator.
-            piece = line.rstrip(b"\r\n") if line.endswith(LINE_ENDS) else line
-            alone, within = self._stand_in(alone + piece), self._stand_in(within + piece)
-            if line.endswith(LINE_ENDS):
-                break
+        if len(line) < self._longest - len(BOM) or line.endswith(LINE_ENDS):
+            return line.removeprefix(begins)
+        while line and not line.endswith(LINE_ENDS):
             line = self._readline(_PIECE)
             self.bytes += len(line)
-        # The parser knows already that a quote is open.
-        return _LongLine(alone + b"\n", (within[1:] if within[:1] == b'"' else b'"') + b"\n")
-
-    def _stand_in(self, line: bytes) -> bytes:
-        """A shorter beginning of a line, behind which all that follows means the same."""
-        for found in self._quoted.finditer(line):
-            if found.end() == len(line):
-                return b'""' if found[1] else b'"'
-            if line[found.end()] != self._separator[0]:
-                return b'""' + self._plain  # the parser refuses it
-        return self._separator if line.endswith(self._separator) else self._plain
+        return None

@@ -21,7 +21,7 @@ from electra_cli.corpus.reading.tables.separators import (
     possible_separators,
     stated_separator,
 )
-from electra_cli.corpus.reading.tables.table_lines import MOST_LINES, TableLines, UnclosedQuoteError
+from electra_cli.corpus.reading.tables.table_lines import RowEndsError, TableLines
 from electra_cli.corpus.reading.texts import split_lines
 
 
@@ -50,11 +50,11 @@ def csv_documents(
     rows = csv.reader(lines, delimiter=dialect.separator, quoting=dialect.quoting, strict=True)
     try:
         header = next(rows, None)
-    except (csv.Error, UnclosedQuoteError) as error:
+    except (csv.Error, RowEndsError) as error:
+        if lines.is_too_long:
+            raise too_long(lines.number).as_error(label, 0) from error
         what = f"{label}, line {lines.number}: {_invalid(error, lines)}"
         raise UnreadableError(what, hint=hint) from error
-    if lines.fault:
-        raise lines.fault(lines.number).as_error(label, 0)
     if header is None:
         return
     if text_field not in header:
@@ -66,18 +66,18 @@ def csv_documents(
         lines.begin_row()
         try:
             row = next(rows, None)
-        except (csv.Error, UnclosedQuoteError) as error:
+        except (csv.Error, RowEndsError) as error:
             lines.end_row()
             invalid = Fault("row", lines.number, _invalid(error, lines), hint=hint)
-            yield lines.fault(lines.number) if lines.fault else invalid
+            yield too_long(lines.number) if lines.is_too_long else invalid
             continue
         if lines.holds_rows(len(header)):
             lines.end_row()
             what = "a quote is closed only behind lines that are rows by themselves"
             yield Fault("row", lines.number, what, hint=hint)
             continue
-        if lines.fault:  # the row is not whole
-            yield lines.fault(lines.number)
+        if lines.is_too_long:
+            yield too_long(lines.number)
             continue
         if row is None:
             return
@@ -105,12 +105,12 @@ def _dialect(lines: TableLines, text_field: str, usual: str, layout: TableLayout
     return find_dialect(header, text_field, possible_separators(usual, separator), layout.quoting)
 
 
-def _invalid(error: csv.Error | UnclosedQuoteError, lines: TableLines) -> str:
+def _invalid(error: csv.Error | RowEndsError, lines: TableLines) -> str:
     if isinstance(error, csv.Error):
         return f"not valid CSV ({error})"
     return (
-        f"a quote is not closed within {MOST_LINES:,} lines and {lines.most_held:,} bytes, which "
-        "is all that a row may have"
+        f"a quote is not closed within {lines.most_lines:,} lines and {lines.most_held:,} bytes, "
+        "which is all that a row may have"
     )
 
 

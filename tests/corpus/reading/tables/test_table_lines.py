@@ -10,9 +10,8 @@ import random
 import pytest
 
 from electra_cli.corpus.reading.cleaning import Cleaning
-from electra_cli.corpus.reading.tables import table_lines
 from electra_cli.corpus.reading.tables.separators import Dialect
-from electra_cli.corpus.reading.tables.table_lines import MOST_LINES, TableLines, UnclosedQuoteError
+from electra_cli.corpus.reading.tables.table_lines import MOST_LINES, RowEndsError, TableLines
 from electra_cli.errors import DataError
 from tests.corpus.corpora import read_inputs
 from tests.corpus.tables import write_tar, write_zip
@@ -79,13 +78,12 @@ def test_a_row_has_so_many_lines_and_no_more(tmp_path):
         read_inputs(path)
 
 
-def test_a_row_has_so_many_bytes_and_no_more(tmp_path, monkeypatch):
-    monkeypatch.setattr(table_lines, "MOST_HELD", 8192)
-    cleaning = Cleaning(max_document_bytes=1024)
-    rows = "".join(f"{number},{'word ' * 20}\n" for number in range(200))
+def test_a_row_has_so_many_bytes_and_no_more(tmp_path):
+    text = "word " * 200_000
+    rows = "".join(f"{number},{text}\n" for number in range(20))  # together more than 16 MiB
     path = write(tmp_path / "a.csv", f'id,text\n1,"unclosed, or not\n{rows}2,closed"\n3,last\n')
-    documents, counts = read_inputs(path, cleaning=cleaning, on_error="skip")
-    assert documents == [[("word " * 20).strip()]] * 200 + [['closed"'], ["last"]]
+    documents, counts = read_inputs(path, on_error="skip")
+    assert documents == [[text.strip()]] * 20 + [['closed"'], ["last"]]
     assert (counts.bad_rows, counts.too_long) == (1, 0)
 
 
@@ -116,23 +114,23 @@ def test_a_quote_that_takes_rows_in(tmp_path, header, first, row, last, are_rows
 
 
 LONG_ROWS = [
-    'a 5" disk ' + "x y " * 1200,
-    '5" ,' + "x" * 5000 + ' 5"',
-    '"a ""quoted"", text" more, "' + "x" * 5000,  # not valid, so it ends with the line
-    '"' + "x" * 5000 + '""\n,"",\n"""',
-    '"' + '"",' * 40_000 + '\n"',
+    ('a 5" disk ' + "x y " * 1200, (1, 0)),
+    ('5" ,' + "x" * 5000 + ' 5"', (1, 0)),
+    ('"a ""quoted"", text" more, "' + "x" * 5000, (1, 0)),
+    ('"' + "x" * 5000 + '"', (1, 0)),
+    ('"a text,' + "\n" + "x" * 5000 + ' of two lines"', (1, 1)),
 ]
 
 
-@pytest.mark.parametrize("row", LONG_ROWS)
+@pytest.mark.parametrize(("row", "lost"), LONG_ROWS)
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
-def test_a_row_that_is_too_long_takes_none_with_it(tmp_path, row, name):
+def test_a_line_that_is_too_long_takes_none_behind_it(tmp_path, row, lost, name):
     content = f"text\n{row}\n" + "the of\n" * 100
     path = write(tmp_path / name, content.replace(",", "\t" if "tsv" in name else ","))
     cleaning = Cleaning(max_document_bytes=1024)
     documents, counts = read_inputs(path, cleaning=cleaning, on_error="skip", quoting="csv")
     assert documents == [["the of"]] * 100
-    assert (counts.too_long, counts.bad_rows) == (1, 0)
+    assert (counts.too_long, counts.bad_rows) == lost
 
 
 def test_a_line_that_is_too_long_between_tabs(tmp_path):
@@ -153,24 +151,26 @@ def rows_of(lines, dialect):
         number = lines.number
         try:
             row = next(rows, None)
-        except (csv.Error, UnclosedQuoteError):
+        except (csv.Error, RowEndsError):
             lines.end_row()
             row = "not valid"
         if row is None:
             return
-        yield number, "too long" if lines.fault else row
+        yield number, "too long" if lines.is_too_long else row
 
 
-def expected_rows(lines, dialect, longest):
+def expected_rows(lines, dialect, longest, most_lines, most_held):
     """The same of lines that are all there: tries every end of every row."""
     begin = 0
     while begin < len(lines):
         row, end, held = "not valid", begin + 1, 0
-        for stop in range(begin + 1, min(begin + table_lines.MOST_LINES, len(lines)) + 1):
+        for stop in range(begin + 1, min(begin + most_lines, len(lines)) + 1):
             line = lines[stop - 1]
-            # A line end is not parted; of a longer line nothing is held.
-            held += len(line) if len(line) <= longest + line.endswith("\r\n") else 0
-            if stop > begin + 1 and held > max(longest, table_lines.MOST_HELD):
+            if len(line) > longest + line.endswith("\r\n"):  # a line end is not parted
+                row = "too long" if stop == begin + 1 else row
+                break
+            held += len(line)
+            if stop > begin + 1 and held > max(longest, most_held):
                 break
             try:
                 (found,) = csv.reader(
@@ -192,43 +192,23 @@ def expected_rows(lines, dialect, longest):
 DIALECTS = [Dialect(",", True), Dialect("\t", True), Dialect("x", True), Dialect("\t", False)]
 
 
-@pytest.mark.parametrize("piece", [1, 2, 2**16])
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize(("most_lines", "most_held"), [(1000, 1000), (3, 1000), (1000, 20)])
-def test_rows_end_where_the_csv_module_ends_them(
-    piece, dialect, most_lines, most_held, monkeypatch
-):
-    monkeypatch.setattr(table_lines, "_PIECE", piece)
-    monkeypatch.setattr(table_lines, "MOST_LINES", most_lines)
-    monkeypatch.setattr(table_lines, "MOST_HELD", most_held)
-    # Of lines that end with \r a longer one may be held too, once it is read.
-    newlines = ["\n", "\r\n", "\r"] if most_held > 20 else ["\n", "\r\n"]
-    rng = random.Random(piece)
+def test_rows_end_where_the_csv_module_ends_them(dialect, most_lines, most_held):
+    rng = random.Random(1)
     found: list = []
     for _ in range(500):
         weights = [rng.randint(1, 5) for _ in range(5)]
         text = "".join(rng.choices(f'"{dialect.separator}a \n', weights, k=rng.randint(0, 60)))
-        text = (text + "\n").replace("\n", rng.choice(newlines))
+        text = (text + "\n").replace("\n", rng.choice(["\n", "\r\n"]))
         longest = rng.randint(5, 12)
-        lines = TableLines(io.BytesIO(text.encode()), longest)
-        expected = list(expected_rows(text.splitlines(keepends=True), dialect, longest))
+        lines = TableLines(
+            io.BytesIO(text.encode()), longest, most_lines=most_lines, most_held=most_held
+        )
+        of_text = text.splitlines(keepends=True)
+        expected = list(expected_rows(of_text, dialect, longest, most_lines, most_held))
         assert list(rows_of(lines, dialect)) == expected, (text, longest)
         assert lines.bytes == len(text)
         found += [row for _, row in expected]
     assert found.count("too long") > 100
     assert (found.count("not valid") > 100) == dialect.quoted
-
-
-def test_a_row_of_many_fields_has_a_fault_of_its_own(tmp_path, monkeypatch):
-    """Delimiters within quotes begin no field, also where the field has several lines."""
-    monkeypatch.setattr(table_lines, "_FEW_FIELDS", 5)
-    monkeypatch.setattr(table_lines, "MOST_FIELDS", 50)
-    text = ", ".join(map(str, range(90)))
-    quoted = f'"{text}\n{text}\n""{text}"" {text}"'
-    path = write(tmp_path / "a.csv", f"text\n{quoted}\nx{',' * 51}\nlast\n")
-    with pytest.raises(DataError, match=r"line 5: it has too many values besides") as caught:
-        read_inputs(path)
-    assert "--max-document-bytes" not in caught.value.hint
-    documents, counts = read_inputs(path, on_error="skip")
-    assert documents == [[text, text, f'"{text}" {text}'], ["last"]]
-    assert (counts.too_long, counts.bad_rows) == (1, 0)
