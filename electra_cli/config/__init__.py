@@ -1,1 +1,1 @@
-"""Typed schema and loader of the configuration; knows no TensorFlow."""
+"""The typed configuration and its loader."""

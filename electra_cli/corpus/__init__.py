@@ -1,1 +1,1 @@
-"""Raw text to shards: readers, vocabulary, packing, manifest, pipeline; knows no TensorFlow."""
+"""From text to shards of rows."""

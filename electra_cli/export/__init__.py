@@ -1,1 +1,1 @@
-"""Writes a checkpoint in the formats people fine-tune from."""
+"""Writes a checkpoint in formats that other tools read."""

@@ -1,1 +1,1 @@
-"""Example order, shards to batches, dynamic masking."""
+"""The order of rows, from shards to batches, dynamic masking."""

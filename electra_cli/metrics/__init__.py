@@ -1,1 +1,1 @@
-"""Corpus-level metrics: what is aggregated over a validation set and how it is reduced."""
+"""What is measured: sums over a whole validation set, and how they are reduced."""

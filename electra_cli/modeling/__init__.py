@@ -1,1 +1,1 @@
-"""Embeddings, encoder, heads, the joint ELECTRA model, losses, and the formulas of its size."""
+"""Embeddings, encoder, heads, losses, fused kernels, and the formulas of a model's size."""

@@ -1,1 +1,1 @@
-"""Run folders: what lies where, and how a run goes on."""
+"""The folder of a run: commits, lock, changes, and where it goes on."""

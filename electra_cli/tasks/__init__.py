@@ -1,1 +1,1 @@
-"""Tasks in the sense of Model Garden."""
+"""Where an objective meets Model Garden's training machinery."""
