@@ -16,9 +16,8 @@ import typer
 
 from electra_cli import __version__
 from electra_cli.cli.console import printable, show_error
-from electra_cli.cli.help import Command
 from electra_cli.cli.options import local_only
-from electra_cli.cli.usage import explain
+from electra_cli.cli.usage import Command, explain
 from electra_cli.errors import (
     ElectraError,
     InputMissingError,

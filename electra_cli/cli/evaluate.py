@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from electra_cli.cli import completion, options
+from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, is_share, print_metrics
 from electra_cli.config.nearest import did_you_mean, nearest
@@ -43,9 +43,9 @@ def command(
     data: Annotated[Path | None, typer.Option(
         help="Prepared folder; by default the run's own.")] = None,
     device: Annotated[str, typer.Option(
-        autocompletion=completion.devices, help="As in pretrain.")] = "auto",
+        autocompletion=options.devices, help="As in pretrain.")] = "auto",
     fail_under: Annotated[list[str] | None, typer.Option(
-        metavar="METRIC=VALUE", autocompletion=completion.limits,
+        metavar="METRIC=VALUE", autocompletion=options.limits,
         help="End with exit code 1 if a metric is lower, a share as in 0.8 for 80%; repeatable.")
     ] = None,
     detail: Annotated[bool, typer.Option(

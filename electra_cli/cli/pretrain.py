@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from electra_cli.cli import completion, options
+from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json, show_error
 from electra_cli.cli.display import (
     RunDisplay,
@@ -38,14 +38,14 @@ LESS_MEMORY = "use a smaller --batch-size, or --set train.accumulation_steps=2 t
 # fmt: off
 def command(
     preset: Annotated[str | None, typer.Option(
-        metavar="NAME|FILE", autocompletion=completion.presets,
+        metavar="NAME|FILE", autocompletion=options.presets,
         help="Name of a preset, or a YAML file; not needed where --config names one.")] = None,
     data: Annotated[Path | None, typer.Option(
         help="Folder that `electra prepare-data` wrote.")] = None,
     model_dir: Annotated[Path | None, typer.Option(
         help="Run folder, runs/PRESET by default. The same command again resumes it.")] = None,
     device: Annotated[str | None, typer.Option(
-        autocompletion=completion.devices,
+        autocompletion=options.devices,
         help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu.")] = None,
     steps: Annotated[int | None, typer.Option(help="Updates: the horizon of the schedule.")] = None,
     stop_at_step: Annotated[int | None, typer.Option(
@@ -55,14 +55,14 @@ def command(
     learning_rate: Annotated[float | None, typer.Option(
         help="Learning rate before warm-up and decay.")] = None,
     precision: Annotated[str | None, typer.Option(
-        autocompletion=completion.precisions,
+        autocompletion=options.precisions,
         help="auto, float32, bfloat16 or float16.")] = None,
     xla: Annotated[bool | None, typer.Option(
         "--xla/--no-xla", show_default="on a GPU", help="Compile the whole step with XLA.")] = None,
     seed: Annotated[int | None, typer.Option(
         help="Decides weights, order, masks and dropout.")] = None,
     settings: Annotated[list[str] | None, typer.Option(
-        "--set", metavar="KEY=VALUE", autocompletion=completion.settings,
+        "--set", metavar="KEY=VALUE", autocompletion=options.settings,
         help="Any key of the configuration; repeatable.")] = None,
     config: Annotated[Path | None, typer.Option(
         help="YAML file that overrides the preset; also RUN/config.yaml.")] = None,
@@ -70,11 +70,11 @@ def command(
         help="Begin from these weights, step 0 and a fresh optimizer: a run, a checkpoint of "
         "the original code, or a Hugging Face folder.")] = None,
     init_allow_missing: Annotated[list[str] | None, typer.Option(
-        metavar="generator|discriminator", autocompletion=completion.networks,
+        metavar="generator|discriminator", autocompletion=options.networks,
         help="A network that --init-from may lack and that then begins fresh; repeatable.")
     ] = None,
     allow_config_change: Annotated[list[str] | None, typer.Option(
-        metavar="KEY", autocompletion=completion.keys,
+        metavar="KEY", autocompletion=options.keys,
         help="A key that may differ from the earlier starts of the run; repeatable.")] = None,
     gin_file: Annotated[list[Path] | None, typer.Option(
         metavar="FILE",
@@ -143,9 +143,9 @@ def _train(
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
     from electra_cli.environment import prepare_tensorflow
-    from electra_cli.runs.finished import finished_result
-    from electra_cli.runs.writable import check_writable
+    from electra_cli.runs.lock import check_writable
     from electra_cli.training.plan.readiness import check_data, check_space, go_on
+    from electra_cli.training.result import finished_result
 
     plan = go_on(dry, warn=terminal.warn)
     if (result := finished_result(plan.resume, stop=plan.stop)) is not None:

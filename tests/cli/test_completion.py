@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from electra_cli.cli import completion
+from electra_cli.cli import options
 from electra_cli.config.schema import leaf_fields
 from electra_cli.training.devices.strategy import parse_device
 from tests.cli.test_app import CHECK
@@ -17,31 +17,31 @@ from tests.cli.test_app import CHECK
 @pytest.mark.parametrize(
     ("complete", "begin", "offered"),
     [
-        (completion.presets, "", ["base", "large", "small", "small-plus-plus", "tiny"]),
-        (completion.presets, "sm", ["small", "small-plus-plus"]),
-        (completion.presets, "nothing", []),
-        (completion.devices, "gpu", ["gpu", "gpu:0", "gpu:0,1"]),
-        (completion.precisions, "b", ["bfloat16"]),
-        (completion.networks, "", ["generator", "discriminator"]),
-        (completion.keys, "train.st", ["train.steps"]),
-        (completion.settings, "train.st", ["train.steps="]),
+        (options.presets, "", ["base", "large", "small", "small-plus-plus", "tiny"]),
+        (options.presets, "sm", ["small", "small-plus-plus"]),
+        (options.presets, "nothing", []),
+        (options.devices, "gpu", ["gpu", "gpu:0", "gpu:0,1"]),
+        (options.precisions, "b", ["bfloat16"]),
+        (options.networks, "", ["generator", "discriminator"]),
+        (options.keys, "train.st", ["train.steps"]),
+        (options.settings, "train.st", ["train.steps="]),
         (
-            completion.settings,
+            options.settings,
             "objective.masking=",
             [f"objective.masking={w}" for w in ("", "token", "span", "whole-word")],
         ),
-        (completion.settings, "runtime.xla=", [f"runtime.xla={w}" for w in ("", "true", "false")]),
-        (completion.limits, "disc_auc", ["disc_auc=", "disc_auc_reference="]),
+        (options.settings, "runtime.xla=", [f"runtime.xla={w}" for w in ("", "true", "false")]),
+        (options.limits, "disc_auc", ["disc_auc=", "disc_auc_reference="]),
     ],
 )  # fmt: skip
-def test_values(complete: completion.Complete, begin: str, offered: list[str]) -> None:
+def test_values(complete: options.Complete, begin: str, offered: list[str]) -> None:
     assert sorted(complete(begin)) == sorted(offered)
 
 
 def test_all_keys_and_devices_are_ones_that_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1"]}, "task": {"index": 0}}')
-    assert completion.keys("") == list(leaf_fields())
-    for device in completion.devices(""):
+    assert options.keys("") == list(leaf_fields())
+    for device in options.devices(""):
         assert parse_device(device).text == device
 
 
