@@ -16,7 +16,7 @@ from electra_cli.corpus.reading.containers.archives import (
     tar_members,
     zip_members,
 )
-from electra_cli.corpus.reading.containers.compression import Budget, seekable, uncompressed
+from electra_cli.corpus.reading.containers.compression import Allowance, seekable, uncompressed
 from electra_cli.corpus.reading.containers.warc import warc_texts
 from electra_cli.corpus.reading.extracted import extracted_texts
 from electra_cli.corpus.reading.faults import (
@@ -205,7 +205,7 @@ def _items(
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults, each with what errors call its origin."""
     file, counts = part.file, read.counts
-    budget = Budget(file.label, lambda: part.disk_bytes)  # of what tables decode to
+    allowance = Allowance(file.label, lambda: part.disk_bytes)  # of what tables decode to
     if file.splits_at_bytes:
         raw.seek(part.start)
         lines = _lines(
@@ -217,15 +217,17 @@ def _items(
     if file.splits_at_row_groups:
         groups = range(part.start, part.end)
         texts = parquet_texts(raw, file.label, options.text_field, groups)
-        for size, item in table_documents(texts, options.text_field, budget, options.longest_line):
+        for size, item in table_documents(
+            texts, options.text_field, allowance, options.longest_line
+        ):
             counts.input_bytes += size
             yield file.label, item
         return
     content = uncompressed(raw, file.label)
     if file.format in ("tar", "zip"):
-        yield from _of_archive(content, file, options, read, budget)
+        yield from _of_archive(content, file, options, read, allowance)
     else:
-        for item in _of_stream(content, file.format, file.label, options, counts, budget):
+        for item in _of_stream(content, file.format, file.label, options, counts, allowance):
             yield file.label, item
 
 
@@ -234,7 +236,7 @@ def _of_archive(
     file: InputFile,
     options: ReadOptions,
     read: ReadSoFar,
-    budget: Budget,
+    allowance: Allowance,
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults of all members, each with what errors call the member."""
     counts = read.counts
@@ -251,7 +253,7 @@ def _of_archive(
                 if format_ is None:
                     skipped.give_back(member)
                     continue
-                for item in _of_stream(inner, format_, member.label, options, counts, budget):
+                for item in _of_stream(inner, format_, member.label, options, counts, allowance):
                     yield member.label, item
     finally:
         counts.files += skipped.texts
@@ -294,7 +296,7 @@ def _of_stream(
     label: str,
     options: ReadOptions,
     counts: Counts,
-    budget: Budget,
+    allowance: Allowance,
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
     if format_ in ("csv", "tsv"):
@@ -316,7 +318,7 @@ def _of_stream(
             else:
                 texts = arrow_texts(table, label, options.text_field)
             for size, item in table_documents(
-                texts, options.text_field, budget, options.longest_line
+                texts, options.text_field, allowance, options.longest_line
             ):
                 counts.input_bytes += size
                 yield item

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
-from electra_cli.corpus.reading.containers.compression import Budget, guarded
+from electra_cli.corpus.reading.containers.compression import Allowance, guarded
 from electra_cli.corpus.reading.containers.kinds import check_is_no_zip_of
 from electra_cli.corpus.reading.faults import DamagedError, UnreadableError
 from electra_cli.corpus.reading.naming import FormatOption, Taken, is_hidden, kind_of, taken
@@ -130,7 +130,7 @@ def zip_members(
       DamagedError: It is damaged or a bomb.
       UnreadableError: It holds no text.
     """
-    budget = Budget(label, lambda: size)
+    allowance = Allowance(label, lambda: size)
     try:
         with zipfile.ZipFile(stream) as archive:
             check_is_no_zip_of(archive.namelist(), _mimetype(archive), label)
@@ -155,7 +155,7 @@ def zip_members(
                     yield member(_fault(name, error))
                     continue
                 with inner:
-                    yield member(guarded(inner, partial(_fault, name), budget=budget))
+                    yield member(guarded(inner, partial(_fault, name), allowance=allowance))
             _check_is_alone(archive, stream)
     # A place that no file has is an OSError.
     except (*_DAMAGES_OF_ZIPS, OSError) as error:

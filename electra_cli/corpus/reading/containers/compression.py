@@ -33,12 +33,12 @@ _WITH_MORE_MEMORY = {"zstd": "zstd -dc --long=31", "xz": "xz -dc"}
 _MakeError = Callable[[Exception], DamagedError]
 
 
-class Budget:
+class Allowance:
     """How much may come out of a compressed file or archive.
 
     Args:
       label: What errors call the file.
-      consumed: Tells the compressed bytes read so far.
+      consumed: Returns the compressed bytes read so far.
     """
 
     def __init__(self, label: str, consumed: Callable[[], int]) -> None:
@@ -69,19 +69,19 @@ class Budget:
 
 
 class _Guarded(io.RawIOBase):
-    """Reads another stream in full, charges a budget and turns its errors into ours.
+    """Reads another stream in full, charges an allowance and turns its errors into ours.
 
     What could be read before an error is handed out first.
     """
 
     def __init__(
-        self, inner: Any, fault: _MakeError, budget: Budget | None, *, ends_archive: bool
+        self, inner: Any, fault: _MakeError, allowance: Allowance | None, *, ends_archive: bool
     ) -> None:
         # All at once would be lost with an error in the midst of it.
         self._read: Callable[[int], bytes] = getattr(inner, "read1", inner.read)
         self._error: DamagedError | None = None
         self._fault = fault
-        self._budget = budget
+        self._allowance = allowance
         self._ends_archive = ends_archive
 
     def readable(self) -> bool:
@@ -111,23 +111,23 @@ class _Guarded(io.RawIOBase):
             self._error.ends_archive |= self._ends_archive
             if not filled:
                 raise self._error
-        if self._budget:
-            self._budget.charge(filled)
+        if self._allowance:
+            self._allowance.charge(filled)
         return filled
 
 
 def guarded(
-    inner: Any, fault: _MakeError, *, budget: Budget | None = None, ends_archive: bool = False
+    inner: Any, fault: _MakeError, *, allowance: Allowance | None = None, ends_archive: bool = False
 ) -> io.BufferedReader:
     """A stream whose errors are a DamagedError, and that can be peeked `HEAD_BYTES` far.
 
     Args:
       inner: Anything with `read(n)`.
       fault: Makes the error out of what `inner` raises.
-      budget: Is charged with what is read.
+      allowance: The allowance that is charged with what is read.
       ends_archive: Whether `inner` is a part of an archive's stream, and its errors are that's.
     """
-    raw = _Guarded(inner, fault, budget, ends_archive=ends_archive)
+    raw = _Guarded(inner, fault, allowance, ends_archive=ends_archive)
     return io.BufferedReader(raw, HEAD_BYTES)
 
 
@@ -148,7 +148,7 @@ def uncompressed(stream: io.BufferedReader, label: str) -> io.BufferedReader:
     return guarded(
         _decoder(compression, consumed),
         partial(_fault, label, compression),
-        budget=Budget(label, lambda: consumed.bytes),
+        allowance=Allowance(label, lambda: consumed.bytes),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 
-from electra_cli.corpus.reading.containers.compression import Budget
+from electra_cli.corpus.reading.containers.compression import Allowance
 from electra_cli.corpus.reading.faults import (
     Fault,
     UnreadableError,
@@ -127,14 +127,14 @@ def _hint(dialect: Dialect) -> str:
 
 
 def table_documents(
-    texts: Iterator[bytes | None], text_field: str, budget: Budget, longest: int
+    texts: Iterator[bytes | None], text_field: str, allowance: Allowance, longest: int
 ) -> Iterator[tuple[int, Iterable[str] | Fault]]:
     """Documents of a column, each with the bytes of its text.
 
     Args:
       texts: Of the rows.
       text_field: The column.
-      budget: Is charged with the texts: a few bytes of a table can stand for any number of rows.
+      allowance: Charged with the texts: a few bytes of a table can stand for any number of rows.
       longest: Bytes that a text may have.
 
     Raises:
@@ -145,7 +145,7 @@ def table_documents(
             what = f"column {text_field!r} holds null where text is needed"
             yield 0, Fault("row", number, what, unit="row")
             continue
-        budget.charge(len(raw))
+        allowance.charge(len(raw))
         if len(raw) > longest:
             yield len(raw), too_long(number, unit="row")
             continue
