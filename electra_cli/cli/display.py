@@ -131,7 +131,7 @@ class RunDisplay:
     """Shows a run while it goes: the listener of `training.pretrain`.
 
     Args:
-      terminal: Where.
+      terminal: Where it is shown.
       objective: What the run learns, which names its numbers.
     """
 

@@ -60,8 +60,8 @@ def without_foreign_head(values: Values, names: Collection[str]) -> Values:
     That head predicts from a generator beside a discriminator, or from the main network itself.
 
     Args:
-      values: Of the source.
-      names: Of the model's variables.
+      values: What the source holds.
+      names: The names of the model's variables.
     """
 
     def is_beside(all_names: Collection[str]) -> bool:

@@ -115,7 +115,7 @@ class LineEncoder:
             unknown_words,
         )
 
-    def _encode_block(self, text: bytes, start: int, stop: int) -> _Block:
+    def _encode_block(self, text: bytes, start: int, stop: int) -> _EncodedBlock:
         octets = np.frombuffer(text, np.uint8, stop + 1 - start, start)
         begins, ends = (places + start for places in find_words(octets))  # [W], [W]
         firsts, counts = self._find_ids(text, begins, ends)  # [W], [W]
@@ -124,7 +124,7 @@ class LineEncoder:
         places = np.repeat(firsts - (token_ends - counts), counts)  # [T]
         places += np.arange(len(places))
         line_words = np.searchsorted(begins, np.flatnonzero(octets[1:] == _LINE_END) + start + 1)
-        return _Block(
+        return _EncodedBlock(
             begins=begins,
             ends=ends,
             ids=self._ids[places],  # [T]
@@ -178,7 +178,7 @@ class LineEncoder:
 
 
 @dataclass(frozen=True)
-class _Block:
+class _EncodedBlock:
     """Words, and their ids: begins, ends and token_ends [W], ids [T], and two of each line."""
 
     begins: _Ints
