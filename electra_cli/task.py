@@ -1,5 +1,6 @@
-"""The task under the name that programs import it by."""
+"""The tasks under the name that programs import them by."""
 
 from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.tasks.model_garden import StaticRecordsTask
 
-__all__ = ["ElectraPretrainTask"]
+__all__ = ["ElectraPretrainTask", "StaticRecordsTask"]

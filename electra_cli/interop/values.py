@@ -93,10 +93,17 @@ class Report:
     unused: list[str]
 
     def parts(self) -> dict[str, tuple[int, int, int]]:
-        """How many are loaded, missing and unused, by part."""
+        """How many are loaded, missing and unused, by part.
+
+        The main network of a model without a discriminator's head is no discriminator.
+        """
+        own = {part_of(name) for name in (*self.loaded, *self.missing)}
+        shown = {} if "discriminator head" in own else {"discriminator": "encoder"}
         columns = (self.loaded, self.missing, self.unused)
         counts = {
-            part: tuple(sum(part_of(name) == part for name in names) for names in columns)
+            shown.get(part, part): tuple(
+                sum(part_of(name) == part for name in names) for names in columns
+            )
             for part in [*(part for _, part, _ in _PARTS), OTHER]
         }
         return {part: (a, b, c) for part, (a, b, c) in counts.items() if a or b or c}
@@ -114,13 +121,11 @@ class Report:
         Raises:
           DataError: A part is incomplete, or absent without being allowed to.
         """
-        parts = self.parts()
         for _, part, network in _PARTS:
-            loaded, missing, _ = parts.get(part, (0, 0, 0))
-            if not missing:
+            names = [name for name in self.missing if part_of(name) == part]
+            if not names:
                 continue
-            if loaded or network is None:
-                names = [name for name in self.missing if part_of(name) == part]
+            if network is None or any(part_of(name) == part for name in self.loaded):
                 raise DataError(
                     f"{self.path} is not whole: of its {part}, {listed(names)} "
                     f"{'is' if len(names) == 1 else 'are'} missing{self._found_instead()}",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +19,16 @@ from electra_cli.metrics.tokens import TokenSums
 _SHARED = ("input_ids", "input_mask")
 
 
-class Measured(Protocol):
-    """A part of the total loss and what is measured beside it, as `objectives.terms` has them."""
+class Part(NamedTuple):
+    """A part of the total loss: empty sums, what their results are called, and its weight.
 
+    The metric `broken_down` is also given for groups of tokens.
+    """
+
+    sums: TokenSums
     names: Mapping[str, str]
+    broken_down: str
     weight: float
-
-    @property
-    def broken_down(self) -> str:
-        """Key of the metric that is also given for groups of tokens."""
-
-    def token_sums(self) -> TokenSums:
-        """Empty sums."""
 
 
 def _joined(value: Any) -> npt.NDArray:
@@ -52,14 +50,13 @@ class ValidationState:
     def __init__(
         self,
         total: str,
-        parts: Sequence[Measured],
+        parts: Sequence[Part],
         vocab_size: int,
         continuations: Flags | None = None,
     ) -> None:
         self._total = total
-        self._parts = [(part, part.token_sums()) for part in parts]
-        broken_down = [part.names[part.broken_down] for part in parts]
-        self._breakdown = Breakdown(broken_down, vocab_size, continuations)
+        self._parts = parts
+        self._breakdown = Breakdown([p.broken_down for p in parts], vocab_size, continuations)
         self._is_empty = True
 
     def add(self, logs: Mapping[str, Any]) -> None:
@@ -72,7 +69,7 @@ class ValidationState:
         Raises:
           DataError: One of them is missing.
         """
-        wanted = (*_SHARED, *(name for _, sums in self._parts for name in sums.logs))
+        wanted = (*_SHARED, *(name for part in self._parts for name in part.sums.logs))
         missing = [name for name in wanted if name not in logs]
         if missing:
             raise DataError(
@@ -84,15 +81,16 @@ class ValidationState:
         ids = arrays["input_ids"]  # [B, S]
         self._is_empty = False
         self._breakdown.count_frequencies(ids[arrays["input_mask"] > 0])
-        for part, sums in self._parts:
-            metric = part.names[part.broken_down]
-            sums.add(arrays, partial(self._breakdown.add, metric, length=ids.shape[1]))
+        for part in self._parts:
+            count_hits = partial(self._breakdown.add, part.broken_down, length=ids.shape[1])
+            part.sums.add(arrays, count_hits)
 
     def result(self) -> dict[str, float]:
         """All metrics by name; a ratio without anything below the line is NaN."""
         found = {self._total: 0.0}
-        for part, sums in self._parts:
-            values = dict.fromkeys(part.names, float("nan")) if self._is_empty else sums.result()
+        for part in self._parts:
+            nothing = dict.fromkeys(part.names, float("nan"))
+            values = nothing if self._is_empty else part.sums.result()
             found[self._total] += part.weight * values["loss"]
             found |= {name: values[key] for key, name in part.names.items()}
         return found | self._breakdown.result()

@@ -196,6 +196,13 @@ class ElectraModel(tf_keras.Model):
         logits = self.masked_lm_head(at_masks)  # [B·M, V]
         return tf.reshape(logits, [-1, positions.shape[1], logits.shape[-1]])  # [B, M, V]
 
+    def next_sentence_logits(
+        self, hidden: tf.Tensor, features: dict[str, tf.Tensor], dropout: Dropout | None = None
+    ) -> tf.Tensor:
+        """What the generator says of whole rows; [B·S, G] -> [B, classes] float32."""
+        first = hidden[:: length_of(features["input_ids"])]  # [B, G]
+        return self.next_sentence_head(first, dropout or Dropout())
+
     def generate(self, features: dict[str, tf.Tensor], dropout: Dropout | None = None) -> tf.Tensor:
         """`masked_lm_logits` of `generator_hidden`; [B, M, V] float32."""
         return self.masked_lm_logits(self.generator_hidden(features, dropout), features)

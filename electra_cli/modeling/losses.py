@@ -9,7 +9,7 @@ Shapes: B batch, S sequence, M masked positions, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -80,17 +80,20 @@ def require(labels: Mapping[str, tf.Tensor], key: str, shape: Any = "[B]") -> tf
     return tf.convert_to_tensor(labels[key])
 
 
-def check_labels(labels: Mapping[str, tf.Tensor], shapes: Mapping[str, tf.TensorShape]) -> None:
-    """Compares labels with the outputs they belong to, while tracing.
+def check_labels(
+    labels: Mapping[str, tf.Tensor], names: Sequence[str], shape: tf.TensorShape
+) -> None:
+    """Compares labels with the output they belong to, while tracing.
 
     Args:
-      labels: Of a batch; those whose names end in _ids must be integers, the others numbers.
-      shapes: What the outputs of the model say of each.
+      labels: Of a batch.
+      names: Those to look at; _ids must be integers, the others numbers.
+      shape: Of the output's elements.
 
     Raises:
       DataError: A label is missing or has the wrong shape or type.
     """
-    for key, shape in shapes.items():
+    for key in names:
         value = require(labels, key, list(shape))
         kind = "integers" if key.endswith("_ids") else "numbers"
         if not value.shape.is_compatible_with(shape):

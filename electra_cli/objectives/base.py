@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import BANDS
-from electra_cli.metrics.validation import ValidationState
+from electra_cli.metrics.validation import Part, ValidationState
 from electra_cli.objectives.terms import Term
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ class Objective(ABC):
         from electra_cli.modeling import losses
 
         for term in self.terms:
-            losses.check_labels(labels, term.label_shapes(outputs))
+            shape = outputs[term.output].shape[:2]  # [B, N]
+            losses.check_labels(labels, term.labels, shape)
 
     # -- metrics ---------------------------------------------------------------------------------
 
@@ -150,7 +151,11 @@ class Objective(ABC):
         self, vocab_size: int, continuations: Flags | None = None
     ) -> ValidationState:
         """Empty sums over a validation set; the arguments are those of `ValidationState`."""
-        return ValidationState(self.total, self.terms, vocab_size, continuations)
+        parts = [
+            Part(term.token_sums(), term.names, term.names[term.broken_down], term.weight)
+            for term in self.terms
+        ]
+        return ValidationState(self.total, parts, vocab_size, continuations)
 
     def keras_metrics(self) -> list[tf_keras.metrics.Metric]:
         """Fresh Keras metrics under the names of `step_metrics`."""

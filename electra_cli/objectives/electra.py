@@ -45,23 +45,15 @@ class Electra(Objective):
 
         Returns:
           masked_lm_logits [B, M, V] float32, sampled_ids [B, M], disc_inputs [B, S], disc_labels
-          [B, S] (1: differs from the original), disc_logits [B, S] float32 and
-          disc_sequence_output [B, S, D].
+          [B, S] (1: differs from the original), disc_logits [B, S] float32,
+          disc_sequence_output [B, S, D] and, of a model with that head, next_sentence_logits
+          [B, classes] float32.
         """
-        return self.detect(model, model.generator_hidden(features, dropout), features, dropout)
-
-    def detect(
-        self,
-        model: ElectraModel,
-        hidden: tf.Tensor,
-        features: dict[str, tf.Tensor],
-        dropout: Dropout | None,
-    ) -> dict[str, tf.Tensor]:
-        """What follows from the generator's [B·S, G]; all else is as of `forward`."""
         import tensorflow as tf
 
         from electra_cli.inputs.masking import scatter_ids
 
+        hidden = model.generator_hidden(features, dropout)  # [B·S, G]
         logits = model.masked_lm_logits(hidden, features)  # [B, M, V]
         sampled = features.get("sampled_ids")
         if sampled is None:
@@ -69,7 +61,7 @@ class Electra(Objective):
         ids, positions = features["input_ids"], features["masked_lm_positions"]
         replaced = scatter_ids(ids, positions, sampled, features["masked_lm_weights"])  # [B, S]
         disc_logits, sequence = model.discriminate(replaced, features, dropout)
-        return {
+        outputs = {
             "masked_lm_logits": logits,
             "sampled_ids": sampled,
             "disc_inputs": replaced,
@@ -77,6 +69,9 @@ class Electra(Objective):
             "disc_logits": disc_logits,
             "disc_sequence_output": sequence,
         }
+        if model.architecture.next_sentence is not None:
+            outputs["next_sentence_logits"] = model.next_sentence_logits(hidden, features, dropout)
+        return outputs
 
     def _sampled(
         self, model: ElectraModel, logits: tf.Tensor, features: dict[str, tf.Tensor]

@@ -1,12 +1,12 @@
 """Terms that objectives are made of: a head's loss, and what is measured of its predictions.
 
-Shapes: B rows, S sequence, M masked positions, V vocabulary.
+Shapes: B rows, N elements of a row, S sequence, M masked positions, V vocabulary.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from electra_cli.metrics.tokens import MaskedTokenSums, ReplacedTokenSums, TokenSums
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Term(ABC):
-    """One part of the total loss.
+    """One part of the total loss: a mean, weighed, over the elements of a head's output.
 
     Args:
       label: What a line of progress calls the loss.
@@ -29,45 +29,52 @@ class Term(ABC):
         the order in which they are shown.
       corpus_only: Keys of those that only a whole validation set can say.
       broken_down: Key of the one that is also given for groups of tokens.
-      output: Name of the head's output.
+      output: Name of the head's output, [B, N, …].
+      target: Name of what it should be, a label or an output, [B, N] integers.
+      labels: Of a batch, [B, N] each; the last are the weights of the elements, 0 for none.
     """
 
     names: Mapping[str, str]
     corpus_only: ClassVar[Collection[str]]
     broken_down: ClassVar[str]
     output: ClassVar[str]
+    target: ClassVar[str]
+    labels: ClassVar[Sequence[str]]
 
     def __init__(self, label: str, weight: float) -> None:
         self.label = label
         self.weight = weight
 
     @abstractmethod
+    def cross_entropy(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
+        """The loss of each element in nats, [B, N] float32."""
+
+    @abstractmethod
     def token_sums(self) -> TokenSums:
-        """Empty sums over the tokens of a validation set."""
-
-    @abstractmethod
-    def target(self, features: Tensors, outputs: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
-        """What the output should be, and the weight of each element, 0 where it does not count."""
-
-    @abstractmethod
-    def label_shapes(self, outputs: Tensors) -> dict[str, tf.TensorShape]:
-        """The labels in a batch that the term needs, and their shapes."""
+        """Empty sums over the elements of a validation set."""
 
     @abstractmethod
     def logs(self, features: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:
-        """The arrays of tokens that `token_sums` adds up, beside input_ids and input_mask."""
+        """The arrays that `token_sums` adds up, beside input_ids and input_mask."""
 
     @abstractmethod
     def step_sums(self, logs: Tensors) -> dict[str, tuple[tf.Tensor, ...]]:
         """What Keras metrics are updated with, by the keys of `names`."""
 
-    @abstractmethod
     def count(self, features: Tensors) -> tf.Tensor:
         """How many elements the loss is a mean over; scalar float32."""
+        from electra_cli.modeling.losses import total_of
 
-    @abstractmethod
+        return total_of(features[self.labels[-1]])
+
     def sum(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
         """The loss in nats, summed over its elements; scalar float32."""
+        import tensorflow as tf
+
+        from electra_cli.modeling.losses import total_of
+
+        weights = tf.cast(features[self.labels[-1]], tf.float32)  # [B, N]
+        return total_of(self.cross_entropy(features, outputs) * weights)
 
 
 class MaskedTokens(Term):
@@ -81,7 +88,8 @@ class MaskedTokens(Term):
 
     corpus_only = ("top5_accuracy",)
     broken_down = "accuracy"
-    output = "masked_lm_logits"
+    output, target = "masked_lm_logits", "masked_lm_ids"
+    labels = ("masked_lm_ids", "masked_lm_weights")
 
     def __init__(self, label: str, weight: float, *, sampled: bool = False) -> None:
         super().__init__(label, weight)
@@ -93,50 +101,30 @@ class MaskedTokens(Term):
             "top5_accuracy": "masked_lm_top5_accuracy",
         } | ({"sampled_accuracy": "sampled_masked_lm_accuracy"} if sampled else {})
 
+    def cross_entropy(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
+        """Of each slot, [B, M]."""
+        from electra_cli.modeling.losses import masked_lm_cross_entropy
+
+        return masked_lm_cross_entropy(outputs[self.output], features["masked_lm_ids"])
+
     def token_sums(self) -> TokenSums:
-        """Sums over masked positions."""
+        """Sums over the slots in use."""
         return MaskedTokenSums(sampled=self._sampled)
-
-    def target(self, features: Tensors, outputs: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
-        """Original ids and weights of the slots; [B, M] each."""
-        del outputs
-        return features["masked_lm_ids"], features["masked_lm_weights"]
-
-    def label_shapes(self, outputs: Tensors) -> dict[str, tf.TensorShape]:
-        """Those of the slots; [B, M]."""
-        shape = outputs[self.output].shape[:2]
-        return {"masked_lm_ids": shape, "masked_lm_weights": shape}
-
-    def count(self, features: Tensors) -> tf.Tensor:
-        """The slots in use."""
-        from electra_cli.modeling.losses import total_of
-
-        return total_of(features["masked_lm_weights"])
-
-    def sum(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
-        """Cross-entropy of the slots in use."""
-        from electra_cli.modeling.losses import masked_lm_cross_entropy, total_of
-
-        ids, weights = self.target(features, outputs)
-        return total_of(masked_lm_cross_entropy(outputs[self.output], ids) * weights)
 
     def logs(self, features: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:
         """What `MaskedTokenSums` reads; [B, M] each."""
         import tensorflow as tf
 
-        from electra_cli.modeling.losses import masked_lm_cross_entropy
-
-        logits = outputs[self.output]  # [B, M, V]
-        ids, weights = self.target(features, outputs)
+        logits, ids = outputs[self.output], features["masked_lm_ids"]  # [B, M, V], [B, M]
         right = tf.gather(logits, ids[:, :, None], batch_dims=2)  # [B, M, 1]
         logs = {
-            "masked_lm_cross_entropy": masked_lm_cross_entropy(logits, ids),
+            "masked_lm_cross_entropy": self.cross_entropy(features, outputs),
             "masked_lm_ids": tf.cast(ids, tf.int32),
             "masked_lm_positions": features["masked_lm_positions"],
             "masked_lm_predictions": tf.argmax(logits, axis=-1, output_type=tf.int32),
             # How many tokens the network prefers to the original.
             "masked_lm_rank": tf.reduce_sum(tf.cast(logits > right, tf.int32), axis=-1),
-            "masked_lm_weights": weights,
+            "masked_lm_weights": features["masked_lm_weights"],
         }
         return logs | ({"sampled_ids": outputs["sampled_ids"]} if self._sampled else {})
 
@@ -150,64 +138,39 @@ class MaskedTokens(Term):
 class ReplacedTokens(Term):
     """Every token: whether it was replaced (`_get_discriminator_output` of the reference)."""
 
+    names: Mapping[str, str] = {
+        "loss": "disc_loss",
+        "accuracy": "disc_accuracy",
+        "precision": "disc_precision",
+        "recall": "disc_recall",
+        "f1": "disc_f1",
+        "auc": "disc_auc",
+        "auc_reference": "disc_auc_reference",
+        "average_precision": "disc_average_precision",
+        "calibration_error": "disc_calibration_error",
+        "replaced_rate": "replaced_rate",
+    }
     corpus_only = ("auc_reference", "average_precision", "calibration_error")
     broken_down = "recall"
-    output = "disc_logits"
+    output, target = "disc_logits", "disc_labels"
+    labels = ("input_mask",)
 
-    def __init__(self, label: str, weight: float) -> None:
-        super().__init__(label, weight)
-        self.names = {
-            "loss": "disc_loss",
-            "accuracy": "disc_accuracy",
-            "precision": "disc_precision",
-            "recall": "disc_recall",
-            "f1": "disc_f1",
-            "auc": "disc_auc",
-            "auc_reference": "disc_auc_reference",
-            "average_precision": "disc_average_precision",
-            "calibration_error": "disc_calibration_error",
-            "replaced_rate": "replaced_rate",
-        }
+    def cross_entropy(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
+        """Of each position, [B, S]."""
+        from electra_cli.modeling.losses import discriminator_cross_entropy
+
+        del features
+        return discriminator_cross_entropy(outputs[self.output], outputs[self.target])
 
     def token_sums(self) -> TokenSums:
-        """Sums over tokens that are not padding."""
+        """Sums over the tokens that are not padding."""
         return ReplacedTokenSums()
-
-    def target(self, features: Tensors, outputs: Tensors) -> tuple[tf.Tensor, tf.Tensor]:
-        """Labels (1: replaced) and which positions hold a token; [B, S] each."""
-        return outputs["disc_labels"], features["input_mask"]
-
-    def label_shapes(self, outputs: Tensors) -> dict[str, tf.TensorShape]:
-        """Which positions hold a token; [B, S]."""
-        return {"input_mask": outputs[self.output].shape}
-
-    def count(self, features: Tensors) -> tf.Tensor:
-        """The tokens that are not padding."""
-        from electra_cli.modeling.losses import total_of
-
-        return total_of(features["input_mask"])
-
-    def sum(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
-        """Binary cross-entropy of the tokens that are not padding."""
-        import tensorflow as tf
-
-        from electra_cli.modeling.losses import discriminator_cross_entropy, total_of
-
-        labels, mask = self.target(features, outputs)
-        nats = discriminator_cross_entropy(outputs[self.output], labels)  # [B, S]
-        return total_of(nats * tf.cast(mask, tf.float32))
 
     def logs(self, features: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:
         """What `ReplacedTokenSums` reads; [B, S] each."""
-        from electra_cli.modeling.losses import discriminator_cross_entropy
-
-        labels, _ = self.target(features, outputs)
-        logits = outputs[self.output]
-        return {
-            "disc_cross_entropy": discriminator_cross_entropy(logits, labels),
-            "disc_logits": logits,
-            "disc_labels": labels,
-        }
+        nats = self.cross_entropy(features, outputs)
+        copied = {name: outputs[name] for name in ("disc_logits", "disc_labels")}
+        return {"disc_cross_entropy": nats} | copied
 
     def step_sums(self, logs: Tensors) -> dict[str, tuple[tf.Tensor, ...]]:
         """Sums over the tokens that are not padding."""

@@ -160,13 +160,12 @@ class ElectraPretrainTask(base_task.Task):
 
         Only what the loss is a mean over counts.
         """
-        targets: dict[str, tf.Tensor] = {}
-        weights: dict[str, tf.Tensor] = {}
-        for term in self.objective.terms:
-            targets[term.output], weight = term.target(labels, model_outputs)
-            weights[term.output] = tf.cast(weight, tf.float32)
-        outputs = {name: model_outputs[name] for name in targets}
-        compiled_metrics.update_state(targets, outputs, weights)
+        terms, known = self.objective.terms, {**labels, **model_outputs}
+        compiled_metrics.update_state(
+            {term.output: known[term.target] for term in terms},
+            {term.output: known[term.output] for term in terms},
+            {term.output: tf.cast(labels[term.labels[-1]], tf.float32) for term in terms},
+        )
 
     def _process(self, metrics: Any, model: tf_keras.Model, labels: Any, outputs: Any) -> None:
         if metrics:

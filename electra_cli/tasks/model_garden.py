@@ -16,9 +16,6 @@ from electra_cli.inputs import masking
 from electra_cli.inputs.batch import checked_batch
 from electra_cli.interop import model_garden
 from electra_cli.modeling.architecture import Architecture
-from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.electra import ElectraModel
-from electra_cli.modeling.encoder import length_of
 from electra_cli.modeling.losses import next_sentence_cross_entropy, require, total_of
 from electra_cli.objectives.electra import Electra
 from electra_cli.tasks.electra import ElectraPretrainTask, replica_id
@@ -36,16 +33,6 @@ class WithNextSentence(Electra):
     def weights(self) -> dict[str, float]:
         """Those of ELECTRA, and 1."""
         return super().weights | {_NEXT_SENTENCE: 1.0}
-
-    def forward(
-        self, model: ElectraModel, features: dict[str, tf.Tensor], dropout: Dropout | None
-    ) -> dict[str, tf.Tensor]:
-        """Also next_sentence_logits [B, classes] float32."""
-        hidden = model.generator_hidden(features, dropout)  # [B·S, G]
-        outputs = self.detect(model, hidden, features, dropout)
-        first = hidden[:: length_of(features["input_ids"])]  # [B, G]
-        logits = model.next_sentence_head(first, dropout or Dropout())
-        return outputs | {"next_sentence_logits": logits}
 
     def counts(self, features: Tensors) -> dict[str, tf.Tensor]:
         """Also of rows."""

@@ -97,6 +97,7 @@ def write_run(
     strip_accents: bool = True,
     tokens: list[str] | None = None,
     length: int = SEQUENCE_LENGTH,
+    objective: str = "electra",
 ) -> Path:
     """Writes a run folder with one checkpoint and returns it."""
     import tensorflow as tf
@@ -105,7 +106,7 @@ def write_run(
     from electra_cli.modeling.electra import ElectraModel
 
     tokens = tokens or small_vocabulary()
-    config = small_config(embedding, len(tokens), length)
+    config = small_config(embedding, len(tokens), length).replaced({"objective.name": objective})
     (run / "data").mkdir(parents=True)
     (run / "checkpoints").mkdir()
     (run / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")

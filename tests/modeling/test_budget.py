@@ -54,6 +54,11 @@ def test_parameters_of_a_small_model_counted_by_hand() -> None:
     assert parameters.generator == 24 + 4 + 24 + 18 + 4 + 6 + 4 + 10
     assert parameters.total == parameters.shared + parameters.discriminator + parameters.generator
 
+    alone = budget_of(config.replaced({"objective.name": "mlm"}))
+    # The discriminator's encoder as above, with a head of dense 10, LayerNorm 4, output bias 10.
+    assert (alone.parameters.generator, alone.parameters.discriminator) == (166 + 10 + 4 + 10, 0)
+    assert alone.parameters.total == 44 + 190
+
     # Multiplications and additions of one row's forward pass, product by product, in rows of 8.
     discriminator = 8 * 2 * (2 * 4 + 4 * 4 * 4 + 2 * 4 * 6 + 2 * 8 * 4 + 4 * 4 + 4)
     generator = 8 * 2 * (4 * 2 * 2 + 2 * 2 * 8 + 2 * 8 * 2)
@@ -61,6 +66,10 @@ def test_parameters_of_a_small_model_counted_by_hand() -> None:
     assert budget_of(config).flops_per_token * 8 == pytest.approx(
         3 * (discriminator + generator + predictions)
     )
+    encoder = discriminator - 8 * 2 * (4 * 4 + 4)  # without the head that tells tokens apart
+    predictions = 2 * 2 * (4 * 2 + 2 * 10)
+    assert alone.flops_per_token * 8 == pytest.approx(3 * (encoder + predictions))
+    assert alone.memory_bytes < budget_of(config).memory_bytes
 
 
 def test_flops_of_small_are_near_seventy_million_a_token() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from electra_cli.config.schema import Config
+from electra_cli.config.schema import Config, GeneratorSizes
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.reading.discovery import shown
 from electra_cli.corpus.wordpiece.found_tokenizer import (
@@ -34,7 +34,6 @@ from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 # where the word table is smaller, the first ones.
 _RELEASED_IDS = SpecialIds(pad=0, unk=100, cls=101, sep=102, mask=103)
 _FIRST_IDS = SpecialIds(pad=0, unk=1, cls=2, sep=3, mask=4)
-_HEAD_SIZE = 64
 _KEYS = {
     "hidden_size": "hidden_size",
     "num_hidden_layers": "num_layers",
@@ -184,8 +183,8 @@ def _infer(prefix: Path) -> Sizes:
     sizes = sizes_of_arrays(values.arrays)
     for network in ("model.", "generator "):
         if f"{network}hidden_size" in sizes:
-            heads = max(1, sizes[f"{network}hidden_size"] // _HEAD_SIZE)
-            sizes[f"{network}num_attention_heads"] = heads
+            made = GeneratorSizes.of_width(sizes[f"{network}hidden_size"])
+            sizes[f"{network}num_attention_heads"] = made.heads
     return sizes | values.sizes
 
 
