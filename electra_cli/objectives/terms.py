@@ -31,7 +31,8 @@ class Term(ABC):
       broken_down: Key of the one that is also given for groups of tokens.
       output: Name of the head's output, [B, N, …].
       target: Name of what it should be, a label or an output, [B, N] integers.
-      labels: Of a batch, [B, N] each; the last are the weights of the elements, 0 for none.
+      labels: Names of all that it reads of a batch to learn from, [B, N] each.
+      mask: The one of them that says the weight of each element, 0 for none.
     """
 
     names: Mapping[str, str]
@@ -40,6 +41,7 @@ class Term(ABC):
     output: ClassVar[str]
     target: ClassVar[str]
     labels: ClassVar[Sequence[str]]
+    mask: ClassVar[str]
 
     def __init__(self, label: str, weight: float) -> None:
         self.label = label
@@ -65,7 +67,7 @@ class Term(ABC):
         """How many elements the loss is a mean over; scalar float32."""
         from electra_cli.modeling.losses import total_of
 
-        return total_of(features[self.labels[-1]])
+        return total_of(features[self.mask])
 
     def sum(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
         """The loss in nats, summed over its elements; scalar float32."""
@@ -73,7 +75,7 @@ class Term(ABC):
 
         from electra_cli.modeling.losses import total_of
 
-        weights = tf.cast(features[self.labels[-1]], tf.float32)  # [B, N]
+        weights = tf.cast(features[self.mask], tf.float32)  # [B, N]
         return total_of(self.cross_entropy(features, outputs) * weights)
 
 
@@ -89,7 +91,7 @@ class MaskedTokens(Term):
     corpus_only = ("top5_accuracy",)
     broken_down = "accuracy"
     output, target = "masked_lm_logits", "masked_lm_ids"
-    labels = ("masked_lm_ids", "masked_lm_weights")
+    labels, mask = ("masked_lm_ids", "masked_lm_weights"), "masked_lm_weights"
 
     def __init__(self, label: str, weight: float, *, sampled: bool = False) -> None:
         super().__init__(label, weight)
@@ -153,7 +155,7 @@ class ReplacedTokens(Term):
     corpus_only = ("auc_reference", "average_precision", "calibration_error")
     broken_down = "recall"
     output, target = "disc_logits", "disc_labels"
-    labels = ("input_mask",)
+    labels, mask = ("input_mask",), "input_mask"
 
     def cross_entropy(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
         """Of each position, [B, S]."""

@@ -164,7 +164,7 @@ class ElectraPretrainTask(base_task.Task):
         compiled_metrics.update_state(
             {term.output: known[term.target] for term in terms},
             {term.output: known[term.output] for term in terms},
-            {term.output: tf.cast(labels[term.labels[-1]], tf.float32) for term in terms},
+            {term.output: tf.cast(labels[term.mask], tf.float32) for term in terms},
         )
 
     def _process(self, metrics: Any, model: tf_keras.Model, labels: Any, outputs: Any) -> None:
