@@ -34,7 +34,7 @@ _SHARED = {
     "max_position_embeddings": "model.max_position_embeddings",
     "type_vocab_size": "model.type_vocab_size",
 }
-_OWN = {
+SIZE_KEYS = {
     "hidden_size": "hidden_size",
     "num_hidden_layers": "num_layers",
     "num_attention_heads": "num_attention_heads",
@@ -80,7 +80,7 @@ def read_config(folder: Path) -> tuple[Network, Sizes]:
             )
     network = _ARCHITECTURES[name]
     prefix = "model." if network == "discriminator" else "generator "
-    keys = _SHARED | {theirs: prefix + ours for theirs, ours in _OWN.items()}
+    keys = _SHARED | {theirs: prefix + ours for theirs, ours in SIZE_KEYS.items()}
     sizes = {ours: config[theirs] for theirs, ours in keys.items() if theirs in config}
     for key, size in sizes.items():
         if type(size) is not int:

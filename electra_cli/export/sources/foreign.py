@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from electra_cli.config.schema import Config, GeneratorSizes
 from electra_cli.config.values import first_fault
@@ -21,10 +20,11 @@ from electra_cli.corpus.wordpiece.found_tokenizer import (
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, DataError, InputMissingError, listed
+from electra_cli.errors import ConfigError, DataError, listed
 from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
+from electra_cli.interop.huggingface_folder import SIZE_KEYS
 from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
 from electra_cli.interop.values import OTHER, part_of
@@ -34,22 +34,41 @@ from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 # where the word table is smaller, the first ones.
 _RELEASED_IDS = SpecialIds(pad=0, unk=100, cls=101, sep=102, mask=103)
 _FIRST_IDS = SpecialIds(pad=0, unk=1, cls=2, sep=3, mask=4)
-_KEYS = {
-    "hidden_size": "hidden_size",
-    "num_hidden_layers": "num_layers",
-    "num_attention_heads": "num_attention_heads",
-    "intermediate_size": "intermediate_size",
-}
 _SHARES = {
     "hidden_dropout_prob": "model.hidden_dropout",
     "attention_probs_dropout_prob": "model.attention_dropout",
     "initializer_range": "model.initializer_range",
 }
-_SHARED = ("vocab_size", "max_position_embeddings", "type_vocab_size")
 _ONLY = (
     "electra's generators have the layers of the discriminator, heads of 64 and four times their "
     "width; others cannot be converted"
 )
+
+
+class _NetworkRecord(BaseModel):
+    """What a configuration of the reference says of a network."""
+
+    model_config = ConfigDict(strict=True)
+
+    hidden_size: PositiveInt
+    num_hidden_layers: PositiveInt
+    num_attention_heads: PositiveInt
+    intermediate_size: PositiveInt
+    hidden_act: Literal["gelu"] = "gelu"  # ours is that in every model
+
+
+class _DiscriminatorRecord(_NetworkRecord):
+    vocab_size: PositiveInt
+    max_position_embeddings: PositiveInt
+    type_vocab_size: PositiveInt
+
+
+class _ReferenceRecord(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    discriminator: _DiscriminatorRecord
+    generator: _NetworkRecord | None = None
+    embedding_size: PositiveInt
 
 
 def open_foreign(
@@ -194,45 +213,21 @@ def _read_config(path: Path) -> tuple[Sizes, dict[str, Any]]:
     Returns:
       The sizes of both networks, and what is said of the discriminator.
     """
+    hint = "correct it, or leave --reference-config out to infer the sizes"
+    record = read_json(path, hint=hint)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        sizes: Sizes = {"model.embedding_size": _size(path, record, "embedding_size")}
-        for network, prefix in (("discriminator", "model."), ("generator", "generator ")):
-            if network not in record:
-                continue
-            told = record[network]
-            sizes |= {prefix + ours: _size(path, told, key, network) for key, ours in _KEYS.items()}
-            if told.get("hidden_act", "gelu") != "gelu":
-                raise DataError(
-                    f"{path}: hidden_act of the {network} is {told['hidden_act']!r}; "
-                    "ours is 'gelu' in every model",
-                    hint="a model that computes otherwise cannot be converted",
-                )
-        told = record["discriminator"]
-        sizes |= {f"model.{key}": _size(path, told, key, "discriminator") for key in _SHARED}
-    except OSError as error:
-        raise InputMissingError(
-            f"no reference configuration at {path} ({error.strerror})",
-            hint="check --reference-config, or leave it out to infer the sizes",
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        told = _ReferenceRecord.model_validate(record)
+    except ValidationError as error:
         raise DataError(
-            f"{path} is no configuration of the reference: {error!r}",
-            hint='it needs "discriminator", "generator" and "embedding_size", the first two with '
-            f"{', '.join((*_KEYS, *_SHARED))}",
+            f"{path} is no configuration of the reference: {first_fault(error)}", hint=hint
         ) from error
-    return sizes, told
-
-
-def _size(path: Path, record: dict[str, Any], key: str, network: str = "") -> int:
-    size = record[key]
-    if type(size) is not int or size < 1:
-        of = f" of the {network}" if network else ""
-        raise DataError(
-            f"{path}: {key}{of} is {size!r}, not an integer of at least 1",
-            hint="correct it, or leave --reference-config out to infer the sizes",
-        )
-    return size
+    sizes: Sizes = {"model.embedding_size": told.embedding_size}
+    for prefix, network in (("model.", told.discriminator), ("generator ", told.generator)):
+        if network is not None:
+            sizes |= {prefix + ours: getattr(network, key) for key, ours in SIZE_KEYS.items()}
+    shared = ("vocab_size", "max_position_embeddings", "type_vocab_size")
+    sizes |= {f"model.{key}": getattr(told.discriminator, key) for key in shared}
+    return sizes, record["discriminator"]
 
 
 def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
