@@ -25,7 +25,8 @@ from messages import messages
 
 from electra_cli import errors
 from electra_cli.cli.app import app
-from electra_cli.config.load import available_presets, load_config
+from electra_cli.config.load import load_config
+from electra_cli.config.presets import available_presets
 from electra_cli.config.schema import leaf_fields, sections
 from electra_cli.config.values import expected
 from electra_cli.files import layout

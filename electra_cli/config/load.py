@@ -21,18 +21,6 @@ from electra_cli.errors import ConfigError, DataError, InputMissingError
 from electra_cli.files.layout import CONFIG_FILE
 from electra_cli.files.redaction import redacted
 
-__all__ = [
-    "LoadedConfig",
-    "Override",
-    "available_presets",
-    "diff_configs",
-    "dump_yaml",
-    "load_config",
-    "parse_set",
-    "preset_path",
-    "read_config",
-]
-
 DEFAULT_ORIGIN = "default"
 _VARIABLE = "environment variable "
 _EXAMPLE = "write sections with keys below them, such as\n  train:\n    steps: 1000"

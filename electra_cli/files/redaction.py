@@ -42,17 +42,14 @@ def redacted(value: Value) -> Value:
     A secret is the user's part of a URL, what follows a name such as token= or sig= or the header
     Authorization, and the value of an environment variable with such a name.
     """
-    return _redacted(value)
-
-
-def _redacted(value: Any) -> Any:
+    found: Any = value
     if isinstance(value, str):
-        return _redacted_text(value)
-    if isinstance(value, Mapping):
-        return {key: _redacted(part) for key, part in value.items()}
-    if isinstance(value, Sequence):
-        return [_redacted(part) for part in value]
-    return value
+        found = _redacted_text(value)
+    elif isinstance(value, Mapping):
+        found = {key: redacted(part) for key, part in value.items()}
+    elif isinstance(value, Sequence):
+        found = [redacted(part) for part in value]
+    return found
 
 
 def _redacted_text(text: str) -> str:

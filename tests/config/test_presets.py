@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.config.load import DEFAULT_ORIGIN, available_presets, load_config, preset_path
+from electra_cli.config.load import DEFAULT_ORIGIN, load_config
+from electra_cli.config.presets import available_presets, preset_path
 from electra_cli.config.schema import leaf_fields, warnings_of
 from electra_cli.errors import ConfigError, InputMissingError
 

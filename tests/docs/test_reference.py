@@ -8,7 +8,8 @@ import pytest
 import typer.main
 
 from electra_cli.cli.app import app
-from electra_cli.config.load import available_presets, parse_set
+from electra_cli.config.load import parse_set
+from electra_cli.config.presets import available_presets
 from electra_cli.config.schema import leaf_fields
 from electra_cli.objectives import all_objectives, metrics_of
 from tests.docs.pages import DOCS, ROOT, all_pages, electra_commands, generator, relative_links

@@ -19,7 +19,7 @@ from electra_cli.corpus.reading.naming import COMPANION
 from electra_cli.corpus.reading.passed_over import cures, describe_kinds
 from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.corpus.wordpiece.marks import has_mark, normalized
+from electra_cli.corpus.wordpiece.marks import has_mark, without_marks
 from electra_cli.corpus.wordpiece.tokenizer import MAX_CHARACTERS_PER_WORD
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, load_vocabulary
 from electra_cli.errors import DataError
@@ -268,7 +268,7 @@ def _cause(
 
 
 def _folded(word: str) -> str:
-    return normalized(word, lowercase=True, strip_accents=True)
+    return without_marks(word, lowercase=True)
 
 
 def _share(values: Iterable[bool]) -> float:
@@ -288,8 +288,7 @@ def _marks_lost(manifest: Manifest) -> Implausible | None:
     if not manifest.tokenizer.strip_accents or share <= SUSPECT_MARKED:
         return None
     examples = ", ".join(
-        f"{word!r} becomes "
-        f"{normalized(word, lowercase=manifest.tokenizer.lowercase, strip_accents=True)!r}"
+        f"{word!r} becomes {without_marks(word, lowercase=manifest.tokenizer.lowercase)!r}"
         for word in list(manifest.marked_words)[:_EXAMPLES]
     )
     return Implausible(

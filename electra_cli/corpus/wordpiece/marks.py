@@ -28,11 +28,9 @@ def has_mark(word: str) -> bool:
     )
 
 
-def normalized(word: str, *, lowercase: bool, strip_accents: bool) -> str:
-    """A word as the tokenizer looks for it, apart from characters that are always removed."""
+def without_marks(word: str, *, lowercase: bool) -> str:
+    """A word as the tokenizer looks for it where accents are stripped."""
     word = word.lower() if lowercase else word
-    if not strip_accents:
-        return word
     return "".join(c for c in unicodedata.normalize("NFD", word) if unicodedata.category(c) != "Mn")
 
 
