@@ -6,13 +6,17 @@ RUN/lock.json only says who holds the lock, or held it last; that it is there ma
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
+from electra_cli.errors import IOFailedError, OutputError
 from electra_cli.files.holder import locked_by_name
 from electra_cli.runs.role import Role
 from electra_cli.runs.run_folder import RunFolder
-from electra_cli.runs.writable import cannot_write
 
 
 @contextmanager
@@ -46,3 +50,26 @@ def locked_run(run: RunFolder, *, in_cluster: bool = False) -> Iterator[None]:
                 with suppress(OSError):
                     run.lock.unlink()
                     run.path.rmdir()
+
+
+def check_writable(folder: Path) -> None:
+    """Makes a folder, and a file in it that does not stay.
+
+    Raises:
+      OutputError: One of the two is not possible.
+      IOFailedError: The same, because the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=f".writable-{os.getpid()}-"):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def cannot_write(folder: Path, error: OSError) -> OutputError | IOFailedError:
+    """The error for a folder in which nothing can be made."""
+    message = f"cannot write to {folder}: {error.strerror}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return IOFailedError(message, hint="free some space and run the same command again")
+    return OutputError(message, hint="choose another folder, or change its permissions")

@@ -19,7 +19,7 @@ def resume_point(run: RunFolder, *, warn: Callable[[str], None]) -> Checkpoint |
 
     Args:
       run: A run folder, locked.
-      warn: Is told of each damaged checkpoint.
+      warn: Hears of each damaged checkpoint.
 
     Returns:
       The checkpoint; None for a run that has none yet.

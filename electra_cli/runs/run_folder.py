@@ -14,6 +14,16 @@ from electra_cli.files import layout
 from electra_cli.runs.commit import fault_of, read_commit
 
 
+class _Name:
+    """The path of a name in a run folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, run: RunFolder, owner: type[RunFolder]) -> Path:
+        return run.path / self._name
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Names of a run's files.
@@ -24,55 +34,16 @@ class RunFolder:
 
     path: Path
 
-    @property
-    def config(self) -> Path:
-        """The complete configuration, YAML."""
-        return self.path / layout.CONFIG_FILE
-
-    @property
-    def bindings(self) -> Path:
-        """The gin bindings in force."""
-        return self.path / layout.BINDINGS_FILE
-
-    @property
-    def init(self) -> Path:
-        """What the weights began from, if not from the seed."""
-        return self.path / layout.INIT_FILE
-
-    @property
-    def data(self) -> Path:
-        """Copies of the prepared data's manifest and vocabulary."""
-        return self.path / layout.DATA_FOLDER
-
-    @property
-    def lock(self) -> Path:
-        """Who writes to the run, or wrote to it last."""
-        return self.path / layout.RUN_LOCK_FILE
-
-    @property
-    def changes(self) -> Path:
-        """Changes of the configuration, a JSON object a line."""
-        return self.path / layout.CHANGES_FILE
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of checkpoints."""
-        return self.path / layout.CHECKPOINTS_FOLDER
-
-    @property
-    def metrics(self) -> Path:
-        """Logged steps and evaluations, a JSON object a line."""
-        return self.path / layout.METRICS_FILE
-
-    @property
-    def tensorboard(self) -> Path:
-        """Event files."""
-        return self.path / layout.TENSORBOARD_FOLDER
-
-    @property
-    def result(self) -> Path:
-        """The result of a finished run."""
-        return self.path / layout.RESULT_FILE
+    config = _Name(layout.CONFIG_FILE)
+    bindings = _Name(layout.BINDINGS_FILE)
+    init = _Name(layout.INIT_FILE)
+    data = _Name(layout.DATA_FOLDER)
+    lock = _Name(layout.RUN_LOCK_FILE)
+    changes = _Name(layout.CHANGES_FILE)
+    checkpoints = _Name(layout.CHECKPOINTS_FOLDER)
+    metrics = _Name(layout.METRICS_FILE)
+    tensorboard = _Name(layout.TENSORBOARD_FOLDER)
+    result = _Name(layout.RESULT_FILE)
 
     @property
     def is_run(self) -> bool:

@@ -25,7 +25,7 @@ from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
 from electra_cli.training.loop.saving import CheckpointSaver
-from electra_cli.training.loop.session import Session, Timetable
+from electra_cli.training.loop.session import Session
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.state import restore
 from electra_cli.training.loop.trainer import ElectraTrainer
@@ -108,9 +108,8 @@ def pretrain(
         listener.resumed(plan.resume)
     session = Session(
         trainer,
-        Timetable(
-            plan.start, plan.stop, train.log_every, train.checkpoint_every, train.evaluate_every
-        ),
+        train,
+        stop=plan.stop,
         saver=saver,
         writer=MetricWriter(folder, warn=listener.warn if role.is_chief else None),
         listener=listener,
@@ -132,7 +131,7 @@ def pretrain(
         raise outlook.memory.error(f"out of memory at step {trainer.step()}", begun=True) from error
 
     # What came of it.
-    checkpoint, best, rates = saver.save(plan.stop), saver.keep.best(folder), session.rates()
+    checkpoint, best, rates = saver.save(trainer.step()), saver.keep.best(folder), session.rates()
     result = RunResult(
         run_dir=str(plan.run.path),
         preset=plan.config.preset,

@@ -299,7 +299,9 @@ def test_a_full_disk_at_the_result(
         patch.setattr(AtomicFile, "commit", full)
         failed = electra(*options(data, run))
     failed.failed(74, str(run / "result.json"), "No space left", "free some space")
-    assert electra(*options(data, run)).json["state_sha256"] == expected
+    # Also of a run that is further than it is now asked to go.
+    assert electra(*options(data, run, "--stop-at-step", 5)).json["state_sha256"] == expected
+    assert steps_of(run) == [0, 4, 8, 12]
 
 
 def test_another_process_holds_the_lock(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
+from electra_cli.config.schema import TrainConfig
 from electra_cli.training.loop import actions
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
 from electra_cli.training.loop.evaluations import Evaluations
@@ -18,31 +18,13 @@ from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.outlook import Rates
 
 
-@dataclass(frozen=True)
-class Timetable:
-    """The steps at which something happens.
-
-    Attributes:
-      start: Where a process begins.
-      stop: The last step.
-      log_every: From one line of the log to the next.
-      checkpoint_every: From one checkpoint to the next.
-      evaluate_every: From one evaluation to the next.
-    """
-
-    start: int
-    stop: int
-    log_every: int
-    checkpoint_every: int
-    evaluate_every: int
-
-
 class Session:
     """What a process does of a run; it knows no task.
 
     Args:
-      trainer: The trainer; its state is that of step `times.start`.
-      times: When things happen.
+      trainer: The trainer; its state is that of the step to begin at.
+      train: How many steps are from one log, checkpoint and evaluation to the next.
+      stop: The last step.
       saver: Saves checkpoints.
       writer: Writes metrics.
       listener: Hears what happens.
@@ -57,8 +39,9 @@ class Session:
     def __init__(
         self,
         trainer: ElectraTrainer,
-        times: Timetable,
+        train: TrainConfig,
         *,
+        stop: int,
         saver: CheckpointSaver,
         writer: MetricWriter,
         listener: Listener,
@@ -66,21 +49,21 @@ class Session:
         rates: Callable[[float], Rates],
         examples_of: Callable[[int], Sequence[int]],
     ) -> None:
-        self._trainer, self._times = trainer, times
+        self._trainer, self._stop = trainer, stop
         self._saver, self._writer, self._signals = saver, writer, signals
         self._rates = rates
         self.last_logs: dict[str, float] = {}
-        step, clock, stop = trainer.step, trainer.clock, times.stop
+        step, clock = trainer.step, trainer.clock
         save = SaveAction(
-            saver, interval=times.checkpoint_every, last_step=stop, step=step, warn=listener.warn
+            saver, interval=train.checkpoint_every, last_step=stop, step=step, warn=listener.warn
         )
-        intervals = (times.log_every, times.checkpoint_every, times.evaluate_every)
+        intervals = (train.log_every, train.checkpoint_every, train.evaluate_every)
         self._controller = make_controller(
             trainer,
-            loop_length=steps_per_loop(times.start, stop, clock, *intervals),
+            loop_length=steps_per_loop(step(), stop, clock, *intervals),
             actions=[
                 actions.stop_when_diverged(trainer.skips, examples_of),
-                actions.every(times.log_every, stop, step, actions.write(writer, step, self.rates)),
+                actions.every(train.log_every, stop, step, actions.write(writer, step, self.rates)),
                 self.last_logs.update,
                 actions.show(listener, last_step=stop, step=step, clock=clock, rates=self.rates),
                 save,
@@ -89,7 +72,7 @@ class Session:
         )
         self._evaluations = Evaluations(
             trainer.held_out_metrics,
-            interval=times.evaluate_every,
+            interval=train.evaluate_every,
             step=step,
             actions=[
                 save.record_evaluation,  # first, since a line in the log says that all is done
@@ -110,7 +93,7 @@ class Session:
           TrainingError: The run has diverged.
           IOFailedError: A checkpoint could not be saved, twice or at the end.
         """
-        step, stop, evaluations = self._trainer.step, self._times.stop, self._evaluations
+        step, stop, evaluations = self._trainer.step, self._stop, self._evaluations
         try:
             with closing(self._writer):
                 if step() == 0:

@@ -50,7 +50,7 @@ class StopSignals:
     """Listens for signals while the block runs; those that were ignored before stay ignored.
 
     Args:
-      on_stop: Is told once, from another thread, that the run will stop.
+      on_stop: Hears once, from another thread, that the run will stop.
     """
 
     def __init__(self, on_stop: Callable[[str], None] = lambda text: None) -> None:

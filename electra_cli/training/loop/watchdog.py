@@ -17,7 +17,6 @@ from typing import Self
 from electra_cli.errors import TryAgainError
 
 _LONGEST_TICK = 1.0  # seconds
-_LONGEST_LAST_WORDS = 10.0  # seconds
 
 
 class Watchdog:
@@ -25,13 +24,18 @@ class Watchdog:
 
     Args:
       limit: Seconds without a report; 0 for any number.
-      on_stall: Is told the reason, from another thread, before all stacks go to stderr.
+      on_stall: Hears the reason, from another thread, before all stacks go to stderr.
+      last_words: The most seconds that saying all this may take.
     """
 
     def __init__(
-        self, limit: float, on_stall: Callable[[TryAgainError], None] = lambda error: None
+        self,
+        limit: float,
+        on_stall: Callable[[TryAgainError], None] = lambda error: None,
+        *,
+        last_words: float = 10.0,
     ) -> None:
-        self._limit, self._on_stall = limit, on_stall
+        self._limit, self._on_stall, self._last_words = limit, on_stall, last_words
         self._ended = threading.Event()
         self._waited = 0.0
         self._what = "the start"
@@ -62,7 +66,7 @@ class Watchdog:
                 "needs more time, --set runtime.stall_timeout=SECONDS",
             )
             # Whatever cannot be said, be it that nobody reads stderr, the process ends.
-            last = threading.Timer(_LONGEST_LAST_WORDS, os._exit, [error.exit_code])
+            last = threading.Timer(self._last_words, os._exit, [error.exit_code])
             last.daemon = True
             last.start()
             with suppress(Exception):

@@ -8,8 +8,8 @@ from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.interop.values import Report
 from electra_cli.runs.changes import record_changes
+from electra_cli.runs.lock import check_writable
 from electra_cli.runs.run_folder import RunFolder
-from electra_cli.runs.writable import check_writable
 from electra_cli.training.plan.initial import record_initial
 from electra_cli.training.plan.plans import RunPlan
 
