@@ -10,6 +10,7 @@ import json
 import lzma
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ COMPRESSORS = {
     "": bytes,
     ".gz": gzip.compress,
     ".zst": zstandard.ZstdCompressor(write_checksum=True).compress,
-    ".xz": lzma.compress,
+    ".xz": partial(lzma.compress, preset=0),  # by default most of the time goes into it
     ".bz2": bz2.compress,
 }
 

@@ -100,13 +100,7 @@ def tar_members(
                 if how == "not":
                     continue
                 name = member_label(label, info.name)
-                content: io.BufferedReader | UnreadableError
-                if info.issparse():
-                    what = f"{name} is sparse: most of it is not in the archive"
-                    content = UnreadableError(what, hint=_REPACK)
-                else:
-                    inner = tar.extractfile(info)
-                    content = guarded(inner, partial(_fault, name), ends_archive=True)
+                content = guarded(tar.extractfile(info), partial(_fault, name), ends_archive=True)
                 yield Member(info.name, name, content, info.size, how)
     except tarfile.TarError as error:
         raise _fault(label, error) from error
@@ -199,8 +193,7 @@ def _mimetype(archive: zipfile.ZipFile) -> bytes:
 class _StrictInfo(tarfile.TarInfo):
     """A damaged header is an error, where tarfile sees the end of the archive or looks for another.
 
-    So is the end of the file where a header should be, as every tar ends with a mark, and an entry
-    that only describes the next one and is larger than any name: tarfile would hold all of it.
+    So is the end of the file where a header should be, as every tar ends with a mark.
     """
 
     @classmethod
@@ -226,25 +219,11 @@ class _StrictInfo(tarfile.TarInfo):
             where = ", behind the mark of its end" if is_behind_end else ""
             raise tarfile.ReadError(f"{error}{where}") from error
 
-    def _proc_member(self, tar: tarfile.TarFile) -> Any:
-        if self.type in _DESCRIPTIONS and self.size > _LONGEST_DESCRIPTION:
-            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
-        return super()._proc_member(tar)  # type: ignore[misc]
 
-
-_DESCRIPTIONS = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-)
-_LONGEST_DESCRIPTION = 2**20
 # What zipfile raises; two for a compression method that it cannot undo, and an empty name.
 _DAMAGES_OF_ZIPS = (zipfile.BadZipFile, NotImplementedError, IndexError)
 _FETCH = "make or fetch the archive again"
 _DECRYPT = "decrypt the archive yourself, and pack it anew"
-_REPACK = "pack it again as a plain file"
 _OTHERWISE = "if it is text, say with --format what all files are"
 _LONGEST_MIMETYPE = 100
 _PIECE = 2**16

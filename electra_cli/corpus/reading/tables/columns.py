@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import mmap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -90,15 +89,23 @@ def parquet_texts(
 def arrow_texts(
     stream: BinaryIO, label: str, text_field: str, *, largest: int = LARGEST_GROUP
 ) -> Iterator[bytes | None]:
-    """As `parquet_texts`, of an Arrow file or stream.
+    """The same of an Arrow file or stream; a file is a stream between two marks.
 
-    A file is a stream between two marks and is read as one, mapped into memory.
+    Args:
+      stream: Of a file, at its beginning; the file is mapped into memory.
+      label: What errors call the file.
+      text_field: The column.
+      largest: Bytes of text in a record batch.
+
+    Raises:
+      DataError: It is damaged, has no such column of text, or a record batch is too large.
     """
     import pyarrow
     from pyarrow import ipc
 
     begin = len(_FILE_BEGINS) if stream.read(len(_FILE_BEGINS)) == _FILE_BEGINS else 0
-    with _arrow_errors(label, "Arrow"), pyarrow.BufferReader(_mapped(stream)) as content:
+    mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    with _arrow_errors(label, "Arrow"), pyarrow.BufferReader(mapped) as content:
         content.seek(begin)
         schema = ipc.open_stream(content).schema
         _check_column(schema, label, text_field)
@@ -114,15 +121,6 @@ def arrow_texts(
             found += 1
         if begin and found != (there := ipc.open_file(content).num_record_batches):
             raise ValueError(f"{found} of {there} batches are there")
-
-
-def _mapped(stream: BinaryIO) -> Any:
-    """All that a stream holds, without reading it if it is a file."""
-    try:
-        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except io.UnsupportedOperation:  # it is in memory
-        stream.seek(0)
-        return stream.read()
 
 
 def _parquet(stream: BinaryIO) -> Any:

@@ -140,29 +140,6 @@ def test_encrypted_members_are_refused_by_name(tmp_path):
         read_inputs(path)
 
 
-def test_a_header_larger_than_any_name(tmp_path):
-    """tarfile would hold it whole."""
-    info = tarfile.TarInfo("././@LongLink")
-    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**40
-    (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + b"x" * 4096)
-    with pytest.raises(DataError, match=r"a\.tar: damaged.*a header of 1,099,511,627,776 bytes"):
-        read_inputs(tmp_path / "a.tar")
-
-
-def test_sparse_members_are_refused_by_name(tmp_path):
-    info = tarfile.TarInfo("a.txt")
-    info.size = 10**15
-    info.pax_headers = {
-        "GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.name": "a.txt",
-        "GNU.sparse.size": str(10**15), "GNU.sparse.numblocks": "1", "GNU.sparse.map": "0,0",
-    }  # fmt: skip
-    info.size = 0
-    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
-        tar.addfile(info)
-    with pytest.raises(DataError, match=r"a\.tar!a\.txt is sparse"):
-        read_inputs(tmp_path / "a.tar")
-
-
 @ARCHIVES
 def test_damaged_archives(tmp_path, ending):
     members = {f"{number}.txt": txt(DOCUMENTS * 20) for number in range(4)}
@@ -204,7 +181,7 @@ def cut_tar(path: Path, members: dict[str, bytes], place: str) -> None:
 @pytest.mark.parametrize("place", ["within the content", "within the header", "between members"])
 def test_a_cut_tar_is_one_damaged_input(tmp_path, name, place):
     """The member that the cut falls on is not another one, whoever reads it."""
-    path, ids = tmp_path / name, [str(number) for number in range(20_000)]
+    path, ids = tmp_path / name, [str(number) for number in range(2000)]
     for second, write in WRITERS.items():
         for ending, compress in COMPRESSORS.items():
             first = {"1.txt": txt(DOCUMENTS * 20)}
