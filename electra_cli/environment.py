@@ -66,18 +66,22 @@ def prepare_torch() -> None:
 
 
 @contextmanager
-def shielded_children() -> Iterator[None]:
+def shielded_children(**variables: str) -> Iterator[None]:
     """Keeps Pythons that are started in the block from loading modules of the working directory.
 
     A types.py there would be run in the place of Python's own. What PYTHONPATH names is obeyed.
+
+    Args:
+      variables: Other variables that they see.
     """
-    name = "PYTHONSAFEPATH"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
+    variables["PYTHONSAFEPATH"] = "1"
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -30,7 +30,7 @@ def slice_documents(
 
     Args:
       slice_: What to read.
-      read: Is brought up to date before each document is handed out.
+      read: Gains what is met, before each document is handed out.
       options: How to read.
       duplicates: Folder of the finished pass that looked for them; None keeps everything.
       report: Receives the file that is read next, and the bytes on disk that are done.

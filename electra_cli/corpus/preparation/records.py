@@ -1,4 +1,4 @@
-"""Records of finished slices, and what they sum up to: a stream's record, and the manifest."""
+"""Records of finished slices, and the manifest that they sum up to."""
 
 from __future__ import annotations
 
@@ -90,28 +90,6 @@ def finished_record(output: Path, index: int, number: int | None = None) -> Slic
     return record if complete and found == (RECORD_FORMAT_VERSION, index, number) else None
 
 
-def combined(index: int, records: Sequence[SliceRecord], held_out_below: int) -> SliceRecord:
-    """The record of a stream.
-
-    Args:
-      index: Which slice of the plan it is.
-      records: Of all its slices, in order.
-      held_out_below: As they were prepared.
-    """
-    counts = Counts()
-    unknown_words, marked_words = _add_up(records, counts)
-    return SliceRecord(
-        index=index,
-        held_out_below=f"{held_out_below:x}",
-        lowest_hash=lowest_hash(records),
-        counts=counts,
-        unknown_words=unknown_words,
-        marked_words=marked_words,
-        left_out=[name for record in records for name in record.left_out],
-        shards=[shard for record in records for shard in record.shards],
-    )
-
-
 def lowest_hash(records: Iterable[SliceRecord]) -> str | None:
     """The lowest hash of all their documents, None without any."""
     return min((r.lowest_hash for r in records if r.lowest_hash is not None), default=None)
@@ -136,7 +114,7 @@ def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Pla
         passed_over=dict(plan.passed_over.kinds),
         passed_over_bytes=plan.passed_over.bytes,
     )
-    unknown_words, marked_words = _add_up(records, counts)
+    unknown_words, marked_words = add_up(records, counts)
     names = [name for record in records for name in record.left_out]
     _check_share(counts, plan.files, [*left_out.unreadable, *names])
     shards = [shard for record in records for shard in record.shards]
@@ -220,10 +198,8 @@ def _left_out(counts: Counts) -> str:
     return ", ".join(parts)
 
 
-def _add_up(
-    records: Iterable[SliceRecord], counts: Counts
-) -> tuple[dict[str, int], dict[str, int]]:
-    """Adds the figures of records to others, and returns their words of both kinds."""
+def add_up(records: Iterable[SliceRecord], counts: Counts) -> tuple[dict[str, int], dict[str, int]]:
+    """Adds the figures of records to others; returns their unknown words and those with marks."""
     unknown_words: Counter[str] = Counter()
     marked_words: Counter[str] = Counter()
     for record in records:

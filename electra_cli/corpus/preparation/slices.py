@@ -21,13 +21,14 @@ from electra_cli.corpus.preparation.packing import Frame, make_packer
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.preparation.records import (
     SliceRecord,
-    combined,
+    add_up,
     finished_record,
+    lowest_hash,
     write_record,
 )
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.reading.readers import ReadSoFar
-from electra_cli.corpus.shards.counts import most_frequent
+from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.rows import ShardWriter, Split
 from electra_cli.files.layout import slice_name
 
@@ -154,7 +155,7 @@ def prepare_stream_slice(cut: StreamSlice, settings: SliceSettings, report: Repo
 def finish_stream(
     index: int, records: Iterable[SliceRecord], settings: SliceSettings
 ) -> SliceRecord:
-    """Writes the record of a stream.
+    """Writes the record of a stream, which stands for those of all its slices.
 
     Args:
       index: Which slice of the plan it is.
@@ -164,8 +165,18 @@ def finish_stream(
     Raises:
       OSError: It cannot be written.
     """
-    in_order = sorted(records, key=lambda record: record.block or 0)
-    record = combined(index, in_order, settings.held_out_below)
+    in_order, counts = sorted(records, key=lambda record: record.block or 0), Counts()
+    unknown_words, marked_words = add_up(in_order, counts)
+    record = SliceRecord(
+        index=index,
+        held_out_below=f"{settings.held_out_below:x}",
+        lowest_hash=lowest_hash(in_order),
+        counts=counts,
+        unknown_words=unknown_words,
+        marked_words=marked_words,
+        left_out=[name for record in in_order for name in record.left_out],
+        shards=[shard for record in in_order for shard in record.shards],
+    )
     write_record(settings.output, record)
     return record
 

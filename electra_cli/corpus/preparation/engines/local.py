@@ -17,9 +17,7 @@ from electra_cli.corpus.preparation.slices import (
     prepare_slice,
     prepare_stream_slice,
 )
-from electra_cli.errors import InputMissingError
-
-_SHOWN = 5  # messages of missing inputs
+from electra_cli.errors import InputMissingError, listed
 
 
 def prepare_slices(
@@ -92,8 +90,7 @@ def raise_missing(lost: Iterable[str]) -> None:
       InputMissingError: There are.
     """
     if messages := list(lost):
-        more = [f"and {len(messages) - _SHOWN:,} more"] if messages[_SHOWN:] else []
         raise InputMissingError(
-            "; ".join(messages[:_SHOWN] + more),
+            listed(messages, 5, separator="; "),
             hint="what does not need it is prepared; put it back and run the same command again",
         )

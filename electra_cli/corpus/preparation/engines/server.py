@@ -12,13 +12,16 @@ from typing import Any
 
 from electra_cli.environment import shielded_children
 
-_IMPORTED = ["electra_cli.corpus.preparation.engines.passes"]  # and through it all that slices need
+_ENGINES = "electra_cli.corpus.preparation.engines"
 
 
 def start_server() -> None:
     """Starts it, unless it runs; it imports what workers need while the caller goes on."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(_IMPORTED)
-    with shielded_children():
+    multiprocessing.get_context("forkserver").set_forkserver_preload(
+        [f"{_ENGINES}.local", f"{_ENGINES}.passes"]  # and through them all that tasks need
+    )
+    # A fork would lose the threads that numpy starts for products of matrices.
+    with shielded_children(OPENBLAS_NUM_THREADS="1"):
         forkserver.ensure_running()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from electra_cli.corpus.duplicates.outcome import DUPLICATES_FILE
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.options import PrepareOptions
-from electra_cli.errors import ConfigError, TryAgainError
+from electra_cli.errors import ConfigError, TryAgainError, listed
 from electra_cli.files.layout import DUPLICATES_FOLDER, MANIFEST_FILE, PLAN_FILE, VOCABULARY_FILE
 
 
@@ -59,22 +59,15 @@ def check_complete(missing: Sequence[int], slices: int, schedule: Schedule) -> N
     """
     if not missing:
         return
-    tasks = schedule.num_tasks
-    if tasks > 1:
-        names, more = _first(sorted({index % tasks for index in missing}), "--task-index {}")
-        hint = f"wait for these tasks, or run them again: {names} --num-tasks {tasks}{more}"
-    else:
-        hint = (
-            "wait for all tasks, or run again those that failed; --finalize --num-tasks N says "
-            "which they are"
-        )
-    shown = "".join(_first(missing, "{}"))
+    hint = (
+        "wait for all tasks, or run again those that failed; --finalize --num-tasks N says "
+        "which they are"
+    )
+    if (tasks := schedule.num_tasks) > 1:
+        numbers = sorted({index % tasks for index in missing})
+        again = [f"--task-index {number} --num-tasks {tasks}" for number in numbers]
+        hint = f"wait for these tasks, or run them again: {listed(again, 5)}"
+    shown = listed([str(index) for index in missing], 5)
     raise TryAgainError(
         f"{len(missing)} of {slices} slices are not prepared yet: {shown}", hint=hint
     )
-
-
-def _first(numbers: Sequence[int], name: str) -> tuple[str, str]:
-    """The first few of them, and how many more there are."""
-    more = f" and {len(numbers) - 5} more" if numbers[5:] else ""
-    return ", ".join(map(name.format, numbers[:5])), more

@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from contextlib import suppress
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,13 @@ def test_an_error_ends_its_task_alone():
     with Workers(1) as workers:
         found = [str(error) for _, error in workers.results(queue, lambda done: None)]
     assert found == ["a", "b"]
+
+
+def test_no_thread_is_lost_in_a_fork():
+    with Workers(1) as workers:
+        workers.run(Task("slice 0", "a", partial(tasks.read, "a")))
+        threads = Path(f"/proc/{forkserver._forkserver._forkserver_pid}/task")
+        assert len(list(threads.iterdir())) == 1
 
 
 @pytest.fixture
