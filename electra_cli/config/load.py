@@ -116,7 +116,7 @@ def parse_set(text: str) -> Override:
 
 
 def read_config(path: Path) -> Config:
-    """Reads a configuration that `dump_yaml` wrote.
+    """Reads a configuration that `dump_config` wrote.
 
     Raises:
       DataError: It is damaged.
@@ -133,7 +133,7 @@ def read_config(path: Path) -> Config:
         ) from None
 
 
-def dump_yaml(config: Config) -> str:
+def dump_config(config: Config) -> str:
     """Writes every value of a configuration but secrets; `read_config` reads it back unchanged."""
     return yaml_core.dump_yaml(redacted(config.model_dump()))
 

@@ -17,7 +17,7 @@ from electra_cli.config.load import (
     LoadedConfig,
     Override,
     diff_configs,
-    dump_yaml,
+    dump_config,
     load_config,
     parse_set,
     read_config,
@@ -330,7 +330,7 @@ def test_a_file_names_its_preset(tmp_path: Path) -> None:
     own.write_text("train: {steps: 7}\n", encoding="utf-8")
     record = load_config(preset=str(own), environment={}).config
     own.unlink()
-    file.write_text(dump_yaml(record), encoding="utf-8")
+    file.write_text(dump_config(record), encoding="utf-8")
     assert load_config(config_file=file, environment={}).config == record
 
 
@@ -356,7 +356,7 @@ def test_no_preset(text: str | None, message: str, hint: str, tmp_path: Path) ->
 def test_record_reads_back_unchanged(tmp_path: Path) -> None:
     config = load(sets=["data.path='1e-5'", "optimizer.epsilon=1e-12", "train.seed=3"]).config
     file = tmp_path / "config.yaml"
-    file.write_text(dump_yaml(config), encoding="utf-8")
+    file.write_text(dump_config(config), encoding="utf-8")
     assert read_config(file) == config
     assert load_config(preset=str(file), environment={}).config == config
     assert load_config(preset="tiny", config_file=file, environment={}).config == config

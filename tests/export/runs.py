@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from electra_cli.config.load import dump_yaml
+from electra_cli.config.load import dump_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.manifest import (
@@ -109,7 +109,7 @@ def write_run(
     config = small_config(embedding, len(tokens), length).replaced({"objective.name": objective})
     (run / "data").mkdir(parents=True)
     (run / "checkpoints").mkdir()
-    (run / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+    (run / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     options = TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents)
     write_manifest_of(run / "data", tokens=tokens, options=options, length=length)
     model = ElectraModel(Architecture.of(config))

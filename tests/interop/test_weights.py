@@ -16,7 +16,7 @@ from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file
 from transformers import ElectraForMaskedLM, ElectraForPreTraining
 
-from electra_cli.config.load import dump_yaml, read_config
+from electra_cli.config.load import dump_config, read_config
 from electra_cli.errors import DataError
 from electra_cli.interop.huggingface import links_of, to_tensors
 from electra_cli.interop.reference import Arrays
@@ -49,7 +49,7 @@ def test_a_run_with_averages_gives_the_averages(
 ) -> None:
     run = Path(shutil.copytree(run_folder, tmp_path / "run"))
     config = read_config(run / "config.yaml").replaced({"optimizer.ema_decay": 0.5})
-    (run / "config.yaml").write_text(dump_yaml(config))
+    (run / "config.yaml").write_text(dump_config(config))
     devices = [f"CPU:{index}" for index in range(replicas)]
     with tf.distribute.MirroredStrategy(devices).scope():
         model, optimizer = fresh(), WeightAverage(ElectraAdamW())

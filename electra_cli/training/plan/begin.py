@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from electra_cli.config.load import dump_yaml
+from electra_cli.config.load import dump_config
 from electra_cli.errors import ConfigError
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import MANIFEST_FILE
@@ -53,4 +53,4 @@ def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | Non
         record_initial(initialized, run)
     record_changes(plan.changes, step=plan.start, path=run.changes)
     # Last: a folder with a config.yaml is a run.
-    atomic_write_text(run.config, dump_yaml(plan.config))
+    atomic_write_text(run.config, dump_config(plan.config))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from electra_cli.config.load import dump_yaml, load_config
+from electra_cli.config.load import dump_config, load_config
 from electra_cli.export.run import export
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
@@ -21,7 +21,7 @@ def test_a_preset_exports_and_loads(preset: str, tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     config = load_config(preset=preset, environment={}).config
     config = config.replaced({"model.vocab_size": 200, "data.sequence_length": 16})
-    (run / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+    (run / "config.yaml").write_text(dump_config(config), encoding="utf-8")
     model = ElectraModel(Architecture.of(config))
     (prefix,) = (run / "checkpoints").glob("ckpt-*.index")
     tf.train.Checkpoint(model=model).write(str(prefix.with_suffix("")))
