@@ -17,7 +17,7 @@ import tensorflow as tf
 from electra_cli.inputs import philox
 
 # Streams of random numbers of one example; 0 to 2 are those of masking.py.
-_WORD_KEYS, _SPAN_LENGTHS = 3, 4
+WORD_KEYS, SPAN_LENGTHS = 3, 4
 
 # SpanBERT (Joshi et al. 2020, section 3.1): lengths in words, geometric with p = 0.2 and at most
 # 10. Longer ones are drawn again, as in the authors' code, so the mean is 3.8.
@@ -133,7 +133,7 @@ def span_priorities(words: Words, draws: Draws) -> tf.Tensor:
       [B, S] int32, at least 0.
     """
     keys = _keys(words, draws)  # [B, W]
-    bits = philox.random_bits(**draws, stream=_SPAN_LENGTHS, count=keys.shape[1])  # [B, W]
+    bits = philox.random_bits(**draws, stream=SPAN_LENGTHS, count=keys.shape[1])  # [B, W]
     lengths = philox.uniform(bits)  # [B, W], where in the distribution of lengths
     keys = tf.where(_largest_reaching(keys, lengths, words.part) == keys, keys, -1)
     reaching = _largest_reaching(keys, lengths, words.part)  # [B, W]
@@ -159,5 +159,5 @@ def _largest_reaching(keys: tf.Tensor, lengths: tf.Tensor, part: tf.Tensor) -> t
 
 def _keys(words: Words, draws: Draws) -> tf.Tensor:
     """A random integer for each word, -1 for unused places; [B, W] int32."""
-    bits = philox.random_bits(**draws, stream=_WORD_KEYS, count=words.pieces.shape[1])  # [B, W]
+    bits = philox.random_bits(**draws, stream=WORD_KEYS, count=words.pieces.shape[1])  # [B, W]
     return tf.where(words.pieces > 0, philox.integer(bits), -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ from electra_cli.errors import (
     OutputError,
     TrainingError,
 )
-from electra_cli.export.checks import parity
+from electra_cli.export.checks.parity import Parity, compare
 from electra_cli.export.formats import huggingface
 from electra_cli.export.run import FORMATS, export
 from electra_cli.interop import huggingface as layout
@@ -79,7 +80,8 @@ def test_an_unmapped_variable_fails_the_export(
 def test_a_difference_fails_the_export(
     one_run: Path, output: Path, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
-    monkeypatch.setattr(parity, "_TOLERANCE", 1e-12)
+    strict = partial(compare, tolerance=1e-12)
+    monkeypatch.setattr(f"electra_cli.export.formats.{FORMATS[format]}.compare", strict)
     with pytest.raises(TrainingError, match="differs from the model"):
         export(checkpoint=one_run, format=format, output=output)
     assert_nothing_left(output)
@@ -122,7 +124,7 @@ def test_an_output_that_appears_meanwhile_is_kept(
 ) -> None:
     check = huggingface.check
 
-    def meanwhile(*arguments: Any) -> parity.Parity:
+    def meanwhile(*arguments: Any) -> Parity:
         output.mkdir()
         (output / "mine.txt").touch()
         return check(*arguments)

@@ -105,7 +105,7 @@ def numbers(stream: int) -> tf.Tensor:
 
 
 def in_order(example: int, words: list[list[int]]) -> list[int]:
-    keys = philox.integer(numbers(word_masking._WORD_KEYS))[example].numpy()
+    keys = philox.integer(numbers(word_masking.WORD_KEYS))[example].numpy()
     return sorted(range(len(words)), key=lambda word: -keys[word])
 
 
@@ -123,7 +123,7 @@ def whole_words_one_by_one(example: int, words: list[list[int]], wanted: int) ->
 
 
 def spans_one_by_one(example: int, words: list[list[int]], wanted: int) -> list[int]:
-    draws = philox.uniform(numbers(word_masking._SPAN_LENGTHS))[example].numpy()
+    draws = philox.uniform(numbers(word_masking.SPAN_LENGTHS))[example].numpy()
     shares = np.array([0.2 * 0.8**n for n in range(10)])
     lengths = 1 + np.searchsorted(np.cumsum(shares / shares.sum())[:-1], draws, side="right")
     reached: set[int] = set()

@@ -18,8 +18,6 @@ from electra_cli.modeling.electra import ElectraModel
 
 Floats = npt.NDArray[np.float32]
 
-_TOLERANCE = 1e-4
-
 
 @dataclass(frozen=True)
 class Parity:
@@ -68,15 +66,17 @@ def numpy_logits(
         raise TrainingError(f"the tensors of the {network} are not complete: {error}") from error
 
 
-def compare(method: str, pairs: Sequence[tuple[str, Floats, Floats]]) -> Parity:
+def compare(
+    method: str, pairs: Sequence[tuple[str, Floats, Floats]], *, tolerance: float = 1e-4
+) -> Parity:
     """Checks pairs of outputs, each with its name, and returns the one closest to its bound.
 
     Raises:
-      TrainingError: A pair differs by more than 1e-4·max(1, largest absolute value).
+      TrainingError: A pair differs by more than tolerance·max(1, largest absolute value).
     """
     found = []
     for name, ours, theirs in pairs:
-        bound = _TOLERANCE * max(1.0, float(np.abs(ours).max()))
+        bound = tolerance * max(1.0, float(np.abs(ours).max()))
         difference = float(np.abs(ours - theirs).max())
         if not difference <= bound:  # also if it is not a number
             raise TrainingError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -16,7 +17,6 @@ import pytest
 import transformers
 
 from electra_cli.errors import ConfigError, TrainingError
-from electra_cli.export import run
 from electra_cli.export.checks import parity
 from electra_cli.export.checks.probe import Probe, make_probe
 from electra_cli.export.formats import onnx_graph, onnx_model
@@ -150,8 +150,11 @@ def test_a_wrong_graph_fails_the_export(
 def test_a_missing_package_is_named(
     one_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "_ONNX_PACKAGES", ("onnx", "onnxruntime_of_nobody"))
-    with pytest.raises(ConfigError, match="onnxruntime_of_nobody") as caught:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else find(name)
+    )
+    with pytest.raises(ConfigError, match="needs onnxruntime, which") as caught:
         export(checkpoint=one_run, format="onnx", output=tmp_path / "out")
     assert caught.value.hint == "pip install '.[onnx]'"
     assert export(checkpoint=one_run, format="huggingface", output=tmp_path / "out").files
