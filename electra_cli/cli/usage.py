@@ -109,14 +109,13 @@ class Command(TyperCommand):
     """A command whose options stand under the headings of their panels; its epilog is examples."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        """What one has to type, and that there are options."""
-        arguments = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
+        """Returns what one has to type, and that there are options."""
+        typed = {p: _typed(p, ctx) for p in self.get_params(ctx)}
+        arguments = [text for p, text in typed.items() if not _is_option(p)]
         required = [
-            f"{p.opts[0]} {_typed(p, ctx)}"
-            for p in self.get_params(ctx)
-            if p.param_type_name == "option" and p.required
+            f"{p.opts[0]} {text}" for p, text in typed.items() if _is_option(p) and p.required
         ]
-        return [*(_typed(argument, ctx) for argument in arguments), *required, "[OPTIONS]"]
+        return [*arguments, *required, "[OPTIONS]"]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes arguments and options by panel."""
@@ -126,11 +125,9 @@ class Command(TyperCommand):
             if record is None:
                 continue
             names, text = record
-            is_argument = parameter.param_type_name == "argument"
-            if is_argument:
-                names = _typed(parameter, ctx)
-            panel = getattr(parameter, "rich_help_panel", None)
-            name = panel or ("Arguments" if is_argument else "Options")
+            name = getattr(parameter, "rich_help_panel", None) or "Options"
+            if not _is_option(parameter):
+                names, name = _typed(parameter, ctx), "Arguments"
             panels.setdefault(name, []).append((_LIST.sub(r"<\1>", names), text))
         for name, records in panels.items():
             with formatter.section(name):
@@ -149,6 +146,6 @@ def _typed(parameter: Any, ctx: Any) -> str:
     """What stands for a value."""
     if parameter.metavar:
         return str(parameter.metavar)
-    if parameter.param_type_name == "argument":
+    if not _is_option(parameter):
         return str(parameter.name).upper()
     return _LIST.sub(r"<\1>", str(parameter.display_type_rich(ctx=ctx)))
