@@ -1,17 +1,12 @@
-"""Everything periodic: each is an Orbit action, called after every loop with its logs."""
+"""Orbit actions: what is called after every loop with its logs, or now and then."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 
 from electra_cli.errors import TrainingError
-from electra_cli.training.loop.clock import Clock
-from electra_cli.training.loop.evaluations import EvaluationAction
-from electra_cli.training.loop.listener import Listener, Metrics, Progress
-from electra_cli.training.loop.metric_writer import MetricWriter
+from electra_cli.training.loop.listener import Metrics
 from electra_cli.training.loop.skips import MOST_SKIPPED, WINDOW, Skips
-from electra_cli.training.plan.outlook import Rates
 
 Action = Callable[[Metrics], None]
 
@@ -26,45 +21,6 @@ def every(interval: int, last_step: int, step: Callable[[], int], action: Action
             action(logs)
 
     return wrapped
-
-
-def write(writer: MetricWriter, step: Callable[[], int], rates: Callable[[], Rates]) -> Action:
-    """Records logs and speed in the run folder."""
-    return lambda logs: writer.write("train", step(), {**logs, **asdict(rates())})
-
-
-def show(
-    listener: Listener,
-    *,
-    last_step: int,
-    step: Callable[[], int],
-    clock: Clock,
-    rates: Callable[[], Rates],
-) -> Action:
-    """Tells a listener how far a run is."""
-
-    def action(logs: Metrics) -> None:
-        left = clock.seconds_for(last_step - step())
-        listener.progress(Progress(step(), last_step, logs, rates(), left))
-
-    return action
-
-
-def compare(listener: Listener) -> EvaluationAction:
-    """Shows a listener each evaluation and the one before it."""
-    before: tuple[int, Metrics] | None = None
-
-    def action(step: int, metrics: Metrics) -> None:
-        nonlocal before
-        listener.evaluated(step, metrics, before)
-        before = (step, metrics)
-
-    return action
-
-
-def before_the_end(last_step: int, step: Callable[[], int], check: Callable[[], None]) -> Action:
-    """Calls what may stop a run, unless it is finished anyway."""
-    return lambda logs: check() if step() < last_step else None
 
 
 def stop_when_diverged(skips: Skips, examples_of: Callable[[int], Sequence[int]]) -> Action:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import asdict
 
 from electra_cli.config.schema import TrainConfig
-from electra_cli.training.loop import actions
+from electra_cli.training.loop.actions import every, stop_when_diverged
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
 from electra_cli.training.loop.evaluations import Evaluations
-from electra_cli.training.loop.listener import Listener, Metrics
+from electra_cli.training.loop.listener import Listener, Metrics, Progress
 from electra_cli.training.loop.metric_writer import MetricWriter
 from electra_cli.training.loop.save_action import SaveAction
 from electra_cli.training.loop.saving import CheckpointSaver
@@ -49,25 +50,26 @@ class Session:
         rates: Callable[[float], Rates],
         examples_of: Callable[[int], Sequence[int]],
     ) -> None:
-        self._trainer, self._stop = trainer, stop
-        self._saver, self._writer, self._signals = saver, writer, signals
-        self._rates = rates
+        self._trainer, self._stop, self._rates = trainer, stop, rates
+        self._saver, self._writer = saver, writer
+        self._listener, self._signals = listener, signals
+        self._shown: tuple[int, Metrics] | None = None
         self.last_logs: dict[str, float] = {}
-        step, clock = trainer.step, trainer.clock
+        step = trainer.step
         save = SaveAction(
             saver, interval=train.checkpoint_every, last_step=stop, step=step, warn=listener.warn
         )
         intervals = (train.log_every, train.checkpoint_every, train.evaluate_every)
         self._controller = make_controller(
             trainer,
-            loop_length=steps_per_loop(step(), stop, clock, *intervals),
+            loop_length=steps_per_loop(step(), stop, trainer.clock, *intervals),
             actions=[
-                actions.stop_when_diverged(trainer.skips, examples_of),
-                actions.every(train.log_every, stop, step, actions.write(writer, step, self.rates)),
+                stop_when_diverged(trainer.skips, examples_of),
+                every(train.log_every, stop, step, self._log),
                 self.last_logs.update,
-                actions.show(listener, last_step=stop, step=step, clock=clock, rates=self.rates),
+                self._show,
                 save,
-                actions.before_the_end(stop, step, signals.check),
+                self._stop_if_told,
             ],
         )
         self._evaluations = Evaluations(
@@ -77,9 +79,25 @@ class Session:
             actions=[
                 save.record_evaluation,  # first, since a line in the log says that all is done
                 lambda number, metrics: writer.write("validation", number, metrics),
-                actions.compare(listener),
+                self._compare,
             ],
         )
+
+    def _log(self, logs: Metrics) -> None:
+        self._writer.write("train", self._trainer.step(), {**logs, **asdict(self.rates())})
+
+    def _show(self, logs: Metrics) -> None:
+        step = self._trainer.step()
+        left = self._trainer.clock.seconds_for(self._stop - step)
+        self._listener.progress(Progress(step, self._stop, logs, self.rates(), left))
+
+    def _stop_if_told(self, logs: Metrics) -> None:
+        if self._trainer.step() < self._stop:  # else the run is finished anyway
+            self._signals.check()
+
+    def _compare(self, step: int, metrics: Metrics) -> None:
+        self._listener.evaluated(step, metrics, self._shown)
+        self._shown = (step, metrics)
 
     def rates(self) -> Rates:
         """The speed so far."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,8 +9,6 @@ import gin
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from electra_cli.config.keys import key_named
-from electra_cli.config.nearest import nearest
 from electra_cli.config.schema import Config
 from electra_cli.config.values import shown
 from electra_cli.corpus.shards.manifest import Manifest
@@ -119,24 +116,14 @@ def bind_gin(files: Sequence[Path], parameters: Sequence[str]) -> str:
         raise InputMissingError(f"gin: {message}", hint="correct the include") from error
     except (ValueError, SyntaxError, TypeError, RuntimeError, ImportError) as error:
         message = " ".join(str(error).split())
+        known = " or ".join(f"--gin-param '{name} = {BINDABLE[name]}'" for name in BINDABLE)
         raise ConfigError(
-            f"gin bindings cannot be applied: {message}", hint=_gin_hint(message)
+            f"gin bindings cannot be applied: {message}",
+            hint=f"{known}; all else has a key: --set KEY=VALUE",
         ) from error
     for name, default in BINDABLE.items():
         _check_number(name, default)
     return redacted(gin.config_str())
-
-
-def _gin_hint(message: str) -> str:
-    """The binding that was probably meant, by gin's message."""
-    wrong = re.search(r"(?:matching|kwarg|parameter named) '@?([\w.]+)'", message)
-    word = wrong[1].rpartition(".")[2] if wrong else ""
-    if (key := key_named(word)) is not None:
-        return f"did you mean --set {key}=VALUE?"
-    parts = {part: name for name in BINDABLE for part in name.split(".")}
-    near = nearest(word, parts)
-    names = [parts[near]] if near else list(BINDABLE)
-    return " or ".join(f"--gin-param '{name} = {BINDABLE[name]}'" for name in names)
 
 
 def _check_number(name: str, default: float) -> None:

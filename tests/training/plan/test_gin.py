@@ -14,6 +14,8 @@ from electra_cli.optimization.schedule import ElectraSchedule
 from electra_cli.training.plan.experiment import BINDABLE, bind_gin
 
 MASKING = "--gin-param 'mask_tokens.mask_token_probability = 0.85'"
+POWER = "--gin-param 'ElectraSchedule.power = 1.0'"
+BOTH = f"{MASKING} or {POWER}; all else has a key: --set KEY=VALUE"
 
 
 @pytest.fixture(autouse=True)
@@ -39,24 +41,20 @@ def test_bindable_is_what_is_marked_and_only_that() -> None:
 @pytest.mark.parametrize(
     ("binding", "hint"),
     [
-        ("nothing.at_all = 1", f"{MASKING} or --gin-param 'ElectraSchedule.power = 1.0'"),
-        ("mask_token.mask_token_probability = 0.5", MASKING),
-        ("mask_tokens.mask_token_probabilty = 0.5", MASKING),
-        ("electra_schedule.power = 2", "--gin-param 'ElectraSchedule.power = 1.0'"),
-        ("mask_tokens.mask_probability = 0.3", "--set objective.mask_probability=VALUE?"),
-        ("ElectraSchedule.warmup_steps = 3", "--set optimizer.warmup_steps=VALUE?"),
-        ("mask_tokens.mask_token_probability = a b", MASKING),
-        ("mask_tokens.mask_token_probability", MASKING),
+        ("nothing.at_all = 1", BOTH),
+        ("mask_tokens.mask_token_probabilty = 0.5", BOTH),
+        ("ElectraSchedule.warmup_steps = 3", BOTH),
+        ("mask_tokens.mask_token_probability = a b", BOTH),
+        ("import no_such_module", BOTH),
         ("mask_tokens.mask_token_probability = '0.5'", MASKING),
-        ("ElectraSchedule.power = None", "--gin-param 'ElectraSchedule.power = 1.0'"),
-        ("mask_tokens.mask_token_probability = %none", MASKING),
-        ("import no_such_module", MASKING),
+        ("ElectraSchedule.power = None", POWER),
+        ("mask_tokens.mask_token_probability = %none", BOTH),
     ],
 )
 def test_a_wrong_binding_says_the_right_one(binding: str, hint: str) -> None:
     with pytest.raises(ConfigError) as error:
         bind_gin([], [binding])
-    assert hint in error.value.hint
+    assert error.value.hint == hint
 
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
