@@ -27,7 +27,7 @@ _UP_TO = [(1 - (1 - _STOP) ** n) / (1 - (1 - _STOP) ** _LONGEST) for n in range(
 Draws = dict[str, tf.Tensor]
 
 
-class Words(NamedTuple):
+class RowWords(NamedTuple):
     """The words of rows.
 
     Attributes:
@@ -42,7 +42,7 @@ class Words(NamedTuple):
     part: tf.Tensor
 
 
-def words_of(candidates: tf.Tensor, word_starts: tf.Tensor) -> Words:
+def words_of(candidates: tf.Tensor, word_starts: tf.Tensor) -> RowWords:
     """Finds the words of rows.
 
     A piece behind a special token begins a word even if its own beginning is in another row.
@@ -64,10 +64,10 @@ def words_of(candidates: tf.Tensor, word_starts: tf.Tensor) -> Words:
         return tf.reshape(sums, [batch, length])  # [B, W]
 
     parts = tf.cumsum(1 - candidates, axis=1)  # [B, S]
-    return Words(of, by_word(candidates), by_word(parts * begins))
+    return RowWords(of, by_word(candidates), by_word(parts * begins))
 
 
-def whole_word_priorities(words: Words, wanted: tf.Tensor, draws: Draws) -> tf.Tensor:
+def whole_word_priorities(words: RowWords, wanted: tf.Tensor, draws: Draws) -> tf.Tensor:
     """0 on the pieces of the words to be masked, -1 elsewhere.
 
     Words come in random order and a word that no longer fits is skipped (google-research/bert,
@@ -117,7 +117,7 @@ def _take_in_order(sizes: tf.Tensor, budget: tf.Tensor) -> tf.Tensor:
     )[0]
 
 
-def span_priorities(words: Words, draws: Draws) -> tf.Tensor:
+def span_priorities(words: RowWords, draws: Draws) -> tf.Tensor:
     """The key of the first span that reaches a position.
 
     Each word gets a key and a length. Spans come by descending keys and end where their part of
@@ -157,7 +157,7 @@ def _largest_reaching(keys: tf.Tensor, lengths: tf.Tensor, part: tf.Tensor) -> t
     return largest
 
 
-def _keys(words: Words, draws: Draws) -> tf.Tensor:
+def _keys(words: RowWords, draws: Draws) -> tf.Tensor:
     """A random integer for each word, -1 for unused places; [B, W] int32."""
     bits = philox.random_bits(**draws, stream=WORD_KEYS, count=words.pieces.shape[1])  # [B, W]
     return tf.where(words.pieces > 0, philox.integer(bits), -1)
