@@ -19,7 +19,7 @@ from electra_cli.metrics.tokens import TokenSums
 _SHARED = ("input_ids", "input_mask")
 
 
-class Part(NamedTuple):
+class LossPart(NamedTuple):
     """A part of the total loss: empty sums, what their results are called, and its weight.
 
     The metric `broken_down` is also given for groups of tokens.
@@ -50,7 +50,7 @@ class ValidationState:
     def __init__(
         self,
         total: str,
-        parts: Sequence[Part],
+        parts: Sequence[LossPart],
         vocab_size: int,
         continuations: Flags | None = None,
     ) -> None:

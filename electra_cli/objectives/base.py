@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import BANDS
-from electra_cli.metrics.validation import Part, ValidationState
+from electra_cli.metrics.validation import LossPart, ValidationState
 from electra_cli.objectives.terms import Term
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Objective(ABC):
     ) -> ValidationState:
         """Empty sums over a validation set; the arguments are those of `ValidationState`."""
         parts = [
-            Part(term.token_sums(), term.names, term.names[term.broken_down], term.weight)
+            LossPart(term.token_sums(), term.names, term.names[term.broken_down], term.weight)
             for term in self.terms
         ]
         return ValidationState(self.total, parts, vocab_size, continuations)
