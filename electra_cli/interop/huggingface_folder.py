@@ -55,7 +55,7 @@ def is_pretraining(folder: Path) -> bool:
     return isinstance(names, list) and bool(names) and names[0] in list(_ARCHITECTURES)
 
 
-def read_config(folder: Path) -> tuple[Network, Sizes]:
+def read_network(folder: Path) -> tuple[Network, Sizes]:
     """Which network a folder holds, and its sizes.
 
     Raises:

@@ -224,7 +224,7 @@ def _huggingface(path: Path, folders: list[Path]) -> Source:
     sizes: Sizes = {}
     files: dict[str, Path] = {}
     for folder in folders:
-        network, found = huggingface_folder.read_config(folder)
+        network, found = huggingface_folder.read_network(folder)
         if network in files:
             raise DataError(
                 f"{files[network]} and {folder} both hold a {network}", hint="name one of the two"

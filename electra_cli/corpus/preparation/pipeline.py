@@ -39,7 +39,7 @@ from electra_cli.corpus.preparation.result import (
 )
 from electra_cli.corpus.preparation.slices import HASH_BITS
 from electra_cli.corpus.preparation.standard_input import copied_standard_input
-from electra_cli.corpus.reading.discovery import find_inputs, shown
+from electra_cli.corpus.reading.discovery import find_inputs, overview
 from electra_cli.corpus.reading.faults import LeftOut
 from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.reading.passed_over import PassedOver
@@ -147,7 +147,7 @@ def prepare_data(
             (left_out.damaged, "damaged from their beginning"),
         ):
             if names:
-                on_note(f"left out by --on-error skip, {why}: {shown(names)}")
+                on_note(f"left out by --on-error skip, {why}: {overview(names)}")
         watch = UnknownWatch(options, output / VOCABULARY_FILE, on_warning)
         preparation = _Preparation(plan, output, options, schedule, workers, on_progress, watch)
         with named_if_full(
@@ -160,7 +160,7 @@ def prepare_data(
     if isinstance(result, PreparedData) and result.left_out:
         met = result.counts.unreadable_files + result.counts.damaged_inputs
         count = met - len(left_out.unreadable) - len(left_out.damaged)
-        on_note(f"read in part or left out by --on-error skip: {shown(result.left_out, count)}")
+        on_note(f"read in part or left out by --on-error skip: {overview(result.left_out, count)}")
     return result
 
 

@@ -45,9 +45,9 @@ def find_inputs(
       vocabulary: Files that are no text where they are met, but part of a tokenizer in use.
       standard_input: The file that `-` stands for.
       is_stream: Whether that is read from its beginning to its end, although it could be cut.
-      left_out: Takes the files that no reader knows; by default they are errors.
-      passed_over: Takes what folders hold and is not read, hidden files apart.
-      on_note: Is told in a sentence which files were passed over, hidden ones apart.
+      left_out: Receives the files that no reader knows; by default they are errors.
+      passed_over: Receives what folders hold and is not read, hidden files apart.
+      on_note: Receives a sentence that names the files passed over, hidden ones apart.
 
     Raises:
       ConfigError: The output is the only input.
@@ -86,15 +86,15 @@ def find_inputs(
     lost = {path: seen for path, seen in search.passed_over.items() if path.resolve() not in read}
     if lost:
         on_note(
-            f"passed over in folders, for their names or their content: {shown(lost)}; name those "
-            "to be read as inputs, or say with --format what all files are"
+            f"passed over in folders, for their names or their content: {overview(lost)}; name "
+            "those to be read as inputs, or say with --format what all files are"
         )
     for kind, size in lost.values():
         (passed_over or PassedOver()).add(kind, size)
     return sorted(found.values(), key=lambda file: file.name)
 
 
-def shown(files: Iterable[Path | str], count: int | None = None) -> str:
+def overview(files: Iterable[Path | str], count: int | None = None) -> str:
     """How many they are, and the names of the first.
 
     Args:

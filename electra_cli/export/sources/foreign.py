@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from electra_cli.config.schema import Config, GeneratorSizes
 from electra_cli.config.values import first_fault
-from electra_cli.corpus.reading.discovery import shown
+from electra_cli.corpus.reading.discovery import overview
 from electra_cli.corpus.wordpiece.found_tokenizer import (
     FoundTokenizer,
     choose_options,
@@ -170,7 +170,7 @@ def _load(source: Source, config: Config, on_progress: Callable[[str], None]) ->
         name for name in report.unused if CHECKPOINT in source.files and part_of(name) == OTHER
     ]
     if of_training:
-        on_progress(f"left out, as it is of no network: {shown(of_training)}")
+        on_progress(f"left out, as it is of no network: {overview(of_training)}")
     unused = [name for name in report.unused if name not in of_training]
     if unused:
         raise DataError(
