@@ -48,7 +48,7 @@ def is_module(name: str) -> bool:
     source = place / f"{parts[0]}.py" if parts else place / "__init__.py"
     if not source.is_file() or len(parts) < 2:
         return source.is_file()
-    defined = rf"^(?:(?:def|class) )?{parts[1]}\b"
+    defined = rf"^(?:(?:def|class|from .* import) )?{parts[1]}\b"
     return re.search(defined, source.read_text("utf-8"), re.MULTILINE) is not None
 
 
