@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.docs.pages import ROOT, generator
+from tests.docs.pages import DOCS, ROOT
+
+layers_svg = runpy.run_path(str(DOCS / "layers.py"))["layers_svg"]
 
 CONTRACTS = """
 [tool.importlinter]
@@ -39,7 +42,7 @@ def test_rooms_stand_on_those_they_import_from(tmp_path: Path) -> None:
         )
     (tmp_path / "house" / "cellar.py").write_text('"""Whatever is kept."""')
     (tmp_path / "pyproject.toml").write_text(CONTRACTS)
-    svg = generator()["layers_svg"](tmp_path / "pyproject.toml")
+    svg = layers_svg(tmp_path / "pyproject.toml")
     place = {text: (x, y) for text, x, y in drawn(svg)}
     below = [place[name][1] for name in ("attic/", "chest", "kitchen/", "cellar.py")]
     assert below == sorted(set(below))
@@ -50,7 +53,7 @@ def test_rooms_stand_on_those_they_import_from(tmp_path: Path) -> None:
 
 
 def test_every_room_is_drawn() -> None:
-    names = {text.rstrip("/") for text, _, _ in drawn(generator()["pages"]()["images/layers.svg"])}
+    names = {text.rstrip("/") for text, _, _ in drawn(layers_svg(ROOT / "pyproject.toml"))}
     package = ROOT / "electra_cli"
     rooms = {path.name for path in package.iterdir() if re.fullmatch(r"[a-z]\w*(\.py)?", path.name)}
     assert rooms - names == set()
