@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,17 +91,24 @@ def command(
     del debug
     started = time.perf_counter()
     terminal = Terminal(quiet=quiet, stdout=dry_run and not as_json)
-    named = {
-        "runtime.device": ("--device", device),
-        "train.steps": ("--steps", steps),
-        "train.batch_size": ("--batch-size", batch_size),
-        "optimizer.learning_rate": ("--learning-rate", learning_rate),
-        "runtime.precision": ("--precision", precision),
-        "runtime.xla": ("--xla" if xla else "--no-xla", xla),
-        "train.seed": ("--seed", seed),
-    }
     with StopSignals(terminal.note) as signals:
-        loaded = _load(preset, config, settings or [], named)
+        from electra_cli.config.load import Override, load_config, parse_set
+
+        options.refuse_url(preset or "", "preset")
+        given = [
+            Override("runtime.device", device, "--device"),
+            Override("train.steps", steps, "--steps"),
+            Override("train.batch_size", batch_size, "--batch-size"),
+            Override("optimizer.learning_rate", learning_rate, "--learning-rate"),
+            Override("runtime.precision", precision, "--precision"),
+            Override("runtime.xla", xla, "--xla" if xla else "--no-xla"),
+            Override("train.seed", seed, "--seed"),
+        ]
+        overrides = [parse_set(text) for text in settings or []]
+        overrides += [override for override in given if override.value is not None]
+        loaded = load_config(
+            preset=preset, config_file=config, environment=os.environ, overrides=overrides
+        )
         if data is None and (path := loaded.config.data.path) is not None:
             options.refuse_url(path, f"data.path, {loaded.origins['data.path']}")
             data = Path(path)
@@ -229,24 +235,6 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
                 "estimated_seconds": outlook.seconds,
             }
         )
-
-
-def _load(
-    preset: str | None,
-    config: Path | None,
-    settings: list[str],
-    named: Mapping[str, tuple[str, Any]],
-) -> LoadedConfig:
-    from electra_cli.config.load import Override, load_config, parse_set
-
-    options.refuse_url(preset or "", "preset")
-    overrides = [parse_set(text) for text in settings]
-    overrides += [
-        Override(key, value, option) for key, (option, value) in named.items() if value is not None
-    ]
-    return load_config(
-        preset=preset, config_file=config, environment=os.environ, overrides=overrides
-    )
 
 
 def _plan(
