@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,12 +19,20 @@ from electra_cli.files.atomic import AtomicFile
 _HASH = np.dtype([("high", "<u8"), ("low", "<u8"), ("position", "<u8")])
 HASH_BYTES = _HASH.itemsize
 
-# Hashes in a run; sorting one takes 40 MB.
-_RUN = 2**19
-# Bytes of marks that are mapped at once, since what is mapped counts as memory.
-_WINDOW = 2**24
-# Of hashes that are compared at once.
-_RANGE_BYTES = 16 * 2**20
+
+@dataclass(frozen=True)
+class Held:
+    """How much is in memory at a time; it changes nothing of what is found.
+
+    Attributes:
+      run: Hashes in a run; sorting one takes 40 MB.
+      window: Bytes of marks that are mapped, since what is mapped counts as memory.
+      range_bytes: Bytes of hashes that are compared.
+    """
+
+    run: int = 2**19
+    window: int = 2**24
+    range_bytes: int = 16 * 2**20
 
 
 class HashWriter:
@@ -33,8 +42,9 @@ class HashWriter:
       count: Texts so far.
     """
 
-    def __init__(self, file: AtomicFile) -> None:
+    def __init__(self, file: AtomicFile, held: Held) -> None:
         self._file = file
+        self._run = held.run
         self._hashes = bytearray()
         self.count = 0
 
@@ -42,11 +52,11 @@ class HashWriter:
         """Adds the text of the next position."""
         self._hashes += blake2b(text.encode("utf-8"), digest_size=16).digest()
         self.count += 1
-        if len(self._hashes) == 16 * _RUN:
+        if len(self._hashes) == 16 * self._run:
             self.flush()
 
     def flush(self) -> None:
-        """Ends a run; all but the last have `_RUN` hashes."""
+        """Ends a run; all but the last have as many hashes as a run has."""
         halves = np.frombuffer(self._hashes, ">u8").reshape(-1, 2)
         run = np.empty(len(halves), _HASH)
         run["high"], run["low"] = halves.T
@@ -55,7 +65,7 @@ class HashWriter:
         self._hashes = bytearray()
 
 
-def mark_repeats(hashes: Sequence[Path], marks: Sequence[Path], mark: int) -> None:
+def mark_repeats(hashes: Sequence[Path], marks: Sequence[Path], mark: int, held: Held) -> None:
     """Marks every position whose hash an earlier one has, in the order of files and positions.
 
     Args:
@@ -63,18 +73,20 @@ def mark_repeats(hashes: Sequence[Path], marks: Sequence[Path], mark: int) -> No
       marks: For each a file of a byte for each position. Positions that are marked already (not
         0) are passed over, as if they were not there.
       mark: The byte to write.
+      held: As the writers had it.
 
     Raises:
       OSError: A file cannot be read or written.
     """
     total = sum(path.stat().st_size for path in hashes)
-    ranges = -(-total // _RANGE_BYTES)
+    ranges = -(-total // held.range_bytes)
     for number in range(ranges):
         start, end = (2**64 * n // ranges for n in (number, number + 1))
         parts, lengths = [], []
         for path, marked in zip(hashes, marks, strict=True):
             # A text that is everywhere must not fill the memory: of each run only one is kept.
-            runs = [_first_ones(run, marked, mark) for run in _within(path, start, end)]
+            within = _within(path, start, end, held.run)
+            runs = [_first_ones(run, marked, mark, held) for run in within]
             parts += runs
             lengths.append(sum(map(len, runs)))
         found = np.concatenate(parts)
@@ -84,36 +96,36 @@ def mark_repeats(hashes: Sequence[Path], marks: Sequence[Path], mark: int) -> No
         repeated = order[_repeats(found[order])]
         for owner in np.unique(owners[repeated]):
             of_owner = repeated[owners[repeated] == owner]
-            write_marks(marks[owner], found["position"][of_owner], mark)
+            write_marks(marks[owner], found["position"][of_owner], mark, held)
 
 
-def write_marks(path: Path, positions: np.ndarray, mark: int) -> None:
+def write_marks(path: Path, positions: np.ndarray, mark: int, held: Held) -> None:
     """Writes a byte at each position of a file."""
     size = path.stat().st_size
-    windows = positions // _WINDOW
+    windows = positions // held.window
     for window in np.unique(windows):
-        start = int(window) * _WINDOW
-        marks = np.memmap(path, np.uint8, "r+", start, min(_WINDOW, size - start))
+        start = int(window) * held.window
+        marks = np.memmap(path, np.uint8, "r+", start, min(held.window, size - start))
         marks[positions[windows == window] - start] = mark
 
 
-def _within(path: Path, start: int, end: int) -> Iterator[np.ndarray]:
+def _within(path: Path, start: int, end: int, of_run: int) -> Iterator[np.ndarray]:
     """The stretch of each run whose hashes begin with `start` to below `end` (64 bits)."""
     count = path.stat().st_size // HASH_BYTES
-    for begin in range(0, count, _RUN):
-        run = np.memmap(path, _HASH, "r", begin * HASH_BYTES, min(_RUN, count - begin))
+    for begin in range(0, count, of_run):
+        run = np.memmap(path, _HASH, "r", begin * HASH_BYTES, min(of_run, count - begin))
         first, last = (bisect_left(run, n, key=lambda h: int(h["high"])) for n in (start, end))
         yield np.array(run[first:last])
 
 
-def _first_ones(run: np.ndarray, marked: Path, mark: int) -> np.ndarray:
+def _first_ones(run: np.ndarray, marked: Path, mark: int, held: Held) -> np.ndarray:
     """Of sorted hashes that are not marked, the first of each; the others are marked."""
     if not len(run):
         return run
     run = run[np.memmap(marked, np.uint8, "r")[run["position"]] == 0]
     repeats = _repeats(run)
     if repeats.any():
-        write_marks(marked, run["position"][repeats], mark)
+        write_marks(marked, run["position"][repeats], mark, held)
     return run[~repeats]
 
 

@@ -112,7 +112,7 @@ def without_duplicates(
       index: The slice.
       folder: Of the pass.
       duplicates: Its outcome.
-      counts: Is brought up to date before each document is handed out.
+      counts: What is left out, up to date whenever a document is handed out.
 
     Raises:
       DataError: The documents are not those that were scanned, or a file of the pass is damaged.

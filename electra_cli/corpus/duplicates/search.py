@@ -23,6 +23,7 @@ import numpy as np
 from electra_cli.corpus.duplicates.hash_runs import (
     HASH_BYTES,
     HashWriter,
+    Held,
     mark_repeats,
     write_marks,
 )
@@ -50,7 +51,7 @@ from electra_cli.files.atomic import AtomicFile, atomic_write_text
 from electra_cli.files.layout import slice_name
 from electra_cli.files.record import Record
 
-_CHUNK = 2**20
+_CHUNK = 2**16
 
 
 class SliceScan(Record):
@@ -70,7 +71,12 @@ class SliceScan(Record):
 
 
 def scan_slice(
-    documents: Iterable[Document], index: int, *, folder: Path, options: DuplicateOptions
+    documents: Iterable[Document],
+    index: int,
+    *,
+    folder: Path,
+    options: DuplicateOptions,
+    held: Held = Held(),
 ) -> SliceScan:
     """Hashes the documents of one slice, unless it has been done.
 
@@ -79,6 +85,7 @@ def scan_slice(
       index: The slice.
       folder: Existing folder of the pass; the processes that scan share it.
       options: What to look for.
+      held: How much is in memory at a time.
 
     Raises:
       ConfigError: datasketch is not installed, and near duplicates are looked for.
@@ -96,8 +103,8 @@ def scan_slice(
             return file
 
         files = {kind: new(kind) for kind in _kinds(options)}
-        document_hashes = HashWriter(files["documents"])
-        paragraph_hashes = HashWriter(files["paragraphs"]) if options.paragraphs else None
+        document_hashes = HashWriter(files["documents"], held)
+        paragraph_hashes = HashWriter(files["paragraphs"], held) if options.paragraphs else None
         for document in documents:
             document_hashes.add("\n".join(document))
             if paragraph_hashes:
@@ -131,13 +138,20 @@ def finished_scan(folder: Path, index: int, options: DuplicateOptions) -> SliceS
     return record if same and sizes == [_size(kind, record) for kind in kinds] else None
 
 
-def resolve(folder: Path, slices: int, *, options: DuplicateOptions) -> Duplicates:
+def resolve(
+    folder: Path,
+    slices: int,
+    *,
+    options: DuplicateOptions,
+    held: Held = Held(),
+) -> Duplicates:
     """Decides what to leave out, unless that has been done; then removes the hashes.
 
     Args:
       folder: Of the pass, with all its slices scanned.
       slices: How many.
       options: As they were scanned.
+      held: The same.
 
     Raises:
       ConfigError: datasketch is not installed, and near duplicates are looked for.
@@ -153,7 +167,7 @@ def resolve(folder: Path, slices: int, *, options: DuplicateOptions) -> Duplicat
                 f"slice {scans.index(None)} is not scanned for duplicates in {folder}",
                 hint="run the same command again",
             )
-        finished = _resolve(folder, found, options)
+        finished = _resolve(folder, found, options, held)
         atomic_write_text(folder / DUPLICATES_FILE, finished.model_dump_json(indent=1) + "\n")
     for index in range(slices):
         _scan_path(folder, index).unlink(missing_ok=True)
@@ -162,15 +176,17 @@ def resolve(folder: Path, slices: int, *, options: DuplicateOptions) -> Duplicat
     return finished
 
 
-def _resolve(folder: Path, scans: list[SliceScan], options: DuplicateOptions) -> Duplicates:
+def _resolve(
+    folder: Path, scans: list[SliceScan], options: DuplicateOptions, held: Held
+) -> Duplicates:
     slices = range(len(scans))
     hashes = [_path(folder, "documents", index) for index in slices]
     marks = [_path(folder, "drop-documents", index) for index in slices]
     for path, scan in zip(marks, scans, strict=True):
         _write_blank(path, scan.documents)
-    mark_repeats(hashes, marks, DUPLICATE)
+    mark_repeats(hashes, marks, DUPLICATE, held)
     if options.near_duplicates is not None:
-        _mark_near_duplicates(folder, marks, options.near_duplicates)
+        _mark_near_duplicates(folder, marks, options.near_duplicates, held)
     files = [[path] for path in marks]
     if options.paragraphs:
         # Only now: the first of equal paragraphs must not be in a document that is left out.
@@ -178,7 +194,7 @@ def _resolve(folder: Path, scans: list[SliceScan], options: DuplicateOptions) ->
         for index, path in enumerate(paragraph_marks):
             _spread(marks[index], _path(folder, "lines", index), path)
         paragraph_hashes = [_path(folder, "paragraphs", index) for index in slices]
-        mark_repeats(paragraph_hashes, paragraph_marks, DUPLICATE)
+        mark_repeats(paragraph_hashes, paragraph_marks, DUPLICATE, held)
         files = [list(pair) for pair in zip(marks, paragraph_marks, strict=True)]
     counts = sum(map(_count_marks, marks), Counter[int]())
     return Duplicates(
@@ -193,7 +209,7 @@ def _resolve(folder: Path, scans: list[SliceScan], options: DuplicateOptions) ->
     )
 
 
-def _mark_near_duplicates(folder: Path, marks: list[Path], threshold: float) -> None:
+def _mark_near_duplicates(folder: Path, marks: list[Path], threshold: float, held: Held) -> None:
     def signatures() -> Iterator[tuple[Place, np.ndarray]]:
         for index, path in enumerate(marks):
             with path.open("rb") as of_slice, _path(folder, "signatures", index).open("rb") as file:
@@ -210,7 +226,8 @@ def _mark_near_duplicates(folder: Path, marks: list[Path], threshold: float) -> 
 
     found = find_near_duplicates(signatures(), signature_at, threshold)
     for index, places in groupby(found, key=lambda place: place[0]):
-        write_marks(marks[index], np.array([document for _, document in places]), NEAR_DUPLICATE)
+        numbers = np.array([document for _, document in places])
+        write_marks(marks[index], numbers, NEAR_DUPLICATE, held)
 
 
 def _spread(marks: Path, lines: Path, target: Path) -> None:

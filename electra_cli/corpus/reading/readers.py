@@ -126,7 +126,7 @@ def read_documents(part: Part, *, options: ReadOptions, read: ReadSoFar) -> Iter
     Args:
       part: What to read.
       options: How.
-      read: Is brought up to date before each document is handed out.
+      read: What was met, up to date whenever a document is handed out.
 
     Raises:
       DataError: Bad input under `fail`, or a damaged file.
@@ -161,7 +161,7 @@ def _damage_counted(
       name: What is read, the same wherever the corpus lies.
       options: Say whether it is an error.
       read: Counts and names it.
-      archive: Takes it too, if it is a member. What ends the whole archive is not the member's
+      archive: Receives it too, if it is a member. What ends the whole archive is not the member's
         fault: it goes on and is counted for the archive.
     """
     try:

@@ -5,8 +5,8 @@ import tracemalloc
 
 import pytest
 
-from electra_cli.corpus.duplicates import hash_runs
 from electra_cli.corpus.duplicates import search as duplicate_search
+from electra_cli.corpus.duplicates.hash_runs import Held
 from electra_cli.corpus.duplicates.outcome import (
     DuplicateOptions,
     load_duplicates,
@@ -32,11 +32,11 @@ def random_slices(slices=4, documents=60, *, seed=0):
     return made
 
 
-def deduplicate(slices, folder, options=EXACT, *, order=None):
+def deduplicate(slices, folder, options=EXACT, *, order=None, held=Held()):
     folder.mkdir(exist_ok=True)
     for index in order or range(len(slices)):
-        scan_slice(slices[index], index, folder=folder, options=options)
-    found = resolve(folder, len(slices), options=options)
+        scan_slice(slices[index], index, folder=folder, options=options, held=held)
+    found = resolve(folder, len(slices), options=options, held=held)
     counts = Counts()
     kept = [
         list(without_duplicates(documents, index, folder=folder, duplicates=found, counts=counts))
@@ -77,12 +77,11 @@ def by_hand(slices, *, paragraphs):
 
 @pytest.mark.parametrize("paragraphs", [False, True])
 @pytest.mark.parametrize(("run", "range_bytes"), [(2**19, 2**25), (7, 100), (1, 2**25)])
-def test_the_first_of_equal_ones_stays(tmp_path, monkeypatch, paragraphs, run, range_bytes):
-    monkeypatch.setattr(hash_runs, "_RUN", run)
-    monkeypatch.setattr(hash_runs, "_RANGE_BYTES", range_bytes)
-    monkeypatch.setattr(hash_runs, "_WINDOW", 2 * run)
+def test_the_first_of_equal_ones_stays(tmp_path, paragraphs, run, range_bytes):
     slices = random_slices()
-    kept, counts = deduplicate(slices, tmp_path, DuplicateOptions(paragraphs=paragraphs))
+    held = Held(run=run, window=2 * run, range_bytes=range_bytes)
+    options = DuplicateOptions(paragraphs=paragraphs)
+    kept, counts = deduplicate(slices, tmp_path, options, held=held)
     assert (kept, counts) == by_hand(slices, paragraphs=paragraphs)
     assert counts.duplicate_documents > 20
     assert (counts.duplicate_paragraphs > 100) == paragraphs
@@ -211,18 +210,16 @@ def test_damaged_outcome_is_noticed(tmp_path):
         list(reading)
 
 
-def test_memory_depends_neither_on_the_size_of_a_slice_nor_on_repetition(tmp_path, monkeypatch):
-    monkeypatch.setattr(hash_runs, "_RUN", 1000)
-    monkeypatch.setattr(hash_runs, "_RANGE_BYTES", 2**16)
-    monkeypatch.setattr(duplicate_search, "_CHUNK", 2**12)
+def test_memory_depends_neither_on_the_size_of_a_slice_nor_on_repetition(tmp_path):
+    held = Held(run=1000, range_bytes=2**16)
 
     def peak(documents, name):
         folder = tmp_path / name
         folder.mkdir()
         tracemalloc.start()
         try:
-            scan_slice(documents, 0, folder=folder, options=PARAGRAPHS)
-            resolve(folder, 1, options=PARAGRAPHS)
+            scan_slice(documents, 0, folder=folder, options=PARAGRAPHS, held=held)
+            resolve(folder, 1, options=PARAGRAPHS, held=held)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

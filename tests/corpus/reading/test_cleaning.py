@@ -133,16 +133,6 @@ def test_a_line_that_cannot_be_cut_is_named_or_counted(tmp_path, name):
     assert counts.too_long == 1
 
 
-def test_a_row_of_several_lines_with_one_too_long_is_left_out_whole(tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text('text,id\nfirst,1\n"one\n' + "x" * 5000 + '\nthree",2\nlast,3\n')
-    documents, counts = read_inputs(
-        path, cleaning=Cleaning(max_document_bytes=1024), on_error="skip"
-    )
-    assert documents == [["first"], ["last"]]
-    assert counts.too_long == 1
-
-
 def test_counters_are_exact_and_in_the_manifest(tmp_path):
     documents = make_documents(40)
     odd = ["tiny", "e\u0301 " * 60, "\ufffd" * 50 + " a b c d", "\x08" * 50 + " a b c d"]

@@ -80,7 +80,7 @@ def tar_members(
       stream: At the beginning.
       label: What errors call the archive.
       option: The format that was asked for.
-      skipped: Is told what is handed out and what is not.
+      skipped: Counts what is handed out and what is not.
 
     Raises:
       DamagedError: It is damaged or cut off.
@@ -118,7 +118,7 @@ def zip_members(
       label: What errors call the archive.
       size: Bytes of the archive.
       option: The format that was asked for.
-      skipped: Is told what is handed out and what is not.
+      skipped: Counts what is handed out and what is not.
 
     Raises:
       DamagedError: It is damaged or a bomb.

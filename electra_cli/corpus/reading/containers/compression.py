@@ -123,7 +123,7 @@ def guarded(
 
     Args:
       inner: Anything with `read(n)`.
-      fault: Makes the error out of what `inner` raises.
+      fault: A function that makes the error out of what `inner` raises.
       allowance: The allowance that is charged with what is read.
       ends_archive: Whether `inner` is a part of an archive's stream, and its errors are that's.
     """
@@ -190,7 +190,7 @@ class _Streams:
 
     Args:
       source: Compressed bytes.
-      new: Makes a decompressor.
+      new: A function that makes a decompressor.
       padding: A byte that may stand between streams.
     """
 

@@ -49,11 +49,11 @@ def warc_texts(stream: BinaryIO, label: str) -> Iterator[BinaryIO]:
                 hint=_HINT,
             )
         add_kinds(kinds, {f"{kind or 'nameless'} records": 1})
-        block = _Block(stream, _length(headers, label), label)
+        text = _Record(stream, _length(headers, label), label)
         if kind in ("conversion", "resource") and content == _PLAIN:
             has_text = True
-            yield block  # type: ignore[misc]  # as much of a stream as lines are read from
-        block.skip()
+            yield text  # type: ignore[misc]  # as much of a stream as lines are read from
+        text.skip()
     kinds.pop("warcinfo records", None)
     if kinds and not has_text:
         raise UnreadableError(
@@ -91,7 +91,7 @@ def _length(headers: dict[str, str], label: str) -> int:
     return int(length)
 
 
-class _Block:
+class _Record:
     """The bytes of a record as a stream of lines."""
 
     def __init__(self, stream: BinaryIO, size: int, label: str) -> None:
