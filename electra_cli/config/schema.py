@@ -18,7 +18,7 @@ from electra_cli.errors import ConfigError, counted
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Sampling = Literal["reference", "distinct"]
 Masking = Literal["token", "whole-word", "span"]
-Network = Literal["discriminator", "generator"]
+Network = Literal["generator", "discriminator"]
 ObjectiveName = Literal["electra", "mlm"]
 
 # What each objective trains. The discriminator, or without one the generator, is the main network,
