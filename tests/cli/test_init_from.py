@@ -196,4 +196,4 @@ class TestBadInput:
         allow = ["--init-allow-missing", "generator"]
         refuse(2, "without --init-from", options=allow)
         unknown = ["--init-from", exported, "--init-allow-missing", "encoder"]
-        refuse(2, "no such network", "discriminator, generator", options=unknown)
+        refuse(2, "no such network", "generator, discriminator", options=unknown)
