@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +20,12 @@ import pytest
 
 from electra_cli.cli.app import run
 from electra_cli.environment import prepare_tensorflow, prepare_torch
+
+# Every run that a test trains needs the same kernels; whoever compiles one first keeps it for all.
+if "TF_XLA_FLAGS" not in os.environ:
+    kernels = tempfile.mkdtemp(prefix="electra-kernels-")
+    atexit.register(shutil.rmtree, kernels, ignore_errors=True)
+    os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={kernels}"
 
 prepare_tensorflow()
 prepare_torch()

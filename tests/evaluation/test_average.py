@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from electra_cli.evaluation.evaluate import evaluate
@@ -13,6 +14,7 @@ from electra_cli.runs.named import find_checkpoints
 from tests.conftest import Electra, settings
 
 
+@pytest.mark.slow
 def test_checkpoint_gives_the_averages(electra: Electra, data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ["--data", data, *settings(), "--set", "optimizer.ema_decay=0.5", "--json"]

@@ -29,7 +29,7 @@ from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.experiment import compose
 from tests.places import ROOT
-from tests.training.test_replicas import configuration
+from tests.training.trainers import configuration
 
 ELECTRA = objective_of(ObjectiveConfig())
 

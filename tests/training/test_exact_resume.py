@@ -1,7 +1,8 @@
 """The state after N steps is the same wherever a run was stopped, to the last bit.
 
 It is tried with each value of precision, average, accumulation and replicas; the table of
-docs/guide/pretrain.md has a row for each combination. A bad step is tried on the same trainers.
+docs/guide/pretrain.md has a row for each combination. A bad step, and what an evaluation sees of an
+average, are tried on the same trainers.
 
 One trainer stands for many processes here: all of its state is replaced by that of a checkpoint,
 and its input begins anew. `test_processes.py` does the same with processes.
@@ -21,12 +22,15 @@ import tensorflow as tf
 from official.modeling import performance
 
 from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.trainer import ElectraTrainer
-from tests.training.loop.test_update import build, state, train
+from tests.training.trainers import build, state, train
+
+pytestmark = pytest.mark.slow
 
 STEPS = 7
 IDENTITY: dict[str, Any] = {"config_sha256": "", "vocab_sha256": "", "sizes": {}}
@@ -66,14 +70,15 @@ def built(
     batch = examples // 5 // 4 * 4
     assert STEPS * batch > examples > 4 * batch
     dropout = {"model.hidden_dropout": 0.1, "model.attention_dropout": 0.1}
-    trainer = build(
-        data,
-        precision=precision,
-        average=average,
-        parts=parts,
-        device=device,
-        **{"train.batch_size": batch} | dropout,
-    )
+    values = {
+        "train.batch_size": batch,
+        "train.accumulation_steps": parts,
+        "train.steps": 1000,
+        "optimizer.ema_decay": 0.5 if average else 0.0,
+        "optimizer.warmup_steps": 0,
+        "optimizer.learning_rate": 2e-3,
+    }
+    trainer = build(data, precision=precision, device=device, **values | dropout)
     whole = tmp_path_factory.mktemp("combination") / "whole"
     yield Built(trainer, precision, whole, save(trainer, whole))
     performance.set_mixed_precision_policy("float32")
@@ -100,7 +105,15 @@ def resume(trainer: ElectraTrainer, folder: Path, step: int) -> None:
     )
 
 
-def test_stopped_at_every_step(built: Built, tmp_path: Path) -> None:
+def test_one_trainer(built: Built, tmp_path: Path) -> None:
+    """In one test, so that no two processes build the same trainer."""
+    stopped_at_every_step(built, tmp_path)
+    if isinstance(built.trainer.optimizer, WeightAverage):
+        evaluation_sees_the_average(built.trainer)
+    learns_and_survives_a_bad_step(built)
+
+
+def stopped_at_every_step(built: Built, tmp_path: Path) -> None:
     trainer, whole = built.trainer, built.whole
     hashes = [built.initial]
     for _ in range(STEPS):
@@ -116,19 +129,32 @@ def test_stopped_at_every_step(built: Built, tmp_path: Path) -> None:
     resume(trainer, whole, 0)
     for here, there in ((0, 2), (2, 3), (3, 6), (6, STEPS)):
         train(trainer, there - here)
-        trainer.evaluate(tf.constant(-1))
+        trainer.held_out_metrics()
         assert save(trainer, again) == hashes[there]
         resume(trainer, again, there)
 
 
-def test_learns_and_survives_a_bad_step(built: Built) -> None:
+def evaluation_sees_the_average(trainer: ElectraTrainer) -> None:
+    evaluated, before = trainer.held_out_metrics(), state(trainer)
+    for variable in trainer.model.trainable_variables:
+        variable.assign(before[f"{variable.name} average"])
+        trainer.optimizer.get_slot(variable, "average").assign(before[variable.name])
+    assert trainer.held_out_metrics()["total_loss"] != evaluated["total_loss"]
+    trainer.optimizer.swap_weights()
+    assert trainer.held_out_metrics() == pytest.approx(evaluated, rel=0, abs=0, nan_ok=True)
+
+
+def learns_and_survives_a_bad_step(built: Built) -> None:
     trainer = built.trainer
     resume(trainer, built.whole, 0)
+    begun = state(trainer)
     first = train(trainer, 1)
     last = train(trainer, 11)
     assert last["masked_lm_loss"] < first["masked_lm_loss"] - 0.3
     assert last["skipped_steps"] == 0
     before = state(trainer)
+    # Every variable has a gradient, and so has its average.
+    assert not [name for name, value in before.items() if (value == begun[name]).all()]
 
     # One weight that no number can come out of, for three steps.
     poisoned = trainer.model.replaced_token_head.output.bias

@@ -1,4 +1,4 @@
-"""What needs a process of its own: signal 9, Ctrl-C twice, closed pipes, the lock, a full disk."""
+"""What needs a process of its own, or a disk: signal 9, closed pipes, the lock, no room."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ from tests.training.runs import (
     wait_for,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def expected(trained: Path) -> str:
@@ -37,11 +39,19 @@ def expected(trained: Path) -> str:
     return read_commit(trained / "checkpoints" / "ckpt-12").state_sha256
 
 
-def test_the_lock_signal_9_and_a_closed_stderr(
+def test_closed_streams_the_lock_and_signal_9(
     electra: Electra, data: Path, tmp_path: Path, trained: Path, expected: str
 ) -> None:
     run = tmp_path / "run"
-    holder = start(options(data, run))
+    # `electra pretrain … 2>&1 | head -1`, and stdin closed.
+    holder = start(
+        [part for part in options(data, run) if part != "--json"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    holder.stdout.close()
     wait_for(lambda: 4 in steps_of(run), holder)
     os.kill(holder.pid, signal.SIGSTOP)  # it holds the lock for as long as this takes
     before = time.monotonic()
@@ -49,39 +59,19 @@ def test_the_lock_signal_9_and_a_closed_stderr(
     assert time.monotonic() - before < 5
     second.failed(75, f"pid {holder.pid}", "host ", "started 20", str(run))
     holder.kill()
-    holder.communicate()
-    lines = metric_lines(run, "train")
-    assert lines
+    holder.wait()
+    assert metric_lines(run, "train")
     # The lock is free. Nobody reads what this start says, and the other stream is full.
     with Path("/dev/full").open("w") as full:
         resumed = start(options(data, run), stdout=full)
         assert resumed.stderr is not None
         resumed.stderr.close()
-        code = resumed.wait(timeout=240)
+        code = resumed.wait()
     assert code == 74  # the result could not be given out
     assert read_commit(run / "checkpoints" / "ckpt-12").state_sha256 == expected
     assert json.loads((run / "result.json").read_text())["state_sha256"] == expected
     for kind in ("train", "validation"):
         assert metric_lines(run, kind) == metric_lines(trained, kind)
-
-
-def test_a_pipe_that_closes_early_does_not_stop_training(
-    data: Path, tmp_path: Path, trained: Path, expected: str
-) -> None:
-    """`electra pretrain … 2>&1 | head -1`, and stdin closed."""
-    run = copied(trained, tmp_path / "run", newest=8)
-    arguments = [part for part in options(data, run) if part != "--json"]
-    command = subprocess.Popen(
-        [sys.executable, "-m", "electra_cli", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert command.stdout is not None
-    command.stdout.readline()
-    command.stdout.close()
-    assert command.wait(timeout=240) == 0
-    assert read_commit(run / "checkpoints" / "ckpt-12").state_sha256 == expected
 
 
 def test_everything_at_once_in_fresh_processes(
@@ -95,35 +85,11 @@ def test_everything_at_once_in_fresh_processes(
         "--device=cpu:2",
     ]
     whole = electra(*options(data, tmp_path / "whole", *more)).json
-    for stop in (9, 12):
-        process = start(options(data, tmp_path / "run", *more, "--stop-at-step", stop))
-        code, out, err = finish(process)
-        assert code == 0, err
+    run = copied(tmp_path / "whole", tmp_path / "run", newest=8)
+    code, out, err = finish(start(options(data, run, *more)))
+    assert code == 0, err
+    assert json.loads(out)["start_step"] == 8
     assert json.loads(out)["state_sha256"] == whole["state_sha256"]
-
-
-def test_ctrl_c_twice_leaves_at_once(data: Path, tmp_path: Path, trained: Path) -> None:
-    """The second comes while the first is being obeyed: a long loop does not end before."""
-    run = copied(trained, tmp_path / "run", newest=4)
-    # No interval ends a loop for a long time.
-    rare = [f"--set=train.{name}_every=1000000" for name in ("log", "checkpoint", "evaluate")]
-    process = start(options(data, run, *rare, "--allow-config-change", "train.steps", steps=10**6))
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "training:" in line:  # the first loop, which is short, has ended
-            break
-    time.sleep(1)  # into the next one, which takes some ten seconds
-    process.send_signal(signal.SIGINT)
-    for line in process.stderr:
-        if "once more leaves at once" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    code, out, err = finish(process)
-    assert (code, out) == (130, ""), err
-    assert "Traceback" not in err
-    assert fault_of(run / "checkpoints" / "ckpt-4", 4) is None
-    assert all(step <= 4 or fault_of(run / "checkpoints" / f"ckpt-{step}", step) is None
-               for step in steps_of(run))  # fmt: skip
 
 
 @needs_root
@@ -164,7 +130,7 @@ def test_a_disk_that_fills_up(
 
 
 def test_a_limit_on_the_size_of_files(
-    electra: Electra, data: Path, tmp_path: Path, trained: Path
+    electra: Electra, data: Path, tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`ulimit -f`, a real one: its signal ends nothing, and it is as if the disk were full."""
     run, out = tmp_path / "run", tmp_path / "out"
@@ -179,7 +145,8 @@ def test_a_limit_on_the_size_of_files(
     assert list((run / "checkpoints").iterdir()) == []
     not_exported.failed(74, str(out), "File too large")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert electra(*options(data, run, "--stop-at-step", 1)).json["final_step"] == 1
+    monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
+    electra(*options(data, run)).failed(70, "ZeroDivisionError")  # it is no obstacle
 
 
 @needs_root
@@ -196,11 +163,10 @@ def test_no_room_for_another_file(
 def test_a_shard_that_is_cut_while_it_is_read(
     electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In training and in an evaluation; with the file back, the same command goes on."""
+    """In training; with the file back the same command goes on, up to where another is cut."""
     copy, run = tmp_path / "data", tmp_path / "run"
     shutil.copytree(data, copy)
-    more = [f"train.{name}=100" for name in ("evaluate_every", "checkpoint_every")]
-    command = options(copy, run, *(f"--set={each}" for each in more), steps=100)
+    command = options(copy, run, "--set=train.evaluate_every=100", "--set=train.log_every=1")
     for split, name in (("train", "train_loop_end"), ("validation", "eval_reduce")):
         shard = next(copy.glob(f"{split}-*.npy"))
         whole = shard.read_bytes()
@@ -218,7 +184,7 @@ def test_a_shard_that_is_cut_while_it_is_read(
             failed = electra(*command)
         failed.failed(74, f"{shard} was cut: it ends before row", "at step ", "put the file back")
         shard.write_bytes(whole)
-    assert electra(*command).json["final_step"] == 100
+    assert steps_of(run) == [0, 4, 8, 12]
 
 
 def test_an_input_that_hangs(data: Path, tmp_path: Path) -> None:
@@ -248,60 +214,7 @@ def test_an_input_that_hangs(data: Path, tmp_path: Path) -> None:
     assert steps_of(tmp_path / "run") in ([], [0])
 
 
-def test_a_stopped_process_has_not_stalled() -> None:
-    """SIGSTOP for longer than the limit, as a suspended machine would be; then it hangs."""
-    script = (
-        "import time\n"
-        "from electra_cli.training.loop.watchdog import Watchdog\n"
-        "with Watchdog(1.5) as watchdog:\n"
-        "    print('ready', flush=True)\n"
-        "    for _ in range(6):\n"
-        "        time.sleep(0.5)\n"
-        "        watchdog.waiting_for('the next tick')\n"
-        "    print('lives', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(2)
-    process.send_signal(signal.SIGCONT)
-    assert process.stdout.readline() == "lives\n"
-    code, _, err = finish(process)
-    assert code == 75
-    assert "most recent call first" in err
-
-
-def test_a_stall_that_nobody_reads_about() -> None:
-    """stderr is a full pipe, so the stacks cannot be told: the process ends all the same."""
-    script = (
-        "import os, time\n"
-        "from electra_cli.training import watchdog\n"
-        "watchdog._LONGEST_LAST_WORDS = 0.5\n"
-        "os.set_blocking(2, False)\n"
-        "try:\n"
-        "    while True:\n"
-        "        os.write(2, bytes(4096))\n"
-        "except BlockingIOError:\n"
-        "    os.set_blocking(2, True)\n"
-        "with watchdog.Watchdog(0.5):\n"
-        "    time.sleep(60)\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-    try:
-        assert process.wait(timeout=20) == 75
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
-def test_a_signal_where_stderr_is_full_and_nobody_reads(
-    data: Path, tmp_path: Path, signals: list[int]
-) -> None:
+def test_a_signal_where_stderr_is_full_and_nobody_reads(data: Path, tmp_path: Path) -> None:
     """As with a pager that was left open: what cannot be said is lost, the signal is obeyed."""
     run = tmp_path / "run"
     reader, writer = os.pipe()
@@ -312,12 +225,9 @@ def test_a_signal_where_stderr_is_full_and_nobody_reads(
     os.set_blocking(writer, True)
     process = start(options(data, run, steps=10**6), stderr=writer)
     wait_for(lambda: len(metric_lines(run, "train")) > 3, process)
-    for number in signals:
-        process.send_signal(number)
-        time.sleep(1)
-    assert process.wait(timeout=60) == (130 if signals[0] == signal.SIGINT else 143)
-    assert process.stdout is not None
-    process.stdout.close()
+    process.send_signal(signal.SIGTERM)
+    code, out, _ = finish(process)
+    assert (code, error_of(out)["exit_code"]) == (143, 143)
     os.close(reader)
     os.close(writer)
 
@@ -328,9 +238,7 @@ def test_an_error_object_even_when_terminated(data: Path, tmp_path: Path) -> Non
     process = start(options(data, run))
     wait_for(lambda: (run / "lock.json").is_file(), process)
     process.terminate()
-    before = time.monotonic()
     code, out, err = finish(process)
     assert code == 143, err
     assert error_of(out)["exit_code"] == 143
-    assert time.monotonic() - before < 15
     assert not run.exists() or steps_of(run)  # it may have been quick

@@ -81,6 +81,7 @@ def test_one_that_a_destructor_swallows(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_export_in_a_process_of_its_own_and_what_a_killed_one_left(
     electra: Electra, trained: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli import memory_limits
 from electra_cli.config.load import load_config
 from electra_cli.config.schema import Config
 from electra_cli.environment import prepare_tensorflow
@@ -16,12 +15,12 @@ from electra_cli.errors import OutOfMemoryError
 from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
 from electra_cli.training.devices.memory import Memory
 from tests.conftest import Electra, settings
-from tests.training.test_replicas import configuration
+from tests.training.trainers import configuration
 
 
 def limit_of(gib: float) -> MemoryLimit:
     size = int(gib * GIB)
-    return MemoryLimit(size, "this machine has", "use another", size, size * 3 // 2, 0)
+    return MemoryLimit(size, "this machine has", "use another", size, size * 3 // 2)
 
 
 def memory(config: Config, gib: float | None, replicas: int = 1) -> Memory:
@@ -101,8 +100,7 @@ def test_replicas_of_a_cpu_share_a_process() -> None:
 
 PROC = {
     "proc/meminfo": "MemTotal: 9 kB\nSwapTotal:        2048 kB\n",
-    "proc/self/status": "VmSize:\t 3145728 kB\nVmRSS:\t 1048576 kB\nVmData:\t 2097152 kB\n"
-    "RssAnon:\t 1048576 kB\n",
+    "proc/self/status": "VmSize:\t 3145728 kB\nVmRSS:\t 1048576 kB\n",
 }
 
 
@@ -110,13 +108,13 @@ def narrowest(root: Path, files: dict[str, str]) -> MemoryLimit:
     for name, text in {**PROC, **files}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    return min(memory_limits._limits(root), key=lambda limit: limit.doubtful)
+    return memory_limit(root)
 
 
 @pytest.mark.parametrize(
     ("files", "bytes_"),
     [
-        (  # version 2, in a container that sees its own group as the root
+        (  # in a container that sees its own group as the root
             {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "1073741824\n"},
             1073741824,
         ),
@@ -129,13 +127,6 @@ def narrowest(root: Path, files: dict[str, str]) -> MemoryLimit:
             },
             536870912,
         ),
-        (  # version 1, whose path is that of the host
-            {
-                "proc/self/cgroup": "9:cpu:/docker/a\n4:memory:/docker/a\n0::/\n",
-                "sys/fs/cgroup/memory/memory.limit_in_bytes": "805306368\n",
-            },
-            805306368,
-        ),
     ],
 )
 def test_limits_of_containers(files: dict[str, str], bytes_: int, tmp_path: Path) -> None:
@@ -146,32 +137,18 @@ def test_limits_of_containers(files: dict[str, str], bytes_: int, tmp_path: Path
 
 
 def test_without_other_limits_the_machine_is_the_limit(tmp_path: Path) -> None:
-    files = {
-        "proc/self/cgroup": "4:memory:/\n",
-        "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
-    }
-    limit = narrowest(tmp_path, files)
+    limit = narrowest(tmp_path, {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max\n"})
     assert limit.words == "this machine has"
     assert limit.bytes == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-@pytest.mark.parametrize(
-    ("kind", "letter", "left"), [("RLIMIT_AS", "v", 2 * GIB), ("RLIMIT_DATA", "d", 3 * GIB)]
-)
-def test_limits_of_the_shell(
-    kind: str, letter: str, left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is mapped and not used is taken off: 2 GiB of addresses, 1 GiB of data."""
-    limited, real = getattr(resource, kind), resource.getrlimit
-
-    def limits(which: int) -> tuple[int, int]:
-        return (4 * GIB, 4 * GIB) if which == limited else real(which)
-
-    monkeypatch.setattr(resource, "getrlimit", limits)
+def test_the_limit_of_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is mapped and not used is taken off: 2 GiB of addresses."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (4 * GIB, 4 * GIB))
     limit = narrowest(tmp_path, {})
-    assert limit.bytes == limit.impossible == left
-    assert limit.words == f"`ulimit -{letter}` leaves"
-    assert f"`ulimit -{letter} unlimited`" in limit.remedy
+    assert limit.bytes == limit.impossible == 2 * GIB
+    assert limit.words == "`ulimit -v` leaves"
+    assert "`ulimit -v unlimited`" in limit.remedy
 
 
 def test_no_room_for_tensorflow_is_said_before_it_is_imported(

@@ -259,6 +259,7 @@ def test_a_failed_save_at_an_evaluation_is_tried_again(run: RunFolder, weight: t
         save.record_evaluation(now, {"disc_auc": 0.5})
 
 
+@pytest.mark.slow
 def test_the_best_of_a_whole_run(
     electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

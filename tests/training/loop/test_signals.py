@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from electra_cli.errors import Terminated
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training import pretrain as training
 from electra_cli.training.loop.saving import CheckpointSaver
-from electra_cli.training.loop.signals import StopRequestedError, StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.conftest import Electra
 from tests.training import runs
 from tests.training.runs import (
-    Dying,
     environment,
     error_of,
     finish,
@@ -32,6 +26,8 @@ from tests.training.runs import (
     steps_of,
     wait_for,
 )
+
+pytestmark = pytest.mark.slow
 
 AVERAGE = ("--set", "optimizer.ema_decay=0.9")
 
@@ -109,34 +105,6 @@ def test_before_there_is_anything_to_save(
         assert not (tmp_path / "run").exists()
 
 
-def test_one_that_a_destructor_swallows_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While starting it should end the command at once, but Python goes on after a destructor."""
-    swallowed: list[object] = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda error: swallowed.append(error.exc_type))
-    with StopSignals() as signals:
-        Dying()
-        assert swallowed == [Terminated]
-        with pytest.raises(Terminated):  # of a command that has nothing to save
-            signals.check()
-        signals.defer()
-        with pytest.raises(StopRequestedError):
-            signals.check()
-    assert signals.received == signal.SIGTERM
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_library_that_takes_the_signals(number: int) -> None:
-    before = signal.getsignal(number)
-    with StopSignals() as signals:
-        ctypes.CDLL(None).signal(number, ctypes.c_void_p(1))  # SIG_IGN, behind Python's back
-        os.kill(os.getpid(), number)
-        assert signals.received is None
-        signals.listen_again()
-        with pytest.raises(Terminated, match=signal.Signals(number).name):
-            os.kill(os.getpid(), number)
-    assert signal.getsignal(number) == before
-
-
 def test_a_worker_of_a_cluster(data: Path, tmp_path: Path) -> None:
     """Where TensorFlow starts a cluster it takes SIGTERM for itself."""
     run = tmp_path / "run"
@@ -150,18 +118,3 @@ def test_a_worker_of_a_cluster(data: Path, tmp_path: Path) -> None:
     worker.terminate()
     code, out, _ = finish(worker)
     assert (code, error_of(out)["message"]) == (143, "terminated by SIGTERM")
-
-
-def test_handlers_are_given_back_and_ignored_signals_stay_ignored() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        with StopSignals() as signals:
-            signals.defer()
-            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-            os.kill(os.getpid(), signal.SIGHUP)
-            signals.check()
-            assert signal.getsignal(signal.SIGTERM) != before
-        assert signal.getsignal(signal.SIGTERM) == before
-    finally:
-        signal.signal(signal.SIGHUP, hangup)
