@@ -6,20 +6,22 @@ import os
 import re
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.errors import OutOfMemoryError
 
 GIB = 2**30
-_UNLIMITED = 2**60  # what cgroups of the first version say instead, and nobody has
 
-# Measured with TensorFlow 2.20 on two cores; more cores take more addresses.
-_RESIDENT, _ADDRESSES = int(0.5 * GIB), int(1.9 * GIB)
+# The addresses that TensorFlow 2.20 takes on two cores; more cores take more of them.
+_ADDRESSES = int(1.9 * GIB)
 # A run takes so many addresses beyond TensorFlow's own for each that it uses.
 _UNUSED = 1.8
 # The estimate of a run may be so many times what it takes.
 _ESTIMATES_ERR = 1.5
+
+_ULIMIT, _RAISE_IT = "`ulimit -v` leaves", "raise that limit: `ulimit -v unlimited`"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,6 @@ class MemoryLimit:
       remedy: What to do about it.
       doubtful: An estimate above it may not fit.
       impossible: An estimate above it cannot.
-      of_tensorflow: What importing TensorFlow takes, by this measure.
     """
 
     bytes: int
@@ -40,31 +41,10 @@ class MemoryLimit:
     remedy: str
     doubtful: int
     impossible: int
-    of_tensorflow: int
 
 
-def memory_limit() -> MemoryLimit:
-    """The limit that this process meets first."""
-    return min(_limits(Path("/")), key=lambda limit: limit.doubtful)
-
-
-def check_tensorflow_fits() -> None:
-    """Refuses to import TensorFlow where there is no room for it: it would say nothing of memory.
-
-    Raises:
-      OutOfMemoryError: There is no room.
-    """
-    for limit in _limits(Path("/")):
-        if limit.bytes < limit.of_tensorflow:
-            raise OutOfMemoryError(
-                f"TensorFlow alone needs {limit.of_tensorflow / GIB:.1f} GiB, and {limit.words} "
-                f"{limit.bytes / GIB:.2f} GiB",
-                hint=limit.remedy,
-            )
-
-
-def _limits(root: Path) -> Iterator[MemoryLimit]:
-    """All limits there are.
+def memory_limit(root: Path = Path("/")) -> MemoryLimit:
+    """The limit that this process meets first.
 
     Args:
       root: The folder with /proc and /sys.
@@ -74,50 +54,52 @@ def _limits(root: Path) -> Iterator[MemoryLimit]:
     whole = [(total, "this machine has", "use a machine with more memory")]
     for limit in _cgroup_limits(root):
         whole.append((limit, "the container (cgroup) allows", "give the container more memory"))
-    for limit, words, remedy in whole:
-        most = int(limit * _ESTIMATES_ERR) + swap
-        yield MemoryLimit(limit, words, remedy, limit, most, _RESIDENT)
+    limits = [
+        MemoryLimit(limit, words, remedy, limit, int(limit * _ESTIMATES_ERR) + swap)
+        for limit, words, remedy in whole
+    ]
+    if (left := _addresses_left(root)) is not None:
+        limits.append(MemoryLimit(left, _ULIMIT, _RAISE_IT, int(left / _UNUSED), left))
+    return min(limits, key=lambda limit: limit.doubtful)
+
+
+def check_tensorflow_fits() -> None:
+    """Refuses to import TensorFlow where there is no room for it: it would say nothing of memory.
+
+    Raises:
+      OutOfMemoryError: There is no room.
+    """
+    left = _addresses_left(Path("/"))
+    if left is not None and left < _ADDRESSES:
+        raise OutOfMemoryError(
+            f"TensorFlow alone needs {_ADDRESSES / GIB:.1f} GiB, and {_ULIMIT} "
+            f"{left / GIB:.2f} GiB",
+            hint=_RAISE_IT,
+        )
+
+
+def _addresses_left(root: Path) -> int | None:
+    """What `ulimit -v` leaves, not counting what is mapped and not used; None without a limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
     status = root / "proc/self/status"
-    for kind, letter, mapped, used, of_tensorflow in (
-        (resource.RLIMIT_AS, "v", "VmSize", "VmRSS", _ADDRESSES),
-        (resource.RLIMIT_DATA, "d", "VmData", "RssAnon", _RESIDENT),
-    ):
-        limit, _ = resource.getrlimit(kind)
-        if limit != resource.RLIM_INFINITY:
-            unused = max(0, _kibibytes(status, mapped) - _kibibytes(status, used))
-            left = max(0, limit - unused)
-            words = f"`ulimit -{letter}` leaves"
-            remedy = f"raise that limit: `ulimit -{letter} unlimited`"
-            yield MemoryLimit(left, words, remedy, int(left / _UNUSED), left, of_tensorflow)
+    return max(0, limit - max(0, _kibibytes(status, "VmSize") - _kibibytes(status, "VmRSS")))
 
 
 def _cgroup_limits(root: Path) -> Iterator[int]:
-    """The limits of this process's control groups, of both versions, up to their roots."""
-    try:
+    """The limits of this process's control group and of those above it (cgroup, version 2)."""
+    with suppress(OSError):
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / ("memory" if controllers else "")
-        name = "memory.limit_in_bytes" if controllers else "memory.max"
         # The path may be that of a container's host, which is not there.
-        folder = top / path.lstrip("/")
-        for place in (folder, *folder.parents):
-            if place.is_relative_to(top):
-                yield from _number_in(place / name)
-
-
-def _number_in(file: Path) -> Iterator[int]:
-    try:
-        text = file.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return
-    if text.isdecimal() and int(text) < _UNLIMITED:  # or "max"
-        yield int(text)
+        path = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
+        top = root / "sys/fs/cgroup"
+        for place in (top / path, *(top / path).parents):
+            file = place / "memory.max"
+            if place.is_relative_to(top) and file.is_file():
+                text = file.read_text(encoding="ascii").strip()
+                if text.isdecimal():  # or "max"
+                    yield int(text)
 
 
 def _kibibytes(file: Path, name: str) -> int:
