@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict
 
 from electra_cli.errors import DataError, InputMissingError
 
-MOST_BYTES = 256 * 2**20  # a vocabulary of a million word pieces takes a tenth of it
-
 
 class Record(BaseModel):
     """The content of a file of JSON, or a part of it: never changed, without unknown keys."""
@@ -19,33 +17,19 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def read_whole(path: Path, *, hint: str) -> bytes:
-    """The content of a file that may come from anywhere.
+def read_json(path: Path, *, hint: str) -> dict[str, Any]:
+    """The object in a file that may come from anywhere.
 
     Args:
       path: The file.
       hint: What to do about a file that cannot be used.
 
     Raises:
-      DataError: It is far too long.
-      OSError: It cannot be read.
-    """
-    with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise DataError(f"{path} has more than {MOST_BYTES:,} bytes", hint=hint)
-    return content
-
-
-def read_json(path: Path, *, hint: str) -> dict[str, Any]:
-    """The object in a file that may come from anywhere; takes what `read_whole` takes.
-
-    Raises:
       InputMissingError: It cannot be opened.
-      DataError: It is no JSON object, or far too long.
+      DataError: It is no JSON object.
     """
     try:
-        content = json.loads(read_whole(path, hint=hint).decode("utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputMissingError(f"{path} cannot be read ({error.strerror})", hint=hint) from error
     except (ValueError, RecursionError) as error:

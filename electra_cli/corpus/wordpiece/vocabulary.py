@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from electra_cli.errors import DataError, InputMissingError, listed
-from electra_cli.files.record import Record, read_whole
+from electra_cli.files.record import Record
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
@@ -107,10 +107,10 @@ def read_lines(path: Path) -> list[str]:
 
     Raises:
       InputMissingError: It is not there or cannot be opened.
-      DataError: It is no UTF-8, or far too long.
+      DataError: It is no UTF-8.
     """
     try:
-        content = read_whole(path, hint=_HINT).decode("utf-8-sig")
+        content = path.read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputMissingError(
             f"vocabulary cannot be read: {path} ({error.strerror})", hint=_HINT

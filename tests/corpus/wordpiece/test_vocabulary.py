@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, special_ids
 from electra_cli.errors import DataError, InputMissingError
-from electra_cli.files import record
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -68,12 +64,3 @@ def test_missing_and_undecodable_vocabulary(tmp_path):
     (tmp_path / "latin.txt").write_bytes("[PAD]\né\n".encode("latin-1"))
     with pytest.raises(DataError, match="not valid UTF-8"):
         load_vocabulary(tmp_path / "latin.txt")
-
-
-def test_a_file_without_end_is_no_vocabulary(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "MOST_BYTES", 1000)
-    with pytest.raises(DataError, match="zero has more than 1,000 bytes"):
-        load_vocabulary(Path("/dev/zero"))
-    (tmp_path / "tokenizer.json").write_text("[" * 2000)
-    with pytest.raises(DataError, match=r"tokenizer\.json has more than 1,000 bytes"):
-        read_tokenizer(tmp_path)
