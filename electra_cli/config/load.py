@@ -12,13 +12,11 @@ from pydantic import ValidationError
 
 from electra_cli.config import yaml_core
 from electra_cli.config.keys import hint_for, nearest_key
-from electra_cli.config.nearest import nearest
 from electra_cli.config.presets import available_presets, preset_path
 from electra_cli.config.schema import Config, leaf_fields, sections
 from electra_cli.config.values import expected, instead, shown
 from electra_cli.config.variables import keys_in
 from electra_cli.errors import ConfigError, DataError, InputMissingError
-from electra_cli.files.layout import CONFIG_FILE
 from electra_cli.files.redaction import redacted
 
 DEFAULT_ORIGIN = "default"
@@ -104,7 +102,7 @@ def parse_set(text: str) -> Override:
     """Reads the argument of --set, `key=value`; the value by the rules of YAML 1.2.
 
     Raises:
-      ConfigError: There is no equals sign, or a number is too long.
+      ConfigError: There is no equals sign.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -112,7 +110,7 @@ def parse_set(text: str) -> Override:
             f"--set {text}: expected key=value, got {shown(text)}",
             hint=f"write --set {nearest_key(text) or 'train.steps'}=VALUE",
         )
-    return Override(key.strip(), _scalar(value, f"--set {key.strip()}"), "--set")
+    return Override(key.strip(), yaml_core.parse_scalar(value), "--set")
 
 
 def read_config(path: Path) -> Config:
@@ -155,7 +153,8 @@ def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputMissingError(
-            f"cannot read configuration {path}: {error.strerror}", hint=_other_file(path)
+            f"cannot read configuration {path}: {error.strerror}",
+            hint="--config FILE.yaml, or leave it out",
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text", hint=_EXAMPLE) from None
@@ -192,16 +191,6 @@ def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
     return name, values
 
 
-def _other_file(path: Path) -> str:
-    """What to type instead of a file that cannot be read."""
-    record = path / CONFIG_FILE
-    found = sorted([*path.glob("*.yaml"), *(path.parent if path.name else path).glob("*.yaml")])
-    near = nearest(str(path), map(str, found))
-    if record.is_file() or near:
-        return f"did you mean --config {record if record.is_file() else near}?"
-    return "--config FILE.yaml, or leave it out"
-
-
 def _recorded_preset(file: Path | None, record: str | None, values: Mapping[str, Any]) -> str:
     """The preset for a command that names none."""
     choices = f"presets: {', '.join(available_presets())}"
@@ -225,18 +214,9 @@ def _recorded_preset(file: Path | None, record: str | None, values: Mapping[str,
 def _read_environment(environment: Mapping[str, str]) -> list[Override]:
     origins = {key: _VARIABLE + name for key, name in keys_in(environment).items()}
     return [
-        Override(key, _scalar(environment[origin.removeprefix(_VARIABLE)], origin), origin)
+        Override(key, yaml_core.parse_scalar(environment[origin.removeprefix(_VARIABLE)]), origin)
         for key, origin in origins.items()
     ]
-
-
-def _scalar(text: str, origin: str) -> yaml_core.Scalar:
-    try:
-        return yaml_core.parse_scalar(text)
-    except ValueError:
-        raise ConfigError(
-            f"{origin}: the number has too many digits", hint="give a smaller number"
-        ) from None
 
 
 def _build(name: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:

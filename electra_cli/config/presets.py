@@ -6,7 +6,6 @@ from pathlib import Path
 
 from electra_cli.config.nearest import nearest
 from electra_cli.errors import ConfigError, InputMissingError
-from electra_cli.files.layout import CONFIG_FILE
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel carries the repository's presets/ as electra_cli/_presets (pyproject.toml).
@@ -41,11 +40,6 @@ def preset_path(name: str, *, origin: str = "--preset") -> Path:
         if not path.is_file():
             raise InputMissingError(f"preset file {name} does not exist", hint=choices)
         return path
-    if (path / CONFIG_FILE).is_file():
-        raise ConfigError(
-            f"{origin} {name} is a run folder, and no preset",
-            hint=f"--config {path / CONFIG_FILE} takes the run's configuration",
-        )
     near = nearest(name, names)
     hint = f"did you mean --preset {near}? " if near else ""
     raise ConfigError(f"unknown preset {name} (from {origin})", hint=hint + choices)

@@ -18,12 +18,12 @@ Scalar = None | bool | int | float | str
 _RULES = {
     "null": r"(?:null|Null|NULL|~|)",
     "bool": r"(?:true|True|TRUE|false|False|FALSE)",
-    "int": r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)",
+    # With more digits, far beyond any key's need, it is a float: integers may be of any length.
+    "int": r"(?:[-+]?[0-9]{1,30}|0o[0-7]{1,30}|0x[0-9a-fA-F]{1,30})",
     "float": r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))",
 }
 _PATTERNS = {name: re.compile(rf"\A{rule}\Z") for name, rule in _RULES.items()}
-_LONGEST_INTEGER = 30  # far beyond any key's need; longer ones overflow floats, or never end
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -63,12 +63,7 @@ class _Loader(_CoreRules, yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
     def construct_core_scalar(self, node: Any) -> Scalar:
-        try:
-            return parse_plain(node.value)
-        except ValueError:
-            raise yaml.constructor.ConstructorError(
-                None, None, "the number has too many digits", node.start_mark
-            ) from None
+        return parse_plain(node.value)
 
 
 class _Dumper(_CoreRules, yaml.SafeDumper):
@@ -80,19 +75,13 @@ for _name in _PATTERNS:
 
 
 def parse_plain(text: str) -> Scalar:
-    """Reads an unquoted scalar.
-
-    Raises:
-      ValueError: An integer of more than 30 digits.
-    """
+    """Reads an unquoted scalar."""
     kind = next((name for name, pattern in _PATTERNS.items() if pattern.match(text)), "str")
     if kind == "null":
         return None
     if kind == "bool":
         return text.lower() == "true"
     if kind == "int":
-        if len(text) > _LONGEST_INTEGER:
-            raise ValueError("the number has too many digits")
         base = {"0o": 8, "0x": 16}.get(text[:2], 10)
         return int(text if base == 10 else text[2:], base)
     if kind == "float":
@@ -101,11 +90,7 @@ def parse_plain(text: str) -> Scalar:
 
 
 def parse_scalar(text: str) -> Scalar:
-    """Reads the value of `--set` or of an environment variable; quotes make it text.
-
-    Raises:
-      ValueError: An integer of more than 30 digits.
-    """
+    """Reads the value of `--set` or of an environment variable; quotes make it text."""
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         return text[1:-1]

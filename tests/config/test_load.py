@@ -236,14 +236,6 @@ def test_what_is_said_of_a_contradiction_ends_it(wrong: list[str]) -> None:
     load(sets=[*wrong, words[words.index("--set") + 1]])
 
 
-def test_a_folder_for_a_file(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("preset: tiny\n")
-    for path in (tmp_path, tmp_path / "confik.yaml"):
-        with pytest.raises(InputMissingError) as error:
-            load_config(preset="tiny", config_file=path, environment={})
-        assert error.value.hint == f"did you mean --config {tmp_path / 'config.yaml'}?"
-
-
 @pytest.mark.parametrize("text", ["", "x: [", "train: {steps: none}", "train: {stepz: 1}", "\xff"])
 def test_a_damaged_record_is_bad_data(text: str, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"

@@ -79,13 +79,6 @@ def test_unknown_name(name: str, near: str) -> None:
     assert "large" in error.value.hint
 
 
-def test_a_run_folder_is_no_preset(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").touch()
-    with pytest.raises(ConfigError, match="is a run folder") as error:
-        preset_path(str(tmp_path))
-    assert f"--config {tmp_path / 'config.yaml'}" in error.value.hint
-
-
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputMissingError, match=r"mine\.yaml does not exist"):
         preset_path(str(tmp_path / "mine.yaml"))

@@ -21,6 +21,7 @@ SCALARS: list[tuple[str, Any]] = [
     ("010", 10),
     ("0o17", 15),
     ("0x1F", 31),
+    ("9" * 40, 1e40),  # no integer of a length without end
     ("0b11", "0b11"),
     ("1_000", "1_000"),
     ("1:30", "1:30"),
@@ -78,7 +79,6 @@ def test_written_values_read_back(value: Any) -> None:
         ("a: 1\n---\nb: 2", "document"),
         ("a: 1\nb: \x00", "line 2: a character"),
         ("[" * 5000, "nested too deeply"),
-        ("a: " + "9" * 31, "too many digits"),
     ],
 )
 def test_refused(text: str, message: str) -> None:

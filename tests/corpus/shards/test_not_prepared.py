@@ -59,7 +59,7 @@ def test_a_damaged_manifest_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"format_version": 2, "sequence_length": "long"}')
     with pytest.raises(DataError) as error:
         read_manifest(tmp_path)
-    assert 'sequence_length: expected an integer, got the text "long"' in error.value.message
+    assert 'sequence_length: expected a valid integer, got the text "long"' in error.value.message
 
 
 def test_the_copy_in_a_run_folder_has_no_rows(data: Path, tmp_path: Path) -> None:
