@@ -9,7 +9,6 @@ import sys
 import threading
 import traceback
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,10 +19,8 @@ from electra_cli.cli.options import local_only
 from electra_cli.cli.usage import Command, explain
 from electra_cli.errors import (
     ElectraError,
-    InputMissingError,
     IOFailedError,
     OutOfMemoryError,
-    OutputError,
     Terminated,
     TrainingError,
 )
@@ -74,7 +71,6 @@ def _root(
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code; nothing is raised."""
     try:
-        _check_working_directory()
         code = app(arguments, prog_name="electra", standalone_mode=False)
     except BaseException as error:
         if isinstance(error, SystemExit):
@@ -86,21 +82,6 @@ def run(arguments: list[str]) -> int:
     if code == 130:  # Typer has turned an interruption into a code
         return _report(KeyboardInterrupt(), arguments)
     return code if isinstance(code, int) else 0
-
-
-def _check_working_directory() -> None:
-    """Refuses to go on without it: no relative path has a meaning, and no process can be started.
-
-    Raises:
-      InputMissingError: It was deleted.
-    """
-    try:
-        Path.cwd()
-    except FileNotFoundError as error:
-        raise InputMissingError(
-            "the working directory no longer exists",
-            hint="cd to a folder that does, and run the same command again",
-        ) from error
 
 
 def _report(error: BaseException, arguments: list[str]) -> int:
@@ -132,8 +113,6 @@ def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     if isinstance(error, OSError):
         what = error.strerror or str(error)
         where = f" ({error.filename})" if error.filename else ""
-        if what.startswith("No usable temporary directory"):  # the words of tempfile
-            return OutputError(what, hint="set TMPDIR to a folder you can write to")
         hint = "free some space and run the same command again"
         full = error.errno in DISK_IS_FULL
         return IOFailedError(f"{what}{where}", hint=hint if full else "")

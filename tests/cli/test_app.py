@@ -110,29 +110,6 @@ def test_what_takes_less_memory_are_options_of_the_command(name: str) -> None:
     assert set(re.findall("--[a-z-]+", COMMANDS[name].LESS_MEMORY)) <= known
 
 
-def test_a_working_directory_that_was_deleted(
-    electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    electra("prepare-data", "/nowhere", "--output", "o", "--json").failed(
-        66, "working directory no longer exists", "cd to"
-    )
-
-
-def test_no_place_for_temporary_files(
-    electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_place() -> None:
-        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']")
-
-    monkeypatch.setattr(
-        "electra_cli.corpus.shards.manifest.load_manifest", lambda folder: no_place()
-    )
-    electra("debug", "data", tmp_path, "--json").failed(73, "temporary directory", "set TMPDIR")
-
-
 def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
