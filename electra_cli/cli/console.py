@@ -248,11 +248,9 @@ class Terminal:
         if not drawn:
             yield reporter
             return
-        drawn_with = "#-" if self._console.options.ascii_only else "━╌"
 
         def draw() -> Text:
-            line = reporter.line(self._console.width, drawn_with=drawn_with)
-            return Text(line, no_wrap=True, overflow="crop")
+            return Text(reporter.line(self._console.width), no_wrap=True, overflow="crop")
 
         # Redirected streams would go round what tolerates an stderr that nobody reads.
         with Live(

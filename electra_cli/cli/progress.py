@@ -81,13 +81,8 @@ class ProgressReporter:
         parts = [status] if isinstance(status, str) else status
         self._note(", ".join(part for part in (self._head(), *parts) if part))
 
-    def line(self, width: int, *, drawn_with: str = "━╌") -> str:
-        """The line of now, in at most `width` columns.
-
-        Args:
-          width: Columns of the terminal.
-          drawn_with: A character for the done part of the bar and one for the rest.
-        """
+    def line(self, width: int) -> str:
+        """The line of now, in at most `width` columns."""
         head = self._head()
         room = width - len(head) - 2
         if room < _SHORTEST_BAR:
@@ -106,7 +101,7 @@ class ProgressReporter:
                 tail = longer
         length = min(_LONGEST_BAR, room - len(tail))
         full = math.floor(length * self._share())
-        return f"{head}  {drawn_with[0] * full}{drawn_with[1] * (length - full)}{tail}"
+        return f"{head}  {'━' * full}{'╌' * (length - full)}{tail}"
 
     def _share(self) -> float:
         return min(1.0, self._completed / self._total) if self._total else 1.0
