@@ -182,25 +182,18 @@ def _place_added(vocabulary: Path, tokens: list[str]) -> None:
                 f"{path} names no tokens and their ids ({error!r})", hint=_COPY_AGAIN
             ) from error
         for number, token in sorted(ids.items()):
-            if not 0 <= number < _MOST_TOKENS:
-                raise DataError(f"{path}: {token!r} has the id {number}", hint=_COPY_AGAIN)
             check_line(path, token)
-            if token in tokens and tokens.index(token) != number:
+            place = tokens.index(token) if token in tokens else max(number, len(tokens))
+            if place != number or number > _MOST_TOKENS:
                 raise DataError(
-                    f"{path}: {token!r} has the id {number}, and {tokens.index(token)} in "
+                    f"{path}: {token!r} has the id {number}, which is not its place behind or in "
                     f"{vocabulary.name}",
                     hint=_COPY_AGAIN,
                 )
-            free = free_slots({*tokens, *ids.values()})
-            tokens += [next(free) for _ in range(number - len(tokens))]
-            if number == len(tokens):
+            if token not in tokens:
+                free = free_slots({*tokens, *ids.values()})
+                tokens += [next(free) for _ in range(number - len(tokens))]
                 tokens.append(token)
-            elif tokens[number] != token:
-                raise DataError(
-                    f"{path}: {token!r} has the id {number}, which is that of {tokens[number]!r} "
-                    f"in {vocabulary.name}",
-                    hint=_COPY_AGAIN,
-                )
 
 
 def _options_beside(vocabulary: Path) -> tuple[TokenizerOptions | None, Path | None]:

@@ -97,8 +97,7 @@ def tokenizer_tokens(path: Path) -> list[str]:
     model = content.get("model")
     if not isinstance(model, dict):
         raise DataError(f"{path} holds no tokenizer: it has no model", hint=_HINT)
-    # Files of the first versions do not name the type, but only WordPiece has this key.
-    kind = model.get("type") or ("WordPiece" if "max_input_chars_per_word" in model else "nameless")
+    kind = model.get("type", "nameless")
     if kind != "WordPiece":
         raise DataError(f"{path} holds a {kind} tokenizer, not a WordPiece one", hint=_HINT)
     prefix = model.get("continuing_subword_prefix")
@@ -119,10 +118,10 @@ def tokenizer_tokens(path: Path) -> list[str]:
     tokens = sorted(ids, key=lambda token: ids[token])
     for expected, token in enumerate(tokens):
         if ids[token] != expected:
-            what = f"two tokens have id {ids[token]}"
-            if ids[token] > expected:
-                what = f"no token has id {expected}, although {token!r} has {ids[token]}"
-            raise DataError(f"{path}: {what}", hint="the ids must be 0, 1, 2 … without gaps")
+            raise DataError(
+                f"{path}: {token!r} has the id {ids[token]}, and id {expected} comes next",
+                hint="the ids must be 0, 1, 2 … without gaps",
+            )
         check_line(path, token)
     return tokens
 

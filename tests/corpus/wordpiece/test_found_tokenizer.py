@@ -77,16 +77,16 @@ def test_rows_of_a_network_in_the_folder(tmp_path):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"added_tokens": {"<x>": 5}}, "'<x>' has the id 5, which is that of 'a' in vocab.txt"),
+        ({"added_tokens": {"<x>": 5}}, "'<x>' has the id 5, which is not its place"),
         ({"added_tokens": {"<x>": -1}}, "'<x>' has the id -1"),
         ({"added_tokens": {"<x>": 10**12}}, "'<x>' has the id 1000000000000"),
         ({"added_tokens": {"<x>": "seven"}}, "names no tokens and their ids"),
         ({"added_tokens": ["<x>"]}, "is no JSON object"),
         ({"added_tokens": {" x": 7}}, "' x' cannot be a line"),
-        ({"added_tokens": {"a": 7}}, "added_tokens.json: 'a' has the id 7, and 5 in vocab.txt"),
+        ({"added_tokens": {"a": 7}}, "added_tokens.json: 'a' has the id 7, which is not"),
         (
             {"tokenizer_config": {"added_tokens_decoder": {"9": {"content": "[MASK]"}}}},
-            r"tokenizer_config.json: '\[MASK\]' has the id 9, and 4 in vocab.txt",
+            r"tokenizer_config.json: '\[MASK\]' has the id 9, which is not its place",
         ),
         ({"config": {"vocab_size": 10**12}}, "vocab_size is 1000000000000"),
         ({"config": {"vocab_size": "9"}}, "vocab_size is '9'"),
