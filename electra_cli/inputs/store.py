@@ -5,7 +5,6 @@ Shapes: B rows of a batch, S sequence, S + W integers a row of a shard.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import resource
@@ -144,13 +143,6 @@ def _open_shard(path: Path) -> _OpenShard:
     except ValueError as error:
         raise DataError(
             f"{path} is no shard: {error}", hint=f"electra debug data {path.parent} --verify"
-        ) from error
-    except OSError as error:
-        if error.errno != errno.EMFILE:
-            raise
-        raise IOFailedError(
-            f"cannot open {path}: {error.strerror}",
-            hint="let this process open more files than there are shards: `ulimit -n 65536`",
         ) from error
     rows, width = mapped.shape
     return _OpenShard(path, handle, rows, width, mapped.dtype, mapped.offset)
