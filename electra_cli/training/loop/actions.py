@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from electra_cli.errors import TrainingError
+from electra_cli.errors import IOFailedError, TrainingError
 from electra_cli.training.loop.listener import Metrics
+from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.skips import MOST_SKIPPED, WINDOW, Skips
 
 Action = Callable[[Metrics], None]
@@ -46,3 +48,63 @@ def stop_when_diverged(skips: Skips, examples_of: Callable[[int], Sequence[int]]
         )
 
     return action
+
+
+class SaveAction:
+    """Saves at the multiples of an interval, at the last step, and what was evaluated.
+
+    A save that fails is tried again after every loop, and ends the run if it has not succeeded by
+    the time the next one is due: a full disk costs at most one interval, and gives people that time
+    to make room.
+    """
+
+    def __init__(
+        self,
+        saver: CheckpointSaver,
+        *,
+        interval: int,
+        last_step: int,
+        step: Callable[[], int],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._saver, self._interval, self._last = saver, interval, last_step
+        self._step, self._warn = step, warn
+        self._failed = False
+
+    def __call__(self, logs: Any = None) -> None:
+        """Saves if it is time to.
+
+        Raises:
+          IOFailedError: The second save in a row that was due has failed, or the last one.
+          TrainingError: A value is not finite.
+        """
+        del logs
+        step = self._step()
+        due = step % self._interval == 0 or step == self._last
+        if due or self._failed:
+            self._attempt(lambda: self._saver.save(step), step, due=due)
+
+    def record_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Saves with held-out metrics, if the best checkpoint is to stay.
+
+        Those of a save that fails are never the best.
+
+        Raises:
+          IOFailedError: It has failed at the last step.
+          TrainingError: A value is not finite.
+        """
+        if self._saver.keep.best_by is None:
+            return
+        self._attempt(lambda: self._saver.record_evaluation(step, metrics), step, due=False)
+
+    def _attempt(self, save: Callable[[], object], step: int, *, due: bool) -> None:
+        try:
+            save()
+        except IOFailedError as error:
+            if step == self._last or (due and self._failed):
+                raise
+            if not self._failed:
+                self._warn(f"{error.message}; trying again after every loop")
+            self._failed = True
+        else:
+            self._failed = False

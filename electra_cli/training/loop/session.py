@@ -7,12 +7,11 @@ from contextlib import closing
 from dataclasses import asdict
 
 from electra_cli.config.schema import TrainConfig
-from electra_cli.training.loop.actions import every, stop_when_diverged
+from electra_cli.training.loop.actions import SaveAction, every, stop_when_diverged
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
 from electra_cli.training.loop.evaluations import Evaluations
 from electra_cli.training.loop.listener import Listener, Metrics, Progress
 from electra_cli.training.loop.metric_writer import MetricWriter
-from electra_cli.training.loop.save_action import SaveAction
 from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.signals import RunStoppedError, StopRequestedError, StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer
