@@ -156,28 +156,6 @@ def test_labels_outside_their_range(parts: Any, key: str, changed: Any, words: s
         task._features(features | {key: changed(features[key])}, training=True)
 
 
-@pytest.mark.parametrize(
-    ("batch", "words"),
-    [
-        ({}, "no input_ids, which must be .*; it has nothing"),
-        ({"input_ids": [[2, 3]]}, "no example_index, which must be .*; it has input_ids"),
-        ({"input_word_ids": [[2, 3]], "input_type_ids": [[0, 0]]}, "no input_mask"),
-        (
-            {"input_ids": [[2.0, 3.0]], "example_index": [0], "step": [0]},
-            "input_ids must be integers, but is float32",
-        ),
-    ],
-)
-def test_batches_that_lack_something(parts: Any, batch: dict[str, Any], words: str) -> None:
-    task, params, model, _ = parts
-    optimizer = task.create_optimizer(params.trainer.optimizer_config)
-    batch = {key: tf.constant(value) for key, value in batch.items()}
-    with pytest.raises(DataError, match=words):
-        task.train_step(batch, model, optimizer)
-    with pytest.raises(DataError, match=words):
-        task.validation_step(batch, model)
-
-
 def test_inference_on_a_batch_as_it_is_read(parts: Any) -> None:
     task, params, model, features = parts
     inputs = next(iter(task.build_inputs(params.task.validation_data)))
