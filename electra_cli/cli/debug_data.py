@@ -106,11 +106,11 @@ def _examples(manifest: Manifest, count: int, masking: Masking) -> list[dict[str
     tokens = load_vocabulary(manifest.vocab_path)
     return [
         {
-            "example_index": row.example_index,
-            "text": decode(row.ids, tokens),
-            "masked": decode(row.masked_ids, tokens),
+            "example_index": index,
+            "text": decode(ids, tokens),
+            "masked": decode(masked_ids, tokens),
         }
-        for row in preview_rows(manifest, count, masking=masking)
+        for index, ids, masked_ids in preview_rows(manifest, count, masking=masking)
     ]
 
 

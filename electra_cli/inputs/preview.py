@@ -6,7 +6,6 @@ Shapes: B rows, S sequence.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -17,28 +16,18 @@ from electra_cli.inputs.masking import mask_tokens, rows_to_features
 from electra_cli.inputs.store import RowStore
 
 
-@dataclass(frozen=True)
-class Preview:
-    """A training row before and after masking.
-
-    Attributes:
-      example_index: Its place among the training rows.
-      ids: S ids.
-      masked_ids: S ids, some of them [MASK].
-    """
-
-    example_index: int
-    ids: list[int]
-    masked_ids: list[int]
-
-
-def preview_rows(manifest: Manifest, count: int, *, masking: Masking = "token") -> list[Preview]:
+def preview_rows(
+    manifest: Manifest, count: int, *, masking: Masking = "token"
+) -> list[tuple[int, list[int], list[int]]]:
     """Masks training rows as step 0 of a run with the default seed and objective does.
 
     Args:
       manifest: What `load_manifest` returned.
       count: How many rows, evenly spread over the split; fewer if it has fewer.
       masking: What is drawn to be masked, in place of the default objective's.
+
+    Returns:
+      The place of each among the training rows, its S ids, and these with some as [MASK].
     """
     with contextlib.suppress(RuntimeError):  # TensorFlow is running already
         tf.config.set_visible_devices([], "GPU")  # whose memory belongs to a run beside this
@@ -59,6 +48,6 @@ def preview_rows(manifest: Manifest, count: int, *, masking: Masking = "token") 
     )
     ids, masked = features["input_ids"].numpy(), features["masked_input_ids"].numpy()  # [B, S]
     return [
-        Preview(int(index), row.tolist(), masked_row.tolist())
+        (int(index), row.tolist(), masked_row.tolist())
         for index, row, masked_row in zip(indices, ids, masked, strict=True)
     ]

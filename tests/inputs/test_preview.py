@@ -36,15 +36,15 @@ def test_masks_are_those_of_the_first_batch(data: Path, masking: Masking) -> Non
     )
     order = np.argsort(batch["example_index"])
     rows = preview_rows(manifest, 5, masking=masking)
-    assert [row.example_index for row in rows] == [i * manifest.examples // 5 for i in range(5)]
-    for row in rows:
-        at = order[row.example_index]
-        assert row.ids == batch["input_ids"][at].numpy().tolist()
-        assert row.masked_ids == masked["masked_input_ids"][at].numpy().tolist()
-        assert manifest.special_ids.mask in row.masked_ids
+    assert [index for index, _, _ in rows] == [i * manifest.examples // 5 for i in range(5)]
+    for index, ids, masked_ids in rows:
+        at = order[index]
+        assert ids == batch["input_ids"][at].numpy().tolist()
+        assert masked_ids == masked["masked_input_ids"][at].numpy().tolist()
+        assert manifest.special_ids.mask in masked_ids
 
 
 def test_more_than_there_are(data: Path) -> None:
     manifest = load_manifest(data)
     rows = preview_rows(manifest, manifest.examples + 1)
-    assert [row.example_index for row in rows] == list(range(manifest.examples))
+    assert [index for index, _, _ in rows] == list(range(manifest.examples))
