@@ -110,23 +110,18 @@ def _norm(ours: str, theirs: str) -> list[Link]:
     return [Link(f"{ours}.gamma", f"{theirs}.weight"), Link(f"{ours}.beta", f"{theirs}.bias")]
 
 
-def to_tensors(model: ElectraModel, links: Mapping[str, Sequence[Link]]) -> dict[str, Tensors]:
+def network_tensors(model: ElectraModel) -> dict[str, Tensors]:
     """Reads a model's variables into Hugging Face's tensors.
 
-    Args:
-      model: The model.
-      links: The table of each part, e.g. {"discriminator": ..., "generator": ...}.
-
     Returns:
-      The tensors of each part by name, float32.
+      The tensors of each network by name, float32.
 
     Raises:
-      TrainingError: A trainable variable belongs to no tensor of any part, or the table names one
-        that the model does not have.
+      TrainingError: A trainable variable belongs to no tensor.
     """
     used: dict[int, set[int | None]] = {}
     parts: dict[str, Tensors] = {}
-    for part, table in links.items():
+    for part, table in links_of(model.architecture).items():
         parts[part] = {}
         for link in table:
             variable = _variable(model, link.variable)
@@ -142,11 +137,6 @@ def to_tensors(model: ElectraModel, links: Mapping[str, Sequence[Link]]) -> dict
             f"variables without a place in Hugging Face's layout: {', '.join(unmapped)}"
         )
     return parts
-
-
-def network_tensors(model: ElectraModel) -> dict[str, Tensors]:
-    """The tensors of both networks; a TrainingError names trainable variables that are in none."""
-    return to_tensors(model, links_of(model.architecture))
 
 
 def from_tensors(
@@ -218,12 +208,7 @@ def _values(
 def _variable(model: ElectraModel, path: str) -> Any:
     found: Any = model
     for name in path.split("."):
-        try:
-            found = found[int(name)] if name.isdigit() else getattr(found, name)
-        except (AttributeError, IndexError) as error:
-            raise TrainingError(f"the model has no variable {path}") from error
-    if not hasattr(found, "numpy"):
-        raise TrainingError(f"the model has no variable {path}")
+        found = found[int(name)] if name.isdigit() else getattr(found, name)
     return found
 
 

@@ -16,7 +16,7 @@ from electra_cli.files.record import read_json
 from electra_cli.interop.huggingface import Tensors
 from electra_cli.modeling.architecture import Sizes
 
-WEIGHTS, SHARDS = "model.safetensors", "model.safetensors.index.json"
+WEIGHTS = "model.safetensors"
 
 _ARCHITECTURES: dict[str, Network] = {
     "ElectraForPreTraining": "discriminator",
@@ -45,8 +45,8 @@ _FIXED = {"hidden_act": "gelu", "layer_norm_eps": 1e-12, "position_embedding_typ
 
 
 def is_folder(folder: Path) -> bool:
-    """True for a folder with weights in safetensors files."""
-    return any((folder / name).is_file() for name in (WEIGHTS, SHARDS))
+    """True for a folder with weights in a safetensors file."""
+    return (folder / WEIGHTS).is_file()
 
 
 def is_pretraining(folder: Path) -> bool:
@@ -89,19 +89,18 @@ def read_network(folder: Path) -> tuple[Network, Sizes]:
 
 
 def read_tensors(folder: Path) -> Tensors:
-    """All tensors of a folder, also of several files, widened to float32.
+    """All tensors of a folder, widened to float32.
 
     Raises:
-      DataError: A file is missing or damaged.
+      DataError: The file is damaged.
     """
     import ml_dtypes  # noqa: F401 - numpy knows bfloat16 from then on; TensorFlow needs it too
 
-    tensors: Tensors = {}
-    for path in _files(folder):
-        with _opened(path) as file:
-            for name in file.keys():  # noqa: SIM118 - it is no mapping
-                tensors[_present_name(name)] = file.get_tensor(name).astype(np.float32)
-    return tensors
+    with _opened(folder / WEIGHTS) as file:
+        return {
+            _present_name(name): file.get_tensor(name).astype(np.float32)
+            for name in file.keys()  # noqa: SIM118 - it is no mapping
+        }
 
 
 def _present_name(name: str) -> str:
@@ -114,10 +113,8 @@ def _present_name(name: str) -> str:
 
 def _architecture_of(folder: Path) -> str:
     """What the names of the tensors say of a model whose configuration does not."""
-    names: set[str] = set()
-    for path in _files(folder):
-        with _opened(path) as file:
-            names |= set(file.keys())
+    with _opened(folder / WEIGHTS) as file:
+        names = list(file.keys())
     if any(name.startswith("generator_") for name in names):
         return "ElectraForMaskedLM"
     if any(name.startswith("discriminator_") for name in names):
@@ -132,17 +129,6 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}", hint=_DAMAGED) from error
-
-
-def _files(folder: Path) -> list[Path]:
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    files = _object(folder / SHARDS).get("weight_map")
-    names = set(files.values()) if isinstance(files, dict) else set()
-    # The index may come from anywhere: it names only files beside it.
-    if not names or not all(isinstance(name, str) and Path(name).name == name for name in names):
-        raise DataError(f"{folder / SHARDS} names no files beside it", hint=_DAMAGED)
-    return [folder / name for name in sorted(names)]
 
 
 def _object(path: Path) -> dict[str, Any]:

@@ -55,13 +55,6 @@ def no_architecture(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def several_files(folder: Path) -> None:
-    model = CLASSES[folder.name].from_pretrained(folder)
-    (folder / "model.safetensors").unlink()
-    model.save_pretrained(folder, max_shard_size="20KB")
-    assert (folder / "model.safetensors.index.json").is_file()
-
-
 def logits_of(model: ElectraModel, ids: np.ndarray) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
@@ -78,9 +71,7 @@ def logits_of(model: ElectraModel, ids: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize(
-    "change", [old_names, some_old_names, buffers, no_architecture, several_files]
-)
+@pytest.mark.parametrize("change", [old_names, some_old_names, buffers, no_architecture])
 def test_with_the_logits_of_transformers(
     exported: Path,
     run_values: Arrays,
