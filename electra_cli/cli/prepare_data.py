@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -352,7 +353,7 @@ def _json_fields(result: PreparedData) -> dict[str, Any]:
         "unknown_rate": result.unknown_rate,
         "padding_share": result.padding_share,
         "warnings": result.warnings,
-        **result.counts.model_dump(),
+        **asdict(result.counts),
         "seconds": result.seconds,
         "megabytes_per_second": result.megabytes_per_second,
         "manifest": str(result.manifest),

@@ -22,7 +22,7 @@ from tests.places import ROOT
 
 FIELDS = [
     "command", "output", "examples", "validation_examples", "shards", "vocab_size", "lowercase",
-    "strip_accents", "unknown_rate", "padding_share", "warnings", *Counts.model_fields,
+    "strip_accents", "unknown_rate", "padding_share", "warnings", *vars(Counts()),
     "seconds", "megabytes_per_second", "manifest",
 ]  # fmt: skip
 

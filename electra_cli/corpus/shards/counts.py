@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import field
 
-from pydantic import BaseModel, ConfigDict
+from pydantic.dataclasses import dataclass
 
 MOST_WORDS = 100  # that a manifest names
 
@@ -14,7 +15,9 @@ _MOST_KINDS = 50
 _OTHERS = "others"
 
 
-class Counts(BaseModel):
+# Some are counted for every document, and the attributes of a pydantic model are slow to set.
+@dataclass(config={"extra": "forbid"})
+class Counts:
     """What was met on the way from text to examples.
 
     Attributes:
@@ -51,8 +54,6 @@ class Counts(BaseModel):
       control_documents: Documents left out for their control characters.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
     documents: int = 0
     validation_documents: int = 0
     empty_documents: int = 0
@@ -76,7 +77,7 @@ class Counts(BaseModel):
     unreadable_members: int = 0
     damaged_inputs: int = 0
     files: int = 0
-    passed_over: dict[str, int] = {}
+    passed_over: dict[str, int] = field(default_factory=dict)
     passed_over_members: int = 0
     passed_over_bytes: int = 0
     cut_documents: int = 0
@@ -87,15 +88,15 @@ class Counts(BaseModel):
 
     def add(self, other: Counts) -> None:
         """Adds another's figures to these."""
-        for name in Counts.model_fields:
+        for name, figure in vars(other).items():
             if name == "passed_over":
-                add_kinds(self.passed_over, other.passed_over)
+                add_kinds(self.passed_over, figure)
             else:
-                setattr(self, name, getattr(self, name) + getattr(other, name))
+                setattr(self, name, getattr(self, name) + figure)
 
     def since(self, before: Counts) -> Counts:
         """What these have grown by since an earlier copy of them was made."""
-        now, then = dict(self), dict(before)
+        now, then = dict(vars(self)), vars(before)
         kinds = Counter(now.pop("passed_over")) - Counter(then["passed_over"])
         grown = {name: figure - then[name] for name, figure in now.items()}
         return Counts(passed_over=dict(kinds), **grown)
