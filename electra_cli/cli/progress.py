@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SHORTEST_BAR, _LONGEST_BAR = 8, 40
-_SHORTEST_TEXT = 12  # of a status, that may be cut
 
 
 def format_duration(seconds: float) -> str:
@@ -46,7 +45,7 @@ class ProgressReporter:
         self._counted = counted
         self._note = note
         self._completed = 0.0
-        self._status: str | Sequence[str] = ""
+        self._parts: Sequence[str] = ()
         self._begin = self._last_line = self._at = time.monotonic()
         self._found: float | None = None
         self._left: float | None = None
@@ -58,7 +57,7 @@ class ProgressReporter:
 
         Args:
           completed: How much is done.
-          status: Free text, which may be cut; or parts, the most important first, which are not.
+          status: A text, or parts, the most important first; what has no room is not shown.
           left: Seconds until the end, where more is known than the speed so far; NaN if nobody
             can tell yet.
         """
@@ -70,7 +69,8 @@ class ProgressReporter:
         if left is None:
             done, spent = completed - self._found, self._at - self._since
             left = spent * (self._total - completed) / done if done > 0 else math.nan
-        self._completed, self._status = completed, status
+        parts = [status] if isinstance(status, str) else status
+        self._completed, self._parts = completed, [part for part in parts if part]
         self._left = None if math.isnan(left) else left
         if self._note is None:
             return
@@ -78,8 +78,7 @@ class ProgressReporter:
         if not (is_due or completed >= self._total or (is_first and status)):
             return
         self._last_line = self._at
-        parts = [status] if isinstance(status, str) else status
-        self._note(", ".join(part for part in (self._head(), *parts) if part))
+        self._note(", ".join([self._head(), *self._parts]))
 
     def line(self, width: int) -> str:
         """The line of now, in at most `width` columns."""
@@ -88,17 +87,11 @@ class ProgressReporter:
         if room < _SHORTEST_BAR:
             return head.removeprefix(f"{self._description}: ") if room < -2 else head
         tail = ""
-        if isinstance(self._status, str):
-            space = room - _SHORTEST_BAR - 2
-            if self._status and space >= _SHORTEST_TEXT:
-                fits = len(self._status) <= space
-                tail = "  " + (self._status if fits else self._status[: space - 1] + "…")
-        else:
-            for part in self._status:
-                longer = f"{tail}{' ' if tail else '  '}{part}"
-                if len(longer) + _SHORTEST_BAR > room:
-                    break
-                tail = longer
+        for part in self._parts:
+            longer = f"{tail}{' ' if tail else '  '}{part}"
+            if len(longer) + _SHORTEST_BAR > room:
+                break
+            tail = longer
         length = min(_LONGEST_BAR, room - len(tail))
         full = math.floor(length * self._share())
         return f"{head}  {'━' * full}{'╌' * (length - full)}{tail}"
