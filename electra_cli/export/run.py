@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import importlib.util
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -16,8 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, IOFailedError, OutputError, TryAgainError
-from electra_cli.export.sources.exportable import Exportable, open_own
+from electra_cli.errors import ConfigError, OutputError
+from electra_cli.export.sources.exportable import open_own
 from electra_cli.export.sources.foreign import open_foreign
 from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
 from electra_cli.files.layout import is_prefix
@@ -89,7 +87,7 @@ def export(
       DataError: It is no run folder, or something in it is damaged.
       OutputError: The output exists, or cannot be made.
       TrainingError: What was written does not compute what the model computes.
-      IOFailedError, OSError: Writing failed half way.
+      OSError: Writing failed half way.
     """
     if format not in FORMATS:
         raise ConfigError(f"unknown format {format}", hint=f"choose one of {', '.join(FORMATS)}")
@@ -127,7 +125,14 @@ def export(
         with _all_or_nothing(output) as folder:
             on_progress(f"loading {item.path}")
             prepare_tensorflow()
-            parity = _write_and_check(item, format, folder, output, on_progress)
+            # Imported here: one needs packages that are an extra.
+            module = import_module(f"electra_cli.export.formats.{FORMATS[format]}")
+            model = item.load_model()
+            on_progress(f"writing {format}")
+            with _failures_name(output):
+                module.write(model, item, folder)
+            on_progress("reading it back and comparing it with the model")
+            parity = module.check(model, item, folder)
             files = sorted(
                 str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
             )
@@ -140,44 +145,18 @@ def _is_ours(path: Path) -> bool:
     return not there or RunFolder(path).is_run or bool(own_checkpoints(path))
 
 
-def _write_and_check(
-    item: Exportable,
-    format: str,
-    folder: Path,
-    output: Path,
-    on_progress: Callable[[str], None],
-) -> Parity:
-    # Imported here: one needs packages that are an extra.
-    module = import_module(f"electra_cli.export.formats.{FORMATS[format]}")
-    model = item.load_model()
-    on_progress(f"writing {format}")
-    with _failures_name(output):
-        module.write(model, item, folder)
-    on_progress("reading it back and comparing it with the model")
-    return module.check(model, item, folder)
-
-
 @contextmanager
 def _failures_name(output: Path) -> Iterator[None]:
-    """Makes the errors of writing say what could not be written, not which temporary file."""
+    """Makes a full disk's errors say what could not be written, not which temporary file."""
     import tensorflow as tf
 
     try:
         yield
-    except OSError as error:
-        if error.errno not in DISK_IS_FULL:
+    except (OSError, tf.errors.OpError) as error:
+        full = (n for n in DISK_IS_FULL if os.strerror(n) in str(error))
+        if (number := next(full, None)) is None:
             raise
-        raise OSError(error.errno, os.strerror(error.errno), str(output)) from error
-    except tf.errors.OpError as error:
-        full = any(os.strerror(number) in str(error) for number in DISK_IS_FULL)
-        if isinstance(error, tf.errors.ResourceExhaustedError) and not full:
-            raise  # memory
-        # "{{function_node …}} FILE; REASON [Op:…]", of which only the reason is for people.
-        first = re.sub(r"\{\{.*?\}\}\s*|\s*\[Op:\w*\]", "", str(error).splitlines()[0])
-        raise IOFailedError(
-            f"cannot write {output}: {first.rpartition('; ')[2]}",
-            hint="free some space and run the same command again" if full else "",
-        ) from error
+        raise OSError(number, os.strerror(number), str(output)) from error
 
 
 @contextmanager
@@ -194,50 +173,31 @@ def _all_or_nothing(output: Path) -> Iterator[Path]:
             f"output {output} exists{' and is not empty' if final.is_dir() else ', and is a file'}",
             hint="choose another --output, or delete this one yourself if it is not needed",
         )
-    temporary = final.with_name(f".{final.name}.export-{os.getpid()}")
-    _remove_leftovers(final)
+    # Its lock keeps out another export to the same folder; what a killed one left in it goes.
+    temporary = final.with_name(f".{final.name}.export")
+    with _failures_to_make(output):
+        temporary.mkdir(parents=True, exist_ok=True)
+    with locked_folder(temporary):
+        try:
+            for path in temporary.iterdir():
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            yield temporary
+            with _failures_to_make(output):
+                temporary.rename(final)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _failures_to_make(output: Path) -> Iterator[None]:
+    """Names the folder that cannot be made; a full disk is no wrong choice of one."""
     try:
-        lock = _make_and_lock(temporary)
+        yield
     except OSError as error:
         if error.errno in DISK_IS_FULL:
             raise
-        raise _cannot_make(output, error) from error
-    try:
-        with lock:
-            yield temporary
-            try:
-                temporary.rename(final)
-            except OSError as error:
-                raise _cannot_make(output, error) from error
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def _make_and_lock(folder: Path) -> ExitStack:
-    """Makes a folder and returns its lock, held.
-
-    Another export takes the folder for a leftover, and removes it, until it is locked.
-    """
-    while True:
-        folder.mkdir(parents=True)
-        with suppress(FileNotFoundError), ExitStack() as stack:
-            stack.enter_context(locked_folder(folder, wait=True))
-            if folder.is_dir():
-                return stack.pop_all()
-
-
-def _remove_leftovers(final: Path) -> None:
-    """Removes what killed exports to the same folder left; those that still run hold a lock."""
-    for folder in final.parent.glob(f".{glob.escape(final.name)}.export-*"):
-        if not re.fullmatch(r"\d+", folder.name.rpartition("-")[2]):
-            continue  # a name that this command does not give
-        with suppress(TryAgainError, OSError), locked_folder(folder, required=True):
-            shutil.rmtree(folder)
-
-
-def _cannot_make(output: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot make output folder {output}: {error.strerror}",
-        hint="choose a folder you can write to with --output",
-    )
+        raise OutputError(
+            f"cannot make output folder {output}: {error.strerror}",
+            hint="choose a folder you can write to with --output",
+        ) from error

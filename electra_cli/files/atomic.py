@@ -86,20 +86,16 @@ def remove_temporaries(folder: Path) -> None:
 
 
 @contextmanager
-def locked_folder(
-    folder: Path, *, wait: bool = False, shared: bool = False, required: bool = False
-) -> Iterator[None]:
+def locked_folder(folder: Path, *, wait: bool = False, shared: bool = False) -> Iterator[None]:
     """Holds the only writer's lock of a folder; the system releases it with the process.
 
     Args:
       folder: An existing folder. It is locked itself, so that no lock file is left in it.
       wait: Wait for another writer to finish instead of raising.
       shared: Keep out only those who want the folder for themselves alone.
-      required: Raise where the file system has no locks, instead of going on without.
 
     Raises:
       TryAgainError: Another process holds the lock.
-      OSError: There are no locks, and one is required.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -111,10 +107,8 @@ def locked_folder(
                 f"another process is writing to {folder}",
                 hint="wait until it has finished, then run the same command again",
             ) from None
-        except OSError:  # a file system without locks
-            if required:
-                raise
-            # Renames still keep every single file whole.
+        except OSError:  # a file system without locks; renames still keep every file whole
+            pass
         yield
     finally:
         os.close(handle)

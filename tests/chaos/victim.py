@@ -90,7 +90,7 @@ class Point:
 def watch(point: Point, folder: Path) -> None:
     """Passes a point whenever something changes below a folder."""
     # Export writes beside it, under a hidden name.
-    roots = (str(folder.absolute()), str(folder.absolute().with_name(f".{folder.name}.export-")))
+    roots = (str(folder.absolute()), str(folder.absolute().with_name(f".{folder.name}.export")))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":

@@ -16,7 +16,6 @@ from electra_cli.errors import (
     ConfigError,
     DataError,
     InputMissingError,
-    IOFailedError,
     OutputError,
     TrainingError,
 )
@@ -97,7 +96,7 @@ def test_a_full_disk_leaves_nothing(
     assert_nothing_left(output)
     full_too = tf.errors.ResourceExhaustedError(None, None, "variables; No space left on device")
     monkeypatch.setattr(tf.saved_model, "save", raising(full_too))
-    with pytest.raises(IOFailedError, match="No space left"):
+    with pytest.raises(OSError, match="No space left"):
         export(checkpoint=one_run, format="saved-model", output=output)
     assert_nothing_left(output)
 

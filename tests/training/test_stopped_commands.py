@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from electra_cli.errors import Terminated, TryAgainError
+from electra_cli.errors import Terminated
 from electra_cli.evaluation import evaluate as evaluation
-from electra_cli.export import run as exporting
 from electra_cli.export.formats import huggingface
 from electra_cli.files.atomic import locked_folder
 from electra_cli.tasks.electra import ElectraPretrainTask
@@ -87,54 +84,25 @@ def test_export_in_a_process_of_its_own_and_what_a_killed_one_left(
 ) -> None:
     out = tmp_path / "out"
     command = ["export", str(trained), "--format", "huggingface", "--output", str(out), "--json"]
+    stale = tmp_path / ".out.export" / "stale"
     for number in (signal.SIGKILL, signal.SIGTERM):
         process = start(command)
-        wait_for(lambda: bool(list(tmp_path.glob(f".out.export-{process.pid}"))), process)  # noqa: B023
+        wait_for(lambda: not stale.exists() and any(stale.parent.glob("*")), process)
         process.send_signal(number)
         code, stdout, _ = finish(process)
         if number == signal.SIGKILL:
             assert code == -number
-            assert [path.name for path in tmp_path.iterdir()] == [f".out.export-{process.pid}"]
+            assert [path.name for path in tmp_path.iterdir()] == [".out.export"]
+            stale.touch()
         else:
             assert (code, json.loads(stdout)["error"]["exit_code"]) == (143, 143)
             assert list(tmp_path.iterdir()) == []  # the other's is gone too
-    # One that still runs keeps its own; a name that only begins alike is somebody else's.
-    for name in (".out.export-1", ".out.export-2", ".outer.export-3", ".out.export-thesis"):
-        (tmp_path / name).mkdir()
-    with locked_folder(tmp_path / ".out.export-1"):
-        assert electra(*command).json["files"]
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "out",
-        ".out.export-1",
-        ".outer.export-3",
-        ".out.export-thesis",
-    }
-
-
-@pytest.mark.parametrize("opened", [False, True])
-def test_a_hidden_folder_that_another_export_takes_for_a_leftover(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: bool
-) -> None:
-    """It goes between being made and being locked, and is made again."""
-    folder, calls = tmp_path / ".out.export-1", 0
-
-    @contextmanager
-    def too_late(path: Path, *, wait: bool) -> Iterator[None]:
-        nonlocal calls
-        calls += 1
-        if calls == 1 and not opened:
-            shutil.rmtree(path)
-        with locked_folder(path, wait=wait):
-            if calls == 1 and opened:
-                shutil.rmtree(path)
-            yield
-
-    monkeypatch.setattr(exporting, "locked_folder", too_late)
-    with exporting._make_and_lock(folder):
-        assert folder.is_dir()
-        with pytest.raises(TryAgainError), locked_folder(folder):
-            pass
-    assert calls == 2
+    # One that still runs keeps its own.
+    (tmp_path / ".out.export").mkdir()
+    with locked_folder(tmp_path / ".out.export"):
+        electra(*command).failed(75, "another process is writing", "wait until it has finished")
+    assert electra(*command).json["files"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_checkpoint_that_is_not_what_was_written(
