@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.errors import TrainingError
-from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.formats import huggingface as layout
 from electra_cli.export.run import Exported
 from electra_cli.export.sources.exportable import Exportable
-from electra_cli.inputs.store import RowStore
 from electra_cli.modeling.electra import ElectraModel
 
 METHODS = ["transformers", "numpy"]
@@ -80,27 +76,3 @@ def test_a_wrong_tensor_is_found(
     save_file(tensors, copy / network / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(TrainingError, match=network):
         layout.check(model, source, copy)
-
-
-def test_held_out_rows_are_compared_on_if_the_data_is_there(source: Exportable, data: Path) -> None:
-    manifest = load_manifest(data)
-    config = source.config.replaced(
-        {
-            "data.path": str(data),
-            "data.sequence_length": 32,
-            "model.max_position_embeddings": 32,
-            "model.vocab_size": manifest.vocab.size,
-        }
-    )
-    real = dataclasses.replace(source, config=config, manifest=manifest)
-    batch = make_probe(real)
-    held_out = RowStore(manifest.paths_of("validation"), manifest.sequence_length).gather(
-        np.arange(2)
-    )
-    np.testing.assert_array_equal(batch.ids[:2], held_out)
-    assert set(np.unique(batch.segments[2])) == {0, 1}
-    assert batch.mask[2, -1] == 0
-
-    gone = config.replaced({"data.path": str(data / "nowhere")})
-    batch = make_probe(dataclasses.replace(real, config=gone))
-    assert not np.array_equal(batch.ids[:2], held_out)
