@@ -12,7 +12,6 @@ import gin
 import tensorflow as tf
 
 from electra_cli.config.schema import Masking, max_predictions
-from electra_cli.errors import DataError
 from electra_cli.inputs import philox, word_masking
 
 Features = dict[str, tf.Tensor]
@@ -96,12 +95,8 @@ def _priorities(
     if masking == "token":
         bits = philox.random_bits(**draws, stream=_POSITIONS, count=candidates.shape[1])  # [B, S]
         priorities = philox.integer(bits)
-    elif word_starts is None:
-        raise DataError(
-            f"the batch has no word_starts, which must be [B, S] for objective.masking {masking}",
-            hint="pass what build_inputs gives",
-        )
     else:
+        assert word_starts is not None  # only tokens are drawn without
         words = word_masking.words_of(candidates, word_starts)
         if masking == "whole-word":
             priorities = word_masking.whole_word_priorities(words, wanted, draws)

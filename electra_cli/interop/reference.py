@@ -11,8 +11,6 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from electra_cli.errors import DataError
-
 Arrays = dict[str, npt.NDArray[np.float32]]
 
 WORDS = "electra/embeddings/word_embeddings"
@@ -50,7 +48,7 @@ def from_reference(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Arrays:
     A query, key or value without the other two keeps its name, which none of ours has.
 
     Raises:
-      DataError: Query, key and value of a layer have different shapes.
+      ValueError: Query, key and value of a layer cannot be joined.
     """
     found = dict(arrays)
     for name in arrays:
@@ -58,9 +56,6 @@ def from_reference(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Arrays:
             continue
         names = [name.replace(_APART[0], apart) for apart in _APART]
         thirds = [arrays[third] for third in names if third in arrays]
-        if len({third.shape for third in thirds}) > 1:
-            shapes = ", ".join(f"{n} {list(arrays[n].shape)}" for n in names)
-            raise DataError(f"query, key and value have different shapes: {shapes}")
         if len(thirds) == 3:
             found[name.replace(_APART[0], _FUSED)] = np.concatenate(thirds, axis=-1)
             for third in names:

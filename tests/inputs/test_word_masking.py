@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from electra_cli.config.schema import max_predictions
-from electra_cli.errors import DataError
 from electra_cli.inputs import masking, philox, word_masking
 
 IDS = {"pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4}
@@ -259,9 +258,3 @@ def test_graphs_mask_the_same(rows: Rows, mode: str, compiled: bool) -> None:
     assert masked["masked_lm_positions"].shape == (ROWS, slots)
     for name, value in mask(rows, mode).items():
         np.testing.assert_array_equal(masked[name], value, err_msg=name)
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_word_starts_are_needed(rows: Rows, mode: str) -> None:
-    with pytest.raises(DataError, match="no word_starts"):
-        mask_tensors(tf.constant(rows[0]), None, tf.range(ROWS, dtype=tf.int64), mode=mode)

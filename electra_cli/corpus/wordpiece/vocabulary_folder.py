@@ -158,7 +158,7 @@ def _differences(content: dict[str, Any], model: dict[str, Any]) -> list[str]:
     splitter = _only_part(content.get("pre_tokenizer"), "pretokenizers")
     if not _is_ours(content.get("normalizer"), content.get("pre_tokenizer")):
         if _kind(normalizer) != "BertNormalizer":
-            found.append(f"its normalizer is {_name(normalizer)}, not BertNormalizer")
+            found.append(f"its normalizer is {_kind(normalizer)}, not BertNormalizer")
         else:
             found += [
                 f"its BertNormalizer has {name} = {normalizer[name]!r}"
@@ -166,7 +166,7 @@ def _differences(content: dict[str, Any], model: dict[str, Any]) -> list[str]:
                 if normalizer.get(name, True) is not True
             ]
         if _kind(splitter) != "BertPreTokenizer":
-            found.append(f"its pre-tokenizer is {_name(splitter)}, not BertPreTokenizer")
+            found.append(f"its pre-tokenizer is {_kind(splitter)}, not BertPreTokenizer")
     longest = model.get("max_input_chars_per_word", _WORD_LENGTHS[0])
     if longest not in _WORD_LENGTHS:
         found.append(f"max_input_chars_per_word is {longest!r}, not {_WORD_LENGTHS[0]}")
@@ -239,11 +239,3 @@ def _kinds(step: Any, parts: str) -> str:
 
 def _kind(step: Any) -> Any:
     return step.get("type") if isinstance(step, dict) else step
-
-
-def _name(step: Any) -> str:
-    """A step in words."""
-    for parts in ("normalizers", "pretokenizers"):
-        if isinstance(step, dict) and isinstance(step.get(parts), list):
-            return f"a sequence of {', '.join(map(_name, step[parts])) or 'nothing'}"
-    return "missing" if step is None else str(_kind(step))
