@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -61,21 +60,6 @@ class _Worker:
     has_spoken: bool = False
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What a process reads, and the bytes on disk that are done since it last said so."""
-
-    file: str
-    disk_bytes: int
-
-
-@dataclass(frozen=True)
-class _End:
-    """The end of a task, with the error that ended it."""
-
-    error: Exception | None = None
-
-
 @dataclass
 class Workers:
     """Processes that are started when they are needed, and kept.
@@ -98,7 +82,10 @@ class Workers:
         for worker in self._workers:
             worker.process.terminate()
         for worker in self._workers:
-            _wait_for_end(worker)
+            worker.process.join(_SECONDS_TO_END)
+            worker.process.kill()  # a library does not listen
+            worker.process.join()
+            worker.connection.close()
         self._workers.clear()
 
     def run(self, task: Task, on_progress: Callable[[int], None] = lambda done: None) -> Any:
@@ -149,7 +136,7 @@ class Workers:
                 task = worker.task
                 assert task is not None
                 try:
-                    message = worker.connection.recv()
+                    kind, *said = worker.connection.recv()
                 except (EOFError, OSError):
                     done -= worker.disk_bytes
                     self._workers.remove(worker)
@@ -157,19 +144,19 @@ class Workers:
                     (readers if worker.is_reader else queue).appendleft(task)
                     continue
                 worker.has_spoken = True
-                if isinstance(message, _Reading):
-                    worker.file = message.file
-                    worker.disk_bytes += message.disk_bytes
-                    done += message.disk_bytes
-                elif isinstance(message, _End):
-                    worker.task = None
-                    if message.error:
-                        yield task, message.error
-                else:
+                if kind == "reads":
+                    worker.file, disk_bytes = said
+                    worker.disk_bytes += disk_bytes
+                    done += disk_bytes
+                elif kind == "result":
                     worker.results += 1
                     if worker.results > task.results:  # else the first process gave it
                         task.results = worker.results
-                        yield task, message
+                        yield task, said[0]
+                else:
+                    worker.task = None
+                    if kind == "error":
+                        yield task, said[0]
             if done != before or not ready:
                 on_progress(done)
 
@@ -249,18 +236,6 @@ def _died_twice(task: Task, file: str, how: str) -> ElectraError:
     )
 
 
-def _wait_for_end(worker: _Worker) -> None:
-    """Hears a process out until it ends, and ends it if it does not."""
-    try:
-        while worker.connection.poll(_SECONDS_TO_END):
-            worker.connection.recv_bytes()
-        worker.process.kill()  # a library does not listen
-    except (EOFError, OSError):
-        pass
-    worker.process.join()
-    worker.connection.close()
-
-
 def _serve(connection: Connection) -> None:
     """Does tasks until the command has no more of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's to handle
@@ -268,18 +243,15 @@ def _serve(connection: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError):  # the command has ended
         while True:
-            connection.send(_End(_do(connection.recv(), connection)))
-
-
-def _do(work: Callable[[Report], Any], connection: Connection) -> Exception | None:
-    """Does a task and sends its results; the error that it ends with is returned."""
-    try:
-        result = work(lambda file, disk_bytes: connection.send(_Reading(file, disk_bytes)))
-        for each in result if isinstance(result, Iterator) else [result]:
-            connection.send(each)
-    except Exception as error:
-        return _sendable(error)
-    return None
+            work = connection.recv()
+            try:
+                result = work(lambda file, disk_bytes: connection.send(("reads", file, disk_bytes)))
+                for each in result if isinstance(result, Iterator) else [result]:
+                    connection.send(("result", each))
+                connection.send(("end",))
+            except Exception as error:
+                error.add_note("".join(traceback.format_exception(error)))  # sending loses it
+                connection.send(("error", error))
 
 
 def _end(number: int, frame: object) -> None:
@@ -292,13 +264,3 @@ def _die_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
-
-
-def _sendable(error: Exception) -> Exception:
-    """The error with where it came from, or one that says the same if it cannot be sent."""
-    error.add_note("".join(traceback.format_exception(error)))
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError("".join(traceback.format_exception(error)))
-    return error
