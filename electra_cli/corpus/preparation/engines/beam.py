@@ -6,14 +6,13 @@ shuffled: a slice that Beam runs twice, at once or one after the other, writes t
 
 from __future__ import annotations
 
-import builtins
 import io
 import json
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from contextlib import redirect_stderr, suppress
+from concurrent.futures import Future, wait
+from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,6 @@ from electra_cli.errors import (
     ConfigError,
     DataError,
     InputMissingError,
-    TrainingError,
     TryAgainError,
 )
 from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text
@@ -37,8 +35,6 @@ from electra_cli.files.layout import record_path
 _SECONDS_BETWEEN_LOOKS = 0.5
 # Runners hand several slices to the threads of one process, which share its tables of words.
 _one_at_a_time = threading.Lock()
-# Of code or of an installation, and none of it goes away by itself.
-_MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, ValueError)
 
 
 def check_beam(beam_args: Sequence[str]) -> None:
@@ -106,7 +102,6 @@ def prepare_with_beam(
 
     Raises:
       TryAgainError: The pipeline failed for a reason that is not in the input.
-      TrainingError: It failed by a mistake that another try would repeat.
       OSError: The disk is full.
       DataError: The error of the first slice that failed.
       InputMissingError: Inputs are gone; all slices without them are prepared.
@@ -132,7 +127,7 @@ def prepare_with_beam(
         thread.start()
         while not future.done():
             _report(slices, settings, on_progress)
-            _wait(future)
+            wait([future], timeout=_SECONDS_BETWEEN_LOOKS)
     _raise_faults([_error_path(output, slice_.index) for slice_ in slices])
     if failure := future.exception():
         raise _failed(failure, output) from failure
@@ -149,21 +144,14 @@ def _finish(pipeline: Any, future: Future[None]) -> None:
 
 def _failed(failure: BaseException, output: Path) -> Exception:
     """The error for a pipeline that failed; of one on a worker Beam often keeps only the text."""
-    reason = str(failure).strip().splitlines()[-1:]
-    told = reason[0] if reason else type(failure).__name__
-    number = next((n for n in DISK_IS_FULL if f"[Errno {n}]" in str(failure)), None)
-    if number is not None:
-        return OSError(number, os.strerror(number), str(output))
-    named = getattr(builtins, told.partition(":")[0], None)
-    kind = named if isinstance(named, type) else type(failure)
-    if issubclass(kind, _MISTAKES):
-        return TrainingError(
-            f"the Beam pipeline failed, and would again: {told}",
-            hint="the workers need the same Python and packages as this command; --debug shows all",
-        )
+    for number in DISK_IS_FULL:
+        if f"[Errno {number}]" in str(failure):
+            return OSError(number, os.strerror(number), str(output))
+    told = (str(failure).strip() or type(failure).__name__).splitlines()[-1]
     return TryAgainError(
         f"the Beam pipeline failed: {told}",
-        hint="run the same command again, finished slices are kept; --debug shows all",
+        hint="run the same command again, finished slices are kept; --debug shows all; its workers "
+        "need the same Python and packages as this command",
     )
 
 
@@ -206,8 +194,3 @@ def _report(
         if record and record.held_out_below == f"{settings.held_out_below:x}":
             done += slice_.disk_bytes
     on_progress(done)
-
-
-def _wait(future: Future[Any]) -> None:
-    with suppress(TimeoutError):
-        future.exception(timeout=_SECONDS_BETWEEN_LOOKS)
