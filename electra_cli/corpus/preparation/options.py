@@ -14,6 +14,7 @@ from electra_cli.corpus.reading.readers import OnError, ReadOptions
 from electra_cli.corpus.reading.tables.separators import TableLayout
 from electra_cli.corpus.reading.texts import Documents
 from electra_cli.corpus.shards.manifest import Packing
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 from electra_cli.errors import ConfigError
 from electra_cli.files.layout import DUPLICATES_FOLDER, VOCABULARY_FILE
@@ -79,6 +80,11 @@ class PrepareOptions:
                 f"--validation-fraction is {self.validation_fraction}; it must lie between 0 and 1",
                 hint="0.005 holds out one document in 200",
             )
+
+    @property
+    def tokenizer(self) -> TokenizerOptions:
+        """What is done with case and accents."""
+        return TokenizerOptions(lowercase=self.lowercase, strip_accents=self.strip_accents)
 
     @property
     def read(self) -> ReadOptions:

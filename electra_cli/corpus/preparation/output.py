@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -143,30 +142,28 @@ def discard_claim(output: Path) -> None:
         shutil.rmtree(output / DUPLICATES_FOLDER)
 
 
-def record_vocabulary(output: Path, sha256: str) -> None:
-    """Adds to the plan the hash of the vocabulary that was trained; call it before writing that."""
-    plan = _read_plan(output / PLAN_FILE) | {"vocab_sha256": sha256}
-    atomic_write_text(output / PLAN_FILE, json.dumps(plan, indent=1) + "\n")
+def claim_vocabulary(output: Path, sha256: str) -> None:
+    """Adds the hash of a vocabulary to the plan, or finds the same one in it.
 
-
-def planned_vocabulary(output: Path) -> str | None:
-    """The hash of the vocabulary that was brought or trained; None if it is still to be trained."""
-    plan = _read_plan(output / PLAN_FILE)
-    return plan["options"]["vocab"] or plan.get("vocab_sha256")
-
-
-def check_vocabulary(output: Path) -> None:
-    """Makes sure that the vocabulary in the folder is the one that slices were prepared with.
+    Args:
+      output: The folder, claimed.
+      sha256: Of the vocabulary that is there, was brought, or was trained and is not written yet.
 
     Raises:
-      DataError: It was changed.
+      DataError: The preparation began with another one.
     """
-    path = output / VOCABULARY_FILE
-    if hashlib.sha256(path.read_bytes()).hexdigest() != planned_vocabulary(output):
+    plan = _read_plan(output / PLAN_FILE)
+    planned = plan["options"]["vocab"] or plan.get("vocab_sha256")
+    if planned is None:
+        atomic_write_text(
+            output / PLAN_FILE, json.dumps(plan | {"vocab_sha256": sha256}, indent=1) + "\n"
+        )
+    elif planned != sha256:
+        path = output / VOCABULARY_FILE
         raise DataError(
             f"{path} was changed: it is not the vocabulary that this preparation began with",
             hint=f"delete {path} and run the same command again, with --plan-only if there are "
-            "several tasks: it is made again as it was",
+            "several tasks: the same versions of electra and tokenizers make it again as it was",
         )
 
 

@@ -16,12 +16,10 @@ from electra_cli.corpus.preparation.engines.workers import Task, Workers
 from electra_cli.corpus.preparation.options import PrepareOptions, SliceSettings
 from electra_cli.corpus.preparation.output import (
     any_slice_finished,
-    check_vocabulary,
     claim_output_folder,
+    claim_vocabulary,
     discard_claim,
     opened_output,
-    planned_vocabulary,
-    record_vocabulary,
 )
 from electra_cli.corpus.preparation.plan import Plan, Slice, make_plan
 from electra_cli.corpus.preparation.plausibility import UnknownWatch, check_unknown
@@ -148,7 +146,7 @@ def prepare_data(
         ):
             if names:
                 on_note(f"left out by --on-error skip, {why}: {overview(names)}")
-        watch = UnknownWatch(options, output / VOCABULARY_FILE, on_warning)
+        watch = UnknownWatch(options.tokenizer, output / VOCABULARY_FILE, on_warning)
         preparation = _Preparation(plan, output, options, schedule, workers, on_progress, watch)
         with named_if_full(
             output,
@@ -186,8 +184,6 @@ class _Preparation:
         started = time.monotonic()
         if (self.output / MANIFEST_FILE).is_file():
             return prepared_data(load_manifest(self.output), started, prepared_bytes=0)
-        if (self.output / VOCABULARY_FILE).is_file():
-            check_vocabulary(self.output)
         stage = self.schedule.stage
         try:
             settings = self._settings(brought)
@@ -239,13 +235,17 @@ class _Preparation:
                 on_progress=self._share(_DUPLICATES_SHARE),
             )
             self.done += _DUPLICATES_SHARE
-        if path.is_file():
+        is_there = path.is_file()
+        if is_there:
             tokens = load_vocabulary(path, may_be_bare=True)
         else:
             tokens = brought or self._train_vocabulary(duplicates)
+        sha256 = vocabulary_sha256(tokens)
+        claim_vocabulary(self.output, sha256)
+        if not is_there:
             atomic_write_text(path, vocabulary_text(tokens))
         limit = int(options.validation_fraction * 2**HASH_BITS)
-        return SliceSettings(options, self.output, vocabulary_sha256(tokens), limit)
+        return SliceSettings(options, self.output, sha256, limit)
 
     def _train_vocabulary(self, duplicates: Path | None) -> list[str]:
         share = (1 - self.done) * _VOCABULARY_SHARE
@@ -257,14 +257,6 @@ class _Preparation:
             on_progress=self._share(share),
         )
         self.done += share
-        sha256 = vocabulary_sha256(tokens)
-        if planned_vocabulary(self.output) not in (None, sha256):
-            raise DataError(
-                f"the vocabulary of {self.output} is gone, and training makes another one now",
-                hint="prepare with the versions of electra and tokenizers that began it, or choose "
-                "another --output",
-            )
-        record_vocabulary(self.output, sha256)
         return tokens
 
     def _share(self, share: float) -> OnProgress:

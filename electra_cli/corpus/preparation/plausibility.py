@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.corpus.preparation.encoding import LONGEST_UNKNOWN_WORD
-from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.records import SliceRecord
 from electra_cli.corpus.reading.naming import COMPANION
 from electra_cli.corpus.reading.passed_over import cures, describe_kinds
 from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.marks import has_mark, without_marks
 from electra_cli.corpus.wordpiece.tokenizer import MAX_CHARACTERS_PER_WORD
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, load_vocabulary
@@ -121,8 +121,7 @@ def unknown_tokens(manifest: Manifest) -> Implausible | None:
         rate,
         list(manifest.unknown_words),
         load_vocabulary(manifest.vocab_path),
-        lowercase=manifest.tokenizer.lowercase,
-        strip_accents=manifest.tokenizer.strip_accents,
+        manifest.tokenizer,
     )
 
 
@@ -150,15 +149,15 @@ class UnknownWatch:
     """Warns once as soon as the slices that are finished have too many [UNK].
 
     Args:
-      options: How text is prepared.
+      tokenizer: What is done with case and accents.
       vocab_path: The vocabulary, there when the first record comes.
       on_warning: Receives the warning.
     """
 
     def __init__(
-        self, options: PrepareOptions, vocab_path: Path, on_warning: Callable[[str], None]
+        self, tokenizer: TokenizerOptions, vocab_path: Path, on_warning: Callable[[str], None]
     ) -> None:
-        self._options = options
+        self._tokenizer = tokenizer
         self._vocab_path = vocab_path
         self._warn: Callable[[str], None] | None = on_warning
         self._counts = Counts()
@@ -175,20 +174,14 @@ class UnknownWatch:
             rate,
             list(most_frequent(self._words)),
             load_vocabulary(self._vocab_path),
-            lowercase=self._options.lowercase,
-            strip_accents=self._options.strip_accents,
+            self._tokenizer,
         )
         self._warn(f"so far {finding}")
         self._warn = None
 
 
 def describe_unknown(
-    rate: float,
-    words: Sequence[str],
-    tokens: Sequence[str],
-    *,
-    lowercase: bool,
-    strip_accents: bool,
+    rate: float, words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOptions
 ) -> Implausible:
     """Says how much is [UNK], with examples and the likeliest cause.
 
@@ -196,10 +189,9 @@ def describe_unknown(
       rate: [UNK] a token.
       words: The white-space words that were met with an [UNK], the most frequent first.
       tokens: The vocabulary.
-      lowercase: Whether text is lower-cased.
-      strip_accents: Whether accents are removed from it.
+      tokenizer: What is done with case and accents.
     """
-    cause = _cause(words, tokens, lowercase=lowercase, strip_accents=strip_accents)
+    cause = _cause(words, tokens, tokenizer)
     examples = ", ".join(repr(word) for word in words[:_EXAMPLES])
     return Implausible(
         f"{rate:.1%} of the tokens are [UNK], as in {examples}: {cause.message}", cause.hint
@@ -212,10 +204,9 @@ _OTHER_VOCABULARY = (
 )
 
 
-def _cause(
-    words: Sequence[str], tokens: Sequence[str], *, lowercase: bool, strip_accents: bool
-) -> Implausible:
+def _cause(words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOptions) -> Implausible:
     """The first cause that vocabulary and words show."""
+    lowercase, strip_accents = tokenizer.lowercase, tokenizer.strip_accents
     pieces = [token for token in tokens if not (token.startswith("[") and token.endswith("]"))]
     for mark, kind in _FOREIGN_PIECES.items():
         if _share(piece.startswith(mark) for piece in pieces) > _TELLING:

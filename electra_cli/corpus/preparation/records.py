@@ -14,7 +14,6 @@ from electra_cli.corpus.reading.faults import MOST_NAMED, MOST_UNREADABLE
 from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest, VocabularyFile
 from electra_cli.corpus.shards.rows import Shard, Split, ids_dtype
-from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary, special_ids
 from electra_cli.errors import DataError
 from electra_cli.files.atomic import atomic_write_text
@@ -124,19 +123,12 @@ def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Pla
             f"nothing to prepare: no document has a token ({_left_out(counts)})",
             hint="give an input with text; without --on-error skip the first bad line is named",
         )
-    if not rows["train"] and counts.documents > 1 and options.validation_fraction > 0.5:
-        raise DataError(
-            f"nothing is left to train on: --validation-fraction "
-            f"{options.validation_fraction} holds out all {counts.documents} documents",
-            hint="lower it; 0.005 holds out one document in 200",
-        )
     if not rows["train"]:
         raise DataError(
-            f"only one document ({counts.documents} with copies): it is held out for validation "
-            "and nothing is left to train on",
-            hint="give more files, or leave --documents file out"
-            if options.documents == "file"
-            else "give more documents; in .txt a blank line separates them",
+            f"nothing is left to train on: --validation-fraction {options.validation_fraction}, "
+            f"and at least one document, holds out all of {counts.documents:,}, copies included",
+            hint="give more documents: in .txt a blank line separates them, with --documents file "
+            "each file is one; or lower --validation-fraction: 0.005 holds out one in 200",
         )
     manifest = Manifest(
         sequence_length=options.sequence_length,
@@ -144,9 +136,7 @@ def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Pla
         vocab=VocabularyFile(
             file=settings.vocab_path.name, size=len(tokens), sha256=settings.vocab_sha256
         ),
-        tokenizer=TokenizerOptions(
-            lowercase=options.lowercase, strip_accents=options.strip_accents
-        ),
+        tokenizer=options.tokenizer,
         special_ids=special_ids(tokens),
         packing=options.packing,
         seed=options.seed,
@@ -170,12 +160,12 @@ def _rows(shards: Sequence[Shard], split: Split) -> int:
 def _check_share(counts: Counts, files: int, names: list[str]) -> None:
     """Makes sure, as the plan does, that few files are unreadable; some are not before reading.
 
-    Members of archives are not files: each archive has looked at its own.
+    Members of archives are files too, whose number is known only now.
 
     Raises:
       DataError: They are more than 5%.
     """
-    count = counts.unreadable_files - counts.unreadable_members
+    count, files = counts.unreadable_files, max(files, counts.files)
     if count > MOST_UNREADABLE * files:
         raise DataError(
             f"no reader knows {count:,} of {files:,} files in the input, and --on-error skip "

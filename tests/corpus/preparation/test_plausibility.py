@@ -6,6 +6,7 @@ import pytest
 
 from electra_cli.corpus.preparation.plausibility import describe_unknown, implausible
 from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents, write_jsonl, write_text, write_vocabulary
 from tests.prepared import prepare
@@ -37,11 +38,9 @@ _UNCASED = ["the", "town", "##s", "river"]
     ],
 )
 def test_the_likely_cause_is_named(pieces, words, casing, cause, hint):
-    lowercase, strip_accents = casing
+    tokenizer = TokenizerOptions(lowercase=casing[0], strip_accents=casing[1])
     pieces = [*pieces, *"howln"] if words == ["howls"] else pieces
-    found = describe_unknown(
-        0.5, words, [*_SPECIAL, *pieces], lowercase=lowercase, strip_accents=strip_accents
-    )
+    found = describe_unknown(0.5, words, [*_SPECIAL, *pieces], tokenizer)
     assert cause in found.message
     assert hint in found.hint
     assert repr(words[0]) in found.message

@@ -68,6 +68,6 @@ def test_invalid_utf8_drops_the_document_that_the_file_is(tmp_path):
 
 def test_one_file_is_one_document_and_too_few(tmp_path):
     path = write_text(tmp_path / "a.txt", make_documents(3))
-    with pytest.raises(DataError, match="only one document") as caught:
+    with pytest.raises(DataError, match="holds out all of 1") as caught:
         prepare(path, tmp_path / "out", vocab_size=300, documents="file")
-    assert "leave --documents file out" in caught.value.hint
+    assert "with --documents file each file is one" in caught.value.hint
