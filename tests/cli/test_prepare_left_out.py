@@ -189,8 +189,8 @@ def test_more_than_a_twentieth_unreadable_is_an_error(electra, corpus, vocab, tm
         path.unlink()
     members = {f"{number:02d}.txt": ELF if number < 3 else b"one" for number in range(40)}
     write_tar(corpus / "a.tar", members)
-    for name in ("35.txt", "binary.txt"):
-        (corpus / name).unlink()
+    for path in corpus.glob("*.txt"):
+        path.unlink()
     result = prepared(electra, vocab, corpus, tmp_path / "out", *skip)
-    result.failed(65, "no reader knows 3 of 40 files in", "a.tar", "a.tar!00.txt")
+    result.failed(65, "no reader knows 3 of 40 files in the input", "a.tar!00.txt")
     assert not list((tmp_path / "out").glob("*"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
 UNKNOWN_ENCODING = "ENCODING"  # as it stands in a command
@@ -13,18 +12,6 @@ _BYTE_ORDER_MARKS = {  # the longer ones first: UTF-32 begins as UTF-16 does
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-# They are written with ASCII characters alone, and so are UTF-8 too, of another text.
-_ESCAPES = {
-    "ISO-2022-JP": re.compile(rb"\x1b\$[@B]"),
-    "ISO-2022-KR": re.compile(rb"\x1b\$\)C"),
-    "ISO-2022-CN": re.compile(rb"\x1b\$\)[AG]"),
-}
-_WITHOUT_MARK = ("UTF-32LE", "UTF-32BE", "UTF-16LE", "UTF-16BE")
-_SAMPLE = 4096
-# Letters of alphabets. Other bytes taken for these encodings become anything.
-_ALPHABETS = 0x800
-_MOST_OF_TEXT = 0.7
-
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # What Windows-1252 does not have.
@@ -38,28 +25,13 @@ def in_utf8(encoding: str) -> str:
 
 
 def other_encoding(head: bytes) -> str | None:
-    """The encoding of a text that is certainly not in UTF-8, if its beginning tells.
-
-    That is UTF-16 or UTF-32, without a byte order mark only in an alphabet, or ISO-2022.
+    """The encoding that a byte order mark other than that of UTF-8 tells.
 
     Args:
       head: The beginning of a file.
     """
-    for mark, name in _BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            return name
-    for name, escape in _ESCAPES.items():
-        if escape.search(head):
-            return name
-    for name in _WITHOUT_MARK if b"\0" in head else ():
-        try:
-            text = codecs.getincrementaldecoder(name)().decode(head[:_SAMPLE])
-        except UnicodeDecodeError:
-            continue
-        letters = sum(ord(c) < _ALPHABETS and (c.isprintable() or c.isspace()) for c in text)
-        if letters > _MOST_OF_TEXT * len(text):
-            return name
-    return None
+    marks = _BYTE_ORDER_MARKS.items()
+    return next((name for mark, name in marks if head.startswith(mark)), None)
 
 
 def single_byte_encoding(line: bytes) -> str | None:

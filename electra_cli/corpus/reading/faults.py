@@ -25,12 +25,7 @@ class DamagedError(DataError):
     """A file, member or part of a table that cannot be read to its end.
 
     `--on-error skip` keeps what came before.
-
-    Attributes:
-      ends_archive: Whether it is the stream of an archive that ended, in the midst of a member.
     """
-
-    ends_archive = False
 
 
 class LeftOut:
@@ -133,11 +128,10 @@ _DECOMPRESSORS = {
 def with_name(command: str, label: str) -> str:
     """A command with the name of the file, if it is a file of its own, in place of FILE.
 
-    What is compressed is decompressed first, except where INPUT stands in place of FILE. What is
-    a table stays one.
+    What is compressed is decompressed first. What is a table stays one.
     """
     if not os.path.isfile(label):  # noqa: PTH113 - false, and no error, for any member's label
-        return command.replace("INPUT", "FILE")
+        return command
     if (kind := ending_format(label)) in ("csv", "tsv", "md"):
         command = command.replace("FILE > FILE.txt", f"FILE > FILE.{kind}")
     name, ending = os.path.splitext(label)  # noqa: PTH122 - the rest has to stay as it was given
@@ -145,7 +139,7 @@ def with_name(command: str, label: str) -> str:
         command = f"`{tool} {shlex.quote(label)} > {shlex.quote(name)}`, then {command}"
     else:
         name = label
-    return command.replace("FILE", shlex.quote(name)).replace("INPUT", shlex.quote(label))
+    return command.replace("FILE", shlex.quote(name))
 
 
 def describe_invalid_utf8(error: UnicodeError) -> str:

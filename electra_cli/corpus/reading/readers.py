@@ -16,7 +16,7 @@ from electra_cli.corpus.reading.containers.archives import (
     tar_members,
     zip_members,
 )
-from electra_cli.corpus.reading.containers.compression import Allowance, seekable, uncompressed
+from electra_cli.corpus.reading.containers.compression import seekable, uncompressed
 from electra_cli.corpus.reading.containers.warc import warc_texts
 from electra_cli.corpus.reading.extracted import extracted_texts
 from electra_cli.corpus.reading.faults import (
@@ -24,7 +24,6 @@ from electra_cli.corpus.reading.faults import (
     DamagedError,
     Document,
     Fault,
-    LeftOut,
     UnreadableError,
 )
 from electra_cli.corpus.reading.formats import HEAD_BYTES, detect_format, detect_unnamed
@@ -153,7 +152,7 @@ def read_documents(part: Part, *, options: ReadOptions, read: ReadSoFar) -> Iter
 
 @contextmanager
 def _damage_counted(
-    name: str, options: ReadOptions, read: ReadSoFar, archive: LeftOut | None = None
+    name: str, options: ReadOptions, read: ReadSoFar, *, is_member: bool = False
 ) -> Iterator[None]:
     """Ends what is within without an error under `skip`, if it cannot be read any further.
 
@@ -161,18 +160,14 @@ def _damage_counted(
       name: What is read, the same wherever the corpus lies.
       options: Say whether it is an error.
       read: Counts and names it.
-      archive: Receives it too, if it is a member. What ends the whole archive is not the member's
-        fault: it goes on and is counted for the archive.
+      is_member: Whether it is in an archive.
     """
     try:
         yield
     except (UnreadableError, DamagedError) as error:
-        is_archives = isinstance(error, DamagedError) and error.ends_archive
-        if options.on_error == "fail" or (archive and is_archives):
+        if options.on_error == "fail":
             raise
-        if archive:
-            archive.add(name, error)
-        read.leave_out(name, error, is_member=archive is not None)
+        read.leave_out(name, error, is_member=is_member)
 
 
 def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: Counts) -> Iterator[Document]:
@@ -205,7 +200,6 @@ def _items(
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults, each with what errors call its origin."""
     file, counts = part.file, read.counts
-    allowance = Allowance(file.label, lambda: part.disk_bytes)  # of what tables decode to
     if file.splits_at_bytes:
         raw.seek(part.start)
         lines = _lines(
@@ -217,17 +211,15 @@ def _items(
     if file.splits_at_row_groups:
         groups = range(part.start, part.end)
         texts = parquet_texts(raw, file.label, options.text_field, groups)
-        for size, item in table_documents(
-            texts, options.text_field, allowance, options.longest_line
-        ):
+        for size, item in table_documents(texts, options.text_field, options.longest_line):
             counts.input_bytes += size
             yield file.label, item
         return
     content = uncompressed(raw, file.label)
     if file.format in ("tar", "zip"):
-        yield from _of_archive(content, file, options, read, allowance)
+        yield from _of_archive(content, file, options, read)
     else:
-        for item in _of_stream(content, file.format, file.label, options, counts, allowance):
+        for item in _of_stream(content, file.format, file.label, options, counts):
             yield file.label, item
 
 
@@ -236,31 +228,28 @@ def _of_archive(
     file: InputFile,
     options: ReadOptions,
     read: ReadSoFar,
-    allowance: Allowance,
 ) -> Iterator[tuple[str, Iterable[str] | Fault]]:
     """Documents and faults of all members, each with what errors call the member."""
     counts = read.counts
-    left_out = LeftOut(skips=options.on_error == "skip")
     skipped = Skipped()
     try:
         for member in _members(content, file, options, skipped):
             name = member_label(file.name, member.name)
-            with _damage_counted(name, options, read, left_out):
-                if isinstance(member.stream, (UnreadableError, DamagedError)):
+            with _damage_counted(name, options, read, is_member=True):
+                if isinstance(member.stream, UnreadableError):
                     raise member.stream
                 inner = uncompressed(member.stream, member.label)
                 format_ = _member_format(inner, member, options)
                 if format_ is None:
                     skipped.give_back(member)
                     continue
-                for item in _of_stream(inner, format_, member.label, options, counts, allowance):
+                for item in _of_stream(inner, format_, member.label, options, counts):
                     yield member.label, item
     finally:
         counts.files += skipped.texts
         counts.passed_over_members += skipped.passed_over.count
         counts.passed_over_bytes += skipped.passed_over.bytes
         add_kinds(counts.passed_over, skipped.passed_over.kinds)
-    left_out.check_share(skipped.texts, file.label)
 
 
 def _members(
@@ -270,7 +259,7 @@ def _members(
         yield from tar_members(content, file.label, options.format, skipped)
         return
     with seekable(content) as stream:
-        yield from zip_members(stream, file.label, file.size, options.format, skipped)
+        yield from zip_members(stream, file.label, options.format, skipped)
 
 
 def _member_format(
@@ -296,7 +285,6 @@ def _of_stream(
     label: str,
     options: ReadOptions,
     counts: Counts,
-    allowance: Allowance,
 ) -> Iterator[Iterable[str] | Fault]:
     """Documents of a stream that is read from its beginning to its end."""
     if format_ in ("csv", "tsv"):
@@ -317,9 +305,7 @@ def _of_stream(
                 texts = parquet_texts(table, label, options.text_field, None)
             else:
                 texts = arrow_texts(table, label, options.text_field)
-            for size, item in table_documents(
-                texts, options.text_field, allowance, options.longest_line
-            ):
+            for size, item in table_documents(texts, options.text_field, options.longest_line):
                 counts.input_bytes += size
                 yield item
     elif format_ in ("warc", "doc"):

@@ -31,10 +31,12 @@ def test_each_doc_is_a_document_without_its_tags(tmp_path, name):
     assert read_inputs(write_tar(tmp_path / "a.tar", {"AA/wiki_00": content}))[0] == EXPECTED
 
 
-def test_docs_that_lack_a_tag(tmp_path):
+def test_text_outside_of_docs_is_damage(tmp_path):
     path = tmp_path / "wiki_00"
-    path.write_text("\ufeff" + TEXT.replace("</doc>\n", "", 1) + "between\n</doc>\n" + TEXT)
-    assert read_inputs(path)[0] == [*EXPECTED, ["between"], *EXPECTED]
+    path.write_text("\ufeff" + TEXT + "\nbehind\n")
+    with pytest.raises(DataError, match=r"wiki_00: between documents is b'behind"):
+        read_inputs(path)
+    assert read_inputs(path, on_error="skip")[0] == EXPECTED
 
 
 def test_a_file_that_is_cut_off_is_damaged(tmp_path):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
-from electra_cli.corpus.reading.containers.compression import Allowance, guarded
+from electra_cli.corpus.reading.containers.compression import guarded
 from electra_cli.corpus.reading.containers.kinds import check_is_no_zip_of
 from electra_cli.corpus.reading.faults import DamagedError, UnreadableError
 from electra_cli.corpus.reading.naming import FormatOption, Taken, is_hidden, kind_of, taken
@@ -39,7 +39,7 @@ class Member:
 
     name: str
     label: str
-    stream: io.BufferedReader | UnreadableError | DamagedError
+    stream: io.BufferedReader | UnreadableError
     size: int
     taken: Taken
 
@@ -100,7 +100,7 @@ def tar_members(
                 if how == "not":
                     continue
                 name = member_label(label, info.name)
-                content = guarded(tar.extractfile(info), partial(_fault, name), ends_archive=True)
+                content = guarded(tar.extractfile(info), partial(_fault, name))
                 yield Member(info.name, name, content, info.size, how)
     except tarfile.TarError as error:
         raise _fault(label, error) from error
@@ -109,22 +109,20 @@ def tar_members(
 
 
 def zip_members(
-    stream: BinaryIO, label: str, size: int, option: FormatOption, skipped: Skipped
+    stream: BinaryIO, label: str, option: FormatOption, skipped: Skipped
 ) -> Iterator[Member]:
     """The text files of a zip, in the order of its directory.
 
     Args:
       stream: Can seek.
       label: What errors call the archive.
-      size: Bytes of the archive.
       option: The format that was asked for.
       skipped: Counts what is handed out and what is not.
 
     Raises:
-      DamagedError: It is damaged or a bomb.
+      DamagedError: It is damaged.
       UnreadableError: It holds no text.
     """
-    allowance = Allowance(label, lambda: size)
     try:
         with zipfile.ZipFile(stream) as archive:
             check_is_no_zip_of(archive.namelist(), _mimetype(archive), label)
@@ -143,14 +141,11 @@ def zip_members(
                     what = f"{name} is encrypted"
                     yield member(UnreadableError(what, hint=_DECRYPT))
                     continue
-                try:
-                    inner = archive.open(info)
-                except _DAMAGES_OF_ZIPS as error:
-                    yield member(_fault(name, error))
-                    continue
-                with inner:
-                    yield member(guarded(inner, partial(_fault, name), allowance=allowance))
-            _check_is_alone(archive, stream)
+                with archive.open(info) as inner:
+                    yield member(guarded(inner, partial(_fault, name)))
+            # Of several archives in a file it is the directory of the last one that is found.
+            if min((info.header_offset for info in archive.infolist()), default=0):
+                raise zipfile.BadZipFile("something stands before it, perhaps another archive")
     # A place that no file has is an OSError.
     except (*_DAMAGES_OF_ZIPS, OSError) as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
@@ -158,26 +153,6 @@ def zip_members(
         raise _fault(label, error) from error
     if not skipped.texts:
         raise no_text(label, skipped.passed_over.kinds, otherwise=_OTHERWISE)
-
-
-def _check_is_alone(archive: zipfile.ZipFile, stream: BinaryIO) -> None:
-    """Makes sure that there is nothing beside what the directory of an archive tells of.
-
-    Of several archives in a file it is the directory of the last one that is found.
-
-    Raises:
-      BadZipFile: There is.
-    """
-    if min((info.header_offset for info in archive.infolist()), default=0):
-        raise zipfile.BadZipFile("something stands before it, perhaps another archive")
-    stream.seek(archive.start_dir)
-    end = b""
-    while piece := stream.read(_PIECE):
-        end = (end + piece)[-2 * _PIECE :]
-    _, found, record = end.rpartition(b"PK\5\6")
-    size = 18 + int.from_bytes(record[16:18], "little")  # with a comment
-    if found and record[size:].strip(b"\0"):
-        raise zipfile.BadZipFile("something stands behind its end")
 
 
 def _mimetype(archive: zipfile.ZipFile) -> bytes:
@@ -197,12 +172,6 @@ class _StrictInfo(tarfile.TarInfo):
     """
 
     @classmethod
-    def frombuf(cls, buf: Any, encoding: str, errors: str) -> Any:
-        if buf and not buf.strip(b"\0"):  # padding need not be whole blocks
-            raise tarfile.EOFHeaderError("zeros")  # type: ignore[attr-defined]
-        return super().frombuf(buf, encoding, errors)
-
-    @classmethod
     def fromtarfile(cls, tar: Any) -> Any:
         is_behind_end = getattr(tar, "is_behind_end", False)
         tar.is_behind_end = False
@@ -216,8 +185,7 @@ class _StrictInfo(tarfile.TarInfo):
                 raise
             raise tarfile.ReadError("the mark of its end is missing") from error
         except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:  # type: ignore[attr-defined]
-            where = ", behind the mark of its end" if is_behind_end else ""
-            raise tarfile.ReadError(f"{error}{where}") from error
+            raise tarfile.ReadError(str(error)) from error
 
 
 # What zipfile raises; two for a compression method that it cannot undo, and an empty name.
@@ -226,7 +194,6 @@ _FETCH = "make or fetch the archive again"
 _DECRYPT = "decrypt the archive yourself, and pack it anew"
 _OTHERWISE = "if it is text, say with --format what all files are"
 _LONGEST_MIMETYPE = 100
-_PIECE = 2**16
 
 
 def _fault(label: str, error: Exception) -> DamagedError:

@@ -1,7 +1,7 @@
 """Files that are no text but hold some, or hold none: what they are, and what makes text of them.
 
 They are told by their first bytes. In a command FILE stands for the name of the file, when it is
-decompressed, and INPUT for that of the file as it is.
+decompressed.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ _XML = Container(
     "XML",
     _bytes(rb"(?:\xef\xbb\xbf)?\s*<\?xml\s"),
     "`xmllint --xpath 'string(/)' FILE > FILE.txt` leaves the markup out; of a dump of MediaWiki "
-    "`wikiextractor --json -o FOLDER INPUT` takes the text",
+    "`wikiextractor --json -o FOLDER FILE` takes the text",
     (".xml",),
     is_text=True,
 )
@@ -97,20 +97,11 @@ _CONTAINERS = (
     Container(
         "a dump of MediaWiki",
         _markup(rb"<mediawiki[\s>]"),
-        "`wikiextractor --json -o FOLDER INPUT`, and give FOLDER",
+        "`wikiextractor --json -o FOLDER FILE`, and give FOLDER",
         is_text=True,
     ),
     _XML,
-    Container(
-        "a web archive of the older kind (ARC), of pages as they came",
-        _bytes(rb"filedesc://\S+ [\d.]+ \d+ \S+ \d+\r?\n"),
-        "`warcio recompress INPUT INPUT.warc.gz`, and `warc2text -o FOLDER INPUT.warc.gz` takes "
-        "the text out of that",
-        (".arc",),
-        is_text=True,
-    ),
     Container("RTF", _bytes(rb"\{\\rtf"), _PANDOC, (".rtf",), is_text=True),
-    Container("PostScript", _bytes(rb"%!PS"), "`ps2ascii FILE FILE.txt`", (".ps",), is_text=True),
     _WORD,
     _SHEET,
     _SLIDES,
@@ -124,13 +115,6 @@ _CONTAINERS = (
         "`soffice --headless --convert-to txt:Text FILE`",
         (".doc", ".xls", ".ppt", ".msg"),
     ),
-    Container(
-        "a Kindle book",
-        _bytes(rb".{60}BOOKMOBI"),
-        "`ebook-convert FILE FILE.txt`",
-        (".mobi", ".azw3", ".azw"),
-    ),
-    Container("DjVu", _bytes(rb"AT&TFORM"), "`djvutxt FILE FILE.txt`", (".djvu",)),
     Container(
         "an SQLite database",
         _bytes(rb"SQLite format 3\0"),
@@ -157,7 +141,6 @@ _CONTAINERS = (
         "HDF5", _bytes(rb"\x89HDF\r\n"), f"{_AS_LINES}; `h5dump FILE` shows it", (".h5", ".hdf5")
     ),
     Container("safetensors", _bytes(rb".{5}\0\0\0\{\""), _WEIGHTS, (".safetensors",)),
-    Container("GGUF", _bytes(rb"GGUF[\x01-\x09]\0\0\0"), _WEIGHTS, (".gguf",)),
     Container(
         "TFRecord",
         _bytes(rb".{3}\0\0\0\0\0.{4}\x0a"),
@@ -171,11 +154,6 @@ _CONTAINERS = (
     ),
     Container("a 7z archive", _bytes(rb"7z\xbc\xaf\x27\x1c"), "unpack it: `7z x FILE`", (".7z",)),
     Container("a RAR archive", _bytes(rb"Rar!\x1a\x07"), "unpack it: `unrar x FILE`", (".rar",)),
-    Container("lz4", _bytes(rb"\x04\x22\x4d\x18"), "decompress it: `lz4 -d FILE`", (".lz4",)),
-    Container("LZMA", _bytes(rb"\x5d\0\0.{2}\xff"), "decompress it: `unlzma FILE`", (".lzma",)),
-    Container("lzip", _bytes(rb"LZIP\x01"), "decompress it: `lzip -d FILE`", (".lz",)),
-    Container("compress", _bytes(rb"\x1f\x9d"), "decompress it: `uncompress FILE`", (".z",)),
-    Container("Snappy", _bytes(rb"\xff\x06\0\0sNaPpY"), "decompress it: `snzip -d FILE`", (".sz",)),
     Container(
         "an image",
         _bytes(rb"\x89PNG\r?\n?|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|RIFF.{4}WEBP|BM.{4}\0{4}"),
@@ -190,12 +168,6 @@ _CONTAINERS = (
         ),
         _NO_TEXT,
         (".mp3", ".mp4", ".wav", ".ogg", ".flac", ".avi", ".mkv", ".mov", ".m4a", ".webm"),
-    ),
-    Container(
-        "a program",
-        None,
-        _NO_TEXT,
-        (".exe", ".so", ".dll", ".o", ".pyc", ".class", ".wasm"),
     ),
     Container(
         "JSON in which an object is more than a line, or none",
@@ -259,7 +231,7 @@ def check_is_no_zip_of(names: Collection[str], kind: bytes, label: str) -> None:
 def cure_of(ending: str) -> str:
     """What to do with files of an ending; empty if nothing is known of it."""
     cures = (found.cure for found in _CONTAINERS if ending in found.endings)
-    return next(cures, "").replace("INPUT", "FILE")
+    return next(cures, "")
 
 
 def _in_zip(names: Collection[str], kind: bytes) -> Container | None:

@@ -15,8 +15,6 @@ from electra_cli.corpus.reading.texts import BOM
 from electra_cli.corpus.shards.counts import add_kinds
 
 _LONGEST_LINE = 2**16
-_MOST_LINES = 1000  # of a header
-_MOST_DIGITS = 18  # of a length, more than any file has
 _PIECE = 2**16
 _PLAIN = "text/plain"
 _PAGES = ("text/html", "application/xhtml+xml")
@@ -49,7 +47,10 @@ def warc_texts(stream: BinaryIO, label: str) -> Iterator[BinaryIO]:
                 hint=_HINT,
             )
         add_kinds(kinds, {f"{kind or 'nameless'} records": 1})
-        text = _Record(stream, _length(headers, label), label)
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()):
+            raise _damaged(label, f"Content-Length is {length[:40]!r}")
+        text = _Record(stream, int(length), label)
         if kind in ("conversion", "resource") and content == _PLAIN:
             has_text = True
             yield text  # type: ignore[misc]  # as much of a stream as lines are read from
@@ -71,10 +72,7 @@ def _headers(stream: BinaryIO, label: str) -> dict[str, str]:
     if not line.startswith(b"WARC/"):
         raise _damaged(label, f"a record begins with {line[:40]!r}")
     headers = {"version": line.decode("latin-1").strip()}
-    for _ in range(_MOST_LINES):
-        line = stream.readline(_LONGEST_LINE)
-        if not line.endswith(b"\n"):
-            break
+    while (line := stream.readline(_LONGEST_LINE)).endswith(b"\n"):
         if not line.strip():
             return headers
         if line.startswith((b" ", b"\t")):  # goes on with the value of the last one
@@ -82,13 +80,6 @@ def _headers(stream: BinaryIO, label: str) -> dict[str, str]:
         name, _, value = line.decode("latin-1").partition(":")
         headers.setdefault(name.strip().lower(), value.strip())
     raise _damaged(label, "a header has no end")
-
-
-def _length(headers: dict[str, str], label: str) -> int:
-    length = headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()) or len(length) > _MOST_DIGITS:
-        raise _damaged(label, f"Content-Length is {length[:40]!r}")
-    return int(length)
 
 
 class _Record:

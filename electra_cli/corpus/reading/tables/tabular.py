@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 
-from electra_cli.corpus.reading.containers.compression import Allowance
 from electra_cli.corpus.reading.faults import (
     Fault,
     UnreadableError,
@@ -45,7 +44,6 @@ def csv_documents(
     """
     csv.field_size_limit(lines.most_held)  # the limit of 128 KiB would refuse long documents
     dialect = _dialect(lines, text_field, usual, layout)
-    lines.use(dialect)
     hint = _hint(dialect)
     rows = csv.reader(lines, delimiter=dialect.separator, quoting=dialect.quoting, strict=True)
     try:
@@ -70,11 +68,6 @@ def csv_documents(
             lines.end_row()
             invalid = Fault("row", lines.number, _invalid(error, lines), hint=hint)
             yield too_long(lines.number) if lines.is_too_long else invalid
-            continue
-        if lines.holds_rows(len(header)):
-            lines.end_row()
-            what = "a quote is closed only behind lines that are rows by themselves"
-            yield Fault("row", lines.number, what, hint=hint)
             continue
         if lines.is_too_long:
             yield too_long(lines.number)
@@ -127,25 +120,20 @@ def _hint(dialect: Dialect) -> str:
 
 
 def table_documents(
-    texts: Iterator[bytes | None], text_field: str, allowance: Allowance, longest: int
+    texts: Iterator[bytes | None], text_field: str, longest: int
 ) -> Iterator[tuple[int, Iterable[str] | Fault]]:
     """Documents of a column, each with the bytes of its text.
 
     Args:
       texts: Of the rows.
       text_field: The column.
-      allowance: Charged with the texts: a few bytes of a table can stand for any number of rows.
       longest: Bytes that a text may have.
-
-    Raises:
-      DataError: They are too many for the file.
     """
     for number, raw in enumerate(texts, start=1):
         if raw is None:
             what = f"column {text_field!r} holds null where text is needed"
             yield 0, Fault("row", number, what, unit="row")
             continue
-        allowance.charge(len(raw))
         if len(raw) > longest:
             yield len(raw), too_long(number, unit="row")
             continue

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import gzip
-import lzma
 
 import pytest
 import zstandard
 
-from electra_cli.corpus.reading.containers import compression
 from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents, read_inputs
-from tests.corpus.tables import COMPRESSORS, parquet, txt, write_tar, write_zip
+from tests.corpus.tables import COMPRESSORS, txt, write_tar
 
 NAMES = {".gz": "gzip", ".zst": "zstd", ".xz": "xz", ".bz2": "bzip2"}
 DOCUMENTS = make_documents(3000)
@@ -52,7 +50,7 @@ def test_several_compressed_files_in_a_row_are_read_whole(tmp_path, ending):
     assert read_inputs(path)[0] == [["one"], ["two"]]
 
 
-@pytest.mark.parametrize("ending", NAMES)
+@pytest.mark.parametrize("ending", NAMES.keys() - {".xz"})
 @pytest.mark.parametrize("damage", ["flipped", "garbage"])
 def test_damage_where_a_later_one_begins(tmp_path, ending, damage):
     first, second = COMPRESSORS[ending](TEXT), bytearray(COMPRESSORS[ending](TEXT))
@@ -61,18 +59,6 @@ def test_damage_where_a_later_one_begins(tmp_path, ending, damage):
     path.write_bytes(first + (second if damage == "flipped" else b"garbage"))
     with pytest.raises(DataError, match="damaged or truncated"):
         read_inputs(path)
-
-
-def test_xz_may_not_ask_for_any_memory(tmp_path):
-    path = tmp_path / "a.txt.xz"
-    for megabytes in (64, 256):  # of the dictionary; the first is that of `xz -9`
-        filters = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": megabytes * 2**20}]
-        path.write_bytes(lzma.compress(TEXT, filters=filters))
-        if megabytes == 64:
-            assert len(read_inputs(path)[0]) == 3000
-    with pytest.raises(DataError, match="its xz window needs more memory than 128 MiB") as caught:
-        read_inputs(path)
-    assert "`xz -dc FILE | electra prepare-data - …`" in caught.value.hint
 
 
 @pytest.mark.parametrize("in_archive", [False, True])
@@ -89,61 +75,8 @@ def test_zstd_with_a_window_beyond_the_librarys_limit(tmp_path, in_archive):
     assert "`zstd -dc --long=31 FILE | electra prepare-data - …`" in caught.value.hint
 
 
-def test_padding_between_streams_of_xz(tmp_path):
-    path = tmp_path / "a.txt.xz"
-    compressed = COMPRESSORS[".xz"]
-    path.write_bytes(compressed(b"one\n\n") + bytes(200_000) + compressed(b"two\n") + bytes(8))
-    assert read_inputs(path)[0] == [["one"], ["two"]]
-
-
 def test_twice_compressed_files_are_refused(tmp_path):
     path = tmp_path / "a.txt.gz"
     path.write_bytes(gzip.compress(gzip.compress(b"text")))
     with pytest.raises(DataError, match=r"a\.txt\.gz is compressed twice"):
         read_inputs(path)
-
-
-LINES = (b"word " * 2000 + b"\n\n") * 7200  # 72 MB
-
-
-@pytest.mark.parametrize("ending", NAMES)
-def test_a_bomb_is_stopped_by_its_ratio(tmp_path, ending, monkeypatch):
-    monkeypatch.setattr(compression, "UNLIMITED_BYTES", 4 * 2**20)  # to compress less
-    path = tmp_path / f"a.txt{ending}"
-    path.write_bytes(COMPRESSORS[ending](LINES[: 5 * 2**20]))
-    with pytest.raises(DataError, match=r"a\.txt.* looks like a decompression bomb") as caught:
-        read_inputs(path)
-    assert "more than 200 times as many" in caught.value.message
-    assert caught.value.exit_code == 65
-
-
-def test_a_bomb_in_a_zip_and_in_a_tar(tmp_path):
-    # The limit holds for all members together.
-    third = LINES[: len(LINES) // 3 + 1]
-    path = write_zip(tmp_path / "a.zip", {f"{number}.txt": third for number in range(3)})
-    with pytest.raises(DataError, match=r"a\.zip looks like a decompression bomb"):
-        read_inputs(path)
-    path = write_tar(tmp_path / "a.tar", {"a.txt.gz": gzip.compress(LINES)})
-    with pytest.raises(DataError, match=r"a\.tar!a\.txt\.gz looks like a decompression bomb"):
-        read_inputs(path)
-
-
-def test_a_bomb_that_would_fill_the_folder_for_temporary_files(tmp_path):
-    path = tmp_path / "a.parquet.gz"
-    path.write_bytes(gzip.compress(parquet(["text"]) + bytes(len(LINES))))
-    with pytest.raises(DataError, match=r"a\.parquet\.gz looks like a decompression bomb"):
-        read_inputs(path)
-
-
-def test_size_has_a_limit_of_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(compression, "MAX_BYTES", 200_000)
-    path = tmp_path / "a.txt.gz"
-    path.write_bytes(gzip.compress(TEXT))
-    with pytest.raises(DataError, match="more than 200,000 bytes come out of it"):
-        read_inputs(path)
-
-
-def test_short_files_may_be_as_repetitive_as_they_like(tmp_path):
-    path = tmp_path / "a.txt.gz"
-    path.write_bytes(gzip.compress(b"a line\n\n" * 100_000))
-    assert len(read_inputs(path)[0]) == 100_000

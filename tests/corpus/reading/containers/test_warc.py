@@ -117,7 +117,6 @@ WHOLE = b"".join(RECORDS)
         (WHOLE[: WHOLE.rindex(b"X: a")], "a header has no end", 2),
         (WHOLE.replace(b"Length: 39", b"Length: 38"), r"a record begins with b'.\r\n'", 0),
         (WHOLE.replace(b"Length: 17", b"Length: -1"), "Content-Length is '-1'", 1),
-        (WHOLE.replace(b"Length: 17", b"Length: " + b"9" * 5000), "Content-Length is '999", 1),
         (WHOLE + b"garbage", "a record begins with b'garbage'", 3),
     ],
 )
