@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from electra_cli.config.schema import Config, Network
 from electra_cli.corpus.shards.manifest import Manifest
@@ -93,29 +93,14 @@ def held_out_metrics(checkpoint: Checkpoint) -> dict[str, float]:
     Returns:
       Metrics by name, in the order of the objective; empty if this step was not evaluated.
     """
-    run, names = checkpoint.run, objective_of(checkpoint.config().objective).metrics
-    if run.result.is_file():
-        result = _record(run.result.read_text(encoding="utf-8"))
-        if result.get("final_step") == checkpoint.step:
-            return _metrics(result.get("evaluation"), names)
-    if run.metrics.is_file():
-        for line in reversed(run.metrics.read_text(encoding="utf-8").splitlines()):
-            record = _record(line)
-            if (record.get("kind"), record.get("step")) == ("validation", checkpoint.step):
-                return _metrics(record, names)
+    file, names = checkpoint.run.metrics, objective_of(checkpoint.config().objective).metrics
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    for line in reversed(lines):
+        try:
+            record = json.loads(line)
+        except ValueError:  # the last line of a killed run may be cut off
+            continue
+        if (record["kind"], record["step"]) == ("validation", checkpoint.step):
+            # What is no finite number is null there.
+            return {name: record[name] for name in names if isinstance(record.get(name), float)}
     return {}
-
-
-def _metrics(record: Any, names: Sequence[str]) -> dict[str, float]:
-    """The metrics of a record; what is no finite number is null there and left out."""
-    values = record if isinstance(record, dict) else {}
-    return {name: values[name] for name in names if isinstance(values.get(name), float)}
-
-
-def _record(text: str) -> dict[str, Any]:
-    """A JSON object; the last line of a killed run may be cut off, which costs only the card."""
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,11 +13,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from electra_cli.config.schema import Config, GeneratorSizes
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.reading.discovery import overview
-from electra_cli.corpus.wordpiece.found_tokenizer import (
-    FoundTokenizer,
-    choose_options,
-    read_tokenizer,
-)
+from electra_cli.corpus.wordpiece.found_tokenizer import choose_options
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
 from electra_cli.environment import prepare_tensorflow
@@ -110,7 +107,9 @@ def open_foreign(
     config = _configuration(sizes, record, reference_config or path)
     with _hint(_ONLY):
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
-    tokenizer = _tokenizer(source, vocab, config.model.vocab_size)
+    source = replace(source, sizes=sizes, tokenizers=[vocab] if vocab else source.tokenizers)
+    found = source.read_tokenizers()
+    tokenizer = found[0].filled(config.model.vocab_size) if found else None
     options, file = None, None
     ids = _RELEASED_IDS if config.model.vocab_size > _RELEASED_IDS.mask else _FIRST_IDS
     if tokenizer is None:
@@ -137,23 +136,6 @@ def open_foreign(
         has_generator="generator hidden_size" in sizes,
         load_model=lambda: _load(source, config, on_progress),
     )
-
-
-def _tokenizer(source: Source, vocab: Path | None, rows: int) -> FoundTokenizer | None:
-    """The tokenizer that goes with the weights, with a token for each row of their word table."""
-    if vocab is not None:
-        found = read_tokenizer(vocab)
-    elif source.tokenizers:
-        found = source.read_tokenizers()[0]
-    else:
-        return None
-    if len(found.tokens) > rows:
-        raise DataError(
-            f"{found.path} has {len(found.tokens)} word pieces, the weights of {source.path} "
-            f"{rows}",
-            hint="--vocab FILE with the vocabulary the model was trained with",
-        )
-    return found.filled(rows)
 
 
 def _load(source: Source, config: Config, on_progress: Callable[[str], None]) -> Any:
@@ -253,15 +235,10 @@ def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
     positions = sizes.get("model.max_position_embeddings", 512)
     try:
         return Config().replaced(values | {"data.sequence_length": min(128, positions)})
-    except ConfigError as error:
-        raise _no_model(path, error.message) from error
-    except ValidationError as error:
-        raise _no_model(path, first_fault(error)) from error
-
-
-def _no_model(path: Path, reason: str) -> DataError:
-    return DataError(
-        f"{path} has sizes that no model of electra has: {reason}",
-        hint="--reference-config FILE.json tells the sizes of a checkpoint; other weights of these "
-        "sizes cannot be converted",
-    )
+    except (ConfigError, ValidationError) as error:
+        reason = first_fault(error) if isinstance(error, ValidationError) else error.message
+        raise DataError(
+            f"{path} has sizes that no model of electra has: {reason}",
+            hint="--reference-config FILE.json tells the sizes of a checkpoint; other weights of "
+            "these sizes cannot be converted",
+        ) from error

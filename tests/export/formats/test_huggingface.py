@@ -173,21 +173,17 @@ def test_cards(huggingface: Exported) -> None:
     assert "fills masks" in cards["generator"]
 
 
-@pytest.mark.parametrize("place", ["result.json", "metrics.jsonl"])
-def test_cards_name_held_out_metrics_of_this_step(tmp_path: Path, place: str) -> None:
+def test_cards_name_held_out_metrics_of_this_step(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     metrics = {"disc_auc": 0.8125, "masked_lm_loss": 4.25}
-    if place == "result.json":
-        (run / place).write_text(json.dumps({"final_step": 7, "evaluation": metrics}))
-    else:
-        lines = [
-            {"kind": "validation", "step": 7, "disc_auc": 0.5},
-            {"kind": "validation", "step": 7, **metrics, "disc_recall": None},
-            {"kind": "validation", "step": 8, "disc_auc": 0.5},
-            {"kind": "train", "step": 7, "masked_lm_loss": 9.0},
-        ]
-        cut_off = '{"step": 7, "ki'
-        (run / place).write_text("\n".join([*map(json.dumps, lines), cut_off]))
+    lines = [
+        {"kind": "validation", "step": 7, "disc_auc": 0.5},
+        {"kind": "validation", "step": 7, **metrics, "disc_recall": None},
+        {"kind": "validation", "step": 8, "disc_auc": 0.5},
+        {"kind": "train", "step": 7, "masked_lm_loss": 9.0},
+    ]
+    cut_off = '{"step": 7, "ki'
+    (run / "metrics.jsonl").write_text("\n".join([*map(json.dumps, lines), cut_off]))
     export(checkpoint=run, format="huggingface", output=tmp_path / "out")
     card = (tmp_path / "out" / "discriminator" / "README.md").read_text(encoding="utf-8")
     assert "| disc_auc | 0.8125 |" in card
