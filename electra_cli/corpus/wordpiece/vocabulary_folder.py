@@ -21,14 +21,6 @@ TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 
 _PREFIX, _UNKNOWN = "##", "[UNK]"
-# Files of other kinds of tokenizers, for a message.
-_OTHER_KINDS = {
-    "merges.txt": "BPE",
-    "vocab.json": "BPE",
-    "spiece.model": "SentencePiece",
-    "tokenizer.model": "SentencePiece",
-    "sentencepiece.bpe.model": "SentencePiece",
-}
 _HINT = "give a folder with a WordPiece tokenizer, as of BERT or ELECTRA, or a vocab.txt"
 
 _WORD_LENGTHS = (100, 200)
@@ -56,9 +48,6 @@ def find_vocabulary(folder: Path) -> Path:
             return folder / name
     names = sorted(entry.name for entry in folder.iterdir())
     inside = [folder / name for name in names if has_tokenizer(folder / name)]
-    kinds = sorted({_OTHER_KINDS[name] for name in names if name in _OTHER_KINDS})
-    if kinds:
-        raise DataError(f"{folder} holds a {kinds[0]} tokenizer, not a WordPiece one", hint=_HINT)
     raise DataError(
         f"{folder} holds no tokenizer: no {TOKENIZER_FILE} and no {VOCABULARY_FILE}, but "
         f"{listed(names) or 'nothing'}",

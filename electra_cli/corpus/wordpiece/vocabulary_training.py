@@ -70,25 +70,19 @@ class VocabularyOptions:
 
     def __post_init__(self) -> None:
         smallest, largest = VOCAB_SIZES
-        if not smallest <= self.size <= largest:
-            raise ConfigError(f"--vocab-size is {self.size}; it must be {smallest} to {largest}")
-        if not 0 < self.sample <= 1:
-            raise ConfigError(
-                f"--vocab-sample is {self.sample}; it must be above 0 and at most 1",
-                hint="0.1 trains on one document in ten",
-            )
-        if not 0 <= self.unused <= self.size - smallest:
-            raise ConfigError(
-                f"--vocab-unused is {self.unused}; it must be 0 to {self.size - smallest}",
-                hint=f"of --vocab-size {self.size} at least {smallest} must be left for the text",
-            )
-        if not 1 <= self.multiple_of <= 1024:
-            raise ConfigError(f"--vocab-multiple-of is {self.multiple_of}; it must be 1 to 1024")
-        if self.alphabet_limit is not None and self.alphabet_limit < 1:
-            raise ConfigError(
-                f"--vocab-alphabet is {self.alphabet_limit}; it must be at least 1",
-                hint="leave it out to keep as many characters as the vocabulary has room for",
-            )
+        alphabet = 1 if self.alphabet_limit is None else self.alphabet_limit
+        for option, value, least, most in (
+            ("--vocab-size", self.size, smallest, largest),
+            ("--vocab-sample", self.sample, 1e-9, 1),
+            ("--vocab-unused", self.unused, 0, self.size - smallest),
+            ("--vocab-multiple-of", self.multiple_of, 1, 1024),
+            ("--vocab-alphabet", alphabet, 1, largest),
+        ):
+            if not least <= value <= most:
+                raise ConfigError(
+                    f"{option} is {value}; it must be {least} to {most}",
+                    hint=f"leave {option} out, or give a number of that range",
+                )
 
     @property
     def rounded_size(self) -> int:

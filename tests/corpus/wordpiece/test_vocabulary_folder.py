@@ -248,8 +248,7 @@ def test_settings_that_change_a_tokenizer_when_it_is_loaded(vocab):
     [
         ([], "no tokenizer.json and no vocab.txt, but nothing"),
         (["a.bin", "b", "c", "d", "e"], "but a.bin, b, c and 2 more"),
-        (["merges.txt", "vocab.json"], "holds a BPE tokenizer"),
-        (["spiece.model"], "holds a SentencePiece tokenizer"),
+        (["merges.txt", "vocab.json"], "but merges.txt, vocab.json"),
     ],
 )
 def test_folders_without_a_tokenizer_that_is_understood(tmp_path, files, message):
