@@ -105,15 +105,11 @@ def load_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
-        raise ValueError(where + (error.problem or error.context or "malformed")) from None
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise ValueError(f"line {line}: a character that YAML does not allow") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+        what = getattr(error, "problem", None) or getattr(error, "context", None) or error
+        raise ValueError(f"{where}{what}") from None
 
 
 def dump_yaml(value: Any) -> str:
