@@ -236,8 +236,6 @@ def _of_archive(
         for member in _members(content, file, options, skipped):
             name = member_label(file.name, member.name)
             with _damage_counted(name, options, read, is_member=True):
-                if isinstance(member.stream, UnreadableError):
-                    raise member.stream
                 inner = uncompressed(member.stream, member.label)
                 format_ = _member_format(inner, member, options)
                 if format_ is None:

@@ -31,15 +31,14 @@ class Member:
     Attributes:
       name: As the archive has it.
       label: What errors call it: archive!member.
-      stream: Its content, which ends its life when the next member is asked for; or why it
-        cannot be read.
+      stream: Its content, which ends its life when the next member is asked for.
       size: Bytes of it.
       taken: How it was taken for text.
     """
 
     name: str
     label: str
-    stream: io.BufferedReader | UnreadableError
+    stream: io.BufferedReader
     size: int
     taken: Taken
 
@@ -121,7 +120,7 @@ def zip_members(
 
     Raises:
       DamagedError: It is damaged.
-      UnreadableError: It holds no text.
+      UnreadableError: It holds no text, or something encrypted.
     """
     try:
         with zipfile.ZipFile(stream) as archive:
@@ -136,13 +135,14 @@ def zip_members(
                 if how == "not":
                     continue
                 name = member_label(label, info.filename)
-                member = partial(Member, info.filename, name, size=info.file_size, taken=how)
                 if info.flag_bits & 1:
-                    what = f"{name} is encrypted"
-                    yield member(UnreadableError(what, hint=_DECRYPT))
-                    continue
+                    raise UnreadableError(
+                        f"{name} is encrypted",
+                        hint="decrypt the archive yourself, and pack it anew",
+                    )
                 with archive.open(info) as inner:
-                    yield member(guarded(inner, partial(_fault, name)))
+                    content = guarded(inner, partial(_fault, name))
+                    yield Member(info.filename, name, content, info.file_size, how)
             # Of several archives in a file it is the directory of the last one that is found.
             if min((info.header_offset for info in archive.infolist()), default=0):
                 raise zipfile.BadZipFile("something stands before it, perhaps another archive")
@@ -191,7 +191,6 @@ class _StrictInfo(tarfile.TarInfo):
 # What zipfile raises; two for a compression method that it cannot undo, and an empty name.
 _DAMAGES_OF_ZIPS = (zipfile.BadZipFile, NotImplementedError, IndexError)
 _FETCH = "make or fetch the archive again"
-_DECRYPT = "decrypt the archive yourself, and pack it anew"
 _OTHERWISE = "if it is text, say with --format what all files are"
 _LONGEST_MIMETYPE = 100
 
