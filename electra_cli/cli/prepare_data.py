@@ -18,6 +18,7 @@ from electra_cli.corpus.reading.tables.separators import Quoting
 from electra_cli.corpus.reading.texts import Documents
 from electra_cli.corpus.shards.manifest import Packing
 from electra_cli.errors import ConfigError
+from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
@@ -301,17 +302,17 @@ def _given(options: dict[str, bool]) -> list[str]:
 
 def _print_table(terminal: Terminal, result: PreparedData) -> None:
     """The figures of a prepared folder."""
-    counts = result.counts
+    manifest, counts = result.manifest, result.manifest.counts
     rows = [
         ("documents", f"{counts.documents:,}"),
         ("tokens", f"{counts.tokens:,}"),
         ("tokens a word", f"{counts.tokens / counts.words:.2f}"),
-        ("vocabulary", f"{result.vocab_size:,}"),
-        ("case and accents", str(result.tokenizer)),
-        ("unknown rate", f"{result.unknown_rate:.3%}"),
-        ("examples, training", f"{result.examples:,}"),
-        ("examples, validation", f"{result.validation_examples:,}"),
-        ("padding share", f"{result.padding_share:.1%}"),
+        ("vocabulary", f"{manifest.vocab.size:,}"),
+        ("case and accents", str(manifest.tokenizer)),
+        ("unknown rate", f"{counts.unknown_rate:.3%}"),
+        ("examples, training", f"{manifest.examples:,}"),
+        ("examples, validation", f"{manifest.validation_examples:,}"),
+        ("padding share", f"{manifest.padding_share:.1%}"),
     ]
     if counts.dropped_tokens:
         rows.append(("tokens trimmed", f"{counts.dropped_tokens / counts.tokens:.1%}"))
@@ -322,7 +323,7 @@ def _print_table(terminal: Terminal, result: PreparedData) -> None:
         rows.append(("files passed over", describe_kinds(counts.passed_over)))
     speed = result.megabytes_per_second
     rows.append(("MB/s", f"{speed:.1f}" if speed else "done before"))
-    terminal.table(f"prepared data in {result.output}", ["figure", "value"], rows)
+    terminal.table(f"prepared data in {manifest.folder}", ["figure", "value"], rows)
 
 
 def _print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> None:
@@ -342,21 +343,21 @@ def _print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> N
 
 def _json_fields(result: PreparedData) -> dict[str, Any]:
     """The object for `--json`, of a prepared folder."""
+    manifest = result.manifest
     return {
-        "output": str(result.output),
-        "examples": result.examples,
-        "validation_examples": result.validation_examples,
-        "shards": result.shards,
-        "vocab_size": result.vocab_size,
-        "lowercase": result.tokenizer.lowercase,
-        "strip_accents": result.tokenizer.strip_accents,
-        "unknown_rate": result.unknown_rate,
-        "padding_share": result.padding_share,
+        "output": str(manifest.folder),
+        "examples": manifest.examples,
+        "validation_examples": manifest.validation_examples,
+        "shards": len(manifest.shards),
+        "vocab_size": manifest.vocab.size,
+        **manifest.tokenizer.model_dump(),
+        "unknown_rate": manifest.counts.unknown_rate,
+        "padding_share": manifest.padding_share,
         "warnings": result.warnings,
-        **asdict(result.counts),
+        **asdict(manifest.counts),
         "seconds": result.seconds,
         "megabytes_per_second": result.megabytes_per_second,
-        "manifest": str(result.manifest),
+        "manifest": str(manifest.folder / MANIFEST_FILE),
     }
 
 

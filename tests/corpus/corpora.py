@@ -90,7 +90,7 @@ def read_so_far(
         for part in slice_.parts
         for document in read_documents(part, options=options, read=read)
     ]
-    assert read.disk_bytes == plan.disk_bytes
+    assert read.disk_bytes == sum(slice_.disk_bytes for slice_ in plan.slices)
     return found, read
 
 

@@ -173,14 +173,13 @@ _WRITABLE_FOLDER = "choose a folder you can write to with --output"
 
 def _read_plan(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        plan = json.loads(path.read_text(encoding="utf-8"))
+        return plan | {"options": dict(plan["options"])}
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise OutputError(f"{path} is no plan that can be read", hint=_OTHER_FOLDER) from error
 
 
 def _check_same_plan(output: Path, old: Any, new: Mapping[str, Any]) -> None:
-    if not isinstance(old, dict) or not isinstance(old.get("options"), dict):
-        raise OutputError(f"{output / PLAN_FILE} is no plan that can be read", hint=_OTHER_FOLDER)
     if old.get("fingerprint") == new["fingerprint"]:
         return
     if old.get("format_version") != PLAN_FORMAT_VERSION:

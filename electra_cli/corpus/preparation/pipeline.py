@@ -155,10 +155,11 @@ def prepare_data(
         ):
             claim_output_folder(output, plan, shared=schedule.stage == "task")
             result = preparation.run(brought)
-    if isinstance(result, PreparedData) and result.left_out:
-        met = result.counts.unreadable_files + result.counts.damaged_inputs
+    if isinstance(result, PreparedData) and (names := result.manifest.left_out):
+        counts = result.manifest.counts
+        met = counts.unreadable_files + counts.damaged_inputs
         count = met - len(left_out.unreadable) - len(left_out.damaged)
-        on_note(f"read in part or left out by --on-error skip: {overview(result.left_out, count)}")
+        on_note(f"read in part or left out by --on-error skip: {overview(names, count)}")
     return result
 
 

@@ -97,11 +97,6 @@ class Plan:
     files: int
     passed_over: PassedOver
 
-    @property
-    def disk_bytes(self) -> int:
-        """Bytes of all inputs on disk."""
-        return sum(slice_.disk_bytes for slice_ in self.slices)
-
     def to_json(self) -> dict[str, Any]:
         """The plan as it is stored; the fingerprint is the hash of all the rest."""
         files = sorted({part.file for slice_ in self.slices for part in slice_.parts}, key=_order)

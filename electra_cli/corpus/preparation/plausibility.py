@@ -64,14 +64,12 @@ def implausible(manifest: Manifest) -> list[Implausible]:
     """
     counts = manifest.counts
     found = [_mostly_passed_over(counts), unknown_tokens(manifest), _marks_lost(manifest)]
-    positions = (manifest.examples + manifest.validation_examples) * manifest.sequence_length
-    share = counts.padding / positions
-    if share > SUSPECT_PADDING:
+    if manifest.padding_share > SUSPECT_PADDING:
         found.append(
             Implausible(
-                f"{share:.0%} of the positions are padding: {counts.documents:,} documents of "
-                f"{counts.tokens / counts.documents:,.0f} tokens on average, in rows of "
-                f"{manifest.sequence_length}",
+                f"{manifest.padding_share:.0%} of the positions are padding: "
+                f"{counts.documents:,} documents of {counts.tokens / counts.documents:,.0f} tokens "
+                f"on average, in rows of {manifest.sequence_length}",
                 "--packing full fills the rows with several documents; --documents file makes one "
                 "of each text file, where a blank line does not end a document; or shorten the "
                 "rows with --sequence-length",
@@ -114,7 +112,7 @@ def unknown_tokens(manifest: Manifest) -> Implausible | None:
     Raises:
       DataError: The vocabulary is damaged.
     """
-    rate = unknown_rate(manifest.counts)
+    rate = manifest.counts.unknown_rate
     if rate <= SUSPECT_UNKNOWN:
         return None
     return describe_unknown(
@@ -125,11 +123,6 @@ def unknown_tokens(manifest: Manifest) -> Implausible | None:
     )
 
 
-def unknown_rate(counts: Counts) -> float:
-    """[UNK] a token; 0 without tokens."""
-    return counts.unknown_tokens / max(counts.tokens, 1)
-
-
 def check_unknown(manifest: Manifest) -> None:
     """Refuses a text that is mostly [UNK].
 
@@ -137,7 +130,7 @@ def check_unknown(manifest: Manifest) -> None:
       DataError: More than 30% of its tokens are, or the vocabulary is damaged.
     """
     finding = unknown_tokens(manifest)
-    if finding and unknown_rate(manifest.counts) > MOST_UNKNOWN:
+    if finding and manifest.counts.unknown_rate > MOST_UNKNOWN:
         raise DataError(
             f"{finding.message}; more than {MOST_UNKNOWN:.0%} is no text to train on",
             hint=f"{finding.hint}; or accept it: the same command with --allow-unknown goes on "
@@ -167,7 +160,7 @@ class UnknownWatch:
         """Looks at a finished slice."""
         self._counts.add(record.counts)
         self._words.update(record.unknown_words)
-        rate = unknown_rate(self._counts)
+        rate = self._counts.unknown_rate
         if self._warn is None or rate <= SUSPECT_UNKNOWN:
             return
         finding = describe_unknown(

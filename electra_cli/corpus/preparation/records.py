@@ -180,12 +180,10 @@ def _left_out(counts: Counts) -> str:
     """Why documents are not there, in words."""
     skipped = counts.bad_json_lines + counts.bad_rows + counts.invalid_utf8 + counts.too_long
     cleaned = counts.short_documents + counts.replacement_documents + counts.control_documents
-    parts = [f"{counts.empty_documents} empty", f"{skipped} skipped"]
-    if counts.unreadable_files or counts.damaged_inputs:
-        parts.append(f"{counts.unreadable_files} files unreadable, {counts.damaged_inputs} damaged")
-    if cleaned:
-        parts.append(f"{cleaned} left out by cleaning")
-    return ", ".join(parts)
+    return (
+        f"{counts.empty_documents} empty, {skipped} skipped, {cleaned} left out by cleaning, "
+        f"{counts.unreadable_files} files unreadable, {counts.damaged_inputs} damaged"
+    )
 
 
 def add_up(records: Iterable[SliceRecord], counts: Counts) -> tuple[dict[str, int], dict[str, int]]:

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.corpus.preparation.plan import Plan
-from electra_cli.corpus.preparation.plausibility import implausible, unknown_rate
+from electra_cli.corpus.preparation.plausibility import implausible
 from electra_cli.corpus.preparation.records import SliceRecord
-from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.corpus.wordpiece.identity import TokenizerOptions
-from electra_cli.files.layout import MANIFEST_FILE
 
-# Bytes of shards a byte of text, for an estimate before any are there: half an id of two bytes.
+# Bytes of shards a byte of text, more or less.
 _SHARDS_SHARE = 0.6
 
 # The manifest and the records of slices.
@@ -46,35 +43,14 @@ class PreparedData:
     """The result of `prepare_data`.
 
     Attributes:
-      output: The prepared folder.
-      manifest: Path of its manifest.
-      counts: What was met; see `Counts`.
-      left_out: Names of the first inputs that turned out to be unreadable or damaged when they
-        were read.
-      examples: Rows to train on.
-      validation_examples: Rows held out.
-      shards: Number of shard files.
-      vocab_size: Tokens in the vocabulary.
-      tokenizer: What is done with case and accents.
-      unknown_rate: [UNK] a token.
-      padding_share: Padding a position of all rows.
+      manifest: Of the prepared folder.
       warnings: What the folder should not be used for without a second look.
       seconds: This call's time.
       megabytes_per_second: Uncompressed input prepared by this call a second, training of the
         vocabulary included; 0 if everything was done already.
     """
 
-    output: Path
-    manifest: Path
-    counts: Counts
-    left_out: list[str]
-    examples: int
-    validation_examples: int
-    shards: int
-    vocab_size: int
-    tokenizer: TokenizerOptions
-    unknown_rate: float
-    padding_share: float
+    manifest: Manifest
     warnings: list[str]
     seconds: float
     megabytes_per_second: float
@@ -89,20 +65,8 @@ def prepared_data(manifest: Manifest, started: float, prepared_bytes: int) -> Pr
       prepared_bytes: Uncompressed input that was prepared since.
     """
     seconds = time.monotonic() - started
-    counts = manifest.counts
-    positions = (manifest.examples + manifest.validation_examples) * manifest.sequence_length
     return PreparedData(
-        output=manifest.folder,
-        manifest=manifest.folder / MANIFEST_FILE,
-        counts=counts,
-        left_out=manifest.left_out,
-        examples=manifest.examples,
-        validation_examples=manifest.validation_examples,
-        shards=len(manifest.shards),
-        vocab_size=manifest.vocab.size,
-        tokenizer=manifest.tokenizer,
-        unknown_rate=unknown_rate(counts),
-        padding_share=counts.padding / positions,
+        manifest=manifest,
         warnings=[str(finding) for finding in implausible(manifest)],
         seconds=seconds,
         megabytes_per_second=prepared_bytes / 1e6 / seconds,
@@ -116,11 +80,6 @@ def room_needed(plan: Plan, records: Sequence[SliceRecord]) -> str:
       plan: Of all slices.
       records: Of the slices whose shards are there.
     """
-    done = sum(plan.slices[record.index].disk_bytes for record in records)
-    left = plan.disk_bytes - done
-    if done:
-        written = sum(shard.bytes for record in records for shard in record.shards)
-        needed = int(left * written / done)
-    else:
-        needed = int(sum(slice_.text_bytes for slice_ in plan.slices) * _SHARDS_SHARE)
-    return f"about {max(needed, _SMALLEST_FILES):,} more are needed"
+    done = {record.index for record in records}
+    left = sum(slice_.text_bytes for slice_ in plan.slices if slice_.index not in done)
+    return f"about {max(int(left * _SHARDS_SHARE), _SMALLEST_FILES):,} more are needed"

@@ -86,6 +86,11 @@ class Counts:
     replacement_documents: int = 0
     control_documents: int = 0
 
+    @property
+    def unknown_rate(self) -> float:
+        """[UNK] a token; 0 without tokens."""
+        return self.unknown_tokens / max(self.tokens, 1)
+
     def add(self, other: Counts) -> None:
         """Adds another's figures to these."""
         for name, figure in vars(other).items():

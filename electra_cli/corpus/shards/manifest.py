@@ -92,6 +92,12 @@ class Manifest(Record):
         """The tokenizer as it is compared with others."""
         return Identity(self.vocab.size, self.vocab.sha256, self.tokenizer)
 
+    @property
+    def padding_share(self) -> float:
+        """Padding a position of all rows."""
+        rows = self.examples + self.validation_examples
+        return self.counts.padding / (rows * self.sequence_length)
+
     def has_same_rows_as(self, other: Manifest) -> bool:
         """Whether training sees no difference; how they came about, other programs may count."""
         return (self.shards, self.identity) == (other.shards, other.identity)

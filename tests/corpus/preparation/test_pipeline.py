@@ -69,19 +69,20 @@ def test_figures_agree_with_the_files(tmp_path, text, vocab):
     manifest = load_manifest(tmp_path / "out")
     counts = manifest.counts
     train, held_out = rows(tmp_path / "out", "train"), rows(tmp_path / "out", "validation")
-    assert result.counts.documents == counts.documents == 120
-    assert result.counts.words == sum(len(document.split()) for document in DOCUMENTS)
+    assert counts.documents == 120
+    assert counts.words == sum(len(document.split()) for document in DOCUMENTS)
     numbers = sum(len(str(number)) - 1 for number in range(120))  # each digit a piece
-    assert result.counts.tokens == result.counts.words + numbers
-    assert counts.unknown_tokens == result.unknown_rate == 0
-    assert (result.examples, result.validation_examples) == (len(train), len(held_out))
+    assert counts.tokens == counts.words + numbers
+    assert counts.unknown_tokens == counts.unknown_rate == 0
+    assert (manifest.examples, manifest.validation_examples) == (len(train), len(held_out))
     ids = np.array(train + held_out)
     assert counts.padding == (ids == 0).sum()
-    assert result.padding_share == (ids == 0).mean()
+    assert manifest.padding_share == (ids == 0).mean()
     kept = (ids > 4).sum()
     assert counts.tokens - counts.dropped_tokens == kept
-    assert result.counts.input_bytes == text.stat().st_size
-    assert result.shards == len(manifest.shards) > 4
+    assert counts.input_bytes == text.stat().st_size
+    assert len(manifest.shards) > 4
+    assert result.manifest == manifest
     assert result.megabytes_per_second > 0
     assert manifest.special_ids.model_dump() == {
         "pad": 0, "unk": 1, "cls": 2, "sep": 3, "mask": 4,
@@ -173,7 +174,7 @@ def test_one_document_leaves_nothing_to_train_on(tmp_path, vocab):
         prepare(text, tmp_path / "out", vocab=vocab)
     assert folder_bytes(tmp_path / "out") == {}
     write_text(text, DOCUMENTS[:2])
-    assert prepare(text, tmp_path / "out", vocab=vocab).examples > 0
+    assert prepare(text, tmp_path / "out", vocab=vocab).manifest.examples > 0
 
 
 @pytest.mark.parametrize("content", ["\n\n \n", "\u200b\n\n\u200d\u200d\n"])
@@ -193,8 +194,12 @@ def test_bad_input_under_fail_and_skip(tmp_path, vocab, worker_count):
     path.write_bytes(b"\n".join(lines))
     with pytest.raises(DataError, match=r"a\.jsonl, line (71|91|101): "):
         prepare(path, tmp_path / "out", vocab=vocab, workers=worker_count)
-    result = prepare(path, tmp_path / "out", vocab=vocab, on_error="skip")
-    assert (result.counts.bad_json_lines, result.counts.invalid_utf8, result.counts.documents) == (
+    counts = prepare(path, tmp_path / "out", vocab=vocab, on_error="skip").manifest.counts
+    assert (
+        counts.bad_json_lines,
+        counts.invalid_utf8,
+        counts.documents,
+    ) == (
         2,
         1,
         117,
@@ -230,7 +235,7 @@ def test_a_correction_after_an_early_error_is_accepted(tmp_path):
         prepare(path, tmp_path / "out")
     assert folder_bytes(tmp_path / "out") == {}
     write_jsonl(path, DOCUMENTS)
-    assert prepare(path, tmp_path / "out").counts.documents == 120
+    assert prepare(path, tmp_path / "out").manifest.counts.documents == 120
 
 
 def test_progress_grows_to_the_whole(tmp_path, text):

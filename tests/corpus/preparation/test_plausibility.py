@@ -127,7 +127,9 @@ def test_padding_and_few_rows_held_out(tmp_path):
     text = write_text(tmp_path / "a.txt", make_documents(120, lines=1))
     result = prepare(text, tmp_path / "wide", vocab_size=200, sequence_length=128)
     padding, held_out = result.warnings
-    assert padding.startswith(f"{result.padding_share:.0%} of the positions are padding: 120 docu")
+    assert padding.startswith(
+        f"{result.manifest.padding_share:.0%} of the positions are padding: 120 docu"
+    )
     assert "--packing full" in padding
     assert held_out.startswith("only 1 of 120 rows are held out")
     assert "--validation-fraction 0.33 " in held_out

@@ -136,7 +136,7 @@ def test_another_text_is_refused(tmp_path, pipe, vocab, monkeypatch, other, is_f
         prepare(PIPED, out, vocab=vocab, **OPTIONS)
     assert folder_bytes(out) == before
     pipe(txt(DOCUMENTS))
-    assert prepare(PIPED, out, vocab=vocab, **OPTIONS).counts.documents == 150
+    assert prepare(PIPED, out, vocab=vocab, **OPTIONS).manifest.counts.documents == 150
     assert not (out / "standard-input").exists()
 
 

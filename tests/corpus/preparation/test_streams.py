@@ -60,12 +60,11 @@ def test_what_is_passed_over_in_a_stream_counts_once(tmp_path, vocab):
     write_tar(tmp_path / "a.tar", members | {"blob": bytes(99), "0.h5": b"x"})
     result = prepare(tmp_path / "a.tar", tmp_path / "out", vocab=vocab, slice_bytes=8000)
     assert len(list((tmp_path / "out" / "slices").glob("*.json"))) > 2
-    assert result.counts.passed_over == {".c": 3, ".h": 3, ".h5": 1, "no ending": 1}
-    assert (result.counts.files, result.counts.passed_over_members) == (3, 8)
+    assert result.manifest.counts.passed_over == {".c": 3, ".h": 3, ".h5": 1, "no ending": 1}
+    assert (result.manifest.counts.files, result.manifest.counts.passed_over_members) == (3, 8)
     (tmp_path / "out" / "manifest.json").unlink()
-    assert prepare(tmp_path / "a.tar", tmp_path / "out", vocab=vocab, slice_bytes=8000).counts == (
-        result.counts
-    )
+    again = prepare(tmp_path / "a.tar", tmp_path / "out", vocab=vocab, slice_bytes=8000)
+    assert again.manifest == result.manifest
 
 
 def test_same_bytes_for_any_number_of_workers_and_the_rows_of_plain_text(tmp_path, vocab):
@@ -141,13 +140,9 @@ def test_faults_are_named_or_counted_wherever_they_are(tmp_path, vocab, worker_c
     options = {"vocab": vocab, "workers": worker_count}
     with pytest.raises(DataError, match=r"a\.jsonl\.gz, line 1: not valid JSON"):
         prepare(path, tmp_path / "out", **options)
-    result = prepare(path, tmp_path / "out", on_error="skip", **options)
-    assert (result.counts.documents, result.counts.bad_json_lines, result.counts.invalid_utf8) == (
-        118,
-        3,
-        1,
-    )
-    assert result.counts.input_bytes == len(content)
+    counts = prepare(path, tmp_path / "out", on_error="skip", **options).manifest.counts
+    assert (counts.documents, counts.bad_json_lines, counts.invalid_utf8) == (118, 3, 1)
+    assert counts.input_bytes == len(content)
 
 
 @pytest.mark.parametrize("worker_count", [1, 2])

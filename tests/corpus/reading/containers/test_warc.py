@@ -157,5 +157,5 @@ def test_a_stream_on_standard_input(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
     vocab = write_vocabulary(tmp_path / "words.txt")
     result = prepare(tmp_path.__class__("-"), tmp_path / "out", vocab=vocab, slice_bytes=5000)
-    assert result.counts.documents == 200
+    assert result.manifest.counts.documents == 200
     assert len(list((tmp_path / "out").glob("train-00000-*.npy"))) > 5
