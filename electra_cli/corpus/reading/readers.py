@@ -202,10 +202,8 @@ def _items(
     file, counts = part.file, read.counts
     if file.splits_at_bytes:
         raw.seek(part.start)
-        lines = _lines(
-            raw, file.format, options, at_beginning=not part.start, limit=part.end - part.start
-        )
-        for item in _of_lines(lines, file.format, options, counts):
+        limit = part.end - part.start
+        for item in _of_lines(raw, file.format, options, counts, not part.start, limit):
             yield file.label, item
         return
     if file.splits_at_row_groups:
@@ -309,32 +307,26 @@ def _of_stream(
     elif format_ in ("warc", "doc"):
         texts_of = warc_texts if format_ == "warc" else extracted_texts
         for number, text in enumerate(texts_of(stream, label), start=1):
-            lines = _lines(text, "md", options, at_beginning=True, limit=None)
-            for item in _of_lines(lines, "md", options, counts):
+            for item in _of_lines(text, "md", options, counts):
                 if isinstance(item, Fault):
                     item = replace(item, number=number, unit="record")
                 yield item
     else:
-        lines = _lines(stream, format_, options, at_beginning=True, limit=None)
-        yield from _of_lines(lines, format_, options, counts)
-
-
-def _lines(
-    stream: BinaryIO,
-    format_: Format,
-    options: ReadOptions,
-    *,
-    at_beginning: bool,
-    limit: int | None,
-) -> Lines:
-    is_text = format_ != "jsonl"
-    longest = options.cleaning.max_document_bytes if is_text else options.longest_line
-    return Lines(stream, at_beginning=at_beginning, limit=limit, longest=longest, cuts=is_text)
+        yield from _of_lines(stream, format_, options, counts)
 
 
 def _of_lines(
-    lines: Lines, format_: Format, options: ReadOptions, counts: Counts
+    stream: BinaryIO,
+    format_: Format,
+    options: ReadOptions,
+    counts: Counts,
+    at_beginning: bool = True,
+    limit: int | None = None,
 ) -> Iterator[Iterable[str] | Fault]:
+    """Documents of text or JSON lines; of a stream within a file as many bytes as the limit."""
+    is_text = format_ != "jsonl"
+    longest = options.cleaning.max_document_bytes if is_text else options.longest_line
+    lines = Lines(stream, at_beginning=at_beginning, limit=limit, longest=longest, cuts=is_text)
 
     def count_cut() -> None:
         counts.cut_documents += 1
