@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Options that are on or off, by their names in the plan.
-_FLAGS = ("lowercase", "strip_accents", "nfc")
 # Of the vocabulary to train; its casing is that of the text.
 _TRAINED = {
     "size": "--vocab-size",
@@ -68,8 +66,6 @@ def _command_line(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "--near-duplicates", _shown(value and value["near_duplicates"])
         elif key == "vocab":
             yield name, f"a vocabulary with SHA-256 {value[:12]}…" if value else _NOT_GIVEN
-        elif key in _FLAGS:
-            yield name, "on" if value else "off"
         elif key == "separator":
             yield name, repr(value)  # a tab would not be seen
         elif key != "slice_bytes":  # is no option
@@ -77,6 +73,8 @@ def _command_line(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
     return _NOT_GIVEN if value is None else str(value)
 
 
