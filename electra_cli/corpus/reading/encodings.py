@@ -12,6 +12,12 @@ _BYTE_ORDER_MARKS = {  # the longer ones first: UTF-32 begins as UTF-16 does
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+# They are written with ASCII characters alone, and so are UTF-8 too, of another text.
+_ESCAPES = {
+    "ISO-2022-JP": re.compile(rb"\x1b\$[@B]"),
+    "ISO-2022-KR": re.compile(rb"\x1b\$\)C"),
+    "ISO-2022-CN": re.compile(rb"\x1b\$\)[AG]"),
+}
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # What Windows-1252 does not have.
@@ -25,13 +31,17 @@ def in_utf8(encoding: str) -> str:
 
 
 def other_encoding(head: bytes) -> str | None:
-    """The encoding that a byte order mark other than that of UTF-8 tells.
+    """The encoding of a text that is certainly not in UTF-8, if its beginning tells.
+
+    That is UTF-16 or UTF-32 with a byte order mark, or ISO-2022.
 
     Args:
       head: The beginning of a file.
     """
-    marks = _BYTE_ORDER_MARKS.items()
-    return next((name for mark, name in marks if head.startswith(mark)), None)
+    for mark, name in _BYTE_ORDER_MARKS.items():
+        if head.startswith(mark):
+            return name
+    return next((name for name, escape in _ESCAPES.items() if escape.search(head)), None)
 
 
 def single_byte_encoding(line: bytes) -> str | None:

@@ -104,11 +104,39 @@ def _fault(label: str, compression: Compression, error: Exception) -> DamagedErr
     )
 
 
+class _XzStreams:
+    """What xz streams in a row hold, as parallel compressors write them, padded with zeros or not.
+
+    The standard library's file ends at padding, and where a later stream begins with damage, and
+    passes over the rest without a word.
+    """
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._decoder = lzma.LZMADecompressor()
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end of the last stream."""
+        found = b""
+        while not found:
+            data = b""
+            if self._decoder.eof:
+                data = self._decoder.unused_data
+                while not (data := data.lstrip(b"\0")):
+                    if not (data := self._source.read(HEAD_BYTES)):
+                        return b""
+                self._decoder = lzma.LZMADecompressor()
+            elif self._decoder.needs_input and not (data := self._source.read(HEAD_BYTES)):
+                raise EOFError("it ends before the end of a stream")
+            found = self._decoder.decompress(data, size)
+        return found
+
+
 def _decoder(compression: Compression, source: BinaryIO) -> Any:
     if compression == "gzip":
         return gzip.GzipFile(fileobj=source)
     if compression == "xz":
-        return lzma.LZMAFile(source)
+        return _XzStreams(source)
     # Slow to import. The readers of zstandard and bz2 would not notice every file that is cut off.
     import pyarrow
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import BinaryIO
 
+from electra_cli.corpus.reading.tables.separators import Dialect
 from electra_cli.corpus.reading.texts import BOM
 from electra_cli.corpus.reading.universal_lines import LINE_ENDS, UniversalLines
 
@@ -13,6 +14,8 @@ from electra_cli.corpus.reading.universal_lines import LINE_ENDS, UniversalLines
 MOST_LINES = 2**17
 MOST_HELD = 2**24
 
+# So many lines within quotes that are rows by themselves were not meant to be within quotes.
+_MOST_ROWS = 10
 _PIECE = 2**16  # bytes of a line that is skipped to be read at once
 
 
@@ -53,7 +56,12 @@ class TableLines:
         self._row: list[bytes | None] = []
         self.bytes = 0
         self.number = 1
+        self.use(Dialect(",", quoted=True))
         self.begin_row()
+
+    def use(self, dialect: Dialect) -> None:
+        """Says how the rows are written."""
+        self._separator = dialect.separator.encode()
 
     def begin_row(self) -> None:
         """Says that what comes next is another row."""
@@ -73,6 +81,22 @@ class TableLines:
         """Passes over what `first_line` has told of."""
         self._again.popleft()
         self.number += 1
+
+    def holds_rows(self, columns: int) -> bool:
+        """Whether each of the many lines of a row would be one: a quote has taken them in.
+
+        A text can have as many commas in each line, but hardly in the first too, behind which the
+        columns before the text come, and in the last, and no quote in any other.
+
+        Args:
+          columns: That a row has.
+        """
+        if columns < 2 or len(self._row) < _MOST_ROWS + 2:
+            return False
+        lines = [line for line in self._row if line is not None]
+        return all(line.count(self._separator) == columns - 1 for line in lines) and not any(
+            b'"' in line for line in lines[1:-1]
+        )
 
     def end_row(self) -> None:
         """Ends a row of several lines behind its first: the others come again."""

@@ -44,6 +44,7 @@ def csv_documents(
     """
     csv.field_size_limit(lines.most_held)  # the limit of 128 KiB would refuse long documents
     dialect = _dialect(lines, text_field, usual, layout)
+    lines.use(dialect)
     hint = _hint(dialect)
     rows = csv.reader(lines, delimiter=dialect.separator, quoting=dialect.quoting, strict=True)
     try:
@@ -68,6 +69,11 @@ def csv_documents(
             lines.end_row()
             invalid = Fault("row", lines.number, _invalid(error, lines), hint=hint)
             yield too_long(lines.number) if lines.is_too_long else invalid
+            continue
+        if lines.holds_rows(len(header)):
+            lines.end_row()
+            what = "a quote is closed only behind lines that are rows by themselves"
+            yield Fault("row", lines.number, what, hint=hint)
             continue
         if lines.is_too_long:
             yield too_long(lines.number)

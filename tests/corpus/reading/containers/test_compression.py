@@ -50,7 +50,7 @@ def test_several_compressed_files_in_a_row_are_read_whole(tmp_path, ending):
     assert read_inputs(path)[0] == [["one"], ["two"]]
 
 
-@pytest.mark.parametrize("ending", NAMES.keys() - {".xz"})
+@pytest.mark.parametrize("ending", NAMES)
 @pytest.mark.parametrize("damage", ["flipped", "garbage"])
 def test_damage_where_a_later_one_begins(tmp_path, ending, damage):
     first, second = COMPRESSORS[ending](TEXT), bytearray(COMPRESSORS[ending](TEXT))
@@ -73,6 +73,13 @@ def test_zstd_with_a_window_beyond_the_librarys_limit(tmp_path, in_archive):
     with pytest.raises(DataError, match=r"a\.txt\.zst: its zstd window needs more") as caught:
         read_inputs(path)
     assert "`zstd -dc --long=31 FILE | electra prepare-data - …`" in caught.value.hint
+
+
+def test_padding_between_streams_of_xz(tmp_path):
+    path = tmp_path / "a.txt.xz"
+    compressed = COMPRESSORS[".xz"]
+    path.write_bytes(compressed(b"one\n\n") + bytes(200_000) + compressed(b"two\n") + bytes(8))
+    assert read_inputs(path)[0] == [["one"], ["two"]]
 
 
 def test_twice_compressed_files_are_refused(tmp_path):

@@ -193,6 +193,20 @@ def test_what_one_is_told_to_type_makes_the_same_kind_of_file(tmp_path, name, co
     assert [line for document in documents for line in document] == ["schöne Grüße", "zwei"]
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("ISO-2022-JP", "日本語のテキスト\n"),
+        ("ISO-2022-KR", "한국어 문장\n"),
+    ],
+)
+def test_text_that_is_ascii_by_escapes_is_told_too(tmp_path, encoding, text):
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    with pytest.raises(DataError, match=rf"it is text in {encoding}") as caught:
+        read_inputs(tmp_path / "a.txt", format="txt")
+    assert f"iconv -f {encoding} -t UTF-8" in caught.value.hint
+
+
 def test_utf_8_that_is_damaged_is_not_taken_for_another_encoding(tmp_path):
     (tmp_path / "a.txt").write_bytes("schöne Grüße".encode() + b"\xe2\x82")
     with pytest.raises(DataError, match="invalid UTF-8") as caught:

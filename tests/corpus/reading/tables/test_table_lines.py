@@ -87,6 +87,32 @@ def test_a_row_has_so_many_bytes_and_no_more(tmp_path):
     assert (counts.bad_rows, counts.too_long) == (1, 0)
 
 
+ROWS = [
+    ("id,text", '1,"first', "{},row", '2,last"', True),
+    ("id;text;lang", '1;"first;en', "{};row, and more;fr", '2;last";de', True),
+    ("id,text", '1,"first, and more', "{},row", '2,last"', False),  # a text of such lines
+    ("id,text", '1,"first', "{},row", 'last"', False),
+    ("id,text", '1,"first', '{},a ""row""', '2,last"', False),
+    ("id,text", '1,"first', "a row", '2,last"', False),
+    ("text", '"first', "row", 'last"', False),
+]
+
+
+@pytest.mark.parametrize(("header", "first", "row", "last", "are_rows"), ROWS)
+@pytest.mark.parametrize("count", [9, 10, 5000])
+def test_a_quote_that_takes_rows_in(tmp_path, header, first, row, last, are_rows, count):
+    """It is closed as it should, so only what is within tells that it was not meant to be."""
+    rows = [row.format(number) for number in range(count)]
+    path = write(tmp_path / "a.csv", "\n".join([header, first, *rows, last]) + "\n")
+    documents, counts = read_inputs(path, on_error="skip")
+    if are_rows and count > 9:
+        assert (len(documents), counts.bad_rows) == (count + 1, 1)
+        with pytest.raises(DataError, match=r"line 2: a quote is closed only behind lines"):
+            read_inputs(path)
+    else:
+        assert (len(documents), counts.bad_rows) == (1, 0)
+
+
 LONG_ROWS = [
     ('a 5" disk ' + "x y " * 1200, (1, 0)),
     ('5" ,' + "x" * 5000 + ' 5"', (1, 0)),
@@ -118,6 +144,7 @@ def test_a_line_that_is_too_long_between_tabs(tmp_path):
 
 def rows_of(lines, dialect):
     """The rows, "too long" for one with a fault, and "not valid" for one that is not one."""
+    lines.use(dialect)
     rows = csv.reader(lines, delimiter=dialect.separator, quoting=dialect.quoting, strict=True)
     while True:
         lines.begin_row()
