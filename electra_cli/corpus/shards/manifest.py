@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.counts import Counts
-from electra_cli.corpus.shards.not_prepared import not_prepared
+from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
 from electra_cli.corpus.wordpiece.identity import Identity, TokenizerOptions, tokenizer_sha256
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
@@ -136,7 +136,7 @@ def load_manifest(folder: Path) -> Manifest:
     """
     manifest = read_manifest(folder)
     if faults := file_faults(manifest):
-        raise mismatch(manifest, faults)
+        raise copy_of_run(folder) or mismatch(manifest, faults)
     return manifest
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from electra_cli.config import yaml_core
 from electra_cli.errors import DataError, ElectraError, InputMissingError
-from electra_cli.files.layout import CONFIG_FILE, LOCK_FILE, MANIFEST_FILE, PLAN_FILE
+from electra_cli.files.layout import CONFIG_FILE, DATA_FOLDER, LOCK_FILE, MANIFEST_FILE, PLAN_FILE
 
 
 def not_prepared(path: Path) -> ElectraError:
@@ -42,6 +42,15 @@ def not_prepared(path: Path) -> ElectraError:
     return _other(
         path, f"it has no {MANIFEST_FILE}", f"`electra prepare-data {path} --output DIR`, then DIR"
     )
+
+
+def copy_of_run(path: Path) -> DataError | None:
+    """The error for a run's copy of its data's manifest, taken for the data itself; else None."""
+    config = path.parent / CONFIG_FILE
+    if path.name != DATA_FOLDER or not config.is_file() or any(path.glob("*.npy")):
+        return None
+    what = "it is a run's copy of the manifest, without rows"
+    return _other(path, what, f"its data is in {_data_of(config) or 'another folder'}")
 
 
 def _other(path: Path, what: str, hint: str) -> DataError:

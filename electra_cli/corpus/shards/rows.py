@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
@@ -189,7 +190,10 @@ def load_shard(path: Path) -> np.memmap[Any, Any]:
       ValueError: It is no .npy file, or a damaged one.
       OSError: It cannot be read.
     """
-    return np.lib.format.open_memmap(path, mode="r")
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except TokenError as error:  # what numpy lets through for an unclosed bracket in the header
+        raise ValueError(f"cannot parse header: {error.args[0]}") from error
 
 
 def input_mask(ids: npt.NDArray[Any]) -> npt.NDArray[np.int32]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.shards.manifest import read_manifest
+from electra_cli.corpus.shards.manifest import load_manifest, read_manifest
 from electra_cli.errors import DataError, ElectraError, InputMissingError
 
 
@@ -60,3 +60,14 @@ def test_a_damaged_manifest_is_told_in_words(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         read_manifest(tmp_path)
     assert 'sequence_length: expected a valid integer, got the text "long"' in error.value.message
+
+
+def test_the_copy_in_a_run_folder_has_no_rows(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(f"data: {{path: {data}}}")
+    copy = tmp_path / "data"
+    copy.mkdir()
+    for name in ("manifest.json", "vocab.txt"):
+        (copy / name).write_bytes((data / name).read_bytes())
+    with pytest.raises(DataError, match="a run's copy of the manifest") as error:
+        load_manifest(copy)
+    assert error.value.hint == f"its data is in {data}"

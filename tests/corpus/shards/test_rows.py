@@ -115,8 +115,9 @@ def test_damaged_files_are_value_errors(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.ones((2, 8), np.uint16))
     whole = path.read_bytes()
+    unclosed = whole.replace(b"(2, 8)", b"(2, 8 ")
     pickled = whole.replace(b"'<u2'", b"'|O' ")
-    for damaged in (b"", b"PK\x03\x04 no archive", b"text", whole[:-1], pickled):
+    for damaged in (b"", b"PK\x03\x04 no archive", b"text", whole[:-1], unclosed, pickled):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"\w"):
             load_shard(path)
