@@ -225,8 +225,8 @@ def _died_twice(task: Task, file: str, how: str) -> ElectraError:
         return DataError(
             f"{task.name}: a worker process that read {file} ended by {how}, and so did a second "
             "one",
-            hint=f"leave {file} out or write it anew: a library cannot read it; if the machine is "
-            "short of memory, lower --workers; finished slices are kept",
+            hint="if the machine is short of memory, the same command with fewer --workers goes on "
+            f"where it stopped; else leave {file} out or write it anew, and choose another --output",
         )
     return TryAgainError(
         f"{task.name}: a worker process ended by {how} at {file}, and another one before at "
