@@ -4,7 +4,7 @@ The reference's tokenizer looks at nothing beyond a white-space word, so the ids
 are found, looked up and replaced by their ids as arrays; only a word that the cache does not hold
 becomes a Python object.
 
-Shapes: W words and T tokens of a block of text.
+Shapes: W words and T tokens of a stretch of text.
 """
 
 from __future__ import annotations
@@ -28,14 +28,7 @@ from electra_cli.corpus.wordpiece.word_cache import (
     word_keys,
 )
 
-# So much text is taken at once. Thirty times as much memory is needed meanwhile if all words are
-# single letters.
-_BLOCK_BYTES = 2**18
-
-# The cache begins anew when it holds more. Very long words are rare, and never kept.
-_MOST_IDS = 2**21
-_MOST_LONG_WORDS = 2**16
-_LONGEST_KEPT = 64
+_LONGEST_KEPT = 64  # very long words are rare, and never kept
 
 _SEPARATOR = re.compile(b"[ \n]")
 _LINE_END = ord("\n")
@@ -67,22 +60,38 @@ class LineEncoder:
       tokens: The vocabulary.
       split: Normalises a word and splits it.
       dtype: Type of an id.
+      stretch_bytes: Text taken at once; thirty times as much memory is needed meanwhile if all
+        words are single letters.
+      most_ids: The cache begins anew when it holds more.
+      most_long_words: The same of words that only a dictionary can hold.
+      slot_bits: Size of the cache of words, see `WordCache`.
 
     Attributes:
       itemsize: Bytes of an id.
     """
 
     def __init__(
-        self, tokens: Sequence[str], split: WordSplitter, dtype: Literal["uint16", "uint32"]
+        self,
+        tokens: Sequence[str],
+        split: WordSplitter,
+        dtype: Literal["uint16", "uint32"],
+        *,
+        stretch_bytes: int = 2**18,
+        most_ids: int = 2**21,
+        most_long_words: int = 2**16,
+        slot_bits: int = 20,
     ) -> None:
+        self._stretch_bytes = stretch_bytes
+        self._most_ids = most_ids
+        self._most_long_words = most_long_words
         self._encode_word = WordEncoder(tokens, split, dtype).encode
         self._unk = tokens.index(UNK)
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self.itemsize = self._dtype.itemsize
         # A word's value is where its ids begin in `_ids`, times 256, and how many they are.
-        self._cache = WordCache()
+        self._cache = WordCache(slot_bits)
         self._long_words: dict[bytes, int] = {}  # the same for words that the cache cannot hold
-        self._ids: npt.NDArray[Any] = np.empty(_MOST_IDS, self._dtype)
+        self._ids: npt.NDArray[Any] = np.empty(most_ids, self._dtype)
         self._used = 0
 
     def encode(self, lines: Sequence[str]) -> EncodedLines:
@@ -95,17 +104,19 @@ class LineEncoder:
         word_ends: list[int] = []
         unknown_words: list[str] = []
         tokens = words = unknown_tokens = 0
-        for start, stop in _blocks(text):
-            block = self._encode_block(text, start, stop)
-            ids.append(block.ids.tobytes())
-            line_ends += (block.line_tokens + tokens).tolist()
-            word_ends += (block.line_words + words).tolist()
-            tokens += len(block.ids)
-            words += len(block.begins)
-            unknown = np.flatnonzero(block.ids == self._unk)
+        for start, stop in _stretches(text, self._stretch_bytes):
+            stretch = self._encode_stretch(text, start, stop)
+            ids.append(stretch.ids.tobytes())
+            line_ends += (stretch.line_tokens + tokens).tolist()
+            word_ends += (stretch.line_words + words).tolist()
+            tokens += len(stretch.ids)
+            words += len(stretch.begins)
+            unknown = np.flatnonzero(stretch.ids == self._unk)
             unknown_tokens += len(unknown)
-            for word in np.unique(np.searchsorted(block.token_ends, unknown, side="right")):
-                unknown_words.append(text[block.begins[word] : block.ends[word]].decode("utf-8"))
+            for word in np.unique(np.searchsorted(stretch.token_ends, unknown, side="right")):
+                unknown_words.append(
+                    text[stretch.begins[word] : stretch.ends[word]].decode("utf-8")
+                )
         whole = b"".join(ids)
         bounds = [self.itemsize * end for end in line_ends]
         return EncodedLines(
@@ -115,7 +126,7 @@ class LineEncoder:
             unknown_words,
         )
 
-    def _encode_block(self, text: bytes, start: int, stop: int) -> _EncodedBlock:
+    def _encode_stretch(self, text: bytes, start: int, stop: int) -> _EncodedStretch:
         octets = np.frombuffer(text, np.uint8, stop + 1 - start, start)
         begins, ends = (places + start for places in find_words(octets))  # [W], [W]
         firsts, counts = self._find_ids(text, begins, ends)  # [W], [W]
@@ -124,7 +135,7 @@ class LineEncoder:
         places = np.repeat(firsts - (token_ends - counts), counts)  # [T]
         places += np.arange(len(places))
         line_words = np.searchsorted(begins, np.flatnonzero(octets[1:] == _LINE_END) + start + 1)
-        return _EncodedBlock(
+        return _EncodedStretch(
             begins=begins,
             ends=ends,
             ids=self._ids[places],  # [T]
@@ -135,7 +146,7 @@ class LineEncoder:
 
     def _find_ids(self, text: bytes, begins: _Ints, ends: _Ints) -> tuple[_Ints, _Ints]:
         """Where in `_ids` the ids of each word begin, and how many they are; both [W]."""
-        if self._used > _MOST_IDS or len(self._long_words) > _MOST_LONG_WORDS:
+        if self._used > self._most_ids or len(self._long_words) > self._most_long_words:
             self._cache.clear()
             self._long_words.clear()
             self._used = 0
@@ -178,7 +189,7 @@ class LineEncoder:
 
 
 @dataclass(frozen=True)
-class _EncodedBlock:
+class _EncodedStretch:
     """Words, and their ids: begins, ends and token_ends [W], ids [T], and two of each line."""
 
     begins: _Ints
@@ -189,11 +200,11 @@ class _EncodedBlock:
     line_tokens: _Ints
 
 
-def _blocks(text: bytes) -> Iterator[tuple[int, int]]:
-    """Divides a text at separators, each of which ends a block and begins the next."""
+def _stretches(text: bytes, size: int) -> Iterator[tuple[int, int]]:
+    """Divides a text at separators, each of which ends a stretch and begins the next."""
     start, last = 0, len(text) - len(PADDING) - 1
     while start < last:
-        window = (start + 1, min(start + _BLOCK_BYTES, last) + 1)
+        window = (start + 1, min(start + size, last) + 1)
         stop = max(text.rfind(b"\n", *window), text.rfind(b" ", *window))
         if stop < 0:
             found = _SEPARATOR.search(text, window[1])

@@ -37,10 +37,6 @@ _PLAIN = "!-~\u2013\u2014\u2018\u2019\u201c\u201d\u2026"
 _NOT_PLAIN = re.compile(f"[^{_PLAIN}]")
 _PLAIN_PIECES = re.compile(f"[A-Za-z0-9]+|[{_PLAIN}]")
 
-# Pieces take some hundred times the memory of a word, and sorting accents in a row takes a square
-# of the time, so longer words are split part by part.
-_LONGEST_AT_ONCE = 2**10
-
 
 def is_removed(character: str) -> bool:
     """Whether a character is left out: controls, format characters and unassigned ones."""
@@ -90,9 +86,12 @@ class WordSplitter:
     Args:
       lowercase: Lower-case the word.
       strip_accents: Remove accents, also where case is kept.
+      at_once: Longer words are split part by part: pieces take some hundred times the memory of a
+        word, and sorting accents in a row takes a square of the time.
     """
 
-    def __init__(self, *, lowercase: bool, strip_accents: bool) -> None:
+    def __init__(self, *, lowercase: bool, strip_accents: bool, at_once: int = 2**10) -> None:
+        self.at_once = at_once
         self._lowercase = lowercase
         self._strip_accents = strip_accents
         self._kept = _Table(lambda c: "" if is_removed(c) else c)
@@ -109,13 +108,13 @@ class WordSplitter:
 
         A part over `MAX_CHARACTERS_PER_WORD` is cut, but stays over it.
         """
-        if len(word) <= _LONGEST_AT_ONCE:
+        if len(word) <= self.at_once:
             yield self(word)
             return
         word = self._lowered(word)
         begun = ""
-        for start in range(0, len(word), _LONGEST_AT_ONCE):
-            spread = begun + self._spread(word[start : start + _LONGEST_AT_ONCE])
+        for start in range(0, len(word), self.at_once):
+            spread = begun + self._spread(word[start : start + self.at_once])
             words = spread.split()
             ends = not words or spread.endswith(" ")
             begun = "" if ends else words.pop()[: MAX_CHARACTERS_PER_WORD + 1]
@@ -156,6 +155,7 @@ class WordEncoder:
         self, tokens: Sequence[str], split: WordSplitter, dtype: Literal["uint16", "uint32"]
     ) -> None:
         self._split = split
+        self._at_once = split.at_once
         little_endian = np.dtype(dtype).newbyteorder("<")
         ids = {token: np.array(i, little_endian).tobytes() for i, token in enumerate(tokens)}
         self._unk = ids[UNK]
@@ -170,7 +170,7 @@ class WordEncoder:
 
     def encode(self, word: str) -> bytes:
         """Returns the ids of a word, little-endian."""
-        if len(word) > _LONGEST_AT_ONCE:
+        if len(word) > self._at_once:
             return b"".join(map(self._encode_words, self._split.parts(word)))
         return self._encode_words(self._split(word))
 

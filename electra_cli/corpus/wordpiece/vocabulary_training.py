@@ -29,16 +29,27 @@ VOCAB_SIZES = (100, 1_000_000)
 
 # A pair of pieces seen once teaches nothing.
 _MIN_FREQUENCY = 2
-# Different words that are counted; half of them are dropped when there are more.
-_COUNTED_WORDS = 2**19
-# Characters of the different words to train on, and how many words with all their repetitions.
-_TRAINED_CHARACTERS = 3 * 2**19
-_TRAINED_TEXT = 2**25
-# White-space words, and characters, that are gathered before they are normalised.
-_RAW_WORDS = 2**18
-_RAW_CHARACTERS = 2**26
-# Characters of one string that is handed to the trainer.
-_CHUNK = 2**15
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds the memory and time of the training.
+
+    Attributes:
+      counted_words: Different words that are counted; half are dropped when there are more.
+      raw_words: White-space words that are gathered before they are normalised.
+      raw_characters: The same in characters of text.
+      trained_characters: Characters of the different words to train on.
+      trained_words: Words to train on, with all their repetitions.
+      string: Characters of one string that is handed to the trainer.
+    """
+
+    counted_words: int = 2**19
+    raw_words: int = 2**18
+    raw_characters: int = 2**26
+    trained_characters: int = 3 * 2**19
+    trained_words: int = 2**25
+    string: int = 2**15
 
 
 @dataclass(frozen=True)
@@ -91,14 +102,14 @@ class VocabularyOptions:
 
 
 def train_vocabulary(
-    texts: Iterable[str],
-    options: VocabularyOptions,
+    texts: Iterable[str], options: VocabularyOptions, limits: Limits = Limits()
 ) -> list[str]:
     """Trains a vocabulary of word pieces.
 
     Args:
       texts: The text of a document each; read once.
       options: How it is trained.
+      limits: Bounds of memory and time.
 
     Returns:
       The tokens: [PAD] [UNK] [CLS] [SEP] [MASK], [unused] slots, single characters, then pieces
@@ -108,7 +119,7 @@ def train_vocabulary(
     Raises:
       DataError: The sample holds no document, although there are some.
     """
-    counts = _WordCounts(options)
+    counts = WordCounts(options, limits)
     seen = sampled = 0
     for text in texts:
         seen += 1
@@ -122,7 +133,7 @@ def train_vocabulary(
         )
     counts.flush()
     wanted = options.rounded_size - options.unused
-    special, pieces = _train(counts, wanted, options.alphabet_limit)
+    special, pieces = _train(counts, wanted, options.alphabet_limit, limits)
     taken = len(special) + options.unused + len(pieces)
     slots = options.unused + _round_up(taken, options.multiple_of) - taken
     return [*special, *(f"[unused{number}]" for number in range(slots)), *pieces]
@@ -138,13 +149,14 @@ def _share(text: str) -> float:
     return int.from_bytes(digest, "big") / 2**48
 
 
-class _WordCounts:
+class WordCounts:
     """Counts of words as they will be tokenized, in bounded memory.
 
     White-space words are gathered first, so that one is normalised once for all its repetitions.
     """
 
-    def __init__(self, options: VocabularyOptions) -> None:
+    def __init__(self, options: VocabularyOptions, limits: Limits = Limits()) -> None:
+        self._limits = limits
         split = WordSplitter(lowercase=options.lowercase, strip_accents=options.strip_accents)
         self._split = split.parts
         self._raw: Counter[str] = Counter()
@@ -154,9 +166,11 @@ class _WordCounts:
         self.continuing: set[str] = set()
 
     def add(self, text: str) -> None:
+        """Counts the words of a text."""
+        limits = self._limits
         self._raw.update(split_words(text))
         self._raw_characters += len(text)
-        if len(self._raw) > _RAW_WORDS or self._raw_characters > _RAW_CHARACTERS:
+        if len(self._raw) > limits.raw_words or self._raw_characters > limits.raw_characters:
             self.flush()
 
     def flush(self) -> None:
@@ -172,8 +186,9 @@ class _WordCounts:
                 self.continuing.update(word[1:])
         self._raw = Counter()
         self._raw_characters = 0
-        if len(words) > _COUNTED_WORDS:
-            kept = _by_frequency(words)[: _COUNTED_WORDS // 2]
+        most = self._limits.counted_words
+        if len(words) > most:
+            kept = _by_frequency(words)[: most // 2]
             self.words = {word: words[word] for word in kept}
 
 
@@ -186,7 +201,7 @@ def _by_frequency(words: Mapping[str, int]) -> list[str]:
 
 
 def _train(
-    counts: _WordCounts, size: int, alphabet_limit: int | None
+    counts: WordCounts, size: int, alphabet_limit: int | None, limits: Limits
 ) -> tuple[list[str], list[str]]:
     """Special tokens, and pieces; `size` at most together."""
     room = size - len(SPECIAL_TOKENS)
@@ -196,10 +211,10 @@ def _train(
     largest = _alphabet(counts, room, alphabet_limit)
     while True:
         alphabet = _alphabet(counts, for_characters, alphabet_limit)
-        known = _known_words(counts.words, set(alphabet), max(_TRAINED_CHARACTERS, 16 * size))
+        known = _known_words(counts.words, set(alphabet), max(limits.trained_characters, 16 * size))
         if alphabet == largest:
             counts.words.clear()  # they are not asked for again
-        special, pieces = _join(known, alphabet, size)
+        special, pieces = join(known, alphabet, size, limits)
         for_characters += room - len(pieces)
         if _alphabet(counts, for_characters, alphabet_limit) == alphabet:
             return special, pieces
@@ -217,7 +232,9 @@ def _known_words(words: Mapping[str, int], characters: set[str], room: int) -> d
     return known
 
 
-def _join(words: Mapping[str, int], alphabet: list[str], size: int) -> tuple[list[str], list[str]]:
+def join(
+    words: Mapping[str, int], alphabet: list[str], size: int, limits: Limits
+) -> tuple[list[str], list[str]]:
     """The special tokens, and the alphabet with the longer pieces that it is joined to."""
     # The trainer numbers continuing characters in the order of a hash map that is seeded anew in
     # each process, and breaks ties between merges by these numbers. Given as special tokens, in
@@ -231,13 +248,13 @@ def _join(words: Mapping[str, int], alphabet: list[str], size: int) -> tuple[lis
         continuing_subword_prefix=CONTINUATION,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_repeated(words), trainer)
+    tokenizer.train_from_iterator(repeated(words, limits), trainer)
     ids = tokenizer.get_vocab(with_added_tokens=False)
     tokens = sorted(ids, key=lambda token: ids[token])
     return tokens[: len(SPECIAL_TOKENS)], tokens[len(SPECIAL_TOKENS) :]
 
 
-def _alphabet(counts: _WordCounts, room: int, limit: int | None) -> list[str]:
+def _alphabet(counts: WordCounts, room: int, limit: int | None) -> list[str]:
     """The most frequent characters, and behind them those that also continue words, as pieces."""
     frequent = sorted(counts.characters, key=lambda c: (-counts.characters[c], c))
     kept: list[str] = []
@@ -251,15 +268,16 @@ def _alphabet(counts: _WordCounts, room: int, limit: int | None) -> list[str]:
     return kept + continuing
 
 
-def _repeated(words: Mapping[str, int]) -> Iterator[str]:
+def repeated(words: Mapping[str, int], limits: Limits) -> Iterator[str]:
     """The trainer takes no counts: it counts itself, so each word comes as often as it was counted.
 
-    Counts of more than `_TRAINED_TEXT` words, which take it some fifteen seconds, are scaled down.
+    Counts of more than `limits.trained_words`, which take it some fifteen seconds, are scaled down.
     """
-    total = max(sum(words.values()), _TRAINED_TEXT)
+    trained = limits.trained_words
+    total = max(sum(words.values()), trained)
     for word, count in sorted(words.items()):
-        left = (count * _TRAINED_TEXT + total // 2) // total
-        most = max(_CHUNK // (len(word) + 1), 1)
+        left = (count * trained + total // 2) // total
+        most = max(limits.string // (len(word) + 1), 1)
         while left > 0:
             yield " ".join([word] * min(most, left))
             left -= most

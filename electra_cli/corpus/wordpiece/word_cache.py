@@ -13,9 +13,6 @@ import numpy.typing as npt
 
 LONGEST_WORD = 15
 
-# 2^20 slots are 24 MB. A word may lie in two of them; when both are taken, the second is given up.
-_SLOT_BITS = 20
-
 _Words = npt.NDArray[np.int64]
 _Keys = npt.NDArray[np.uint64]
 
@@ -62,20 +59,27 @@ def word_keys(text: bytes, begins: _Words, lengths: _Words) -> tuple[_Keys, _Key
 
 
 class WordCache:
-    """Keeps a number for each of many words, and forgets some when it gets full."""
+    """Keeps a number for each of many words, and forgets some when it gets full.
 
-    def __init__(self) -> None:
+    Args:
+      slot_bits: Binary logarithm of the number of slots; 2^20 are 24 MB. A word may lie in two of
+        them; when both are taken, the second is given up.
+    """
+
+    def __init__(self, slot_bits: int = 20) -> None:
+        self._slots = 2**slot_bits
+        self._shift = np.uint64(64 - slot_bits)
         self.clear()
 
     def clear(self) -> None:
         """Forgets all words."""
-        self._heads = np.zeros(2**_SLOT_BITS, np.uint64)
-        self._tails = np.zeros(2**_SLOT_BITS, np.uint64)  # 0 is free: no word has length 0
-        self._values = np.zeros(2**_SLOT_BITS, np.int64)
+        self._heads = np.zeros(self._slots, np.uint64)
+        self._tails = np.zeros(self._slots, np.uint64)  # 0 is free: no word has length 0
+        self._values = np.zeros(self._slots, np.int64)
 
     def find(self, heads: _Keys, tails: _Keys) -> tuple[_Words, npt.NDArray[np.bool_]]:
         """The number of each word, and whether it is known at all; both [W]."""
-        slots = _slots(heads, tails)
+        slots = self._slots_of(heads, tails)
         known = (self._heads[slots] == heads) & (self._tails[slots] == tails)
         others = np.flatnonzero(~known)
         slots[others] ^= 1
@@ -87,13 +91,12 @@ class WordCache:
 
     def add(self, heads: _Keys, tails: _Keys, values: _Words) -> None:
         """Keeps a number for each of these words; of two with the same slot only the last."""
-        slots = _slots(heads, tails)
+        slots = self._slots_of(heads, tails)
         slots[self._tails[slots] != 0] ^= 1
         self._heads[slots] = heads
         self._tails[slots] = tails
         self._values[slots] = values
 
-
-def _slots(heads: _Keys, tails: _Keys) -> _Words:
-    mixed = ((heads * _MIX_2) ^ tails) * _MIX_1
-    return (mixed >> np.uint64(64 - _SLOT_BITS)).astype(np.int64)
+    def _slots_of(self, heads: _Keys, tails: _Keys) -> _Words:
+        mixed = ((heads * _MIX_2) ^ tails) * _MIX_1
+        return (mixed >> self._shift).astype(np.int64)

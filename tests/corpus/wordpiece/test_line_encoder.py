@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from electra_cli.corpus.wordpiece import line_encoder as line_encoder_module
-from electra_cli.corpus.wordpiece import word_cache as word_cache_module
 from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
 from electra_cli.corpus.wordpiece.tokenizer import WordSplitter, split_words
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS, load_vocabulary
@@ -19,9 +17,11 @@ from tests.corpus.wordpiece.test_tokenizer import GOLDEN, golden_encoder, golden
 from tests.ids import ids_in
 
 
-def golden_line_encoder(dtype: Any = "uint16", *, uncased: bool = True) -> LineEncoder:
+def golden_line_encoder(
+    dtype: Any = "uint16", *, uncased: bool = True, **limits: int
+) -> LineEncoder:
     split = WordSplitter(lowercase=uncased, strip_accents=uncased)
-    return LineEncoder(load_vocabulary(GOLDEN / "vocab.txt"), split, dtype)
+    return LineEncoder(load_vocabulary(GOLDEN / "vocab.txt"), split, dtype, **limits)
 
 
 def encoded(encoder: LineEncoder, lines: Sequence[str]) -> list[list[int]]:
@@ -45,18 +45,15 @@ def test_ids_are_the_references_on_every_golden_line(field: str, uncased: bool) 
         assert [encoded(encoder, [text])[0] for text in texts] == expected
 
 
-@pytest.mark.parametrize("block_bytes", [1, 7, 64])
+@pytest.mark.parametrize("stretch_bytes", [1, 7, 64])
 @pytest.mark.parametrize("dtype", ["uint16", "uint32"])
-def test_neither_blocks_nor_a_full_cache_show(
-    monkeypatch: pytest.MonkeyPatch, block_bytes: int, dtype: Any
-) -> None:
+def test_neither_stretches_nor_a_full_cache_show(stretch_bytes: int, dtype: Any) -> None:
     """With 16 slots nearly every word drives another one out."""
-    monkeypatch.setattr(line_encoder_module, "_BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(line_encoder_module, "_MOST_IDS", 40)
-    monkeypatch.setattr(line_encoder_module, "_MOST_LONG_WORDS", 1)
-    monkeypatch.setattr(word_cache_module, "_SLOT_BITS", 4)
+    encoder = golden_line_encoder(
+        dtype, stretch_bytes=stretch_bytes, most_ids=40, most_long_words=1, slot_bits=4
+    )
     lines = golden_lines()
-    found = golden_line_encoder(dtype).encode([line["text"] for line in lines])
+    found = encoder.encode([line["text"] for line in lines])
     ids = [np.frombuffer(line, np.dtype(dtype).newbyteorder("<")).tolist() for line in found.lines]
     assert ids == [line["lower_ids"] for line in lines]
 
@@ -82,10 +79,9 @@ def test_words_of_every_length_are_told_apart() -> None:
     assert not cache.find(*keys_of([b"z", b"x" * 7 + b"z"]))[1].any()
 
 
-def test_a_full_table_forgets_and_never_errs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(word_cache_module, "_SLOT_BITS", 3)
+def test_a_full_table_forgets_and_never_errs() -> None:
     heads, tails = keys_of([b"%d" % number for number in range(200)])
-    cache = WordCache()
+    cache = WordCache(slot_bits=3)
     for number in range(200):
         cache.add(heads[[number]], tails[[number]], np.array([number]))
     values, known = cache.find(heads, tails)

@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from electra_cli.corpus.wordpiece import tokenizer
 from electra_cli.corpus.wordpiece.tokenizer import WordEncoder, WordSplitter, split_words
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS, load_vocabulary
 from tests import places
@@ -28,8 +27,8 @@ def small_encoder(pieces: list[str], *, lowercase=True, strip_accents=True) -> W
     return WordEncoder([*SPECIAL_TOKENS, *pieces], split, "uint16")
 
 
-def golden_encoder(*, uncased: bool) -> WordEncoder:
-    split = WordSplitter(lowercase=uncased, strip_accents=uncased)
+def golden_encoder(*, uncased: bool, at_once: int = 2**10) -> WordEncoder:
+    split = WordSplitter(lowercase=uncased, strip_accents=uncased, at_once=at_once)
     return WordEncoder(load_vocabulary(GOLDEN / "vocab.txt"), split, "uint16")
 
 
@@ -133,10 +132,9 @@ def test_a_long_word_takes_no_long_time(unit):
     assert time.perf_counter() - started < 10
 
 
-def test_a_word_without_end_is_not_held_to_its_end(monkeypatch):
-    monkeypatch.setattr(tokenizer, "_LONGEST_AT_ONCE", 16)
+def test_a_word_without_end_is_not_held_to_its_end():
     started = time.perf_counter()
-    assert ids_in(golden_encoder(uncased=True).encode("xé" * 500_000)) == [1]
+    assert ids_in(golden_encoder(uncased=True, at_once=16).encode("xé" * 500_000)) == [1]
     assert time.perf_counter() - started < 10
 
 
@@ -171,15 +169,14 @@ def test_words_of_plain_characters_take_no_other_way_in_the_end(uncased):
         "é—=\u0338", "\u30fb\uff65ア", "a", "ab",
     ],
 )  # fmt: skip
-def test_very_long_words_are_split_part_by_part(monkeypatch, alphabet, uncased):
+def test_very_long_words_are_split_part_by_part(alphabet, uncased):
     """Any place may be where two parts meet, and a word may reach over many of them."""
-    split = WordSplitter(lowercase=uncased, strip_accents=uncased)
     chosen = random.Random(alphabet)
     for length in (7, 100, 1000, 5000):
         word = "".join(chosen.choices(alphabet, k=length))
         expected = reference_words(word, lowercase=uncased, strip_accents=uncased)
         for at_once in (1, 5, 64, 2**14):
-            monkeypatch.setattr(tokenizer, "_LONGEST_AT_ONCE", at_once)
+            split = WordSplitter(lowercase=uncased, strip_accents=uncased, at_once=at_once)
             found = [piece for part in split.parts(word) for piece in part]
             assert [piece[:201] for piece in found] == [piece[:201] for piece in expected]
 

@@ -10,7 +10,12 @@ import pytest
 
 from electra_cli.corpus.wordpiece import vocabulary_training
 from electra_cli.corpus.wordpiece.tokenizer import WordEncoder, WordSplitter, split_words
-from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions, train_vocabulary
+from electra_cli.corpus.wordpiece.vocabulary_training import (
+    Limits,
+    VocabularyOptions,
+    WordCounts,
+    train_vocabulary,
+)
 from electra_cli.errors import ConfigError, DataError
 from tests.corpus.corpora import make_documents
 from tests.ids import ids_in
@@ -26,8 +31,8 @@ print(hashlib.sha256("\\n".join(tokens).encode()).hexdigest())
 """
 
 
-def train(texts, size=300, **options):
-    return train_vocabulary(texts, VocabularyOptions(size=size, **options))
+def train(texts, size=300, limits=Limits(), **options):
+    return train_vocabulary(texts, VocabularyOptions(size=size, **options), limits)
 
 
 def made_up_words(count, *, seed=0):
@@ -115,9 +120,9 @@ def test_characters_beyond_the_size_are_left_out_from_the_rarest_on():
 
 def test_a_full_vocabulary_is_joined_once(monkeypatch):
     times = []
-    join = vocabulary_training._join
+    join = vocabulary_training.join
     monkeypatch.setattr(
-        vocabulary_training, "_join", lambda *given: times.append(given) or join(*given)
+        vocabulary_training, "join", lambda *given: times.append(given) or join(*given)
     )
     ideographs = "".join(chr(0x4E00 + number) for number in range(500))
     for texts, expected in (
@@ -220,60 +225,56 @@ def test_impossible_options(options, message):
         VocabularyOptions(**options)
 
 
-def test_words_are_counted_in_bounded_memory(monkeypatch):
-    monkeypatch.setattr(vocabulary_training, "_COUNTED_WORDS", 200)
-    monkeypatch.setattr(vocabulary_training, "_RAW_WORDS", 100)
-    largest = 0
-
-    class Watched(vocabulary_training._WordCounts):
-        def flush(self):
-            nonlocal largest
-            super().flush()
-            largest = max(largest, len(self.words))
-
-    monkeypatch.setattr(vocabulary_training, "_WordCounts", Watched)
+def test_words_are_counted_in_bounded_memory():
+    limits = Limits(counted_words=200, raw_words=100)
     texts = [f"mountain river {word}" for word in made_up_words(3000)]
-    tokens = train(texts, size=150)
+    counts, largest = WordCounts(VocabularyOptions(), limits), 0
+    for text in texts:
+        counts.add(text)
+        largest = max(largest, len(counts.words))
     assert 100 <= largest <= 200
+    tokens = train(texts, size=150, limits=limits)
     assert {"mountain", "river"} <= set(tokens)
     # Characters are counted before anything is dropped.
     assert set("abcdefghijmountriv") <= set(tokens)
 
 
-def test_gathering_more_or_less_before_normalising_changes_nothing(monkeypatch):
+def test_gathering_more_or_less_before_normalising_changes_nothing():
     texts = [text.title() + " (naïve) don't 東京 x-y" for text in make_documents(60)]
     expected = train(texts)
-    monkeypatch.setattr(vocabulary_training, "_RAW_WORDS", 10)
-    assert train(texts) == expected
-    monkeypatch.setattr(vocabulary_training, "_RAW_CHARACTERS", 1)
-    assert train(texts) == expected
+    assert train(texts, limits=Limits(raw_words=10)) == expected
+    assert train(texts, limits=Limits(raw_characters=1)) == expected
 
 
 def test_what_is_cut_off_are_rare_words_of_any_letter(monkeypatch):
-    monkeypatch.setattr(vocabulary_training, "_TRAINED_CHARACTERS", 1)
     rare = made_up_words(1000)
     trained = []
-    repeated = vocabulary_training._repeated
-    monkeypatch.setattr(
-        vocabulary_training, "_repeated", lambda words: trained.extend(words) or repeated(words)
-    )
-    train([" ".join(rare), "zebra zebra"], size=100, alphabet_limit=26)
+    repeated = vocabulary_training.repeated
+
+    def watched(words, limits):
+        trained.extend(words)
+        return repeated(words, limits)
+
+    monkeypatch.setattr(vocabulary_training, "repeated", watched)
+    limits = Limits(trained_characters=1)
+    train([" ".join(rare), "zebra zebra"], size=100, alphabet_limit=26, limits=limits)
     assert trained[0] == "zebra"
     assert len(trained) == 267  # 16 characters for each word piece
     assert len({word[0] for word in trained[1:]}) == 10
 
 
-def test_counts_are_scaled_down_beyond_what_the_trainer_reads(monkeypatch):
-    monkeypatch.setattr(vocabulary_training, "_TRAINED_TEXT", 1000)
-    monkeypatch.setattr(vocabulary_training, "_CHUNK", 50)
+def test_counts_are_scaled_down_beyond_what_the_trainer_reads():
+    limits = Limits(trained_words=1000, string=50)
     words = {"common": 7000, "some": 2960, "ten": 10, "five": 5, "rare": 4, "once": 1}
-    read = list(vocabulary_training._repeated(words))
+    read = list(vocabulary_training.repeated(words, limits))
     assert max(map(len, read)) <= 50
     found = " ".join(read).split()
     counts = {word: found.count(word) for word in words}
     assert counts == {"common": 701, "some": 297, "ten": 1, "five": 1, "rare": 0, "once": 0}
     few = {"common": 900, "rare": 1}
-    assert " ".join(vocabulary_training._repeated(few)).split() == ["common"] * 900 + ["rare"]
+    assert " ".join(vocabulary_training.repeated(few, limits)).split() == ["common"] * 900 + [
+        "rare"
+    ]
 
 
 @pytest.mark.parametrize("sample", [1.0, 0.3])
