@@ -47,8 +47,8 @@ def evaluate(
       checkpoints: What to evaluate, in this order.
       data: A folder prepared with the same tokenizer; None for each run's own.
       device: As in `pretrain`.
-      on_progress: Called with the number of checkpoints done.
-      check_stop: Called between batches; raises if the evaluation is to end.
+      on_progress: Receives the number of checkpoints done.
+      check_stop: Raises between two batches if the evaluation is to end.
 
     Raises:
       InputMissingError: The data is not there.

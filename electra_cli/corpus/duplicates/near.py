@@ -30,7 +30,7 @@ MOST_IN_BAND = 64
 
 _SEED = 1
 # Hashing this many shingles at once takes 2 MB; a document of 4 MB in one go would take 400.
-_CHUNK = 4096
+_HASHED_AT_ONCE = 4096
 _MULTIPLIERS = np.array(
     [
         0x9E3779B97F4A7C15,
@@ -86,8 +86,8 @@ class Signer:
             shingles[: len(part)] += part * multiplier
         shingles = np.unique(shingles >> np.uint64(32))
         sketch = self._empty.copy()
-        for start in range(0, len(shingles), _CHUNK):
-            sketch.update_batch(shingles[start : start + _CHUNK].tolist())
+        for start in range(0, len(shingles), _HASHED_AT_ONCE):
+            sketch.update_batch(shingles[start : start + _HASHED_AT_ONCE].tolist())
         return sketch.hashvalues.astype("<u4").tobytes()
 
 

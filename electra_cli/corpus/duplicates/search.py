@@ -51,7 +51,7 @@ from electra_cli.files.atomic import AtomicFile, atomic_write_text
 from electra_cli.files.layout import slice_name
 from electra_cli.files.record import Record
 
-_CHUNK = 2**16
+_BYTES_AT_ONCE = 2**16
 
 
 class SliceScan(Record):
@@ -246,15 +246,15 @@ def _spread(marks: Path, lines: Path, target: Path) -> None:
 def _write_blank(path: Path, size: int) -> None:
     """Writes zeros, so that a full disk is noticed here and not when the file is mapped."""
     with path.open("wb") as file:
-        for start in range(0, size, _CHUNK):
-            file.write(bytes(min(_CHUNK, size - start)))
+        for start in range(0, size, _BYTES_AT_ONCE):
+            file.write(bytes(min(_BYTES_AT_ONCE, size - start)))
 
 
 def _count_marks(path: Path) -> Counter[int]:
     counts: Counter[int] = Counter()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            counts.update(chunk)
+        while marks := file.read(_BYTES_AT_ONCE):
+            counts.update(marks)
     return counts
 
 

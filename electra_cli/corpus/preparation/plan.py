@@ -28,10 +28,8 @@ SLICE_BYTES = 16 * 2**20
 # room they need.
 _COMPRESSION_RATIO = 3
 _LINE_END = re.compile(rb"\n")
-# What is read at once in search of an end, and kept of it in case the end has begun.
-_WINDOW = 2**20
-_LONGEST_BLANK_LINE = 2**12
-_BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
+_LONGEST_BLANK_LINE = 2**12  # kept of what is read, in case an end has begun
+BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
 
 # Receives the file that is being read, as errors call it, and how many more of its bytes on disk
@@ -236,27 +234,35 @@ def _row_group_parts(
 
 
 def _byte_parts(file: InputFile, slice_bytes: int) -> Iterator[tuple[Part, int]]:
-    ends = _LINE_END if file.format == "jsonl" else _BLANK_LINE
+    ends = _LINE_END if file.format == "jsonl" else BLANK_LINE
     with open_input(file) as stream:
         start = 0
         while start < file.size:
             end = file.size
             if start + slice_bytes < file.size:
-                end = min(_boundary(stream, start + slice_bytes, ends), file.size)
+                end = min(boundary(stream, start + slice_bytes, ends), file.size)
             yield Part(file, start, end, end - start), end - start
             start = end
 
 
-def _boundary(stream: BinaryIO, position: int, ends: re.Pattern[bytes]) -> int:
+def boundary(
+    stream: BinaryIO, position: int, ends: re.Pattern[bytes], window_bytes: int = 2**20
+) -> int:
     """The first byte at or after `position` where a document may begin, or the end of the file.
 
     Files whose lines end with a bare \\r, or text whose blank lines hold rarer spaces, are cut
     less often than they could be, but never inside a document.
+
+    Args:
+      stream: The file.
+      position: At least 1.
+      ends: Matches what ends a document, or may.
+      window_bytes: What is read at once.
     """
     begin = position - 1
     stream.seek(begin)
     window = b""
-    while data := stream.read(_WINDOW):
+    while data := stream.read(window_bytes):
         window += data
         found = ends.search(window)
         if found is None:

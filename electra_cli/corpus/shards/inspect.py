@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from electra_cli.corpus.shards.manifest import Manifest, mismatch
 from electra_cli.corpus.shards.rows import Split, ids_of, input_mask
-from electra_cli.corpus.shards.verify import ShardError, checked_rows
+from electra_cli.corpus.shards.verify import IDS_AT_ONCE, ShardError, checked_rows
 from electra_cli.corpus.wordpiece.vocabulary import (
     CONTINUATION,
     PAD,
@@ -71,7 +71,10 @@ class Figures:
 
 
 def inspect_data(
-    manifest: Manifest, *, on_progress: Callable[[int], None] = lambda done: None
+    manifest: Manifest,
+    *,
+    on_progress: Callable[[int], None] = lambda done: None,
+    ids_at_once: int = IDS_AT_ONCE,
 ) -> Figures:
     """Counts what the rows of a prepared folder hold; needs 16 bytes of memory a row.
 
@@ -80,6 +83,7 @@ def inspect_data(
     Args:
       manifest: From `load_manifest`.
       on_progress: Receives the number of rows done.
+      ids_at_once: How many are looked at together.
 
     Raises:
       DataError: The vocabulary or a shard is not what the manifest says.
@@ -97,7 +101,7 @@ def inspect_data(
         filled = 0
         for shard in shards:
             try:
-                for rows in checked_rows(manifest, shard):
+                for rows in checked_rows(manifest, shard, ids_at_once):
                     ids = ids_of(rows, manifest.sequence_length)  # [N, L]
                     tokens = input_mask(ids).sum(axis=1)  # [N]
                     lengths += np.bincount(tokens, minlength=len(lengths))

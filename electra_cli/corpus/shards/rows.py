@@ -23,10 +23,6 @@ from electra_cli.files.record import Record
 Split = Literal["train", "validation"]
 DType = Literal["uint16", "uint32"]
 
-# What is collected before it is written: a row may hold a single word, so that the rows of a slice
-# can be many times as large as its text.
-_BUFFERED_BYTES = 2 * 2**20
-
 
 class Shard(Record):
     """A shard file as the manifest lists it.
@@ -102,6 +98,8 @@ class ShardWriter:
       sequence_length: L.
       dtype: Type of an id.
       begins_word: For each token of the vocabulary, whether a word begins with it; [V].
+      buffered_bytes: What is collected before it is written: a row may hold a single word, so that
+        the rows of a slice can be many times as large as its text.
     """
 
     def __init__(
@@ -112,6 +110,7 @@ class ShardWriter:
         sequence_length: int,
         dtype: DType,
         begins_word: npt.NDArray[np.bool_],
+        buffered_bytes: int = 2 * 2**20,
     ) -> None:
         self._path = path
         self._split = split
@@ -119,6 +118,7 @@ class ShardWriter:
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._width = row_width(sequence_length, dtype)
         self._begins_word = begins_word
+        self._buffered_bytes = buffered_bytes
         self._ids = bytearray()
         self._file: AtomicFile | None = None
         self._rows = 0
@@ -135,7 +135,7 @@ class ShardWriter:
         padding = self._length - len(example) // self._dtype.itemsize
         self._ids += example
         self._ids += bytes(padding * self._dtype.itemsize)
-        if len(self._ids) >= _BUFFERED_BYTES:
+        if len(self._ids) >= self._buffered_bytes:
             self._flush()
         return padding
 

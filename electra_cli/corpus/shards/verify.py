@@ -18,8 +18,7 @@ from electra_cli.corpus.shards.manifest import Manifest, file_faults
 from electra_cli.corpus.shards.rows import Shard, ids_of, load_shard, row_width, word_starts_of
 from electra_cli.files.layout import MANIFEST_FILE
 
-# Ids looked at together: tens of megabytes, whatever the size of a shard.
-_IDS_AT_ONCE = 2**22
+IDS_AT_ONCE = 2**22  # looked at together: tens of megabytes, whatever the size of a shard
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,17 @@ class ShardError(Exception):
 
 
 def verify_data(
-    manifest: Manifest, *, on_progress: Callable[[int], None] = lambda done: None
+    manifest: Manifest,
+    *,
+    on_progress: Callable[[int], None] = lambda done: None,
+    ids_at_once: int = IDS_AT_ONCE,
 ) -> Verified:
     """Reads every file of a prepared folder: size, checksum, layout, and what rows must be like.
 
     Args:
       manifest: From `read_manifest`.
       on_progress: Receives the number of bytes done.
+      ids_at_once: How many are looked at together.
     """
     faults = file_faults(manifest)
     for split, examples in (
@@ -62,21 +65,27 @@ def verify_data(
     for shard in manifest.shards:
         path = manifest.folder / shard.file
         if path.is_file() and path.stat().st_size == shard.bytes:
-            faults += [f"{shard.file} {fault}" for fault in _content_faults(manifest, shard, path)]
+            faults += [
+                f"{shard.file} {fault}"
+                for fault in _content_faults(manifest, shard, path, ids_at_once)
+            ]
         done += shard.bytes
         on_progress(done)
     return Verified(len(manifest.shards) + 1, done, faults)
 
 
-def checked_rows(manifest: Manifest, shard: Shard) -> Iterator[npt.NDArray[Any]]:
+def checked_rows(
+    manifest: Manifest, shard: Shard, ids_at_once: int = IDS_AT_ONCE
+) -> Iterator[npt.NDArray[Any]]:
     """The rows of a shard, part by part, each part checked before it is given out.
 
     Args:
       manifest: Of the folder.
       shard: One of its shards.
+      ids_at_once: How many ids a part has at most, if a row has no more.
 
     Yields:
-      [N, L + W] of the manifest's type, N such that a part has some four million ids.
+      [N, L + W] of the manifest's type.
 
     Raises:
       ShardError: The shard is no array, has another type or shape, or holds a row that
@@ -90,7 +99,7 @@ def checked_rows(manifest: Manifest, shard: Shard) -> Iterator[npt.NDArray[Any]]
     expected = (np.dtype(manifest.dtype).newbyteorder("<"), (shard.rows, width))
     if (rows.dtype, rows.shape) != expected:
         raise ShardError(f"holds {rows.dtype} {rows.shape}, not {expected[0]} {expected[1]}")
-    step = max(1, _IDS_AT_ONCE // manifest.sequence_length)
+    step = max(1, ids_at_once // manifest.sequence_length)
     for first in range(0, len(rows), step):
         part = rows[first : first + step]  # [N, L + W]
         if faults := _row_faults(part, first, manifest):
@@ -119,13 +128,15 @@ def _row_faults(rows: npt.NDArray[Any], first: int, manifest: Manifest) -> list[
     ]
 
 
-def _content_faults(manifest: Manifest, shard: Shard, path: Path) -> Iterator[str]:
+def _content_faults(
+    manifest: Manifest, shard: Shard, path: Path, ids_at_once: int
+) -> Iterator[str]:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != shard.sha256:
             yield "has another checksum"
-        for _ in checked_rows(manifest, shard):
+        for _ in checked_rows(manifest, shard, ids_at_once):
             pass
     except OSError as error:
         yield f"cannot be read: {error.strerror}"

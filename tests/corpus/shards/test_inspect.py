@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from electra_cli.corpus.shards import verify
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.inspect import decode, inspect_data, row_hashes
 from electra_cli.corpus.shards.manifest import (
@@ -72,10 +71,11 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 2, 1000])
-def test_figures_counted_by_hand(folder, monkeypatch, rows_at_once):
-    monkeypatch.setattr(verify, "_IDS_AT_ONCE", 8 * rows_at_once)
+def test_figures_counted_by_hand(folder, rows_at_once):
     done = []
-    figures = inspect_data(load_manifest(folder), on_progress=done.append)
+    figures = inspect_data(
+        load_manifest(folder), on_progress=done.append, ids_at_once=8 * rows_at_once
+    )
     assert (figures.examples, figures.validation_examples) == (5, 3)
     assert figures.lengths == [0, 0, 0, 1, 0, 6, 0, 0, 1]
     assert figures.tokens == 6 * 5 + 3 + 8

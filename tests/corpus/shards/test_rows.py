@@ -5,7 +5,6 @@ import hashlib
 import numpy as np
 import pytest
 
-from electra_cli.corpus.shards import rows as shards
 from electra_cli.corpus.shards.rows import (
     ShardWriter,
     ids_dtype,
@@ -19,8 +18,10 @@ from electra_cli.corpus.shards.rows import (
 )
 
 
-def writer(path, dtype, begins_word):
-    return ShardWriter(path, "train", sequence_length=6, dtype=dtype, begins_word=begins_word)
+def writer(path, dtype, begins_word, **limits):
+    return ShardWriter(
+        path, "train", sequence_length=6, dtype=dtype, begins_word=begins_word, **limits
+    )
 
 
 @pytest.mark.parametrize(("vocab_size", "dtype"), [(65536, "uint16"), (65537, "uint32")])
@@ -61,12 +62,11 @@ def test_word_starts_of_any_length_come_back(dtype, length, width):
     np.testing.assert_array_equal(word_starts_of(rows[3], length), begins_word[ids[3]])
 
 
-def test_rows_go_to_disk_as_they_come(tmp_path, monkeypatch):
+def test_rows_go_to_disk_as_they_come(tmp_path):
     begins_word = np.ones(10, bool)
     examples = [np.array([2, number % 9, 3], "uint16").tobytes() for number in range(1000)]
     for name, limit in (("a", 2**20), ("b", 50)):
-        monkeypatch.setattr(shards, "_BUFFERED_BYTES", limit)
-        with writer(tmp_path / name, "uint16", begins_word) as rows:
+        with writer(tmp_path / name, "uint16", begins_word, buffered_bytes=limit) as rows:
             for example in examples:
                 rows.append(example)
             assert len(rows._ids) < limit
@@ -75,13 +75,13 @@ def test_rows_go_to_disk_as_they_come(tmp_path, monkeypatch):
     assert load_shard(tmp_path / "a").shape == (1000, 7)
 
 
-def test_without_rows_or_after_an_error_there_is_no_file(tmp_path, monkeypatch):
+def test_without_rows_or_after_an_error_there_is_no_file(tmp_path):
     path = tmp_path / "train-00000.npy"
     path.write_bytes(b"of an earlier division")
     with writer(path, "uint16", np.ones(10, bool)) as rows:
         assert rows.finish() is None
-    monkeypatch.setattr(shards, "_BUFFERED_BYTES", 1)
-    with pytest.raises(KeyError), writer(path, "uint16", np.ones(10, bool)) as rows:  # noqa: PT012
+    cut = writer(path, "uint16", np.ones(10, bool), buffered_bytes=1)
+    with pytest.raises(KeyError), cut as rows:  # noqa: PT012
         rows.append(np.array([2, 7, 3], "uint16").tobytes())
         raise KeyError
     assert list(tmp_path.iterdir()) == []

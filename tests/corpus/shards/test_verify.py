@@ -7,10 +7,9 @@ import shutil
 import numpy as np
 import pytest
 
-from electra_cli.corpus.shards import verify
 from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.corpus.shards.rows import load_shard
-from electra_cli.corpus.shards.verify import verify_data
+from electra_cli.corpus.shards.verify import Verified, verify_data
 from tests.corpus.corpora import make_documents, write_text, write_vocabulary
 from tests.prepared import prepare
 
@@ -36,8 +35,8 @@ def folder(prepared, tmp_path):
     return shutil.copytree(prepared, tmp_path / "out")
 
 
-def faults(folder):
-    return verify_data(read_manifest(folder)).faults
+def faults(folder, **options):
+    return verify_data(read_manifest(folder), **options).faults
 
 
 def change_rows(folder, change, *, honest=True):
@@ -66,7 +65,7 @@ def test_a_whole_folder(folder):
     done = []
     verified = verify_data(manifest, on_progress=done.append)
     sizes = [(folder / shard.file).stat().st_size for shard in manifest.shards]
-    assert verified == verify.Verified(files=3, bytes=sum(sizes), faults=[])
+    assert verified == Verified(files=3, bytes=sum(sizes), faults=[])
     assert done == np.cumsum(sizes).tolist()
 
 
@@ -105,10 +104,9 @@ def test_another_size(folder):
         (put(3, 16, 1), "a word that begins on a special token"),
     ],
 )
-def test_rows_that_the_manifest_vouches_for(folder, monkeypatch, change, fault, rows_at_once):
-    monkeypatch.setattr(verify, "_IDS_AT_ONCE", 16 * rows_at_once)
+def test_rows_that_the_manifest_vouches_for(folder, change, fault, rows_at_once):
     change_rows(folder, change)
-    (found,) = faults(folder)
+    (found,) = faults(folder, ids_at_once=16 * rows_at_once)
     assert fault in found
     assert found.endswith("in row 3")
 
