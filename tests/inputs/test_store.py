@@ -9,7 +9,6 @@ import pytest
 
 from electra_cli.corpus.shards.rows import with_word_starts
 from electra_cli.errors import DataError
-from electra_cli.inputs import store as store_module
 from electra_cli.inputs.store import LostShardError, RowStore
 
 
@@ -61,9 +60,10 @@ def test_more_shards_than_files_may_be_open_at_first(
         assert [len(store) for store in stores] == [1800, 1800]
         del stores
         resource.setrlimit(resource.RLIMIT_NOFILE, (len(opened) + 50, hard))
-        monkeypatch.setattr(store_module, "_allow_open_files", lambda: None)  # no more are allowed
+        monkeypatch.setattr(resource, "setrlimit", lambda *_: None)  # no more are allowed
         with pytest.raises(OSError, match="Too many open files"):
             RowStore([tmp_path / "a.npy"] * 600, 20)
         assert set(Path("/proc/self/fd").iterdir()) == opened
     finally:
+        monkeypatch.undo()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -50,13 +50,14 @@ def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
     """
     probe = make_probe(item)
     ours = own_logits(model, probe, item)
-    method = "transformers" if _has_transformers() else "numpy"
+    method = "transformers" if has_transformers() else "numpy"
     logits_of = _transformers_logits if method == "transformers" else _numpy_logits_of_files
     theirs = {name: logits_of(folder / name, name, probe) for name in ours}
     return compare(method, [(name, ours[name], theirs[name]) for name in ours])
 
 
-def _has_transformers() -> bool:
+def has_transformers() -> bool:
+    """Whether transformers, and torch that it needs, are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
 
 

@@ -25,12 +25,15 @@ def every(interval: int, last_step: int, step: Callable[[], int], action: Action
     return wrapped
 
 
-def stop_when_diverged(skips: Skips, examples_of: Callable[[int], Sequence[int]]) -> Action:
+def stop_when_diverged(
+    skips: Skips, examples_of: Callable[[int], Sequence[int]], loss: str
+) -> Action:
     """Ends a run that skips too many steps because they are not finite.
 
     Args:
       skips: Knows whether it is so.
       examples_of: The examples of a step.
+      loss: Name of the loss that the error tells.
     """
 
     def action(logs: Metrics) -> None:
@@ -41,7 +44,7 @@ def stop_when_diverged(skips: Skips, examples_of: Callable[[int], Sequence[int]]
         raise TrainingError(
             f"loss or gradient was not finite in more than {MOST_SKIPPED} of the last {WINDOW:,} "
             f"steps, at last in step {found['step']} with the examples {shown} … (learning rate "
-            f"{found['learning_rate']:.3g}, total_loss {found['total_loss']:.3g}, gradient norm "
+            f"{found['learning_rate']:.3g}, {loss} {found[loss]:.3g}, gradient norm "
             f"{found['gradient_norm']:.3g}); in a row: {logs['skipped_in_a_row']}",
             hint="start a new run with a lower --learning-rate, or --precision float32; "
             "the weights of the last checkpoint are finite",

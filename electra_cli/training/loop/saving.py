@@ -81,7 +81,7 @@ class CheckpointSaver:
         try:
             temporary.mkdir()  # without parents: what has vanished does not come back half
             self.checkpoint.write(str(temporary / STATE))
-            self._commit(temporary, step)
+            self.commit(temporary, step)
             temporary.rename(final)
             sync_folder(final.parent)
         except OSError as error:
@@ -93,7 +93,7 @@ class CheckpointSaver:
         self.keep.sweep(self.run)
         return final
 
-    def _commit(self, folder: Path, step: int) -> None:
+    def commit(self, folder: Path, step: int) -> None:
         """Reads back what was written and makes it last."""
         files = [path for path in sorted(folder.iterdir()) if path.is_file()]
         for path in files:

@@ -63,7 +63,7 @@ class Session:
             trainer,
             loop_length=steps_per_loop(step(), stop, trainer.clock, *intervals),
             actions=[
-                stop_when_diverged(trainer.skips, examples_of),
+                stop_when_diverged(trainer.skips, examples_of, trainer.task.objective.total),
                 every(train.log_every, stop, step, self._log),
                 self.last_logs.update,
                 self._show,

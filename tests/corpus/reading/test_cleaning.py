@@ -5,9 +5,7 @@ import random
 
 import pytest
 
-from electra_cli.corpus.reading import cleaning as cleaning_module
-from electra_cli.corpus.reading import texts as texts_module
-from electra_cli.corpus.reading.cleaning import Cleaning, pieces
+from electra_cli.corpus.reading.cleaning import MOST_LINES, Cleaning, pieces
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.errors import ConfigError, DataError
@@ -276,15 +274,17 @@ def test_a_row_of_many_fields_has_a_limit_too(tmp_path):
     assert len(read_inputs(path)[0]) == 3
 
 
-def test_documents_of_many_lines_are_cut(tmp_path, monkeypatch):
-    """A line costs memory besides its text; every format cuts behind the same one."""
-    for module in (cleaning_module, texts_module):
-        monkeypatch.setattr(module, "MOST_LINES", 100)
-    lines = [str(number) for number in range(250)]
-    for name in WRITERS:
+def test_documents_of_many_lines_are_cut(tmp_path):
+    """A line costs memory besides its text; every format cuts behind the same one.
+
+    A row of a table of text never has so many.
+    """
+    most = MOST_LINES
+    lines = [*(["x"] * most), *(["y"] * most), "z"]
+    for name in WRITERS.keys() - {"a.csv", "a.tsv"}:
         (tmp_path / name).write_bytes(WRITERS[name](["\n".join(lines)]))
         documents, counts = read_inputs(tmp_path / name)
-        assert documents == [lines[:100], lines[100:200], lines[200:]], name
+        assert documents == [lines[:most], lines[most : 2 * most], lines[2 * most :]], name
         assert counts.cut_documents == 2
-        (tmp_path / name).write_bytes(WRITERS[name]([" \r\n".join(lines[:100]), "\n\n" * 99]))
-        assert read_inputs(tmp_path / name)[0] == [lines[:100]]
+        (tmp_path / name).write_bytes(WRITERS[name]([" \r\n".join(lines[:most]), "\n\n" * 99]))
+        assert read_inputs(tmp_path / name)[0] == [lines[:most]]

@@ -22,7 +22,7 @@ Damage = Callable[[dict[str, np.ndarray]], None]
 
 @pytest.fixture(params=METHODS)
 def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(layout, "_has_transformers", lambda: request.param == "transformers")
+    monkeypatch.setattr(layout, "has_transformers", lambda: request.param == "transformers")
     return request.param
 
 

@@ -266,7 +266,7 @@ def test_the_best_of_a_whole_run(
     """The first value is no number, and for the best of all there is no room."""
     run, nan = tmp_path / "run", float("nan")
     values = {0: nan, 2: 0.6, 4: 0.9, 6: 0.7, 8: nan, 10: 0.5, 12: 0.1}
-    reduce, commit = ElectraPretrainTask.reduce_aggregated_logs, CheckpointSaver._commit
+    reduce, commit = ElectraPretrainTask.reduce_aggregated_logs, CheckpointSaver.commit
 
     def chosen(
         self: ElectraPretrainTask, aggregated_logs: Any, global_step: tf.Tensor
@@ -280,7 +280,7 @@ def test_the_best_of_a_whole_run(
         commit(self, folder, step)
 
     monkeypatch.setattr(ElectraPretrainTask, "reduce_aggregated_logs", chosen)
-    monkeypatch.setattr(CheckpointSaver, "_commit", full)
+    monkeypatch.setattr(CheckpointSaver, "commit", full)
     keys = {"best_metric": "disc_auc", "keep_checkpoints": 1, "evaluate_every": 2,
             "checkpoint_every": 8}  # fmt: skip
     more = [part for key, value in keys.items() for part in ("--set", f"train.{key}={value}")]

@@ -52,7 +52,7 @@ STARTS: list[dict[str, Any]] = [
     # While the step is traced, which takes seconds.
     {"at": (ElectraTrainer, "train_step", 1), "signal": signal.SIGHUP, "code": 143, "step": 1},
     {"at": (ElectraTrainer, "train_loop_end", 1), "signal": signal.SIGTERM, "code": 143, "step": 2},
-    {"at": (CheckpointSaver, "_commit", 1), "signal": signal.SIGTERM, "code": 143, "step": 4},
+    {"at": (CheckpointSaver, "commit", 1), "signal": signal.SIGTERM, "code": 143, "step": 4},
     {"at": (ElectraTrainer, "train_loop_end", 2), "signal": signal.SIGINT, "code": 130, "step": 6},
     # In an evaluation: the averages are swapped in, but what is saved has the weights of training.
     {"at": (ElectraPretrainTask, "aggregate_logs", 2), "signal": signal.SIGTERM, "code": 143,
@@ -76,7 +76,7 @@ def test_a_run_stopped_in_every_act(
         with monkeypatch.context() as patch:
             send_on_call(patch, *start["at"], start["signal"])
             if start.get("full"):
-                patch.setattr(CheckpointSaver, "_commit", no_room)
+                patch.setattr(CheckpointSaver, "commit", no_room)
             result = electra(*options(data, run, *AVERAGE, *more))
         name = signal.Signals(start["signal"]).name
         if start["code"]:

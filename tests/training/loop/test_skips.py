@@ -9,7 +9,7 @@ from electra_cli.errors import TrainingError
 from electra_cli.training.loop.actions import stop_when_diverged
 from electra_cli.training.loop.skips import Skips
 
-LOGGED = ("total_loss", "learning_rate", "gradient_norm")
+LOGGED = ("the_loss", "learning_rate", "gradient_norm")
 GOOD, BAD, OVERFLOW = "good", "bad", "overflow"
 
 
@@ -49,7 +49,7 @@ def test_more_than_ten_of_the_last_thousand(kinds: list[str], diverged_at: int |
             count(skips, kinds[first:last], first + 1)
     found = skips.divergence
     assert (found and found["step"]) == diverged_at
-    assert found is None or found["total_loss"] == diverged_at
+    assert found is None or found["the_loss"] == diverged_at
 
 
 def runs_of(kinds: list[str]) -> list[tuple[int, int]]:
@@ -60,12 +60,12 @@ def runs_of(kinds: list[str]) -> list[tuple[int, int]]:
 
 def test_the_error_says_where() -> None:
     skips = Skips(LOGGED)
-    action = stop_when_diverged(skips, lambda step: [step, 7])
+    action = stop_when_diverged(skips, lambda step: [step, 7], LOGGED[0])
     count(skips, [BAD] * 10)
     action(skips.totals())
     count(skips, [BAD], 11)
     words = r"more than 10 of the last 1,000 steps, at last in step 11 with the examples 11, 7 "
     with pytest.raises(TrainingError, match=words) as error:
         action(skips.totals())
-    assert "total_loss 11" in error.value.message
+    assert "the_loss 11" in error.value.message
     assert "in a row: 11" in error.value.message
