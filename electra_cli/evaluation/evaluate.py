@@ -60,7 +60,7 @@ def evaluate(
     run, trainer = None, None
     for checkpoint in checkpoints:
         if trainer is None or checkpoint.run != run:
-            run, trainer = checkpoint.run, _trainer_of(checkpoint, data, strategy)
+            run, trainer = checkpoint.run, trainer_of(checkpoint, data, strategy)
             trainer.check_stop = check_stop
         wanted = {"model": trainer.model, "global_step": trainer.global_step}
         if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
@@ -79,7 +79,7 @@ def evaluate(
     return results
 
 
-def _trainer_of(
+def trainer_of(
     checkpoint: Checkpoint, data: Path | None, strategy: tf.distribute.Strategy
 ) -> ElectraTrainer:
     """Builds what evaluates all checkpoints of one run."""

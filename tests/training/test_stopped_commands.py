@@ -30,7 +30,7 @@ def test_evaluate(
     electra: Electra, trained: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
     """In the evaluation, and before TensorFlow has anything to do."""
-    places = [(evaluation, "_trainer_of", 1)]
+    places = [(evaluation, "trainer_of", 1)]
     if number == signal.SIGTERM:
         places.append((ElectraPretrainTask, "aggregate_logs", 2))
     before = files_below(trained)

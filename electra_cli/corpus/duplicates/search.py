@@ -192,7 +192,7 @@ def _resolve(
         # Only now: the first of equal paragraphs must not be in a document that is left out.
         paragraph_marks = [_path(folder, "drop-paragraphs", index) for index in slices]
         for index, path in enumerate(paragraph_marks):
-            _spread(marks[index], _path(folder, "lines", index), path)
+            spread(marks[index], _path(folder, "lines", index), path)
         paragraph_hashes = [_path(folder, "paragraphs", index) for index in slices]
         mark_repeats(paragraph_hashes, paragraph_marks, DUPLICATE, held)
         files = [list(pair) for pair in zip(marks, paragraph_marks, strict=True)]
@@ -205,7 +205,7 @@ def _resolve(
         duplicate_paragraphs=sum(
             _count_marks(path)[DUPLICATE] for _, *paragraphs in files for path in paragraphs
         ),
-        files=[[_finish(path) for path in paths] for paths in files],
+        files=[[finish(path) for path in paths] for paths in files],
     )
 
 
@@ -230,7 +230,7 @@ def _mark_near_duplicates(folder: Path, marks: list[Path], threshold: float, hel
         write_marks(marks[index], numbers, NEAR_DUPLICATE, held)
 
 
-def _spread(marks: Path, lines: Path, target: Path) -> None:
+def spread(marks: Path, lines: Path, target: Path) -> None:
     """Writes a byte for each paragraph: 0, or that its document is left out."""
     file = AtomicFile(target)
     try:
@@ -258,7 +258,7 @@ def _count_marks(path: Path) -> Counter[int]:
     return counts
 
 
-def _finish(path: Path) -> DropFile:
+def finish(path: Path) -> DropFile:
     """Puts a file safely on disk and says what is in it."""
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -138,7 +138,7 @@ def text_documents(
       lines: As bytes.
       whole: All lines are one document.
       largest: Bytes of a document; one that is longer comes as several.
-      on_cut: Receives nothing; each such cut calls it.
+      on_cut: Hears of each such cut.
     """
     document: Document = []
     fault: Fault | None = None

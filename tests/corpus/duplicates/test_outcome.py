@@ -141,7 +141,7 @@ def test_an_interrupted_slice_leaves_nothing_behind(tmp_path):
     assert names_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("step", ["mark_repeats", "_spread", "_finish", "atomic_write_text"])
+@pytest.mark.parametrize("step", ["mark_repeats", "spread", "finish", "atomic_write_text"])
 def test_resolving_again_after_a_kill_gives_the_same(tmp_path, monkeypatch, step):
     slices = random_slices()
     deduplicate(slices, tmp_path / "whole", PARAGRAPHS)
