@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from electra_cli.config.nearest import nearest
+import difflib
+
 from electra_cli.config.schema import leaf_fields, sections
 
 
@@ -10,11 +11,16 @@ def nearest_key(key: str) -> str | None:
     """Returns the key of the schema that an unknown key most likely stands for.
 
     The last part decides, so that both `learning_rate` and `train.learning_rate` lead to
-    `optimizer.learning_rate`.
+    `optimizer.learning_rate`; the whole key breaks ties.
     """
-    keys = {known.partition(".")[2]: known for known in leaf_fields()}
-    near = nearest(key.rpartition(".")[2], keys)
-    return keys[near] if near else None
+    name = key.lower().rpartition(".")[2]
+
+    def likeness(known: str) -> tuple[float, float]:
+        of_name = difflib.SequenceMatcher(None, name, known.rpartition(".")[2]).ratio()
+        return of_name, difflib.SequenceMatcher(None, key.lower(), known).ratio()
+
+    best = max(leaf_fields(), key=likeness)
+    return best if max(likeness(best)) >= 0.6 else None
 
 
 def key_named(name: str) -> str | None:

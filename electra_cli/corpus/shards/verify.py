@@ -41,17 +41,13 @@ class ShardError(Exception):
 
 
 def verify_data(
-    manifest: Manifest,
-    *,
-    on_progress: Callable[[int], None] = lambda done: None,
-    ids_at_once: int = IDS_AT_ONCE,
+    manifest: Manifest, *, on_progress: Callable[[int], None] = lambda done: None
 ) -> Verified:
     """Reads every file of a prepared folder: size, checksum, layout, and what rows must be like.
 
     Args:
       manifest: From `read_manifest`.
       on_progress: Receives the number of bytes done.
-      ids_at_once: How many are looked at together.
     """
     faults = file_faults(manifest)
     for split, examples in (
@@ -65,10 +61,7 @@ def verify_data(
     for shard in manifest.shards:
         path = manifest.folder / shard.file
         if path.is_file() and path.stat().st_size == shard.bytes:
-            faults += [
-                f"{shard.file} {fault}"
-                for fault in _content_faults(manifest, shard, path, ids_at_once)
-            ]
+            faults += [f"{shard.file} {fault}" for fault in _content_faults(manifest, shard, path)]
         done += shard.bytes
         on_progress(done)
     return Verified(len(manifest.shards) + 1, done, faults)
@@ -128,15 +121,13 @@ def _row_faults(rows: npt.NDArray[Any], first: int, manifest: Manifest) -> list[
     ]
 
 
-def _content_faults(
-    manifest: Manifest, shard: Shard, path: Path, ids_at_once: int
-) -> Iterator[str]:
+def _content_faults(manifest: Manifest, shard: Shard, path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != shard.sha256:
             yield "has another checksum"
-        for _ in checked_rows(manifest, shard, ids_at_once):
+        for _ in checked_rows(manifest, shard):
             pass
     except OSError as error:
         yield f"cannot be read: {error.strerror}"

@@ -82,8 +82,7 @@ class LineEncoder:
         slot_bits: int = 20,
     ) -> None:
         self._stretch_bytes = stretch_bytes
-        self._most_ids = most_ids
-        self._most_long_words = most_long_words
+        self._most_ids, self._most_long_words = most_ids, most_long_words
         self._encode_word = WordEncoder(tokens, split, dtype).encode
         self._unk = tokens.index(UNK)
         self._dtype = np.dtype(dtype).newbyteorder("<")

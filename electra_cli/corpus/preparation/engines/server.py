@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+import tempfile
 from collections.abc import Callable
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
@@ -12,6 +13,8 @@ from typing import Any
 
 from electra_cli.environment import shielded_children
 
+# The longest place for temporary files in which a socket can have its path of 107 bytes.
+_LONGEST_PLACE = 64
 _ENGINES = "electra_cli.corpus.preparation.engines"
 
 
@@ -22,7 +25,13 @@ def start_server() -> None:
     )
     # A fork would lose the threads that numpy starts for products of matrices.
     with shielded_children(OPENBLAS_NUM_THREADS="1"):
-        forkserver.ensure_running()
+        place = tempfile.gettempdir()
+        if len(place.encode()) > _LONGEST_PLACE:
+            tempfile.tempdir = "/tmp"
+        try:
+            forkserver.ensure_running()
+        finally:
+            tempfile.tempdir = place
 
 
 def start_process(target: Callable[..., None], *arguments: Any) -> BaseProcess:

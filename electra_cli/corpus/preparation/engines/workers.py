@@ -226,7 +226,7 @@ def _died_twice(task: Task, file: str, how: str) -> ElectraError:
             f"{task.name}: a worker process that read {file} ended by {how}, and so did a second "
             "one",
             hint="if the machine is short of memory, the same command with fewer --workers goes on "
-            f"where it stopped; else leave {file} out or write it anew, and choose another --output",
+            f"where it stopped; else leave {file} out or write it anew, with another --output",
         )
     return TryAgainError(
         f"{task.name}: a worker process ended by {how} at {file}, and another one before at "
