@@ -9,7 +9,7 @@ import pytest
 
 from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.corpus.shards.rows import load_shard
-from electra_cli.corpus.shards.verify import Verified, verify_data
+from electra_cli.corpus.shards.verify import ShardError, Verified, checked_rows, verify_data
 from tests.corpus.corpora import make_documents, write_text, write_vocabulary
 from tests.prepared import prepare
 
@@ -35,8 +35,8 @@ def folder(prepared, tmp_path):
     return shutil.copytree(prepared, tmp_path / "out")
 
 
-def faults(folder, **options):
-    return verify_data(read_manifest(folder), **options).faults
+def faults(folder):
+    return verify_data(read_manifest(folder)).faults
 
 
 def change_rows(folder, change, *, honest=True):
@@ -106,9 +106,14 @@ def test_another_size(folder):
 )
 def test_rows_that_the_manifest_vouches_for(folder, change, fault, rows_at_once):
     change_rows(folder, change)
-    (found,) = faults(folder, ids_at_once=16 * rows_at_once)
+    (found,) = faults(folder)
     assert fault in found
     assert found.endswith("in row 3")
+    manifest = read_manifest(folder)
+    (shard,) = [shard for shard in manifest.shards if shard.file == SHARD]
+    with pytest.raises(ShardError) as caught:
+        list(checked_rows(manifest, shard, ids_at_once=16 * rows_at_once))
+    assert found == f"{SHARD} {caught.value}"
 
 
 def test_another_layout(folder):
