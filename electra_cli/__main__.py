@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -11,11 +12,27 @@ def main() -> None:
     if interrupted is signal.default_int_handler:
         # There is nothing to tidy up yet: Ctrl-C ends without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _open_standard_streams()
+    if sys.argv[1:2] == ["prepare-data"] and "--help" not in sys.argv:
+        # It imports what workers need while this process imports what the command needs.
+        from electra_cli.corpus.preparation.engines.server import start_server
+
+        with suppress(OSError):  # it is told when a worker is needed
+            start_server()
     from electra_cli.cli.app import main as run
 
     if interrupted is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupted)
     run()
+
+
+def _open_standard_streams() -> None:
+    """Puts /dev/null where a standard stream is closed: else the next file would take its place."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 if __name__ == "__main__":

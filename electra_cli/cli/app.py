@@ -122,18 +122,8 @@ def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     )
 
 
-def _open_standard_streams() -> None:
-    """Puts /dev/null where a standard stream is closed: else the next file would take its place."""
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
-
-
 def main() -> None:
     """Runs the command line of the process, and ends it."""
-    _open_standard_streams()
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:  # once more, while the end was being told

@@ -11,7 +11,6 @@ import typer
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.corpus.preparation.engines.schedule import Engine, Schedule, Stage
-from electra_cli.corpus.preparation.engines.server import start_server
 from electra_cli.corpus.reading.naming import FormatOption
 from electra_cli.corpus.reading.passed_over import describe_kinds
 from electra_cli.corpus.reading.tables.separators import Quoting
@@ -224,7 +223,6 @@ def command(
         engine=engine,
         beam_args=tuple(beam_arg or ()),
     )
-    start_server()
     from electra_cli.corpus.duplicates.outcome import DuplicateOptions
     from electra_cli.corpus.preparation.options import PrepareOptions
     from electra_cli.corpus.preparation.pipeline import PreparedData, prepare_data

@@ -15,14 +15,13 @@ from electra_cli.environment import shielded_children
 
 # The longest place for temporary files in which a socket can have its path of 107 bytes.
 _LONGEST_PLACE = 64
-_ENGINES = "electra_cli.corpus.preparation.engines"
 
 
 def start_server() -> None:
     """Starts it, unless it runs; it imports what workers need while the caller goes on."""
-    multiprocessing.get_context("forkserver").set_forkserver_preload(
-        [f"{_ENGINES}.local", f"{_ENGINES}.passes"]  # and through them all that tasks need
-    )
+    # And through it all that slices need; what trains vocabularies is imported where one is.
+    preload = ["electra_cli.corpus.preparation.engines.local"]
+    multiprocessing.get_context("forkserver").set_forkserver_preload(preload)
     # A fork would lose the threads that numpy starts for products of matrices.
     with shielded_children(OPENBLAS_NUM_THREADS="1"):
         place = tempfile.gettempdir()
