@@ -32,7 +32,7 @@ def part_of(name: str) -> str:
 def absent(path: str, part: str, network: Network) -> DataError:
     """The error for a part that is not there and may not be missing."""
     return DataError(
-        f"{path} has no {part}, which would begin fresh",
+        f"{path} has no {part} for this model, which would begin fresh",
         hint=f"add --init-allow-missing {network}, or name a source that has it",
     )
 
