@@ -1,8 +1,8 @@
 # Every target sets up what it needs in .venv; nothing is installed twice.
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
-#   make test    run all tests
-#   make test-fast   run those that are not marked slow
+#   make test    run all tests; 9 minutes on two cores that multiply bfloat16, longer on others
+#   make test-fast   run those that are not marked slow; 4 minutes there
 #   make chaos   kill every command at 50 random points and compare what comes out; half an hour
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site if mkdocs is installed
