@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
@@ -27,9 +28,14 @@ def start_server() -> None:
         place = tempfile.gettempdir()
         if len(place.encode()) > _LONGEST_PLACE:
             tempfile.tempdir = "/tmp"
+        # Ctrl-C is the command's to handle: the server, and so all workers, begin with it blocked.
+        # The tracker comes first, whose start would unblock it.
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             tempfile.tempdir = place
 
 

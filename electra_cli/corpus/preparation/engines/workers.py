@@ -238,7 +238,6 @@ def _died_twice(task: Task, file: str, how: str) -> ElectraError:
 
 def _serve(connection: Connection) -> None:
     """Does tasks until the command has no more of them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's to handle
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError):  # the command has ended

@@ -21,6 +21,11 @@ def read(file: str, report: Report) -> str:
     return file
 
 
+def blocked_signals(report: Report) -> set[signal.Signals]:
+    del report
+    return {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])}
+
+
 def _attempt(folder: Path) -> int:
     """Which try this is, from 0."""
     number = len(list(folder.iterdir()))

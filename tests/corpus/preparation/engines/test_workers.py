@@ -28,6 +28,13 @@ def reading(tries: list[tasks.Try], folder: Path, name: str = "slice 3") -> Task
     return Task(name, "first.txt", partial(tasks.read_or_die, tries, folder))
 
 
+def test_ctrl_c_is_blocked_from_the_servers_first_moment():
+    """In a terminal it reaches all processes, and while modules are imported it is a traceback."""
+    with Workers(1) as workers:
+        assert workers.run(Task("a", "a", tasks.blocked_signals)) == {signal.SIGINT}
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 @pytest.mark.parametrize("how", [KILL, ABORT, SEGV, 3])
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_second_try_is_as_good_as_the_first(tmp_path, how, count):
