@@ -6,6 +6,7 @@ shuffled: a slice that Beam runs twice, at once or one after the other, writes t
 
 from __future__ import annotations
 
+import builtins
 import io
 import json
 import os
@@ -27,6 +28,7 @@ from electra_cli.errors import (
     ConfigError,
     DataError,
     InputMissingError,
+    TrainingError,
     TryAgainError,
 )
 from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text
@@ -35,6 +37,8 @@ from electra_cli.files.layout import record_path
 _SECONDS_BETWEEN_LOOKS = 0.5
 # Runners hand several slices to the threads of one process, which share its tables of words.
 _one_at_a_time = threading.Lock()
+# Of code or of an installation, and none of it goes away by itself.
+_MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, ValueError)
 
 
 def check_beam(beam_args: Sequence[str]) -> None:
@@ -102,6 +106,7 @@ def prepare_with_beam(
 
     Raises:
       TryAgainError: The pipeline failed for a reason that is not in the input.
+      TrainingError: It failed by a mistake that another try would repeat.
       OSError: The disk is full.
       DataError: The error of the first slice that failed.
       InputMissingError: Inputs are gone; all slices without them are prepared.
@@ -148,10 +153,16 @@ def _failed(failure: BaseException, output: Path) -> Exception:
         if f"[Errno {number}]" in str(failure):
             return OSError(number, os.strerror(number), str(output))
     told = (str(failure).strip() or type(failure).__name__).splitlines()[-1]
+    named = getattr(builtins, told.partition(":")[0], None)
+    kind = named if isinstance(named, type) else type(failure)
+    if issubclass(kind, _MISTAKES):
+        return TrainingError(
+            f"the Beam pipeline failed, and would again: {told}",
+            hint="the workers need the same Python and packages as this command; --debug shows all",
+        )
     return TryAgainError(
         f"the Beam pipeline failed: {told}",
-        hint="run the same command again, finished slices are kept; --debug shows all; its workers "
-        "need the same Python and packages as this command",
+        hint="run the same command again, finished slices are kept; --debug shows all",
     )
 
 

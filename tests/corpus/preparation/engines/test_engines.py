@@ -24,6 +24,7 @@ from electra_cli.errors import (
     ConfigError,
     DataError,
     InputMissingError,
+    TrainingError,
     TryAgainError,
 )
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
@@ -237,13 +238,15 @@ def test_beam_names_all_inputs_that_vanished(options, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("failure", "error"),
     [
+        (TypeError("unsupported operand [while running 'prepare']"), TrainingError),
+        (RuntimeError("Traceback\n  …\nModuleNotFoundError: No module named 'x'"), TrainingError),
         (RuntimeError("OSError: [Errno 5] Input/output error: '/x'"), TryAgainError),
         (RuntimeError("OSError: [Errno 28] No space left on device"), OSError),
         (RuntimeError("the channel was closed"), TryAgainError),
         (RuntimeError(), TryAgainError),
     ],
 )
-def test_a_beam_pipeline_that_fails_is_tried_again_but_for_a_full_disk(tmp_path, failure, error):
+def test_beam_is_tried_again_only_where_that_may_help(tmp_path, failure, error):
     assert type(beam_engine._failed(failure, tmp_path)) is error
 
 
