@@ -96,7 +96,7 @@ def training_dataset(
 
     batch = _batches(store, choose, share.rows, word_starts)
     turns = tf.data.Dataset.counter(start_step * share.local_replicas, dtype=tf.int64)
-    return _untuned(turns.map(load, num_parallel_calls=2, deterministic=True).prefetch(4))
+    return untuned(turns.map(load, num_parallel_calls=2, deterministic=True).prefetch(4))
 
 
 def validation_dataset(
@@ -127,10 +127,10 @@ def validation_dataset(
 
     batch = _batches(store, choose, share.rows, word_starts)
     turns = tf.data.Dataset.range(steps * share.local_replicas)
-    return _untuned(turns.map(load, num_parallel_calls=1, deterministic=True).prefetch(4))
+    return untuned(turns.map(load, num_parallel_calls=1, deterministic=True).prefetch(4))
 
 
-def _untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def untuned(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Leaves out the thread that tunes a pipeline: there is nothing to tune.
 
     It sleeps for ever longer, and an iterator that goes waits for it, for many seconds.

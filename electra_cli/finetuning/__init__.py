@@ -1,0 +1,1 @@
+"""A downstream score for an encoder: labelled data, recipes, seeds, curves over checkpoints."""

@@ -1,0 +1,1 @@
+"""Labelled data: what files hold, before it becomes ids."""

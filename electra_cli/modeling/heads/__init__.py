@@ -1,0 +1,1 @@
+"""Heads of tasks that an encoder is fine-tuned for."""

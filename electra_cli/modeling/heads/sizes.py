@@ -1,0 +1,28 @@
+"""What decides the head of a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra_cli.config.finetune import HeadStyle, Kind
+
+
+@dataclass(frozen=True)
+class HeadSizes:
+    """The head of a task.
+
+    Attributes:
+      kind: Of the task.
+      style: Whose head it is.
+      classes: Labels of a classification or tagging; 1 otherwise.
+      joint: The reference's head for questions finds the end of an answer from its start.
+      answerable: It also says whether there is an answer.
+      beam: Starts and ends that it keeps.
+    """
+
+    kind: Kind
+    style: HeadStyle
+    classes: int = 1
+    joint: bool = True
+    answerable: bool = True
+    beam: int = 20
