@@ -5,11 +5,11 @@ A named task is a preset of these keys, a `--task-file` a preset of one's own.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from electra_cli.config.schema import RuntimeConfig, Section
+from electra_cli.config.schema import Root, RuntimeConfig, Section
 from electra_cli.errors import ConfigError
 
 Kind = Literal["classification", "regression", "tagging", "qa"]
@@ -169,10 +169,12 @@ class FinetuneTrainConfig(Section):
     log_every: int = Field(default=50, ge=1, description="Updates between two logged lines.")
 
 
-class FinetuneConfig(Section):
+class FinetuneConfig(Root):
     """A whole configuration of `electra finetune`."""
 
-    preset: str = Field(default="custom", description="Name of the task, for the record.")
+    preset_option: ClassVar[str] = "--task"
+    preset_folder: ClassVar[str] = "tasks"
+
     task: TaskConfig = Field(default_factory=TaskConfig, description="What is learned.")
     optimizer: FinetuneOptimizerConfig = Field(
         default_factory=FinetuneOptimizerConfig, description="Optimizer and schedule."

@@ -6,18 +6,21 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from pydantic import ValidationError
+from typing_extensions import TypeVar
 
 from electra_cli.config import yaml_core
 from electra_cli.config.keys import hint_for, nearest_key
 from electra_cli.config.presets import available_presets, preset_path
-from electra_cli.config.schema import Config, leaf_fields, sections
+from electra_cli.config.schema import Config, Root, leaf_fields, sections
 from electra_cli.config.values import expected, instead, shown
 from electra_cli.config.variables import keys_in
 from electra_cli.errors import ConfigError, DataError, InputMissingError
 from electra_cli.files.redaction import redacted
+
+R = TypeVar("R", bound=Root, default=Config)
 
 DEFAULT_ORIGIN = "default"
 _VARIABLE = "environment variable "
@@ -40,10 +43,10 @@ class Override:
 
 
 @dataclass(frozen=True)
-class LoadedConfig:
+class LoadedConfig(Generic[R]):
     """A configuration and where each of its values came from (`origins`, by full key)."""
 
-    config: Config
+    config: R
     origins: dict[str, str]
     user_keys: frozenset[str]
 
@@ -53,15 +56,17 @@ class LoadedConfig:
 
 
 def load_config(
+    root: type[R] = Config,  # type: ignore[assignment]
     *,
     preset: str | None = None,
     config_file: Path | None = None,
     environment: Mapping[str, str],
     overrides: Sequence[Override] = (),
-) -> LoadedConfig:
+) -> LoadedConfig[R]:
     """Loads, merges and checks a configuration.
 
     Args:
+      root: The configuration that is wanted.
       preset: Name of a preset, or path of a YAML file; None for the one that the file records.
       config_file: YAML file whose values go before the preset's.
       environment: Variables; ELECTRA_SECTION__KEY go before the file's values.
@@ -71,30 +76,31 @@ def load_config(
       ConfigError: Unknown preset or key, wrong type or value, contradiction, malformed YAML.
       InputMissingError: A file that is not there or cannot be read.
     """
-    record, of_file = _read_layer(config_file) if config_file is not None else (None, {})
-    origin = "--preset" if preset is not None else str(config_file)
+    record, of_file = _read_layer(root, config_file) if config_file is not None else (None, {})
+    origin = root.preset_option if preset is not None else str(config_file)
     if preset is None:
-        preset = _recorded_preset(config_file, record, of_file)
-    path = preset_path(preset, origin=origin)
-    own_record, values = _read_layer(path)
-    name = preset if preset in available_presets() else own_record or path.stem
-    origins = dict.fromkeys(leaf_fields(), DEFAULT_ORIGIN)
+        preset = _recorded_preset(root, config_file, record, of_file)
+    path = preset_path(preset, root, origin=origin)
+    own_record, values = _read_layer(root, path)
+    name = preset if preset in available_presets(root) else own_record or path.stem
+    origins = dict.fromkeys(leaf_fields(root), DEFAULT_ORIGIN)
     origins |= dict.fromkeys(values, f"preset {preset}")
     if record not in (None, name):
         raise ConfigError(
             f"{config_file} was recorded from preset {record}, but the preset is {name}",
-            hint=f'leave --preset out, or remove the line "preset: {record}" from {config_file}',
+            hint=f'leave {root.preset_option} out, or remove the line "preset: {record}" from '
+            f"{config_file}",
         )
     given = [Override(key, value, str(config_file)) for key, value in of_file.items()]
-    given += _read_environment(environment)
+    given += _read_environment(root, environment)
     for override in overrides:
         if override.key not in origins:
-            raise _unknown_key(override.key, override.origin)
+            raise _unknown_key(root, override.key, override.origin)
     given += overrides
 
     values |= {override.key: override.value for override in given}
     origins |= {override.key: override.origin for override in given}
-    config = _build(name, values, origins)
+    config = _build(root, name, values, origins)
     return LoadedConfig(config, origins, frozenset(override.key for override in given))
 
 
@@ -113,7 +119,7 @@ def parse_set(text: str) -> Override:
     return Override(key.strip(), yaml_core.parse_scalar(value), "--set")
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, root: type[R] = Config) -> R:  # type: ignore[assignment]
     """Reads a configuration that `dump_config` wrote.
 
     Raises:
@@ -121,25 +127,26 @@ def read_config(path: Path) -> Config:
       InputMissingError: It cannot be read.
     """
     try:
-        record, values = _read_layer(path)
+        record, values = _read_layer(root, path)
         if not values:
             raise ConfigError(f"{path} is empty")
-        return _build(record or path.stem, values, dict.fromkeys(leaf_fields(), str(path)))
+        origins = dict.fromkeys(leaf_fields(root), str(path))
+        return _build(root, record or path.stem, values, origins)
     except ConfigError as error:
         raise DataError(
             f"{path} is damaged: {error.message}", hint=f"restore {path} from a backup"
         ) from None
 
 
-def dump_config(config: Config) -> str:
+def dump_config(config: Root) -> str:
     """Writes every value of a configuration but secrets; `read_config` reads it back unchanged."""
     return yaml_core.dump_yaml(redacted(config.model_dump()))
 
 
-def diff_configs(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
+def diff_configs(old: R, new: R) -> list[tuple[str, Any, Any]]:
     """Returns (key, old value, new value) of every key that differs; the preset's name is none."""
     before, after = redacted(old.model_dump()), redacted(new.model_dump())
-    pairs = [(key, *key.split(".")) for key in leaf_fields()]
+    pairs = [(key, *key.split(".")) for key in leaf_fields(type(old))]
     return [
         (key, before[section][name], after[section][name])
         for key, section, name in pairs
@@ -147,7 +154,7 @@ def diff_configs(old: Config, new: Config) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
+def _read_layer(root: type[Root], path: Path) -> tuple[str | None, dict[str, Any]]:
     """Returns the preset's name that a file records, if any, and its values by full key."""
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -173,74 +180,77 @@ def _read_layer(path: Path) -> tuple[str | None, dict[str, Any]]:
             f"preset: expected text, got {shown(name)} (from {path})",
             hint="the line records the preset's name; it can be removed",
         )
-    known, values = leaf_fields(), {}
+    known, values = leaf_fields(root), {}
     for section, content in document.items():
         if isinstance(content, dict) and content:
             values.update({f"{section}.{key}": value for key, value in content.items()})
-        elif section not in sections():
-            raise _unknown_key(str(section), str(path))
+        elif section not in sections(root):
+            raise _unknown_key(root, str(section), str(path))
         elif content is not None and content != {}:
             raise ConfigError(
                 f"{section}: expected a section with keys below it, got {shown(content)} "
                 f"(from {path})",
-                hint=f"keys of {section}: {', '.join(sections()[section].model_fields)}",
+                hint=f"keys of {section}: {', '.join(sections(root)[section].model_fields)}",
             )
     for key in values:
         if key not in known:
-            raise _unknown_key(key, str(path))
+            raise _unknown_key(root, key, str(path))
     return name, values
 
 
-def _recorded_preset(file: Path | None, record: str | None, values: Mapping[str, Any]) -> str:
+def _recorded_preset(
+    root: type[Root], file: Path | None, record: str | None, values: Mapping[str, Any]
+) -> str:
     """The preset for a command that names none."""
-    choices = f"presets: {', '.join(available_presets())}"
+    names, option = available_presets(root), root.preset_option
+    choices = f"presets: {', '.join(names)}"
     if file is None:
         raise ConfigError(
-            "there is neither --preset nor --config", hint=f"add --preset tiny; {choices}"
+            f"there is neither {option} nor --config", hint=f"add {option} {names[0]}; {choices}"
         )
     if record is None:
         raise ConfigError(
             f"{file} does not say which preset its values change",
-            hint=f'add --preset NAME, or a line "preset: NAME" to the file; {choices}',
+            hint=f'add {option} NAME, or a line "preset: NAME" to the file; {choices}',
         )
     # The record of a run has every section: that its preset was a file elsewhere does not matter.
-    if record not in available_presets() and {key.partition(".")[0] for key in values} >= set(
-        sections()
-    ):
+    if record not in names and {key.partition(".")[0] for key in values} >= set(sections(root)):
         return str(file)
     return record
 
 
-def _read_environment(environment: Mapping[str, str]) -> list[Override]:
-    origins = {key: _VARIABLE + name for key, name in keys_in(environment).items()}
+def _read_environment(root: type[Root], environment: Mapping[str, str]) -> list[Override]:
+    found = keys_in(environment, leaf_fields(root))
+    origins = {key: _VARIABLE + name for key, name in found.items()}
     return [
         Override(key, yaml_core.parse_scalar(environment[origin.removeprefix(_VARIABLE)]), origin)
         for key, origin in origins.items()
     ]
 
 
-def _build(name: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> Config:
-    nested: dict[str, Any] = {section: {} for section in sections()}
+def _build(root: type[R], name: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> R:
+    nested: dict[str, Any] = {section: {} for section in sections(root)}
     for key, value in values.items():
         section, _, leaf = key.partition(".")
         nested[section][leaf] = value
     try:
-        return Config.model_validate({"preset": name, **nested})
+        return root.model_validate({"preset": name, **nested})
     except ValidationError as error:
         key = ".".join(str(part) for part in error.errors()[0]["loc"][:2])
-        steps = values.get("train.steps", leaf_fields()["train.steps"].default)
-        raise _wrong_value(key, values[key], origins[key], steps) from None
+        raise _wrong_value(root, key, values, origins[key]) from None
     except ConfigError as error:
-        named = [f"{key} from {origins[key]}" for key in leaf_fields() if key in error.message]
+        named = [f"{key} from {origins[key]}" for key in leaf_fields(root) if key in error.message]
         raise ConfigError(
             error.message + (f" ({', '.join(named)})" if named else ""), hint=error.hint
         ) from None
 
 
-def _wrong_value(key: str, value: Any, origin: str, steps: Any) -> ConfigError:
-    field = leaf_fields()[key]
+def _wrong_value(root: type[Root], key: str, values: Mapping[str, Any], origin: str) -> ConfigError:
+    fields, value = leaf_fields(root), values[key]
+    field = fields[key]
     meant = instead(field, value)
-    if key.endswith("_every") and not value and meant != "null":
+    if key.endswith("_every") and not value and meant != "null" and "train.steps" in fields:
+        steps = values.get("train.steps", fields["train.steps"].default)
         hint = (
             "it cannot be switched off; with as many as train.steps it happens only at the ends "
             f"of a run: {_typed(key, str(steps), origin)}"
@@ -266,10 +276,10 @@ def _typed(key: str, value: str, origin: str) -> str:
     return f"{name}: {value} below {section}:"
 
 
-def _unknown_key(key: str, origin: str) -> ConfigError:
-    if key in leaf_fields():
+def _unknown_key(root: type[Root], key: str, origin: str) -> ConfigError:
+    if key in leaf_fields(root):
         section, _, name = key.partition(".")
         hint = f"write it below its section:\n{section}:\n  {name}: VALUE"
     else:
-        hint = hint_for(key)
+        hint = hint_for(key, root)
     return ConfigError(f"unknown key {key} (from {origin})", hint=hint)

@@ -8,7 +8,7 @@ errors into `ConfigError`; checks that join several keys raise `ConfigError` her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
@@ -213,6 +213,35 @@ class RuntimeConfig(Section):
     )
 
 
+class Root(Section):
+    """A whole configuration: sections of keys, and the name of the preset that they come from.
+
+    Keys are written in full: section.key, as in train.steps.
+    """
+
+    # What names a preset on the command line, and its folder below presets/.
+    preset_option: ClassVar[str] = "--preset"
+    preset_folder: ClassVar[str] = ""
+
+    preset: str = Field(default="custom", description="Name of the preset, for the record.")
+
+    def replaced(self, values: Mapping[str, Any]) -> Self:
+        """Returns a copy with other values, checked again.
+
+        Args:
+          values: Full keys and their values, e.g. {"model.vocab_size": 4096}.
+
+        Raises:
+          pydantic.ValidationError: An unknown key or a value of the wrong type.
+          ConfigError: Values that contradict each other.
+        """
+        record = self.model_dump()
+        for key, value in values.items():
+            section, _, name = key.partition(".")
+            record[section][name] = value
+        return type(self).model_validate(record)
+
+
 class GeneratorSizes(NamedTuple):
     """Width, attention heads and width of the feed-forward layers of a generator."""
 
@@ -226,10 +255,9 @@ class GeneratorSizes(NamedTuple):
         return cls(hidden, max(1, hidden // 64), 4 * hidden)
 
 
-class Config(Section):
-    """A whole configuration. Keys are written in full: section.key, as in train.steps."""
+class Config(Root):
+    """A whole configuration of pretraining."""
 
-    preset: str = Field(default="custom", description="Name of the preset, for the record.")
     data: DataConfig = Field(default_factory=DataConfig, description="What is read.")
     model: ModelConfig = Field(default_factory=ModelConfig, description="Sizes of the model.")
     generator: GeneratorConfig = Field(
@@ -258,22 +286,6 @@ class Config(Section):
     def max_predictions(self) -> int:
         """Slots for masked positions in a row."""
         return max_predictions(self.objective.mask_probability, self.data.sequence_length)
-
-    def replaced(self, values: Mapping[str, Any]) -> Config:
-        """Returns a copy with other values, checked again.
-
-        Args:
-          values: Full keys and their values, e.g. {"model.vocab_size": 4096}.
-
-        Raises:
-          pydantic.ValidationError: An unknown key or a value of the wrong type.
-          ConfigError: Values that contradict each other.
-        """
-        record = self.model_dump()
-        for key, value in values.items():
-            section, _, name = key.partition(".")
-            record[section][name] = value
-        return Config.model_validate(record)
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -347,9 +359,9 @@ def warnings_of(config: Config) -> list[str]:
     return []
 
 
-def sections() -> dict[str, type[Section]]:
-    """Returns the sections by name, in the order of the schema."""
-    models = {name: field.annotation for name, field in Config.model_fields.items()}
+def sections(root: type[Root] = Config) -> dict[str, type[Section]]:
+    """Returns the sections of a configuration by name, in the order of the schema."""
+    models = {name: field.annotation for name, field in root.model_fields.items()}
     return {
         name: model
         for name, model in models.items()
@@ -357,11 +369,11 @@ def sections() -> dict[str, type[Section]]:
     }
 
 
-def leaf_fields() -> dict[str, FieldInfo]:
+def leaf_fields(root: type[Root] = Config) -> dict[str, FieldInfo]:
     """Returns every key that can be set (section.key) with its type, default and description."""
     return {
         f"{section}.{name}": field
-        for section, model in sections().items()
+        for section, model in sections(root).items()
         for name, field in model.model_fields.items()
     }
 

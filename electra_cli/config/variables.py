@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.nearest import nearest
 from electra_cli.config.schema import leaf_fields
 from electra_cli.errors import ConfigError
@@ -23,8 +24,12 @@ def variable_of(key: str) -> str:
     return PREFIX + key.upper().replace(".", "__")
 
 
-def keys_in(environment: Mapping[str, str]) -> dict[str, str]:
+def keys_in(environment: Mapping[str, str], wanted: Collection[str]) -> dict[str, str]:
     """Finds the keys that the environment sets.
+
+    Args:
+      environment: All variables.
+      wanted: The keys of the configuration that is loaded; those of others are no mistake.
 
     Returns:
       The variable of each of them, by key.
@@ -32,11 +37,13 @@ def keys_in(environment: Mapping[str, str]) -> dict[str, str]:
     Raises:
       ConfigError: A variable begins with ELECTRA_ and names no key.
     """
-    variables = {variable_of(key): key for key in leaf_fields()}
+    keys = {**leaf_fields(), **leaf_fields(FinetuneConfig)}
+    variables = {variable_of(key): key for key in keys}
     found = {}
     for name in sorted(environment):
         if name in variables:
-            found[variables[name]] = name
+            if variables[name] in wanted:
+                found[variables[name]] = name
         elif name.startswith(PREFIX):
             if name not in OTHERS and not _OF_A_SERVICE.fullmatch(name):
                 raise _unknown(name, variables)
