@@ -15,12 +15,8 @@ from typing import TYPE_CHECKING
 
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, OutputError
-from electra_cli.export.sources.exportable import open_own
-from electra_cli.export.sources.foreign import open_foreign
 from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
-from electra_cli.files.layout import is_prefix
-from electra_cli.runs.named import find_checkpoints, own_checkpoints
-from electra_cli.runs.run_folder import RunFolder
+from electra_cli.sources.open import open_source
 
 if TYPE_CHECKING:
     from electra_cli.export.checks.parity import Parity
@@ -98,22 +94,14 @@ def export(
             hint="pip install '.[onnx]'",
         )
     with TemporaryDirectory(prefix="electra-") as scratch:
-        if _is_ours(checkpoint):
-            if (reference_config, vocab, lowercase) != (None, None, None):
-                raise ConfigError(
-                    f"{checkpoint} is a run of electra, which knows its sizes and its tokenizer",
-                    hint="leave out --reference-config, --vocab and --lowercase",
-                )
-            item = open_own(find_checkpoints(checkpoint)[-1])
-        else:
-            item = open_foreign(
-                checkpoint,
-                reference_config=reference_config,
-                vocab=vocab,
-                lowercase=lowercase,
-                scratch=Path(scratch),
-                on_progress=on_progress,
-            )
+        item = open_source(
+            checkpoint,
+            reference_config=reference_config,
+            vocab=vocab,
+            lowercase=lowercase,
+            scratch=Path(scratch),
+            on_progress=on_progress,
+        )
         if "discriminator" not in item.networks and format in (SAVED_MODEL, ONNX):
             raise ConfigError(
                 f"format {format} holds a discriminator, which objective "
@@ -137,12 +125,6 @@ def export(
                 str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
             )
     return Exported(item.path, format, output, item.networks, files, parity)
-
-
-def _is_ours(path: Path) -> bool:
-    """True for a run of ours, and for what is not there, which `find_checkpoints` reports."""
-    there = path.exists() or is_prefix(path)
-    return not there or RunFolder(path).is_run or bool(own_checkpoints(path))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from electra_cli.errors import ConfigError
 def test_every_key_has_a_variable() -> None:
     names = {key: variable_of(key) for key in leaf_fields()}
     assert names["train.batch_size"] == "ELECTRA_TRAIN__BATCH_SIZE"
-    assert keys_in(dict.fromkeys(names.values(), "1")) == names
+    assert keys_in(dict.fromkeys(names.values(), "1"), names) == names
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def test_every_key_has_a_variable() -> None:
 )
 def test_a_name_that_is_no_key_is_an_error_with_the_nearest(name: str, near: str) -> None:
     with pytest.raises(ConfigError) as error:
-        keys_in({name: "4", "PATH": "/bin"})
+        keys_in({name: "4", "PATH": "/bin"}, leaf_fields())
     assert name in error.value.message
     assert error.value.hint == f"did you mean {near}?"
 
 
 def test_without_a_near_one_the_hint_says_how_names_are_written() -> None:
     with pytest.raises(ConfigError) as error:
-        keys_in({"ELECTRA_XYZZY": "4"})
+        keys_in({"ELECTRA_XYZZY": "4"}, leaf_fields())
     assert "ELECTRA_TRAIN__STEPS" in error.value.hint
     assert "env -u ELECTRA_XYZZY electra" in error.value.hint
 
@@ -56,12 +56,12 @@ def test_without_a_near_one_the_hint_says_how_names_are_written() -> None:
     ],
 )
 def test_names_of_others_are_left_alone(name: str) -> None:
-    assert keys_in({name: "4"}) == {}
+    assert keys_in({name: "4"}, leaf_fields()) == {}
 
 
 def test_a_name_in_two_sections_is_no_guess(monkeypatch: pytest.MonkeyPatch) -> None:
     known = dict.fromkeys(["train.steps", "finetune.steps"])
-    monkeypatch.setattr("electra_cli.config.variables.leaf_fields", lambda: known)
+    monkeypatch.setattr("electra_cli.config.variables.leaf_fields", lambda *root: known)
     with pytest.raises(ConfigError) as error:
-        keys_in({"ELECTRA_STEPS": "4"})
+        keys_in({"ELECTRA_STEPS": "4"}, leaf_fields())
     assert error.value.hint == "did you mean ELECTRA_TRAIN__STEPS or ELECTRA_FINETUNE__STEPS?"

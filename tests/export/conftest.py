@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from electra_cli.export.run import Exported, export
-from electra_cli.export.sources.exportable import Exportable, open_own
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.runs.named import find_checkpoints
+from electra_cli.sources.exportable import Exportable, open_own
 from tests.export.runs import write_run
 
 # With 24 both networks project the embeddings, with 32 only the generator, with 16 only the

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from electra_cli.errors import TrainingError
 from electra_cli.export.checks.numpy_forward import NumpyElectra
 from electra_cli.export.checks.probe import Probe
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.interop.huggingface import network_configs, network_tensors
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 
 Floats = npt.NDArray[np.float32]
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, load_vocabulary
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.inputs.masking import rows_to_features
+from electra_cli.sources.exportable import Exportable
 
 _ROWS = 3
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from electra_cli.config.schema import Network
-from electra_cli.export.sources.exportable import Exportable, held_out_metrics
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
+from electra_cli.sources.exportable import Exportable, held_out_metrics
 
 _HUB_FRONT_MATTER = """\
 ---

@@ -15,9 +15,9 @@ from electra_cli.export.checks.parity import Floats, Parity, compare, numpy_logi
 from electra_cli.export.checks.probe import Probe, make_probe
 from electra_cli.export.formats.card import discriminator_card, generator_card
 from electra_cli.export.formats.tokenizer_files import write_tokenizer
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.interop.huggingface import network_configs, network_tensors
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 
 
 def write(model: ElectraModel, item: Exportable, folder: Path) -> None:

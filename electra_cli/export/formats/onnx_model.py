@@ -14,9 +14,9 @@ from electra_cli.export.checks.probe import Probe, make_probe
 from electra_cli.export.formats.card import onnx_card
 from electra_cli.export.formats.onnx_graph import INPUTS, LOGITS, SEQUENCE, build
 from electra_cli.export.formats.tokenizer_files import write_tokenizer
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.interop.huggingface import network_configs, network_tensors
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 
 # Each file and its output.
 _FILES = {"discriminator.onnx": LOGITS, "encoder.onnx": SEQUENCE}

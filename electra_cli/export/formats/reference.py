@@ -13,13 +13,13 @@ from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
 from electra_cli.export.checks.parity import Parity, compare, numpy_logits, own_logits
 from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.formats.card import reference_card
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.interop.huggingface import network_configs, network_tensors
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.source import find_source
 from electra_cli.interop.weights import load_weights, values_of
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 
 PREFIX = "model.ckpt"
 

@@ -16,9 +16,9 @@ from electra_cli.export.checks.parity import Floats, Parity, compare, numpy_disc
 from electra_cli.export.checks.probe import Probe, make_probe, make_texts
 from electra_cli.export.formats.card import saved_model_card
 from electra_cli.export.formats.in_graph_tokenizer import InGraphTokenizer
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.modeling.electra import ElectraModel, discriminate
 from electra_cli.modeling.fused import plain_operations
+from electra_cli.sources.exportable import Exportable
 
 
 def _ids(name: str) -> tf.TensorSpec:

@@ -24,8 +24,8 @@ from electra_cli.corpus.wordpiece.vocabulary import (
 )
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE
 from electra_cli.export.formats import character_classes
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
+from electra_cli.sources.exportable import Exportable
 
 
 def write_tokenizer(item: Exportable, folder: Path) -> None:

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from electra_cli.export.checks.numpy_forward import NumpyElectra, _gelu
 from electra_cli.export.checks.probe import Probe, make_probe
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.interop.huggingface import Tensors, network_configs, network_tensors
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 
 Network = tuple[dict[str, Any], Tensors]
 

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 from electra_cli.errors import TrainingError
 from electra_cli.export.formats import huggingface as layout
 from electra_cli.export.run import Exported
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 
 METHODS = ["transformers", "numpy"]
 Damage = Callable[[dict[str, np.ndarray]], None]

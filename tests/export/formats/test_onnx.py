@@ -21,9 +21,9 @@ from electra_cli.export.checks import parity
 from electra_cli.export.checks.probe import Probe, make_probe
 from electra_cli.export.formats import onnx_graph, onnx_model
 from electra_cli.export.run import Exported, export
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.interop.huggingface import Tensors, network_tensors
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 
 OUTPUTS = {"discriminator.onnx": "logits", "encoder.onnx": "sequence_output"}
 MAX_POSITIONS = 24

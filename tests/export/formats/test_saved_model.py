@@ -17,8 +17,8 @@ import tensorflow as tf
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS
 from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.run import Exported, export
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.sources.exportable import Exportable
 from tests.export.runs import SEQUENCE_LENGTH, write_run
 from tests.ids import line_ids
 

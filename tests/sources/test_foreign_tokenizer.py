@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, ElectraConfig, ElectraForPreTraining
 
 from electra_cli.errors import DataError
 from electra_cli.export.run import export
-from electra_cli.export.sources.foreign import open_foreign
+from electra_cli.sources.foreign import open_foreign
 from tests.interop.conftest import write_tf1
 
 

@@ -1,4 +1,4 @@
-"""Weights of other projects, to be exported: checkpoints of the reference, Hugging Face folders."""
+"""Weights of other projects: checkpoints of the reference, Hugging Face folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from electra_cli.config.schema import Config, GeneratorSizes
+from electra_cli.config.schema import Config, GeneratorSizes, Network
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.reading.discovery import overview
 from electra_cli.corpus.wordpiece.found_tokenizer import choose_options
@@ -18,14 +18,14 @@ from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, DataError, listed
-from electra_cli.export.sources.exportable import Exportable
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
 from electra_cli.interop.huggingface_folder import SIZE_KEYS
 from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
-from electra_cli.interop.values import OTHER, part_of
+from electra_cli.interop.values import OTHER, absent, part_of
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
+from electra_cli.sources.exportable import Exportable
 
 # Weights that come without a vocabulary have the ids of the one that the released models share, or,
 # where the word table is smaller, the first ones.
@@ -75,6 +75,7 @@ def open_foreign(
     vocab: Path | None = None,
     lowercase: bool | None = None,
     scratch: Path,
+    needs_head: bool = True,
     on_progress: Callable[[str], None] = lambda stage: None,
 ) -> Exportable:
     """Opens weights that no run of ours belongs to.
@@ -85,6 +86,7 @@ def open_foreign(
       vocab: The vocabulary; None for the one beside the weights, if there is one.
       lowercase: Whether the tokenizer lower-cases; None for what is recorded, else yes.
       scratch: A folder for the vocabulary as it is exported, which need not be a file yet.
+      needs_head: Whether the discriminator's head must be there too, not the encoder alone.
       on_progress: Receives what was inferred.
 
     Raises:
@@ -134,11 +136,13 @@ def open_foreign(
         tokenizer=options or TokenizerOptions(lowercase=True, strip_accents=True),
         vocab=file,
         has_generator="generator hidden_size" in sizes,
-        load_model=lambda: _load(source, config, on_progress),
+        load_model=lambda: _load(source, config, needs_head, on_progress),
     )
 
 
-def _load(source: Source, config: Config, on_progress: Callable[[str], None]) -> Any:
+def _load(
+    source: Source, config: Config, needs_head: bool, on_progress: Callable[[str], None]
+) -> Any:
     from electra_cli.interop.weights import load_weights
     from electra_cli.modeling.electra import ElectraModel
 
@@ -146,7 +150,10 @@ def _load(source: Source, config: Config, on_progress: Callable[[str], None]) ->
     model = ElectraModel(architecture)
     with _hint("the weights need a whole discriminator, and --reference-config their sizes"):
         source.check(architecture)
-        report = load_weights(model, source, allow_missing=["generator"])
+        missing: list[Network] = ["generator"] if needs_head else ["generator", "discriminator"]
+        report = load_weights(model, source, allow_missing=missing)
+        if "discriminator" in report.missing_parts():
+            raise absent(str(source.path), "discriminator", "discriminator")
     # Names of a checkpoint say whether they are of a network; others are of its training.
     of_training = [
         name for name in report.unused if CHECKPOINT in source.files and part_of(name) == OTHER

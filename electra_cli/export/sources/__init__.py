@@ -1,1 +1,0 @@
-"""Where an exported model comes from."""
