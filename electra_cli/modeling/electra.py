@@ -128,35 +128,16 @@ class ElectraModel(tf_keras.Model):
         def normal(sizes: EncoderSizes) -> Initializer:
             return truncated_normal(sizes.initializer_range, architecture.seed)
 
-        def embeddings(sizes: EncoderSizes, name: str) -> Embeddings:
-            return Embeddings(
-                vocab_size=architecture.vocab_size,
-                size=architecture.embedding,
-                max_positions=architecture.max_positions,
-                types=architecture.types,
-                dropout=sizes.hidden_dropout,
-                initializer=normal(sizes),
-                name=name,
-            )
-
-        def encoder(sizes: EncoderSizes, name: str) -> Encoder:
-            return Encoder(
-                architecture.embedding,
-                sizes,
-                initializer=normal(sizes),
-                projection_initializer=uniform,
-                name=name,
-            )
-
         generator, discriminator = architecture.generator, architecture.discriminator
-        self.embeddings = embeddings(architecture.main, "electra/embeddings")
+        self.embeddings = Embeddings.of(architecture, architecture.main, "electra/embeddings")
         if generator is not None:
             self.generator_embeddings = (
                 self.embeddings
                 if architecture.tied
-                else embeddings(generator, "generator/embeddings")
+                else Embeddings.of(architecture, generator, "generator/embeddings")
             )
-            self.generator = encoder(generator, "generator" if discriminator else "electra")
+            name = "generator" if discriminator else "electra"
+            self.generator = Encoder.of(architecture, generator, name)
             self.masked_lm_head = MaskedLMHead(
                 generator.hidden, self.generator_embeddings, normal(generator)
             )
@@ -165,7 +146,7 @@ class ElectraModel(tf_keras.Model):
                     generator.hidden, architecture.next_sentence, normal(generator)
                 )
         if discriminator is not None:
-            self.discriminator = encoder(discriminator, "electra")
+            self.discriminator = Encoder.of(architecture, discriminator, "electra")
             self.replaced_token_head = ReplacedTokenHead(
                 discriminator.hidden, normal(discriminator), uniform
             )

@@ -6,12 +6,20 @@ V vocabulary.
 
 from __future__ import annotations
 
+from typing import Self
+
 import tensorflow as tf
 
-from electra_cli.modeling.architecture import EncoderSizes
+from electra_cli.modeling.architecture import Architecture, EncoderSizes
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.fused import attention_weights, gelu
-from electra_cli.modeling.layers import Dense, Initializer, LayerNorm
+from electra_cli.modeling.layers import (
+    Dense,
+    Initializer,
+    LayerNorm,
+    glorot_uniform,
+    truncated_normal,
+)
 
 
 def length_of(ids: tf.Tensor) -> int | tf.Tensor:
@@ -48,6 +56,19 @@ class Embeddings(tf.Module):
         self.types = table(types, "token_type_embeddings")  # [2, E]
         self.norm = LayerNorm(size, name)
         self._dropout = dropout
+
+    @classmethod
+    def of(cls, architecture: Architecture, sizes: EncoderSizes, name: str) -> Self:
+        """Those of an architecture, with dropout and initialiser of one of its networks."""
+        return cls(
+            vocab_size=architecture.vocab_size,
+            size=architecture.embedding,
+            max_positions=architecture.max_positions,
+            types=architecture.types,
+            dropout=sizes.hidden_dropout,
+            initializer=truncated_normal(sizes.initializer_range, architecture.seed),
+            name=name,
+        )
 
     def __call__(
         self, ids: tf.Tensor, segment_ids: tf.Tensor, dtype: tf.DType, dropout: Dropout
@@ -129,6 +150,17 @@ class Encoder(tf.Module):
             Block(sizes, initializer=initializer, name=f"{name}/encoder/layer_{index}")
             for index in range(sizes.layers)
         ]
+
+    @classmethod
+    def of(cls, architecture: Architecture, sizes: EncoderSizes, name: str) -> Self:
+        """One of the networks of an architecture."""
+        return cls(
+            architecture.embedding,
+            sizes,
+            initializer=truncated_normal(sizes.initializer_range, architecture.seed),
+            projection_initializer=glorot_uniform(architecture.seed),
+            name=name,
+        )
 
     def __call__(self, embeddings: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
         """Encodes a batch.

@@ -188,6 +188,12 @@ def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
 
 
 @_fused
+def dropout_of(values: tf.Tensor, key: tf.Tensor, *, rate: float) -> tf.Tensor:
+    """`dropped` by itself; the shape and the type stay."""
+    return tf.cast(dropped(tf.cast(values, tf.float32), key, rate), values.dtype)
+
+
+@_fused
 def gelu(values: tf.Tensor) -> tf.Tensor:
     """GELU with the error function (modeling.py: `gelu`), not the tanh approximation."""
     exact = tf.cast(values, tf.float32)

@@ -17,6 +17,7 @@ class HeadSizes:
       classes: Labels of a classification or tagging; 1 otherwise.
       joint: The reference's head for questions finds the end of an answer from its start.
       answerable: It also says whether there is an answer.
+      answerable_from_start: And looks for that at where an answer may start.
       beam: Starts and ends that it keeps.
     """
 
@@ -25,4 +26,5 @@ class HeadSizes:
     classes: int = 1
     joint: bool = True
     answerable: bool = True
+    answerable_from_start: bool = True
     beam: int = 20
