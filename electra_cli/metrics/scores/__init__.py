@@ -1,0 +1,1 @@
+"""Scores of a task: what predictions are worth against gold, over seeds and over checkpoints."""

@@ -1,0 +1,45 @@
+"""What the scores of tasks are called, which is the main one, and which way is better.
+
+Every score is a share between 0 and 1 or a correlation, never a percentage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+ACCURACY = "accuracy"
+F1 = "f1"
+MACRO_F1 = "macro_f1"
+MICRO_F1 = "micro_f1"
+MATTHEWS = "matthews"
+PEARSON = "pearson"
+SPEARMAN = "spearman"
+MSE = "mse"
+SPAN_PRECISION = "span_precision"
+SPAN_RECALL = "span_recall"
+SPAN_F1 = "span_f1"
+EXACT_MATCH = "exact_match"
+
+_PER_LABEL = ("precision", "recall", "f1")
+
+
+def per_label(labels: Iterable[str]) -> tuple[str, ...]:
+    """Names of the scores of each label: precision/LABEL, recall/LABEL, f1/LABEL."""
+    return tuple(f"{score}/{label}" for label in labels for score in _PER_LABEL)
+
+
+def primary(kind: str, scheme: str = "none") -> str:
+    """What checkpoints and seeds are compared by where nothing else is asked for.
+
+    Args:
+      kind: classification, regression, tagging or qa.
+      scheme: Of a tagging; none, where each word stands for itself.
+    """
+    if kind == "tagging":
+        return ACCURACY if scheme == "none" else SPAN_F1
+    return {"classification": ACCURACY, "regression": SPEARMAN, "qa": F1}[kind]
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a larger value of a score is a better one; an error is the exception."""
+    return name != MSE
