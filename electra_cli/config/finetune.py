@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from electra_cli.config.schema import Root, RuntimeConfig, Section
+from electra_cli.config.schema import Root, RuntimeConfig, Section, check_batch
 from electra_cli.errors import ConfigError
 
 Kind = Literal["classification", "regression", "tagging", "qa"]
@@ -211,10 +211,5 @@ class FinetuneConfig(Root):
                 f"rows of task.max_length {task.max_length}",
                 hint=f"--set task.max_query_length={max(1, task.max_length // 4)}",
             )
-        batch, parts = self.train.batch_size, self.train.accumulation_steps
-        if batch % parts:
-            raise ConfigError(
-                f"train.batch_size {batch} is not divisible by train.accumulation_steps {parts}",
-                hint=f"--batch-size {(batch // parts + 1) * parts}",
-            )
+        check_batch(self.train, replicas=1)
         return self

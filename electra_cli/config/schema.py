@@ -8,7 +8,7 @@ errors into `ConfigError`; checks that join several keys raise `ConfigError` her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
@@ -317,7 +317,7 @@ class Config(Root):
                 f"rows of data.sequence_length {self.data.sequence_length}",
                 hint="--set objective.mask_probability=0.15",
             )
-        check_batch(self, replicas=1)
+        check_batch(self.train, replicas=1)
         return self
 
 
@@ -326,17 +326,29 @@ def max_predictions(mask_probability: float, sequence_length: int) -> int:
     return int((mask_probability + 0.005) * sequence_length)
 
 
-def check_batch(config: Config, replicas: int) -> None:
+class Batches(Protocol):
+    """What a section `train` says of batches."""
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in an update."""
+
+    @property
+    def accumulation_steps(self) -> int:
+        """Parts it is computed in."""
+
+
+def check_batch(train: Batches, replicas: int) -> None:
     """Checks that an update's batch can be shared out evenly.
 
     Args:
-      config: The configuration.
+      train: The section `train` of a configuration.
       replicas: Copies of the model that train together.
 
     Raises:
       ConfigError: The batch is not a multiple of replicas × accumulation steps.
     """
-    batch, parts = config.train.batch_size, config.train.accumulation_steps
+    batch, parts = train.batch_size, train.accumulation_steps
     divisor = replicas * parts
     if batch % divisor:
         above = (batch // divisor + 1) * divisor

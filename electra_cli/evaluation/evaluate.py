@@ -11,11 +11,11 @@ from official.modeling import performance
 
 from electra_cli.errors import DataError
 from electra_cli.inputs.store import lost_shards_named
+from electra_cli.interop.restore import restore
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.devices.strategy import build_strategy, parse_device
-from electra_cli.training.loop.state import restore
 from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.experiment import compose
 

@@ -18,6 +18,15 @@ RUN/metrics.jsonl        a line for each logged step and each evaluation
 RUN/tensorboard/         the same for TensorBoard
 RUN/result.json          what `electra pretrain --json` printed, once the run is finished
 
+FINETUNED/finetune.yaml        the complete configuration; with it a folder is a fine-tuned one
+FINETUNED/model.yaml           the sizes of the encoder
+FINETUNED/inputs.json          what was given: source, files, labels, tokenizer
+FINETUNED/vocab.txt            the vocabulary
+FINETUNED/lock.json            who writes to it, or wrote to it last
+FINETUNED/COLUMN/seed-N        one run: checkpoints, metrics and result as in RUN; a column is
+                               model, step-N of the pretraining, random or probe
+FINETUNED/result.json          what `electra finetune --json` printed, once all runs are finished
+
 An older electra wrote a checkpoint as files side by side: ckpt-N.index, ckpt-N.data-….
 """
 
@@ -44,6 +53,10 @@ CHECKPOINTS_FOLDER = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
 RESULT_FILE = "result.json"
+
+FINETUNE_FILE = "finetune.yaml"
+MODEL_FILE = "model.yaml"
+INPUTS_FILE = "inputs.json"
 
 STATE = "state"
 COMMIT_FILE, EVALUATION_FILE = "commit.json", "evaluation.json"

@@ -1,12 +1,11 @@
-"""Labelled rows in memory, and their batches.
+"""Batches of labelled rows.
 
-Shapes: N rows of a split, B rows of a replica's batch, S sequence.
+Shapes: B rows of a replica's batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,35 +13,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from electra_cli.inputs import order
+from electra_cli.inputs.labelled_rows import LabelledRows
 from electra_cli.inputs.rows import Share, untuned
-
-
-@dataclass(frozen=True)
-class LabelledRows:
-    """The rows of a split.
-
-    Attributes:
-      columns: By name, the first axis N: input_ids, input_mask and segment_ids, [N, S] int32, and
-        the labels of the kind of task.
-    """
-
-    columns: Mapping[str, npt.NDArray[Any]]
-
-    def __len__(self) -> int:
-        return len(self.columns["input_ids"])
-
-    @property
-    def length(self) -> int:
-        """S."""
-        return self.columns["input_ids"].shape[1]
-
-    def take(self, indices: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
-        """The rows at some places, zeros for a place of -1; [B, ...] each."""
-        there = indices >= 0
-        found = {name: column[indices] for name, column in self.columns.items()}
-        for column in found.values():
-            column[~there] = 0
-        return found
 
 
 def training_batches(
@@ -57,7 +29,7 @@ def training_batches(
       start_step: The step of the first batch.
 
     Returns:
-      Batches of one replica in turn: the columns, [B, ...], example_index and step, [B] int64.
+      Batches of one replica in turn: the columns, [B, ...]; example_index, step, seed, [B] int64.
     """
 
     def choose(turn: int) -> npt.NDArray[np.int64]:
@@ -67,7 +39,7 @@ def training_batches(
         return order.examples_at(positions, examples=len(rows), seed=seed)
 
     turns = tf.data.Dataset.counter(start_step * share.local_replicas, dtype=tf.int64)
-    return _batches(rows, share, turns, choose)
+    return _batches(rows, share, turns, choose, seed=seed)
 
 
 def evaluation_batches(rows: LabelledRows, share: Share) -> tf.data.Dataset:
@@ -90,6 +62,8 @@ def _batches(
     share: Share,
     turns: tf.data.Dataset,
     choose: Callable[[int], npt.NDArray[np.int64]],
+    *,
+    seed: int = 0,
 ) -> tf.data.Dataset:
     types = {name: tf.as_dtype(column.dtype) for name, column in rows.columns.items()}
 
@@ -107,6 +81,7 @@ def _batches(
         } | {
             "example_index": tf.ensure_shape(indices, [share.rows]),  # [B]
             "step": tf.fill([share.rows], step),  # [B]
+            "seed": tf.fill([share.rows], tf.constant(seed, tf.int64)),  # [B]
         }
 
     return untuned(turns.map(batch, num_parallel_calls=1, deterministic=True).prefetch(4))

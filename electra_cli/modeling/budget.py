@@ -50,7 +50,7 @@ class Budget:
     process_bytes: int
 
 
-def budget_of(config: Config, *, replicas: int = 1, precision: Compute = "float32") -> Budget:
+def budget_of(config: Config, replicas: int = 1, precision: Compute = "float32") -> Budget:
     """Computes the budget of a configuration.
 
     Args:

@@ -122,15 +122,25 @@ class Checkpoint:
         """
         if not self.is_committed:
             return
-        fault = fault_of(self.path, self.step)
-        if fault is None and (other := read_commit(self.path).tokenizer_fault(self.manifest())):
-            fault = f"{self.run.data} is not of its tokenizer: {other}"
-        if fault is not None:
-            raise DataError(
-                f"checkpoint {self.path} is damaged: {fault}",
-                hint="choose another checkpoint of the run; `electra pretrain` puts a damaged one "
-                "aside and goes on from the one before it",
-            )
+        self.check_files()
+        if other := read_commit(self.path).tokenizer_fault(self.manifest()):
+            raise self._damaged(f"{self.run.data} is not of its tokenizer: {other}")
+
+    def check_files(self) -> None:
+        """Compares its files with its record.
+
+        Raises:
+          DataError: They are not what was written.
+        """
+        if (fault := fault_of(self.path, self.step)) is not None:
+            raise self._damaged(fault)
+
+    def _damaged(self, fault: str) -> DataError:
+        return DataError(
+            f"checkpoint {self.path} is damaged: {fault}",
+            hint="choose another checkpoint of the run; `electra pretrain` puts a damaged one "
+            "aside and goes on from the one before it",
+        )
 
     def config(self) -> Config:
         """The configuration of its run."""

@@ -6,7 +6,6 @@ ours. Shapes: B rows of a replica, S sequence, V vocabulary.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,9 +31,8 @@ from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.modeling.losses import over_replicas
 from electra_cli.objectives import objective_of
-from electra_cli.optimization.accumulation import accumulate, side_by_side, sum_of_lanes
 from electra_cli.optimization.average import WeightAverage
-from electra_cli.optimization.update import loss_scaling, update
+from electra_cli.tasks.step import StepSettings, outputs_of_lanes, step_of_batch
 
 # Validation draws its masks and samples from this constant and the example alone, so that every
 # checkpoint of every run meets the same ones.
@@ -62,6 +60,11 @@ class ElectraPretrainTask(base_task.Task):
         self._special_ids = dict(plain(getattr(params, "special_ids", {})))
         self._lanes = getattr(params, "lanes", 1)
         self.objective = objective_of(self._settings.objective)
+
+    @property
+    def total(self) -> str:
+        """Name of the loss whose gradient is taken."""
+        return self.objective.total
 
     @property
     def losses(self) -> tuple[str, ...]:
@@ -257,11 +260,7 @@ class ElectraPretrainTask(base_task.Task):
         optimizer: tf_keras.optimizers.legacy.Optimizer,
         metrics: Any = None,
     ) -> dict[str, tf.Tensor]:
-        """One update from one global batch.
-
-        The gradients of replicas and micro-batches are sums over their parts of the global loss;
-        clipping sees the gradient of the global batch. A step whose loss or gradient is not finite
-        changes no weight, slot or average, and counts as a step.
+        """One update from one global batch; see `tasks.step.step_of_batch`.
 
         Args:
           inputs: Rows of `build_inputs`, this replica's share.
@@ -274,35 +273,31 @@ class ElectraPretrainTask(base_task.Task):
           `objective.losses`, and what `optimization.update.update` returns.
         """
         features = self._features(inputs, training=True, step=optimizer.iterations)
-        step = inputs["step"][0] if "step" in inputs else optimizer.iterations
         counts = over_replicas(self.objective.counts(features))
-        scaling, variables = loss_scaling(optimizer), model.trainable_variables
-        parts = self._settings.train.accumulation_steps
 
-        def forward_backward(
-            part: tf.Tensor, lane: tf.Tensor, batch: Mapping[str, tf.Tensor]
-        ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-            number = replica_id() * parts + tf.cast(part, tf.int64)
-            dropout = Dropout(self._seed(True), step, number, lane)
-            with tf.GradientTape() as tape:
-                outputs = model(batch, training=True, dropout=dropout)
-                found = self.objective.mean_losses(batch, outputs, counts)
-                self._process(metrics, model, batch, outputs)
-                loss = found[self.objective.total]
-                scaled = loss if scaling is None else scaling.get_scaled_loss(loss)
-            # Slices of the word table become dense: its norm must count each row once.
-            return [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)], found
+        def losses(batch: Mapping[str, tf.Tensor], dropout: Dropout) -> dict[str, tf.Tensor]:
+            outputs = model(batch, training=True, dropout=dropout)
+            found = self.objective.mean_losses(batch, outputs, counts)
+            self._process(metrics, model, batch, outputs)
+            return found
 
-        summed = functools.partial(sum_of_lanes, forward_backward, lanes=self._lanes)
-        if self._settings.runtime.xla:
-            summed = tf.function(summed, jit_compile=True, autograph=False)
-        gradients, found = accumulate(summed, features, parts, variables, self.objective.losses)
-        replica = tf.distribute.get_replica_context()
-        gradients, found = replica.all_reduce(tf.distribute.ReduceOp.SUM, (gradients, found))
-        loss = found[self.objective.total]
-        clip_norm = self._settings.optimizer.clip_norm
-        done = update(optimizer, gradients, variables, loss=loss, clip_norm=clip_norm)
-        return found | done | {self.loss: loss}
+        found = step_of_batch(
+            features,
+            losses,
+            total=self.total,
+            names=self.losses,
+            model=model,
+            optimizer=optimizer,
+            seed=self._seed(True),
+            step=inputs["step"][0] if "step" in inputs else optimizer.iterations,
+            settings=StepSettings(
+                parts=self._settings.train.accumulation_steps,
+                lanes=self._lanes,
+                xla=bool(self._settings.runtime.xla),
+                clip_norm=self._settings.optimizer.clip_norm,
+            ),
+        )
+        return found | {self.loss: found[self.total]}
 
     # -- validation ------------------------------------------------------------------------------
 
@@ -311,12 +306,7 @@ class ElectraPretrainTask(base_task.Task):
         if "masked_input_ids" not in inputs:
             inputs = self._features(inputs, training=False)
 
-        def of_lane(lane: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            del lane
-            return model(features, training=False)
-
-        outputs = side_by_side(of_lane, inputs, self._lanes)
-        return {name: tf.concat([of[name] for of in outputs], axis=0) for name in outputs[0]}
+        return outputs_of_lanes(lambda part: model(part, training=False), inputs, self._lanes)
 
     def validation_step(
         self, inputs: Mapping[str, tf.Tensor], model: ElectraModel, metrics: Any = None
@@ -370,9 +360,3 @@ class ElectraPretrainTask(base_task.Task):
         """The metrics of the whole validation set, by name."""
         del global_step
         return aggregated_logs.result()
-
-
-def replica_id() -> tf.Tensor:
-    """Which replica this is, scalar int64; 0 outside of a strategy's replicas."""
-    context = tf.distribute.get_replica_context()
-    return tf.cast(context.replica_id_in_sync_group if context else 0, tf.int64)

@@ -18,7 +18,8 @@ from electra_cli.interop import model_garden
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.losses import next_sentence_cross_entropy, require, total_of
 from electra_cli.objectives.electra import Electra
-from electra_cli.tasks.electra import ElectraPretrainTask, replica_id
+from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.tasks.step import replica_id
 
 if TYPE_CHECKING:
     from electra_cli.objectives.base import Tensors

@@ -12,6 +12,7 @@ from official.modeling import performance
 from electra_cli.files.layout import STATE
 from electra_cli.inputs.order import examples_at
 from electra_cli.inputs.store import lost_shards_named
+from electra_cli.interop.restore import restore
 from electra_cli.interop.values import Report
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture, sizes_of
@@ -25,9 +26,8 @@ from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
 from electra_cli.training.loop.saving import CheckpointSaver
-from electra_cli.training.loop.session import Session
+from electra_cli.training.loop.session import Intervals, Session
 from electra_cli.training.loop.signals import StopSignals
-from electra_cli.training.loop.state import restore
 from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.loop.watchdog import Watchdog
 from electra_cli.training.plan.begin import create_run_folder
@@ -108,7 +108,7 @@ def pretrain(
         listener.resumed(plan.resume)
     session = Session(
         trainer,
-        train,
+        Intervals(train.log_every, train.checkpoint_every, train.evaluate_every),
         stop=plan.stop,
         saver=saver,
         writer=MetricWriter(folder, warn=listener.warn if role.is_chief else None),

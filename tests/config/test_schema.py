@@ -130,9 +130,9 @@ def test_contradictions(values: dict[str, Any], words: list[str]) -> None:
 
 def test_batch_must_divide_over_replicas_and_accumulation() -> None:
     config = Config().replaced({"train.batch_size": 30, "train.accumulation_steps": 2})
-    check_batch(config, replicas=3)
+    check_batch(config.train, replicas=3)
     with pytest.raises(ConfigError) as error:
-        check_batch(config, replicas=4)
+        check_batch(config.train, replicas=4)
     assert error.value.message == (
         "batch size 30 is not divisible by 4 replicas × 2 accumulation steps = 8; use 24 or 32"
     )

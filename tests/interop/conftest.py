@@ -12,11 +12,11 @@ import tensorflow as tf
 
 from electra_cli.export.run import export
 from electra_cli.interop.reference import Arrays
+from electra_cli.interop.restore import restore
 from electra_cli.interop.weights import values_of
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.runs.named import find_checkpoints
-from electra_cli.training.loop.state import restore
 from tests.export.runs import small_config, write_run
 
 

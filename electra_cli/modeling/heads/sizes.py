@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from electra_cli.config.finetune import HeadStyle, Kind
+from electra_cli.config.finetune import HeadStyle, Kind, TaskConfig
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,9 @@ class HeadSizes:
     answerable: bool = True
     answerable_from_start: bool = True
     beam: int = 20
+
+    @classmethod
+    def of(cls, task: TaskConfig, labels: Sequence[str]) -> HeadSizes:
+        """The head of a task with these labels."""
+        has_classes = task.kind in ("classification", "tagging")
+        return cls(task.kind, task.head, len(labels) if has_classes else 1, beam=task.n_best)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
 
+from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config, Precision
 from electra_cli.environment import cpu_flags
 from electra_cli.modeling.budget import Compute
@@ -41,7 +42,7 @@ def resolve_xla(wanted: bool | None, strategy: tf.distribute.Strategy) -> bool:
     return device.device_type == "GPU"
 
 
-def share_cores(device: Device, config: Config) -> int:
+def share_cores(device: Device, config: Config | FinetuneConfig) -> int:
     """Decides into how many lanes a CPU's cores are shared, and gives TensorFlow its threads.
 
     Each lane computes a part of every micro-batch, one operation on one thread, and cores that are

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError
 from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
-from electra_cli.modeling.budget import Compute, budget_of
+from electra_cli.modeling.budget import Budget, Compute
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+AnyConfig = Config | FinetuneConfig
+BudgetOf = Callable[[Any, int, Compute], Budget]  # of a configuration, its replicas and its type
 
 _USABLE = 0.9  # of a machine's memory; the rest is the system's
 _KEY = "train.accumulation_steps"
@@ -23,13 +28,17 @@ class Memory:
 
     Attributes:
       config: The configuration.
+      budget: What a configuration costs, by its replicas and its precision.
+      length: Tokens of a row.
       precision: The compute type.
       replicas: Copies of the model.
       here: Those of this process.
       limit: Of the process; None if the memory is that of devices, of which nobody tells.
     """
 
-    config: Config
+    config: AnyConfig
+    budget: BudgetOf
+    length: int
     precision: Compute
     replicas: int
     here: int = 1
@@ -53,7 +62,7 @@ class Memory:
     def shortage(self, *, begun: bool) -> tuple[str, str]:
         """Says how much is needed and there, and what to type; `begun`: the run has a folder."""
         rows = self._rows
-        needed = f"{rows:,} rows of {self.config.data.sequence_length} tokens at once need about "
+        needed = f"{rows:,} rows of {self.length} tokens at once need about "
         message = f"{needed}{self.needed / GIB:,.2f} GiB"
         if self.limit is None:
             remedy, message = "use a device with more memory", f"{message} a replica"
@@ -95,19 +104,26 @@ class Memory:
         batch = {"train.batch_size": rows * self.replicas, _KEY: 1}
         return self._needed(self.config.replaced(batch)) <= limit.doubtful * _USABLE
 
-    def _needed(self, config: Config) -> int:
-        budget = budget_of(config, replicas=self.replicas, precision=self.precision)
+    def _needed(self, config: AnyConfig) -> int:
+        budget = self.budget(config, self.replicas, self.precision)
         if self.limit is None:
             return budget.memory_bytes
         return budget.process_bytes + self.here * budget.memory_bytes
 
 
-def memory_of(config: Config, *, precision: Compute, strategy: tf.distribute.Strategy) -> Memory:
-    """What a run needs and has on the devices of a strategy."""
+def memory_of(
+    config: AnyConfig,
+    budget: BudgetOf,
+    *,
+    length: int,
+    precision: Compute,
+    strategy: tf.distribute.Strategy,
+) -> Memory:
+    """What a run needs and has on the devices of a strategy; see `Memory`."""
     import tensorflow as tf
 
     devices = strategy.extended.worker_devices
     on_host = tf.DeviceSpec.from_string(devices[0]).device_type == "CPU"
     replicas = strategy.num_replicas_in_sync
     limit = memory_limit() if on_host else None
-    return Memory(config, precision, replicas, min(replicas, len(devices)), limit)
+    return Memory(config, budget, length, precision, replicas, min(replicas, len(devices)), limit)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
-from electra_cli.config.schema import TrainConfig
 from electra_cli.training.loop.actions import SaveAction, every, stop_when_diverged
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
 from electra_cli.training.loop.evaluations import Evaluations
@@ -18,12 +17,26 @@ from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.outlook import Rates
 
 
+@dataclass(frozen=True)
+class Intervals:
+    """How many steps are from one log, checkpoint and evaluation to the next.
+
+    Attributes:
+      from_step_0: Whether a new run is saved and evaluated before its first step.
+    """
+
+    log: int
+    checkpoint: int
+    evaluation: int
+    from_step_0: bool = True
+
+
 class Session:
     """What a process does of a run; it knows no task.
 
     Args:
       trainer: The trainer; its state is that of the step to begin at.
-      train: How many steps are from one log, checkpoint and evaluation to the next.
+      intervals: What happens how often.
       stop: The last step.
       saver: Saves checkpoints.
       writer: Writes metrics.
@@ -39,7 +52,7 @@ class Session:
     def __init__(
         self,
         trainer: ElectraTrainer,
-        train: TrainConfig,
+        intervals: Intervals,
         *,
         stop: int,
         saver: CheckpointSaver,
@@ -50,21 +63,22 @@ class Session:
         examples_of: Callable[[int], Sequence[int]],
     ) -> None:
         self._trainer, self._stop, self._rates = trainer, stop, rates
+        self._from_step_0 = intervals.from_step_0
         self._saver, self._writer = saver, writer
         self._listener, self._signals = listener, signals
         self._shown: tuple[int, Metrics] | None = None
         self.last_logs: dict[str, float] = {}
         step = trainer.step
         save = SaveAction(
-            saver, interval=train.checkpoint_every, last_step=stop, step=step, warn=listener.warn
+            saver, interval=intervals.checkpoint, last_step=stop, step=step, warn=listener.warn
         )
-        intervals = (train.log_every, train.checkpoint_every, train.evaluate_every)
+        ends = (intervals.log, intervals.checkpoint, intervals.evaluation)
         self._controller = make_controller(
             trainer,
-            loop_length=steps_per_loop(step(), stop, trainer.clock, *intervals),
+            loop_length=steps_per_loop(step(), stop, trainer.clock, *ends),
             actions=[
-                stop_when_diverged(trainer.skips, examples_of, trainer.task.objective.total),
-                every(train.log_every, stop, step, self._log),
+                stop_when_diverged(trainer.skips, examples_of, trainer.task.total),
+                every(intervals.log, stop, step, self._log),
                 self.last_logs.update,
                 self._show,
                 save,
@@ -73,7 +87,7 @@ class Session:
         )
         self._evaluations = Evaluations(
             trainer.held_out_metrics,
-            interval=train.evaluate_every,
+            interval=intervals.evaluation,
             step=step,
             actions=[
                 save.record_evaluation,  # first, since a line in the log says that all is done
@@ -113,9 +127,10 @@ class Session:
         step, stop, evaluations = self._trainer.step, self._stop, self._evaluations
         try:
             with closing(self._writer):
-                if step() == 0:
+                if step() == 0 and self._from_step_0:
                     self._saver.save(0)
-                evaluations.catch_up(self._writer.has_evaluation)
+                if step() > 0 or self._from_step_0:
+                    evaluations.catch_up(self._writer.has_evaluation)
                 while step() < stop:
                     until = min(evaluations.next_step(), stop)
                     self._controller.train(until, checkpoint_at_completion=False)

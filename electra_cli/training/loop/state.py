@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a run: read back, hashed, restored."""
+"""What a checkpoint holds of a run: read back, hashed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-
-from electra_cli.errors import DataError
 
 # What a checkpoint holds besides the state: TensorFlow's bookkeeping.
 _NOT_STATE = ("_CHECKPOINTABLE_OBJECT_GRAPH", "save_counter")
@@ -49,22 +47,3 @@ def read_state(prefix: Path) -> State:
         if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
             not_finite.append(name)
     return State(digest.hexdigest(), not_finite)
-
-
-def restore(objects: tf.train.Checkpoint, prefix: Path, *, hint: str) -> None:
-    """Fills objects with what a checkpoint holds under their names.
-
-    Args:
-      objects: What is filled; the checkpoint may hold more.
-      prefix: The checkpoint's path without `.index`.
-      hint: Of the error.
-
-    Raises:
-      DataError: Something of them is not in the checkpoint, or the files are damaged.
-    """
-    try:
-        objects.read(str(prefix)).expect_partial().assert_existing_objects_matched()
-    except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
-        raise DataError(
-            f"checkpoint {prefix} cannot be restored: {str(error).splitlines()[0]}", hint=hint
-        ) from error

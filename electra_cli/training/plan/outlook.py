@@ -9,7 +9,7 @@ import tensorflow as tf
 from electra_cli.config.schema import Precision, check_batch
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.training.devices import machine
-from electra_cli.training.devices.memory import Memory, memory_of
+from electra_cli.training.devices.memory import AnyConfig, BudgetOf, Memory, memory_of
 from electra_cli.training.plan.plans import DryPlan
 
 # A guess for the time before anything was measured; the display says that it is one.
@@ -88,11 +88,44 @@ class Outlook:
 def outlook_of(
     plan: DryPlan, strategy: tf.distribute.Strategy, *, dry_run: bool = False
 ) -> Outlook:
+    """The outlook of a pretraining; see `look_ahead`."""
+    examples = plan.manifest.examples if plan.manifest else None
+    return look_ahead(
+        plan.config,
+        strategy,
+        budget_of,
+        length=plan.config.data.sequence_length,
+        epochs=None if examples is None else epochs_of(plan.config, examples),
+        start=plan.start,
+        stop=plan.stop,
+        begun=plan.run.is_run,
+        dry_run=dry_run,
+    )
+
+
+def look_ahead(
+    config: AnyConfig,
+    strategy: tf.distribute.Strategy,
+    budget: BudgetOf,
+    *,
+    length: int,
+    epochs: float | None,
+    start: int,
+    stop: int,
+    begun: bool,
+    dry_run: bool = False,
+) -> Outlook:
     """Computes and measures what is printed before step 1.
 
     Args:
-      plan: The run.
+      config: The configuration.
       strategy: Its devices.
+      budget: What a configuration costs.
+      length: Tokens of a row.
+      epochs: How often each example is seen; None without data.
+      start: The step it begins at.
+      stop: The last step.
+      begun: The run has a folder already.
       dry_run: It need not fit into memory.
 
     Raises:
@@ -100,28 +133,27 @@ def outlook_of(
       OutOfMemoryError: It cannot fit; TensorFlow would end the process, and say nothing.
     """
     replicas = strategy.num_replicas_in_sync
-    check_batch(plan.config, replicas)
-    precision = machine.resolve_precision(plan.config.runtime.precision, strategy)
-    budget = budget_of(plan.config, replicas=replicas, precision=precision)
-    memory = memory_of(plan.config, precision=precision, strategy=strategy)
-    begun = plan.run.is_run
+    check_batch(config.train, replicas)
+    precision = machine.resolve_precision(config.runtime.precision, strategy)
+    cost = budget(config, replicas, precision)
+    memory = memory_of(config, budget, length=length, precision=precision, strategy=strategy)
     if memory.is_impossible and not dry_run:
         raise memory.error("this does not fit into memory", begun=begun)
     peak = machine.matmul_peak(precision, strategy)
-    per_step = budget.flops_per_token * budget.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
+    per_step = cost.flops_per_token * cost.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
     return Outlook(
-        budget=budget,
-        batch=plan.config.train.batch_size,
+        budget=cost,
+        batch=config.train.batch_size,
         device=", ".join(d.split("device:")[-1] for d in strategy.extended.worker_devices),
         replicas=replicas,
-        asked=plan.config.runtime.precision,
+        asked=config.runtime.precision,
         precision=precision,
-        xla=machine.resolve_xla(plan.config.runtime.xla, strategy),
-        epochs=epochs_of(plan.config, plan.manifest.examples) if plan.manifest else None,
+        xla=machine.resolve_xla(config.runtime.xla, strategy),
+        epochs=epochs,
         peak_flops=peak,
-        start_step=plan.start,
-        stop=plan.stop,
-        seconds=per_step * (plan.stop - plan.start),
+        start_step=start,
+        stop=stop,
+        seconds=per_step * (stop - start),
         memory=memory,
         begun=begun,
     )

@@ -42,7 +42,7 @@ def plan_run(
     _check_best_metric(loaded.config)
     device = parse_device(loaded.config.runtime.device)
     if device.replicas is not None:
-        check_batch(loaded.config, device.replicas)
+        check_batch(loaded.config.train, device.replicas)
     stop = _last_step(loaded.config, stop_at_step)
     run = RunFolder(model_dir)
     manifest = None if data is None else run.load_data(data)

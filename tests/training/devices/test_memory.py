@@ -13,6 +13,7 @@ from electra_cli.config.schema import Config
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import OutOfMemoryError
 from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
+from electra_cli.modeling.budget import budget_of
 from electra_cli.training.devices.memory import Memory
 from tests.conftest import Electra, settings
 from tests.training.trainers import configuration
@@ -25,7 +26,9 @@ def limit_of(gib: float) -> MemoryLimit:
 
 def memory(config: Config, gib: float | None, replicas: int = 1) -> Memory:
     limit = None if gib is None else limit_of(gib)
-    return Memory(config, "float32", replicas, replicas, limit)
+    return Memory(
+        config, budget_of, config.data.sequence_length, "float32", replicas, replicas, limit
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,8 @@ def test_the_estimate_is_what_was_measured(
 ) -> None:
     values = {"model.vocab_size": 10720, "train.batch_size": rows}
     config = load_config(preset=preset, environment={}).config.replaced(values)
-    needed = Memory(config, precision, 1, 1, limit_of(8)).needed  # type: ignore[arg-type]
+    length = config.data.sequence_length
+    needed = Memory(config, budget_of, length, precision, 1, 1, limit_of(8)).needed  # type: ignore[arg-type]
     assert needed / GIB == pytest.approx(measured, rel=0.1)
 
 

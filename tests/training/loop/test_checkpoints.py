@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from electra_cli.errors import DataError, InputMissingError, IOFailedError, TrainingError
 from electra_cli.files.layout import COMMIT_FILE
+from electra_cli.interop.restore import restore
 from electra_cli.runs.commit import fault_of, read_commit
 from electra_cli.runs.named import find_checkpoints
 from electra_cli.runs.resume import resume_point
@@ -21,7 +22,7 @@ from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.loop.actions import SaveAction
 from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.saving import CheckpointSaver
-from electra_cli.training.loop.state import read_state, restore
+from electra_cli.training.loop.state import read_state
 from tests.conftest import Electra, read_only
 from tests.training.runs import options, steps_of
 

@@ -1,0 +1,111 @@
+"""One update from one global batch, whatever is learned: replicas, parts and lanes of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from electra_cli.modeling.dropout import Dropout
+from electra_cli.optimization.accumulation import accumulate, side_by_side, sum_of_lanes
+from electra_cli.optimization.update import loss_scaling, update
+
+Batch = Mapping[str, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """How a batch is computed.
+
+    Attributes:
+      parts: Accumulation steps.
+      lanes: Parts of a micro-batch that run side by side on the cores of a CPU.
+      xla: Compile what comes before replicas meet.
+      clip_norm: The largest global gradient norm.
+    """
+
+    parts: int
+    lanes: int
+    xla: bool
+    clip_norm: float
+
+
+def step_of_batch(
+    features: Batch,
+    losses: Callable[[Batch, Dropout], dict[str, tf.Tensor]],
+    *,
+    total: str,
+    names: tuple[str, ...],
+    model: tf_keras.Model,
+    optimizer: Any,
+    seed: tf.Tensor,
+    step: tf.Tensor,
+    settings: StepSettings,
+) -> dict[str, tf.Tensor]:
+    """Updates the weights once.
+
+    The gradients of replicas and micro-batches are sums over their parts of the global loss;
+    clipping sees the gradient of the global batch. A step whose loss or gradient is not finite
+    changes no weight, slot or average, and counts as a step.
+
+    Args:
+      features: This replica's share of the batch.
+      losses: The losses of a part of it with the masks of a pass, each its share of the global
+        batch's.
+      total: Name of the one whose gradient is taken.
+      names: Of all losses.
+      model: What is trained.
+      optimizer: Any optimizer; a loss-scale optimizer for float16.
+      seed: Of dropout, scalar integer.
+      step: The number of the step, scalar integer.
+      settings: How it is computed.
+
+    Returns:
+      Scalars of the global batch, the same on every replica: the losses, and what
+      `optimization.update.update` returns.
+    """
+    scaling, variables = loss_scaling(optimizer), model.trainable_variables
+
+    def forward_backward(
+        part: tf.Tensor, lane: tf.Tensor, batch: Batch
+    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        number = replica_id() * settings.parts + tf.cast(part, tf.int64)
+        dropout = Dropout(seed, step, number, lane)
+        with tf.GradientTape() as tape:
+            found = losses(batch, dropout)
+            loss = found[total]
+            scaled = loss if scaling is None else scaling.get_scaled_loss(loss)
+        # Slices of the word table become dense: its norm must count each row once.
+        return [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)], found
+
+    summed = functools.partial(sum_of_lanes, forward_backward, lanes=settings.lanes)
+    if settings.xla:
+        summed = tf.function(summed, jit_compile=True, autograph=False)
+    gradients, found = accumulate(summed, features, settings.parts, variables, names)
+    replica = tf.distribute.get_replica_context()
+    gradients, found = replica.all_reduce(tf.distribute.ReduceOp.SUM, (gradients, found))
+    done = update(optimizer, gradients, variables, loss=found[total], clip_norm=settings.clip_norm)
+    return found | done
+
+
+def outputs_of_lanes(
+    forward: Callable[[Batch], dict[str, tf.Tensor]], features: Batch, lanes: int
+) -> dict[str, tf.Tensor]:
+    """The outputs of a batch whose lanes run side by side; [B, ...] each."""
+
+    def of_lane(lane: tf.Tensor, part: Batch) -> dict[str, tf.Tensor]:
+        del lane
+        return forward(part)
+
+    outputs = side_by_side(of_lane, features, lanes)
+    return {name: tf.concat([of[name] for of in outputs], axis=0) for name in outputs[0]}
+
+
+def replica_id() -> tf.Tensor:
+    """Which replica this is, scalar int64; 0 outside of a strategy's replicas."""
+    context = tf.distribute.get_replica_context()
+    return tf.cast(context.replica_id_in_sync_group if context else 0, tf.int64)
