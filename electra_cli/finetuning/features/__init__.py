@@ -1,0 +1,1 @@
+"""Features: from labelled examples to rows of ids, and from outputs to answers."""

@@ -1,0 +1,95 @@
+"""What features are, and how ids become rows.
+
+Shapes: N rows, S sequence, T tokens of a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
+from electra_cli.finetuning.features.pieces import Pieces
+from electra_cli.inputs.labelled_rows import LabelledRows
+
+Ids = npt.NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a context that a row holds.
+
+    Attributes:
+      example: The question's place among the examples.
+      context: Tokens of the whole context.
+      first: The first of them in the row.
+      count: How many are in the row.
+      column: Where they begin in the row.
+    """
+
+    example: int
+    context: Pieces
+    first: int
+    count: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The rows of a split, and what became of its examples.
+
+    Attributes:
+      rows: The rows.
+      example_of_row: Which example each is of, [N].
+      lengths: Tokens of each example, [CLS] and [SEP] included, before anything was cut.
+      cut: Examples of which something was cut off.
+      windows: Of questions, what each row holds of the context, N; None for other kinds.
+    """
+
+    rows: LabelledRows
+    example_of_row: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    cut: int
+    windows: Sequence[Window] | None = None
+
+
+def lay_out(
+    texts: Iterable[tuple[Ids, Ids | None]], count: int, *, special: SpecialIds, length: int
+) -> dict[str, npt.NDArray[np.int32]]:
+    """Puts [CLS] before the first text of each row, and [SEP] behind each.
+
+    Args:
+      texts: One or two of each row, [T] each, that fit with their [CLS] and [SEP].
+      count: N.
+      special: Ids of the special tokens.
+      length: S.
+
+    Returns:
+      input_ids, input_mask and segment_ids, which are 1 behind the first [SEP], up to the last;
+      [N, S] each.
+    """
+    ids = np.full((count, length), special.pad, np.int32)  # [N, S]
+    ids[:, 0] = special.cls
+    firsts, ends = np.zeros((2, count), np.int32)  # behind the first [SEP] and the last, [N] each
+    for row, (first, second) in enumerate(texts):
+        end = len(first) + 2
+        ids[row, 1 : end - 1] = first
+        ids[row, end - 1] = special.sep
+        firsts[row] = end
+        if second is not None:
+            begin, end = end, end + len(second) + 1
+            ids[row, begin : end - 1] = second
+            ids[row, end - 1] = special.sep
+        ends[row] = end
+    columns = np.arange(length, dtype=np.int32)  # [S]
+    mask = columns < ends[:, None]  # [N, S]
+    segments = mask & (columns >= firsts[:, None])  # [N, S]
+    return {
+        "input_ids": ids,
+        "input_mask": mask.astype(np.int32),
+        "segment_ids": segments.astype(np.int32),
+    }
