@@ -6,7 +6,7 @@ is compiled by XLA into one pass, its gradient too, while matmuls stay outside, 
 kernels do them. Statistics, exponentials and sums are float32 whatever the type of the input.
 
 Shapes: N rows (usually B·S), I and O inputs and outputs of a dense layer, D hidden, B batch,
-H heads, S sequence, V vocabulary, C columns of it.
+H heads, S sequence, V vocabulary, C columns of it, K starts.
 """
 
 from __future__ import annotations
@@ -187,6 +187,10 @@ def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
     return centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma + beta
 
 
+def _activated(exact: tf.Tensor) -> tf.Tensor:
+    return 0.5 * exact * (1.0 + tf.math.erf(exact * 0.5**0.5))
+
+
 @_fused
 def dropout_of(values: tf.Tensor, key: tf.Tensor, *, rate: float) -> tf.Tensor:
     """`dropped` by itself; the shape and the type stay."""
@@ -196,8 +200,27 @@ def dropout_of(values: tf.Tensor, key: tf.Tensor, *, rate: float) -> tf.Tensor:
 @_fused
 def gelu(values: tf.Tensor) -> tf.Tensor:
     """GELU with the error function (modeling.py: `gelu`), not the tanh approximation."""
-    exact = tf.cast(values, tf.float32)
-    return tf.cast(0.5 * exact * (1.0 + tf.math.erf(exact * 0.5**0.5)), values.dtype)
+    return tf.cast(_activated(tf.cast(values, tf.float32)), values.dtype)
+
+
+@_compiled
+def pair_scores(left: tf.Tensor, right: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Σₙ wₙ · gelu(left + right)ₙ of every pair, none of which is written to memory.
+
+    What is summed comes first, for the reason given at `attention_weights`.
+
+    Args:
+      left: [B, K, N].
+      right: [B, S, N], of the same type.
+      weights: [N] float32.
+
+    Returns:
+      [B, K, S] float32.
+    """
+    left = tf.transpose(tf.cast(left, tf.float32), [2, 0, 1])[:, :, :, None]  # [N, B, K, 1]
+    right = tf.transpose(tf.cast(right, tf.float32), [2, 0, 1])[:, :, None]  # [N, B, 1, S]
+    activated = _activated(left + right)  # [N, B, K, S]
+    return tf.reduce_sum(activated * weights[:, None, None, None], axis=0)  # [B, K, S]
 
 
 @_fused

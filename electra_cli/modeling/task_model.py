@@ -15,6 +15,7 @@ from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.encoder import Embeddings, Encoder
 from electra_cli.modeling.fused import compile_quietly_once
 from electra_cli.modeling.heads.base import Head
+from electra_cli.modeling.heads.reference_spans import ReferenceSpanHead
 from electra_cli.modeling.heads.sizes import HeadSizes
 from electra_cli.modeling.heads.spans import SpanHead
 from electra_cli.modeling.heads.texts import TextHead
@@ -115,4 +116,6 @@ def _head(sizes: HeadSizes, encoder: EncoderSizes, seed: int) -> Head:
         return TextHead(sizes, encoder, seed)
     if sizes.kind == "tagging":
         return WordHead(sizes, encoder, seed)
+    if sizes.style == "reference":
+        return ReferenceSpanHead(sizes, encoder, seed)
     return SpanHead(encoder, seed)

@@ -9,6 +9,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from electra_cli.config.finetune import LayerDecay
+from electra_cli.optimization.layerwise import rate_factor
+
 # model/optimization.py of the reference: no decay where one of these is found in the name.
 NO_DECAY = re.compile("LayerNorm|layer_norm|bias")
 
@@ -24,6 +27,10 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
       beta_2: Decay of the second moment.
       epsilon: Added to the square root of the second moment.
       weight_decay: λ, on all variables but biases and LayerNorm.
+      layer_decay: How the rate falls from layer to layer, as `rate_factor` has it; its other
+        arguments are the next two.
+      decay_factor: Rate of a layer as a share of the layer above.
+      layers: Of the encoder.
       name: Prefix of the slots' names.
     """
 
@@ -35,6 +42,9 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-6,
         weight_decay: float = 0.01,
+        layer_decay: LayerDecay = "none",
+        decay_factor: float = 1.0,
+        layers: int = 0,
         name: str = "ElectraAdamW",
         **kwargs: Any,
     ) -> None:
@@ -44,6 +54,9 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.weight_decay = weight_decay
+        self.layer_decay = layer_decay
+        self.decay_factor = decay_factor
+        self.layers = layers
         # TensorFlow's kernel computes 1 - beta in float32, which is off by 5e-5 of itself at
         # 0.999. Both moments are linear in it, so the rate and epsilon can make up for it.
         first = (1 - beta_1) / float(np.float32(1) - np.float32(beta_1))
@@ -62,6 +75,14 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
             rate = rate(self.iterations + 1)
         return tf.cast(rate, tf.float32)
 
+    def rate_factor_of(self, variable: tf.Variable) -> float:
+        """The rate of a variable as a share of `current_learning_rate`."""
+        if self.layer_decay == "none":
+            return 1.0
+        return rate_factor(
+            variable.name, layers=self.layers, factor=self.decay_factor, rule=self.layer_decay
+        )
+
     def _decayed_lr(self, var_dtype: tf.DType) -> tf.Tensor:
         return tf.cast(self.current_learning_rate(), var_dtype)
 
@@ -74,6 +95,8 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
         self, grad: tf.Tensor, var: tf.Variable, apply_state: Any = None
     ) -> tf.Operation:
         learning_rate = apply_state[(var.device, var.dtype.base_dtype)]["lr_t"]
+        if (factor := self.rate_factor_of(var)) != 1.0:
+            learning_rate = learning_rate * factor
         decayed = []
         if self.weight_decay and not NO_DECAY.search(var.name):
             # w·(1-lr·λ) first and the rest afterwards is the reference's update on the old w.
@@ -101,4 +124,7 @@ class ElectraAdamW(tf_keras.optimizers.legacy.Optimizer):
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
             "weight_decay": self.weight_decay,
+            "layer_decay": self.layer_decay,
+            "decay_factor": self.decay_factor,
+            "layers": self.layers,
         }

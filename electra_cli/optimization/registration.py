@@ -8,13 +8,15 @@ optimizer_config:
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from official.modeling import optimization
 from official.modeling.hyperparams import base_config
 from official.modeling.optimization import optimizer_factory
 from official.modeling.optimization.configs import optimizer_config
 
-from electra_cli.config.schema import Config
+from electra_cli.config.finetune import FinetuneOptimizerConfig
+from electra_cli.config.schema import Config, OptimizerConfig
 from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.optimization.schedule import ElectraSchedule
 
@@ -30,6 +32,9 @@ class ElectraAdamWConfig(optimizer_config.BaseOptimizerConfig):
     beta_2: float = 0.999
     epsilon: float = 1e-6
     weight_decay: float = 0.01
+    layer_decay: str = "none"
+    decay_factor: float = 1.0
+    layers: int = 0
 
 
 @dataclasses.dataclass
@@ -39,7 +44,7 @@ class ElectraScheduleConfig(base_config.Config):
     name: str = "electra"
     initial_learning_rate: float = 5e-4
     steps: int | None = None
-    warmup_steps: int = 10_000
+    warmup_steps: float = 10_000
 
 
 @dataclasses.dataclass
@@ -70,28 +75,56 @@ optimizer_factory.LR_CLS[SCHEDULE] = ElectraSchedule
 
 
 def optimization_config(config: Config) -> OptimizationConfig:
-    """Says a run's optimizer and schedule in Model Garden's words."""
+    """Says the optimizer and the schedule of a pretraining in Model Garden's words."""
     chosen = config.optimizer
     average = {"average_decay": chosen.ema_decay} if chosen.ema_decay else None
+    schedule = {
+        "initial_learning_rate": chosen.learning_rate,
+        "steps": config.train.steps,
+        "warmup_steps": chosen.warmup_steps,
+    }
+    return _in_words(chosen, schedule, {}, average)
+
+
+def finetune_optimization_config(
+    chosen: FinetuneOptimizerConfig, *, steps: int, layers: int
+) -> OptimizationConfig:
+    """Says the optimizer and the schedule of a fine-tuning in Model Garden's words.
+
+    Args:
+      chosen: With a learning rate and a decay factor, which depend on the model's size.
+      steps: Updates of the whole run; those of warm-up are a share of it and stay a fraction.
+      layers: Of the encoder.
+    """
+    schedule = {
+        "initial_learning_rate": chosen.learning_rate,
+        "steps": steps,
+        "warmup_steps": steps * chosen.warmup_proportion,
+    }
+    rates = {
+        "layer_decay": chosen.layer_decay,
+        "decay_factor": chosen.decay_factor,
+        "layers": layers,
+    }
+    return _in_words(chosen, schedule, rates)
+
+
+def _in_words(
+    chosen: OptimizerConfig | FinetuneOptimizerConfig,
+    schedule: dict[str, Any],
+    rates: dict[str, Any],
+    average: dict[str, Any] | None = None,
+) -> OptimizationConfig:
+    adam = {
+        "beta_1": chosen.beta_1,
+        "beta_2": chosen.beta_2,
+        "epsilon": chosen.epsilon,
+        "weight_decay": chosen.weight_decay,
+    }
     return OptimizationConfig(
         {
             "ema": average,
-            "optimizer": {
-                "type": OPTIMIZER,
-                OPTIMIZER: {
-                    "beta_1": chosen.beta_1,
-                    "beta_2": chosen.beta_2,
-                    "epsilon": chosen.epsilon,
-                    "weight_decay": chosen.weight_decay,
-                },
-            },
-            "learning_rate": {
-                "type": SCHEDULE,
-                SCHEDULE: {
-                    "initial_learning_rate": chosen.learning_rate,
-                    "steps": config.train.steps,
-                    "warmup_steps": chosen.warmup_steps,
-                },
-            },
+            "optimizer": {"type": OPTIMIZER, OPTIMIZER: adam | rates},
+            "learning_rate": {"type": SCHEDULE, SCHEDULE: schedule},
         }
     )

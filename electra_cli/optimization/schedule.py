@@ -18,7 +18,7 @@ class ElectraSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
     Args:
       initial_learning_rate: lr₀.
       steps: T, the horizon.
-      warmup_steps: W; 0 for none.
+      warmup_steps: W; 0 for none, and a fraction stays one.
       power: 1 is the reference's linear decay.
     """
 
@@ -26,7 +26,7 @@ class ElectraSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
         self,
         initial_learning_rate: float,
         steps: int,
-        warmup_steps: int,
+        warmup_steps: float,
         power: float = 1.0,
         name: str = "electra",
     ) -> None:
