@@ -1,0 +1,105 @@
+"""The picture of a curve: what it says, on which axis, and always the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from electra_cli.metrics.scores.spread import Column
+from electra_cli.report import curve_plot
+from electra_cli.report.curve_plot import Curve, write
+
+RANDOM = Column("random weights", None, {0: 0.6, 1: 0.62}, "random")
+PROBE = Column("probe of 200", None, {0: 0.7}, "probe")
+
+
+def curve(steps: tuple[int, ...], metric: str = "accuracy", title: str = "chunking") -> Curve:
+    models = [Column(str(step), step, {0: 0.8, 1: 0.9}) for step in steps]
+    return Curve([*models, RANDOM, PROBE], metric, 0.5, title)
+
+
+def drawn_text(path: Path) -> list[str]:
+    """What is written in an SVG, whose letters are outlines below their text as a comment."""
+    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
+
+
+def test_names_what_it_shows(tmp_path: Path) -> None:
+    write(curve((0, 100, 200)), tmp_path / "curve.svg")
+    text = drawn_text(tmp_path / "curve.svg")
+    for expected in (
+        "chunking",
+        "pretraining steps",
+        "accuracy (share, 1 is best)",
+        "fine-tuned, mean ± standard deviation of 2 seeds",
+        "random weights, mean ± standard deviation of 2 seeds",
+        "probe of 200, 1 seed",
+        "majority baseline",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_the_same_curve_is_the_same_file(tmp_path: Path, kind: str) -> None:
+    first, second = tmp_path / f"1.{kind}", tmp_path / f"2.{kind}"
+    for path in (first, second):
+        write(curve((0, 100, 200)), path)
+    assert first.read_bytes() == second.read_bytes()
+    assert b"<dc:date>" not in first.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("steps", "scale"),
+    [
+        ((0, 100, 200, 300), "linear"),
+        ((100, 1_000, 10_000), "log"),
+        ((0, 100, 1_000, 10_000), "log"),
+        ((0, 10_000), "linear"),
+        ((500,), "linear"),
+        ((0,), "linear"),
+        ((), "linear"),
+    ],
+)
+def test_the_steps_choose_the_axis(steps: tuple[int, ...], scale: str) -> None:
+    axes = Figure().subplots()
+    places = curve_plot._scale(axes, steps)
+    assert axes.get_xscale() == scale
+    assert list(places) == list(steps)
+    assert sorted(places.values()) == list(places.values())
+
+
+def test_every_decade_is_labelled_and_neighbours_do_not_overlap() -> None:
+    axes = Figure().subplots()
+    curve_plot._scale(axes, (0, 1_000, 10_000, 10_500, 100_000))
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["0", "1,000", "10,000", "100,000"]
+
+
+def test_failed_seeds_have_a_mark_of_their_own(tmp_path: Path) -> None:
+    failing = Column("100", 100, {0: 0.5, 1: 0.9})
+    write(Curve([failing], "accuracy", 0.5), tmp_path / "curve.svg")
+    assert "fine-tuned, failed seed" in drawn_text(tmp_path / "curve.svg")
+    write(Curve([failing], "accuracy", 0.4), tmp_path / "curve.svg")
+    assert "fine-tuned, failed seed" not in drawn_text(tmp_path / "curve.svg")
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit"), [("spearman", "correlation"), ("mse", "unit of the labels squared")]
+)
+def test_other_units(tmp_path: Path, metric: str, unit: str) -> None:
+    write(curve((1, 2), metric), tmp_path / "curve.svg")
+    assert f"{metric} ({unit})" in drawn_text(tmp_path / "curve.svg")
+
+
+@pytest.mark.parametrize("title", ["", "costs $5 or $6_7", "日本語", "long " * 60])
+def test_any_title(tmp_path: Path, title: str) -> None:
+    write(curve((), title=title), tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"nowhere/curve\.svg"):
+        write(curve((1,)), tmp_path / "nowhere" / "curve.svg")
