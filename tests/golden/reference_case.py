@@ -22,26 +22,37 @@ from tests.golden.hparams import architecture_of, config_of, hparams_of
 DIRECTORIES = "ELECTRA_GOLDEN_DIRS"
 
 
-def case_folders(environment: Mapping[str, str] = os.environ) -> list[Path]:
-    """The folders of all cases to test.
+def case_folders(
+    environment: Mapping[str, str] = os.environ, *, finetuning: bool = False
+) -> list[Path]:
+    """The folders of all cases of a kind to test.
 
     Args:
       environment: ELECTRA_GOLDEN_DIRS, folders separated by colons, replaces the cases that lie
-        beside this file; each is a case itself or holds some.
+        beside this file, where it has some of the kind; each is a case itself or holds some.
+      finetuning: Recorded fine-tuning instead of pretraining.
 
     Raises:
       ValueError: A folder is missing, or there is no case in it.
     """
+    here = Path(__file__).parent
     named = [Path(name) for name in environment.get(DIRECTORIES, "").split(":") if name]
     found: list[Path] = []
-    for folder in named or [Path(__file__).parent]:
-        cases = [folder] if (folder / "golden.npz").is_file() else []
-        cases = cases or sorted(path.parent for path in folder.glob("*/golden.npz"))
+    for folder in named:
+        cases = _cases_in(folder)
         if not cases:
             fault = "no recorded case in" if folder.is_dir() else "no folder"
             raise ValueError(f"{fault} {folder}, which {DIRECTORIES} names")
-        found += cases
-    return found
+        found += [case for case in cases if _is_finetuning(case) == finetuning]
+    return found or [case for case in _cases_in(here) if _is_finetuning(case) == finetuning]
+
+
+def _cases_in(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.rglob("golden.npz"))
+
+
+def _is_finetuning(case: Path) -> bool:
+    return "task" in json.loads((case / "config.json").read_text(encoding="utf-8"))
 
 
 class ReferenceCase:

@@ -146,6 +146,19 @@ def test_folders_of_the_environment_replace_the_default_ones(tmp_path: Path) -> 
     assert case_folders({DIRECTORIES: f"{one}:{tmp_path / 'more'}"}) == [one, two]
 
 
+def test_recorded_fine_tunings_are_cases_of_their_own(tmp_path: Path) -> None:
+    kinds = ("classification", "qa", "qa_independent", "regression", "tagging")
+    own = [HERE / f"finetune_{kind}" for kind in kinds]
+    assert case_folders({}, finetuning=True) == own
+    one = copied(tmp_path / "one")
+    assert case_folders({DIRECTORIES: str(one)}, finetuning=True) == own  # none is named
+    named = {DIRECTORIES: f"{one}:{own[1]}"}
+    assert case_folders(named) == [one]
+    assert case_folders(named, finetuning=True) == [own[1]]
+    within = copied(tmp_path / "one" / "within")
+    assert case_folders(named) == [one, within]
+
+
 def test_a_folder_that_is_missing_or_empty_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"no folder {tmp_path / 'nowhere'}"):
         case_folders({DIRECTORIES: f"{SMALL}:{tmp_path / 'nowhere'}"})
