@@ -160,7 +160,8 @@ def _check_numbers(train: Split, dev: Sequence[Split], task: TaskConfig) -> None
         if faults:
             raise faulty(
                 split.path,
-                f"numbers are not between {min(ends):g} and {max(ends):g}, as task.labels has them",
+                "number",
+                f"not between {min(ends):g} and {max(ends):g}, as task.labels has them",
                 faults,
                 hint="mend them, or --set task.labels=LEAST,GREATEST",
             )

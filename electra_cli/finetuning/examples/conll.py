@@ -30,12 +30,17 @@ class _Words:
     """The lines of a sentence that are words.
 
     Attributes:
-      line: Of the first one.
+      lines: Their numbers.
       rows: Their columns.
     """
 
-    line: int = 0
+    lines: list[int] = field(default_factory=list)
     rows: list[list[str]] = field(default_factory=list)
+
+    def add(self, line: int, row: list[str]) -> None:
+        """Adds a word."""
+        self.lines.append(line)
+        self.rows.append(row)
 
 
 def is_conllu(text: str) -> bool:
@@ -80,8 +85,7 @@ def read_sentences(
         sentences, width = list(_universal(text, path, notes)), len(COLUMNS)
     else:
         sentences, width = _columns(text, path, notes)
-    called = f"CoNLL-U, {len(COLUMNS)}" if universal else f"CoNLL, {width}"
-    found = [("format", f"{called} columns")]
+    found = [("format", f"{'CoNLL-U' if universal else 'CoNLL'}, {counted(width, 'column')}")]
     words = _cells(sentences, _word_column(task.text, width, universal, path))
     _check_none_empty(words, sentences, path)
     tags: list[tuple[str, ...]] | list[None] = [None] * len(words)
@@ -97,7 +101,7 @@ def read_sentences(
         tags, scheme = _in_scheme(read, sentences, task, path, notes)
         found += [("column", shown), ("scheme", scheme)]
     examples = tuple(
-        Sentence(of_words, of_tags, f"{path}, line {sentence.line}")
+        Sentence(of_words, of_tags, f"{path}, line {sentence.lines[0]}")
         for of_words, of_tags, sentence in zip(words, tags, sentences, strict=True)
     )
     return Split(name, path, examples, tuple(found), tuple(notes))
@@ -116,12 +120,13 @@ def _check_none_empty(
       DataError: Some are empty.
     """
     faults = [
-        f"word {of_words.index('') + 1} of the sentence of line {sentence.line:,}"
+        f"line {line:,}"
         for of_words, sentence in zip(words, sentences, strict=True)
-        if "" in of_words
+        for word, line in zip(of_words, sentence.lines, strict=True)
+        if not word
     ]
     if faults:
-        raise faulty(path, "sentences have empty words", faults, hint="fill them in")
+        raise faulty(path, "word", "empty", faults, hint="fill it in, or take the line out")
 
 
 def _universal(text: str, path: Path, notes: list[str]) -> Iterator[_Words]:
@@ -139,23 +144,27 @@ def _universal(text: str, path: Path, notes: list[str]) -> Iterator[_Words]:
             if len(fields) != len(COLUMNS):
                 odd.append(f"line {number:,} has {len(fields):,}")
             elif _ID.fullmatch(fields[0]):
-                found.line = found.line or number
-                found.rows.append(fields)
+                found.add(number, fields)
             elif _RANGE.fullmatch(fields[0]):
-                passed_over["token of several words, which are tagged singly"] += 1
+                passed_over["token"] += 1
             elif _EMPTY.fullmatch(fields[0]):
-                passed_over["empty node"] += 1
+                passed_over["empty"] += 1
             else:
                 odd.append(f"line {number:,} begins with {fields[0][:20]!r}, no number")
     if found.rows:
         yield found
     if odd:
-        what = f"lines do not have the {len(COLUMNS)} columns of CoNLL-U, separated by tabs"
         raise faulty(
-            path, what, odd, hint="mend them; --set task.format=conll reads columns freely"
+            path,
+            "line",
+            f"without the {len(COLUMNS)} columns of CoNLL-U, separated by tabs",
+            odd,
+            hint="mend them; --set task.format=conll reads any columns",
         )
-    for what, count in sorted(passed_over.items()):
-        notes.append(f"{count:,} × {what}: passed over")
+    if tokens := passed_over["token"]:
+        notes.append(f"{counted(tokens, 'token')} of several words, which are tagged one by one")
+    if empty := passed_over["empty"]:
+        notes.append(f"{counted(empty, 'empty node')} passed over")
 
 
 def _columns(text: str, path: Path, notes: list[str]) -> tuple[list[_Words], int]:
@@ -181,8 +190,7 @@ def _columns(text: str, path: Path, notes: list[str]) -> tuple[list[_Words], int
             continue
         fields = _fields(line, separator)
         if len(fields) == width:
-            found.line = found.line or number
-            found.rows.append(fields)
+            found.add(number, fields)
         elif line.startswith("#") and not found.rows:
             comments += 1
         else:
@@ -190,7 +198,8 @@ def _columns(text: str, path: Path, notes: list[str]) -> tuple[list[_Words], int
     if odd:
         raise faulty(
             path,
-            f"lines do not have the {counted(width, 'column')} of the first",
+            "line",
+            f"without the {counted(width, 'column')} of the first",
             odd,
             hint="give each word a line with all columns, and end sentences by a blank line",
         )
@@ -262,17 +271,20 @@ def _in_scheme(
         wanted = "bio"
     if wanted == "none":
         return tags, "each tag for itself"
+    if task.scheme == "io":  # whose tags may be types alone
+        tags = [tuple(t if parts_of(t) else f"I-{t}" for t in of_words) for of_words in tags]
     foreign = {tag for of_words in tags for tag in of_words if parts_of(tag) is None}
     if foreign:
         faults = [
-            f"{tag!r} in the sentence of line {sentence.line:,}"
+            f"line {line:,} ({tag!r})"
             for of_words, sentence in zip(tags, sentences, strict=True)
-            for tag in of_words
+            for tag, line in zip(of_words, sentence.lines, strict=True)
             if tag in foreign
         ]
         raise faulty(
             path,
-            f"tags are neither O nor of the form B-TYPE, as {wanted.upper()} has them",
+            "tag",
+            f"neither O nor of the form B-TYPE, as {wanted.upper()} has them",
             faults,
             hint="mend them, name another --column, or --set task.scheme=none if each tag stands "
             "for itself",

@@ -11,7 +11,7 @@ from electra_cli.corpus.reading.encodings import in_utf8, other_encoding
 from electra_cli.corpus.reading.faults import describe_invalid_utf8, with_name
 from electra_cli.corpus.reading.formats import HEAD_BYTES
 from electra_cli.corpus.reading.texts import BOM
-from electra_cli.errors import DataError, InputMissingError, listed
+from electra_cli.errors import DataError, InputMissingError, counted, listed
 
 MOST_SHOWN = 5
 _ZIP = b"PK\x03\x04"
@@ -33,11 +33,11 @@ def read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             content = uncompressed(file, str(path)).read()
     except FileNotFoundError:
-        beside = [entry.name for entry in path.parent.glob("*")] if path.parent.is_dir() else []
-        near = nearest(path.name, beside)
+        beside = {entry.name.partition(".")[0]: entry for entry in sorted(path.parent.glob("*"))}
+        near = nearest(path.name.partition(".")[0], beside)
         raise InputMissingError(
             f"{path} does not exist",
-            hint=f"did you mean {path.with_name(near)}?" if near else "check the path",
+            hint=f"did you mean {beside[near]}?" if near else "check the path",
         ) from None
     except PermissionError:
         raise InputMissingError(
@@ -86,14 +86,15 @@ def as_text(content: bytes, path: Path) -> str:
         ) from None
 
 
-def faulty(path: Path, what: str, faults: list[str], *, hint: str) -> DataError:
-    """The error for several faults of a kind: how many there are, and the first.
+def faulty(path: Path, noun: str, what: str, faults: list[str], *, hint: str) -> DataError:
+    """The error for faults of a kind: how many there are, and the first.
 
     Args:
       path: The file.
-      what: Is wrong, for example "labels cannot be read".
+      noun: What is faulty, one of it.
+      what: Is wrong with it, in words that fit one and many.
       faults: Each with its place.
       hint: What to do.
     """
     shown = listed(faults, MOST_SHOWN, separator="; ")
-    return DataError(f"{path}: {len(faults):,} {what}: {shown}", hint=hint)
+    return DataError(f"{path}: {counted(len(faults), noun)} {what}: {shown}", hint=hint)

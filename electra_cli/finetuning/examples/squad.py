@@ -80,7 +80,8 @@ def read_squad(content: bytes, path: Path, *, name: str, labelled: bool) -> Spli
     if twice and not trains:
         raise faulty(
             path,
-            "ids belong to several questions",
+            "id",
+            "of several questions",
             twice,
             hint="give each question an id of its own: predictions are told apart by it",
         )

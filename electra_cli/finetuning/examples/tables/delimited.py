@@ -67,8 +67,8 @@ def read_delimited(
         numbers.append(number)
 
     if odd and not skips_short_rows:
-        what = f"rows do not have the {counted(width, 'field')} of the first"
-        raise faulty(path, what, odd, hint=_hint(dialect))
+        what = f"without the {counted(width, 'field')} of the first"
+        raise faulty(path, "row", what, odd, hint=_hint(dialect))
     columns = [[row[place] for row in kept] for place in places]
     notes = []
     if odd:
@@ -97,7 +97,8 @@ def _dialect(
         stream.seek(begin)
     else:
         stream.seek(0)
-    usual = "\t" if ending_format(path.name) == "tsv" else ","
+    ending = ending_format(path.name)
+    usual = "\t" if ending == "tsv" or (ending != "csv" and "\t" in first) else ","
     separators = possible_separators(usual, stated)
     if not task.header or column_number(wanted[0]) is not None:
         separators = [usual if usual in first else max(separators, key=first.count)]

@@ -44,7 +44,7 @@ def read_json_lines(text: str, path: Path, wanted: Sequence[str]) -> Table:
         try:
             record = parsed_json(line)
             if not isinstance(record, dict):
-                raise ValueError(f"a {_TYPES.get(type(record), 'null')}, no object")
+                raise ValueError(f"{_TYPES.get(type(record), 'null')}, no object")
             if "\\u" in line:  # an unpaired surrogate can be escaped, but is no text
                 json.dumps(record, ensure_ascii=False).encode()
         except UnicodeError:
@@ -55,14 +55,17 @@ def read_json_lines(text: str, path: Path, wanted: Sequence[str]) -> Table:
             records.append(record)
             numbers.append(number)
     if faults:
-        raise faulty(
-            path, "lines are no JSON objects", faults, hint=with_name(JSON_LINES, str(path))
-        )
+        hint = 'write an object on each line, such as {"text": "good", "label": "yes"}'
+        if faults[0].startswith("line 1 "):  # an object of several lines
+            hint = with_name(JSON_LINES, str(path))
+        raise faulty(path, "line", "cannot be read as a JSON object", faults, hint=hint)
     names = list(dict.fromkeys(name for record in records for name in record))
-    if records:
-        places_of(wanted, names, 0, path, "JSON lines")
-    cells = {name: [record.get(name) for record in records] for name in wanted}
-    types = {name: _types(column) for name, column in cells.items()}
+    places = places_of(wanted, names, len(names), path, "JSON lines")
+    cells = {
+        wish: [record.get(names[place]) for record in records]
+        for wish, place in zip(wanted, places, strict=True)
+    }
+    types = {wish: _types(column) for wish, column in cells.items()}
     return Table("JSON lines", cells, types, numbers, "line")
 
 
@@ -96,11 +99,12 @@ def read_parquet(content: bytes, path: Path, wanted: Sequence[str]) -> Table:
             f"{path}: {what} ({str(error).strip().splitlines()[0]})",
             hint="make or fetch the file again",
         ) from None
-    types = {
-        wish: str(schema.field(place).type) for wish, place in zip(wanted, places, strict=True)
-    }
+    types = {}
+    for wish, place in zip(wanted, places, strict=True):
+        kind = schema.field(place).type
+        types[wish] = str(kind.value_type if pyarrow.types.is_dictionary(kind) else kind)
     return Table("Parquet", cells, types, range(1, table.num_rows + 1), "row")
 
 
 def _types(column: Sequence[Any]) -> str:
-    return " and ".join(sorted({_TYPES.get(type(cell), "null") for cell in column}))
+    return ", ".join(sorted({_TYPES.get(type(cell), "null") for cell in column}))

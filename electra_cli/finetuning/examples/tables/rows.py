@@ -11,6 +11,9 @@ from typing import Any
 
 from electra_cli.config.finetune import TaskConfig
 from electra_cli.config.nearest import nearest
+from electra_cli.corpus.reading.containers.kinds import JSON_LINES
+from electra_cli.corpus.reading.faults import with_name
+from electra_cli.corpus.reading.naming import ending_format, is_json
 from electra_cli.errors import DataError
 from electra_cli.finetuning.examples.content import as_text, faulty
 from electra_cli.finetuning.examples.example import Split, TextExample
@@ -54,23 +57,23 @@ def read_texts(
     else:
         text = as_text(content, path)
         begin = text[:1024].lstrip()[:1]
-        if begin == "[" and path.name.lower().find(".json") >= 0:
+        if begin == "[" and (is_json(path.name) or ending_format(path.name) == "jsonl"):
             raise DataError(
-                f"{path} is JSON in one piece; lines are needed, an object on each",
-                hint=f"`jq -c '.[]' {path} > {path.stem}.jsonl`",
+                f"{path} is JSON in one piece; an object on each line is needed",
+                hint=with_name(JSON_LINES, str(path)),
             )
         if begin == "{":
             table = read_json_lines(text, path, wanted)
         else:
             table = read_delimited(text, path, task, wanted, skips_short_rows=skips_short_rows)
 
-    texts = [_cells(table, path, column, _text, "texts") for column in task.texts]
+    texts = [_cells(table, path, column, _text, "text") for column in task.texts]
     where = [f"{path}, {table.unit} {number}" for number in table.numbers]
     labels: list[Any] = [None] * len(where)
     if labelled and task.kind == "regression":
-        labels = _cells(table, path, task.label, number_of, "numbers")
+        labels = _cells(table, path, task.label, number_of, "number")
     elif labelled:
-        labels = _cells(table, path, task.label, _label_reader(task), "labels")
+        labels = _cells(table, path, task.label, _label_reader(task), "label")
     examples = tuple(
         TextExample(pair, label, place)
         for pair, label, place in zip(zip(*texts, strict=True), labels, where, strict=True)
@@ -159,14 +162,14 @@ def _cells(
         except _UnreadableError as error:
             faults.append(f"{table.unit} {number:,} ({error})")
     if faults:
-        raise faulty(path, f"{what} of column {column!r} cannot be read", faults, hint=_HINTS[what])
+        raise faulty(path, what, f"of column {column!r} cannot be read", faults, hint=_HINTS[what])
     return values
 
 
 _HINTS = {
-    "texts": "fill them in, or take the rows out",
-    "numbers": "a regression needs finite numbers, with a point: mend them, or --task "
+    "text": "fill them in, or take the rows out",
+    "number": "a regression needs finite numbers, with a point: mend them, or --task "
     "classification if they are names",
-    "labels": "mend them or take the rows out; labels are those of task.labels if it is set, and "
+    "label": "mend them or take the rows out; labels are those of task.labels if it is set, and "
     "none is empty",
 }

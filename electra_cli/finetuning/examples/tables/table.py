@@ -49,7 +49,7 @@ def places_of(
 
     Args:
       wanted: Their names, or numbers such as #2.
-      names: Of all columns; None if they have none.
+      names: Of all columns; None if they have none. White space around them does not count.
       width: How many columns there are.
       path: The file.
       format: What it is, for errors.
@@ -57,38 +57,32 @@ def places_of(
     Raises:
       DataError: There is none of a name or number, or several are.
     """
+    known = [name.strip() for name in names or ()]
     places = []
     for name in wanted:
         number = column_number(name)
-        if names is not None and name in names:
-            if list(names).count(name) > 1:
-                raise DataError(
-                    f"{path}: more than one column is called {name!r}",
-                    hint=f"take it by its number, from #1 to #{width}",
-                )
-            places.append(list(names).index(name))
+        if known.count(name) > 1:
+            raise DataError(
+                f"{path}: more than one column is called {name!r}",
+                hint=f"take it by its number, from #1 to #{width}",
+            )
+        if name in known:
+            places.append(known.index(name))
         elif number is not None and number < width:
             places.append(number)
+        elif names is None:
+            raise DataError(
+                f"{path} ({format}): no column {name!r}; it is read without a header, and has "
+                f"{counted(width, 'column')}",
+                hint="--text '#1' --label '#2', for example; or --set task.header=true",
+            )
         else:
-            raise _no_column(name, names, width, path, format)
+            near = nearest(name, known)
+            hint = f"did you mean {near}? " if near else ""
+            raise DataError(
+                f"{path} ({format}): no column {name!r}; its {counted(width, 'column')}: "
+                f"{list_names(known)}",
+                hint=f"{hint}--text and --label name columns, or number them: '#1'; if the first "
+                "row of CSV or TSV is data, --set task.header=false",
+            )
     return places
-
-
-def _no_column(
-    name: str, names: Sequence[str] | None, width: int, path: Path, format: str
-) -> DataError:
-    numbers = f"#1 to #{width}" if width > 1 else "#1"
-    if names is None:
-        return DataError(
-            f"{path} ({format}): no column {name!r}; it is read without a header, its columns are "
-            f"{numbers}",
-            hint="--text '#1' --label '#2', for example; or --set task.header=true",
-        )
-    near = nearest(name, names)
-    hint = f"did you mean {near}? " if near else ""
-    return DataError(
-        f"{path} ({format}): no column {name!r}; its {counted(width, 'column')}: "
-        f"{list_names(names)}",
-        hint=f"{hint}--text and --label name columns; if the first row is data, "
-        f"--set task.header=false, and columns are {numbers}",
-    )
