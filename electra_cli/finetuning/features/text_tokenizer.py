@@ -30,13 +30,14 @@ class TextTokenizer:
       options: What is done to case and accents.
 
     Attributes:
+      tokens: The vocabulary.
       special: Ids of the special tokens.
     """
 
     def __init__(self, tokens: Sequence[str], options: TokenizerOptions) -> None:
+        self.tokens = tuple(tokens)
         self.special = special_ids(tokens)
         self._split = WordSplitter(lowercase=options.lowercase, strip_accents=options.strip_accents)
-        self._tokens = tokens
         self._dtype = np.dtype("<u2" if len(tokens) <= 2**16 else "<u4")
         self._lines = LineEncoder(
             tokens, self._split, "uint16" if self._dtype.itemsize == 2 else "uint32"
@@ -56,5 +57,5 @@ class TextTokenizer:
     def pieces(self, text: str) -> Pieces:
         """The ids of a text, and the characters that each stands for."""
         if self._finder is None:
-            self._finder = PieceFinder(self._tokens, self._split)
+            self._finder = PieceFinder(self.tokens, self._split)
         return self._finder(text)
