@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import logging
 import math
+import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,7 +32,7 @@ _UNITS = {MSE: "unit of the labels squared"} | dict.fromkeys(
 )
 _GREY = "#555555"
 _MOST_TICKS = 9
-_WIDE_NAME = 56
+_WIDE = 80  # letters in a line of the whole width
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class _Look:
 _LOOKS: dict[Role, _Look] = {
     "model": _Look("#0072B2", "-", "o", "fine-tuned"),
     "random": _Look("#D55E00", "--", "s", "random weights"),
-    "probe": _Look("#009E73", "-.", "^", "probe"),
+    "probe": _Look("#009E73", "-.", "^", "frozen encoder"),
 }
 
 
@@ -55,8 +57,8 @@ class Curve:
     """What a picture shows.
 
     Attributes:
-      columns: Checkpoints and baselines. Those of a role that have steps are a curve; one without
-        is a horizontal line.
+      columns: Checkpoints and baselines. Models that have steps are a curve, as are several probes
+        that have; all else is a horizontal line.
       metric: What is drawn.
       majority: Its value for the majority baseline.
       title: Above the picture, such as the task and the run.
@@ -100,17 +102,21 @@ def _draw(axes: Axes, curve: Curve) -> None:
         (column, spread(column.scores, metric=curve.metric, majority=curve.majority))
         for column in curve.columns
     ]
-    places = _scale(axes, sorted({each.step for each in curve.columns if each.step is not None}))
+    stepped = [column for column in curve.columns if column.step is not None]
+    baselines = Counter(column.role for column in stepped)
+    on_curve = [c for c in stepped if c.role == "model" or baselines[c.role] > 1]
+    places = _scale(axes, sorted({column.step or 0 for column in on_curve}))
+    axes.set_xlabel("pretraining steps" if places else "")
     for role, look in _LOOKS.items():
         mine = [
-            (places[column.step], found)
+            (places[column.step or 0], found)
             for column, found in rows
-            if column.role == role and column.step is not None
+            if column.role == role and column in on_curve
         ]
         if mine:
             _draw_curve(axes, sorted(mine, key=lambda point: point[0]), look)
     for column, found in rows:
-        if column.step is None:
+        if column not in on_curve:
             _draw_line(axes, column.label, found, _LOOKS[column.role])
     axes.axhline(curve.majority, color=_GREY, linestyle=":", label="majority baseline")
     _label(axes, curve)
@@ -159,11 +165,8 @@ def _width(found: Spread) -> float:
 
 
 def _seeds(found: Sequence[Spread]) -> str:
-    numbers = [len(each.scores) for each in found]
-    if max(numbers) == 1:
-        return "1 seed"
-    several = f"{min(numbers)} to {max(numbers)}" if min(numbers) < max(numbers) else numbers[0]
-    return f"mean ± standard deviation of {several} seeds"
+    numbers = sorted({len(each.scores) for each in found})
+    return f"{' to '.join(map(str, numbers[:1] + numbers[1:][-1:]))} seed{'s' * (numbers != [1])}"
 
 
 def _scale(axes: Axes, steps: Sequence[int]) -> dict[int, float]:
@@ -199,16 +202,21 @@ def _evenness(places: Sequence[float]) -> float:
 
 
 def _label(axes: Axes, curve: Curve) -> None:
-    if any(column.step is not None for column in curve.columns):
-        axes.set_xlabel("pretraining steps")
     axes.set_ylabel(f"{curve.metric} ({_UNITS.get(curve.metric, 'share, 1 is best')})")
-    axes.set_title(curve.title, loc="left", fontsize=11, wrap=True)
+    axes.set_title(textwrap.fill(curve.title, _WIDE), loc="left", fontsize=11)
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     lines, names = axes.get_legend_handles_labels()
-    columns = 2 if max(map(len, names)) < _WIDE_NAME else 1
+    several = any(len(column.scores) > 1 for column in curve.columns)
     axes.figure.legend(
-        lines, names, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+        lines,
+        names,
+        loc="outside lower center",
+        ncols=2 if max(map(len, names)) < _WIDE // 2 else 1,
+        title="lines: means; bands: ± one standard deviation of the seeds" if several else None,
+        frameon=False,
+        fontsize=9,
+        title_fontsize=9,
     )

@@ -13,7 +13,7 @@ from electra_cli.report import curve_plot
 from electra_cli.report.curve_plot import Curve, write
 
 RANDOM = Column("random weights", None, {0: 0.6, 1: 0.62}, "random")
-PROBE = Column("probe of 200", None, {0: 0.7}, "probe")
+PROBE = Column("frozen encoder", 200, {0: 0.7}, "probe")
 
 
 def curve(steps: tuple[int, ...], metric: str = "accuracy", title: str = "chunking") -> Curve:
@@ -33,9 +33,10 @@ def test_names_what_it_shows(tmp_path: Path) -> None:
         "chunking",
         "pretraining steps",
         "accuracy (share, 1 is best)",
-        "fine-tuned, mean ± standard deviation of 2 seeds",
-        "random weights, mean ± standard deviation of 2 seeds",
-        "probe of 200, 1 seed",
+        "fine-tuned, 2 seeds",
+        "lines: means; bands: ± one standard deviation of the seeds",
+        "random weights, 2 seeds",
+        "frozen encoder, 1 seed",
         "majority baseline",
     ):
         assert expected in text
@@ -78,6 +79,16 @@ def test_every_decade_is_labelled_and_neighbours_do_not_overlap() -> None:
     assert labels == ["0", "1,000", "10,000", "100,000"]
 
 
+@pytest.mark.parametrize(("probes", "lines"), [(1, 3), (2, 2)])
+def test_one_probe_is_a_line_and_several_are_a_curve(probes: int, lines: int) -> None:
+    axes = Figure().subplots()
+    more = [Column("probe", 100 * step, {0: 0.7}, "probe") for step in range(probes)]
+    models = [Column("100", 100, {0: 0.8}), Column("200", 200, {0: 0.9})]
+    curve_plot._draw(axes, Curve([*models, RANDOM, *more], "f1", 0.5))
+    whole_width = [line for line in axes.lines if list(line.get_xdata()) == [0, 1]]
+    assert len(whole_width) == lines
+
+
 def test_failed_seeds_have_a_mark_of_their_own(tmp_path: Path) -> None:
     failing = Column("100", 100, {0: 0.5, 1: 0.9})
     write(Curve([failing], "accuracy", 0.5), tmp_path / "curve.svg")
@@ -94,7 +105,7 @@ def test_other_units(tmp_path: Path, metric: str, unit: str) -> None:
     assert f"{metric} ({unit})" in drawn_text(tmp_path / "curve.svg")
 
 
-@pytest.mark.parametrize("title", ["", "costs $5 or $6_7", "日本語", "long " * 60])
+@pytest.mark.parametrize("title", ["", r"$\frac$ or $6_7", "日本語", "long " * 60])
 def test_any_title(tmp_path: Path, title: str) -> None:
     write(curve((), title=title), tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
