@@ -39,6 +39,7 @@ GAMMA, BETA = 1 + 0.1 * normal(32, seed=3), normal(32, seed=4)
 # name: (the call, its tensors that have gradients)
 PIECES: dict[str, tuple[Callable[..., tf.Tensor], list[np.ndarray]]] = {
     "gelu": (fused.gelu, [normal(40, 32)]),
+    "dropout": (lambda values: fused.dropout_of(values, KEY, rate=0.3), [normal(40, 32)]),
     "layer_norm": (
         lambda *inputs: fused.layer_norm_dropout(*inputs, KEY, rate=0.0),
         [normal(40, 32), GAMMA, BETA],
@@ -176,6 +177,16 @@ def test_column_weights(size: int, rows: int | None) -> None:
     weights = np.exp(logits - highest)
     expected = [weights[:, column::256].sum(axis=-1) for column in range(min(256, size))]
     np.testing.assert_allclose(found, np.stack(expected, axis=-1), rtol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(tf.float32, 1e-6), (tf.bfloat16, 1e-2)])
+def test_pair_scores(dtype: tf.DType, bound: float) -> None:
+    left, right, weights = normal(2, 3, 16), normal(2, 5, 16, seed=1), normal(16, seed=2)
+    found = fused.pair_scores(tf.cast(left, dtype), tf.cast(right, dtype), weights).numpy()
+    activated = fused.gelu(tf.constant(left[:, :, None] + right[:, None])).numpy()  # [2, 3, 5, 16]
+    expected = activated @ weights
+    assert found.dtype == np.float32
+    assert np.linalg.norm(found - expected) <= bound * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize(("dtype", "bound"), [(tf.float32, 1e-6), (tf.bfloat16, 1e-2)])

@@ -31,9 +31,11 @@ def rate(schedule: ElectraSchedule, step: int) -> float:
         (100, 0.5, 50, 0.95**0.5 * 0.5),
         (2000, 1.0, 500, 0.5 * 0.25),  # warm-up that the run does not live to see the end of
         (2000, 1.0, 1000, 0.0),
+        (2.5, 1.0, 2, 0.998 * 0.8),  # a share of a short run is not a whole number
+        (2.5, 1.0, 3, 0.997),
     ],
 )
-def test_by_hand(warmup: int, power: float, step: int, share: float) -> None:
+def test_by_hand(warmup: float, power: float, step: int, share: float) -> None:
     schedule = ElectraSchedule(PEAK, STEPS, warmup, power)
     assert rate(schedule, step) == pytest.approx(PEAK * share, rel=1e-6)
     again = ElectraSchedule.from_config(schedule.get_config())
