@@ -98,17 +98,21 @@ def encode(
 
 
 def _answer(example: Question, context: Pieces, ids: Ids) -> tuple[int, int]:
-    """The first and the last token of the answer; those before all others if there is none.
+    """The first and the last token of the answer; the last before the first if it has none.
 
     An answer may begin or end within a token, as 'Japan' does in 'Japanese.': its tokens are not
     those of the context then, and all tokens of the words that it touches stand for it.
     """
     if example.is_impossible or not example.answers:
-        return -1, -1
+        return -1, -1  # in no window
     answer = example.answers[0]
-    begin, end = answer.start, answer.start + len(answer.text)
+    # Data that is scored may have answers at any place.
+    begin, end = (
+        min(max(place, 0), len(example.context))
+        for place in (answer.start, answer.start + len(answer.text))
+    )
     first, last = _tokens_between(context, begin, end)
-    if context.ids[first : last + 1].tolist() == ids.tolist():
+    if first > last or context.ids[first : last + 1].tolist() == ids.tolist():
         return first, last
     while begin > 0 and example.context[begin - 1] not in _SPACES:
         begin -= 1

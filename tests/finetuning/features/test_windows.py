@@ -121,6 +121,14 @@ def test_answers_without_a_piece() -> None:
     assert _encoded([example], training=False).rows.columns["is_impossible"].tolist() == [1]
 
 
+@pytest.mark.parametrize("start", [-(10**30), -9, 9, 10**30])
+@pytest.mark.parametrize("context", ["a b c", ""])
+def test_answers_beside_the_context(context: str, start: int) -> None:
+    """Data that is scored may have them: no window holds the answer."""
+    encoded = _encoded([_question(context, ("b", start))], training=False)
+    assert encoded.rows.columns["is_impossible"].tolist() == [1]
+
+
 def test_questions_whose_answers_are_not_known() -> None:
     """To predict: no window has one."""
     encoded = _encoded([_question("a b")], training=True)
