@@ -103,6 +103,10 @@ def test_model_garden_builds_it_with_a_fractional_warm_up() -> None:
     optimizer = factory.build_optimizer(factory.build_learning_rate())
     assert float(learning_rate_of(optimizer)) == pytest.approx(3e-4 * (1 - 1 / 10) / 2.5, rel=1e-6)
     assert optimizer.rate_factor_of(tf.Variable(0.0, name=layer(10)[:-2])) == pytest.approx(0.64)
+
+
+def test_its_configuration_builds_it_again() -> None:
+    optimizer = ElectraAdamW(0.1, layer_decay="paper", decay_factor=0.8, layers=12)
     again = ElectraAdamW.from_config(optimizer.get_config())
     assert again.get_config() == optimizer.get_config()
     assert again.rate_factor_of(tf.Variable(0.0, name=WORDS[:-2])) == pytest.approx(0.8**13)
