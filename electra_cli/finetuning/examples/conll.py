@@ -13,7 +13,7 @@ from electra_cli.config.nearest import nearest
 from electra_cli.errors import DataError, counted
 from electra_cli.finetuning.examples.content import as_text, faulty
 from electra_cli.finetuning.examples.example import Sentence, Split
-from electra_cli.finetuning.examples.schemes import found_scheme, parts_of, spans_of, tags_of
+from electra_cli.finetuning.examples.schemes import found_scheme, in_scheme, parts_of
 from electra_cli.finetuning.examples.tables.table import column_number
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -289,7 +289,7 @@ def _in_scheme(
             hint="mend them, name another --column, or --set task.scheme=none if each tag stands "
             "for itself",
         )
-    result = [tuple(tags_of(spans_of(of_words), len(of_words), wanted)) for of_words in tags]
+    result = [in_scheme(of_words, wanted) for of_words in tags]
     changed = sum(
         before != after
         for old, new in zip(tags, result, strict=True)

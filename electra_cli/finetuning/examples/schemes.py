@@ -1,8 +1,7 @@
 """How tags mark spans of words: IOB1, BIO, IO and BIOES, and from one to another.
 
-All are read by one rule, which is right for each of them: a span goes on while words carry its
-type, and a B or S begins another, an E or S ends it. Tags are then written anew in the scheme that
-is learned (as in the reference, finetune/tagging/tagging_utils.py).
+One rule reads all of them, that by which spans are scored. Tags are written anew in the scheme that
+is learned, as in the reference (finetune/tagging/tagging_utils.py).
 """
 
 from __future__ import annotations
@@ -10,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from electra_cli.metrics.scores.tagging import spans_of
+
 # Also under the letters of BILOU and BMES.
 _LETTERS = dict(zip("BIESLUMW", "BIESESIS", strict=True))
 _OUTSIDE = "O"
 _MOSTLY = 0.5
 
 FoundScheme = Literal["none", "iob1", "bio", "bioes", "io"]
-Span = tuple[int, int, str]  # first word, word behind the last, type
+Scheme = Literal["bio", "bioes", "io"]
 
 
 def parts_of(tag: str) -> tuple[str, str] | None:
@@ -62,43 +63,26 @@ def found_scheme(sentences: Iterable[Sequence[str]]) -> FoundScheme:
     return "iob1" if begins_with_i and not b_without_need else "bio"
 
 
-def spans_of(tags: Sequence[str]) -> list[Span]:
-    """The spans that tags of any scheme mark.
+def in_scheme(tags: Sequence[str], scheme: Scheme) -> tuple[str, ...]:
+    """Tags that mark the same spans in a scheme.
 
     Args:
-      tags: All of a form that `parts_of` knows.
-    """
-    spans: list[Span] = []
-    begin, open_kind = 0, None
-    for place, tag in enumerate(tags):
-        letter, kind = parts_of(tag) or (_OUTSIDE, "")
-        goes_on = letter in ("I", "E") and kind == open_kind
-        if not goes_on:
-            if open_kind is not None:
-                spans.append((begin, place, open_kind))
-            begin, open_kind = place, None if letter == _OUTSIDE else kind
-        if letter in ("E", "S") and open_kind is not None:
-            spans.append((begin, place + 1, open_kind))
-            open_kind = None
-    if open_kind is not None:
-        spans.append((begin, len(tags), open_kind))
-    return spans
-
-
-def tags_of(spans: Iterable[Span], words: int, scheme: Literal["bio", "bioes", "io"]) -> list[str]:
-    """The tags of a sentence with some spans.
-
-    Args:
-      spans: None overlap.
-      words: Of the sentence.
+      tags: Of a sentence, all of a form that `parts_of` knows, in any scheme.
       scheme: To write them in.
     """
-    tags = [_OUTSIDE] * words
-    for begin, end, kind in spans:
-        letters = ["I"] * (end - begin)
+    parts = [parts_of(tag) or (_OUTSIDE, "") for tag in tags]
+    written = [_OUTSIDE] * len(tags)
+    plain = [_written(letter, kind) for letter, kind in parts]
+    for begin, last, _ in spans_of(plain):
+        letters = ["I"] * (last + 1 - begin)
         if scheme != "io":
             letters[0] = "B"
         if scheme == "bioes":
             letters[-1] = "E" if len(letters) > 1 else "S"
-        tags[begin:end] = [f"{letter}-{kind}" if kind else letter for letter in letters]
-    return tags
+        kind = parts[begin][1]
+        written[begin : last + 1] = [_written(letter, kind) for letter in letters]
+    return tuple(written)
+
+
+def _written(letter: str, kind: str) -> str:
+    return f"{letter}-{kind}" if kind else letter
