@@ -170,7 +170,8 @@ def _best(
             break
         begin, end = int(context.begins[first[span]]), int(context.ends[last[span]])
         best.setdefault(example.context[begin:end], (begin, float(score[span])))
-    raised = np.exp([value - float(score[chosen].max()) for _, value in best.values()])
+    found_scores = np.array([value for _, value in best.values()])
+    raised = np.exp(found_scores - found_scores.max(initial=-np.inf))
     return tuple(
         FoundAnswer(text, start, value, float(share))
         for (text, (start, value)), share in zip(best.items(), raised / raised.sum(), strict=True)

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
-from electra_cli.finetuning.features.pieces import Pieces
+from electra_cli.finetuning.features.pieces import Ids, Pieces
 from electra_cli.inputs.labelled_rows import LabelledRows
-
-Ids = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, UNK
 _WORD = re.compile("(?:\\S|[\x0b\x0c\x1c-\x1f\x85])+")
 _LONGEST_KEPT = 64  # characters; longer words are rare
 _MOST_KEPT = 2**18  # words
+
+Ids = npt.NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)

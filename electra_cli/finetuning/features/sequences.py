@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from electra_cli.config.finetune import TaskConfig
 from electra_cli.finetuning.examples.example import TextExample
-from electra_cli.finetuning.features.encoded import Encoded, Ids, lay_out
+from electra_cli.finetuning.features.encoded import Encoded, lay_out
+from electra_cli.finetuning.features.pieces import Ids
 from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.inputs.labelled_rows import LabelledRows
 

@@ -6,18 +6,14 @@ Shapes: T tokens of a text.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
 from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
 from electra_cli.corpus.wordpiece.vocabulary import special_ids
-from electra_cli.finetuning.features.pieces import PieceFinder, Pieces
-
-Ids = npt.NDArray[np.integer[Any]]
+from electra_cli.finetuning.features.pieces import Ids, PieceFinder, Pieces
 
 _AT_ONCE = 2**14
 

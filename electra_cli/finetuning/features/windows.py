@@ -12,8 +12,8 @@ import numpy as np
 from electra_cli.config.finetune import TaskConfig
 from electra_cli.errors import DataError, counted, listed
 from electra_cli.finetuning.examples.example import Question
-from electra_cli.finetuning.features.encoded import Encoded, Ids, Window, lay_out
-from electra_cli.finetuning.features.pieces import Pieces
+from electra_cli.finetuning.features.encoded import Encoded, Window, lay_out
+from electra_cli.finetuning.features.pieces import Ids, Pieces
 from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.inputs.labelled_rows import LabelledRows
 

@@ -113,7 +113,24 @@ def test_what_an_answer_is(mode: str) -> None:
         np.testing.assert_allclose(shares / shares[0], np.exp(scores - scores[0]), rtol=1e-6)
 
 
-def test_reference_rule_of_aligned_texts() -> None:
+def test_the_window_that_sees_most() -> None:
+    """Every span that a window holds has one, which holds it and has most on its worse side."""
+    _, encoded, _ = _one("a b c d e f g h i j k l m n o p q r", doc_stride=3)
+    windows = encoded.windows or ()
+    assert len(windows) > 2
+    held = [
+        (first, last)
+        for first in range(18)
+        for last in range(first, 18)
+        if any(w.first <= first and last < w.first + w.count for w in windows)
+    ]
+    firsts, lasts = np.array(held).T
+    for first, last, place in zip(firsts, lasts, window_of(windows, firsts, lasts), strict=True):
+        around = [min(first - w.first, w.first + w.count - 1 - last) for w in windows]
+        assert around[place] == max(around) >= 0
+
+
+def test_texts_of_tokens() -> None:
     """Texts that the reference found for token sequences: the characters that they stand for."""
     recorded = preprocessing_case("qa_postprocessing").texts["final_text"]
     tokens = tokenizer().tokens
@@ -147,7 +164,7 @@ def _outputs(starts: dict[int, float], ends: dict[int, float], length: int) -> d
     return made
 
 
-def _one(context: str, **task: int) -> tuple[list[Question], Encoded, TaskConfig]:
+def _one(context: str, **task: Any) -> tuple[list[Question], Encoded, TaskConfig]:
     config = TaskConfig(kind="qa", max_length=16, max_query_length=4, **task)
     examples = [Question("q", "x", context, (), False, "")]
     return examples, encode(examples, tokenizer(), config, (), training=False), config
