@@ -46,9 +46,11 @@ COMMANDS = {
     for name in (
         "prepare-data",
         "pretrain",
+        "finetune",
         "evaluate",
         "export",
         "debug data",
+        "debug task",
     )
 }
 for name, module in COMMANDS.items():

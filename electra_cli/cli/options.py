@@ -10,8 +10,9 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.presets import available_presets
-from electra_cli.config.schema import Network, Precision, leaf_fields
+from electra_cli.config.schema import Config, Network, Precision, Root, leaf_fields
 from electra_cli.errors import ConfigError
 from electra_cli.objectives import all_objectives, metrics_of
 
@@ -77,9 +78,9 @@ def _one_of(values: Callable[[], Iterable[str]]) -> Complete:
     return complete
 
 
-def _settings() -> Iterator[str]:
+def _settings(root: type[Root]) -> Iterator[str]:
     """KEY= of everything, and KEY=VALUE where the schema lists the values."""
-    for key, field in leaf_fields().items():
+    for key, field in leaf_fields(root).items():
         yield f"{key}="
         allowed = get_args(field.annotation) or (field.annotation,)
         words = ("true", "false") if bool in allowed else allowed
@@ -91,5 +92,7 @@ devices = _one_of(lambda: _DEVICES)
 precisions = _one_of(lambda: get_args(Precision))
 networks = _one_of(lambda: get_args(Network))
 keys = _one_of(leaf_fields)
-settings = _one_of(_settings)
+settings = _one_of(lambda: _settings(Config))
+tasks = _one_of(lambda: available_presets(FinetuneConfig))
+task_settings = _one_of(lambda: _settings(FinetuneConfig))
 limits = _one_of(lambda: (f"{name}=" for name in metrics_of(all_objectives(), detail=True)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
 
@@ -69,6 +70,38 @@ def budget_of(config: Config, replicas: int = 1, precision: Compute = "float32")
     )
 
 
+def task_budget(
+    architecture: Architecture,
+    config: FinetuneConfig,
+    head: int,
+    *,
+    replicas: int = 1,
+    precision: Compute = "float32",
+) -> Budget:
+    """The budget of a fine-tuning, where the head's products count for nothing.
+
+    Args:
+      architecture: Of the encoder.
+      config: Task and recipe.
+      head: Parameters of the head.
+      replicas: Copies of the model that share a batch.
+      precision: Compute type.
+    """
+    sizes, train, length = architecture.main, config.train, config.task.max_length
+    shared = _embedding_parameters(architecture)
+    encoder = _encoder_parameters(sizes, architecture.embedding) + head
+    rows = -(-train.batch_size // (replicas * train.accumulation_steps))
+    state = _state_bytes(shared + encoder, train.accumulation_steps, precision)
+    activations = rows * length * _activations(sizes, architecture.embedding, length)
+    return Budget(
+        parameters=Parameters(0, encoder, shared, shared + encoder),
+        flops_per_token=3 * _encoder_flops(sizes, architecture.embedding, length),
+        tokens_per_step=train.batch_size * length,
+        memory_bytes=int(state + activations * _value_size(precision)),
+        process_bytes=int((_PROCESS_GIB + _LAYER_GIB * sizes.layers) * 2**30),
+    )
+
+
 def epochs_of(config: Config, examples: int) -> float:
     """Returns how often the run reads each of the prepared training examples (rows)."""
     return config.train.steps * config.train.batch_size / examples
@@ -78,8 +111,7 @@ def _parameters(config: Config) -> Parameters:
     """Counts weights: both networks use the embeddings and their LayerNorm, hence "shared"."""
     model, architecture = config.model, Architecture.of(config)
     embedding = model.embedding_size
-    rows = model.vocab_size + model.max_position_embeddings + model.type_vocab_size
-    shared = rows * embedding + 2 * embedding  # tables; LayerNorm scale and offset
+    shared = _embedding_parameters(architecture)
     generator = discriminator = 0
     if (sizes := architecture.generator) is not None:
         generator = _encoder_parameters(sizes, embedding)
@@ -94,6 +126,12 @@ def _parameters(config: Config) -> Parameters:
         shared=shared,
         total=generator + discriminator + shared,
     )
+
+
+def _embedding_parameters(architecture: Architecture) -> int:
+    """Tables, and the LayerNorm's scale and offset."""
+    rows = architecture.vocab_size + architecture.max_positions + architecture.types
+    return rows * architecture.embedding + 2 * architecture.embedding
 
 
 def _encoder_parameters(network: EncoderSizes, embedding: int) -> int:
@@ -124,15 +162,37 @@ def _flops_per_token(config: Config) -> float:
     architecture = Architecture.of(config)
     forward = 0.0
     for network in architecture.networks:
-        h, f = network.hidden, network.intermediate
-        forward += 2 * embedding * h if embedding != h else 0
-        forward += network.layers * (8 * h * h + 4 * h * f + 4 * length * h)
+        forward += _encoder_flops(network, embedding, length)
     if (sizes := architecture.discriminator) is not None:
         forward += 2 * sizes.hidden**2 + 2 * sizes.hidden
     if (sizes := architecture.generator) is not None:
         masked_lm_head = 2 * sizes.hidden * embedding + 2 * embedding * config.model.vocab_size
         forward += masked_lm_head * config.max_predictions / length
     return 3 * forward
+
+
+def _encoder_flops(network: EncoderSizes, embedding: int, length: int) -> float:
+    """Of the forward pass, per position."""
+    h, f = network.hidden, network.intermediate
+    projection = 2 * embedding * h if embedding != h else 0
+    return projection + network.layers * (8 * h * h + 4 * h * f + 4 * length * h)
+
+
+def _value_size(precision: Compute) -> int:
+    return 4 if precision == "float32" else 2
+
+
+def _state_bytes(parameters: int, accumulation_steps: int, precision: Compute) -> int:
+    """Weights, gradients and slots, and copies of some of them."""
+    accumulates = accumulation_steps > 1
+    copied = _value_size(precision) == 2
+    return parameters * (16 + (4 if accumulates else 0) + (2 if copied else 0))
+
+
+def _activations(network: EncoderSizes, embedding: int, length: int) -> float:
+    """Values that are kept of a position for the backward pass."""
+    layer = 9 * network.hidden + 2 * network.intermediate + 2.5 * network.heads * length
+    return 3 * embedding + network.layers * layer
 
 
 def _memory_bytes(config: Config, parameters: int, replicas: int, precision: Compute) -> int:
@@ -148,18 +208,15 @@ def _memory_bytes(config: Config, parameters: int, replicas: int, precision: Com
     The term of a layer is that of Korthikanti et al. (2022), "Reducing Activation Recomputation in
     Large Transformer Models", equation 2, with f for 4h.
     """
-    value_size = 4 if precision == "float32" else 2
-    accumulates = config.train.accumulation_steps > 1
-    per_parameter = 16 + (4 if accumulates else 0) + (2 if value_size == 2 else 0)
+    state = _state_bytes(parameters, config.train.accumulation_steps, precision)
     length = config.data.sequence_length
     rows = -(-config.train.batch_size // (replicas * config.train.accumulation_steps))
     values = 0.0
     architecture = Architecture.of(config)
     for network in architecture.networks:
-        layer = 9 * network.hidden + 2 * network.intermediate + 2.5 * network.heads * length
-        values += 3 * config.model.embedding_size + network.layers * layer
-    activations = rows * length * values * value_size
+        values += _activations(network, config.model.embedding_size, length)
+    activations = rows * length * values * _value_size(precision)
     output = 0
     if architecture.generator is not None:
         output = rows * config.max_predictions * 4 * config.model.vocab_size * 4
-    return int(parameters * per_parameter + activations + output)
+    return int(state + activations + output)

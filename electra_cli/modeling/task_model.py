@@ -59,7 +59,7 @@ class TaskModel(tf_keras.Model):
         sizes = architecture.main
         self.embeddings = Embeddings.of(self.architecture, sizes, "electra/embeddings")
         self.encoder = Encoder.of(self.architecture, sizes, "electra")
-        self.task_head = _head(head, sizes, seed)
+        self.task_head = head_of(head, sizes, seed)
 
     @property
     def trainable_weights(self) -> list[tf.Variable]:
@@ -111,7 +111,8 @@ class TaskModel(tf_keras.Model):
         return self.task_head(hidden, features, dropout or Dropout(), training=training)
 
 
-def _head(sizes: HeadSizes, encoder: EncoderSizes, seed: int) -> Head:
+def head_of(sizes: HeadSizes, encoder: EncoderSizes, seed: int) -> Head:
+    """The head of a task over an encoder."""
     if sizes.kind in ("classification", "regression"):
         return TextHead(sizes, encoder, seed)
     if sizes.kind == "tagging":

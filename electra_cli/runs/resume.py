@@ -14,12 +14,15 @@ from electra_cli.runs.commit import fault_of, read_commit
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 
 
-def resume_point(run: RunFolder, *, warn: Callable[[str], None]) -> Checkpoint | None:
+def resume_point(
+    run: RunFolder, *, warn: Callable[[str], None], saves_first: bool = True
+) -> Checkpoint | None:
     """Finds the newest valid checkpoint, and puts damaged ones after it aside as *.damaged.
 
     Args:
       run: A run folder, locked.
       warn: Hears of each damaged checkpoint.
+      saves_first: The run has a checkpoint before there is anything else in its folder.
 
     Returns:
       The checkpoint; None for a run that has none yet.
@@ -38,7 +41,8 @@ def resume_point(run: RunFolder, *, warn: Callable[[str], None]) -> Checkpoint |
         damaged.append((checkpoint, fault))
     if not damaged and not list(run.checkpoints.glob(checkpoint_name(f"*{DAMAGED_SUFFIX}*"))):
         # Before either of these a first checkpoint was written.
-        if run.result.is_file() or (run.metrics.is_file() and run.metrics.stat().st_size):
+        has_metrics = run.metrics.is_file() and run.metrics.stat().st_size > 0
+        if run.result.is_file() or (saves_first and has_metrics):
             raise DataError(
                 f"the checkpoints of {run.path} are gone: it has been trained, but there is none "
                 f"in {run.checkpoints}",

@@ -6,8 +6,9 @@ split.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,7 @@ class FinetuneTask(base_task.Task):
         self._config, self._architecture, self._head = config, architecture, head
         self._rows, self._score = rows, score
         self._lanes, self._xla, self._frozen = lanes, xla, frozen
+        self._scores = True
         self.outputs: Outputs = {}
 
     def build_model(self) -> TaskModel:
@@ -198,8 +200,19 @@ class FinetuneTask(base_task.Task):
         places = there[np.argsort(index[there], kind="stable")]  # [N]
         self.outputs = {name: values[places] for name, values in joined.items()}
         losses = self.outputs.pop(_LOSS, None)
+        if not self._scores:
+            return {}
         mean = {} if losses is None else {"loss": float(losses.mean(dtype=np.float64))}
         return mean | self._score(self.outputs)
+
+    @contextlib.contextmanager
+    def unscored(self) -> Iterator[None]:
+        """Within it an evaluation only gives outputs, of rows that may have no labels."""
+        self._scores = False
+        try:
+            yield
+        finally:
+            self._scores = True
 
 
 def _row_losses(model: TaskModel, batch: Batch, outputs: Batch) -> tf.Tensor:

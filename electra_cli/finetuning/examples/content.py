@@ -24,15 +24,15 @@ def read_bytes(path: Path) -> bytes:
       InputMissingError: It is not there, is no file, or may not be read.
       DataError: It is an archive, or compressed and damaged.
     """
-    if path.is_dir():
-        raise InputMissingError(
-            f"{path} is a folder where a file is needed",
-            hint=f"name the file in it: `ls {path}`",
-        )
     try:
         with path.open("rb") as file:
             content = uncompressed(file, str(path)).read()
-    except FileNotFoundError:
+    except IsADirectoryError:
+        raise InputMissingError(
+            f"{path} is a folder where a file is needed",
+            hint=f"name the file in it: `ls {path}`",
+        ) from None
+    except (FileNotFoundError, NotADirectoryError):
         beside = {entry.name.partition(".")[0]: entry for entry in sorted(path.parent.glob("*"))}
         near = nearest(path.name.partition(".")[0], beside)
         raise InputMissingError(

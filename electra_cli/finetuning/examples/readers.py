@@ -6,9 +6,9 @@ from pathlib import Path
 
 from electra_cli.config.finetune import TaskConfig, TaskFormat
 from electra_cli.errors import ConfigError, DataError
-from electra_cli.finetuning.examples.conll import read_sentences
 from electra_cli.finetuning.examples.content import read_bytes
 from electra_cli.finetuning.examples.example import Split
+from electra_cli.finetuning.examples.sentences import read_sentences
 from electra_cli.finetuning.examples.squad import read_squad
 from electra_cli.finetuning.examples.tables.rows import read_texts
 

@@ -51,6 +51,12 @@ class Skips:
             variable.assign(tf.where(diverged, logs[name], variable))
         self._diverged_at.assign(tf.where(diverged, step, self._diverged_at))
 
+    def reset(self) -> None:
+        """Counts from zero."""
+        for variable in (self._skipped, self._in_a_row, self._overflows, self._diverged_at):
+            variable.assign(0)
+        self._last.assign(np.full([MOST_SKIPPED + 1], -WINDOW, np.int64))
+
     def totals(self) -> dict[str, int]:
         """Up to now: steps skipped, those of them just now in a row, and overflows."""
         return {

@@ -43,6 +43,11 @@ class ElectraTrainer(base_trainer.Trainer):
         self.check_stop: Callable[[], None] = lambda: None
         self.waiting_for: Callable[[str], None] = lambda what: None
 
+    def restart(self) -> None:
+        """Begins to count and to time anew, for another run with the same graph."""
+        self.skips.reset()
+        self.clock = Clock()
+
     def step(self) -> int:
         """The number of updates done."""
         return int(self.global_step.numpy())

@@ -1,0 +1,326 @@
+"""electra finetune: is the model any good, and which checkpoint is best."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from electra_cli.cli import options, task_options
+from electra_cli.cli.console import Terminal, emit_json, show_error
+from electra_cli.cli.finetune_display import (
+    FinetuneDisplay,
+    print_comparison,
+    print_overview,
+    print_scores,
+)
+from electra_cli.cli.limits import missed_limits, parse_limits
+from electra_cli.config.nearest import did_you_mean
+from electra_cli.errors import ConfigError, ElectraError
+from electra_cli.training.loop.signals import StopSignals
+from electra_cli.training.loop.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from electra_cli.finetuning.plan import FinetunePlan
+    from electra_cli.finetuning.result import Comparison
+    from electra_cli.finetuning.run import Bench
+
+EXAMPLES = """
+electra finetune runs/mine --task mrpc --data glue/MRPC --output runs/mrpc
+electra finetune runs/mine --task classification --train a.csv --dev b.csv --output runs/a
+electra finetune runs/mine --task tagging --train a.conllu --dev b.conllu --all --output runs/t
+"""
+LESS_MEMORY = (
+    "use a smaller --batch-size, or --set train.accumulation_steps=2 to keep the batch; a smaller "
+    "--max-length"
+)
+
+
+# fmt: off
+def command(
+    source: task_options.Source,
+    output: Annotated[Path, typer.Option(
+        "--output", metavar="DIR", show_default=False,
+        help="Folder for results. The same command again goes on in it.")],
+    task: task_options.Task = None,
+    task_file: task_options.TaskFile = None,
+    train: task_options.Train = None,
+    dev: task_options.Dev = None,
+    data: task_options.Data = None,
+    text: task_options.Text = None,
+    label: task_options.Label = None,
+    column: task_options.Column = None,
+    max_length: task_options.MaxLength = None,
+    seeds: Annotated[int | None, typer.Option(
+        help="Runs that differ in their seeds alone.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
+    every: Annotated[bool, typer.Option(
+        "--all", help="Every checkpoint of the run SOURCE: scores over pretraining steps, with a "
+        "plot.")] = False,
+    steps: Annotated[str | None, typer.Option(
+        metavar="N,N,…", help="As --all, for the checkpoints of these steps.")] = None,
+    random: Annotated[bool, typer.Option(
+        "--random", help="Also the same model from random weights.")] = False,
+    probe: Annotated[bool, typer.Option(
+        "--probe", help="Also with the encoder as it is: only the head learns.")] = False,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in an update.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(
+        help="Of the head; by default by the model's size.")] = None,
+    layer_decay: Annotated[str | None, typer.Option(
+        metavar="reference|paper|none", help="How rates fall from layer to layer.")] = None,
+    head: Annotated[str | None, typer.Option(
+        metavar="huggingface|reference", help="Whose layers over the encoder.")] = None,
+    predict: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Then predict for this file with the best run.")] = None,
+    predictions: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Where to; OUTPUT/predictions-NAME by default.")] = None,
+    fail_under: Annotated[list[str] | None, typer.Option(
+        metavar="METRIC=VALUE",
+        help="End with exit code 1 if the median of the seeds of the best model is lower; "
+        "repeatable.")] = None,
+    device: Annotated[str | None, typer.Option(
+        autocompletion=options.devices, help="As in pretrain.")] = None,
+    precision: Annotated[str | None, typer.Option(
+        autocompletion=options.precisions, help="auto, float32, bfloat16 or float16.")] = None,
+    xla: Annotated[bool | None, typer.Option(
+        "--xla/--no-xla", show_default="on a GPU", help="Compile the whole step with XLA.")] = None,
+    settings: task_options.Settings = None,
+    reference_config: task_options.ReferenceConfig = None,
+    vocab: task_options.Vocab = None,
+    lowercase: task_options.Lowercase = None,
+    dry_run: Annotated[bool, typer.Option(
+        "--dry-run", help="Show the data, parameters, memory and ETA, and stop.")] = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Fine-tune an encoder on labelled data, and say how good it is."""
+    # fmt: on
+    del debug
+    started = time.perf_counter()
+    terminal = Terminal(quiet=quiet, stdout=not as_json)
+    with StopSignals(terminal.note) as signals, TemporaryDirectory(prefix="electra-") as scratch:
+        loaded = task_options.load_task(
+            task,
+            task_file,
+            settings,
+            [
+                ("task.text", text, "--text"),
+                ("task.label", label, "--label"),
+                ("task.column", column, "--column"),
+                ("task.max_length", max_length, "--max-length"),
+                ("task.head", head, "--head"),
+                ("optimizer.learning_rate", learning_rate, "--learning-rate"),
+                ("optimizer.layer_decay", layer_decay, "--layer-decay"),
+                ("train.epochs", epochs, "--epochs"),
+                ("train.batch_size", batch_size, "--batch-size"),
+                ("train.seed", seed, "--seed"),
+                ("train.seeds", seeds, "--seeds"),
+                ("runtime.device", device, "--device"),
+                ("runtime.precision", precision, "--precision"),
+                ("runtime.xla", xla, "--xla" if xla else "--no-xla"),
+            ],
+        )
+        limits = parse_limits(fail_under or [])
+        if predictions is not None and predict is None:
+            raise ConfigError("--predictions without --predict", hint="--predict FILE")
+        from electra_cli.finetuning.plan import choose_files, plan_finetune
+        from electra_cli.sources.open import open_source
+
+        def on_progress(what: str) -> None:
+            signals.check()
+            terminal.note(what)
+
+        files = choose_files(loaded.config, data=data, train=train, dev=dev or [])
+        item = open_source(
+            source,
+            reference_config=reference_config,
+            vocab=vocab,
+            lowercase=lowercase,
+            scratch=Path(scratch),
+            needs_head=False,
+            on_progress=on_progress,
+        )
+        plan = plan_finetune(
+            loaded.config,
+            item,
+            source=source,
+            files=files,
+            output=output,
+            every=every,
+            steps=_steps(steps),
+            random=random,
+            probe=probe,
+            on_progress=on_progress,
+        )
+        _check_limits(limits, plan.data.metrics)
+        print_overview(terminal, plan.data.overview)
+        for warning in plan.data.warnings:
+            terminal.warn(warning)
+        if dry_run:
+            _look_ahead(plan, terminal, as_json=as_json)
+            return
+        comparison, result = _train(
+            plan,
+            terminal,
+            signals,
+            predict=predict,
+            predictions=predictions,
+            plots=every or steps is not None,
+            started=started,
+            as_json=as_json,
+        )
+    print_comparison(terminal, comparison)
+    best = comparison.best
+    title = f"Scores of {comparison.best_column.label}"
+    print_scores(terminal, title, {f"best run, seed {best.seed}": best.metrics})
+    for path in filter(None, [*result["plots"], result["predictions"]]):
+        terminal.result(f"written: {path}")
+    terminal.note(f"next: electra export {output} --format huggingface --output DIR")
+    medians = {f"the median of {comparison.best_column.label}": _medians(comparison)}
+    missed = missed_limits(medians, limits)
+    for sentence in missed:
+        terminal.warn(sentence)
+    if as_json:
+        emit_json(result)
+    if missed:
+        raise typer.Exit(1)
+
+
+def _steps(text: str | None) -> list[int]:
+    """Reads N,N,…."""
+    try:
+        return [int(part) for part in text.split(",")] if text is not None else []
+    except ValueError:
+        raise ConfigError(
+            f"--steps {text}: expected numbers joined by commas", hint="--steps 0,1000"
+        ) from None
+
+
+def _train(
+    plan: FinetunePlan,
+    terminal: Terminal,
+    signals: StopSignals,
+    *,
+    predict: Path | None,
+    predictions: Path | None,
+    plots: bool,
+    started: float,
+    as_json: bool,
+) -> tuple[Comparison, dict[str, Any]]:
+    """Trains and predicts in the locked folder, and writes what came of it."""
+    from electra_cli.finetuning.inference import plan_prediction
+
+    planned = None if predict is None else plan_prediction(plan, predict, predictions)
+    with plan.folder.locked():
+        comparison, bench = _run(plan, terminal, signals, as_json=as_json)
+        written = None
+        if planned is not None:
+            from electra_cli.finetuning.predicting import predict_best
+
+            written = predict_best(planned, comparison, bench)
+        result = {
+            "command": "finetune",
+            **_given(plan),
+            **comparison.as_json(),
+            "plots": [str(path) for path in _draw(plan, comparison)] if plots else [],
+            "predictions": None if written is None else str(written),
+            "seconds": time.perf_counter() - started,
+        }
+        plan.folder.write_result(plan.folder.result, result)
+    return comparison, result
+
+
+def _run(
+    plan: FinetunePlan, terminal: Terminal, signals: StopSignals, *, as_json: bool
+) -> tuple[Comparison, Bench]:
+    from electra_cli.environment import prepare_tensorflow
+
+    prepare_tensorflow()
+    from electra_cli.finetuning.run import finetune
+
+    def stalled(error: ElectraError) -> None:
+        show_error(error.message, error.hint, error.exit_code, as_json=as_json)
+
+    watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
+    with FinetuneDisplay(terminal, plan.data.kind.metric) as display, watchdog:
+        return finetune(plan, listener=display, signals=signals, watchdog=watchdog)
+
+
+def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> None:
+    """Shows what --dry-run is asked for."""
+    from dataclasses import asdict
+
+    from electra_cli.cli.display import print_outlook
+    from electra_cli.environment import prepare_tensorflow
+
+    prepare_tensorflow()
+    from electra_cli.finetuning.run import outlook_of_plan
+    from electra_cli.training.devices.strategy import build_strategy
+
+    outlook = outlook_of_plan(plan, build_strategy(plan.device), dry_run=True)
+    print_outlook(terminal, outlook)
+    if outlook.shortage:
+        terminal.warn(outlook.shortage)
+    if as_json:
+        emit_json(
+            {
+                "command": "finetune",
+                "dry_run": True,
+                **_given(plan),
+                "data": asdict(plan.data.overview),
+                "warnings": list(plan.data.warnings),
+                "runs": len(plan.columns) * len(plan.seeds),
+                "steps": plan.steps,
+                "parameters": outlook.budget.parameters.total,
+                "memory_bytes": outlook.memory.needed,
+                "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,
+                "estimated_seconds": outlook.seconds,
+            }
+        )
+
+
+def _given(plan: FinetunePlan) -> dict[str, Any]:
+    """What was asked for, as both objects of `--json` say it."""
+    return {
+        "output": str(plan.folder.path),
+        "source": str(plan.source),
+        "task": plan.config.preset,
+        "kind": plan.config.task.kind,
+        "labels": list(plan.data.kind.labels),
+        "seeds": list(plan.seeds),
+    }
+
+
+def _draw(plan: FinetunePlan, comparison: Comparison) -> list[Path]:
+    """Draws the score over pretraining steps."""
+    from electra_cli.report.curve_plot import Curve, write
+
+    title = f"{plan.config.preset} over the pretraining of {plan.source.name}"
+    curve = Curve(comparison.scored(), comparison.metric, comparison.majority, title)
+    paths = [plan.folder.path / f"curve.{ending}" for ending in ("svg", "png")]
+    for path in paths:
+        write(curve, path)
+    return paths
+
+
+def _medians(comparison: Comparison) -> dict[str, float]:
+    """Of each score over the seeds of the best column."""
+    runs = comparison.runs[comparison.best_column.name]
+    return {name: statistics.median(run.score(name) for run in runs) for name in runs[0].metrics}
+
+
+def _check_limits(limits: Mapping[str, float], metrics: Sequence[str]) -> None:
+    """Refuses limits on scores that the task does not have."""
+    for name in limits:
+        if name not in metrics:
+            raise ConfigError(
+                f"--fail-under {name}: no score of this task",
+                hint=did_you_mean(name, metrics, form="--fail-under {}=VALUE"),
+            )

@@ -1,0 +1,113 @@
+"""What is compared: checkpoints of one pretraining, random weights, a frozen encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from electra_cli.errors import ConfigError
+from electra_cli.metrics.scores.spread import Role
+from electra_cli.runs.named import find_checkpoints
+from electra_cli.sources.exportable import Exportable, open_own
+from electra_cli.sources.open import is_ours
+
+Weights = Mapping[str, npt.NDArray[Any]]
+
+MODEL, RANDOM, PROBE = "model", "random", "probe"
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """One column of the table, trained once for each seed.
+
+    Attributes:
+      name: The folder of its runs.
+      label: What people call it.
+      role: model, random or probe.
+      step: Pretraining steps; None where that is not known.
+      source: Where the encoder's weights come from; None for random ones.
+    """
+
+    name: str
+    label: str
+    role: Role
+    step: int | None
+    source: Exportable | None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether only the head learns."""
+        return self.role == "probe"
+
+
+def plan_columns(
+    item: Exportable,
+    path: Path,
+    *,
+    every: bool = False,
+    steps: Sequence[int] = (),
+    random: bool = False,
+    probe: bool = False,
+) -> tuple[ColumnPlan, ...]:
+    """Decides what is trained.
+
+    Args:
+      item: What SOURCE names.
+      path: SOURCE.
+      every: Every checkpoint of the run.
+      steps: Checkpoints of these steps of the run.
+      random: Also from random weights.
+      probe: Also with the encoder as it is.
+
+    Raises:
+      ConfigError: SOURCE is no run, and several checkpoints are asked for; or there is no
+        checkpoint of a step.
+    """
+    step = item.checkpoint.step if item.checkpoint is not None else None
+    columns = [ColumnPlan(MODEL, path.name or str(path), "model", step, item)]
+    if every or steps:
+        columns = [
+            ColumnPlan(f"step-{one.checkpoint.step}", f"{one.checkpoint.step:,}", "model",
+                       one.checkpoint.step, one)
+            for one in _checkpoints(path, steps)
+            if one.checkpoint is not None
+        ]  # fmt: skip
+    newest = columns[-1]
+    if probe:
+        columns.append(replace(newest, name=PROBE, label="frozen encoder", role="probe"))
+    if random:
+        columns.append(ColumnPlan(RANDOM, "random weights", "random", None, None))
+    return tuple(columns)
+
+
+def _checkpoints(path: Path, steps: Sequence[int]) -> list[Exportable]:
+    if not is_ours(path):
+        raise ConfigError(
+            f"{path} is no run of electra: it has one set of weights",
+            hint="leave out --all and --steps",
+        )
+    found = {checkpoint.step: checkpoint for checkpoint in find_checkpoints(path, every=True)}
+    if missing := [step for step in steps if step not in found]:
+        there = ",".join(map(str, found))
+        raise ConfigError(
+            f"--steps: {path} has no checkpoint of step {missing[0]}",
+            hint=f"--steps {there}; `electra pretrain --set train.keep_every=N` keeps more",
+        )
+    wanted = sorted(set(steps)) if steps else list(found)
+    return [open_own(found[step]) for step in wanted]
+
+
+def encoder_weights(item: Exportable) -> Weights:
+    """The weights of a source's main network, by the names of their variables.
+
+    Raises:
+      DataError: They cannot be read.
+    """
+    from electra_cli.interop.weights import values_of
+
+    values = values_of(item.load_model())
+    return {name: array for name, array in values.items() if name.startswith("electra/")}

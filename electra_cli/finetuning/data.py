@@ -1,0 +1,160 @@
+"""Labelled files as rows: read, checked, looked over and encoded.
+
+Shapes: N rows of a split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from electra_cli.config.finetune import FinetuneConfig, TaskConfig
+from electra_cli.errors import DataError
+from electra_cli.finetuning.examples.checks import check
+from electra_cli.finetuning.examples.example import Split
+from electra_cli.finetuning.examples.labels import labels_of, scheme_of
+from electra_cli.finetuning.examples.overview import Overview, overview
+from electra_cli.finetuning.examples.readers import read_split
+from electra_cli.finetuning.features.encoded import Encoded
+from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
+from electra_cli.finetuning.kinds import kind_of
+from electra_cli.finetuning.kinds.base import Outputs, Predictions, TaskKind
+from electra_cli.inputs.labelled_rows import LabelledRows
+
+TRAIN, DEV = "train", "dev"
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """The data of a task.
+
+    Attributes:
+      kind: The kind of task with its labels.
+      train: The training data.
+      dev: What is scored; the first is what runs are compared by.
+      encoded: By the name of a split.
+      overview: What people look at before training.
+      warnings: What is allowed and probably not meant, in sentences.
+    """
+
+    kind: TaskKind
+    train: Split
+    dev: tuple[Split, ...]
+    encoded: Mapping[str, Encoded]
+    overview: Overview
+    warnings: tuple[str, ...]
+
+    @property
+    def rows(self) -> dict[str, LabelledRows]:
+        """The rows to learn from, and those of all that is scored, one behind the other."""
+        of_dev = [self.encoded[split.name].rows.columns for split in self.dev]
+        joined = {name: np.concatenate([part[name] for part in of_dev]) for name in of_dev[0]}
+        return {TRAIN: self.encoded[TRAIN].rows, DEV: LabelledRows(joined)}
+
+    def score(self, outputs: Outputs) -> dict[str, float]:
+        """The scores of all that is scored, from the outputs of its rows, [N, …] each.
+
+        Those of the second split, if there is one, have its name before theirs: mismatched/….
+        """
+        found: dict[str, float] = {}
+        for split, of_split in self.parts(outputs):
+            predictions = self.predictions(split, of_split, None)
+            prefix = split.name.removeprefix(DEV).lstrip("_")
+            scores = self.kind.scores(split.examples, predictions)
+            found |= {f"{prefix}/{name}" if prefix else name: v for name, v in scores.items()}
+        return found
+
+    def parts(self, outputs: Outputs) -> Sequence[tuple[Split, Outputs]]:
+        """The outputs of each split that is scored."""
+        begin, parts = 0, []
+        for split in self.dev:
+            end = begin + len(self.encoded[split.name].rows)
+            parts.append((split, {name: values[begin:end] for name, values in outputs.items()}))
+            begin = end
+        return parts
+
+    def predictions(self, split: Split, outputs: Outputs, threshold: float | None) -> Predictions:
+        """What the outputs of a split's rows say of its examples."""
+        return self.kind.predictions(split.examples, self.encoded[split.name], outputs, threshold)
+
+    def majority(self) -> float:
+        """What it scores to say always what the training data says most often."""
+        scores = self.kind.majority(self.train.examples, self.dev[0].examples)
+        return scores[self.kind.metric]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of all scores, in the order to show them."""
+        prefixes = [split.name.removeprefix(DEV).lstrip("_") for split in self.dev]
+        return tuple(
+            f"{prefix}/{name}" if prefix else name
+            for prefix in prefixes
+            for name in self.kind.metrics
+        )
+
+
+def read_task(
+    config: FinetuneConfig,
+    files: Mapping[str, Path],
+    tokenizer: TextTokenizer,
+    *,
+    skips_short_rows: bool = False,
+    on_progress: Callable[[str], None] = lambda text: None,
+) -> tuple[FinetuneConfig, TaskData]:
+    """Reads, checks and encodes the data of a task.
+
+    Args:
+      config: Task and recipe.
+      files: By the name of a split: train, dev, and other names that begin with dev_.
+      tokenizer: That of the model.
+      skips_short_rows: See `read_split`.
+      on_progress: Receives what begins.
+
+    Returns:
+      The configuration with what only the data could say, and the data.
+
+    Raises:
+      ConfigError: Files of the format hold no data of the kind, or no metric has that name.
+      InputMissingError: A file is not there.
+      DataError: A file cannot be used, or too much would be cut off.
+    """
+    task = config.task
+    splits = []
+    for name, path in files.items():
+        on_progress(f"reading {path}")
+        split = read_split(path, task, name=name, skips_short_rows=skips_short_rows)
+        splits.append(split)
+        if task.kind == "tagging" and name == TRAIN:  # other data is read in the same scheme
+            task = config.replaced({"task.scheme": scheme_of(split, task)}).task
+            config = config.replaced({"task.scheme": task.scheme})
+            splits = [read_split(path, task, name=name)]
+    train, dev = splits[0], tuple(splits[1:])
+    labels = labels_of(train, task, dev)
+    warnings = check(train, dev, task, labels)
+    kind = kind_of(task, labels, tokenizer)
+    encoded: dict[str, Encoded] = {}
+    for split in splits:
+        on_progress(f"encoding {len(split.examples):,} examples of {split.path}")
+        encoded[split.name] = kind.encode(split.examples, training=split.name == TRAIN)
+    _check_cut(encoded, splits, task)
+    lengths = {name: of_split.lengths for name, of_split in encoded.items()}
+    looked = overview(splits, lengths, task, labels)
+    return config, TaskData(kind, train, dev, encoded, looked, tuple(warnings))
+
+
+def _check_cut(encoded: Mapping[str, Encoded], splits: Sequence[Split], task: TaskConfig) -> None:
+    for split in splits:
+        cut, examples = encoded[split.name].cut, len(split.examples)
+        if cut > task.most_cut * examples:
+            lengths = encoded[split.name].lengths
+            fitting = int(np.quantile(lengths, 1 - task.most_cut / 2, method="higher"))
+            raise DataError(
+                f"{split.path}: {cut:,} of {examples:,} examples ({cut / examples:.1%}) are longer "
+                f"than task.max_length {task.max_length} and would be cut; task.most_cut allows "
+                f"{task.most_cut:.1%}",
+                hint=f"--max-length {min(512, fitting)}, or --set task.most_cut=1 to train on what "
+                "is left",
+            )

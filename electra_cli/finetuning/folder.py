@@ -1,0 +1,188 @@
+"""The folder of a fine-tuning: what it begins with, what may differ later, which weights stay.
+
+files/layout.py says what lies where.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from electra_cli.config.finetune import FinetuneConfig
+from electra_cli.config.load import diff_configs, dump_config, read_config
+from electra_cli.config.schema import Config
+from electra_cli.corpus.wordpiece.vocabulary import vocabulary_text
+from electra_cli.errors import ConfigError, DataError, OutputError
+from electra_cli.files import layout
+from electra_cli.files.atomic import atomic_write_text
+from electra_cli.files.holder import locked_by_name
+from electra_cli.files.redaction import redacted
+from electra_cli.runs.lock import cannot_write, check_writable
+from electra_cli.runs.run_folder import RunFolder
+from electra_cli.sources.finetuned import Inputs, read_inputs
+
+# None of it decides what is learned; more seeds are more runs.
+_MAY_CHANGE = frozenset(
+    {
+        "train.seeds",
+        "train.checkpoint_every",
+        "train.log_every",
+        "runtime.device",
+        "runtime.xla",
+        "runtime.verify_data",
+        "runtime.stall_timeout",
+    }
+)
+
+
+@dataclass(frozen=True)
+class FinetuneFolder:
+    """What `--output` names.
+
+    Attributes:
+      path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The configuration; with it a folder is a fine-tuned one."""
+        return self.path / layout.FINETUNE_FILE
+
+    @property
+    def result(self) -> Path:
+        """What the command printed, once all runs are finished."""
+        return self.path / layout.RESULT_FILE
+
+    @property
+    def begun(self) -> bool:
+        """Whether a fine-tuning was begun in it."""
+        return self.config.is_file()
+
+    def run(self, column: str, seed: int) -> RunFolder:
+        """The folder of one run."""
+        return RunFolder(self.path / column / f"seed-{seed}")
+
+    def check_free(self) -> None:
+        """Refuses a folder that holds something else.
+
+        Raises:
+          OutputError: It does.
+        """
+        if self.begun or not self.path.exists():
+            return
+        lock = layout.RUN_LOCK_FILE
+        if not self.path.is_dir() or any(
+            path.name != lock and not path.name.startswith(".") for path in self.path.iterdir()
+        ):
+            raise OutputError(
+                f"{self.path} exists and was not written by electra finetune: it has no "
+                f"{layout.FINETUNE_FILE}",
+                hint="choose another --output; nothing is overwritten",
+            )
+
+    def check_same(self, config: FinetuneConfig) -> None:
+        """Compares a configuration with that of the folder's earlier starts.
+
+        Raises:
+          ConfigError: Something differs that decides what is learned.
+          DataError: The folder's configuration is damaged.
+        """
+        if not self.begun:
+            return
+        before = read_config(self.config, FinetuneConfig)
+        refused = [c for c in diff_configs(before, config) if c[0] not in _MAY_CHANGE]
+        if refused:
+            lines = "".join(f"\n  {key}: {was} -> {now}" for key, was, now in refused)
+            raise ConfigError(
+                f"{self.path} was started with another configuration:{lines}",
+                hint="repeat the first command to go on, or choose another --output",
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Makes the folder if there is none, and holds its lock.
+
+        Raises:
+          OutputError: It cannot be made.
+          TryAgainError: Another process holds the lock.
+        """
+        made = not self.path.is_dir()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+        lock = self.path / layout.RUN_LOCK_FILE
+        with locked_by_name(self.path, lock):
+            try:
+                check_writable(self.path)
+                yield
+            finally:
+                if made and not self.begun:
+                    with suppress(OSError):
+                        lock.unlink()
+                        self.path.rmdir()
+
+    def begin(
+        self, config: FinetuneConfig, sizes: Config, inputs: Inputs, tokens: Sequence[str]
+    ) -> None:
+        """Writes what describes the fine-tuning, or compares it with what is there.
+
+        Raises:
+          DataError: The data, the source or the tokenizer are others than before.
+          OSError: It cannot be written.
+        """
+        if self.begun:
+            before = read_inputs(self.path)
+            if differs := _difference(before, inputs):
+                raise DataError(
+                    f"{self.path} was started with {differs}",
+                    hint="put it back as it was, or choose another --output",
+                )
+            columns = before.source_sha256 | inputs.source_sha256
+            inputs = inputs.model_copy(update={"source_sha256": columns})
+        else:
+            vocab = self.path / layout.VOCABULARY_FILE
+            atomic_write_text(vocab, vocabulary_text(tokens))
+            atomic_write_text(self.path / layout.MODEL_FILE, dump_config(sizes))
+        text = inputs.model_dump_json(indent=1) + "\n"
+        atomic_write_text(self.path / layout.INPUTS_FILE, text)
+        # Last: with it the folder is a fine-tuned one.
+        atomic_write_text(self.config, dump_config(config))
+
+    def write_result(self, path: Path, result: Mapping[str, Any]) -> None:
+        """Writes a result without secrets.
+
+        Raises:
+          OSError: The file cannot be written; nothing is left behind.
+        """
+        atomic_write_text(path, json.dumps(redacted(result), indent=2) + "\n")
+
+
+def drop_weights(run: RunFolder) -> None:
+    """Deletes the checkpoints of a finished run whose numbers are all that is wanted."""
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
+
+
+def _difference(before: Inputs, now: Inputs) -> str:
+    """What differs between two starts, in words; '' for nothing."""
+    for name, file in now.files.items():
+        was = before.files.get(name)
+        if was is None or was.sha256 != file.sha256:
+            there = "none" if was is None else f"{was.path} ({was.sha256[:12]})"
+            return f"another file for {name}: {there}; now {file.path} ({file.sha256[:12]})"
+    if gone := [name for name in before.files if name not in now.files]:
+        return f"a file for {gone[0]}, {before.files[gone[0]].path}"
+    for column, sha256 in now.source_sha256.items():
+        if before.source_sha256.get(column, sha256) != sha256:
+            return f"other weights of {shlex.quote(before.source)} for {column}"
+    if before.vocab_sha256 != now.vocab_sha256 or before.tokenizer != now.tokenizer:
+        return "another tokenizer"
+    return "other labels" if before.labels != now.labels else ""

@@ -1,0 +1,40 @@
+"""Predictions of the best run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from electra_cli.finetuning.inference import PREDICT, Prediction
+from electra_cli.finetuning.predictions import write_predictions
+from electra_cli.finetuning.result import Comparison
+from electra_cli.finetuning.run import Bench
+from electra_cli.interop.restore import restore
+
+
+def predict_best(prediction: Prediction, comparison: Comparison, bench: Bench) -> Path:
+    """Predicts with the best run, and writes a file.
+
+    Returns:
+      The file.
+
+    Raises:
+      DataError: The run's weights cannot be read.
+      OutputError: The file is there with other predictions.
+    """
+    best, column = comparison.best, comparison.best_column
+    trainer = bench.workbench.trainer(frozen=column.frozen)
+    checkpoint = bench.plan.folder.run(best.column, best.seed).all_checkpoints()[-1]
+    checkpoint.check_files()
+    restore(
+        tf.train.Checkpoint(model=trainer.model),
+        checkpoint.prefix,
+        hint="run the same command again with another --output",
+    )
+    outputs = bench.workbench.outputs_of(trainer, PREDICT, prediction.encoded.rows)
+    found = bench.plan.data.kind.predictions(
+        prediction.split.examples, prediction.encoded, outputs, best.threshold
+    )
+    write_predictions(prediction.output, found)
+    return prediction.output

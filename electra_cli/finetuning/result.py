@@ -1,0 +1,147 @@
+"""What came of a fine-tuning: of each run, of each column, and in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from electra_cli.finetuning.columns import ColumnPlan
+from electra_cli.metrics.names import finite
+from electra_cli.metrics.scores.names import higher_is_better
+from electra_cli.metrics.scores.spread import Column, Spread, spread
+from electra_cli.metrics.scores.verdict import verdict
+
+_FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One run, FINETUNED/COLUMN/seed-N/result.json.
+
+    Attributes:
+      column: The folder of its column.
+      seed: Its seed.
+      steps: Updates.
+      loss: Of the last update, a mean over its rows; None if this process made none.
+      metrics: On what is scored; None for what is no number.
+      threshold: Null odds above which a question counts as unanswered; None for other kinds.
+      state_sha256: Of weights and optimizer.
+      sequences_per_second: Of training, without the first loop.
+    """
+
+    column: str
+    seed: int
+    steps: int
+    loss: float | None
+    metrics: Mapping[str, float | None]
+    threshold: float | None
+    state_sha256: str
+    sequences_per_second: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The object in the file."""
+        return {"format_version": _FORMAT_VERSION, **asdict(self)}
+
+    @classmethod
+    def of_json(cls, record: Mapping[str, Any]) -> SeedResult:
+        """Reads the object back.
+
+        Raises:
+          KeyError, TypeError: It is none.
+        """
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
+
+    def score(self, metric: str) -> float:
+        """One of the metrics; NaN where it is not defined."""
+        value = self.metrics.get(metric)
+        return math.nan if value is None else value
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All runs of a fine-tuning.
+
+    Attributes:
+      columns: What was trained.
+      runs: What came of it, by the name of the column.
+      metric: What they are compared by.
+      majority: What it scores to say always the same.
+      title: The task.
+    """
+
+    columns: Sequence[ColumnPlan]
+    runs: Mapping[str, Sequence[SeedResult]]
+    metric: str
+    majority: float
+    title: str
+
+    def scored(self) -> list[Column]:
+        """The columns with their scores of each seed."""
+        return [
+            Column(
+                label=column.label,
+                step=column.step,
+                scores={run.seed: run.score(self.metric) for run in self.runs[column.name]},
+                role=column.role,
+            )
+            for column in self.columns
+        ]
+
+    def spreads(self) -> dict[str, Spread]:
+        """What the seeds of each column say together, by the column's name."""
+        return {
+            column.name: spread(scored.scores, metric=self.metric, majority=self.majority)
+            for column, scored in zip(self.columns, self.scored(), strict=True)
+        }
+
+    @property
+    def best_column(self) -> ColumnPlan:
+        """The model whose mean is best; the earliest of several."""
+        sign = 1 if higher_is_better(self.metric) else -1
+        found = self.spreads()
+        models = [column for column in self.columns if column.role == "model"]
+        return max(models, key=lambda column: sign * found[column.name].mean)
+
+    @property
+    def best(self) -> SeedResult:
+        """The best run of the best column."""
+        column = self.best_column.name
+        seed = self.spreads()[column].best_seed
+        return next(run for run in self.runs[column] if run.seed == seed)
+
+    def verdict(self) -> list[str]:
+        """What the table shows, in sentences."""
+        return verdict(self.scored(), metric=self.metric, majority=self.majority)
+
+    def as_json(self) -> dict[str, Any]:
+        """The part of `electra finetune --json` that says what came of the runs."""
+        return {
+            "metric": self.metric,
+            "majority": _number(self.majority),
+            "columns": [
+                {
+                    "column": column.name,
+                    "label": column.label,
+                    "role": column.role,
+                    "pretraining_steps": column.step,
+                    "median": _number(found.median),
+                    "mean": _number(found.mean),
+                    "standard_deviation": _number(found.deviation),
+                    "best": _number(found.best),
+                    "failed_seeds": list(found.failed),
+                    "runs": [
+                        {key: value for key, value in asdict(run).items() if key != "column"}
+                        for run in self.runs[column.name]
+                    ],
+                }
+                for column, found in zip(self.columns, self.spreads().values(), strict=True)
+            ],
+            "best": {"column": self.best.column, "seed": self.best.seed},
+            "verdict": self.verdict(),
+        }
+
+
+def _number(value: float) -> float | None:
+    return finite({"value": value})["value"]
