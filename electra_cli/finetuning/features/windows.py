@@ -106,11 +106,7 @@ def _answer(example: Question, context: Pieces, ids: Ids) -> tuple[int, int]:
     if example.is_impossible or not example.answers:
         return -1, -1  # in no window
     answer = example.answers[0]
-    # Data that is scored may have answers at any place.
-    begin, end = (
-        min(max(place, 0), len(example.context))
-        for place in (answer.start, answer.start + len(answer.text))
-    )
+    begin, end = answer.start, answer.start + len(answer.text)
     first, last = _tokens_between(context, begin, end)
     if first > last or context.ids[first : last + 1].tolist() == ids.tolist():
         return first, last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,17 @@ def test_the_window_that_sees_most() -> None:
     for first, last, place in zip(firsts, lasts, window_of(windows, firsts, lasts), strict=True):
         around = [min(first - w.first, w.first + w.count - 1 - last) for w in windows]
         assert around[place] == max(around) >= 0
+
+
+def test_long_windows_count_more() -> None:
+    """A hundred tokens as much as one more around the span, as in the reference."""
+    _, encoded, _ = _one("a")
+    assert encoded.windows is not None
+    window = encoded.windows[0]
+    windows = [replace(window, first=0, count=300), replace(window, first=200, count=200)]
+    places = np.arange(248, 253)
+    # Around it 51 … 47 and 48 … 52 tokens, to which the windows add 3 and 2.
+    assert window_of(windows, places, places).tolist() == [0, 0, 0, 1, 1]
 
 
 def test_texts_of_tokens() -> None:

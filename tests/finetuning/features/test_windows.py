@@ -72,6 +72,12 @@ def test_windows_and_lengths() -> None:
     assert encoded.rows.columns["start_positions"].tolist() == [4 + 4, 4 + 4 - 3]
 
 
+def test_windows_leave_nothing_out() -> None:
+    """Even where the stride is longer than they are."""
+    encoded = _encoded([_question(" ".join("abcdefghijklmnop"))], stride=100)
+    assert [(w.first, w.count) for w in encoded.windows or ()] == [(0, 7), (7, 7), (14, 2)]
+
+
 def test_a_long_question_is_cut() -> None:
     """And counted; its window has the room."""
     encoded = _encoded([_question("c d")], query=1, training=False)
@@ -121,10 +127,10 @@ def test_answers_without_a_piece() -> None:
     assert _encoded([example], training=False).rows.columns["is_impossible"].tolist() == [1]
 
 
-@pytest.mark.parametrize("start", [-(10**30), -9, 9, 10**30])
+@pytest.mark.parametrize("start", [-(10**30), -9, 5, 6, 10**30])
 @pytest.mark.parametrize("context", ["a b c", ""])
 def test_answers_beside_the_context(context: str, start: int) -> None:
-    """Data that is scored may have them: no window holds the answer."""
+    """Data that is scored may have them anywhere: no window holds the answer."""
     encoded = _encoded([_question(context, ("b", start))], training=False)
     assert encoded.rows.columns["is_impossible"].tolist() == [1]
 
