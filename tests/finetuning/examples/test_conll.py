@@ -119,12 +119,17 @@ def test_schemes(
         ("a B-X\nb O\nc BX\n", {}, "1 tag neither O nor of the form B-TYPE, as BIO has them: "
          "line 3 ('BX')", "task.scheme=none"),
         ("a NN\nb VB\n", {"scheme": "bio"}, "2 tags neither O", "name another --column"),
+        ("good\nday\n", {}, "column #1 has the words where tags are needed; it is one of 1 column",
+         "--column"),
+        ("a\tNN\nb\t\n", {}, "1 tag empty: line 2", "fill it in"),
+        ('{"tokens": ["a"], "tags": ["NN"]}', {}, "is JSON", "jq -r"),
         ("a NN\n", {"column": "#3"}, "no column '#3'; it has 2 columns, #1 to #2", "'#2'"),
         ("a NN\n", {"column": "upos"}, "no column 'upos'", "CoNLL-U"),
         ("a NN\n", {"text": "#3"}, "no column #3", "--text '#1'"),
         (UNIVERSAL, {"column": "xposs"}, "the columns are: id, form, lemma, upos, xpos, feats, "
          "head, deprel, deps, misc", "did you mean --column xpos?"),
-        (UNIVERSAL, {"column": "feats"}, "column feats (#6) has no tags, only _", "another"),
+        (UNIVERSAL, {"column": "feats"}, "column feats (#6) has only _ where tags are",
+         "another"),
         (UNIVERSAL + "1\tx\n", {}, "1 line without the 10 columns of CoNLL-U, separated by tabs: "
          "line 10 has 2", "mend"),
         (UNIVERSAL + universal("x y z"), {}, "line 11 begins with 'x', no number", "mend"),
