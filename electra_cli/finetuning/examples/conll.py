@@ -46,8 +46,8 @@ def is_conllu(text: str) -> bool:
     return False
 
 
-def universal_sentences(text: str, path: Path) -> tuple[list[Words], list[str]]:
-    """The words of CoNLL-U, without tokens of several words and what is not said; and notes.
+def universal_sentences(text: str, path: Path) -> tuple[list[Words], str]:
+    """The words of CoNLL-U, and what it has besides: tokens of several words, and empty nodes.
 
     Raises:
       DataError: Lines have other columns.
@@ -79,12 +79,12 @@ def universal_sentences(text: str, path: Path) -> tuple[list[Words], list[str]]:
             odd,
             hint="mend them; --set task.format=conll reads any columns",
         )
-    notes = []
+    other = []
     if tokens := passed_over["token"]:
-        notes.append(f"{counted(tokens, 'token')} of several words, which are tagged one by one")
+        other.append(f"{counted(tokens, 'token')} of several words")
     if empty := passed_over["empty"]:
-        notes.append(f"{counted(empty, 'empty node')} passed over")
-    return [found for found in sentences if found.rows], notes
+        other.append(counted(empty, "empty node"))
+    return [found for found in sentences if found.rows], ", ".join(other)
 
 
 def column_sentences(text: str, path: Path) -> tuple[list[Words], int, list[str]]:

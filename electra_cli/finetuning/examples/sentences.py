@@ -57,11 +57,15 @@ def read_sentences(
         )
     if universal is None:
         universal = is_conllu(text)
+    notes: list[str] = []
+    other = ""
     if universal:
-        (sentences, notes), width = universal_sentences(text, path), len(COLUMNS)
+        (sentences, other), width = universal_sentences(text, path), len(COLUMNS)
     else:
         sentences, width, notes = column_sentences(text, path)
     found = [("format", f"{'CoNLL-U' if universal else 'CoNLL'}, {counted(width, 'column')}")]
+    if other:
+        found.append(("passed over", other))
     place = _word_column(task.text, width, universal, path)
     words = _cells(sentences, place, path, "word")
     tags: list[tuple[str, ...]] | list[None] = [None] * len(words)
@@ -183,9 +187,11 @@ def _in_scheme(
         for old, new in zip(tags, result, strict=True)
         for before, after in zip(old, new, strict=True)
     )
-    if changed:
-        notes.append(f"{counted(changed, 'tag')} written anew in {wanted.upper()}")
     found_there = wanted if found == "none" else found  # nothing but O fits any
     if found_there == wanted:
+        if changed:
+            notes.append(
+                f"{counted(changed, 'tag')} not as {wanted.upper()} has them, and written anew"
+            )
         return result, wanted.upper()
     return result, f"{found_there.upper()}, written as {wanted.upper()}"

@@ -80,20 +80,23 @@ def test_universal(name: str, column: str, tmp_path: Path) -> None:
         (("#",), ("SYM",)),
     ]
     assert split.examples[0].where == f"{tmp_path / name}, line 3"
-    assert split.found[:2] == (("format", "CoNLL-U, 10 columns"), ("column", "upos (#4)"))
-    assert split.notes == (
-        "1 token of several words, which are tagged one by one",
-        "1 empty node passed over",
+    assert split.found == (
+        ("format", "CoNLL-U, 10 columns"),
+        ("passed over", "1 token of several words, 1 empty node"),
+        ("column", "upos (#4)"),
+        ("scheme", "each tag for itself"),
     )
+    assert split.notes == ()
 
 
 @pytest.mark.parametrize(
     ("content", "task", "tags", "found", "note"),
     [
-        ("a B-X\nb I-X\n", {"scheme": "bioes"}, ("B-X", "E-X"), "BIO, written as BIOES", "1 tag "),
-        ("a I-X\nb B-X\n", {}, ("B-X", "B-X"), "IOB1, written as BIO", "1 tag "),
+        ("a B-X\nb I-X\n", {"scheme": "bioes"}, ("B-X", "E-X"), "BIO, written as BIOES", None),
+        ("a I-X\nb B-X\n", {}, ("B-X", "B-X"), "IOB1, written as BIO", None),
+        ("a I-X\nb O\nc B-X\n", {}, ("B-X", "O", "B-X"), "BIO", "1 tag not as BIO has them"),
         ("a S-X\nb O\n", {}, ("S-X", "O"), "BIOES", None),
-        ("a U-X\nb O\n", {}, ("S-X", "O"), "BIOES", "1 tag written anew in BIOES"),
+        ("a U-X\nb O\n", {}, ("S-X", "O"), "BIOES", "1 tag not as BIOES has them"),
         ("a I-X\nb I-X\n", {}, ("I-X", "I-X"), "IO", None),
         ("a X\nb O\n", {"scheme": "io"}, ("I-X", "O"), "IO", None),
         ("a O\nb O\n", {"scheme": "bio"}, ("O", "O"), "BIO", None),
