@@ -13,6 +13,7 @@ import typer
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, is_share, print_metrics
+from electra_cli.cli.limits import missed_limits, parse_limits
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.names import finite
@@ -38,10 +39,12 @@ LESS_MEMORY = (
 def command(
     checkpoints: Annotated[list[Path], typer.Argument(
         metavar="CHECKPOINT...",
-        help="Run folders (their newest checkpoint) or checkpoint prefixes.")],
+        help="Run folders (their newest checkpoint) or checkpoint prefixes; or folders of "
+        "`electra finetune`.")],
     every: Annotated[bool, typer.Option("--all", help="Every checkpoint of each run.")] = False,
     data: Annotated[Path | None, typer.Option(
-        help="Prepared folder; by default the run's own.")] = None,
+        help="Prepared folder, by default the run's own; for a fine-tuned model a labelled "
+        "file.")] = None,
     device: Annotated[str, typer.Option(
         autocompletion=options.devices, help="As in pretrain.")] = "auto",
     fail_under: Annotated[list[str] | None, typer.Option(
@@ -59,9 +62,18 @@ def command(
     # fmt: on
     del debug
     from electra_cli.runs.named import find_checkpoints
+    from electra_cli.sources.finetuned import is_finetuned
     from electra_cli.training.devices.strategy import parse_device
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
+    if any(is_finetuned(path) for path in checkpoints):
+        if every or detail:
+            raise ConfigError(
+                f"{'--all' if every else '--detail'} is for runs of pretraining",
+                hint="leave it out, or name a run of `electra pretrain`",
+            )
+        _evaluate_finetuned(terminal, checkpoints, data, device, fail_under or [], as_json=as_json)
+        return
     with StopSignals() as signals:  # there is nothing to save: each ends the command where it is
         limits = _limits(fail_under or [])
         parse_device(device)  # a mistake in it is known before TensorFlow starts
@@ -106,6 +118,68 @@ def command(
                         "checkpoint": str(result.checkpoint.prefix),
                         "step": result.checkpoint.step,
                         "metrics": finite(result.metrics),
+                    }
+                    for result in results
+                ],
+            }
+        )
+    if missed:
+        raise typer.Exit(1)
+
+
+def _evaluate_finetuned(
+    terminal: Terminal,
+    paths: Sequence[Path],
+    data: Path | None,
+    device: str,
+    fail_under: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    """Scores what `electra finetune` wrote on a labelled file."""
+    from electra_cli.cli.finetune_display import print_scores
+    from electra_cli.environment import prepare_tensorflow
+    from electra_cli.sources.finetuned import open_finetuned
+    from electra_cli.training.devices.strategy import parse_device
+
+    if data is None:
+        raise ConfigError(
+            f"{paths[0]} is a fine-tuned model, and there is no --data",
+            hint="--data FILE with labels",
+        )
+    parse_device(device)
+    limits = parse_limits(fail_under)
+    with StopSignals():
+        models = [open_finetuned(path) for path in paths]
+        prepare_tensorflow()
+        from electra_cli.evaluation.finetuned import evaluate_finetuned
+
+        results = evaluate_finetuned(models, data, device=device)
+    columns = {str(result.model.run.path): result.metrics for result in results}
+    print_scores(terminal, f"Scores on {data}", columns)
+    for path, metrics in columns.items():
+        if unknown := [name for name in limits if name not in metrics]:
+            raise ConfigError(
+                f"--fail-under {unknown[0]}: {path} has no such score",
+                hint=did_you_mean(unknown[0], list(metrics), form="--fail-under {}=VALUE"),
+            )
+    scores = {
+        path: {name: math.nan if value is None else value for name, value in metrics.items()}
+        for path, metrics in columns.items()
+    }
+    missed = missed_limits(scores, limits)
+    for text in missed:
+        terminal.warn(text)
+    if as_json:
+        emit_json(
+            {
+                "command": "evaluate",
+                "data": str(data),
+                "models": [
+                    {
+                        "run": str(result.model.run.path),
+                        "examples": result.examples,
+                        "metrics": result.metrics,
                     }
                     for result in results
                 ],

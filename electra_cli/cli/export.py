@@ -14,6 +14,7 @@ from electra_cli.training.loop.signals import StopSignals
 EXAMPLES = """
 electra export runs/mine --format huggingface --output mine
 electra export runs/mine --format onnx --output mine-onnx
+electra export finetuned/cola --format huggingface --output cola
 electra export google/electra_small --format huggingface --output small
 """
 LESS_MEMORY = "end other programs, or export on a machine with more memory: all weights are held"
@@ -23,14 +24,15 @@ LESS_MEMORY = "end other programs, or export on a machine with more memory: all 
 def command(
     checkpoint: Annotated[Path, typer.Argument(
         show_default=False,
-        help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix; also a "
-        "checkpoint of google-research/electra or a Hugging Face folder.")],
+        help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix; a folder of "
+        "electra finetune, meaning its best run, or a run in it; also a checkpoint of "
+        "google-research/electra or a Hugging Face folder.")],
     format: Annotated[Literal["huggingface", "saved-model", "onnx", "reference"], typer.Option(
         "--format", show_default=False,
-        help="huggingface: discriminator/ and generator/ for transformers. saved-model: a "
-        "TensorFlow SavedModel with one signature for ids and one for text. onnx: "
-        "discriminator.onnx and encoder.onnx; needs pip install '.[onnx]'. reference: "
-        "a checkpoint for google-research/electra.")],
+        help="huggingface: discriminator/ and generator/ for transformers, or the fine-tuned "
+        "model. saved-model: a TensorFlow SavedModel with one signature for ids and one for text. "
+        "onnx: discriminator.onnx and encoder.onnx, or model.onnx of a fine-tuned model; needs "
+        "pip install '.[onnx]'. reference: a checkpoint for google-research/electra.")],
     output: Annotated[Path, typer.Option(
         "--output", show_default=False, help="Folder to make; must not exist yet.")],
     reference_config: Annotated[Path | None, typer.Option(
@@ -75,7 +77,7 @@ def command(
         f"compared with the model by {parity.method}: largest difference "
         f"{parity.max_abs_difference:.2g}, allowed {parity.bound:.2g}"
     )
-    if format == HUGGINGFACE:
+    if format == HUGGINGFACE and exported.networks:
         terminal.result(f"to fine-tune: {output / exported.networks[0]}")
     if as_json:
         emit_json(

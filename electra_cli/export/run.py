@@ -20,6 +20,7 @@ from electra_cli.sources.open import open_source
 
 if TYPE_CHECKING:
     from electra_cli.export.checks.parity import Parity
+    from electra_cli.sources.exportable import Exportable
 
 # A line a format, with its file in formats/, which has the functions `write` and `check`.
 FORMATS = {
@@ -41,7 +42,7 @@ class Exported:
       checkpoint: Prefix of the checkpoint it was made from.
       format: One of FORMATS.
       output: The folder.
-      networks: Whose weights they hold, the one to fine-tune first.
+      networks: Networks of pretraining whose weights they hold, the one to fine-tune first.
       files: Its files, relative to it.
       parity: How the files compare with the model.
     """
@@ -67,8 +68,9 @@ def export(
     """Exports a checkpoint; the output folder is there complete and checked, or not at all.
 
     Args:
-      checkpoint: A run folder (its newest checkpoint is meant) or a checkpoint's prefix; or
-        weights of another project, as `interop.source.find_source` understands them.
+      checkpoint: A run folder (its newest checkpoint is meant) or a checkpoint's prefix; what
+        `electra finetune` wrote (its best run is meant) or a run in it; or weights of another
+        project, as `interop.source.find_source` understands them.
       format: One of FORMATS.
       output: The folder to make; it may exist if it is empty.
       reference_config: Sizes of a checkpoint of the reference; see `open_foreign`.
@@ -100,15 +102,11 @@ def export(
             vocab=vocab,
             lowercase=lowercase,
             scratch=Path(scratch),
+            takes_finetuned=True,
             on_progress=on_progress,
         )
-        if "discriminator" not in item.networks and format in (SAVED_MODEL, ONNX):
-            raise ConfigError(
-                f"format {format} holds a discriminator, which objective "
-                f"{item.config.objective.name} of {checkpoint} does not train",
-                hint=f"--format {HUGGINGFACE}, or --format {REFERENCE}",
-            )
-        if not item.has_generator and format in (HUGGINGFACE, REFERENCE):
+        _check_has_place(item, format, checkpoint)
+        if not (item.has_generator or item.finetuned) and format in (HUGGINGFACE, REFERENCE):
             on_progress("there is no generator: only the discriminator is written")
         with _all_or_nothing(output) as folder:
             on_progress(f"loading {item.path}")
@@ -125,6 +123,28 @@ def export(
                 str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
             )
     return Exported(item.path, format, output, item.networks, files, parity)
+
+
+def _check_has_place(item: Exportable, format: str, checkpoint: Path) -> None:
+    """Refuses a format that has no place for a model."""
+    if (model := item.finetuned) is not None:
+        if format == REFERENCE:
+            raise ConfigError(
+                f"format {format} holds what is pretrained, and {checkpoint} is fine-tuned",
+                hint=f"--format {HUGGINGFACE}, --format {SAVED_MODEL} or --format {ONNX}",
+            )
+        if format != SAVED_MODEL and model.head.style == REFERENCE:
+            raise ConfigError(
+                f"format {format} has no place for the reference's head, which {checkpoint} was "
+                "fine-tuned with",
+                hint=f"--format {SAVED_MODEL}, or fine-tune again with --head {HUGGINGFACE}",
+            )
+    elif "discriminator" not in item.networks and format in (SAVED_MODEL, ONNX):
+        raise ConfigError(
+            f"format {format} holds a discriminator, which objective "
+            f"{item.config.objective.name} of {checkpoint} does not train",
+            hint=f"--format {HUGGINGFACE}, or --format {REFERENCE}",
+        )
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Which variable of ours is which tensor of Hugging Face's ELECTRA.
 
-A table of `Link`s, one a tensor: where the variable is in `ElectraModel`, the tensor's name in
-`ElectraForPreTraining` or `ElectraForMaskedLM` (transformers, models/electra/modeling_electra.py),
-and what happens to the array in between. It can be read in both directions.
+A table of `Link`s, one a tensor: where the variable is in `ElectraModel` or `TaskModel`, the tensor's
+name in `ElectraForPreTraining`, `ElectraForMaskedLM` or the model of a task (transformers,
+models/electra/modeling_electra.py), and what happens to the array in between. It can be read in both
+directions.
 
 Differences in layout: a kernel of ours is [in, out], PyTorch's is [out, in]; query, key and value
 are one kernel [D, 3·D] here and three there. The shared embeddings are stored with both networks.
@@ -17,17 +18,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from electra_cli.config.finetune import Kind
 from electra_cli.config.schema import Config
 from electra_cli.errors import DataError, TrainingError
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
 
 if TYPE_CHECKING:
     from electra_cli.modeling.electra import ElectraModel
+    from electra_cli.modeling.task_model import TaskModel
 
 Tensors = dict[str, npt.NDArray[np.float32]]
 
 # Constants that older versions saved with the weights.
 _BUFFERS = (".position_ids", ".token_type_ids")
+
+# Of each kind of task the model, and the name of its last layer.
+_TASKS: Mapping[Kind, tuple[str, str]] = {
+    "classification": ("ElectraForSequenceClassification", "classifier.out_proj"),
+    "regression": ("ElectraForSequenceClassification", "classifier.out_proj"),
+    "tagging": ("ElectraForTokenClassification", "classifier"),
+    "qa": ("ElectraForQuestionAnswering", "qa_outputs"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class Link:
     """One tensor of Hugging Face's and the variable, or third of a variable, that it is.
 
     Attributes:
-      variable: Path of attributes and indices in `ElectraModel`.
+      variable: Path of attributes and indices in the model.
       tensor: Name in the state dictionary.
       transposed: The tensor is the variable transposed.
       third: Which third of the variable's last axis it is; None for all of it.
@@ -71,6 +82,18 @@ def links_of(architecture: Architecture) -> dict[str, list[Link]]:
             Link("masked_lm_head.bias", "generator_lm_head.bias"),
         ]
     return tables
+
+
+def task_links(architecture: Architecture, kind: Kind) -> list[Link]:
+    """The table of the model that a `TaskModel` with Hugging Face's head is."""
+    _, last = _TASKS[kind]
+    links = [
+        *_embeddings("embeddings"),
+        *_encoder("encoder", architecture.embedding, architecture.main),
+        *_dense("task_head.output", last),
+    ]
+    has_inner = kind in ("classification", "regression")
+    return links + (_dense("task_head.dense", "classifier.dense") if has_inner else [])
 
 
 def _embeddings(ours: str) -> list[Link]:
@@ -119,9 +142,36 @@ def network_tensors(model: ElectraModel) -> dict[str, Tensors]:
     Raises:
       TrainingError: A trainable variable belongs to no tensor.
     """
+    return _read(model, links_of(model.architecture))
+
+
+def task_tensors(model: TaskModel, kind: Kind, *, scale: float, offset: float) -> Tensors:
+    """Reads the variables of a model with Hugging Face's head into its tensors.
+
+    Args:
+      model: The model.
+      kind: Of its task.
+      scale: What its outputs are to be multiplied by.
+      offset: What is added to them then.
+
+    Raises:
+      TrainingError: A trainable variable belongs to no tensor.
+    """
+    tensors = _read(model, {kind: task_links(model.architecture, kind)})[kind]
+    _, last = _TASKS[kind]
+    weight, bias = f"{last}.weight", f"{last}.bias"
+    return tensors | {
+        weight: tensors[weight] * np.float32(scale),
+        bias: tensors[bias] * np.float32(scale) + np.float32(offset),
+    }
+
+
+def _read(
+    model: ElectraModel | TaskModel, tables: Mapping[str, Sequence[Link]]
+) -> dict[str, Tensors]:
     used: dict[int, set[int | None]] = {}
     parts: dict[str, Tensors] = {}
-    for part, table in links_of(model.architecture).items():
+    for part, table in tables.items():
         parts[part] = {}
         for link in table:
             variable = _variable(model, link.variable)
@@ -205,7 +255,7 @@ def _values(
     return np.ascontiguousarray(values, np.float32)
 
 
-def _variable(model: ElectraModel, path: str) -> Any:
+def _variable(model: ElectraModel | TaskModel, path: str) -> Any:
     found: Any = model
     for name in path.split("."):
         found = found[int(name)] if name.isdigit() else getattr(found, name)
@@ -221,31 +271,68 @@ def _tensor(values: npt.NDArray[np.float32], link: Link) -> npt.NDArray[np.float
 def network_configs(config: Config, *, pad_id: int) -> dict[str, dict[str, Any]]:
     """The config.json of each network, of `ElectraForPreTraining` and of `ElectraForMaskedLM`."""
     architecture = Architecture.of(config)
-    networks: dict[str, tuple[str, EncoderSizes]] = {}
-    if (sizes := architecture.discriminator) is not None:
-        networks["discriminator"] = ("ElectraForPreTraining", sizes)
-    if (sizes := architecture.generator) is not None:
-        networks["generator"] = ("ElectraForMaskedLM", sizes)
-    return {
-        network: {
-            "architectures": [name],
-            "model_type": "electra",
-            "vocab_size": architecture.vocab_size,
-            "embedding_size": architecture.embedding,
-            "hidden_size": sizes.hidden,
-            "num_hidden_layers": sizes.layers,
-            "num_attention_heads": sizes.heads,
-            "intermediate_size": sizes.intermediate,
-            "hidden_act": "gelu",
-            "hidden_dropout_prob": sizes.hidden_dropout,
-            "attention_probs_dropout_prob": sizes.attention_dropout,
-            "max_position_embeddings": architecture.max_positions,
-            "type_vocab_size": architecture.types,
-            "initializer_range": sizes.initializer_range,
-            "layer_norm_eps": 1e-12,
-            "pad_token_id": pad_id,
-            "tie_word_embeddings": True,
-            "dtype": "float32",
-        }
-        for network, (name, sizes) in networks.items()
+    networks = {
+        "discriminator": ("ElectraForPreTraining", architecture.discriminator),
+        "generator": ("ElectraForMaskedLM", architecture.generator),
     }
+    return {
+        network: _config(name, architecture, sizes, pad_id=pad_id)
+        for network, (name, sizes) in networks.items()
+        if sizes is not None
+    }
+
+
+def task_config(
+    config: Config, kind: Kind, labels: Sequence[str], *, pad_id: int
+) -> dict[str, Any]:
+    """The config.json of a fine-tuned model with Hugging Face's head.
+
+    Args:
+      config: Sizes of the encoder.
+      kind: Of the task.
+      labels: Of a classification or tagging, in the order of their numbers.
+      pad_id: The id of padding.
+    """
+    architecture, (name, _) = Architecture.of(config), _TASKS[kind]
+    found = _config(name, architecture, architecture.main, pad_id=pad_id)
+    if kind == "qa":
+        return found
+    names = ["LABEL_0"] if kind == "regression" else labels  # as the library calls a number
+    found["id2label"] = {str(number): label for number, label in enumerate(names)}
+    found["label2id"] = {label: number for number, label in enumerate(names)}
+    if kind == "regression":
+        found["problem_type"] = "regression"
+    elif kind == "classification":
+        found["problem_type"] = "single_label_classification"
+    return found
+
+
+def _config(
+    name: str, architecture: Architecture, sizes: EncoderSizes, *, pad_id: int
+) -> dict[str, Any]:
+    return {
+        "architectures": [name],
+        "model_type": "electra",
+        "vocab_size": architecture.vocab_size,
+        "embedding_size": architecture.embedding,
+        "hidden_size": sizes.hidden,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "intermediate_size": sizes.intermediate,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": sizes.hidden_dropout,
+        "attention_probs_dropout_prob": sizes.attention_dropout,
+        "max_position_embeddings": architecture.max_positions,
+        "type_vocab_size": architecture.types,
+        "initializer_range": sizes.initializer_range,
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": pad_id,
+        "tie_word_embeddings": True,
+        "dtype": "float32",
+    }
+
+
+def output_names(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What transformers calls the outputs of the model of a config.json."""
+    is_qa = config["architectures"] == [_TASKS["qa"][0]]
+    return ("start_logits", "end_logits") if is_qa else ("logits",)

@@ -15,9 +15,11 @@ from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary,
 from electra_cli.errors import DataError
 from electra_cli.objectives import objective_of
 from electra_cli.runs.run_folder import Checkpoint
+from electra_cli.sources.finetuned import Finetuned
 
 if TYPE_CHECKING:
     from electra_cli.modeling.electra import ElectraModel
+    from electra_cli.modeling.task_model import TaskModel
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Exportable:
       load_model: Makes the model with its weights, in float32.
       checkpoint: The checkpoint, for a run of ours.
       manifest: The manifest of the data it was trained on, for a run of ours.
+      finetuned: The run of a fine-tuning that it is; None for a model in pretraining.
     """
 
     path: Path
@@ -42,13 +45,27 @@ class Exportable:
     tokenizer: TokenizerOptions
     vocab: Path | None
     has_generator: bool
-    load_model: Callable[[], ElectraModel]
+    load_model: Callable[[], ElectraModel | TaskModel]
     checkpoint: Checkpoint | None = None
     manifest: Manifest | None = None
+    finetuned: Finetuned | None = None
+
+    @property
+    def length(self) -> int:
+        """Tokens of the rows that it was trained on."""
+        task = self.finetuned and self.finetuned.config.task
+        return task.max_length if task else self.config.data.sequence_length
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that a text may have, [CLS] and [SEP] included."""
+        return self.length if self.finetuned else self.config.model.max_position_embeddings
 
     @property
     def networks(self) -> Sequence[Network]:
-        """What there is to write: the objective's, without a generator that the source lacks."""
+        """Networks of pretraining: the objective's, without a generator that the source lacks."""
+        if self.finetuned is not None:
+            return ()
         there = self.config.objective.networks
         return there if self.has_generator else tuple(n for n in there if n != "generator")
 
@@ -84,6 +101,21 @@ def open_own(checkpoint: Checkpoint) -> Exportable:
         load_model=load_model,
         checkpoint=checkpoint,
         manifest=manifest,
+    )
+
+
+def open_task(model: Finetuned) -> Exportable:
+    """A fine-tuned model as what is exported."""
+    return Exportable(
+        path=model.checkpoint.prefix,
+        config=model.sizes,
+        special_ids=model.inputs.special_ids,
+        tokenizer=model.inputs.tokenizer,
+        vocab=model.vocab,
+        has_generator=False,
+        load_model=model.load_model,
+        checkpoint=model.checkpoint,
+        finetuned=model,
     )
 
 

@@ -9,7 +9,8 @@ from electra_cli.errors import ConfigError
 from electra_cli.files.layout import is_prefix
 from electra_cli.runs.named import find_checkpoints, own_checkpoints
 from electra_cli.runs.run_folder import RunFolder
-from electra_cli.sources.exportable import Exportable, open_own
+from electra_cli.sources.exportable import Exportable, open_own, open_task
+from electra_cli.sources.finetuned import is_finetuned, open_finetuned
 from electra_cli.sources.foreign import open_foreign
 
 
@@ -21,6 +22,7 @@ def open_source(
     lowercase: bool | None = None,
     scratch: Path,
     needs_head: bool = True,
+    takes_finetuned: bool = False,
     on_progress: Callable[[str], None] = lambda stage: None,
 ) -> Exportable:
     """Opens a model, still without its weights.
@@ -33,6 +35,7 @@ def open_source(
       lowercase: Whether their tokenizer lower-cases; see `open_foreign`.
       scratch: A folder for what is made on the way, as long as the model is used.
       needs_head: See `open_foreign`.
+      takes_finetuned: Whether it may be what `open_finetuned` understands.
       on_progress: Receives what was inferred.
 
     Raises:
@@ -40,7 +43,8 @@ def open_source(
       InputMissingError: There is no such checkpoint.
       DataError: It is no run folder, or something in it is damaged.
     """
-    if not is_ours(path):
+    is_task = takes_finetuned and is_finetuned(path)
+    if not is_task and not is_ours(path):
         return open_foreign(
             path,
             reference_config=reference_config,
@@ -55,7 +59,7 @@ def open_source(
             f"{path} is a run of electra, which knows its sizes and its tokenizer",
             hint="leave out --reference-config, --vocab and --lowercase",
         )
-    return open_own(find_checkpoints(path)[-1])
+    return open_task(open_finetuned(path)) if is_task else open_own(find_checkpoints(path)[-1])
 
 
 def is_ours(path: Path) -> bool:

@@ -3,7 +3,8 @@
 It exists to check what was written: it knows neither TensorFlow nor the name map that the tensors
 were written with. It follows transformers, models/electra/modeling_electra.py, dropout off.
 
-Shapes: B batch, S sequence, E embedding, D hidden, H heads, K head size (D = H·K), V vocabulary.
+Shapes: B batch, S sequence, E embedding, D hidden, H heads, K head size (D = H·K), V vocabulary,
+C classes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _ERF_COEFFICIENTS = (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254
 
 
 class NumpyElectra:
-    """One network, discriminator or generator.
+    """One network with its head.
 
     Args:
       config: The content of config.json.
@@ -35,36 +36,53 @@ class NumpyElectra:
         self._tensors = tensors
         self._read: set[str] = set()
 
-    def discriminator_logits(self, ids: Ints, mask: Ints, segments: Ints) -> Floats:
-        """[B, S] ids, input mask and segment ids -> [B, S] logits; positive: replaced.
+    def outputs(self, ids: Ints, mask: Ints, segments: Ints) -> dict[str, Floats]:
+        """What the model of config.json says of [B, S] ids, input mask and segment ids.
+
+        Returns:
+          Its outputs as transformers calls them: start_logits and end_logits [B, S] of questions,
+          logits of all others: [B, S] of a discriminator (positive: replaced), [B, S, V] of a
+          generator, [B, C] of texts, [B, S, C] of tagging. And sequence_output [B, S, D], what the
+          head is given.
 
         Raises:
           KeyError: A tensor is missing.
           ValueError: There are tensors that this network does not have.
         """
+        heads = {
+            "ElectraForPreTraining": self._discriminate,
+            "ElectraForMaskedLM": self._fill,
+            "ElectraForSequenceClassification": self._classify,
+            "ElectraForTokenClassification": self._tag,
+            "ElectraForQuestionAnswering": self._answer,
+        }
         hidden = self._encode(ids, mask, segments)  # [B, S, D]
+        outputs = heads[self._config["architectures"][0]](hidden)
+        if unread := sorted(set(self._tensors) - self._read):
+            raise ValueError(f"tensors that belong to nothing: {', '.join(unread)}")
+        return {**outputs, "sequence_output": hidden}
+
+    def _discriminate(self, hidden: Floats) -> dict[str, Floats]:
         hidden = _gelu(self._dense(hidden, "discriminator_predictions.dense"))
         logits = self._dense(hidden, "discriminator_predictions.dense_prediction")  # [B, S, 1]
-        self._check_all_read()
-        return logits[:, :, 0]
+        return {"logits": logits[:, :, 0]}
 
-    def sequence_output(self, ids: Ints, mask: Ints, segments: Ints) -> Floats:
-        """[B, S] ids, input mask and segment ids -> [B, S, D], what the heads are given.
-
-        Raises:
-          KeyError: A tensor is missing.
-        """
-        return self._encode(ids, mask, segments)
-
-    def generator_logits(self, ids: Ints, mask: Ints, segments: Ints) -> Floats:
-        """[B, S] ids, input mask and segment ids -> [B, S, V] logits; raises as above."""
-        hidden = self._encode(ids, mask, segments)  # [B, S, D]
+    def _fill(self, hidden: Floats) -> dict[str, Floats]:
         hidden = _gelu(self._dense(hidden, "generator_predictions.dense"))  # [B, S, E]
         hidden = self._norm(hidden, "generator_predictions.LayerNorm")
         words = self._get("electra.embeddings.word_embeddings.weight")  # [V, E]
-        logits = hidden @ words.T + self._get("generator_lm_head.bias")  # [B, S, V]
-        self._check_all_read()
-        return logits
+        return {"logits": hidden @ words.T + self._get("generator_lm_head.bias")}  # [B, S, V]
+
+    def _classify(self, hidden: Floats) -> dict[str, Floats]:
+        inner = _gelu(self._dense(hidden[:, 0], "classifier.dense"))  # [B, D]
+        return {"logits": self._dense(inner, "classifier.out_proj")}  # [B, C]
+
+    def _tag(self, hidden: Floats) -> dict[str, Floats]:
+        return {"logits": self._dense(hidden, "classifier")}  # [B, S, C]
+
+    def _answer(self, hidden: Floats) -> dict[str, Floats]:
+        logits = self._dense(hidden, "qa_outputs")  # [B, S, 2]
+        return {"start_logits": logits[:, :, 0], "end_logits": logits[:, :, 1]}
 
     def _encode(self, ids: Ints, mask: Ints, segments: Ints) -> Floats:
         config, scope = self._config, "electra.embeddings"
@@ -114,10 +132,6 @@ class NumpyElectra:
     def _get(self, name: str) -> Floats:
         self._read.add(name)
         return self._tensors[name]
-
-    def _check_all_read(self) -> None:
-        if unread := sorted(set(self._tensors) - self._read):
-            raise ValueError(f"tensors that belong to nothing: {', '.join(unread)}")
 
 
 def _gelu(values: Floats) -> Floats:

@@ -12,9 +12,6 @@ import numpy.typing as npt
 from electra_cli.errors import TrainingError
 from electra_cli.export.checks.numpy_forward import NumpyElectra
 from electra_cli.export.checks.probe import Probe
-from electra_cli.interop.huggingface import network_configs, network_tensors
-from electra_cli.modeling.electra import ElectraModel
-from electra_cli.sources.exportable import Exportable
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,7 +21,7 @@ class Parity:
     """Outcome of a comparison.
 
     Attributes:
-      method: What computed the other side: transformers or numpy.
+      method: What computed the other side: transformers, numpy, or the model that was exported.
       max_abs_difference: Largest difference between two logits.
       bound: What it must not exceed: 1e-4·max(1, largest absolute logit).
     """
@@ -34,34 +31,16 @@ class Parity:
     bound: float
 
 
-def numpy_discriminator(model: ElectraModel, item: Exportable) -> NumpyElectra:
-    """The discriminator of a model, computed by NumPy."""
-    config = network_configs(item.config, pad_id=item.special_ids.pad)["discriminator"]
-    return NumpyElectra(config, network_tensors(model)["discriminator"])
-
-
-def own_logits(model: ElectraModel, probe: Probe, item: Exportable) -> dict[str, Floats]:
-    """The logits of each network that is exported, as the model computes them."""
-    features = probe.features()
-    forward = {
-        "discriminator": lambda: model.discriminate(features["masked_input_ids"], features)[0],
-        "generator": lambda: model.generate(features),
-    }
-    return {name: forward[name]().numpy() for name in item.networks}
-
-
-def numpy_logits(
-    config: Mapping[str, Any], tensors: Mapping[str, Floats], network: str, probe: Probe
-) -> Floats:
-    """The logits of a network, from its config.json and its tensors.
+def numpy_outputs(
+    network: str, config: Mapping[str, Any], tensors: Mapping[str, Floats], probe: Probe
+) -> dict[str, Floats]:
+    """The outputs of a network from its config.json and its tensors; see `NumpyElectra.outputs`.
 
     Raises:
       TrainingError: A tensor is missing, or one belongs to nothing.
     """
-    loaded = NumpyElectra(config, tensors)
-    forward = loaded.discriminator_logits if network == "discriminator" else loaded.generator_logits
     try:
-        return forward(probe.ids, probe.mask, probe.segments)
+        return NumpyElectra(config, tensors).outputs(probe.ids, probe.mask, probe.segments)
     except (KeyError, ValueError) as error:
         raise TrainingError(f"the tensors of the {network} are not complete: {error}") from error
 

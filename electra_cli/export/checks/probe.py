@@ -28,20 +28,23 @@ class Probe:
     segments: npt.NDArray[np.int32]
 
     def features(self) -> dict[str, tf.Tensor]:
-        """What `ElectraModel.discriminate` and `.generate` take, every position to be predicted."""
-        length = self.ids.shape[1]
+        """What `ElectraModel` and `TaskModel` take, every position to be predicted or labelled."""
+        every = tf.tile(tf.range(self.ids.shape[1])[None], [len(self.ids), 1])  # [B, S]
+        ids = tf.constant(self.ids)
         return {
-            "masked_input_ids": tf.constant(self.ids),
+            "input_ids": ids,
+            "masked_input_ids": ids,
             "input_mask": tf.constant(self.mask),
             "segment_ids": tf.constant(self.segments),
-            "masked_lm_positions": tf.tile(tf.range(length)[None], [len(self.ids), 1]),  # [B, S]
+            "masked_lm_positions": every,
+            "labeled_positions": every,
         }
 
 
 def make_probe(item: Exportable) -> Probe:
     """Rows of random ids for a comparison, with two segments and padding."""
     ids = item.special_ids
-    length = item.config.data.sequence_length
+    length = item.length
     rows = np.random.default_rng(0).integers(item.config.model.vocab_size, size=(_ROWS, length))
     reserved = [ids.pad, ids.cls, ids.sep]
     rows[np.isin(rows, reserved)] = ids.unk
@@ -58,5 +61,5 @@ def make_texts(item: Exportable, vocab: Path) -> list[str]:
     words = [
         token for token in load_vocabulary(vocab) if not token.startswith((CONTINUATION, "["))
     ] or ["a"]
-    length = item.config.data.sequence_length
+    length = item.length
     return [" ".join(words[index % len(words)] for index in range(n)) for n in (0, 5, length)]

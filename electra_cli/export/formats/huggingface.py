@@ -1,59 +1,66 @@
-"""Folders for Hugging Face transformers: the discriminator and the generator."""
+"""Folders for Hugging Face transformers: discriminator and generator, or the model of a task."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors.numpy import load_file, save
 
 from electra_cli.environment import prepare_torch
 from electra_cli.errors import TrainingError
-from electra_cli.export.checks.parity import Floats, Parity, compare, numpy_logits, own_logits
+from electra_cli.export.checks.parity import Floats, Parity, compare, numpy_outputs
 from electra_cli.export.checks.probe import Probe, make_probe
-from electra_cli.export.formats.card import discriminator_card, generator_card
+from electra_cli.export.formats.card import huggingface_card
 from electra_cli.export.formats.tokenizer_files import write_tokenizer
-from electra_cli.interop.huggingface import network_configs, network_tensors
-from electra_cli.modeling.electra import ElectraModel
+from electra_cli.export.networks import ExportedNetwork, Model, networks_of
+from electra_cli.interop.huggingface import output_names
 from electra_cli.sources.exportable import Exportable
 
 
-def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
-    """Writes `discriminator/` and, if there is one, `generator/` into an existing folder.
+def write(model: Model, item: Exportable, folder: Path) -> None:
+    """Writes the networks into an existing folder.
+
+    Those of pretraining get a folder each, `discriminator/` and `generator/`.
 
     Raises:
       TrainingError: A variable has no place in Hugging Face's layout.
       OSError: The disk is full, for example.
     """
-    tensors = network_tensors(model)
-    configs = network_configs(item.config, pad_id=item.special_ids.pad)
-    cards = {"discriminator": discriminator_card, "generator": generator_card}
-    for name in item.networks:
-        part = folder / name
-        part.mkdir()
+    for network in networks_of(model, item):
+        part = _part(folder, network, item)
+        part.mkdir(exist_ok=True)
         # Files of save_file could be read by nobody but their owner.
-        content = save(tensors[name], metadata={"format": "pt"})
+        content = save(network.tensors, metadata={"format": "pt"})
         (part / "model.safetensors").write_bytes(content)
-        text = json.dumps(configs[name], indent=2) + "\n"
+        text = json.dumps(network.config, indent=2, ensure_ascii=False) + "\n"
         (part / "config.json").write_text(text, encoding="utf-8")
         write_tokenizer(item, part)
-        (part / "README.md").write_text(cards[name](item), encoding="utf-8")
+        (part / "README.md").write_text(huggingface_card(item, network.name), encoding="utf-8")
 
 
-def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
+def check(model: Model, item: Exportable, folder: Path) -> Parity:
     """Reads the folders of the networks back and compares their logits with the model's.
 
     Raises:
       TrainingError: They differ by more than the bound, or do not fit each other.
     """
-    probe = make_probe(item)
-    ours = own_logits(model, probe, item)
+    probe, pairs = make_probe(item), []
     method = "transformers" if has_transformers() else "numpy"
-    logits_of = _transformers_logits if method == "transformers" else _numpy_logits_of_files
-    theirs = {name: logits_of(folder / name, name, probe) for name in ours}
-    return compare(method, [(name, ours[name], theirs[name]) for name in ours])
+    outputs_of = _transformers_outputs if method == "transformers" else _numpy_outputs
+    for network in networks_of(model, item):
+        ours = network.own_outputs(probe)
+        theirs = outputs_of(_part(folder, network, item), network, probe)
+        names = output_names(network.config)
+        pairs += [(network.name, ours[name], theirs[name]) for name in names]
+    return compare(method, pairs)
+
+
+def _part(folder: Path, network: ExportedNetwork, item: Exportable) -> Path:
+    return folder if item.finetuned else folder / network.name
 
 
 def has_transformers() -> bool:
@@ -61,7 +68,9 @@ def has_transformers() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("torch", "transformers"))
 
 
-def _transformers_logits(folder: Path, network: str, probe: Probe) -> Floats:
+def _transformers_outputs(
+    folder: Path, network: ExportedNetwork, probe: Probe
+) -> Mapping[str, Floats]:
     # huggingface_hub reads it when it is imported: nothing here has a reason to ask the network.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     prepare_torch()
@@ -70,11 +79,8 @@ def _transformers_logits(folder: Path, network: str, probe: Probe) -> Floats:
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    classes = {
-        "discriminator": transformers.ElectraForPreTraining,
-        "generator": transformers.ElectraForMaskedLM,
-    }
-    loaded, info = classes[network].from_pretrained(
+    (architecture,) = network.config["architectures"]
+    loaded, info = getattr(transformers, architecture).from_pretrained(
         folder, local_files_only=True, use_safetensors=True, output_loading_info=True
     )
     faults = {
@@ -83,16 +89,16 @@ def _transformers_logits(folder: Path, network: str, probe: Probe) -> Floats:
         if info[key]
     }
     if faults:
-        raise TrainingError(f"transformers does not load {network}/ completely: {faults}")
+        raise TrainingError(f"transformers does not load the {network.name} completely: {faults}")
     with torch.no_grad():
         output = loaded.eval()(
             input_ids=torch.from_numpy(probe.ids).long(),
             attention_mask=torch.from_numpy(probe.mask).long(),
             token_type_ids=torch.from_numpy(probe.segments).long(),
         )
-    return output.logits.numpy()
+    return {name: output[name].numpy() for name in output_names(network.config)}
 
 
-def _numpy_logits_of_files(folder: Path, network: str, probe: Probe) -> Floats:
+def _numpy_outputs(folder: Path, network: ExportedNetwork, probe: Probe) -> Mapping[str, Floats]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return numpy_logits(config, load_file(folder / "model.safetensors"), network, probe)
+    return numpy_outputs(network.name, config, load_file(folder / "model.safetensors"), probe)

@@ -32,7 +32,7 @@ class InGraphTokenizer(tf.Module):
       vocab: The vocabulary's file; it becomes an asset of a SavedModel.
       options: Whether to lower-case and to strip accents.
       special_ids: Ids of the special tokens.
-      max_length: Positions that a text may take, [CLS] and [SEP] included.
+      max_length: Positions that a row may have, [CLS] and [SEP] included.
     """
 
     def __init__(
@@ -58,20 +58,41 @@ class InGraphTokenizer(tf.Module):
         self._ids = special_ids
         self._max_length = max_length
 
-    def __call__(self, texts: tf.Tensor) -> tf.Tensor:
-        """[B] strings -> [B, S] int32: [CLS], the word pieces, [SEP], padding."""
+    def __call__(self, texts: tf.Tensor, seconds: tf.Tensor | None = None) -> tf.Tensor:
+        """Makes rows of texts or of pairs, cut as in `finetuning.features.sequences`.
+
+        Args:
+          texts: [B] strings.
+          seconds: The second texts, [B] strings; None for none.
+
+        Returns:
+          [B, S] int32: [CLS], the word pieces, [SEP], those of a second text that has any with a
+          [SEP] of their own, padding.
+        """
+        first = self._pieces(texts)  # [B, P]
+        second = first[:, :0] if seconds is None else self._pieces(seconds)  # [B, P]
+        size, other = first.row_lengths(), second.row_lengths()  # [B] each
+        is_pair = tf.cast(other > 0, size.dtype)  # [B]
+        room = self._max_length - 2 - is_pair  # [B]
+        first = _shortened(first, tf.maximum(room - other, (room + 1) // 2))
+        second = _shortened(second, tf.maximum(room - size, room // 2))
+        edge = tf.ones_like(first[:, :0].to_tensor(shape=[None, 1]), tf.int32)  # [B, 1]
+        last = tf.RaggedTensor.from_row_lengths(
+            tf.fill([tf.reduce_sum(is_pair)], self._ids.sep), is_pair
+        )  # [B, 0 or 1]
+        rows = tf.concat([edge * self._ids.cls, first, edge * self._ids.sep, second, last], axis=1)
+        # No texts have positions too: what has none in any direction has no shape to keep.
+        width = tf.maximum(rows.bounding_shape(axis=1), 2)
+        return rows.to_tensor(self._ids.pad, shape=tf.stack([-1, width]))  # [B, S]
+
+    def _pieces(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """[B] -> [B, P] int32."""
         words = self._words(texts)  # [B, W]
         length = tf.strings.length(words.flat_values, unit="UTF8_CHAR")
         words = words.with_flat_values(
             tf.where(length > MAX_CHARACTERS_PER_WORD, UNK, words.flat_values)
         )
-        pieces = self._word_pieces.tokenize(words).merge_dims(-2, -1)  # [B, P]
-        pieces = pieces[:, : self._max_length - 2]
-        edge = tf.ones_like(pieces[:, :0].to_tensor(shape=[None, 1]), tf.int32)  # [B, 1]
-        rows = tf.concat([edge * self._ids.cls, pieces, edge * self._ids.sep], axis=1)
-        # No texts have positions too: what has none in any direction has no shape to keep.
-        width = tf.maximum(rows.bounding_shape(axis=1), 2)
-        return rows.to_tensor(self._ids.pad, shape=tf.stack([-1, width]))  # [B, S]
+        return self._word_pieces.tokenize(words).merge_dims(-2, -1)  # [B, P]
 
     def _words(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """[B] -> [B, W]: cleaned, normalised and split at space, punctuation and ideographs."""
@@ -85,6 +106,12 @@ class InGraphTokenizer(tf.Module):
             texts = tf.strings.regex_replace(texts, character_classes.accents(), "")
         texts = tf.strings.regex_replace(texts, character_classes.pieces(), r" \0 ")
         return tf.strings.split(texts)
+
+
+def _shortened(pieces: tf.RaggedTensor, keep: tf.Tensor) -> tf.RaggedTensor:
+    """The first word pieces of each text; [B, P] and [B] -> [B, P]."""
+    places = tf.ragged.range(pieces.row_lengths())  # [B, P]
+    return tf.ragged.boolean_mask(pieces, places < keep[:, None])  # [B, P]
 
 
 def _lower(texts: tf.Tensor) -> tf.Tensor:

@@ -1,15 +1,16 @@
-"""The discriminator as an ONNX graph, from tensors in Hugging Face's layout.
+"""A network as an ONNX graph, from tensors in Hugging Face's layout.
 
 It is written out, not converted: tf2onnx 1.17 needs some seventy times the memory of the weights
 (3.7 GB for ELECTRA-Small, more than 22 GB for Base), and its mode for large models calls a function
 that NumPy 2 no longer has.
 
-Shapes: B batch, S sequence, E embedding, D hidden, H heads, K head size (D = H·K).
+Shapes: B batch, S sequence, E embedding, D hidden, H heads, K head size (D = H·K),
+C classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,41 +20,41 @@ from onnx import TensorProto, helper, numpy_helper
 from electra_cli.interop.huggingface import Tensors
 
 INPUTS = ("input_ids", "input_mask", "segment_ids")
-LOGITS, SEQUENCE = "logits", "sequence_output"
+LOGITS, SEQUENCE, START, END = "logits", "sequence_output", "start_logits", "end_logits"
+
+Shapes = dict[str, list[str | int]]
 
 # The first opset with LayerNormalization, and the format that came with it: runtimes since 2022.
 _OPSET, _IR_VERSION = 17, 8
 _MASKED_SCORE = -10000.0  # google-research/electra, modeling.py: `attention_layer`
 
 
-def build(config: Mapping[str, Any], tensors: Tensors, output: str) -> onnx.ModelProto:
+def build(
+    config: Mapping[str, Any], tensors: Tensors, outputs: Sequence[str]
+) -> onnx.ModelProto:
     """A model of any batch size and length, float32.
 
     Args:
-      config: The content of Hugging Face's config.json.
-      tensors: The discriminator's tensors.
-      output: LOGITS [B, S], or SEQUENCE [B, S, D] for the encoder without head.
+      config: The content of Hugging Face's config.json; it says which head there is.
+      tensors: The tensors of the network.
+      outputs: SEQUENCE [B, S, D] for the encoder without head, or what the head gives: LOGITS, of
+        questions START and END.
 
     Returns:
       A model that takes INPUTS, int32 [B, S].
     """
     builder = _Builder(config, tensors)
     hidden = builder.encode()  # [B, S, D]
-    shape: list[Any] = ["batch", "length"]
-    if output == SEQUENCE:
+    if list(outputs) == [SEQUENCE]:
         builder.node("Identity", hidden, name=SEQUENCE)
-        shape.append(config["hidden_size"])
+        shapes: Shapes = {SEQUENCE: ["batch", "length", config["hidden_size"]]}
     else:
-        dense = builder.dense(hidden, "discriminator_predictions.dense")  # [B, S, D]
-        scores = builder.dense(
-            builder.gelu(dense), "discriminator_predictions.dense_prediction"
-        )  # [B, S, 1]
-        builder.node("Squeeze", scores, builder.constant([2]), name=LOGITS)  # [B, S]
+        shapes = builder.head(hidden)
     graph = helper.make_graph(
         builder.nodes,
         "electra",
         [helper.make_tensor_value_info(i, TensorProto.INT32, ["batch", "length"]) for i in INPUTS],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(o, TensorProto.FLOAT, shapes[o]) for o in outputs],
         list(builder.initializers.values()),
     )
     opsets = [helper.make_opsetid("", _OPSET)]
@@ -82,11 +83,12 @@ class _Builder:
         array = np.asarray(value, dtype)
         return self._keep(f"constant_{array.dtype}_{array.tolist()}", array)
 
-    def dense(self, values: str, scope: str) -> str:
+    def dense(self, values: str, scope: str, *, name: str = "") -> str:
         """values·Wᵀ + b, over the last axis."""
-        name = f"{scope}.weight"
-        weight = self._keep(name, np.ascontiguousarray(self._tensors[name].T))  # [I, O]
-        return self.node("Add", self.node("MatMul", values, weight), self._tensor(f"{scope}.bias"))
+        key = f"{scope}.weight"
+        weight = self._keep(key, np.ascontiguousarray(self._tensors[key].T))  # [I, O]
+        product = self.node("MatMul", values, weight)
+        return self.node("Add", product, self._tensor(f"{scope}.bias"), name=name)
 
     def gelu(self, values: str) -> str:
         """GELU with the error function; shape stays."""
@@ -117,6 +119,31 @@ class _Builder:
         for index in range(self._config["num_hidden_layers"]):
             values = self._layer(values, lowered, f"electra.encoder.layer.{index}")
         return values
+
+    def head(self, hidden: str) -> Shapes:
+        """The head of config.json; [B, S, D] to its outputs, whose shapes it returns."""
+        tokens: list[str | int] = ["batch", "length"]
+        match self._config["architectures"]:
+            case ["ElectraForPreTraining"]:
+                scope = "discriminator_predictions"
+                inner = self.gelu(self.dense(hidden, f"{scope}.dense"))  # [B, S, D]
+                scores = self.dense(inner, f"{scope}.dense_prediction")  # [B, S, 1]
+                self.node("Squeeze", scores, self.constant([2]), name=LOGITS)  # [B, S]
+                return {LOGITS: tokens}
+            case ["ElectraForSequenceClassification"]:
+                first = self.node("Gather", hidden, self.constant(0), axis=1)  # [B, D]
+                inner = self.gelu(self.dense(first, "classifier.dense"))  # [B, D]
+                self.dense(inner, "classifier.out_proj", name=LOGITS)  # [B, C]
+                return {LOGITS: ["batch", len(self._tensors["classifier.out_proj.bias"])]}
+            case ["ElectraForTokenClassification"]:
+                self.dense(hidden, "classifier", name=LOGITS)  # [B, S, C]
+                return {LOGITS: [*tokens, len(self._tensors["classifier.bias"])]}
+            case ["ElectraForQuestionAnswering"]:
+                logits = self.dense(hidden, "qa_outputs")  # [B, S, 2]
+                for place, name in enumerate((START, END)):
+                    self.node("Gather", logits, self.constant(place), name=name, axis=2)  # [B, S]
+                return {START: tokens, END: tokens}
+        raise ValueError(f"no graph for the head of {self._config['architectures']}")
 
     def _layer(self, values: str, lowered: str, scope: str) -> str:
         attended = self.dense(

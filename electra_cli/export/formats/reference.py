@@ -10,11 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
-from electra_cli.export.checks.parity import Parity, compare, numpy_logits, own_logits
+from electra_cli.export.checks.parity import Parity, compare
 from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.formats.card import reference_card
+from electra_cli.export.networks import networks_of
 from electra_cli.files.layout import VOCABULARY_FILE
-from electra_cli.interop.huggingface import network_configs, network_tensors
+from electra_cli.interop.huggingface import network_configs
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.source import find_source
 from electra_cli.interop.weights import load_weights, values_of
@@ -93,9 +94,9 @@ def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
     """
     again = ElectraModel(model.architecture)
     load_weights(again, find_source(folder), allow_missing=["generator"])
-    configs = network_configs(item.config, pad_id=item.special_ids.pad)
-    tensors = network_tensors(again)
     probe = make_probe(item)
-    ours = own_logits(model, probe, item)
-    theirs = {name: numpy_logits(configs[name], tensors[name], name, probe) for name in ours}
-    return compare("numpy", [(name, ours[name], theirs[name]) for name in ours])
+    pairs = [
+        (ours.name, ours.own_outputs(probe)["logits"], theirs.numpy_outputs(probe)["logits"])
+        for ours, theirs in zip(networks_of(model, item), networks_of(again, item), strict=True)
+    ]
+    return compare("numpy", pairs)

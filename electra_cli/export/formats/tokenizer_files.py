@@ -113,7 +113,7 @@ def _tokenizer_config(item: Exportable) -> dict[str, Any]:
         "tokenizer_class": "PreTrainedTokenizerFast",
         "do_lower_case": options.lowercase,
         "strip_accents": options.strip_accents,
-        "model_max_length": item.config.model.max_position_embeddings,
+        "model_max_length": item.max_length,
         "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
         "pad_token": PAD,
