@@ -60,7 +60,7 @@ def universal_sentences(text: str, path: Path) -> tuple[list[Words], str]:
             if sentences[-1].rows:
                 sentences.append(Words())
         elif not line.startswith("#"):
-            fields = line.split("\t")
+            fields = _fields(line, "\t")
             if len(fields) != len(COLUMNS):
                 odd.append(f"line {number:,} has {len(fields):,}")
             elif _ID.fullmatch(fields[0]):

@@ -47,7 +47,7 @@ def read_sentences(
       DataError: Lines have other columns than the first, there is no such column, or tags are not
         of the scheme.
     """
-    text = as_text(content, path).replace("\r\n", "\n")
+    text = as_text(content, path)
     if text.lstrip().startswith(("{", "[{")):
         raise DataError(
             f"{path} is JSON, and words with tags are read from CoNLL",

@@ -89,6 +89,11 @@ def test_universal(name: str, column: str, tmp_path: Path) -> None:
     assert split.notes == ()
 
 
+def test_last_column_of_universal_with_ends_of_windows(tmp_path: Path) -> None:
+    content = universal("1 x X").replace("_\n", "tag\n").replace("\n", "\r\n")
+    assert read(tmp_path / "a.conllu", content, column="misc").examples[0].tags == ("tag",)
+
+
 @pytest.mark.parametrize(
     ("content", "task", "tags", "found", "note"),
     [
@@ -118,6 +123,7 @@ def test_schemes(
     [
         ("a x O\nb O\nc x O\nd x y O\n", {}, "2 lines without the 3 columns of the first: line 2 "
          "has 2; line 4 has 4", "blank line"),
+        ("a O\n# b O\n", {}, "1 line without the 2 columns of the first: line 2 has 3", "blank"),
         ("a\tB-X\n\tO\n", {}, "1 word empty: line 2", "fill it in"),
         ("a B-X\nb O\nc BX\n", {}, "1 tag neither O nor of the form B-TYPE, as BIO has them: "
          "line 3 ('BX')", "task.scheme=none"),

@@ -110,6 +110,10 @@ def test_columns_by_number_under_a_header(tmp_path: Path) -> None:
         assert split.examples[2].texts == ("z",)
 
 
+def test_white_space_around_names_does_not_count(tmp_path: Path) -> None:
+    assert len(read(tmp_path / "a.csv", b"a, b ,y\nx,y,1\n").examples) == 1
+
+
 def test_predictions_need_no_label(tmp_path: Path) -> None:
     split = read(tmp_path / "a.csv", b"a,b\nx,y\n", labelled=False)
     assert split.examples == (TextExample(("x", "y"), None, f"{tmp_path / 'a.csv'}, line 2"),)
