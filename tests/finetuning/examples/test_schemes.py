@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from electra_cli.finetuning.examples.schemes import found_scheme, in_scheme, parts_of
-
-# From BIO, and as the reference writes it anew (golden values of finetune_preprocessing).
-BIO = "B-NP B-VP B-ADVP B-NP B-VP I-VP I-VP B-NP B-VP B-NP I-NP O B-NP B-NP I-NP O B-PP O"
-BIOES = "S-NP S-VP S-ADVP S-NP B-VP I-VP E-VP S-NP S-VP B-NP E-NP O S-NP B-NP E-NP O S-PP O"
+from tests.golden.preprocessing_case import preprocessing_case
 
 
 def test_the_reference() -> None:
-    assert " ".join(in_scheme(BIO.split(), "bioes")) == BIOES
-    assert " ".join(in_scheme(BIOES.split(), "bio")) == BIO
+    sentences = preprocessing_case("tagging").texts["sentences"]
+    assert sentences
+    for sentence in sentences:
+        bio, bioes = sentence["chunk_bio"], sentence["chunk_bioes"]
+        assert list(in_scheme(bio, "bioes")) == bioes
+        assert list(in_scheme(bioes, "bio")) == bio
 
 
 @pytest.mark.parametrize(

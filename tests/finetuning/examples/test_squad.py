@@ -12,6 +12,7 @@ from electra_cli.config.finetune import TaskConfig
 from electra_cli.errors import DataError
 from electra_cli.finetuning.examples.example import Answer, Split
 from electra_cli.finetuning.examples.readers import read_split
+from tests.golden.preprocessing_case import preprocessing_case
 
 CONTEXT = "The cat sat on the mat. The end."
 RIGHT = {"text": "cat", "answer_start": 4}
@@ -44,6 +45,13 @@ def test_questions(tmp_path: Path) -> None:
     assert split.examples[1].where == f"{path}, data[0].paragraphs[0].qas[1]"
     assert split.found == (("format", "SQuAD, version v2.0"), ("without an answer", "2 of 3"))
     assert split.notes == ()
+
+
+@pytest.mark.parametrize(("version", "kept"), [("v1", "squadv1"), ("v2", "squad")])
+def test_the_reference_learns_from_the_same(version: str, kept: str, tmp_path: Path) -> None:
+    case = preprocessing_case("squad").texts
+    split = read(tmp_path / "a.json", json.dumps(case[version]))
+    assert [example.id for example in split.examples] == case["kept"][kept]
 
 
 def test_predictions_need_no_answers(tmp_path: Path) -> None:
