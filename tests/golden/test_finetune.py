@@ -164,7 +164,7 @@ def test_a_row_that_only_fills_up_changes_no_other(case: FinetuneCase) -> None:
     np.testing.assert_allclose(np.sum(rows[:-1]), expected["total_loss"], rtol=TOLERANCE)
 
 
-def test_bfloat16_is_within_two_percent(case: FinetuneCase) -> None:
+def test_bfloat16_is_within_three_percent(case: FinetuneCase) -> None:
     model = case.model("bfloat16")
     expected = case.part("step0/out")
     outputs, rows, _ = observer(case, model)(case.inputs("step0"))
@@ -172,5 +172,5 @@ def test_bfloat16_is_within_two_percent(case: FinetuneCase) -> None:
     for name in outputs.keys() & expected.keys() - BEAM:
         allowed = expected[name] > MASKED
         ours = tf.cast(outputs[name], tf.float32).numpy()
-        assert relative(ours[allowed], expected[name][allowed]) <= 0.02, name
-    assert relative(np.sum(rows), expected["total_loss"]) <= 0.02
+        assert relative(ours[allowed], expected[name][allowed]) <= 0.03, name
+    assert relative(np.sum(rows), expected["total_loss"]) <= 0.03
