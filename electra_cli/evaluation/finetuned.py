@@ -22,6 +22,7 @@ from electra_cli.finetuning.kinds.base import Outputs
 from electra_cli.interop.restore import restore
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture
+from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.sources.finetuned import Finetuned
 from electra_cli.tasks.finetune import FinetuneTask, FinetuneTaskConfig, LabelledDataConfig
 from electra_cli.training.devices.strategy import build_strategy, parse_device
@@ -94,7 +95,9 @@ def _evaluate(model: Finetuned, data: Path, strategy: tf.distribute.Strategy) ->
             rows={_NAME: encoded.rows},
             score=score,
         )
-        trainer = ElectraTrainer(experiment, finetune, finetune.build_model(), None, train=False)
+        trainer = ElectraTrainer(
+            experiment, finetune, finetune.build_model(), ElectraAdamW(), train=False
+        )
     restore(
         tf.train.Checkpoint(model=trainer.model),
         model.checkpoint.prefix,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from electra_cli.export.checks.parity import Floats, numpy_outputs
@@ -75,6 +76,14 @@ def finetuned_of(item: Exportable) -> Finetuned:
     return item.finetuned
 
 
+def takes_text(item: Exportable) -> bool:
+    """Whether rows are made of whole texts; not of words, or of windows over a context."""
+    return item.finetuned is None or item.finetuned.config.task.kind in (
+        "classification",
+        "regression",
+    )
+
+
 def task_outputs(outputs: Mapping[str, tf.Tensor], model: Finetuned) -> dict[str, tf.Tensor]:
     """What the head of a task says, as it is exported: a regression in the numbers of the data.
 
@@ -111,7 +120,7 @@ def _scaling(model: Finetuned) -> tuple[float, float]:
     """What outputs are multiplied by, and what is added then, to be numbers of the data."""
     if model.config.task.kind != "regression":
         return 1.0, 0.0
-    zero, one = TargetRange.of(model.inputs.labels).restored(tf.range(2).numpy())
+    zero, one = TargetRange.of(model.inputs.labels).restored(np.arange(2))
     return float(one - zero), float(zero)
 
 

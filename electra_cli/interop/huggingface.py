@@ -1,9 +1,9 @@
 """Which variable of ours is which tensor of Hugging Face's ELECTRA.
 
-A table of `Link`s, one a tensor: where the variable is in `ElectraModel` or `TaskModel`, the tensor's
-name in `ElectraForPreTraining`, `ElectraForMaskedLM` or the model of a task (transformers,
-models/electra/modeling_electra.py), and what happens to the array in between. It can be read in both
-directions.
+A table of `Link`s, one a tensor: where the variable is in `ElectraModel` or `TaskModel`, the name of
+the tensor in `ElectraForPreTraining`, `ElectraForMaskedLM` or the model of a task (transformers,
+models/electra/modeling_electra.py), and what happens to the array in between. It can be read in
+both directions.
 
 Differences in layout: a kernel of ours is [in, out], PyTorch's is [out, in]; query, key and value
 are one kernel [D, 3·D] here and three there. The shared embeddings are stored with both networks.

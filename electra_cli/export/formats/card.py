@@ -5,25 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 from electra_cli.config.schema import Network
+from electra_cli.export.formats.card_parts import (
+    Rows,
+    for_hub,
+    network_facts,
+    page,
+    table,
+    tokenizer_facts,
+)
+from electra_cli.export.formats.task_card import (
+    task_huggingface_card,
+    task_onnx_card,
+    task_saved_model_card,
+)
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
 from electra_cli.sources.exportable import Exportable, held_out_metrics
 
-_HUB_FRONT_MATTER = """\
----
-library_name: transformers
-license: unknown
-pipeline_tag: {task}
-tags:
-- electra
----
 
-"""
+def huggingface_card(item: Exportable, network: str) -> str:
+    """The card of a folder for Hugging Face.
+
+    Args:
+      item: What is exported.
+      network: discriminator, generator, or the kind of a task.
+    """
+    if item.finetuned is not None:
+        return task_huggingface_card(item)
+    return _generator_card(item) if network == "generator" else _discriminator_card(item)
 
 
-def discriminator_card(item: Exportable) -> str:
-    """The card of Hugging Face's discriminator/ folder."""
+def _discriminator_card(item: Exportable) -> str:
     beside = "; to fill masks, take `generator/`, which was trained beside it"
-    return _HUB_FRONT_MATTER.format(task="feature-extraction") + _card(
+    card = _card(
         item,
         title="ELECTRA discriminator",
         use="The discriminator of an ELECTRA that was pretrained by replaced token detection. "
@@ -32,10 +45,10 @@ def discriminator_card(item: Exportable) -> str:
         'tokenizer = AutoTokenizer.from_pretrained("discriminator")\n'
         'model = AutoModelForPreTraining.from_pretrained("discriminator")  # logit > 0: replaced',
     )
+    return for_hub("feature-extraction", card)
 
 
-def generator_card(item: Exportable) -> str:
-    """The card of Hugging Face's generator/ folder."""
+def _generator_card(item: Exportable) -> str:
     if "discriminator" in item.networks:
         title = "ELECTRA generator"
         use = (
@@ -49,7 +62,7 @@ def generator_card(item: Exportable) -> str:
             "An encoder of ELECTRA's architecture that was pretrained by masked language "
             "modelling, without a discriminator. **It fills masks, and is fine-tuned.**"
         )
-    return _HUB_FRONT_MATTER.format(task="fill-mask") + _card(
+    card = _card(
         item,
         title=title,
         use=use,
@@ -58,10 +71,13 @@ def generator_card(item: Exportable) -> str:
         'print(fill("The capital of France is [MASK]."))',
         network="generator",
     )
+    return for_hub("fill-mask", card)
 
 
 def saved_model_card(item: Exportable) -> str:
     """The card of a SavedModel."""
+    if item.finetuned is not None:
+        return task_saved_model_card(item)
     return _card(
         item,
         title="ELECTRA discriminator, SavedModel",
@@ -84,6 +100,8 @@ def saved_model_card(item: Exportable) -> str:
 
 def onnx_card(item: Exportable) -> str:
     """The card of a folder with ONNX files."""
+    if item.finetuned is not None:
+        return task_onnx_card(item)
     return _card(
         item,
         title="ELECTRA discriminator, ONNX",
@@ -125,43 +143,23 @@ def reference_card(item: Exportable) -> str:
 def _card(
     item: Exportable, *, title: str, use: str, load: str, network: Network = "discriminator"
 ) -> str:
-    config, options = item.config, item.tokenizer
-    sizes: EncoderSizes = getattr(Architecture.of(config), network)
-    shape = f"{sizes.layers} layers, {sizes.hidden} wide, {sizes.heads} attention heads"
-    facts = [
-        ("network", shape),
-        *_training(item),
-        ("vocabulary", f"{config.model.vocab_size:,} word pieces{_fingerprint(item)}"),
-    ]
-    if item.vocab is not None:
-        facts += [
-            ("text is lower-cased", "yes" if options.lowercase else "no"),
-            ("accents are stripped", "yes" if options.strip_accents else "no"),
-        ]
+    sizes: EncoderSizes = getattr(Architecture.of(item.config), network)
+    sha256 = item.manifest.vocab.sha256 if item.manifest else None
+    facts = [*network_facts(sizes), *_training(item), *tokenizer_facts(item, sha256)]
     metrics = held_out_metrics(item.checkpoint) if item.checkpoint else {}
-    sections = [
-        f"# {title}",
-        use,
-        f"## Load\n\n```python\n{load}\n```",
-        "## Training\n\n" + _table("", "", facts),
-        "## On held-out text\n\n"
-        + (
-            _table("metric", "value", [(name, f"{value:.4f}") for name, value in metrics.items()])
-            if metrics
-            else "Not known: this checkpoint was not evaluated during training."
-            if item.checkpoint
-            else "Not known: these weights were converted."
-        ),
-    ]
-    return "\n\n".join(sections) + "\n"
+    values = [(name, f"{value:.4f}") for name, value in metrics.items()]
+    known = (
+        table("metric", "value", values)
+        if metrics
+        else "Not known: this checkpoint was not evaluated during training."
+        if item.checkpoint
+        else "Not known: these weights were converted."
+    )
+    sections = [("Training", table("", "", facts)), ("On held-out text", known)]
+    return page(title, use, load, sections)
 
 
-def _fingerprint(item: Exportable) -> str:
-    """Which vocabulary a run of ours was trained with."""
-    return f", SHA-256 {item.manifest.vocab.sha256[:12]}…" if item.manifest else ""
-
-
-def _training(item: Exportable) -> list[tuple[str, str]]:
+def _training(item: Exportable) -> Rows:
     """What is known about the training; for weights of another project, where they were."""
     if item.checkpoint is None or item.manifest is None:
         return [("converted from", item.path.name)]
@@ -169,15 +167,10 @@ def _training(item: Exportable) -> list[tuple[str, str]]:
     counts = manifest.counts
     name = Path(config.data.path).name if config.data.path else ""
     return [
-        *([("data", name.replace("|", "\\|"))] if name else []),
+        *([("data", name)] if name else []),
         ("steps", f"{item.checkpoint.step:,} of batch size {config.train.batch_size:,}"),
         ("sequence length in training", f"{config.data.sequence_length:,}"),
         ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),
         ("tokens", f"{counts.tokens:,}"),
         ("examples", f"{manifest.examples:,}, and {manifest.validation_examples:,} held out"),
     ]
-
-
-def _table(left: str, right: str, rows: list[tuple[str, str]]) -> str:
-    lines = [f"| {left} | {right} |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]
-    return "\n".join(lines)

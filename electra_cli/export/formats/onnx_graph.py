@@ -29,9 +29,7 @@ _OPSET, _IR_VERSION = 17, 8
 _MASKED_SCORE = -10000.0  # google-research/electra, modeling.py: `attention_layer`
 
 
-def build(
-    config: Mapping[str, Any], tensors: Tensors, outputs: Sequence[str]
-) -> onnx.ModelProto:
+def build(config: Mapping[str, Any], tensors: Tensors, outputs: Sequence[str]) -> onnx.ModelProto:
     """A model of any batch size and length, float32.
 
     Args:

@@ -5,7 +5,7 @@ Shapes: B batch, S sequence, D hidden, W words, C classes.
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,20 @@ from electra_cli.export.checks.parity import Floats, Parity, compare
 from electra_cli.export.checks.probe import Probe, make_probe, make_texts
 from electra_cli.export.formats.card import saved_model_card
 from electra_cli.export.formats.in_graph_tokenizer import InGraphTokenizer
-from electra_cli.export.networks import Model, finetuned_of, networks_of, task_outputs
+from electra_cli.export.networks import Model, finetuned_of, networks_of, takes_text, task_outputs
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel, discriminate
 from electra_cli.modeling.encoder import length_of
 from electra_cli.modeling.fused import plain_operations
 from electra_cli.modeling.task_model import TaskModel
 from electra_cli.sources.exportable import Exportable
-from electra_cli.sources.finetuned import Finetuned
 
 _IDS = ("input_ids", "input_mask", "segment_ids")
 _TEXTS = ("text", "text_pair")
 _LEAST = -100.0  # what is less is as good as impossible, and compared as this
 
 
-class Served(tf.Module):
+class Served(tf.Module, ABC):
     """A model for any batch size and length, from ids and, with a tokenizer, from text.
 
     Attributes:
@@ -160,15 +159,9 @@ def write(model: Model, item: Exportable, folder: Path) -> None:
 
 def _tokenizer(item: Exportable) -> InGraphTokenizer | None:
     """What makes rows of text; None without a vocabulary, or where text alone makes no row."""
-    is_of_texts = item.finetuned is None or is_of_whole_texts(item.finetuned)
-    if item.vocab is None or not is_of_texts:
+    if item.vocab is None or not takes_text(item):
         return None
     return InGraphTokenizer(item.vocab, item.tokenizer, item.special_ids, max_length=item.length)
-
-
-def is_of_whole_texts(model: Finetuned) -> bool:
-    """Whether rows of a task are texts, and not words or windows over a context."""
-    return model.config.task.kind in ("classification", "regression")
 
 
 def check(model: Model, item: Exportable, folder: Path) -> Parity:

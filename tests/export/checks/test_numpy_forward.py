@@ -36,7 +36,7 @@ def test_the_batch_has_padding_and_two_segments(batch: Probe) -> None:
 def test_discriminator(model: ElectraModel, batch: Probe, discriminator: Network) -> None:
     features = batch.features()
     ours = model.discriminate(features["masked_input_ids"], features)[0].numpy()
-    found = NumpyElectra(*discriminator).discriminator_logits(batch.ids, batch.mask, batch.segments)
+    found = NumpyElectra(*discriminator).outputs(batch.ids, batch.mask, batch.segments)["logits"]
     assert found.dtype == np.float32
     assert np.ptp(ours) > 1
     np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4)
@@ -46,7 +46,7 @@ def test_generator(model: ElectraModel, source: Exportable, batch: Probe) -> Non
     ours = model.generate(batch.features()).numpy()
     config = network_configs(source.config, pad_id=0)["generator"]
     tensors = network_tensors(model)["generator"]
-    found = NumpyElectra(config, tensors).generator_logits(batch.ids, batch.mask, batch.segments)
+    found = NumpyElectra(config, tensors).outputs(batch.ids, batch.mask, batch.segments)["logits"]
     assert np.ptp(ours) > 1
     np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4)
 
@@ -54,18 +54,18 @@ def test_generator(model: ElectraModel, source: Exportable, batch: Probe) -> Non
 def test_every_tensor_matters(batch: Probe, discriminator: Network) -> None:
     """A tensor that the comparison cannot see could be written wrongly and pass."""
     config, tensors = discriminator
-    expected = NumpyElectra(config, tensors).discriminator_logits(
-        batch.ids, batch.mask, batch.segments
-    )
+    expected = NumpyElectra(config, tensors).outputs(batch.ids, batch.mask, batch.segments)[
+        "logits"
+    ]
     for name, values in tensors.items():
         # A bias of keys moves all scores of a query alike, which softmax does not see.
         if name.endswith("self.key.bias"):
             continue
         wave = 0.1 * np.cos(np.arange(values.size, dtype=np.float32)).reshape(values.shape)
         changed = tensors | {name: values + wave}
-        found = NumpyElectra(config, changed).discriminator_logits(
-            batch.ids, batch.mask, batch.segments
-        )
+        found = NumpyElectra(config, changed).outputs(batch.ids, batch.mask, batch.segments)[
+            "logits"
+        ]
         assert np.abs(found - expected).max() > 1e-3, name
 
 
@@ -74,10 +74,10 @@ def test_a_tensor_too_many_or_too_few(batch: Probe, discriminator: Network) -> N
     arguments = (batch.ids, batch.mask, batch.segments)
     more = tensors | {"electra.pooler.weight": np.zeros([1], np.float32)}
     with pytest.raises(ValueError, match=r"electra\.pooler\.weight"):
-        NumpyElectra(config, more).discriminator_logits(*arguments)
+        NumpyElectra(config, more).outputs(*arguments)
     less = {name: value for name, value in tensors.items() if "LayerNorm.bias" not in name}
     with pytest.raises(KeyError, match=r"LayerNorm\.bias"):
-        NumpyElectra(config, less).discriminator_logits(*arguments)
+        NumpyElectra(config, less).outputs(*arguments)
 
 
 def test_gelu_is_the_one_with_the_error_function() -> None:

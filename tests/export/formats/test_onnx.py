@@ -6,7 +6,7 @@ import importlib.util
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pytest
 import transformers
 
 from electra_cli.errors import ConfigError, TrainingError
-from electra_cli.export.checks import parity
+from electra_cli.export import networks
 from electra_cli.export.checks.probe import Probe, make_probe
 from electra_cli.export.formats import onnx_graph, onnx_model
 from electra_cli.export.run import Exported, export
@@ -130,8 +130,7 @@ def test_a_wrong_tensor_fails_the_export(
         damage(parts["discriminator"])
         return parts
 
-    for module in (onnx_model, parity):
-        monkeypatch.setattr(module, "network_tensors", damaged)
+    monkeypatch.setattr(networks, "network_tensors", damaged)
     fails_and_leaves_nothing(one_run, tmp_path, "discriminator.onnx")
 
 
@@ -139,9 +138,9 @@ def test_a_wrong_tensor_fails_the_export(
 def test_a_wrong_graph_fails_the_export(
     one_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    def build(config: dict[str, Any], tensors: Tensors, output: str) -> onnx.ModelProto:
-        heads = 2 if output == OUTPUTS[name] else 4
-        return onnx_graph.build(config | {"num_attention_heads": heads}, tensors, output)
+    def build(config: dict[str, Any], tensors: Tensors, outputs: Sequence[str]) -> onnx.ModelProto:
+        heads = 2 if list(outputs) == [OUTPUTS[name]] else 4
+        return onnx_graph.build(config | {"num_attention_heads": heads}, tensors, outputs)
 
     monkeypatch.setattr(onnx_model, "build", build)
     fails_and_leaves_nothing(one_run, tmp_path, name)
