@@ -63,7 +63,8 @@ class TaskConfig(Section):
     )
     scheme: Scheme = Field(
         default="auto",
-        description="How tags mark spans of words; none: each word stands for itself.",
+        description="How tags mark spans of words, and data in another scheme is converted; none: "
+        "each word stands for itself; auto: as in the training data.",
     )
     metric: str | None = Field(
         default=None,

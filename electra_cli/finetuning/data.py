@@ -128,9 +128,8 @@ def read_task(
         split = read_split(path, task, name=name, skips_short_rows=skips_short_rows)
         splits.append(split)
         if task.kind == "tagging" and name == TRAIN:  # other data is read in the same scheme
-            task = config.replaced({"task.scheme": scheme_of(split, task)}).task
-            config = config.replaced({"task.scheme": task.scheme})
-            splits = [read_split(path, task, name=name)]
+            config = config.replaced({"task.scheme": scheme_of(split, task)})
+            task = config.task
     train, dev = splits[0], tuple(splits[1:])
     labels = labels_of(train, task, dev)
     warnings = check(train, dev, task, labels)

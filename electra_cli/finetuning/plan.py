@@ -93,7 +93,7 @@ def choose_files(
             f"there is no {missing}",
             hint="--train FILE --dev FILE, or --data FOLDER for a named task",
         )
-    names = [DEV, *(f"{DEV}_{path.stem}" for path in dev[1:])]
+    names = [DEV, *(f"{DEV}_{path.name.split('.')[0]}" for path in dev[1:])]
     if len(set(names)) < len(names):
         raise ConfigError(
             f"--dev: two files are called {names[-1].removeprefix(DEV + '_')}",
