@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from electra_cli.training.plan.outlook import Outlook
 
 
+COMPILING = "compiling; this can take minutes"
+
+
 def format_metric(name: str, value: float | None) -> str:
     """A metric as people read it: shares in percent, losses and areas as numbers."""
     if value is None or math.isnan(value):
@@ -127,7 +130,67 @@ def _short(loss: float) -> str:
     return f"{loss:.{4 if loss < 1 else 3}f}"
 
 
-class RunDisplay:
+class TrainingDisplay:
+    """Shows what trains: the part of a listener that all of them have.
+
+    Args:
+      terminal: Where it is shown.
+      labels: What a line of progress calls each loss, by its name.
+    """
+
+    def __init__(self, terminal: Terminal, labels: Mapping[str, str]) -> None:
+        self.terminal, self._labels = terminal, labels
+        self._stack = ExitStack()
+        self._bar: ProgressReporter | None = None
+        self.last = ""  # what a line of progress ends with
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def start_bar(self, description: str, step: int, stop: int, status: str) -> None:
+        """Begins to show the way to a last step."""
+        self._stack.close()
+        bar = self.terminal.progress(description, stop, counted=True)
+        self._bar = self._stack.enter_context(bar)
+        self._bar.update(step, status, left=math.nan)
+
+    def end_bar(self) -> None:
+        """Leaves it as it is."""
+        self._stack.close()
+
+    def initialized(self, report: Report) -> None:
+        """Says what the weights begin from."""
+        print_initial_weights(self.terminal, report)
+
+    def resumed(self, checkpoint: Checkpoint) -> None:
+        """Says where the run goes on."""
+        self.terminal.note(f"resuming at step {checkpoint.step:,} from {checkpoint.prefix}")
+
+    def progress(self, progress: Progress) -> None:
+        """Advances the bar."""
+        logs = progress.logs
+        parts = [
+            *(f"{label} {_short(logs[name])}" for name, label in self._labels.items()),
+            f"{progress.rates.sequences_per_second:,.1f} seq/s",
+            f"lr {logs['learning_rate']:.2e}",
+            f"|g| {logs['gradient_norm']:.2f}",
+            f"{100 * progress.rates.peak_share:.0f}% of peak",
+            f"{progress.rates.tokens_per_second:,.0f} tok/s",
+            self.last,
+        ]
+        if self._bar is not None:
+            left = math.nan if progress.seconds_left is None else progress.seconds_left
+            self._bar.update(progress.step, parts, left=left)
+
+    def warn(self, text: str) -> None:
+        """Says what failed."""
+        self.terminal.warn(text)
+
+
+class RunDisplay(TrainingDisplay):
     """Shows a run while it goes: the listener of `training.pretrain`.
 
     Args:
@@ -136,50 +199,13 @@ class RunDisplay:
     """
 
     def __init__(self, terminal: Terminal, objective: Objective) -> None:
-        self._terminal = terminal
+        super().__init__(terminal, objective.labels)
         self._objective = objective
-        self._stack = ExitStack()
-        self._bar: ProgressReporter | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
 
     def outlook(self, outlook: Outlook) -> None:
         """Prints the numbers before step 1 and starts the bar."""
-        print_outlook(self._terminal, outlook)
-        bar = self._terminal.progress("training", outlook.stop, counted=True)
-        self._bar = self._stack.enter_context(bar)
-        self._bar.update(outlook.start_step, "compiling; this can take minutes", left=math.nan)
-
-    def initialized(self, report: Report) -> None:
-        """Says what the weights begin from."""
-        print_initial_weights(self._terminal, report)
-
-    def resumed(self, checkpoint: Checkpoint) -> None:
-        """Says where the run goes on."""
-        self._terminal.note(f"resuming at step {checkpoint.step:,} from {checkpoint.prefix}")
-
-    def progress(self, progress: Progress) -> None:
-        """Advances the bar."""
-        logs = progress.logs
-        parts = [
-            *(f"{label} {_short(logs[name])}" for name, label in self._objective.labels.items()),
-            f"{progress.rates.sequences_per_second:,.1f} seq/s",
-            f"lr {logs['learning_rate']:.2e}",
-            f"|g| {logs['gradient_norm']:.2f}",
-            f"{100 * progress.rates.peak_share:.0f}% of peak",
-            f"{progress.rates.tokens_per_second:,.0f} tok/s",
-        ]
-        if self._bar is not None:
-            left = math.nan if progress.seconds_left is None else progress.seconds_left
-            self._bar.update(progress.step, parts, left=left)
-
-    def warn(self, text: str) -> None:
-        """Says what failed."""
-        self._terminal.warn(text)
+        print_outlook(self.terminal, outlook)
+        self.start_bar("training", outlook.start_step, outlook.stop, COMPILING)
 
     def evaluated(
         self,
@@ -190,6 +216,6 @@ class RunDisplay:
         """Prints the validation metrics beside the previous ones."""
         columns = {} if before is None else {f"step {before[0]:,}": before[1]}
         columns[f"step {step:,}"] = metrics
-        print_metrics(self._terminal, "Held-out data", columns, names=self._objective.metrics)
+        print_metrics(self.terminal, "Held-out data", columns, names=self._objective.metrics)
         if before is not None and (why := self._objective.remark(before[1], metrics)):
-            self._terminal.note(why)
+            self.terminal.note(why)

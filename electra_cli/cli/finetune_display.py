@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from electra_cli.cli.console import Terminal
-from electra_cli.cli.display import print_outlook
-from electra_cli.cli.progress import ProgressReporter
+from electra_cli.cli.display import COMPILING, TrainingDisplay, print_outlook
 from electra_cli.errors import counted, listed
 from electra_cli.metrics.scores.verdict import figure
 
@@ -17,9 +15,6 @@ if TYPE_CHECKING:
     from electra_cli.finetuning.columns import ColumnPlan
     from electra_cli.finetuning.examples.overview import Overview
     from electra_cli.finetuning.result import Comparison, SeedResult
-    from electra_cli.interop.values import Report
-    from electra_cli.runs.run_folder import Checkpoint
-    from electra_cli.training.loop.listener import Progress
     from electra_cli.training.plan.outlook import Outlook
 
 _BAR_WIDTH = 32
@@ -135,7 +130,7 @@ def _shown(value: float | None, name: str) -> str:
     return f"{value:,.0f}" if name.endswith("total") else figure(value, name)
 
 
-class FinetuneDisplay:
+class FinetuneDisplay(TrainingDisplay):
     """Shows a fine-tuning while it goes: the listener of `finetuning.run`.
 
     Args:
@@ -144,59 +139,19 @@ class FinetuneDisplay:
     """
 
     def __init__(self, terminal: Terminal, metric: str) -> None:
-        self._terminal, self._metric = terminal, metric
-        self._stack = ExitStack()
-        self._bar: ProgressReporter | None = None
-        self._before, self._runs = 0, 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
+        super().__init__(terminal, {"loss": "loss"})
+        self._metric = metric
 
     def outlook(self, outlook: Outlook) -> None:
         """Prints the numbers before step 1."""
-        print_outlook(self._terminal, outlook)
+        print_outlook(self.terminal, outlook)
 
     def begins(self, column: ColumnPlan, seed: int, number: int, runs: int, steps: int) -> None:
         """Starts the bar of a run."""
-        self._stack.close()
-        bar = self._terminal.progress(
-            f"{column.label}, seed {seed} ({number} of {runs})", steps, counted=True
-        )
-        self._runs = runs - number
-        self._bar = self._stack.enter_context(bar)
-        self._bar.update(
-            0, "compiling; this can take minutes" if number == 1 else "", left=math.nan
-        )
-
-    def resumed(self, checkpoint: Checkpoint) -> None:
-        """Says where a run goes on."""
-        self._terminal.note(f"resuming at step {checkpoint.step:,} from {checkpoint.prefix}")
-
-    def initialized(self, report: Report) -> None:
-        """Nothing: what a column begins from is in its name."""
-
-    def progress(self, progress: Progress) -> None:
-        """Advances the bar."""
-        logs = progress.logs
-        parts = [
-            f"loss {logs['loss']:.4f}",
-            f"{progress.rates.sequences_per_second:,.1f} seq/s",
-            f"lr {logs['learning_rate']:.2e}",
-            f"|g| {logs['gradient_norm']:.2f}",
-            f"{100 * progress.rates.peak_share:.0f}% of peak",
-        ]
-        if self._runs:
-            parts.append(f"then {counted(self._runs, 'run')}")
-        if self._bar is not None:
-            left = math.nan if progress.seconds_left is None else progress.seconds_left
-            self._bar.update(progress.step, parts, left=left)
-
-    def warn(self, text: str) -> None:
-        """Says what failed."""
-        self._terminal.warn(text)
+        left = runs - number
+        self.last = f"then {counted(left, 'run')}" if left else ""
+        description = f"{column.label}, seed {seed} ({number} of {runs})"
+        self.start_bar(description, 0, steps, COMPILING if number == 1 else "")
 
     def evaluated(
         self,
@@ -208,6 +163,6 @@ class FinetuneDisplay:
 
     def finished(self, column: ColumnPlan, result: SeedResult) -> None:
         """Says what a run has scored."""
-        self._stack.close()
+        self.end_bar()
         score = figure(result.score(self._metric), self._metric)
-        self._terminal.note(f"{column.label}, seed {result.seed}: {self._metric} {score}")
+        self.terminal.note(f"{column.label}, seed {result.seed}: {self._metric} {score}")

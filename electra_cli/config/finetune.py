@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from electra_cli.config.schema import Root, RuntimeConfig, Section, check_batch
+from electra_cli.config.schema import AdamConfig, Root, RuntimeConfig, Section, check_batch
 from electra_cli.errors import ConfigError
 
 Kind = Literal["classification", "regression", "tagging", "qa"]
@@ -110,8 +110,8 @@ class TaskConfig(Section):
         return tuple(part.strip() for part in self.labels.split(","))
 
 
-class FinetuneOptimizerConfig(Section):
-    """The reference's Adam with decoupled weight decay, and a rate for each layer."""
+class FinetuneOptimizerConfig(AdamConfig):
+    """The reference's Adam, and a rate for each layer."""
 
     learning_rate: float | None = Field(
         default=None,
@@ -133,15 +133,6 @@ class FinetuneOptimizerConfig(Section):
     )
     warmup_proportion: float = Field(
         default=0.1, ge=0, le=1, description="Share of the updates that warms the rate up."
-    )
-    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay.")
-    beta_1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the first moment.")
-    beta_2: float = Field(default=0.999, ge=0, lt=1, description="Decay of the second moment.")
-    epsilon: float = Field(
-        default=1e-6, gt=0, description="Added to the square root of the second moment."
-    )
-    clip_norm: float = Field(
-        default=1.0, gt=0, description="Largest global gradient norm; above it, it is scaled down."
     )
 
 

@@ -129,13 +129,9 @@ class ObjectiveConfig(Section):
         return self.masking != "token"
 
 
-class OptimizerConfig(Section):
-    """The reference's Adam with decoupled weight decay, and its schedule."""
+class AdamConfig(Section):
+    """The reference's Adam with decoupled weight decay, and the clipping before it."""
 
-    learning_rate: float = Field(
-        default=5e-4, gt=0, description="Learning rate before warm-up and decay are applied."
-    )
-    warmup_steps: int = Field(default=10_000, ge=0, description="Updates of linear warm-up.")
     weight_decay: float = Field(default=0.01, ge=0, description="Decoupled weight decay.")
     beta_1: float = Field(default=0.9, ge=0, lt=1, description="Decay of the first moment.")
     beta_2: float = Field(default=0.999, ge=0, lt=1, description="Decay of the second moment.")
@@ -145,6 +141,15 @@ class OptimizerConfig(Section):
     clip_norm: float = Field(
         default=1.0, gt=0, description="Largest global gradient norm; above it, it is scaled down."
     )
+
+
+class OptimizerConfig(AdamConfig):
+    """The reference's Adam, and its schedule."""
+
+    learning_rate: float = Field(
+        default=5e-4, gt=0, description="Learning rate before warm-up and decay are applied."
+    )
+    warmup_steps: int = Field(default=10_000, ge=0, description="Updates of linear warm-up.")
     ema_decay: float = Field(
         default=0.0,
         ge=0,
