@@ -106,7 +106,7 @@ def command(
         if before.checkpoint.run == run and (why := remark(before.metrics, after.metrics)):
             terminal.result(why)
             break
-    missed = _missed(columns, limits)
+    missed = missed_limits(columns, limits, format_metric)
     for text in missed:
         terminal.warn(text)
     if as_json:
@@ -201,31 +201,27 @@ def _labels(checkpoints: Sequence[Checkpoint]) -> list[str]:
     return [f"{prefix[c.run.path]} step {c.step:,}".strip() for c in checkpoints]
 
 
+def _check_known(text: str, name: str) -> None:
+    """Refuses a metric that no objective has."""
+    known = metrics_of(all_objectives(), detail=True)
+    if name not in known:
+        near = nearest(name, known)
+        shown = metrics_of(all_objectives())  # all that are known would be too many
+        form = f"--fail-under {{}}={text.partition('=')[2] or 'VALUE'}"
+        raise ConfigError(
+            f"--fail-under {text!r}: unknown metric {name!r}",
+            hint=did_you_mean(name, [near] if near else shown, form=form),
+        )
+
+
 def _limits(texts: Sequence[str]) -> dict[str, float]:
     """Reads METRIC=VALUE pairs, of metrics that any objective has."""
-    known, limits = metrics_of(all_objectives(), detail=True), {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        if name not in known:
-            near = nearest(name, known)
-            shown = metrics_of(all_objectives())  # all that are known would be too many
-            form = f"--fail-under {{}}={value or 'VALUE'}"
+    limits = parse_limits(texts, _check_known)
+    for name, limit in limits.items():
+        if is_share(name) and limit > 1:
             raise ConfigError(
-                f"--fail-under {text!r}: unknown metric {name!r}",
-                hint=did_you_mean(name, [near] if near else shown, form=form),
-            )
-        try:
-            limits[name] = float(value)
-        except ValueError:
-            limits[name] = math.nan
-        if is_share(name) and limits[name] > 1:
-            raise ConfigError(
-                f"--fail-under {text!r}: {name} is a share, at most 1",
-                hint=f"--fail-under {name}={min(1.0, limits[name] / 100):g}",
-            )
-        if math.isnan(limits[name]):
-            raise ConfigError(
-                f"--fail-under {text!r}: {value!r} is no number", hint="--fail-under disc_auc=0.8"
+                f"--fail-under {name}={limit:g}: {name} is a share, at most 1",
+                hint=f"--fail-under {name}={min(1.0, limit / 100):g}",
             )
     return limits
 
@@ -239,14 +235,3 @@ def _check_limits(limits: Mapping[str, float], run: Path, objective: Objective) 
                 f"{objective.settings.name}",
                 hint=f"choose one of {', '.join(objective.metrics)}",
             )
-
-
-def _missed(columns: Mapping[str, Mapping[str, float]], limits: Mapping[str, float]) -> list[str]:
-    """A sentence for every metric below its limit; a metric that is no number is below."""
-    return [
-        f"{name} is {format_metric(name, metrics[name])} at {column}, "
-        f"under the limit {format_metric(name, limit)}"
-        for column, metrics in columns.items()
-        for name, limit in limits.items()
-        if not metrics[name] >= limit
-    ]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from electra_cli.errors import ConfigError
 
 
-def parse_limits(texts: Sequence[str]) -> dict[str, float]:
+def parse_limits(
+    texts: Sequence[str], check: Callable[[str, str], None] = lambda text, name: None
+) -> dict[str, float]:
     """Reads METRIC=VALUE pairs.
+
+    Args:
+      texts: The pairs.
+      check: Raises ConfigError for a name that is no metric; receives the pair and the name.
 
     Raises:
       ConfigError: A value is no number.
@@ -17,6 +23,7 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
     limits = {}
     for text in texts:
         name, _, value = text.partition("=")
+        check(text, name)
         try:
             limits[name] = float(value)
         except ValueError:
@@ -30,11 +37,19 @@ def parse_limits(texts: Sequence[str]) -> dict[str, float]:
 
 
 def missed_limits(
-    columns: Mapping[str, Mapping[str, float]], limits: Mapping[str, float]
+    columns: Mapping[str, Mapping[str, float]],
+    limits: Mapping[str, float],
+    shown: Callable[[str, float], str] = lambda name, value: f"{value:.4f}",
 ) -> list[str]:
-    """A sentence for every metric below its limit; a metric that is no number is below."""
+    """A sentence for every metric below its limit; a metric that is no number is below.
+
+    Args:
+      columns: Metrics by what they are of.
+      limits: By the name of a metric.
+      shown: A metric's value as people read it, of its name and the value.
+    """
     return [
-        f"{name} is {metrics[name]:.4f} at {column}, under the limit {limit:.4f}"
+        f"{name} is {shown(name, metrics[name])} at {column}, under the limit {shown(name, limit)}"
         for column, metrics in columns.items()
         for name, limit in limits.items()
         if not metrics[name] >= limit
