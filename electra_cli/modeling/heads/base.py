@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
 
 import tensorflow as tf
 
@@ -24,12 +23,7 @@ class Head(tf.Module, ABC):
 
     Matmuls run in the type of the hidden states but for the last one, which is small: logits are
     float32, and so is all that is made of them.
-
-    Attributes:
-      losses: What a training step reports.
     """
-
-    losses: ClassVar[tuple[str, ...]] = ("loss",)
 
     @abstractmethod
     def __call__(
