@@ -15,7 +15,7 @@ from electra_cli.cli.finetune_display import print_overview
 
 EXAMPLES = """
 electra debug task runs/mine --task mrpc --data glue/MRPC
-electra debug task runs/mine --task tagging --column upos --train a.conllu --dev b.conllu
+electra debug task runs/mine --task tagging --train a.txt --dev b.txt
 """
 LESS_MEMORY = "--train and --dev with parts of the data show the same"
 

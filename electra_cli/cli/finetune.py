@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from electra_cli.finetuning.run import Bench
 
 EXAMPLES = """
-electra finetune runs/mine --task mrpc --data glue/MRPC --output runs/mrpc
-electra finetune runs/mine --task classification --train a.csv --dev b.csv --output runs/a
-electra finetune runs/mine --task tagging --train a.conllu --dev b.conllu --all --output runs/t
+electra finetune runs/mine --task mrpc --data MRPC --output runs/mrpc
+electra finetune mine --task regression --train a.csv --dev b.csv --output r
+electra finetune mine --task qa --train a.json --dev b.json --all --output q
 """
+COMPARISON, RECIPE, RESULTS = "What is compared", "Recipe", "Results"
 LESS_MEMORY = (
     "use a smaller --batch-size, or --set train.accumulation_steps=2 to keep the batch; a smaller "
     "--max-length"
@@ -57,30 +58,45 @@ def command(
     column: task_options.Column = None,
     max_length: task_options.MaxLength = None,
     seeds: Annotated[int | None, typer.Option(
+        rich_help_panel=COMPARISON,
         help="Runs that differ in their seeds alone.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
+    seed: Annotated[int | None, typer.Option(
+        rich_help_panel=COMPARISON, help="The first seed.")] = None,
     every: Annotated[bool, typer.Option(
-        "--all", help="Every checkpoint of the run SOURCE: scores over pretraining steps, with a "
+        "--all", rich_help_panel=COMPARISON,
+        help="Every checkpoint of the run SOURCE: scores over pretraining steps, with a "
         "plot.")] = False,
     steps: Annotated[str | None, typer.Option(
-        metavar="N,N,…", help="As --all, for the checkpoints of these steps.")] = None,
+        rich_help_panel=COMPARISON,
+        metavar="STEPS",
+        help="As --all, for the checkpoints of these steps, joined by commas.")] = None,
     random: Annotated[bool, typer.Option(
-        "--random", help="Also the same model from random weights.")] = False,
+        "--random", rich_help_panel=COMPARISON,
+        help="Also the same model from random weights.")] = False,
     probe: Annotated[bool, typer.Option(
-        "--probe", help="Also with the encoder as it is: only the head learns.")] = False,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the training data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows in an update.")] = None,
+        "--probe", rich_help_panel=COMPARISON,
+        help="Also with the encoder as it is: only the head learns.")] = False,
+    epochs: Annotated[float | None, typer.Option(
+        rich_help_panel=RECIPE, help="Passes over the training data.")] = None,
+    batch_size: Annotated[int | None, typer.Option(
+        rich_help_panel=RECIPE, help="Rows in an update.")] = None,
     learning_rate: Annotated[float | None, typer.Option(
+        rich_help_panel=RECIPE,
         help="Of the head; by default by the model's size.")] = None,
     layer_decay: Annotated[str | None, typer.Option(
+        rich_help_panel=RECIPE,
         metavar="reference|paper|none", help="How rates fall from layer to layer.")] = None,
     head: Annotated[str | None, typer.Option(
+        rich_help_panel=RECIPE,
         metavar="huggingface|reference", help="Whose layers over the encoder.")] = None,
     predict: Annotated[Path | None, typer.Option(
+        rich_help_panel=RESULTS,
         metavar="FILE", help="Then predict for this file with the best run.")] = None,
     predictions: Annotated[Path | None, typer.Option(
+        rich_help_panel=RESULTS,
         metavar="FILE", help="Where to; OUTPUT/predictions-NAME by default.")] = None,
     fail_under: Annotated[list[str] | None, typer.Option(
+        rich_help_panel=RESULTS,
         metavar="METRIC=VALUE",
         help="End with exit code 1 if the median of the seeds of the best model is lower; "
         "repeatable.")] = None,

@@ -18,41 +18,52 @@ from electra_cli.errors import ConfigError
 if TYPE_CHECKING:
     from electra_cli.config.load import LoadedConfig
 
+DATA, WEIGHTS = "Task and data", "Weights of other projects"
+
 # fmt: off
 Source = Annotated[Path, typer.Argument(
     metavar="SOURCE", show_default=False,
     help="A run folder (its newest checkpoint), a checkpoint, one of the original code, or a "
     "Hugging Face folder.")]
 Task = Annotated[str | None, typer.Option(
-    metavar="NAME", autocompletion=options.tasks,
+    metavar="NAME", autocompletion=options.tasks, rich_help_panel=DATA,
     help="cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, squad, squad2 or chunking, which set "
     "everything; or a kind: classification, regression, tagging or qa.")]
 TaskFile = Annotated[Path | None, typer.Option(
-    metavar="FILE.yaml", help="A task of your own instead of --task.")]
+    metavar="FILE.yaml", rich_help_panel=DATA, help="A task of your own instead of --task.")]
 Train = Annotated[Path | None, typer.Option(
-    metavar="FILE", help="Training data: CSV, TSV, JSON lines, Parquet, CoNLL, CoNLL-U or SQuAD's "
+    metavar="FILE", rich_help_panel=DATA,
+    help="Training data: CSV, TSV, JSON lines, Parquet, CoNLL, CoNLL-U or SQuAD's "
     "JSON, plain or compressed.")]
 Dev = Annotated[list[Path] | None, typer.Option(
-    metavar="FILE", help="Data to score; repeatable, runs are compared by the first.")]
+    metavar="FILE", rich_help_panel=DATA,
+    help="Data to score; repeatable, runs are compared by the first.")]
 Data = Annotated[Path | None, typer.Option(
-    metavar="DIR", help="Folder of a named task as it is distributed, instead of --train and "
-    "--dev.")]
+    metavar="DIR", rich_help_panel=DATA,
+    help="Folder of a named task as it is distributed, instead of --train and --dev.")]
 Text = Annotated[str | None, typer.Option(
-    metavar="COLUMN[,COLUMN]", help="Column of the text, or of two; #2 is the second.")]
-Label = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the label.")]
+    metavar="COLUMNS", rich_help_panel=DATA,
+    help="Column of the text, or two joined by a comma; #2 is the second.")]
+Label = Annotated[str | None, typer.Option(
+    metavar="COLUMN", rich_help_panel=DATA, help="Column of the label.")]
 Column = Annotated[str | None, typer.Option(
-    metavar="NAME|#N", help="Column of the tags of words: upos, xpos, … of CoNLL-U, or #4.")]
-MaxLength = Annotated[int | None, typer.Option(help="Tokens of a row.")]
+    metavar="NAME|#N", rich_help_panel=DATA,
+    help="Column of the tags of words: upos, xpos, … of CoNLL-U, or #4.")]
+MaxLength = Annotated[int | None, typer.Option(
+    rich_help_panel=DATA, help="Tokens of a row.")]
 Settings = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", autocompletion=options.task_settings,
     help="Any key of a task or its recipe; repeatable.")]
 ReferenceConfig = Annotated[Path | None, typer.Option(
-    show_default=False, help="Sizes of a checkpoint of google-research/electra, JSON; inferred "
+    show_default=False, rich_help_panel=WEIGHTS,
+    help="Sizes of a checkpoint of google-research/electra, JSON; inferred "
     "without it.")]
 Vocab = Annotated[Path | None, typer.Option(
-    show_default=False, help="Vocabulary of weights that no run belongs to.")]
+    show_default=False, rich_help_panel=WEIGHTS,
+    help="Vocabulary of weights that no run belongs to.")]
 Lowercase = Annotated[bool | None, typer.Option(
     "--lowercase/--no-lowercase", show_default="as recorded, else yes",
+    rich_help_panel=WEIGHTS,
     help="Whether the tokenizer of such weights lower-cases.")]
 # fmt: on
 
