@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.scores.spread import Role
+from electra_cli.runs.commit import read_commit
 from electra_cli.runs.named import find_checkpoints
 from electra_cli.sources.exportable import Exportable, open_own
 from electra_cli.sources.open import is_ours
@@ -99,6 +102,21 @@ def _checkpoints(path: Path, steps: Sequence[int]) -> list[Exportable]:
         )
     wanted = sorted(set(steps)) if steps else list(found)
     return [open_own(found[step]) for step in wanted]
+
+
+def weights_sha256(item: Exportable) -> str:
+    """What tells the weights of a source from others.
+
+    Raises:
+      DataError: They cannot be read.
+    """
+    if item.checkpoint is not None and item.checkpoint.is_committed:
+        return read_commit(item.checkpoint.path).state_sha256
+    digest = hashlib.sha256()
+    for name, array in sorted(encoder_weights(item).items()):
+        digest.update(f"{name} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def encoder_weights(item: Exportable) -> Weights:

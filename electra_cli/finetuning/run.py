@@ -16,7 +16,7 @@ import tensorflow as tf
 from electra_cli.corpus.wordpiece.identity import tokenizer_sha256
 from electra_cli.corpus.wordpiece.vocabulary import special_ids, vocabulary_sha256
 from electra_cli.errors import DataError
-from electra_cli.finetuning.columns import ColumnPlan, Weights, encoder_weights
+from electra_cli.finetuning.columns import ColumnPlan, Weights, encoder_weights, weights_sha256
 from electra_cli.finetuning.data import TRAIN
 from electra_cli.finetuning.folder import drop_weights
 from electra_cli.finetuning.plan import FinetunePlan
@@ -122,9 +122,9 @@ def finetune(
     listener.outlook(outlook)
     if outlook.shortage:
         listener.warn(outlook.shortage)
-    weights = {c.name: encoder_weights(c.source) for c in plan.columns if c.source is not None}
+    sources = {column.name: column.source for column in plan.columns if column.source is not None}
+    inputs = _inputs(plan, {name: weights_sha256(source) for name, source in sources.items()})
     signals.check()
-    inputs = _inputs(plan, weights)
     plan.folder.begin(plan.config, plan.item.config, inputs, plan.tokens)
     workbench = Workbench(plan.config, plan.data, plan.architecture, strategy, outlook, lanes)
     bench = Bench(plan, workbench, _identity(plan, inputs))
@@ -139,7 +139,7 @@ def finetune(
                 bench,
                 column,
                 seed,
-                weights.get(column.name),
+                None if column.source is None else encoder_weights(column.source),
                 listener=listener,
                 signals=signals,
                 watchdog=watchdog,
@@ -240,32 +240,31 @@ def _finished(run: RunFolder) -> SeedResult | None:
 
 
 def _keep_best(plan: FinetunePlan, found: Mapping[str, list[SeedResult]]) -> None:
-    """Drops weights that nobody will use: of baselines, and of checkpoints but the best run's.
+    """Drops weights that nobody will use, and says nothing: their numbers stay.
 
-    A fine-tuning of one checkpoint keeps those of every seed.
+    Those are weights of baselines, and where checkpoints are compared those of all seeds but the
+    best of each; once all runs are finished, of all but the best checkpoint. A fine-tuning of one
+    checkpoint keeps those of every seed.
     """
-    models = [column for column in plan.columns if column.role == "model"]
-    spare = [c.name for c in plan.columns if c.role != "model"]
-    runs = [run for name in spare for run in found[name]]
-    if len(models) > 1:
-        there = [column for column in models if found[column.name]]
-        metric, majority = plan.data.kind.metric, plan.data.majority()
-        best = Comparison(there, found, metric, majority, "").best
-        of_models = [run for column in there for run in found[column.name]]
-        # The best run of the best column can change while seeds are still to come.
-        runs += [run for run in of_models if run != best] if _all_there(plan, found) else []
-    for run in runs:
-        drop_weights(plan.folder.run(run.column, run.seed))
+    metric, majority = plan.data.kind.metric, plan.data.majority()
+    models = [column for column in plan.columns if column.role == "model" and found[column.name]]
+    kept: list[SeedResult] = []
+    if len(models) == 1 == sum(column.role == "model" for column in plan.columns):
+        kept = list(found[models[0].name])
+    elif all(len(runs) == len(plan.seeds) for runs in found.values()):
+        kept = [Comparison(models, found, metric, majority, "").best]
+    else:
+        kept = [Comparison([column], found, metric, majority, "").best for column in models]
+    for runs in found.values():
+        for run in runs:
+            if run not in kept:
+                drop_weights(plan.folder.run(run.column, run.seed))
 
 
-def _all_there(plan: FinetunePlan, found: Mapping[str, list[SeedResult]]) -> bool:
-    return all(len(runs) == len(plan.seeds) for runs in found.values())
-
-
-def _inputs(plan: FinetunePlan, weights: Mapping[str, Weights]) -> Inputs:
+def _inputs(plan: FinetunePlan, source_sha256: dict[str, str]) -> Inputs:
     return Inputs(
         source=str(plan.source),
-        source_sha256={name: _sha256(arrays) for name, arrays in weights.items()},
+        source_sha256=source_sha256,
         files={name: _given(path) for name, path in plan.files.items()},
         labels=plan.data.kind.labels,
         tokenizer=plan.item.tokenizer,
@@ -276,14 +275,6 @@ def _inputs(plan: FinetunePlan, weights: Mapping[str, Weights]) -> Inputs:
 
 def _given(path: Path) -> GivenFile:
     return GivenFile(path=str(path), bytes=path.stat().st_size, sha256=file_sha256(path))
-
-
-def _sha256(arrays: Weights) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].shape}\n".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
 
 
 def _identity(plan: FinetunePlan, inputs: Inputs) -> dict[str, Any]:

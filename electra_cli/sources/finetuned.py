@@ -47,7 +47,7 @@ class Inputs(Record):
 
     Attributes:
       source: What was fine-tuned, as it was named.
-      source_sha256: Of its encoder's weights; by the column.
+      source_sha256: What tells its weights from others, by the column.
       files: The labelled files by the name of their split.
       labels: Of the task, in the order of their numbers; of a regression the least and the
         greatest number.

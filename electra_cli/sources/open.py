@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from electra_cli.errors import ConfigError
-from electra_cli.files.layout import is_prefix
+from electra_cli.errors import ConfigError, DataError
+from electra_cli.files.layout import FINETUNE_FILE, is_prefix
 from electra_cli.runs.named import find_checkpoints, own_checkpoints
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.sources.exportable import Exportable, open_own, open_task
@@ -44,6 +44,8 @@ def open_source(
       DataError: It is no run folder, or something in it is damaged.
     """
     is_task = takes_finetuned and is_finetuned(path)
+    if takes_finetuned and not is_task:
+        _refuse_parts_of_finetuned(path)
     if not is_task and not is_ours(path):
         return open_foreign(
             path,
@@ -60,6 +62,15 @@ def open_source(
             hint="leave out --reference-config, --vocab and --lowercase",
         )
     return open_task(open_finetuned(path)) if is_task else open_own(find_checkpoints(path)[-1])
+
+
+def _refuse_parts_of_finetuned(path: Path) -> None:
+    for folder in path.absolute().parents:
+        if (folder / FINETUNE_FILE).is_file():
+            raise DataError(
+                f"{path} is a part of what `electra finetune` wrote to {folder}",
+                hint=f"name {folder} for its best run, or {folder}/COLUMN/seed-N",
+            )
 
 
 def is_ours(path: Path) -> bool:
