@@ -6,11 +6,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from electra_cli.config.finetune import Kind
 from electra_cli.errors import TrainingError
 from electra_cli.interop import huggingface
-from electra_cli.interop.huggingface import links_of, network_configs, network_tensors
+from electra_cli.interop.huggingface import (
+    links_of,
+    network_configs,
+    network_tensors,
+    task_config,
+    task_links,
+    task_tensors,
+)
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.modeling.heads.sizes import HeadSizes
+from electra_cli.modeling.task_model import TaskModel
 from tests.export.runs import small_config
 
 CONFIG = small_config(embedding=24)
@@ -89,3 +99,41 @@ def test_configs_have_each_networks_own_sizes() -> None:
     assert generator["architectures"] == ["ElectraForMaskedLM"]
     assert generator["tie_word_embeddings"] is True
     assert generator["layer_norm_eps"] == 1e-12
+
+
+def task_model(kind: Kind) -> TaskModel:
+    return TaskModel(Architecture.of(CONFIG), HeadSizes(kind, "huggingface", 3), seed=0)
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression", "tagging", "qa"])
+def test_every_parameter_of_a_task_is_exported(monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    model = task_model(kind)
+    tensors = task_tensors(model, kind, scale=1, offset=0)
+    parameters = sum(int(tf.size(v)) for v in model.trainable_variables)
+    assert sum(array.size for array in tensors.values()) == parameters
+    without = task_links(model.architecture, kind)[:-1]
+    monkeypatch.setattr(huggingface, "task_links", lambda architecture, kind: without)
+    with pytest.raises(TrainingError, match="task_head"):
+        task_tensors(model, kind, scale=1, offset=0)
+
+
+def test_scale_and_offset_are_those_of_the_outputs() -> None:
+    model = task_model("regression")
+    inner = np.ones([1, 32], np.float32)
+    plain, scaled = (
+        inner @ tensors["classifier.out_proj.weight"].T + tensors["classifier.out_proj.bias"]
+        for tensors in (
+            task_tensors(model, "regression", scale=scale, offset=offset)
+            for scale, offset in ((1, 0), (3, -5))
+        )
+    )
+    np.testing.assert_allclose(scaled, plain * 3 - 5, rtol=1e-6)
+
+
+def test_the_configuration_of_a_task_is_that_of_the_main_network() -> None:
+    for objective in ("electra", "mlm"):
+        config = CONFIG.replaced({"objective.name": objective})
+        found = task_config(config, "tagging", ["O", "B-X"], pad_id=3)
+        assert (found["hidden_size"], found["pad_token_id"]) == (32, 3)
+        assert found["id2label"] == {"0": "O", "1": "B-X"}
+    assert "id2label" not in task_config(CONFIG, "qa", [], pad_id=3)

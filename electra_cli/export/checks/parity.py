@@ -21,7 +21,7 @@ class Parity:
     """Outcome of a comparison.
 
     Attributes:
-      method: What computed the other side: transformers, numpy, or the model that was exported.
+      method: What computed the other side: transformers, numpy, or tensorflow for the model itself.
       max_abs_difference: Largest difference between two logits.
       bound: What it must not exceed: 1e-4·max(1, largest absolute logit).
     """

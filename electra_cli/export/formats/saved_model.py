@@ -134,7 +134,8 @@ class ServedTask(Served):
             self._head(hidden, features, Dropout(), training=False), self._finetuned
         )
         if self._finetuned.config.task.kind in ("classification", "tagging"):
-            said["probabilities"] = tf.nn.softmax(said["logits"])
+            # Of softmax TensorFlow would say on stderr that it cannot guess what it costs.
+            said["probabilities"] = tf.exp(tf.nn.log_softmax(said["logits"]))
         return said
 
 
@@ -176,7 +177,7 @@ def check(model: Model, item: Exportable, folder: Path) -> Parity:
     probe = make_probe(item)
     if isinstance(model, TaskModel) and finetuned_of(item).head.style == "reference":
         said = task_outputs(model(probe.features(), training=False), finetuned_of(item))
-        method, expected = "model", {name: values.numpy() for name, values in said.items()}
+        method, expected = "tensorflow", {name: values.numpy() for name, values in said.items()}
     else:
         method, expected = "numpy", networks_of(model, item)[0].numpy_outputs(probe)
     signatures = tf.saved_model.load(str(folder)).signatures

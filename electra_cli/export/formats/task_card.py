@@ -38,7 +38,7 @@ _GIVEN = {
 }
 _USED = {
     "classification": "label = model.config.id2label[int(output.logits.argmax())]",
-    "regression": "number = float(output.logits)",
+    "regression": "number = output.logits.item()",
     "tagging": "best, words = output.logits[0].argmax(-1).tolist(), text.word_ids()\n"
     "tags = [\n"
     "    model.config.id2label[best[words.index(word)]]  # of the first word piece\n"
@@ -83,9 +83,9 @@ def task_onnx_card(item: Exportable) -> str:
         f'text = tokenizer({_given(model)}, truncation=True, return_tensors="np")\n'
         'session = onnxruntime.InferenceSession("FOLDER/model.onnx")\n'
         "inputs = {\n"
-        '    "input_ids": text["input_ids"].astype("int32").reshape(1, -1),\n'
-        '    "input_mask": text["attention_mask"].astype("int32").reshape(1, -1),\n'
-        '    "segment_ids": text["token_type_ids"].astype("int32").reshape(1, -1),\n'
+        '    "input_ids": text["input_ids"].astype("int32"),\n'
+        '    "input_mask": text["attention_mask"].astype("int32"),\n'
+        '    "segment_ids": text["token_type_ids"].astype("int32"),\n'
         "}\n"
         f"{', '.join(names)}{'' if len(names) > 1 else ','} = session.run({list(names)}, inputs)"
     ).replace("'", '"')
@@ -194,14 +194,15 @@ def _use(model: Finetuned) -> str:
     odds = (
         "`answerable_logit`"
         if task.head == "reference"
-        else "the score of position 0 less that of the best answer"
+        else "the score of position 0, its start logit plus its end logit, less that of the answer"
     )
     nothing = "" if threshold is None else f" No answer is meant where {odds} is above {threshold}."
     return (
         "It finds the answer to a question in a context, which is the second text. Positions "
         "outside of the context are to be masked before the best start and the best end are "
         f"looked for; position 0 means that there is no answer.{nothing} A long context was given "
-        f"to it in windows of {task.max_length} tokens in all, {task.doc_stride} apart."
+        f"to it in windows of {task.max_length} tokens, question included, each {task.doc_stride} "
+        "tokens behind the last."
     )
 
 

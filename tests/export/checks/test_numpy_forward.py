@@ -8,10 +8,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from electra_cli.config.finetune import Kind
 from electra_cli.export.checks.numpy_forward import NumpyElectra, _gelu
 from electra_cli.export.checks.probe import Probe, make_probe
-from electra_cli.interop.huggingface import Tensors, network_configs, network_tensors
+from electra_cli.interop.huggingface import (
+    Tensors,
+    network_configs,
+    network_tensors,
+    output_names,
+    task_config,
+    task_tensors,
+)
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.modeling.heads.sizes import HeadSizes
+from electra_cli.modeling.task_model import TaskModel
 from electra_cli.sources.exportable import Exportable
 
 Network = tuple[dict[str, Any], Tensors]
@@ -51,22 +62,32 @@ def test_generator(model: ElectraModel, source: Exportable, batch: Probe) -> Non
     np.testing.assert_allclose(found, ours, rtol=0, atol=1e-4)
 
 
-def test_every_tensor_matters(batch: Probe, discriminator: Network) -> None:
+@pytest.mark.parametrize("kind", [None, "classification", "regression", "tagging", "qa"])
+def test_every_tensor_matters(
+    batch: Probe, discriminator: Network, source: Exportable, kind: Kind | None
+) -> None:
     """A tensor that the comparison cannot see could be written wrongly and pass."""
-    config, tensors = discriminator
-    expected = NumpyElectra(config, tensors).outputs(batch.ids, batch.mask, batch.segments)[
-        "logits"
-    ]
+    config, tensors = discriminator if kind is None else _of_task(source, kind)
+    names = output_names(config)
+
+    def logits(tensors: Tensors) -> np.ndarray:
+        found = NumpyElectra(config, tensors).outputs(batch.ids, batch.mask, batch.segments)
+        return np.stack([found[name] for name in names])
+
+    expected = logits(tensors)
     for name, values in tensors.items():
         # A bias of keys moves all scores of a query alike, which softmax does not see.
         if name.endswith("self.key.bias"):
             continue
         wave = 0.1 * np.cos(np.arange(values.size, dtype=np.float32)).reshape(values.shape)
-        changed = tensors | {name: values + wave}
-        found = NumpyElectra(config, changed).outputs(batch.ids, batch.mask, batch.segments)[
-            "logits"
-        ]
-        assert np.abs(found - expected).max() > 1e-3, name
+        assert np.abs(logits(tensors | {name: values + wave}) - expected).max() > 1e-3, name
+
+
+def _of_task(source: Exportable, kind: Kind) -> Network:
+    architecture = Architecture.of(source.config)
+    model = TaskModel(architecture, HeadSizes(kind, "huggingface", 3), seed=1)
+    config = task_config(source.config, kind, ("a", "b", "c"), pad_id=0)
+    return config, task_tensors(model, kind, scale=1, offset=0)
 
 
 def test_a_tensor_too_many_or_too_few(batch: Probe, discriminator: Network) -> None:
