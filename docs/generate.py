@@ -25,9 +25,10 @@ from messages import messages
 
 from electra_cli import errors
 from electra_cli.cli.app import app
-from electra_cli.config.load import load_config
+from electra_cli.config.finetune import FinetuneConfig
+from electra_cli.config.load import diff_configs, load_config
 from electra_cli.config.presets import available_presets
-from electra_cli.config.schema import leaf_fields, sections
+from electra_cli.config.schema import Config, Root, leaf_fields, sections
 from electra_cli.config.values import expected
 from electra_cli.files import layout
 from electra_cli.metrics.names import BANDS
@@ -69,6 +70,7 @@ def pages() -> dict[str, str]:
     return {
         "reference/options.md": _options(),
         "reference/configuration.md": _configuration(),
+        "reference/tasks.md": _tasks(),
         "reference/run-folder.md": _run_folder(),
         "reference/json.md": _json(),
         "reference/exit-codes.md": _exit_codes(),
@@ -169,47 +171,78 @@ def _configuration() -> str:
         "An unknown key or a value of the wrong type is an error that names the nearest key, and "
         "exit code 2. Numbers are read by the rules of YAML 1.2, so `1e-4` is a number.",
     ]
-    fields = leaf_fields()
-    for section, model in sections().items():
-        keys = [key for key in fields if key.startswith(f"{section}.")]
-        rows = [
-            (
-                f"`{key}`",
-                expected(fields[key]),
-                _value(fields[key].default),
-                fields[key].description,
-            )
-            for key in keys
-        ]
+    for section in sections():
         values = [
             (
                 f"`{key}`",
                 *(_value(dumped[preset][section][key.partition(".")[2]]) for preset in presets),
             )
-            for key in keys
+            for key in leaf_fields()
+            if key.startswith(f"{section}.")
         ]
-        parts += [
-            f"## {section}",
-            (model.__doc__ or "").strip(),
-            _table(("key", "takes", "default", "meaning"), rows),
-            f"In the presets:\n\n{_table(('key', *presets), values)}",
-        ]
+        parts += [*_section(Config, section)]
+        parts += [f"In the presets:\n\n{_table(('key', *presets), values)}"]
     return _page("Configuration", *parts)
+
+
+def _section(root: type[Root], name: str) -> Iterator[str]:
+    """The heading of a section, what it is, and a table of its keys."""
+    yield f"## {name}"
+    yield (sections(root)[name].__doc__ or "").strip()
+    rows = [
+        (f"`{key}`", expected(field), _value(field.default), field.description or "")
+        for key, field in leaf_fields(root).items()
+        if key.startswith(f"{name}.")
+    ]
+    yield _table(("key", "takes", "default", "meaning"), rows)
+
+
+def _tasks() -> str:
+    parts = [
+        "The keys of `electra finetune` and of a `--task-file`. They are set as those of "
+        "[pretraining](configuration.md): by an option, by `--set SECTION.KEY=VALUE`, by an "
+        "environment variable, by the task.",
+    ]
+    for section in sections(FinetuneConfig):
+        if section != "runtime":
+            parts += _section(FinetuneConfig, section)
+    parts += ["## runtime", "As in [pretraining](configuration.md#runtime)."]
+    default = FinetuneConfig()
+    rows = []
+    for name in available_presets(FinetuneConfig):
+        config = load_config(FinetuneConfig, preset=name, environment={}).config
+        changed = [
+            f"`{key}: {str(now).lower() if isinstance(now, bool) else now}`"
+            for key, _, now in diff_configs(default, config)
+        ]
+        rows.append((f"`{name}`", ", ".join(changed)))
+    parts += ["## Tasks", "What each sets to another value than the default:"]
+    return _page("Tasks", *parts, _table(("task", "keys"), rows))
 
 
 def _value(value: Any) -> str:
     return "`null`" if value is None else f"`{value}`"
 
 
+def _paths(folder: str) -> list[tuple[str, str]]:
+    """What lies where in a folder, as files/layout.py says it."""
+    found: list[tuple[str, str]] = []
+    for line in (layout.__doc__ or "").splitlines():
+        path, _, meaning = line.partition(" ")
+        if path.startswith(f"{folder}/"):
+            found.append((f"`{path}`", meaning.strip()))
+        elif not path and found and line.strip():  # the meaning goes on
+            found[-1] = (found[-1][0], f"{found[-1][1]} {meaning.strip()}")
+        elif found:
+            break
+    return found
+
+
 def _run_folder() -> str:
-    lines = [line for line in (layout.__doc__ or "").splitlines() if line.startswith("RUN/")]
-    rows = [
-        (f"`{path}`", meaning.strip()) for path, _, meaning in (x.partition(" ") for x in lines)
-    ]
     return _page(
         "Run folder",
         "`electra pretrain --model-dir RUN` writes:",
-        _table(("path", "what it is"), rows),
+        _table(("path", "what it is"), _paths("RUN")),
         "A folder with a `config.yaml` is a run. The same command again goes on from the newest "
         "checkpoint; another configuration in the same folder is an error that lists the "
         "differences, and nothing is overwritten. The number of checkpoints that are kept is "
@@ -221,6 +254,9 @@ def _run_folder() -> str:
         _table(("key", "meaning"), _documented(TRAIN_LINES)),
         "A line of kind `validation` also has the metrics of the held-out split: "
         f"{_metric_names()}",
+        "## Fine-tuning",
+        "`electra finetune --output FINETUNED` writes:",
+        _table(("path", "what it is"), _paths("FINETUNED")),
     )
 
 
