@@ -13,7 +13,7 @@ import typer
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, is_share, print_metrics
-from electra_cli.cli.limits import missed_limits, parse_limits
+from electra_cli.cli.limits import check_names, missed_limits, parse_limits
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.names import finite
@@ -157,12 +157,8 @@ def _evaluate_finetuned(
         results = evaluate_finetuned(models, data, device=device)
     columns = {str(result.model.run.path): result.metrics for result in results}
     print_scores(terminal, f"Scores on {data}", columns)
-    for path, metrics in columns.items():
-        if unknown := [name for name in limits if name not in metrics]:
-            raise ConfigError(
-                f"--fail-under {unknown[0]}: {path} has no such score",
-                hint=did_you_mean(unknown[0], list(metrics), form="--fail-under {}=VALUE"),
-            )
+    for metrics in columns.values():
+        check_names(limits, list(metrics))
     scores = {
         path: {name: math.nan if value is None else value for name, value in metrics.items()}
         for path, metrics in columns.items()

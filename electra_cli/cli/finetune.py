@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,13 +18,13 @@ from electra_cli.cli.finetune_display import (
     print_overview,
     print_scores,
 )
-from electra_cli.cli.limits import missed_limits, parse_limits
-from electra_cli.config.nearest import did_you_mean
+from electra_cli.cli.limits import check_names, missed_limits, parse_limits
 from electra_cli.errors import ConfigError, ElectraError
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from electra_cli.finetuning.inference import Prediction
     from electra_cli.finetuning.plan import FinetunePlan
     from electra_cli.finetuning.result import Comparison
     from electra_cli.finetuning.run import Bench
@@ -146,6 +145,7 @@ def command(
         limits = parse_limits(fail_under or [])
         if predictions is not None and predict is None:
             raise ConfigError("--predictions without --predict", hint="--predict FILE")
+        from electra_cli.finetuning.inference import plan_prediction
         from electra_cli.finetuning.plan import choose_files, plan_finetune
         from electra_cli.sources.open import open_source
 
@@ -153,6 +153,8 @@ def command(
             signals.check()
             terminal.note(what)
 
+        if every and steps is not None:
+            raise ConfigError("--all and --steps: one says it", hint="leave out --all")
         files = choose_files(loaded.config, data=data, train=train, dev=dev or [])
         item = open_source(
             source,
@@ -175,7 +177,8 @@ def command(
             probe=probe,
             on_progress=on_progress,
         )
-        _check_limits(limits, plan.data.metrics)
+        check_names(limits, plan.data.metrics)
+        planned = None if predict is None else plan_prediction(plan, predict, predictions)
         print_overview(terminal, plan.data.overview)
         for warning in plan.data.warnings:
             terminal.warn(warning)
@@ -186,8 +189,7 @@ def command(
             plan,
             terminal,
             signals,
-            predict=predict,
-            predictions=predictions,
+            planned=planned,
             plots=every or steps is not None,
             started=started,
             as_json=as_json,
@@ -224,23 +226,19 @@ def _train(
     terminal: Terminal,
     signals: StopSignals,
     *,
-    predict: Path | None,
-    predictions: Path | None,
+    planned: Prediction | None,
     plots: bool,
     started: float,
     as_json: bool,
 ) -> tuple[Comparison, dict[str, Any]]:
     """Trains and predicts in the locked folder, and writes what came of it."""
-    from electra_cli.finetuning.inference import plan_prediction
-
-    planned = None if predict is None else plan_prediction(plan, predict, predictions)
     with plan.folder.locked():
         comparison, bench = _run(plan, terminal, signals, as_json=as_json)
         written = None
         if planned is not None:
             from electra_cli.finetuning.predicting import predict_best
 
-            written = predict_best(planned, comparison, bench)
+            written = predict_best(planned, comparison, bench, signals)
         result = {
             "command": "finetune",
             **_given(plan),
@@ -330,13 +328,3 @@ def _medians(comparison: Comparison) -> dict[str, float]:
     """Of each score over the seeds of the best column."""
     runs = comparison.runs[comparison.best_column.name]
     return {name: statistics.median(run.score(name) for run in runs) for name in runs[0].metrics}
-
-
-def _check_limits(limits: Mapping[str, float], metrics: Sequence[str]) -> None:
-    """Refuses limits on scores that the task does not have."""
-    for name in limits:
-        if name not in metrics:
-            raise ConfigError(
-                f"--fail-under {name}: no score of this task",
-                hint=did_you_mean(name, metrics, form="--fail-under {}=VALUE"),
-            )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from electra_cli.config.nearest import did_you_mean
 from electra_cli.errors import ConfigError
+from electra_cli.metrics.scores.names import higher_is_better
 
 
 def parse_limits(
@@ -34,6 +36,21 @@ def parse_limits(
                 hint=f"--fail-under {name or 'METRIC'}=0.8",
             )
     return limits
+
+
+def check_names(limits: Mapping[str, float], scores: Sequence[str]) -> None:
+    """Refuses limits on what is no score of a task, or better the lower it is.
+
+    Raises:
+      ConfigError: There is such a limit.
+    """
+    rising = [name for name in scores if higher_is_better(name)]
+    for name in limits:
+        if name not in rising:
+            raise ConfigError(
+                f"--fail-under {name}: this task has no such score of which more is better",
+                hint=did_you_mean(name, rising, form="--fail-under {}=VALUE"),
+            )
 
 
 def missed_limits(

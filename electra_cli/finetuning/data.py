@@ -62,9 +62,8 @@ class TaskData:
         found: dict[str, float] = {}
         for split, of_split in self.parts(outputs):
             predictions = self.predictions(split, of_split, None)
-            prefix = split.name.removeprefix(DEV).lstrip("_")
             scores = self.kind.scores(split.examples, predictions)
-            found |= {f"{prefix}/{name}" if prefix else name: v for name, v in scores.items()}
+            found |= {_named(split, name): value for name, value in scores.items()}
         return found
 
     def parts(self, outputs: Outputs) -> Sequence[tuple[Split, Outputs]]:
@@ -88,11 +87,10 @@ class TaskData:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of all scores, in the order to show them."""
-        prefixes = [split.name.removeprefix(DEV).lstrip("_") for split in self.dev]
         return tuple(
-            f"{prefix}/{name}" if prefix else name
-            for prefix in prefixes
-            for name in self.kind.metrics
+            _named(split, name)
+            for split in self.dev
+            for name in self.kind.metrics_of(split.examples)
         )
 
 
@@ -142,6 +140,12 @@ def read_task(
     lengths = {name: of_split.lengths for name, of_split in encoded.items()}
     looked = overview(splits, lengths, task, labels)
     return config, TaskData(kind, train, dev, encoded, looked, tuple(warnings))
+
+
+def _named(split: Split, score: str) -> str:
+    """A score's name among those of all splits."""
+    prefix = split.name.removeprefix(DEV).lstrip("_")
+    return f"{prefix}/{score}" if prefix else score
 
 
 def _check_cut(encoded: Mapping[str, Encoded], splits: Sequence[Split], task: TaskConfig) -> None:

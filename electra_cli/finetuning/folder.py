@@ -6,7 +6,6 @@ files/layout.py says what lies where.
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from electra_cli.files import layout
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.holder import locked_by_name
 from electra_cli.files.redaction import redacted
+from electra_cli.modeling.architecture import Architecture, sizes_of
 from electra_cli.runs.lock import cannot_write, check_writable
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.sources.finetuned import Inputs, read_inputs
@@ -38,6 +38,10 @@ _MAY_CHANGE = frozenset(
         "runtime.verify_data",
         "runtime.stall_timeout",
     }
+)
+# What a start that was killed early may leave.
+_BEFORE_CONFIG = frozenset(
+    {layout.RUN_LOCK_FILE, layout.VOCABULARY_FILE, layout.MODEL_FILE, layout.INPUTS_FILE}
 )
 
 
@@ -78,9 +82,9 @@ class FinetuneFolder:
         """
         if self.begun or not self.path.exists():
             return
-        lock = layout.RUN_LOCK_FILE
         if not self.path.is_dir() or any(
-            path.name != lock and not path.name.startswith(".") for path in self.path.iterdir()
+            path.name not in _BEFORE_CONFIG and not path.name.startswith(".")
+            for path in self.path.iterdir()
         ):
             raise OutputError(
                 f"{self.path} exists and was not written by electra finetune: it has no "
@@ -97,9 +101,7 @@ class FinetuneFolder:
         """
         if not self.begun:
             return
-        before = read_config(self.config, FinetuneConfig)
-        refused = [c for c in diff_configs(before, config) if c[0] not in _MAY_CHANGE]
-        if refused:
+        if refused := _changes(read_config(self.config, FinetuneConfig), config):
             lines = "".join(f"\n  {key}: {was} -> {now}" for key, was, now in refused)
             raise ConfigError(
                 f"{self.path} was started with another configuration:{lines}",
@@ -136,12 +138,18 @@ class FinetuneFolder:
         """Writes what describes the fine-tuning, or compares it with what is there.
 
         Raises:
+          ConfigError: See `check_same`.
           DataError: The data, the source or the tokenizer are others than before.
           OSError: It cannot be written.
         """
         if self.begun:
+            self.check_same(config)  # another process may have begun meanwhile
             before = read_inputs(self.path)
-            if differs := _difference(before, inputs):
+            was = sizes_of(Architecture.of(read_config(self.path / layout.MODEL_FILE)))
+            differs = _difference(before, inputs)
+            if was != sizes_of(Architecture.of(sizes)):
+                differs = f"a model of another size, {before.source}"
+            if differs:
                 raise DataError(
                     f"{self.path} was started with {differs}",
                     hint="put it back as it was, or choose another --output",
@@ -166,6 +174,16 @@ class FinetuneFolder:
         atomic_write_text(path, json.dumps(redacted(result), indent=2) + "\n")
 
 
+def deciding(config: FinetuneConfig) -> dict[str, Any]:
+    """What of a configuration decides what is learned, by full key; defaults are left out."""
+    return {key: now for key, _, now in _changes(FinetuneConfig(), config)}
+
+
+def _changes(old: FinetuneConfig, new: FinetuneConfig) -> list[tuple[str, Any, Any]]:
+    """What differs and may not change: key, old value, new value."""
+    return [change for change in diff_configs(old, new) if change[0] not in _MAY_CHANGE]
+
+
 def drop_weights(run: RunFolder) -> None:
     """Deletes the checkpoints of a finished run whose numbers are all that is wanted."""
     shutil.rmtree(run.checkpoints, ignore_errors=True)
@@ -180,9 +198,12 @@ def _difference(before: Inputs, now: Inputs) -> str:
             return f"another file for {name}: {there}; now {file.path} ({file.sha256[:12]})"
     if gone := [name for name in before.files if name not in now.files]:
         return f"a file for {gone[0]}, {before.files[gone[0]].path}"
-    for column, sha256 in now.source_sha256.items():
-        if before.source_sha256.get(column, sha256) != sha256:
-            return f"other weights of {shlex.quote(before.source)} for {column}"
+    shared = sorted(now.source_sha256.keys() & before.source_sha256.keys())
+    for column in shared:
+        if before.source_sha256[column] != now.source_sha256[column]:
+            return f"other weights of {before.source} for {column}"
+    if before.source != now.source and not shared:
+        return f"another source, {before.source}"
     if before.vocab_sha256 != now.vocab_sha256 or before.tokenizer != now.tokenizer:
         return "another tokenizer"
     return "other labels" if before.labels != now.labels else ""

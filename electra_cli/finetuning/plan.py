@@ -178,9 +178,10 @@ def plan_data(
         on_progress=on_progress,
     )
     metric = config.task.metric
-    if metric is not None and metric not in data.kind.metrics:
+    known = data.kind.metrics_of(data.dev[0].examples)
+    if metric is not None and metric not in known:
         raise ConfigError(
             f"task.metric {metric!r}: no score of this task",
-            hint=did_you_mean(metric, data.kind.metrics, form="--set task.metric={}"),
+            hint=did_you_mean(metric, known, form="--set task.metric={}"),
         )
     return config, data, tokens

@@ -11,28 +11,35 @@ from electra_cli.finetuning.predictions import write_predictions
 from electra_cli.finetuning.result import Comparison
 from electra_cli.finetuning.run import Bench
 from electra_cli.interop.restore import restore
+from electra_cli.training.loop.signals import RunStoppedError, StopRequestedError, StopSignals
 
 
-def predict_best(prediction: Prediction, comparison: Comparison, bench: Bench) -> Path:
+def predict_best(
+    prediction: Prediction, comparison: Comparison, bench: Bench, signals: StopSignals
+) -> Path:
     """Predicts with the best run, and writes a file.
 
     Returns:
       The file.
 
     Raises:
+      RunStoppedError: A signal has come.
       DataError: The run's weights cannot be read.
       OutputError: The file is there with other predictions.
     """
     best, column = comparison.best, comparison.best_column
     trainer = bench.workbench.trainer(frozen=column.frozen)
     checkpoint = bench.plan.folder.run(best.column, best.seed).all_checkpoints()[-1]
-    checkpoint.check_files()
     restore(
         tf.train.Checkpoint(model=trainer.model),
         checkpoint.prefix,
-        hint="run the same command again with another --output",
+        hint="run the same command again",
     )
-    outputs = bench.workbench.outputs_of(trainer, PREDICT, prediction.encoded.rows)
+    trainer.check_stop = signals.check
+    try:
+        outputs = bench.workbench.outputs_of(trainer, PREDICT, prediction.encoded.rows)
+    except StopRequestedError:
+        raise RunStoppedError(signals.received or 0, best.steps, checkpoint.path) from None
     found = bench.plan.data.kind.predictions(
         prediction.split.examples, prediction.encoded, outputs, best.threshold
     )

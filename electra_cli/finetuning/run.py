@@ -18,7 +18,7 @@ from electra_cli.corpus.wordpiece.vocabulary import special_ids, vocabulary_sha2
 from electra_cli.errors import DataError
 from electra_cli.finetuning.columns import ColumnPlan, Weights, encoder_weights, weights_sha256
 from electra_cli.finetuning.data import TRAIN
-from electra_cli.finetuning.folder import drop_weights
+from electra_cli.finetuning.folder import deciding, drop_weights
 from electra_cli.finetuning.plan import FinetunePlan
 from electra_cli.finetuning.result import Comparison, SeedResult
 from electra_cli.finetuning.workbench import Workbench
@@ -29,7 +29,7 @@ from electra_cli.modeling.architecture import sizes_of
 from electra_cli.modeling.budget import Compute, task_budget
 from electra_cli.modeling.heads.sizes import HeadSizes
 from electra_cli.modeling.task_model import head_of
-from electra_cli.runs.commit import file_sha256, read_commit
+from electra_cli.runs.commit import fault_of, file_sha256, read_commit
 from electra_cli.runs.resume import resume_point
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.sources.finetuned import GivenFile, Inputs
@@ -129,28 +129,35 @@ def finetune(
     workbench = Workbench(plan.config, plan.data, plan.architecture, strategy, outlook, lanes)
     bench = Bench(plan, workbench, _identity(plan, inputs))
     found: dict[str, list[SeedResult]] = {column.name: [] for column in plan.columns}
-    jobs = [(column, seed) for seed in plan.seeds for column in plan.columns]
-    for number, (column, seed) in enumerate(jobs, start=1):
-        run = plan.folder.run(column.name, seed)
-        result = _finished(run)
-        if result is None:
-            listener.begins(column, seed, number, len(jobs), plan.steps)
-            result = _train(
-                bench,
-                column,
-                seed,
-                None if column.source is None else encoder_weights(column.source),
-                listener=listener,
-                signals=signals,
-                watchdog=watchdog,
-            )
-            plan.folder.write_result(run.result, result.as_json())
-        found[column.name].append(result)
-        listener.finished(column, result)
-        _keep_best(plan, found)
     comparison = Comparison(
         plan.columns, found, plan.data.kind.metric, plan.data.majority(), plan.config.preset
     )
+
+    def result_of(column: ColumnPlan, seed: int, number: int) -> SeedResult:
+        listener.begins(column, seed, number, len(jobs), plan.steps)
+        result = _train(
+            bench,
+            column,
+            seed,
+            None if column.source is None else encoder_weights(column.source),
+            listener=listener,
+            signals=signals,
+            watchdog=watchdog,
+        )
+        plan.folder.write_result(plan.folder.run(column.name, seed).result, result.as_json())
+        return result
+
+    jobs = [(column, seed) for seed in plan.seeds for column in plan.columns]
+    for number, (column, seed) in enumerate(jobs, start=1):
+        result = _finished(plan.folder.run(column.name, seed))
+        result = result or result_of(column, seed, number)
+        found[column.name].append(result)
+        listener.finished(column, result)
+        _keep_best(plan, found)
+    # An earlier start that compared more may have dropped its weights.
+    while not plan.folder.run(comparison.best.column, comparison.best.seed).all_checkpoints():
+        column, place = comparison.best_column, plan.seeds.index(comparison.best.seed)
+        found[column.name][place] = result_of(column, comparison.best.seed, len(jobs))
     return comparison, bench
 
 
@@ -233,9 +240,15 @@ def _examples_of(plan: FinetunePlan, seed: int) -> Callable[[int], list[int]]:
 
 
 def _finished(run: RunFolder) -> SeedResult | None:
-    """What a run that is finished has written; None if there is something left to do."""
+    """What a run that is finished has written; None if there is something left to do.
+
+    A run whose weights were dropped is finished, one whose weights are others than its last is not.
+    """
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        return SeedResult.of_json(json.loads(run.result.read_text(encoding="utf-8")))
+        result = SeedResult.of_json(json.loads(run.result.read_text(encoding="utf-8")))
+        kept = run.all_checkpoints()
+        if all(c.step == result.steps and fault_of(c.path, c.step) is None for c in kept):
+            return result
     return None
 
 
@@ -279,12 +292,8 @@ def _given(path: Path) -> GivenFile:
 
 def _identity(plan: FinetunePlan, inputs: Inputs) -> dict[str, Any]:
     """What each checkpoint says of the fine-tuning it belongs to; see `runs.commit.Commit`."""
-    # Of what decides the weights; the seed is that of the run's folder.
-    deciding = plan.config.model_dump(exclude={"preset": True, "runtime": {
-        "device", "xla", "verify_data", "stall_timeout"}, "train": {
-        "seed", "seeds", "checkpoint_every", "log_every"}})  # fmt: skip
     files = {name: file.sha256 for name, file in inputs.files.items()}
-    text = json.dumps([deciding, files, inputs.labels], sort_keys=True)
+    text = json.dumps([deciding(plan.config), files, inputs.labels], sort_keys=True)
     return {
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "vocab_sha256": inputs.vocab_sha256,

@@ -22,10 +22,11 @@ def resume_point(
     Args:
       run: A run folder, locked.
       warn: Hears of each damaged checkpoint.
-      saves_first: The run has a checkpoint before there is anything else in its folder.
+      saves_first: The run has a checkpoint before there is anything else in its folder. One that
+        has not does the same again from its first step, if no checkpoint is valid.
 
     Returns:
-      The checkpoint; None for a run that has none yet.
+      The checkpoint; None for a run that begins.
 
     Raises:
       DataError: There are checkpoints, and all are damaged: nothing is renamed. Or there were
@@ -39,10 +40,13 @@ def resume_point(
             _set_aside(damaged, checkpoint, warn)
             return checkpoint
         damaged.append((checkpoint, fault))
+    if not saves_first:
+        _set_aside(damaged, None, warn)
+        return None
     if not damaged and not list(run.checkpoints.glob(checkpoint_name(f"*{DAMAGED_SUFFIX}*"))):
         # Before either of these a first checkpoint was written.
         has_metrics = run.metrics.is_file() and run.metrics.stat().st_size > 0
-        if run.result.is_file() or (saves_first and has_metrics):
+        if run.result.is_file() or has_metrics:
             raise DataError(
                 f"the checkpoints of {run.path} are gone: it has been trained, but there is none "
                 f"in {run.checkpoints}",
@@ -58,8 +62,9 @@ def resume_point(
 
 
 def _set_aside(
-    damaged: list[tuple[Checkpoint, str]], valid: Checkpoint, warn: Callable[[str], None]
+    damaged: list[tuple[Checkpoint, str]], valid: Checkpoint | None, warn: Callable[[str], None]
 ) -> None:
+    goes_on = "beginning anew" if valid is None else f"going on {valid.path}"
     for checkpoint, fault in damaged:
         aside = _free_name(checkpoint.path)
         try:
@@ -69,7 +74,7 @@ def _set_aside(
                 f"{checkpoint.path} is damaged ({fault}) and cannot be renamed: {error.strerror}",
                 hint="move it away yourself and run the same command again",
             ) from error
-        warn(f"{checkpoint.path} is damaged ({fault}); it is now {aside}, going on {valid.path}")
+        warn(f"{checkpoint.path} is damaged ({fault}); it is now {aside}, {goes_on}")
 
 
 def _free_name(path: Path) -> Path:

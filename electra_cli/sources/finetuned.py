@@ -26,6 +26,7 @@ from electra_cli.files.layout import (
 from electra_cli.files.record import Record, read_json
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.heads.sizes import HeadSizes
+from electra_cli.runs.commit import fault_of
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def open_finetuned(path: Path) -> Finetuned:
             f"{run.path} has no weights: those of columns that are only compared are not kept",
             hint=f"name {folder} for the best run that has them",
         )
-    checkpoints[-1].check_files()
+    if (fault := fault_of(checkpoints[-1].path, checkpoints[-1].step)) is not None:
+        raise DataError(f"checkpoint {checkpoints[-1].path} is damaged: {fault}", hint=_AGAIN)
     inputs = read_inputs(folder)
     vocab = folder / VOCABULARY_FILE
     if vocabulary_sha256(load_vocabulary(vocab)) != inputs.vocab_sha256:

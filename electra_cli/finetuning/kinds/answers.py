@@ -34,6 +34,10 @@ class Questions(TaskKind):
         """See `metrics.scores.squad`; where all questions have answers there are fewer."""
         return squad.names(answerable=False)
 
+    def metrics_of(self, examples: Sequence[Question]) -> tuple[str, ...]:
+        """Those of SQuAD 1.1 where every question has an answer."""
+        return squad.names(answerable=all(right_answers(examples).values()))
+
     def encode(self, examples: Sequence[Question], *, training: bool) -> Encoded:
         """Rows of windows; see `features.windows.encode`."""
         return windows.encode(examples, self.tokenizer, self.task, self.labels, training=training)

@@ -59,6 +59,11 @@ class TaskKind(ABC):
     def metrics(self) -> tuple[str, ...]:
         """Names of all scores, in the order to show them."""
 
+    def metrics_of(self, examples: Sequence[Any]) -> tuple[str, ...]:
+        """Names of the scores of these examples, where not all have all."""
+        del examples
+        return self.metrics
+
     @abstractmethod
     def encode(self, examples: Sequence[Any], *, training: bool) -> Encoded:
         """Rows of examples."""

@@ -15,6 +15,7 @@ MATTHEWS = "matthews"
 PEARSON = "pearson"
 SPEARMAN = "spearman"
 MSE = "mse"
+LOSS = "loss"
 SPAN_PRECISION = "span_precision"
 SPAN_RECALL = "span_recall"
 SPAN_F1 = "span_f1"
@@ -41,5 +42,5 @@ def primary(kind: str, scheme: str = "none") -> str:
 
 
 def higher_is_better(name: str) -> bool:
-    """Whether a larger value of a score is a better one; an error is the exception."""
-    return name != MSE
+    """Whether a larger value of a score is a better one, which that of an error is not."""
+    return name not in (MSE, LOSS)

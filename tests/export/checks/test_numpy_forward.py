@@ -87,7 +87,11 @@ def _of_task(source: Exportable, kind: Kind) -> Network:
     architecture = Architecture.of(source.config)
     model = TaskModel(architecture, HeadSizes(kind, "huggingface", 3), seed=1)
     config = task_config(source.config, kind, ("a", "b", "c"), pad_id=0)
-    return config, task_tensors(model, kind, scale=1, offset=0)
+    wide = np.random.default_rng(0)
+    return config, {
+        name: values + 0.3 * wide.standard_normal(values.shape, np.float32)
+        for name, values in task_tensors(model, kind, scale=1, offset=0).items()
+    }
 
 
 def test_a_tensor_too_many_or_too_few(batch: Probe, discriminator: Network) -> None:
