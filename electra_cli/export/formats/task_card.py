@@ -29,6 +29,7 @@ _PIPELINES: Mapping[Kind, str] = {
     "tagging": "token-classification",
     "qa": "question-answering",
 }
+_SAVED_MODEL = "SavedModel"
 # What is given to a tokenizer, by the kind, or for pairs of texts.
 _GIVEN = {
     "text": '"The cat sat on the mat."',
@@ -128,7 +129,7 @@ def task_saved_model_card(item: Exportable) -> str:
             'model = tf.saved_model.load("FOLDER")\n'
             f'outputs = model.signatures["text"]({given})'
         )
-    return _card(item, "SavedModel", use, load)
+    return _card(item, _SAVED_MODEL, use, load)
 
 
 def _given(model: Finetuned) -> str:
@@ -166,6 +167,11 @@ def _card(item: Exportable, format: str, use: str, load: str) -> str:
     task, preset = model.config.task, Path(model.config.preset).stem  # or a file
     name = task.kind if preset == task.kind else f"{preset} ({task.kind})"
     uses = [_use(model), *([use] if use else [])]
+    if len(task.texts) > 1 and format != _SAVED_MODEL:
+        uses.append(
+            "Where both texts of a pair are cut, AutoTokenizer may leave the second one a token "
+            "more, and the first one a token less, than the training did."
+        )
     facts = [*_recipe(model), *network_facts(Architecture.of(model.sizes).main)]
     facts += tokenizer_facts(item, model.inputs.vocab_sha256)
     sections = [("Training", table("", "", facts)), ("Scores", _scores(model))]

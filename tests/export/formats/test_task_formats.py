@@ -20,8 +20,8 @@ import transformers
 from electra_cli.config.finetune import Kind
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 from electra_cli.export.checks.probe import Probe, make_probe
-from electra_cli.finetuning.examples.example import TextExample
-from electra_cli.finetuning.features import sequences
+from electra_cli.finetuning.examples.example import Sentence, TextExample
+from electra_cli.finetuning.features import sequences, words
 from electra_cli.finetuning.features.sequences import TargetRange
 from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.modeling.task_model import TaskModel
@@ -213,6 +213,34 @@ def test_the_tokenizer_cuts_at_the_length_of_the_task(task_exports: TaskExports)
     assert len(tokenizer("the " * 40, truncation=True)["input_ids"]) == LENGTH
 
 
+def test_words_have_the_ids_and_places_of_the_training(
+    task_exports: TaskExports, tasks: Tasks
+) -> None:
+    """Each word has the tag of the first of its word pieces, by both tokenizers."""
+    item, _ = tasks("tagging")
+    assert item.finetuned is not None
+    assert item.vocab is not None
+    given = ("The", "NAÏVE", "cat's", "", "中the", "\u200b", "xyz", "ΣΑΣ")
+    columns = words.encode(
+        [Sentence(given, None, "")],
+        TextTokenizer(load_vocabulary(item.vocab), item.tokenizer),
+        item.finetuned.config.task,
+        LABELS["tagging"],
+        training=False,
+    ).rows.columns
+    tokenizer = transformers.AutoTokenizer.from_pretrained(
+        task_exports("huggingface", "tagging").output
+    )
+    found = tokenizer(
+        list(given), is_split_into_words=True, padding="max_length", max_length=LENGTH
+    )
+    assert found["input_ids"] == columns["input_ids"][0].tolist()
+    assert found["token_type_ids"] == columns["segment_ids"][0].tolist()
+    there = columns["labels_mask"][0] > 0
+    places = [found.word_ids().index(word) for word in np.flatnonzero(there)]
+    assert places == columns["labeled_positions"][0][there].tolist()
+
+
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_code_of_the_card_runs(task_exports: TaskExports, kind: Kind, format: str) -> None:
@@ -234,6 +262,7 @@ def test_the_code_for_pairs_runs(task_exports: TaskExports) -> None:
         output = task_exports(format, "classification", "huggingface", "a,b").output
         card = (output / "README.md").read_text(encoding="utf-8")
         assert "a pair of texts" in card
+        assert ("a token more" in card) == (format == "huggingface")
         exec(card.split("```python\n")[1].split("```")[0].replace("FOLDER", str(output)), {})
 
 
@@ -249,7 +278,7 @@ WORDS: dict[Kind, tuple[str, ...]] = {
 def test_cards(task_exports: TaskExports, kind: Kind) -> None:
     for format in FORMATS:
         card = (task_exports(format, kind).output / "README.md").read_text(encoding="utf-8")
-        for words in (
+        for told in (
             *WORDS[kind],
             f"fine-tuned for {kind}",
             "| data, train | train.tsv |",
@@ -257,7 +286,7 @@ def test_cards(task_exports: TaskExports, kind: Kind) -> None:
             "| learning rate | 0.0003 |",
             "standard deviation 0.1768",
         ):
-            assert words in card, (format, words)
+            assert told in card, (format, told)
         assert card.startswith("---\nlibrary_name: transformers") == (format == "huggingface")
 
 
