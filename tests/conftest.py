@@ -21,6 +21,8 @@ import pytest
 from electra_cli.cli.app import run
 from electra_cli.environment import prepare_tensorflow, prepare_torch
 
+pytest_plugins = ["tests.finetuning.finished"]
+
 # Every run that a test trains needs the same kernels; whoever compiles one first keeps it for all.
 if "TF_XLA_FLAGS" not in os.environ:
     kernels = tempfile.mkdtemp(prefix="electra-kernels-")

@@ -123,11 +123,11 @@ def finetune(
     if outlook.shortage:
         listener.warn(outlook.shortage)
     sources = {column.name: column.source for column in plan.columns if column.source is not None}
-    inputs = _inputs(plan, {name: weights_sha256(source) for name, source in sources.items()})
+    inputs = inputs_of(plan, {name: weights_sha256(source) for name, source in sources.items()})
     signals.check()
     plan.folder.begin(plan.config, plan.item.config, inputs, plan.tokens)
     workbench = Workbench(plan.config, plan.data, plan.architecture, strategy, outlook, lanes)
-    bench = Bench(plan, workbench, _identity(plan, inputs))
+    bench = Bench(plan, workbench, identity_of(plan, inputs))
     found: dict[str, list[SeedResult]] = {column.name: [] for column in plan.columns}
     comparison = Comparison(
         plan.columns, found, plan.data.kind.metric, plan.data.majority(), plan.config.preset
@@ -135,7 +135,7 @@ def finetune(
 
     def result_of(column: ColumnPlan, seed: int, number: int) -> SeedResult:
         listener.begins(column, seed, number, len(jobs), plan.steps)
-        result = _train(
+        result = train_run(
             bench,
             column,
             seed,
@@ -161,7 +161,7 @@ def finetune(
     return comparison, bench
 
 
-def _train(
+def train_run(
     bench: Bench,
     column: ColumnPlan,
     seed: int,
@@ -274,7 +274,7 @@ def _keep_best(plan: FinetunePlan, found: Mapping[str, list[SeedResult]]) -> Non
                 drop_weights(plan.folder.run(run.column, run.seed))
 
 
-def _inputs(plan: FinetunePlan, source_sha256: dict[str, str]) -> Inputs:
+def inputs_of(plan: FinetunePlan, source_sha256: dict[str, str]) -> Inputs:
     return Inputs(
         source=str(plan.source),
         source_sha256=source_sha256,
@@ -290,7 +290,7 @@ def _given(path: Path) -> GivenFile:
     return GivenFile(path=str(path), bytes=path.stat().st_size, sha256=file_sha256(path))
 
 
-def _identity(plan: FinetunePlan, inputs: Inputs) -> dict[str, Any]:
+def identity_of(plan: FinetunePlan, inputs: Inputs) -> dict[str, Any]:
     """What each checkpoint says of the fine-tuning it belongs to; see `runs.commit.Commit`."""
     files = {name: file.sha256 for name, file in inputs.files.items()}
     text = json.dumps([deciding(plan.config), files, inputs.labels], sort_keys=True)

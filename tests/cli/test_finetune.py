@@ -1,0 +1,394 @@
+"""`electra finetune`, in process, on made data and a model that trains in a second."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from electra_cli.finetuning import run as running
+from electra_cli.runs.run_folder import RunFolder
+from tests.conftest import Electra
+from tests.finetuning.finished import Finished
+from tests.training.runs import steps_of
+
+KEYS = {
+    "command", "output", "source", "task", "kind", "labels", "seeds", "metric", "majority",
+    "columns", "best", "verdict", "plots", "predictions", "seconds",
+}  # fmt: skip
+COLUMN = {
+    "column", "label", "role", "pretraining_steps", "median", "mean", "standard_deviation", "best",
+    "failed_seeds", "runs",
+}  # fmt: skip
+RUN = {"seed", "steps", "loss", "metrics", "threshold", "state_sha256", "sequences_per_second"}
+
+
+@pytest.fixture
+def trains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "train_run", lambda *args, **kwargs: pytest.fail("it trains"))
+
+
+@pytest.mark.usefixtures("trains_nothing")
+def test_the_same_command_again_trains_nothing(
+    electra: Electra, finished: Finished, tmp_path: Path
+) -> None:
+    folder = finished.copied(tmp_path / "out")
+    again = electra(*finished.command(output=folder))
+    assert again.code == 0, again.stderr
+    differs = {"seconds": 0, "output": "", "predictions": ""}
+    assert again.json | differs == finished.result | differs
+    assert again.json == json.loads((folder / "result.json").read_text())
+    assert set(again.json) == KEYS
+    for column in again.json["columns"]:
+        assert set(column) == COLUMN
+        assert all(set(run) == RUN for run in column["runs"])
+
+
+def test_a_comparison(classified: Finished) -> None:
+    """What the object says of runs is what lies in their folders, and follows from it."""
+    result, folder = classified.result, classified.folder
+    assert [(c["column"], c["role"], c["pretraining_steps"]) for c in result["columns"]] == [
+        ("model", "model", 12), ("probe", "probe", 12), ("random", "random", None)
+    ]  # fmt: skip
+    assert result["labels"] == ["neg", "pos"]
+    assert result["seeds"] == [0, 1]
+    assert result["majority"] == pytest.approx(11 / 21)  # both are as frequent in train
+    for column in result["columns"]:
+        runs = column["runs"]
+        first, second = (run["metrics"]["accuracy"] for run in runs)
+        assert column["mean"] == column["median"] == pytest.approx((first + second) / 2)
+        assert column["standard_deviation"] == pytest.approx(abs(first - second) / math.sqrt(2))
+        assert column["best"] == max(first, second)
+        assert [run["steps"] for run in runs] == [15, 15]  # 3 epochs of 40 rows by 8
+        for seed, run in enumerate(runs):
+            own = json.loads((folder / column["column"] / f"seed-{seed}/result.json").read_text())
+            assert run.items() <= own.items()
+    hashes = [run["state_sha256"] for column in result["columns"] for run in column["runs"]]
+    assert len(set(hashes)) == 6
+    assert all(isinstance(sentence, str) for sentence in result["verdict"])
+
+
+def test_metrics_of_a_run(classified: Finished) -> None:
+    lines = (classified.folder / "model/seed-0/metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [(x["kind"], x["step"]) for x in found] == [
+        ("train", 5), ("train", 10), ("train", 15), ("validation", 15)
+    ]  # fmt: skip
+    run = classified.result["columns"][0]["runs"][0]
+    assert run["metrics"].items() <= found[-1].items()
+    assert found[2]["loss"] == run["loss"] == pytest.approx(found[2]["summed_loss"] / 8)
+
+
+def test_weights_that_stay(classified: Finished) -> None:
+    """Those of every seed of the model, and none of what it is compared with."""
+    kept = {
+        str(path.parent.relative_to(classified.folder)): steps_of(path.parent)
+        for path in classified.folder.glob("*/seed-*/result.json")
+    }
+    none: list[int] = []
+    assert kept == {
+        "model/seed-0": [15], "model/seed-1": [15], "probe/seed-0": none, "probe/seed-1": none,
+        "random/seed-0": none, "random/seed-1": none,
+    }  # fmt: skip
+
+
+def test_the_table(electra: Electra, classified: Finished, tmp_path: Path) -> None:
+    command = classified.command(output=classified.copied(tmp_path / "out"))
+    command.remove("--json")
+    shown = electra(*command).stdout
+    for word in ("mean ± sd", "frozen encoder", "random weights", "always the same answer"):
+        assert word in shown
+    for sentence in classified.result["verdict"]:
+        assert " ".join(sentence.split()) in " ".join(shown.split())
+
+
+def test_more_seeds_add_runs_only(
+    electra: Electra, regressed: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, trained = regressed.copied(tmp_path / "out"), []
+    train = running.train_run
+
+    def counted(bench, column, seed, *args, **kwargs):
+        trained.append((column.name, seed))
+        return train(bench, column, seed, *args, **kwargs)
+
+    monkeypatch.setattr(running, "train_run", counted)
+    more = electra(*regressed.command("--seeds", 2, output=folder)).json
+    assert trained == [("model", 1)]
+    assert more["columns"][0]["runs"][0] == regressed.result["columns"][0]["runs"][0]
+    assert more["seeds"] == [0, 1]
+    fewer = electra(*regressed.command(output=folder)).json
+    assert trained == [("model", 1)]
+    assert fewer["seeds"] == [0]
+
+
+@pytest.mark.slow
+def test_every_checkpoint_and_then_only_another_one(
+    electra: Electra, regressed: Finished, tmp_path: Path
+) -> None:
+    """Weights of the best run stay, of others their numbers, until one of them is the best."""
+    folder = tmp_path / "out"
+    result = electra(*regressed.command("--all", "--epochs", 0.4, output=folder)).json
+    names = ["step-0", "step-4", "step-8", "step-12"]
+    assert [c["column"] for c in result["columns"]] == names
+    assert [c["pretraining_steps"] for c in result["columns"]] == [0, 4, 8, 12]
+    assert [Path(path).name for path in result["plots"]] == ["curve.svg", "curve.png"]
+    assert (folder / "curve.svg").read_text().startswith("<?xml")
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    before = {c["column"]: c["runs"][0]["state_sha256"] for c in result["columns"]}
+    assert len(set(before.values())) == 4
+    best = result["best"]["column"]
+    assert [name for name in names if steps_of(folder / name / "seed-0")] == [best]
+
+    other = next(name for name in names if name != best)
+    step = other.removeprefix("step-")
+    given = ["--epochs", 0.4, "--steps", step, "--predict", regressed.files.dev]
+    alone = electra(*regressed.command(*given, output=folder))
+    assert alone.code == 0, alone.stderr
+    assert alone.json["best"] == {"column": other, "seed": 0}
+    assert alone.json["columns"][0]["runs"][0]["state_sha256"] == before[other]
+    assert Path(alone.json["predictions"]).is_file()
+
+
+PREDICTED = {
+    "classification": (
+        "predictions-unlabelled.tsv",
+        ["index", "prediction", "score_neg", "score_pos"],
+    ),
+    "regression": ("predictions-unlabelled.tsv", ["index", "prediction"]),
+    "tagging": ("predictions-unlabelled.jsonl", ["index", "words", "prediction", "scores"]),
+    "qa": ("predictions-unlabelled.json", None),
+}
+
+
+def test_predictions(finished: Finished) -> None:
+    """In the order of the input, of data without labels."""
+    folder, kind = finished.folder, finished.result["kind"]
+    ending, names = PREDICTED[kind]
+    path = Path(finished.result["predictions"])
+    assert path == folder / f"predictions-unlabelled.{ending}"
+    text = path.read_text(encoding="utf-8")
+    if kind == "qa":
+        answers = json.loads(text)
+        asked = json.loads(finished.files.dev.read_text())["data"][0]["paragraphs"]
+        assert list(answers) == [q["qas"][0]["id"] for q in asked]
+        assert all(answers[q["qas"][0]["id"]] in q["context"] for q in asked)
+        return
+    if kind == "tagging":
+        words = [s.split("\n") for s in finished.files.unlabelled.read_text().split("\n\n")[:-1]]
+        records = [json.loads(line) for line in text.splitlines()]
+        assert [record["index"] for record in records] == list(range(21))
+        assert [record["words"] for record in records] == words
+        assert list(records[0]) == names
+        return
+    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    assert [list(row) for row in rows] == [names] * 21
+    assert [row["index"] for row in rows] == list(map(str, range(21)))
+    gold = [line.split("\t")[1] for line in finished.files.dev.read_text().splitlines()[1:]]
+    best = finished.result["best"]["seed"]
+    metrics = finished.result["columns"][0]["runs"][best]["metrics"]
+    if kind == "classification":
+        right = [row["prediction"] == label for row, label in zip(rows, gold, strict=True)]
+        assert sum(right) / 21 == pytest.approx(metrics["accuracy"])
+    else:
+        errors = [float(r["prediction"]) - float(g) for r, g in zip(rows, gold, strict=True)]
+        assert sum(e * e for e in errors) / 21 == pytest.approx(metrics["mse"], rel=1e-3)
+
+
+@pytest.mark.usefixtures("trains_nothing")
+def test_predictions_overwrite_nothing(
+    electra: Electra, regressed: Finished, tmp_path: Path
+) -> None:
+    folder, path = regressed.copied(tmp_path / "out"), tmp_path / "thesis.tsv"
+    path.write_text("years of work")
+    given = ["--predict", regressed.files.dev, "--predictions", path]
+    electra(*regressed.command(*given, output=folder)).failed(73, str(path), "--predictions")
+    assert path.read_text() == "years of work"
+
+
+@pytest.mark.usefixtures("trains_nothing")
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (["accuracy=0.0"], 0),
+        (["accuracy=1.01"], 1),
+        (["accuracy=0.0", "f1/pos=1.01"], 1),
+        (["acuracy=0.5"], 2),
+        (["accuracy=high"], 2),
+        (["loss=0.5"], 2),
+    ],
+)
+def test_limits(
+    electra: Electra, classified: Finished, tmp_path: Path, limits: list[str], code: int
+) -> None:
+    options = [part for limit in limits for part in ("--fail-under", limit)]
+    folder = classified.copied(tmp_path / "out")
+    result = electra(*classified.command(*options, output=folder))
+    assert result.code == code, result.stderr
+    if code == 2:
+        result.failed(2, "--fail-under", "accuracy")
+    else:
+        assert result.json["metric"] == "accuracy"
+        assert ("under the limit" in result.stderr) == (code == 1)
+
+
+def test_limits_of_scores_that_only_some_data_has(
+    electra: Electra, answered: Finished, regressed: Finished, trained: Path, tmp_path: Path
+) -> None:
+    """Known before anything is trained: where all questions have answers there are fewer."""
+    data = json.loads(answered.files.train.read_text())
+    for article in data["data"]:
+        asked = article["paragraphs"]
+        article["paragraphs"] = [p for p in asked if not p["qas"][0]["is_impossible"]]
+    path = tmp_path / "answerable.json"
+    path.write_text(json.dumps(data))
+    command = answered.command("--dev", path, "--dry-run")
+    command.remove(str(answered.files.dev))
+    command.remove("--dev")
+    assert electra(*command, "--fail-under", "exact_match=0").code == 0
+    electra(*command, "--fail-under", "HasAns_f1=0").failed(2, "HasAns_f1", "exact_match")
+    electra(*command, "--set", "task.metric=NoAns_f1").failed(2, "task.metric", "NoAns_f1")
+    electra(*regressed.command("--fail-under", "mse=1")).failed(2, "mse", "more is better")
+
+
+@pytest.mark.usefixtures("trains_nothing")
+def test_a_dry_run_writes_nothing(electra: Electra, finished: Finished, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = electra(*finished.command("--dry-run", output=out)).json
+    steps = finished.result["columns"][0]["runs"][0]["steps"]
+    assert result["dry_run"] is True
+    assert result["steps"] == steps
+    assert result["runs"] == len(finished.result["columns"]) * len(finished.result["seeds"])
+    assert result["parameters"] > 0
+    assert [split["examples"] for split in result["data"]["splits"]] == [40, 21]
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--learning-rate", "0.1"], ["optimizer.learning_rate: 0.003 -> 0.1"]),
+        (["--seed", "1"], ["train.seed: 0 -> 1"]),
+        (["--epochs", "2", "--head", "reference"], ["train.epochs", "task.head"]),
+    ],
+)
+def test_changed_settings_are_refused(
+    electra: Electra, regressed: Finished, tmp_path: Path, options: list[str], words: list[str]
+) -> None:
+    folder = regressed.copied(tmp_path / "out")
+    before = contents(folder)
+    electra(*regressed.command(*options, output=folder)).failed(2, str(folder), "--output", *words)
+    assert contents(folder) == before
+
+
+@pytest.mark.usefixtures("trains_nothing")
+def test_settings_that_decide_nothing_may_change(
+    electra: Electra, regressed: Finished, tmp_path: Path
+) -> None:
+    folder = regressed.copied(tmp_path / "out")
+    options = ["--set", "train.checkpoint_every=7", "--set", "train.log_every=3"]
+    assert electra(*regressed.command(*options, output=folder)).code == 0
+
+
+@pytest.mark.parametrize("changed", ["train", "dev", "weights", "another source"])
+def test_other_inputs_are_refused(
+    electra: Electra, regressed: Finished, trained: Path, tmp_path: Path, changed: str
+) -> None:
+    folder = regressed.copied(tmp_path / "out")
+    command = regressed.command(output=folder)
+    words = [f"another file for {changed}"]
+    if changed in ("train", "dev"):
+        path = Path(command[command.index(f"--{changed}") + 1])
+        other = tmp_path / path.name
+        other.write_text(path.read_text() + "one more\t2.0\n")
+        command[command.index(str(path))] = str(other)
+    else:
+        source = command[1] = str(tmp_path / "trained")
+        shutil.copytree(trained, source)
+        words = ["other weights of"]
+        if changed == "weights":
+            shutil.rmtree(tmp_path / "trained" / "checkpoints" / "ckpt-12")
+        else:
+            command += ["--steps", "4"]
+            words = ["another source"]
+    before = contents(folder)
+    electra(*command).failed(65, str(folder), "--output", *words)
+    assert contents(folder) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files below a folder but the one that says who looked at it last."""
+    return {
+        str(path): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "lock.json"
+    }
+
+
+def test_a_moved_source_and_moved_files_are_the_same(
+    electra: Electra, regressed: Finished, trained: Path, tmp_path: Path
+) -> None:
+    folder = regressed.copied(tmp_path / "out")
+    command = regressed.command(output=folder)
+    command[1] = str(shutil.copytree(trained, tmp_path / "moved"))
+    place = command.index("--train") + 1
+    command[place] = shutil.copy(command[place], tmp_path / "other.tsv")
+    assert electra(*command).code == 0
+
+
+@pytest.mark.slow
+def test_damaged_weights(electra: Electra, regressed: Finished, tmp_path: Path) -> None:
+    """The run is done again, and nobody has to delete anything."""
+    folder = regressed.copied(tmp_path / "out")
+    run = RunFolder(folder / "model" / "seed-0")
+    (file,) = (run.checkpoints / "ckpt-15").glob("*.data-*")
+    content = file.read_bytes()
+    file.write_bytes(content[:100] + bytes([content[100] ^ 4]) + content[101:])
+    export = ["export", folder, "--format", "huggingface", "--output", tmp_path / "hf"]
+    electra(*export, "--json").failed(65, "ckpt-15 is damaged", "same `electra finetune`")
+    again = electra(*regressed.command(output=folder))
+    assert "ckpt-15 is damaged" in again.stderr
+    assert "beginning anew" in again.stderr
+    (before,), (after,) = (
+        column["runs"] for result in (regressed.result, again.json) for column in result["columns"]
+    )
+    for name in ("state_sha256", "metrics", "loss"):
+        assert before[name] == after[name]
+    assert (run.checkpoints / "ckpt-15.damaged").is_dir()
+
+
+@pytest.mark.parametrize("left", ["lock.json", "vocab.txt", "model.yaml", "inputs.json", ".x.tmp"])
+def test_a_start_that_was_killed_early_is_no_obstacle(
+    electra: Electra, regressed: Finished, tmp_path: Path, left: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / left).write_text("")
+    assert electra(*regressed.command("--dry-run", output=tmp_path / "out")).code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["classified", "answered"])
+def test_a_head_of_the_reference(
+    electra: Electra, kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """It has another loss, and other outputs for questions."""
+    done: Finished = request.getfixturevalue(kind)
+    options = ("--head", "reference", "--seeds", 1, "--predict", done.files.unlabelled)
+    command = done.command(*options, "--epochs", 0.4, output=tmp_path / "out")
+    result = electra(*[part for part in command if part not in ("--random", "--probe")])
+    assert result.code == 0, result.stderr
+    assert math.isfinite(result.json["columns"][0]["runs"][0]["loss"])
+    assert Path(result.json["predictions"]).stat().st_size > 0
+
+
+def test_a_task_file(electra: Electra, regressed: Finished, tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("task:\n  kind: regression\ntrain:\n  epochs: 1\n")
+    command = regressed.command("--task-file", own, "--dry-run", output=tmp_path / "out")
+    place = command.index("--task")
+    result = electra(*command[:place], *command[place + 2 :]).json
+    assert (result["task"], result["kind"], result["steps"]) == ("mine", "regression", 5)
