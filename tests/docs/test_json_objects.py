@@ -9,18 +9,25 @@ from typing import Any
 
 import pytest
 
+from electra_cli.config.finetune import Kind
 from electra_cli.objectives import all_objectives, metrics_of
 from tests.conftest import Electra, settings
 from tests.docs.pages import generator
+from tests.finetuning.finished import Finished
+from tests.finetuning.made_data import write_files
 
 _TYPES = {
     "text": str,
     "text or null": str | None,
     "integer": int,
     "integers by kind": dict,
+    "integers by split": dict,
+    "numbers by score": dict,
     "number": int | float,
     "boolean": bool,
     "list of text": list,
+    "list of integers": list,
+    "list of numbers or null": list | None,
     "list of pairs": list,
     "number or null": int | float | None,
     "integer or null": int | None,
@@ -106,6 +113,38 @@ def test_export(
         "export", trained, "--format", "huggingface", "--output", tmp_path / "hf", "--json"
     )
     check(result.json, documented["export"])
+
+
+def test_finetune(classified: Finished, documented: dict[str, Any]) -> None:
+    check(classified.result, documented["finetune"])
+
+
+def test_finetune_dry_run(
+    electra: Electra, classified: Finished, tmp_path: Path, documented: dict[str, Any]
+) -> None:
+    result = electra(*classified.command("--dry-run", output=tmp_path / "out"))
+    check(result.json, documented["finetune --dry-run"])
+
+
+def test_evaluate_finetuned(
+    electra: Electra, classified: Finished, documented: dict[str, Any]
+) -> None:
+    result = electra(
+        "evaluate", classified.folder, "--data", classified.files.dev, "--device", "cpu", "--json"
+    )
+    check(result.json, documented["evaluate of fine-tuned models"])
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression", "tagging"])
+def test_debug_task(
+    electra: Electra, trained: Path, tmp_path: Path, documented: dict[str, Any], kind: Kind
+) -> None:
+    files = write_files(tmp_path / "files", kind)
+    result = electra(
+        "debug", "task", trained, "--task", kind, "--train", files.train, "--dev", files.dev,
+        "--max-length", 64, "--json",
+    )  # fmt: skip
+    check(result.json, documented["debug task"])
 
 
 @pytest.mark.parametrize("options", [["--verify"], []])
