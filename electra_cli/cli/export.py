@@ -13,8 +13,7 @@ from electra_cli.training.loop.signals import StopSignals
 
 EXAMPLES = """
 electra export runs/mine --format huggingface --output mine
-electra export runs/mine --format onnx --output mine-onnx
-electra export finetuned/cola --format huggingface --output cola
+electra export finetuned/cola --format onnx --output cola-onnx
 electra export google/electra_small --format huggingface --output small
 """
 LESS_MEMORY = "end other programs, or export on a machine with more memory: all weights are held"

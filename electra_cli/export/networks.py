@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -37,14 +38,23 @@ class ExportedNetwork:
     Attributes:
       name: discriminator, generator, or the kind of the task it was fine-tuned for.
       config: The content of config.json.
-      tensors: The content of model.safetensors.
+      read: Copies the weights into the tensors of model.safetensors, once.
       own_outputs: What the model computes, named as by `NumpyElectra.outputs`.
     """
 
     name: str
     config: Mapping[str, Any]
-    tensors: Tensors
+    read: Callable[[], Tensors]
     own_outputs: Callable[[Probe], dict[str, Floats]]
+
+    @property
+    def tensors(self) -> Tensors:
+        """The content of model.safetensors.
+
+        Raises:
+          TrainingError: A variable has no place in Hugging Face's layout.
+        """
+        return self.read()
 
     def numpy_outputs(self, probe: Probe) -> dict[str, Floats]:
         """What NumPy computes from the tensors."""
@@ -52,21 +62,22 @@ class ExportedNetwork:
 
 
 def networks_of(model: Model, item: Exportable) -> list[ExportedNetwork]:
-    """The networks of a model that are written, the one to fine-tune first.
-
-    Raises:
-      TrainingError: A variable has no place in Hugging Face's layout.
-    """
+    """The networks of a model that are written, the one to fine-tune first."""
     if isinstance(model, TaskModel):
         return [_of_task(model, finetuned_of(item))]
     configs = network_configs(item.config, pad_id=item.special_ids.pad)
-    tensors = network_tensors(model)
+    tensors = cache(partial(network_tensors, model))
+
+    def read(name: str) -> Tensors:
+        return tensors()[name]
+
     own = {
         "discriminator": lambda probe: _discriminated(model, probe),
         "generator": lambda probe: {"logits": model.generate(probe.features()).numpy()},
     }
     return [
-        ExportedNetwork(name, configs[name], tensors[name], own[name]) for name in item.networks
+        ExportedNetwork(name, configs[name], partial(read, name), own[name])
+        for name in item.networks
     ]
 
 
@@ -111,7 +122,7 @@ def _of_task(model: TaskModel, finetuned: Finetuned) -> ExportedNetwork:
     return ExportedNetwork(
         kind,
         task_config(finetuned.sizes, kind, inputs.labels, pad_id=inputs.special_ids.pad),
-        task_tensors(model, kind, scale=scale, offset=offset),
+        cache(partial(task_tensors, model, kind, scale=scale, offset=offset)),
         own,
     )
 
