@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,9 @@ from electra_cli.corpus.wordpiece.vocabulary import vocabulary_text
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.files import layout
 from electra_cli.files.atomic import atomic_write_text
-from electra_cli.files.holder import locked_by_name
 from electra_cli.files.redaction import redacted
 from electra_cli.modeling.architecture import Architecture, sizes_of
-from electra_cli.runs.lock import cannot_write, check_writable
+from electra_cli.runs.lock import check_writable, locked_writer
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.sources.finetuned import Inputs, read_inputs
 
@@ -114,23 +113,12 @@ class FinetuneFolder:
 
         Raises:
           OutputError: It cannot be made.
+          IOFailedError: The disk is full.
           TryAgainError: Another process holds the lock.
         """
-        made = not self.path.is_dir()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(self.path, error) from error
-        lock = self.path / layout.RUN_LOCK_FILE
-        with locked_by_name(self.path, lock):
-            try:
-                check_writable(self.path)
-                yield
-            finally:
-                if made and not self.begun:
-                    with suppress(OSError):
-                        lock.unlink()
-                        self.path.rmdir()
+        with locked_writer(self.path, lambda: self.begun):
+            check_writable(self.path)
+            yield
 
     def begin(
         self, config: FinetuneConfig, sizes: Config, inputs: Inputs, tokens: Sequence[str]

@@ -137,9 +137,9 @@ def plan_finetune(
     """
     folder = FinetuneFolder(output)
     folder.check_free()
-    device = parse_device(config.runtime.device)
-    if device.kind == "multi-worker":
+    if config.runtime.device == "multi-worker":
         raise ConfigError("finetune runs on one machine", hint="--device auto")
+    device = parse_device(config.runtime.device)
     if device.replicas is not None:
         check_batch(config.train, device.replicas)
     columns = plan_columns(item, source, every=every, steps=steps, random=random, probe=probe)

@@ -32,7 +32,12 @@ def check_format(path: Path, kind: Kind) -> None:
 
     Raises:
       ConfigError: It does.
+      OutputError: It is that of a folder.
     """
+    if path.is_dir():
+        raise OutputError(
+            f"{path} is a folder", hint=f"--predictions {path / 'predictions'}{_USUAL[kind]}"
+        )
     formats = {".jsonl", _USUAL[kind]}
     if path.suffix not in formats:
         raise ConfigError(

@@ -275,6 +275,7 @@ def _keep_best(plan: FinetunePlan, found: Mapping[str, list[SeedResult]]) -> Non
 
 
 def inputs_of(plan: FinetunePlan, source_sha256: dict[str, str]) -> Inputs:
+    """The record of what a plan uses; of each column's source what `weights_sha256` says."""
     return Inputs(
         source=str(plan.source),
         source_sha256=source_sha256,

@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from electra_cli.errors import IOFailedError, OutputError
 from electra_cli.files.holder import locked_by_name
+from electra_cli.files.layout import RUN_LOCK_FILE
 from electra_cli.runs.role import Role
 from electra_cli.runs.run_folder import RunFolder
 
@@ -37,19 +38,35 @@ def locked_run(run: RunFolder, *, in_cluster: bool = False) -> Iterator[None]:
     if in_cluster and not Role.of_environment().is_chief:
         yield
         return
-    made = not run.path.is_dir()
+    with locked_writer(run.path, lambda: run.is_run):
+        yield
+
+
+@contextmanager
+def locked_writer(folder: Path, begun: Callable[[], bool]) -> Iterator[None]:
+    """Makes a folder if there is none, and holds its lock; `locked_run` has more.
+
+    Args:
+      folder: The folder.
+      begun: Whether what it has made is to stay.
+
+    Raises:
+      OutputError, IOFailedError, TryAgainError: As `locked_run`.
+    """
+    made = not folder.is_dir()
     try:
-        run.path.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise cannot_write(run.path, error) from error
-    with locked_by_name(run.path, run.lock):
+        raise cannot_write(folder, error) from error
+    lock = folder / RUN_LOCK_FILE
+    with locked_by_name(folder, lock):
         try:
             yield
         finally:
-            if made and not run.is_run:
+            if made and not begun():
                 with suppress(OSError):
-                    run.lock.unlink()
-                    run.path.rmdir()
+                    lock.unlink(missing_ok=True)
+                    folder.rmdir()
 
 
 def check_writable(folder: Path) -> None:
