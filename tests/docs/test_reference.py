@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import typer.main
+import yaml
 
 from electra_cli.cli.app import app
-from electra_cli.config.load import parse_set
+from electra_cli.config.finetune import FinetuneConfig
+from electra_cli.config.load import load_config, parse_set
 from electra_cli.config.presets import available_presets
-from electra_cli.config.schema import leaf_fields
+from electra_cli.config.schema import Config, leaf_fields
+from electra_cli.metrics.scores import classification, regression, squad
 from electra_cli.objectives import all_objectives, metrics_of
 from tests.docs.pages import DOCS, ROOT, all_pages, electra_commands, generator, relative_links
 
 PAGES = all_pages()
+GUIDE = DOCS / "guide" / "finetune.md"
+# Of pretraining, and of tasks; those of labels and types are anybody's.
+KNOWN_METRICS = {
+    *metrics_of(all_objectives(), detail=True),
+    *classification.names(("no", "yes")),
+    *regression.names(),
+    *squad.names(answerable=False),
+}
 
 
 def page_name(page: Path) -> str:
@@ -54,7 +66,7 @@ def test_the_site_lists_every_page() -> None:
 
 def test_commands_are_shown() -> None:
     shown = {words[0] for page in PAGES for words in electra_commands(page)}
-    assert shown >= {"prepare-data", "pretrain", "evaluate", "export", "debug"}
+    assert shown >= {"prepare-data", "pretrain", "evaluate", "finetune", "export", "debug"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
@@ -70,9 +82,23 @@ def test_shown_commands_parse(page: Path) -> None:
             command = command.commands[arguments.pop(0)]
         # Raises a usage error for an unknown option, a wrong type or a missing value.
         values = command.make_context(name, list(arguments)).params
+        root = FinetuneConfig if "task_file" in values else Config
         for text in values.get("settings") or []:
-            assert parse_set(text).key in leaf_fields(), text
+            assert parse_set(text).key in leaf_fields(root), text
         for text in values.get("fail_under") or []:
-            assert text.partition("=")[0] in metrics_of(all_objectives(), detail=True), text
-        preset = values.get("preset")
-        assert preset is None or preset in available_presets() or preset.endswith(".yaml"), preset
+            assert text.partition("=")[0] in KNOWN_METRICS, text
+        preset = values.get("preset", values.get("task"))
+        known = preset is None or preset in available_presets(root) or preset.endswith(".yaml")
+        assert known, preset
+        if file := values.get("task_file"):
+            assert not file.is_relative_to("examples") or (ROOT / file).is_file(), file
+
+
+def test_shown_tasks_load(tmp_path: Path) -> None:
+    texts = re.findall(r"^```yaml\n(task:.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S)
+    assert len(texts) == 2
+    shipped = yaml.safe_load((ROOT / "examples/labelled/topic.yaml").read_text("utf-8"))
+    assert yaml.safe_load(texts[0]) == shipped
+    for text in texts:
+        (tmp_path / "task.yaml").write_text(text, "utf-8")
+        load_config(FinetuneConfig, preset=str(tmp_path / "task.yaml"), environment={})
