@@ -43,6 +43,17 @@ class ElectraTrainer(base_trainer.Trainer):
         self.check_stop: Callable[[], None] = lambda: None
         self.waiting_for: Callable[[str], None] = lambda what: None
 
+    def distribute_dataset(self, dataset_or_fn: Any, *args: Any, **kwargs: Any) -> Any:
+        """A dataset for the replicas; of a single one on a CPU, the plain one.
+
+        What else copies batches to the devices has a thread that tunes it. That sleeps for
+        ever longer, and an iterator that goes waits for it: as long as the run has taken, at worst.
+        """
+        device = tf.DeviceSpec.from_string(self.strategy.extended.worker_devices[0])
+        if self.strategy.num_replicas_in_sync == 1 and device.device_type == "CPU":
+            return dataset_or_fn(*args, **kwargs)
+        return super().distribute_dataset(dataset_or_fn, *args, **kwargs)
+
     def restart(self) -> None:
         """Begins to count and to time anew, for another run with the same graph."""
         self.skips.reset()
