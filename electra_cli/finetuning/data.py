@@ -5,6 +5,7 @@ Shapes: N rows of a split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +81,13 @@ class TaskData:
         return self.kind.predictions(split.examples, self.encoded[split.name], outputs, threshold)
 
     def majority(self) -> float:
-        """What it scores to say always what the training data says most often."""
+        """What it scores to say always what the training data says most often.
+
+        A score that is not defined of that counts as 0, as one without anything right.
+        """
         scores = self.kind.majority(self.train.examples, self.dev[0].examples)
-        return scores[self.kind.metric]
+        score = scores[self.kind.metric]
+        return 0.0 if math.isnan(score) else score
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ from electra_cli.runs.commit import fault_of, read_commit
 from electra_cli.runs.run_folder import RunFolder
 from tests.chaos.victims import Victims
 from tests.conftest import settings
+from tests.finetuning.finished import RECIPE
+from tests.finetuning.made_data import write_files
 from tests.training.runs import metric_lines
 
 STEPS = 16
@@ -134,13 +136,14 @@ def run_case(
     return counts
 
 
-def cases(corpus: Path, data: Path, trained: Path) -> dict[str, Case]:
+def cases(corpus: Path, data: Path, trained: Path, work: Path) -> dict[str, Case]:
     """All commands.
 
     Args:
       corpus: Text.
       data: The same, prepared.
       trained: A run.
+      work: A folder for labelled data.
     """
 
     def prepare(folder: Path) -> list[str]:
@@ -162,6 +165,31 @@ def cases(corpus: Path, data: Path, trained: Path) -> dict[str, Case]:
             assert fault_of(checkpoint.path, checkpoint.step) is None, checkpoint.path
             assert read_commit(checkpoint.path).step == checkpoint.step
 
+    def finetune(folder: Path) -> list[str]:
+        files = write_files(work / "labelled", "classification")
+        fixed = ["finetune", str(trained), "--task", "classification", "--json", "--quiet"]
+        places = ["--train", str(files.train), "--dev", str(files.dev), "--output", str(folder),
+                  "--predict", str(files.unlabelled)]  # fmt: skip
+        return [*fixed, *places, *map(str, RECIPE), "--seeds", "2", "--probe"]
+
+    def finetuned_state(folder: Path, result: dict[str, Any]) -> Any:
+        runs = {
+            (column["column"], run["seed"]): (run["state_sha256"], run["metrics"])
+            for column in result["columns"]
+            for run in column["runs"]
+        }
+        lines = {
+            (job, kind): metric_lines(folder / job[0] / f"seed-{job[1]}", kind)
+            for job in runs
+            for kind in ("train", "validation")
+        }
+        predictions = Path(result["predictions"]).read_text()
+        return runs, lines, predictions, result["best"], result["verdict"]
+
+    def runs_are_whole(folder: Path) -> None:
+        for run in folder.glob("model/seed-*"):  # weights of others are dropped
+            checkpoints_are_whole(run)
+
     def export(folder: Path) -> list[str]:
         return ["export", str(trained), "--format", "huggingface", "--output", str(folder),
                 "--json"]  # fmt: skip
@@ -180,6 +208,7 @@ def cases(corpus: Path, data: Path, trained: Path) -> dict[str, Case]:
         Case("prepare-data", prepare, lambda folder, _: tree(folder), lambda folder: None),
         Case("pretrain", pretrain, trained_state, checkpoints_are_whole),
         Case("export", export, lambda folder, _: tree(folder), complete_or_absent),
+        Case("finetune", finetune, finetuned_state, runs_are_whole),
         Case("evaluate", evaluate, lambda _, result: result["checkpoints"], nothing),
     ]
     return {case.name: case for case in found}
@@ -201,7 +230,7 @@ def make_inputs(victims: Victims, work: Path) -> dict[str, Case]:
     corpus, data, run = work / "topics.jsonl", work / "data", work / "trained"
     lines = [json.dumps({"id": name, "text": topics[name]}) for name in sorted(topics)[:40]]
     corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    found = cases(corpus, data, run)
+    found = cases(corpus, data, run, work)
     for name, folder in (("prepare-data", data), ("pretrain", run)):
         victims.finished(found[name].arguments(folder), folder=folder)
     return found

@@ -17,17 +17,23 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
         yield started
 
 
-# The seeds are such that pretrain is killed in a save, and evaluate while it evaluates.
+# The seeds are such that pretrain and finetune are killed in a save, evaluate while it evaluates.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "kills", "seed"),
-    [("prepare-data", 3, 0), ("pretrain", 1, 12), ("export", 1, 0), ("evaluate", 1, 4)],
+    [
+        ("prepare-data", 3, 0),
+        ("pretrain", 1, 12),
+        ("finetune", 1, 0),
+        ("export", 1, 0),
+        ("evaluate", 1, 4),
+    ],
 )
 def test_killed_at_random_points(
-    victims: Victims, corpus: Path, data: Path, trained: Path, tmp_path: Path, command: str,
-    kills: int, seed: int,
+    victims: Victims, corpus: Path, data: Path, trained: Path, tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory, command: str, kills: int, seed: int,
 ) -> None:  # fmt: skip
-    case = cases(corpus, data, trained)[command]
+    case = cases(corpus, data, trained, tmp_path_factory.mktemp("labelled"))[command]
     counts = run_case(victims, case, tmp_path, kills=kills, seed=seed)
     assert counts.kills >= kills
     assert counts.broken == []

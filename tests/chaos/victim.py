@@ -26,22 +26,26 @@ from typing import Any
 EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate")
 STEPS, SAVE, EVALUATION, FILES = "between steps", "in a save", "in an evaluation", "at other files"
 WORKERS = "while workers write"
+RUNS = "between runs"
+TRAINING = {
+    "electra_cli.training.loop.trainer:ElectraTrainer.train_loop_end": STEPS,
+    "electra_cli.training.loop.trainer:ElectraTrainer.eval_reduce": EVALUATION,
+    "electra_cli.training.loop.saving:read_state": SAVE,
+}
 # Where a command is while nothing is written.
 CALLS = {
     # What they say; they end with the command.
     "prepare-data": {"multiprocessing.connection:Connection.recv": WORKERS},
     "evaluate": {"electra_cli.tasks.electra:ElectraPretrainTask.aggregate_logs": EVALUATION},
-    "pretrain": {
-        "electra_cli.training.loop.trainer:ElectraTrainer.train_loop_end": STEPS,
-        "electra_cli.training.loop.trainer:ElectraTrainer.eval_reduce": EVALUATION,
-        "electra_cli.training.loop.saving:read_state": SAVE,
-    },
+    "pretrain": TRAINING,
+    "finetune": TRAINING | {"electra_cli.finetuning.workbench:Workbench.begin": RUNS},
 }
 # What the commands import; the parent does it for its children.
 MODULES = (
     "electra_cli.evaluation.evaluate",
     "electra_cli.export.formats.huggingface",
     "electra_cli.export.checks.parity",
+    "electra_cli.finetuning.predicting",
     "electra_cli.training.pretrain",
     "torch",
     "transformers.models.electra.modeling_electra",

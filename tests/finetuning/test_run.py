@@ -122,9 +122,9 @@ class Place:
         return replace(result, loss=None, sequences_per_second=0.0), signals.checks
 
 
-COMBINATIONS = [  # precision, device, micro-batches, lanes
-    ("float32", "cpu:2", 1, 1),
-    ("float16", "cpu", 2, 1),
+# Precision, device, micro-batches and lanes; a plain run is stopped in test_stops.py.
+COMBINATIONS = [
+    ("float16", "cpu:2", 2, 1),
     ("bfloat16", "cpu", 1, 2),
 ]
 

@@ -1,0 +1,78 @@
+"""`electra evaluate` of what `electra finetune` wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Electra
+from tests.finetuning.finished import Finished
+
+
+def test_the_recorded_scores(electra: Electra, finished: Finished) -> None:
+    """To the last digit: of the best run, on the data by which it was chosen."""
+    command = ["evaluate", finished.folder, "--data", finished.files.dev, "--device", "cpu"]
+    result = electra(*command, "--json")
+    assert result.code == 0, result.stderr
+    assert set(result.json) == {"command", "data", "models"}
+    (model,) = result.json["models"]
+    best = finished.result["best"]
+    (column,) = (c for c in finished.result["columns"] if c["column"] == best["column"])
+    (run,) = (run for run in column["runs"] if run["seed"] == best["seed"])
+    assert model == {
+        "run": str(finished.folder / best["column"] / f"seed-{best['seed']}"),
+        "examples": 21,
+        "metrics": run["metrics"],
+    }
+
+
+def test_runs_side_by_side(electra: Electra, classified: Finished) -> None:
+    runs = [classified.folder / "model" / f"seed-{seed}" for seed in (0, 1)]
+    options = ["--data", classified.files.dev, "--device", "cpu", "--json"]
+    result = electra("evaluate", *runs, *options, "--fail-under", "accuracy=0.0").json
+    recorded = [run["metrics"] for run in classified.result["columns"][0]["runs"]]
+    assert [model["metrics"] for model in result["models"]] == recorded
+    assert electra("evaluate", *runs, *options, "--fail-under", "accuracy=1.01").code == 1
+    electra("evaluate", *runs, *options, "--fail-under", "acuracy=1").failed(2, "accuracy=VALUE")
+
+
+def test_what_is_refused(electra: Electra, classified: Finished, tmp_path: Path) -> None:
+    folder, dev = classified.folder, classified.files.dev
+    other, text = tmp_path / "other.tsv", dev.read_text()
+    other.write_text(text + "one more\tmaybe\n")
+    cases = [
+        ([folder], 2, ["--data FILE"]),
+        ([folder, "--data", dev, "--all"], 2, ["--all is for runs of pretraining"]),
+        ([folder, "--data", dev, "--device", "cuda"], 2, ["cuda"]),
+        ([folder, "--data", tmp_path / "gone.tsv"], 66, ["gone.tsv"]),
+        ([folder, "--data", other], 65, ["other.tsv", "maybe", "neg, pos"]),
+        ([folder / "random" / "seed-0", "--data", dev], 65, ["has no weights", str(folder)]),
+        ([folder / "model" / "seed-7", "--data", dev], 66, ["seed-7"]),
+    ]
+    for arguments, code, words in cases:
+        electra("evaluate", *arguments, "--json").failed(code, *words)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("result.json", ["is not finished", "same `electra finetune` again"]),
+        ("vocab.txt", ["vocab.txt", "is not the vocabulary"]),
+        ("inputs.json", ["inputs.json", "same `electra finetune` again"]),
+        ("finetune.yaml", ["finetune.yaml is damaged"]),
+        ("model/seed-0/checkpoints/ckpt-15/state.index", ["state.index", "is damaged"]),
+    ],
+)
+def test_what_is_damaged(
+    electra: Electra, regressed: Finished, tmp_path: Path, damage: str, words: list[str]
+) -> None:
+    folder = regressed.copied(tmp_path / "out")
+    if damage == "result.json":
+        (folder / damage).unlink()
+    elif damage == "vocab.txt":
+        (folder / damage).write_text((folder / damage).read_text() + "more\n")
+    else:
+        (folder / damage).write_text("{}" if damage.endswith("json") else "\n")
+    result = electra("evaluate", folder, "--data", regressed.files.dev, "--json")
+    result.failed(65, *words)

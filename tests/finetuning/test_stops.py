@@ -1,0 +1,54 @@
+"""Signals in a fine-tuning: where it stops, what it says, and what comes out in the end."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from electra_cli.tasks.finetune import FinetuneTask
+from electra_cli.training.loop.trainer import ElectraTrainer
+from tests.conftest import Electra
+from tests.finetuning.finished import Finished
+from tests.training.runs import send_on_call, steps_of
+
+# A start after the other: where in it which signal comes. Scoring takes three batches, and so does
+# predicting afterwards.
+STARTS: list[dict[str, Any]] = [
+    {"at": (ElectraTrainer, "train_loop_end", 2), "signal": signal.SIGTERM, "code": 143, "step": 4},
+    {"at": (FinetuneTask, "aggregate_logs", 2), "signal": signal.SIGINT, "code": 130, "step": 15},
+    {"at": (FinetuneTask, "aggregate_logs", 5), "signal": signal.SIGHUP, "code": 143, "step": 15},
+]
+
+
+@pytest.mark.slow
+def test_a_run_stopped_in_every_act(
+    electra: Electra, classified: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the end it is what the same seed was among others, in a process that nothing stopped."""
+    folder = tmp_path / "out"
+    alone = ("--seed", 1, "--seeds", 1, "--predict", classified.files.unlabelled)
+    command = [
+        part
+        for part in classified.command(*alone, output=folder)
+        if part not in ("--random", "--probe")
+    ]
+    for start in STARTS:
+        with monkeypatch.context() as patch:
+            send_on_call(patch, *start["at"], start["signal"])
+            result = electra(*command)
+        name = signal.Signals(start["signal"]).name
+        words = f"stopped by {name} at step {start['step']};", "run the same command again to go on"
+        result.failed(start["code"], *words)
+        assert steps_of(folder / "model" / "seed-1") == [start["step"]]
+        assert not (folder / "result.json").exists()
+        assert not list(folder.glob("predictions*"))
+    result = electra(*command)
+    assert result.code == 0, result.stderr
+    expected = classified.result["columns"][0]["runs"][1]
+    (run,) = result.json["columns"][0]["runs"]
+    for name in ("state_sha256", "metrics", "steps"):
+        assert run[name] == expected[name]
+    assert Path(result.json["predictions"]).is_file()
