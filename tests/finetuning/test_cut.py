@@ -28,12 +28,14 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 def read(files: dict[str, Path], **values: object) -> FinetuneConfig:
     config = FinetuneConfig().replaced({f"task.{key}": value for key, value in values.items()})
-    return read_task(config, files, TextTokenizer(TOKENS, TokenizerOptions()))[0]
+    options = TokenizerOptions(lowercase=True, strip_accents=True)
+    return read_task(config, files, TextTokenizer(TOKENS, options))[0]
 
 
 def test_too_much_would_be_cut(files: dict[str, Path]) -> None:
-    with pytest.raises(DataError, match=r"3 of 20 examples \(15\.0%\).* max_length 8 ") as error:
+    with pytest.raises(DataError, match="task.max_length 8 and would be cut") as error:
         read(files, max_length=8)
+    assert "3 of 20 examples (15.0%)" in error.value.message
     hint = error.value.hint
     assert hint.startswith("--max-length 12,")
     assert "--set task.most_cut=1" in hint
