@@ -33,7 +33,7 @@ def read(files: dict[str, Path], **values: object) -> FinetuneConfig:
 
 
 def test_too_much_would_be_cut(files: dict[str, Path]) -> None:
-    with pytest.raises(DataError, match="task.max_length 8 and would be cut") as error:
+    with pytest.raises(DataError, match=r"max_length 8 and would be cut") as error:
         read(files, max_length=8)
     assert "3 of 20 examples (15.0%)" in error.value.message
     hint = error.value.hint
