@@ -154,15 +154,18 @@ def _named(split: Split, score: str) -> str:
 
 
 def _check_cut(encoded: Mapping[str, Encoded], splits: Sequence[Split], task: TaskConfig) -> None:
-    for split in splits:
-        cut, examples = encoded[split.name].cut, len(split.examples)
-        if cut > task.most_cut * examples:
-            lengths = encoded[split.name].lengths
-            fitting = int(np.quantile(lengths, 1 - task.most_cut / 2, method="higher"))
-            raise DataError(
-                f"{split.path}: {cut:,} of {examples:,} examples ({cut / examples:.1%}) are longer "
-                f"than task.max_length {task.max_length} and would be cut; task.most_cut allows "
-                f"{task.most_cut:.1%}",
-                hint=f"--max-length {min(512, fitting)}, or --set task.most_cut=1 to train on what "
-                "is left",
-            )
+    """Refuses a length at which too much is cut; the hint has one that is enough for all splits."""
+    over = [s for s in splits if encoded[s.name].cut > task.most_cut * len(s.examples)]
+    if not over:
+        return
+    path, cut, examples = over[0].path, encoded[over[0].name].cut, len(over[0].examples)
+    fitting = max(
+        int(np.quantile(encoded[s.name].lengths, 1 - task.most_cut / 2, method="higher"))
+        for s in over
+    )
+    raise DataError(
+        f"{path}: {cut:,} of {examples:,} examples ({cut / examples:.1%}) are longer than "
+        f"task.max_length {task.max_length} and would be cut; task.most_cut allows "
+        f"{task.most_cut:.1%}",
+        hint=f"--max-length {min(512, fitting)}, or --set task.most_cut=1 to train on what is left",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from electra_cli.tasks.finetune import FinetuneTask
 from electra_cli.training.loop.trainer import ElectraTrainer
-from tests.conftest import Electra
+from tests.conftest import Electra, needs_root, small_disk
 from tests.finetuning.finished import Finished
 from tests.training.runs import send_on_call, steps_of
 
@@ -52,3 +53,35 @@ def test_a_run_stopped_in_every_act(
     for name in ("state_sha256", "metrics", "steps"):
         assert run[name] == expected[name]
     assert Path(result.json["predictions"]).is_file()
+
+
+@pytest.mark.slow
+@needs_root
+def test_a_disk_that_fills_up(
+    electra: Electra, regressed: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint is tried twice; the same command goes on once there is room."""
+    with small_disk(tmp_path / "disk", 4000) as disk:
+        folder, ballast = disk / "out", disk / "ballast"
+        loop_end = ElectraTrainer.train_loop_end
+
+        def fill(self: ElectraTrainer) -> dict[str, float]:
+            with suppress(OSError), ballast.open("ab", buffering=0) as file:
+                while file.write(bytes(1 << 12)):
+                    pass
+            return loop_end(self)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ElectraTrainer, "train_loop_end", fill)
+            failed = electra(*regressed.command(output=folder))
+        failed.failed(74, "ckpt-", "No space left", "free some space and run the same command")
+        assert "trying again after every loop" in failed.stderr
+        assert not steps_of(folder / "model" / "seed-0")
+        electra(*regressed.command(output=folder)).failed(74, "No space left", "free some space")
+        ballast.unlink()
+        done = electra(*regressed.command(output=folder))
+        assert done.code == 0, done.stderr
+        (run,) = done.json["columns"][0]["runs"]
+        (expected,) = regressed.result["columns"][0]["runs"]
+        assert run["state_sha256"] == expected["state_sha256"]
+        assert run["metrics"] == expected["metrics"]
