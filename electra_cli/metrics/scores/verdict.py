@@ -1,14 +1,10 @@
 """What a table of checkpoints says, in sentences: the best, and which differ by more than noise.
 
-The rule for checkpoints: the one with the best mean is compared with each other one by Welch's
-test on the scores of the seeds, and 5% divided by the number of these comparisons (Bonferroni) is
-the chance that is allowed for calling noise a difference; without the division the best of many
-equal checkpoints would too often seem better than the worst. Data that is scored is a sample too,
-and no number of seeds measures how much another sample would change the scores.
-
-The rule for random weights: the mean is better by more than the sum of both standard deviations.
-Of two columns that are alike one passes it by chance in 0.8% of all tables of five seeds, and in 4%
-and 11% of those of three and two (simulated, normal scores).
+One column is better than another if its mean is better by more than the sum of both standard
+deviations. Of two columns that are alike one passes by chance in 0.8% of all tables of five seeds,
+and in 4% and 11% of those of three and two (simulated, normal scores); the best of many that are
+alike passes more often. Data that is scored is a sample too, and no number of seeds measures how
+much another sample would change the scores.
 """
 
 from __future__ import annotations
@@ -17,11 +13,10 @@ import math
 from collections.abc import Sequence
 
 from electra_cli.errors import counted, listed
-from electra_cli.metrics.scores import welch
 from electra_cli.metrics.scores.names import MSE, higher_is_better
 from electra_cli.metrics.scores.spread import Column, Spread, spread
 
-CHANCE = 0.05
+_MOST_NAMED = 12  # columns in a sentence
 
 
 def verdict(columns: Sequence[Column], *, metric: str, majority: float) -> list[str]:
@@ -74,13 +69,12 @@ def _best(best: Row, metric: str, *, alone: bool) -> str:
 
 def _among(best: Row, models: Sequence[Row]) -> list[str]:
     """Which checkpoints are as good as the best, and which are not."""
-    level = CHANCE / max(1, len(models) - 1)
-    alike, worse = [], []  # a chance that is not known, of one seed, is on neither side
+    alike, worse = [], []  # where one seed leaves the noise unknown, neither
     for row in models:
-        same = row is best
-        chance = 1.0 if same else welch.p_value(best[1].scores.values(), row[1].scores.values())
-        alike += [row[0]] * (chance >= level)
-        worse += [row[0]] * (chance < level)
+        noise = best[1].deviation + row[1].deviation
+        gain = abs(best[1].mean - row[1].mean)
+        alike += [row[0]] * (row is best or gain <= noise)
+        worse += [row[0]] * (row is not best and gain > noise)
     said = []
     if len(alike) > 1:
         said.append(f"{_named(alike)} differ by less than the noise of the seeds.")
@@ -119,6 +113,6 @@ def _failures(column: Column, found: Spread, metric: str, majority: float) -> st
 
 def _named(columns: Sequence[Column]) -> str:
     labels = [column.label for column in columns]
-    if len(labels) > 4:
-        return listed(labels)
+    if len(labels) > _MOST_NAMED:
+        return listed(labels, _MOST_NAMED)
     return " and ".join(filter(None, (", ".join(labels[:-1]), labels[-1])))

@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from electra_cli.metrics.scores import majority, welch
+from electra_cli.metrics.scores import majority
 from electra_cli.metrics.scores.spread import spread
 
 
@@ -64,20 +63,3 @@ def test_majority_of_questions() -> None:
     gold = {"1": ["whale"], "2": []}
     assert majority.of_qa(gold, answerable=False)["f1"] == 0.5
     assert majority.of_qa({"1": ["whale"]}, answerable=True)["f1"] == 0
-
-
-@pytest.mark.parametrize("case", range(30))
-def test_welch_equals_scipy(case: int) -> None:
-    rng = np.random.default_rng(case)
-    left, right = (
-        rng.normal(rng.uniform(-2, 2), 10 ** rng.uniform(-2, 2), rng.integers(2, 12)).tolist()
-        for _ in range(2)
-    )
-    expected = stats.ttest_ind(left, right, equal_var=False).pvalue
-    assert welch.p_value(left, right) == pytest.approx(expected, abs=1e-8)
-
-
-def test_welch_without_noise() -> None:
-    assert welch.p_value([0.5, 0.5], [0.5, 0.5]) == 1
-    assert welch.p_value([0.5, 0.5], [0.6, 0.6]) == 0
-    assert math.isnan(welch.p_value([0.5], [0.6, 0.7]))
