@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,7 +174,12 @@ def _changes(old: FinetuneConfig, new: FinetuneConfig) -> list[tuple[str, Any, A
 
 def drop_weights(run: RunFolder) -> None:
     """Deletes the checkpoints of a finished run whose numbers are all that is wanted."""
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
+    # Under a hidden name, so that what a kill leaves of them looks like none, and not like damage.
+    hidden = run.checkpoints.with_name(f".{run.checkpoints.name}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    with suppress(OSError):
+        run.checkpoints.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _difference(before: Inputs, now: Inputs) -> str:

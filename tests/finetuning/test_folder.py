@@ -142,10 +142,13 @@ def test_something_else(tmp_path: Path) -> None:
         FinetuneFolder(tmp_path).check_free()
 
 
-def test_weights_that_are_dropped(folder: FinetuneFolder) -> None:
+def test_weights_that_are_dropped(folder: FinetuneFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the process is killed meanwhile."""
     run = folder.run("model", 0)
     assert run.all_checkpoints()
-    drop_weights(run)
-    drop_weights(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)
+        drop_weights(run)
     assert not run.all_checkpoints()
-    assert run.result.is_file()
+    drop_weights(run)
+    assert [path.name for path in run.path.iterdir()] == ["result.json"]
