@@ -106,6 +106,7 @@ def test_the_table(electra: Electra, classified: Finished, tmp_path: Path) -> No
         assert " ".join(sentence.split()) in " ".join(shown.split())
 
 
+@pytest.mark.slow
 def test_more_seeds_add_runs_only(
     electra: Electra, regressed: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,14 +155,11 @@ def test_every_checkpoint_and_then_only_another_one(
     assert Path(alone.json["predictions"]).is_file()
 
 
-PREDICTED = {
-    "classification": (
-        "predictions-unlabelled.tsv",
-        ["index", "prediction", "score_neg", "score_pos"],
-    ),
-    "regression": ("predictions-unlabelled.tsv", ["index", "prediction"]),
-    "tagging": ("predictions-unlabelled.jsonl", ["index", "words", "prediction", "scores"]),
-    "qa": ("predictions-unlabelled.json", None),
+PREDICTED = {  # the ending of the file, and the names in it
+    "classification": ("tsv", ["index", "prediction", "score_neg", "score_pos"]),
+    "regression": ("tsv", ["index", "prediction"]),
+    "tagging": ("jsonl", ["index", "words", "prediction", "scores"]),
+    "qa": ("json", []),
 }
 
 
