@@ -12,6 +12,7 @@ from official.modeling import performance
 
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 from electra_cli.errors import DataError
+from electra_cli.finetuning.data import fixed
 from electra_cli.finetuning.examples.example import Split
 from electra_cli.finetuning.examples.glue import GLUE_TASKS
 from electra_cli.finetuning.examples.labels import each_label
@@ -75,7 +76,7 @@ def _evaluate(model: Finetuned, data: Path, strategy: tf.distribute.Strategy) ->
     encoded = kind.encode(split.examples, training=False)
 
     def score(outputs: Outputs) -> dict[str, float]:
-        threshold = model.result.get("threshold")
+        threshold = fixed(model.result.get("threshold"))
         found = kind.predictions(split.examples, encoded, outputs, threshold)
         return kind.scores(split.examples, found)
 

@@ -59,12 +59,16 @@ class TaskData:
         """The scores of all that is scored, from the outputs of its rows, [N, …] each.
 
         Those of the second split, if there is one, have its name before theirs: mismatched/….
+        The first alone chooses a threshold, as the predictions for other files are decided by it.
         """
         found: dict[str, float] = {}
+        threshold = None
         for split, of_split in self.parts(outputs):
-            predictions = self.predictions(split, of_split, None)
+            predictions = self.predictions(split, of_split, threshold)
             scores = self.kind.scores(split.examples, predictions)
             found |= {_named(split, name): value for name, value in scores.items()}
+            if threshold is None:
+                threshold = fixed(self.kind.threshold(scores))
         return found
 
     def parts(self, outputs: Outputs) -> Sequence[tuple[Split, Outputs]]:
@@ -104,6 +108,7 @@ def read_task(
     files: Mapping[str, Path],
     tokenizer: TextTokenizer,
     *,
+    most_tokens: int = 512,
     skips_short_rows: bool = False,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> tuple[FinetuneConfig, TaskData]:
@@ -113,6 +118,7 @@ def read_task(
       config: Task and recipe.
       files: By the name of a split: train, dev, and other names that begin with dev_.
       tokenizer: That of the model.
+      most_tokens: Of a row, as many as the model has positions.
       skips_short_rows: See `read_split`.
       on_progress: Receives what begins.
 
@@ -141,10 +147,15 @@ def read_task(
     for split in splits:
         on_progress(f"encoding {len(split.examples):,} examples of {split.path}")
         encoded[split.name] = kind.encode(split.examples, training=split.name == TRAIN)
-    _check_cut(encoded, splits, task)
+    _check_cut(encoded, splits, task, most_tokens)
     lengths = {name: of_split.lengths for name, of_split in encoded.items()}
     looked = overview(splits, lengths, task, labels)
     return config, TaskData(kind, train, dev, encoded, looked, tuple(warnings))
+
+
+def fixed(threshold: float | None) -> float:
+    """The threshold of a model for other data; one that has none answers every question."""
+    return math.inf if threshold is None else threshold
 
 
 def _named(split: Split, score: str) -> str:
@@ -153,7 +164,9 @@ def _named(split: Split, score: str) -> str:
     return f"{prefix}/{score}" if prefix else score
 
 
-def _check_cut(encoded: Mapping[str, Encoded], splits: Sequence[Split], task: TaskConfig) -> None:
+def _check_cut(
+    encoded: Mapping[str, Encoded], splits: Sequence[Split], task: TaskConfig, most_tokens: int
+) -> None:
     """Refuses a length at which too much is cut; the hint has one that is enough for all splits."""
     over = [s for s in splits if encoded[s.name].cut > task.most_cut * len(s.examples)]
     if not over:
@@ -167,5 +180,6 @@ def _check_cut(encoded: Mapping[str, Encoded], splits: Sequence[Split], task: Ta
         f"{path}: {cut:,} of {examples:,} examples ({cut / examples:.1%}) are longer than "
         f"task.max_length {task.max_length} and would be cut; task.most_cut allows "
         f"{task.most_cut:.1%}",
-        hint=f"--max-length {min(512, fitting)}, or --set task.most_cut=1 to train on what is left",
+        hint=(f"--max-length {fitting}, or " if fitting <= most_tokens else "")
+        + "--set task.most_cut=1 to train on what is left",
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +46,50 @@ def test_every_split_has_its_scores(tmp_path: Path) -> None:
     assert (found["macro_f1"], found["more/macro_f1"]) == (1.0, 0.0)
     assert [len(part["logits"]) for _, part in data.parts(outputs)] == [21, 7]
     assert data.majority() == pytest.approx(11 / 21)
+
+
+def questions(folder: Path, **splits: Mapping[str, str]) -> TaskData:
+    """Asks for the only word of each context; one of the answer '' has none."""
+    files = {}
+    for name, answers in splits.items():
+        asked = [
+            {"context": "cat", "qas": [{"id": key, "question": "who", "is_impossible": not text,
+             "answers": [{"text": text, "answer_start": 0}] if text else []}]}
+            for key, text in answers.items()
+        ]  # fmt: skip
+        files[name] = folder / f"{name}.json"
+        files[name].write_text(json.dumps({"data": [{"paragraphs": asked}]}))
+    values = {"task.kind": "qa", "task.max_length": 16, "task.max_query_length": 8}
+    options = TokenizerOptions(lowercase=True, strip_accents=True)
+    config = FinetuneConfig().replaced(values)
+    return read_task(config, files, TextTokenizer(TOKENS, options))[1]
+
+
+@pytest.mark.parametrize(
+    ("dev", "threshold", "answered"),
+    [
+        ({"a": "cat", "b": ""}, -3.0, 0),  # answers up to the odds of a
+        ({"a": "", "b": ""}, math.nextafter(-3.0, -9.0), 0),
+        ({"a": "cat", "b": "cat"}, None, 2),  # all have an answer: no threshold, nothing is empty
+    ],
+)
+def test_the_first_split_alone_chooses_a_threshold(
+    tmp_path: Path, dev: Mapping[str, str], threshold: float | None, answered: int
+) -> None:
+    data = questions(tmp_path, train={"t": "cat"}, dev=dev, dev_more={"c": "cat", "d": "cat",
+                     "e": ""})  # fmt: skip
+    logits = np.zeros((5, 16), np.float32)
+    columns = [window.column for name in ("dev", "dev_more")
+               for window in data.encoded[name].windows or ()]  # fmt: skip
+    logits[np.arange(5), columns] = 1
+    odds = np.array([-3.0, -1.0, 1.0, 2.0, 3.0], np.float32)
+    outputs = {"start_logits": logits, "end_logits": logits, "answerable_logit": odds}
+    found = data.score(outputs)
+    assert tuple(found) == data.metrics
+    assert data.kind.threshold(found) == threshold
+    assert found["more/threshold"] == (math.inf if threshold is None else threshold)
+    assert found["more/HasAns_f1"] == answered / 2
+    assert found["more/best_f1"] == pytest.approx(1.0)  # which a threshold of its own would have
 
 
 def test_rows_as_people_read_them(tmp_path: Path) -> None:

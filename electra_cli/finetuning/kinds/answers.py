@@ -8,13 +8,11 @@ from electra_cli.finetuning.examples.example import Question
 from electra_cli.finetuning.features import windows
 from electra_cli.finetuning.features.answers import best_answers
 from electra_cli.finetuning.features.encoded import Encoded
+from electra_cli.finetuning.features.threshold import deciding, right_answers
 from electra_cli.finetuning.features.threshold import predictions as answers_of
-from electra_cli.finetuning.features.threshold import right_answers
 from electra_cli.finetuning.kinds.base import Outputs, Predictions, TaskKind
 from electra_cli.metrics.scores import majority, squad
-from electra_cli.metrics.scores.names import primary
-
-_THRESHOLD = "best_f1_thresh"
+from electra_cli.metrics.scores.names import THRESHOLD, primary
 
 
 class Questions(TaskKind):
@@ -31,12 +29,13 @@ class Questions(TaskKind):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """See `metrics.scores.squad`; where all questions have answers there are fewer."""
-        return squad.names(answerable=False)
+        """See `metrics.scores.squad`, and the threshold that the scores are at."""
+        return (*squad.names(answerable=False), THRESHOLD)
 
     def metrics_of(self, examples: Sequence[Question]) -> tuple[str, ...]:
         """Those of SQuAD 1.1 where every question has an answer."""
-        return squad.names(answerable=all(right_answers(examples).values()))
+        answerable = all(right_answers(examples).values())
+        return squad.names(answerable=True) if answerable else self.metrics
 
     def encode(self, examples: Sequence[Question], *, training: bool) -> Encoded:
         """Rows of windows; see `features.windows.encode`."""
@@ -81,8 +80,9 @@ class Questions(TaskKind):
         threshold, odds = predictions.threshold, predictions.null_odds
         if threshold is None:
             found = squad.scores(gold, texts, answerable=False, null_odds=odds)
-            threshold = found[_THRESHOLD]
-        return squad.scores(gold, texts, answerable=False, null_odds=odds, threshold=threshold)
+            threshold = deciding(found, odds)
+        found = squad.scores(gold, texts, answerable=False, null_odds=odds, threshold=threshold)
+        return found | {THRESHOLD: threshold}
 
     def majority(self, train: Sequence[Question], dev: Sequence[Question]) -> dict[str, float]:
         """No answer, to any question."""
@@ -91,5 +91,5 @@ class Questions(TaskKind):
         return majority.of_qa(gold, answerable=all(gold.values()))
 
     def threshold(self, scores: Mapping[str, float]) -> float | None:
-        """The threshold with the best F1; None where every question has an answer."""
-        return scores.get(_THRESHOLD)
+        """The one that the scores are at; None where every question has an answer."""
+        return scores.get(THRESHOLD)

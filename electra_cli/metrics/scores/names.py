@@ -20,13 +20,17 @@ SPAN_PRECISION = "span_precision"
 SPAN_RECALL = "span_recall"
 SPAN_F1 = "span_f1"
 EXACT_MATCH = "exact_match"
+TOTAL = "total"
+THRESHOLD = "threshold"
 
-_PER_LABEL = ("precision", "recall", "f1")
+PER_LABEL = ("precision", "recall", "f1")
+_COUNTS = frozenset({TOTAL, f"HasAns_{TOTAL}", f"NoAns_{TOTAL}"})
+_THRESHOLDS = frozenset({THRESHOLD, "best_exact_thresh", "best_f1_thresh"})
 
 
 def per_label(labels: Iterable[str]) -> tuple[str, ...]:
     """Names of the scores of each label: precision/LABEL, recall/LABEL, f1/LABEL."""
-    return tuple(f"{score}/{label}" for label in labels for score in _PER_LABEL)
+    return tuple(f"{score}/{label}" for label in labels for score in PER_LABEL)
 
 
 def primary(kind: str, scheme: str = "none") -> str:
@@ -41,6 +45,22 @@ def primary(kind: str, scheme: str = "none") -> str:
     return {"classification": ACCURACY, "regression": SPEARMAN, "qa": F1}[kind]
 
 
+def plain(name: str) -> str:
+    """The name of a score without that of the split that may stand before it: b/mse -> mse."""
+    split, slash, score = name.partition("/")
+    return score if slash and split not in PER_LABEL else name
+
+
 def higher_is_better(name: str) -> bool:
     """Whether a larger value of a score is a better one, which that of an error is not."""
-    return name not in (MSE, LOSS)
+    return plain(name) not in (MSE, LOSS)
+
+
+def is_count(name: str) -> bool:
+    """Whether it is a number of examples that stands among the scores."""
+    return plain(name) in _COUNTS
+
+
+def is_score(name: str) -> bool:
+    """Whether it says how good something is, which counts and thresholds do not."""
+    return not is_count(name) and plain(name) not in _THRESHOLDS

@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from electra_cli.metrics.scores.counts import share
-from electra_cli.metrics.scores.names import EXACT_MATCH, F1
+from electra_cli.metrics.scores.names import EXACT_MATCH, F1, TOTAL
 
-TOTAL = "total"
 _PARTS = ("HasAns", "NoAns")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
