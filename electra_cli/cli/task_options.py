@@ -92,6 +92,11 @@ def load_task(
             hint=f"--task NAME: one of {', '.join(available_presets(FinetuneConfig))}; or "
             "--task-file FILE.yaml",
         )
+    if task_file is not None and task_file.suffix not in (".yaml", ".yml"):
+        raise ConfigError(
+            f"--task-file {task_file}: the name of a task of your own ends in .yaml",
+            hint="--task-file FILE.yaml; a task that has a name goes with --task",
+        )
     overrides = [parse_set(text) for text in settings or []]
     overrides += [Override(*one) for one in given if one[1] is not None]
     return load_config(

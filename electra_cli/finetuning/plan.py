@@ -174,6 +174,7 @@ def plan_data(
         config,
         files,
         TextTokenizer(tokens, item.tokenizer),
+        most_tokens=model.max_position_embeddings,
         skips_short_rows=config.preset in GLUE_TASKS,
         on_progress=on_progress,
     )

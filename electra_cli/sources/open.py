@@ -44,8 +44,18 @@ def open_source(
       DataError: It is no run folder, or something in it is damaged.
     """
     is_task = takes_finetuned and is_finetuned(path)
+    if is_finetuned(path) and not is_task:
+        raise DataError(
+            f"{path} is a model that `electra finetune` wrote",
+            hint="name the run, the checkpoint or the folder that it was made from",
+        )
     if takes_finetuned and not is_task:
         _refuse_parts_of_finetuned(path)
+    if not takes_finetuned and is_finetuned(path):
+        raise DataError(
+            f"{path} was written by electra finetune, and a model with a task's head is no source",
+            hint="name what it was fine-tuned from",
+        )
     if not is_task and not is_ours(path):
         return open_foreign(
             path,

@@ -78,6 +78,12 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
             73,
             ["folder.tsv"],
         ),
+        (
+            [*BOTH, *TABLE, "--predict", "dev.tsv", "--predictions", "train.tsv/p.tsv"],
+            73,
+            ["train.tsv is no folder"],
+        ),
+        ([*BOTH, "--task-file", "cola"], 2, ["--task-file cola", "--task-file FILE.yaml"]),
         ([*BOTH, *TABLE, "--head", "facebook"], 2, ["task.head", "facebook", "huggingface"]),
         ([*BOTH, *TABLE, "--layer-decay", "all"], 2, ["optimizer.layer_decay", "paper"]),
         ([*BOTH, *TABLE, "--seeds", "0"], 2, ["train.seeds", "--seeds"]),
@@ -150,15 +156,23 @@ def test_a_url(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("source", ["nowhere", "text.txt", "finetuned"])
+@pytest.mark.parametrize(
+    ("source", "code", "words"),
+    [
+        ("nowhere", 66, "no checkpoint and no run folder"),
+        ("text.txt", 65, "holds no weights"),
+        ("finetuned", 65, "`electra finetune` wrote"),
+        ("finetuned/model/seed-0", 65, "`electra finetune` wrote"),
+    ],
+)
 def test_a_source_that_is_none(
-    electra: Electra, regressed: Finished, files: Files, tmp_path: Path, source: str
-) -> None:
+    electra: Electra, regressed: Finished, files: Files, tmp_path: Path, source: str, code: int,
+    words: str,
+) -> None:  # fmt: skip
     (tmp_path / "text.txt").write_text("some text")
-    path = regressed.folder if source == "finetuned" else source
-    result = electra("finetune", path, *TABLE, *BOTH, "--output", "out", "--json")
-    assert result.code in (65, 66)
-    result.failed(result.code, str(path))
+    (tmp_path / "finetuned").symlink_to(regressed.folder)
+    result = electra("finetune", source, *TABLE, *BOTH, "--output", "out", "--json")
+    result.failed(code, source, words)
     assert not (tmp_path / "out").exists()
 
 
