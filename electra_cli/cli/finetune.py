@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from electra_cli.cli.finetune_display import (
     print_scores,
 )
 from electra_cli.cli.limits import check_names, missed_limits, parse_limits
-from electra_cli.errors import ConfigError, ElectraError
+from electra_cli.errors import ConfigError, ElectraError, InputMissingError, counted
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 
@@ -155,6 +156,8 @@ def command(
 
         if every and steps is not None:
             raise ConfigError("--all and --steps: one says it", hint="leave out --all")
+        if predict is not None and not predict.exists():
+            raise InputMissingError(f"{predict} does not exist", hint="--predict FILE")
         files = choose_files(loaded.config, data=data, train=train, dev=dev or [])
         item = open_source(
             source,
@@ -179,6 +182,8 @@ def command(
         )
         check_names(limits, plan.data.metrics)
         planned = None if predict is None else plan_prediction(plan, predict, predictions)
+        for note in () if planned is None else planned.split.notes:
+            terminal.warn(f"{predict}: {note}")
         print_overview(terminal, plan.data.overview)
         for warning in plan.data.warnings:
             terminal.warn(warning)
@@ -234,20 +239,24 @@ def _train(
     """Trains and predicts in the locked folder, and writes what came of it."""
     with plan.folder.locked():
         comparison, bench = _run(plan, terminal, signals, as_json=as_json)
-        written = None
+        result = {
+            "command": "finetune",
+            **_given(plan),
+            "warnings": list(plan.data.warnings),
+            **comparison.as_json(),
+            "seeds": sorted({run.seed for runs in comparison.runs.values() for run in runs}),
+            "plots": [str(path) for path in _draw(plan, comparison)] if plots else [],
+            "predictions": None,
+            "seconds": time.perf_counter() - started,
+        }
+        # First, since predictions that cannot be written must not cost it.
+        plan.folder.write_result(plan.folder.result, result)
         if planned is not None:
             from electra_cli.finetuning.predicting import predict_best
 
             written = predict_best(planned, comparison, bench, signals)
-        result = {
-            "command": "finetune",
-            **_given(plan),
-            **comparison.as_json(),
-            "plots": [str(path) for path in _draw(plan, comparison)] if plots else [],
-            "predictions": None if written is None else str(written),
-            "seconds": time.perf_counter() - started,
-        }
-        plan.folder.write_result(plan.folder.result, result)
+            result |= {"predictions": str(written), "seconds": time.perf_counter() - started}
+            plan.folder.write_result(plan.folder.result, result)
     return comparison, result
 
 
@@ -280,6 +289,7 @@ def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> Non
 
     outlook = outlook_of_plan(plan, build_strategy(plan.device), dry_run=True)
     print_outlook(terminal, outlook)
+    terminal.result(f"{counted(len(plan.columns) * len(plan.seeds), 'run')} like this")
     if outlook.shortage:
         terminal.warn(outlook.shortage)
     if as_json:
@@ -295,7 +305,7 @@ def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> Non
                 "parameters": outlook.budget.parameters.total,
                 "memory_bytes": outlook.memory.needed,
                 "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,
-                "estimated_seconds": outlook.seconds,
+                "estimated_seconds": outlook.seconds * len(plan.columns) * len(plan.seeds),
             }
         )
 
@@ -325,6 +335,14 @@ def _draw(plan: FinetunePlan, comparison: Comparison) -> list[Path]:
 
 
 def _medians(comparison: Comparison) -> dict[str, float]:
-    """Of each score over the seeds of the best column."""
-    runs = comparison.runs[comparison.best_column.name]
-    return {name: statistics.median(run.score(name) for run in runs) for name in runs[0].metrics}
+    """Of each score over the seeds of the best column; one that is not defined is the worst.
+
+    That of what runs are compared by is the table's.
+    """
+    column = comparison.best_column.name
+    known = [{name: run.score(name) for name in run.metrics} for run in comparison.runs[column]]
+    medians = {
+        name: statistics.median(-math.inf if math.isnan(of[name]) else of[name] for of in known)
+        for name in known[0]
+    }
+    return medians | {comparison.metric: comparison.spreads()[column].median}

@@ -20,8 +20,6 @@ from electra_cli.sources.open import is_ours
 
 Weights = Mapping[str, npt.NDArray[Any]]
 
-MODEL, RANDOM, PROBE = "model", "random", "probe"
-
 
 @dataclass(frozen=True)
 class ColumnPlan:
@@ -40,6 +38,16 @@ class ColumnPlan:
     role: Role
     step: int | None
     source: Exportable | None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What each result of its runs says of it."""
+        return {
+            "column": self.name,
+            "label": self.label,
+            "role": self.role,
+            "pretraining_steps": self.step,
+        }
 
     @property
     def frozen(self) -> bool:
@@ -70,21 +78,23 @@ def plan_columns(
       ConfigError: SOURCE is no run, and several checkpoints are asked for; or there is no
         checkpoint of a step.
     """
-    step = item.checkpoint.step if item.checkpoint is not None else None
-    columns = [ColumnPlan(MODEL, path.name or str(path), "model", step, item)]
-    if every or steps:
-        columns = [
-            ColumnPlan(f"step-{one.checkpoint.step}", f"{one.checkpoint.step:,}", "model",
-                       one.checkpoint.step, one)
-            for one in _checkpoints(path, steps)
-            if one.checkpoint is not None
-        ]  # fmt: skip
-    newest = columns[-1]
+    sources = _checkpoints(path, steps) if every or steps else [item]
+    columns = [_model(source, path) for source in sources]
     if probe:
-        columns.append(replace(newest, name=PROBE, label="frozen encoder", role="probe"))
+        newest = columns[-1]
+        name, label = f"probe-{newest.name}", f"frozen encoder of {newest.label}"
+        columns.append(replace(newest, name=name, label=label, role="probe"))
     if random:
-        columns.append(ColumnPlan(RANDOM, "random weights", "random", None, None))
+        columns.append(ColumnPlan("random", "random weights", "random", None, None))
     return tuple(columns)
+
+
+def _model(item: Exportable, path: Path) -> ColumnPlan:
+    """The column of a model: of a run of ours by its step, which tells later checkpoints apart."""
+    if item.checkpoint is None:
+        return ColumnPlan("model", path.name or str(path), "model", None, item)
+    step = item.checkpoint.step
+    return ColumnPlan(f"step-{step}", f"step {step:,}", "model", step, item)
 
 
 def _checkpoints(path: Path, steps: Sequence[int]) -> list[Exportable]:
@@ -93,12 +103,19 @@ def _checkpoints(path: Path, steps: Sequence[int]) -> list[Exportable]:
             f"{path} is no run of electra: it has one set of weights",
             hint="leave out --all and --steps",
         )
-    found = {checkpoint.step: checkpoint for checkpoint in find_checkpoints(path, every=True)}
+    there = find_checkpoints(path, every=True)
+    run = there[0].run
+    if path.resolve() not in (run.path.resolve(), run.checkpoints.resolve()):
+        raise ConfigError(
+            f"{path} is one checkpoint, and --all and --steps compare those of a run",
+            hint=f"name {run.path}, or leave them out",
+        )
+    found = {checkpoint.step: checkpoint for checkpoint in there}
     if missing := [step for step in steps if step not in found]:
-        there = ",".join(map(str, found))
+        known = ",".join(map(str, found))
         raise ConfigError(
             f"--steps: {path} has no checkpoint of step {missing[0]}",
-            hint=f"--steps {there}; `electra pretrain --set train.keep_every=N` keeps more",
+            hint=f"--steps {known}; `electra pretrain --set train.keep_every=N` keeps more",
         )
     wanted = sorted(set(steps)) if steps else list(found)
     return [open_own(found[step]) for step in wanted]

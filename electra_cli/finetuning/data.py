@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from electra_cli.config.finetune import FinetuneConfig, TaskConfig
-from electra_cli.errors import DataError
+from electra_cli.config.nearest import did_you_mean
+from electra_cli.errors import ConfigError, DataError
 from electra_cli.finetuning.examples.checks import check
 from electra_cli.finetuning.examples.example import Split
 from electra_cli.finetuning.examples.labels import labels_of, scheme_of
@@ -24,6 +25,7 @@ from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.finetuning.kinds import kind_of
 from electra_cli.finetuning.kinds.base import Outputs, Predictions, TaskKind
 from electra_cli.inputs.labelled_rows import LabelledRows
+from electra_cli.metrics.scores.names import is_score
 
 TRAIN, DEV = "train", "dev"
 
@@ -143,6 +145,12 @@ def read_task(
     labels = labels_of(train, task, dev)
     warnings = check(train, dev, task, labels)
     kind = kind_of(task, labels, tokenizer)
+    scores = [name for name in kind.metrics_of(dev[0].examples) if is_score(name)]
+    if task.metric is not None and task.metric not in scores:
+        raise ConfigError(
+            f"task.metric {task.metric!r}: no score of this task",
+            hint=did_you_mean(task.metric, scores, form="--set task.metric={}"),
+        )
     encoded: dict[str, Encoded] = {}
     for split in splits:
         on_progress(f"encoding {len(split.examples):,} examples of {split.path}")

@@ -159,7 +159,7 @@ class FinetuneFolder:
         Raises:
           OSError: The file cannot be written; nothing is left behind.
         """
-        atomic_write_text(path, json.dumps(redacted(result), indent=2) + "\n")
+        atomic_write_text(path, json.dumps(redacted(result), indent=2, allow_nan=False) + "\n")
 
 
 def deciding(config: FinetuneConfig) -> dict[str, Any]:

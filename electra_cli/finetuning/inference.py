@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, OutputError
 from electra_cli.finetuning.examples.example import Split
-from electra_cli.finetuning.examples.glue import GLUE_TASKS
 from electra_cli.finetuning.examples.readers import read_split
 from electra_cli.finetuning.features.encoded import Encoded
 from electra_cli.finetuning.plan import FinetunePlan
-from electra_cli.finetuning.predictions import check_format, path_for
+from electra_cli.finetuning.predictions import check_format
 
 PREDICT = "predict"
 
@@ -23,12 +22,12 @@ class Prediction:
     Attributes:
       split: The examples.
       encoded: Their rows.
-      output: The file to write.
+      output: The file to write; None for one that is called after the run.
     """
 
     split: Split
     encoded: Encoded
-    output: Path
+    output: Path | None
 
 
 def plan_prediction(plan: FinetunePlan, file: Path, output: Path | None) -> Prediction:
@@ -38,12 +37,18 @@ def plan_prediction(plan: FinetunePlan, file: Path, output: Path | None) -> Pred
       ConfigError: The output's name says no format.
       DataError: The file cannot be used.
       InputMissingError: It is not there.
+      OutputError: The output is there, and is none of an earlier start.
     """
     task = plan.config.task
-    path = output or path_for(plan.folder.path, file, task.kind)
-    check_format(path, task.kind)
-    short = plan.config.preset in GLUE_TASKS
-    split = read_split(file, task, name=PREDICT, labelled=False, skips_short_rows=short)
+    if output is not None:
+        check_format(output, task.kind)
+        if output.exists() and not plan.folder.begun:
+            raise OutputError(
+                f"{output} is there already",
+                hint="--predictions FILE names another place; nothing is overwritten",
+            )
+    # A prediction for each row: none is passed over, whatever the task's files look like.
+    split = read_split(file, task, name=PREDICT, labelled=False)
     if not split.examples:
         raise DataError(f"{file} has no examples", hint="--predict another file")
-    return Prediction(split, plan.data.kind.encode(split.examples, training=False), path)
+    return Prediction(split, plan.data.kind.encode(split.examples, training=False), output)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.config.nearest import did_you_mean
 from electra_cli.config.schema import check_batch
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 from electra_cli.errors import ConfigError
@@ -178,11 +177,4 @@ def plan_data(
         skips_short_rows=config.preset in GLUE_TASKS,
         on_progress=on_progress,
     )
-    metric = config.task.metric
-    known = data.kind.metrics_of(data.dev[0].examples)
-    if metric is not None and metric not in known:
-        raise ConfigError(
-            f"task.metric {metric!r}: no score of this task",
-            hint=did_you_mean(metric, known, form="--set task.metric={}"),
-        )
     return config, data, tokens

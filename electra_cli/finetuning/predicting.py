@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from electra_cli.finetuning.inference import PREDICT, Prediction
-from electra_cli.finetuning.predictions import write_predictions
+from electra_cli.finetuning.predictions import path_for, write_predictions
 from electra_cli.finetuning.result import Comparison
 from electra_cli.finetuning.run import Bench
 from electra_cli.interop.restore import restore
@@ -29,7 +29,8 @@ def predict_best(
     """
     best, column = comparison.best, comparison.best_column
     trainer = bench.workbench.trainer(frozen=column.frozen)
-    checkpoint = bench.plan.folder.run(best.column, best.seed).all_checkpoints()[-1]
+    run = bench.plan.folder.run(best.column, best.seed)
+    checkpoint = run.all_checkpoints()[-1]
     restore(
         tf.train.Checkpoint(model=trainer.model),
         checkpoint.prefix,
@@ -43,5 +44,7 @@ def predict_best(
     found = bench.plan.data.kind.predictions(
         prediction.split.examples, prediction.encoded, outputs, best.threshold
     )
-    write_predictions(prediction.output, found)
-    return prediction.output
+    kind = bench.plan.config.task.kind
+    output = prediction.output or path_for(run, prediction.split.path, kind)
+    write_predictions(output, found)
+    return output

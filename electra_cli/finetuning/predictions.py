@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from electra_cli.config.finetune import Kind
 from electra_cli.errors import ConfigError, OutputError
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.finetuning.kinds.base import Predictions
+from electra_cli.runs.run_folder import RunFolder
 
 _USUAL: Mapping[Kind, str] = {
     "classification": ".tsv",
@@ -22,9 +24,13 @@ _USUAL: Mapping[Kind, str] = {
 }
 
 
-def path_for(folder: Path, file: Path, kind: Kind) -> Path:
-    """Where the predictions for a file go unless another place is named."""
-    return folder / f"predictions-{file.name.split('.')[0]}{_USUAL[kind]}"
+def path_for(run: RunFolder, file: Path, kind: Kind) -> Path:
+    """Where the predictions of a run for a file go unless another place is named."""
+    name = re.sub(r"(\.(csv|tsv|txt|jsonl?|parquet|conllu?))?(\.(gz|zst|xz|bz2))?$", "", file.name)
+    return (
+        run.path.parents[1]
+        / f"predictions-{name}-{run.path.parent.name}-{run.path.name}{_USUAL[kind]}"
+    )
 
 
 def check_format(path: Path, kind: Kind) -> None:
@@ -32,12 +38,14 @@ def check_format(path: Path, kind: Kind) -> None:
 
     Raises:
       ConfigError: It does.
-      OutputError: It is that of a folder.
+      OutputError: It is that of a folder, or in something that is none.
     """
     if path.is_dir():
         raise OutputError(
             f"{path} is a folder", hint=f"--predictions {path / 'predictions'}{_USUAL[kind]}"
         )
+    if files := [parent for parent in path.parents if parent.is_file()]:
+        raise OutputError(f"{files[0]} is no folder", hint="--predictions FILE in a folder")
     formats = {".jsonl", _USUAL[kind]}
     if path.suffix not in formats:
         raise ConfigError(

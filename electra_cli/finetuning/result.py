@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from electra_cli.errors import TrainingError
 from electra_cli.finetuning.columns import ColumnPlan
 from electra_cli.metrics.names import finite
 from electra_cli.metrics.scores.names import higher_is_better
-from electra_cli.metrics.scores.spread import Column, Spread, spread
+from electra_cli.metrics.scores.spread import Column, Role, Spread, spread
 from electra_cli.metrics.scores.verdict import verdict
 
 _FORMAT_VERSION = 1
+_ROLES = ("model", "probe", "random")  # the order of a table
 
 
 @dataclass(frozen=True)
@@ -22,16 +24,22 @@ class SeedResult:
 
     Attributes:
       column: The folder of its column.
+      label: What people call that.
+      role: model, random or probe.
+      pretraining_steps: Steps of the pretraining; None where that is not known.
       seed: Its seed.
       steps: Updates.
       loss: Of the last update, a mean over its rows; None if this process made none.
       metrics: On what is scored; None for what is no number.
       threshold: Null odds above which a question counts as unanswered; None for other kinds.
-      state_sha256: Of weights and optimizer.
+      state_sha256: Of weights and optimizer; empty for a run that has diverged.
       sequences_per_second: Of training, without the first loop.
     """
 
     column: str
+    label: str
+    role: Role
+    pretraining_steps: int | None
     seed: int
     steps: int
     loss: float | None
@@ -52,6 +60,13 @@ class SeedResult:
           KeyError, TypeError: It is none.
         """
         return cls(**{name: record[name] for name in cls.__dataclass_fields__})
+
+    @classmethod
+    def diverged(cls, column: ColumnPlan, seed: int, metrics: Sequence[str]) -> SeedResult:
+        """That of a run that found no finite numbers any more."""
+        nothing = dict.fromkeys(metrics)
+        return cls(**column.record, seed=seed, steps=0, loss=None, metrics=nothing,
+                   threshold=None, state_sha256="", sequences_per_second=0.0)  # fmt: skip
 
     def score(self, metric: str) -> float:
         """One of the metrics; NaN where it is not defined."""
@@ -77,6 +92,21 @@ class Comparison:
     majority: float
     title: str
 
+    def joined(self, results: Sequence[SeedResult]) -> Comparison:
+        """The same with more runs, also of other columns."""
+        columns = {column.name: column for column in self.columns}
+        runs = {name: list(self.runs.get(name, ())) for name in columns}
+        for result in results:
+            if result.column not in columns:
+                columns[result.column] = ColumnPlan(
+                    result.column, result.label, result.role, result.pretraining_steps, None
+                )
+            runs.setdefault(result.column, []).append(result)
+        for of_column in runs.values():
+            of_column.sort(key=lambda run: run.seed)
+        order = sorted(columns.values(), key=lambda c: (_ROLES.index(c.role), c.step or 0))
+        return replace(self, columns=order, runs=runs)
+
     def scored(self) -> list[Column]:
         """The columns with their scores of each seed."""
         return [
@@ -98,18 +128,35 @@ class Comparison:
 
     @property
     def best_column(self) -> ColumnPlan:
-        """The model whose mean is best; the earliest of several."""
+        """The model whose mean is best; the earliest of several.
+
+        Raises:
+          TrainingError: Every run of every model has diverged.
+        """
         sign = 1 if higher_is_better(self.metric) else -1
         found = self.spreads()
-        models = [column for column in self.columns if column.role == "model"]
+        models = [c for c in self.columns if c.role == "model" and self._whole(c)]
+        if not models:
+            raise TrainingError(
+                "every run has diverged: loss or gradient were not finite",
+                hint="--learning-rate with a lower one and another --output, or --precision "
+                "float32",
+            )
         return max(models, key=lambda column: sign * found[column.name].mean)
 
     @property
     def best(self) -> SeedResult:
         """The best run of the best column."""
-        column = self.best_column.name
-        seed = self.spreads()[column].best_seed
-        return next(run for run in self.runs[column] if run.seed == seed)
+        return self.best_of(self.best_column)
+
+    def best_of(self, column: ColumnPlan) -> SeedResult:
+        """The best run of a column, which has not diverged; the first of several."""
+        sign = 1 if higher_is_better(self.metric) else -1
+        scores = self.spreads()[column.name].scores
+        return max(self._whole(column), key=lambda run: sign * scores[run.seed])
+
+    def _whole(self, column: ColumnPlan) -> list[SeedResult]:
+        return [run for run in self.runs[column.name] if run.state_sha256]
 
     def verdict(self) -> list[str]:
         """What the table shows, in sentences."""
@@ -132,7 +179,7 @@ class Comparison:
                     "best": _number(found.best),
                     "failed_seeds": list(found.failed),
                     "runs": [
-                        {key: value for key, value in asdict(run).items() if key != "column"}
+                        {k: v for k, v in asdict(run).items() if k not in column.record}
                         for run in self.runs[column.name]
                     ],
                 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import tensorflow as tf
 
 from electra_cli.corpus.wordpiece.identity import tokenizer_sha256
 from electra_cli.corpus.wordpiece.vocabulary import special_ids, vocabulary_sha256
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, InputMissingError, TrainingError
 from electra_cli.finetuning.columns import ColumnPlan, Weights, encoder_weights, weights_sha256
 from electra_cli.finetuning.data import TRAIN
 from electra_cli.finetuning.folder import deciding, drop_weights
@@ -32,6 +33,7 @@ from electra_cli.modeling.task_model import head_of
 from electra_cli.runs.commit import fault_of, file_sha256, read_commit
 from electra_cli.runs.resume import resume_point
 from electra_cli.runs.run_folder import RunFolder
+from electra_cli.sources.exportable import Exportable
 from electra_cli.sources.finetuned import GivenFile, Inputs
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.strategy import build_strategy
@@ -88,7 +90,7 @@ def outlook_of_plan(
         length=plan.config.task.max_length,
         epochs=plan.config.train.epochs,
         start=0,
-        stop=plan.steps * len(plan.columns) * len(plan.seeds),
+        stop=plan.steps,
         begun=plan.folder.begun,
         dry_run=dry_run,
     )
@@ -112,7 +114,7 @@ def finetune(
     Raises:
       RunStoppedError: A signal has come; the state is saved.
       DataError: Weights cannot be read, or are not those of the folder's earlier starts.
-      TrainingError: A run has diverged.
+      TrainingError: Every run has diverged.
       OutOfMemoryError: It cannot fit, or a step did not.
       IOFailedError: A checkpoint could not be saved, twice or at the end.
     """
@@ -128,37 +130,42 @@ def finetune(
     plan.folder.begin(plan.config, plan.item.config, inputs, plan.tokens)
     workbench = Workbench(plan.config, plan.data, plan.architecture, strategy, outlook, lanes)
     bench = Bench(plan, workbench, identity_of(plan, inputs))
-    found: dict[str, list[SeedResult]] = {column.name: [] for column in plan.columns}
     comparison = Comparison(
-        plan.columns, found, plan.data.kind.metric, plan.data.majority(), plan.config.preset
-    )
-
-    def result_of(column: ColumnPlan, seed: int, number: int) -> SeedResult:
-        listener.begins(column, seed, number, len(jobs), plan.steps)
-        result = train_run(
-            bench,
-            column,
-            seed,
-            None if column.source is None else encoder_weights(column.source),
-            listener=listener,
-            signals=signals,
-            watchdog=watchdog,
-        )
-        plan.folder.write_result(plan.folder.run(column.name, seed).result, result.as_json())
-        return result
-
+        (), {}, plan.data.kind.metric, plan.data.majority(), plan.config.preset
+    ).joined(_finished_runs(plan))
+    before = {(run.column, run.seed) for runs in comparison.runs.values() for run in runs}
     jobs = [(column, seed) for seed in plan.seeds for column in plan.columns]
     for number, (column, seed) in enumerate(jobs, start=1):
-        result = _finished(plan.folder.run(column.name, seed))
-        result = result or result_of(column, seed, number)
-        found[column.name].append(result)
+        if (column.name, seed) in before:
+            continue
+        listener.begins(column, seed, number, len(jobs), plan.steps)
+        run = plan.folder.run(column.name, seed)
+        try:
+            weights = None if column.source is None else _weights(column.source)
+            result = train_run(
+                bench, column, seed, weights, listener=listener, signals=signals, watchdog=watchdog
+            )
+        except TrainingError as error:
+            listener.warn(f"{column.label}, seed {seed} has diverged: {error.message}")
+            result = SeedResult.diverged(column, seed, plan.data.metrics)
+            drop_weights(run)
+        plan.folder.write_result(run.result, result.as_json())
+        comparison = comparison.joined([result])
         listener.finished(column, result)
-        _keep_best(plan, found)
-    # An earlier start that compared more may have dropped its weights.
-    while not plan.folder.run(comparison.best.column, comparison.best.seed).all_checkpoints():
-        column, place = comparison.best_column, plan.seeds.index(comparison.best.seed)
-        found[column.name][place] = result_of(column, comparison.best.seed, len(jobs))
+        _keep_best(plan, comparison, before)
     return comparison, bench
+
+
+def _weights(source: Exportable) -> Weights:
+    try:
+        return encoder_weights(source)
+    except InputMissingError as error:
+        raise InputMissingError(
+            f"{error.message}: it was there when the command began",
+            hint="electra pretrain deletes all but the newest checkpoints; --set "
+            "train.keep_every=N keeps some for ever. The same command again goes on with those "
+            "that are there",
+        ) from error
 
 
 def train_run(
@@ -216,15 +223,21 @@ def train_run(
         memory = workbench.outlook.memory
         raise memory.error(f"out of memory at step {trainer.step()}", begun=True) from error
     saved = saver.save(trainer.step())
+    numbers = finite(
+        {
+            "loss": session.last_logs.get("loss", math.nan),
+            "speed": session.rates().sequences_per_second,
+        }
+    )
     return SeedResult(
-        column=column.name,
+        **column.record,
         seed=seed,
         steps=trainer.step(),
-        loss=session.last_logs.get("loss"),
+        loss=numbers["loss"],
         metrics=finite(metrics),
         threshold=plan.data.kind.threshold(metrics),
         state_sha256=read_commit(saved).state_sha256,
-        sequences_per_second=session.rates().sequences_per_second,
+        sequences_per_second=numbers["speed"] or 0.0,
     )
 
 
@@ -239,38 +252,39 @@ def _examples_of(plan: FinetunePlan, seed: int) -> Callable[[int], list[int]]:
     return examples
 
 
-def _finished(run: RunFolder) -> SeedResult | None:
-    """What a run that is finished has written; None if there is something left to do.
+def _finished_runs(plan: FinetunePlan) -> list[SeedResult]:
+    """What finished runs of earlier starts have written, also of columns that are not asked for.
 
     A run whose weights were dropped is finished, one whose weights are others than its last is not.
     """
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        result = SeedResult.of_json(json.loads(run.result.read_text(encoding="utf-8")))
-        kept = run.all_checkpoints()
-        if all(c.step == result.steps and fault_of(c.path, c.step) is None for c in kept):
-            return result
-    return None
+    found = []
+    for path in sorted(plan.folder.path.glob("*/seed-*/result.json")):
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            result = SeedResult.of_json(json.loads(path.read_text(encoding="utf-8")))
+            kept = RunFolder(path.parent).all_checkpoints()
+            if all(c.step == result.steps and fault_of(c.path, c.step) is None for c in kept):
+                found.append(result)
+    return found
 
 
-def _keep_best(plan: FinetunePlan, found: Mapping[str, list[SeedResult]]) -> None:
-    """Drops weights that nobody will use, and says nothing: their numbers stay.
+def _keep_best(
+    plan: FinetunePlan, comparison: Comparison, before: Collection[tuple[str, int]]
+) -> None:
+    """Drops weights that nobody will use: their numbers stay.
 
-    Those are weights of baselines, and where checkpoints are compared those of all seeds but the
-    best of each; once all runs are finished, of all but the best checkpoint. A fine-tuning of one
-    checkpoint keeps those of every seed.
+    Those are weights of baselines and, where checkpoints are compared, of all seeds but the best
+    of each. What an earlier start has kept stays.
     """
-    metric, majority = plan.data.kind.metric, plan.data.majority()
-    models = [column for column in plan.columns if column.role == "model" and found[column.name]]
-    kept: list[SeedResult] = []
-    if len(models) == 1 == sum(column.role == "model" for column in plan.columns):
-        kept = list(found[models[0].name])
-    elif all(len(runs) == len(plan.seeds) for runs in found.values()):
-        kept = [Comparison(models, found, metric, majority, "").best]
-    else:
-        kept = [Comparison([column], found, metric, majority, "").best for column in models]
-    for runs in found.values():
+    both = (*plan.columns, *comparison.columns)
+    models = {column.name for column in both if column.role == "model"}
+    for column in comparison.columns:
+        runs = comparison.runs[column.name]
+        if models == {column.name}:
+            continue
+        whole = [run for run in runs if run.state_sha256]
+        kept = comparison.best_of(column) if column.role == "model" and whole else None
         for run in runs:
-            if run not in kept:
+            if run != kept and (run.column, run.seed) not in before:
                 drop_weights(plan.folder.run(run.column, run.seed))
 
 

@@ -51,11 +51,6 @@ def open_source(
         )
     if takes_finetuned and not is_task:
         _refuse_parts_of_finetuned(path)
-    if not takes_finetuned and is_finetuned(path):
-        raise DataError(
-            f"{path} was written by electra finetune, and a model with a task's head is no source",
-            hint="name what it was fine-tuned from",
-        )
     if not is_task and not is_ours(path):
         return open_foreign(
             path,

@@ -187,7 +187,7 @@ def cases(corpus: Path, data: Path, trained: Path, work: Path) -> dict[str, Case
         return runs, lines, predictions, result["best"], result["verdict"]
 
     def runs_are_whole(folder: Path) -> None:
-        for run in folder.glob("model/seed-*"):  # weights of others are dropped
+        for run in folder.glob("step-*/seed-*"):  # weights of others are dropped
             checkpoints_are_whole(run)
 
     def export(folder: Path) -> list[str]:

@@ -18,7 +18,7 @@ from tests.training.runs import steps_of
 
 KEYS = {
     "command", "output", "source", "task", "kind", "labels", "seeds", "metric", "majority",
-    "columns", "best", "verdict", "plots", "predictions", "seconds",
+    "columns", "best", "verdict", "plots", "predictions", "seconds", "warnings",
 }  # fmt: skip
 COLUMN = {
     "column", "label", "role", "pretraining_steps", "median", "mean", "standard_deviation", "best",
@@ -52,7 +52,7 @@ def test_a_comparison(classified: Finished) -> None:
     """What the object says of runs is what lies in their folders, and follows from it."""
     result, folder = classified.result, classified.folder
     assert [(c["column"], c["role"], c["pretraining_steps"]) for c in result["columns"]] == [
-        ("model", "model", 12), ("probe", "probe", 12), ("random", "random", None)
+        ("step-12", "model", 12), ("probe-step-12", "probe", 12), ("random", "random", None)
     ]  # fmt: skip
     assert result["labels"] == ["neg", "pos"]
     assert result["seeds"] == [0, 1]
@@ -73,7 +73,7 @@ def test_a_comparison(classified: Finished) -> None:
 
 
 def test_metrics_of_a_run(classified: Finished) -> None:
-    lines = (classified.folder / "model/seed-0/metrics.jsonl").read_text().splitlines()
+    lines = (classified.folder / "step-12/seed-0/metrics.jsonl").read_text().splitlines()
     found = [json.loads(line) for line in lines]
     assert [(x["kind"], x["step"]) for x in found] == [
         ("train", 5), ("train", 10), ("train", 15), ("validation", 15)
@@ -91,8 +91,8 @@ def test_weights_that_stay(classified: Finished) -> None:
     }
     none: list[int] = []
     assert kept == {
-        "model/seed-0": [15], "model/seed-1": [15], "probe/seed-0": none, "probe/seed-1": none,
-        "random/seed-0": none, "random/seed-1": none,
+        "step-12/seed-0": [15], "step-12/seed-1": [15], "probe-step-12/seed-0": none,
+        "probe-step-12/seed-1": none, "random/seed-0": none, "random/seed-1": none,
     }  # fmt: skip
 
 
@@ -119,19 +119,21 @@ def test_more_seeds_add_runs_only(
 
     monkeypatch.setattr(running, "train_run", counted)
     more = electra(*regressed.command("--seeds", 2, output=folder)).json
-    assert trained == [("model", 1)]
+    assert trained == [("step-12", 1)]
     assert more["columns"][0]["runs"][0] == regressed.result["columns"][0]["runs"][0]
     assert more["seeds"] == [0, 1]
+    # What is there stays part of the comparison, whatever is asked for.
     fewer = electra(*regressed.command(output=folder)).json
-    assert trained == [("model", 1)]
-    assert fewer["seeds"] == [0]
+    assert trained == [("step-12", 1)]
+    assert fewer["seeds"] == [0, 1]
+    assert fewer["columns"] == more["columns"]
 
 
 @pytest.mark.slow
 def test_every_checkpoint_and_then_only_another_one(
     electra: Electra, regressed: Finished, tmp_path: Path
 ) -> None:
-    """Weights of the best run stay, of others their numbers, until one of them is the best."""
+    """Weights of the best run of each checkpoint stay, and what is there is compared again."""
     folder = tmp_path / "out"
     result = electra(*regressed.command("--all", "--epochs", 0.4, output=folder)).json
     names = ["step-0", "step-4", "step-8", "step-12"]
@@ -142,16 +144,13 @@ def test_every_checkpoint_and_then_only_another_one(
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     before = {c["column"]: c["runs"][0]["state_sha256"] for c in result["columns"]}
     assert len(set(before.values())) == 4
-    best = result["best"]["column"]
-    assert [name for name in names if steps_of(folder / name / "seed-0")] == [best]
+    assert all(steps_of(folder / name / "seed-0") for name in names)
 
-    other = next(name for name in names if name != best)
-    step = other.removeprefix("step-")
-    given = ["--epochs", 0.4, "--steps", step, "--predict", regressed.files.dev]
+    given = ["--epochs", 0.4, "--steps", 4, "--predict", regressed.files.dev]
     alone = electra(*regressed.command(*given, output=folder))
     assert alone.code == 0, alone.stderr
-    assert alone.json["best"] == {"column": other, "seed": 0}
-    assert alone.json["columns"][0]["runs"][0]["state_sha256"] == before[other]
+    assert alone.json["columns"] == result["columns"]
+    assert alone.json["best"] == result["best"]
     assert Path(alone.json["predictions"]).is_file()
 
 
@@ -168,7 +167,9 @@ def test_predictions(finished: Finished) -> None:
     folder, kind = finished.folder, finished.result["kind"]
     ending, names = PREDICTED[kind]
     path = Path(finished.result["predictions"])
-    assert path == folder / f"predictions-unlabelled.{ending}"
+    best = finished.result["best"]
+    run = f"{best['column']}-seed-{best['seed']}"
+    assert path == folder / f"predictions-unlabelled-{run}.{ending}"
     text = path.read_text(encoding="utf-8")
     if kind == "qa":
         answers = json.loads(text)
@@ -187,8 +188,7 @@ def test_predictions(finished: Finished) -> None:
     assert [list(row) for row in rows] == [names] * 21
     assert [row["index"] for row in rows] == list(map(str, range(21)))
     gold = [line.split("\t")[1] for line in finished.files.dev.read_text().splitlines()[1:]]
-    best = finished.result["best"]["seed"]
-    metrics = finished.result["columns"][0]["runs"][best]["metrics"]
+    metrics = finished.result["columns"][0]["runs"][best["seed"]]["metrics"]
     if kind == "classification":
         right = [row["prediction"] == label for row, label in zip(rows, gold, strict=True)]
         assert sum(right) / 21 == pytest.approx(metrics["accuracy"])
@@ -249,7 +249,11 @@ def test_limits_of_scores_that_only_some_data_has(
     command.remove("--dev")
     assert electra(*command, "--fail-under", "exact_match=0").code == 0
     electra(*command, "--fail-under", "HasAns_f1=0").failed(2, "HasAns_f1", "exact_match")
-    electra(*command, "--set", "task.metric=NoAns_f1").failed(2, "task.metric", "NoAns_f1")
+    for name in ("NoAns_f1", "best_f1", "total"):
+        electra(*command, "--set", f"task.metric={name}").failed(2, "task.metric", name)
+    whole = answered.command("--dry-run", output=tmp_path / "out")
+    electra(*whole, "--set", "task.metric=best_f1_thresh").failed(2, "task.metric")
+    assert electra(*whole, "--set", "task.metric=best_f1").code == 0
     electra(*regressed.command("--fail-under", "mse=1")).failed(2, "mse", "more is better")
 
 
@@ -292,7 +296,7 @@ def test_settings_that_decide_nothing_may_change(
     assert electra(*regressed.command(*options, output=folder)).code == 0
 
 
-@pytest.mark.parametrize("changed", ["train", "dev", "weights", "another source"])
+@pytest.mark.parametrize("changed", ["train", "dev", "another source"])
 def test_other_inputs_are_refused(
     electra: Electra, regressed: Finished, trained: Path, tmp_path: Path, changed: str
 ) -> None:
@@ -305,14 +309,9 @@ def test_other_inputs_are_refused(
         other.write_text(path.read_text() + "one more\t2.0\n")
         command[command.index(str(path))] = str(other)
     else:
-        source = command[1] = str(tmp_path / "trained")
-        shutil.copytree(trained, source)
-        words = ["other weights of"]
-        if changed == "weights":
-            shutil.rmtree(tmp_path / "trained" / "checkpoints" / "ckpt-12")
-        else:
-            command += ["--steps", "4"]
-            words = ["another source"]
+        command[1] = str(shutil.copytree(trained, tmp_path / "trained"))
+        command += ["--steps", "4"]
+        words = ["another source"]
     before = contents(folder)
     electra(*command).failed(65, str(folder), "--output", *words)
     assert contents(folder) == before
@@ -342,7 +341,7 @@ def test_a_moved_source_and_moved_files_are_the_same(
 def test_damaged_weights(electra: Electra, regressed: Finished, tmp_path: Path) -> None:
     """The run is done again, and nobody has to delete anything."""
     folder = regressed.copied(tmp_path / "out")
-    run = RunFolder(folder / "model" / "seed-0")
+    run = RunFolder(folder / "step-12" / "seed-0")
     (file,) = (run.checkpoints / "ckpt-15").glob("*.data-*")
     content = file.read_bytes()
     file.write_bytes(content[:100] + bytes([content[100] ^ 4]) + content[101:])

@@ -95,6 +95,14 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
         ([*BOTH, *TABLE, "--set", "task.labels=neg,nag"], 65, ["pos"]),
         ([*BOTH, *TABLE, "--vocab", "vocab.txt"], 2, ["--vocab"]),
         ([*BOTH, "--task", "regression"], 65, ["train.tsv", "line 2"]),
+        (
+            [*BOTH, "--task", "regression", "--set", "task.labels=a,b"],
+            2,
+            ["a,b", "task.labels=0,5"],
+        ),
+        ([*BOTH, "--task", "regression", "--set", "task.labels=0,inf"], 2, ["task.labels", "inf"]),
+        ([*BOTH, "--task", "regression", "--set", "task.labels=1,1.0"], 2, ["task.labels", "1.0"]),
+        ([*BOTH, "--task", "regression", "--set", "task.labels=1,2,3"], 2, ["task.labels"]),
         ([*BOTH, "--task", "qa"], 2, ["task.max_query_length 64", "--set"]),
         ([*BOTH, "--task", "qa", "--set", "task.max_query_length=8"], 65, ["train.tsv"]),
     ],
@@ -162,7 +170,7 @@ def test_a_url(
         ("nowhere", 66, "no checkpoint and no run folder"),
         ("text.txt", 65, "holds no weights"),
         ("finetuned", 65, "`electra finetune` wrote"),
-        ("finetuned/model/seed-0", 65, "`electra finetune` wrote"),
+        ("finetuned/step-12/seed-0", 65, "`electra finetune` wrote"),
     ],
 )
 def test_a_source_that_is_none(

@@ -28,7 +28,7 @@ def test_the_recorded_scores(electra: Electra, finished: Finished) -> None:
 
 
 def test_runs_side_by_side(electra: Electra, classified: Finished) -> None:
-    runs = [classified.folder / "model" / f"seed-{seed}" for seed in (0, 1)]
+    runs = [classified.folder / "step-12" / f"seed-{seed}" for seed in (0, 1)]
     options = ["--data", classified.files.dev, "--device", "cpu", "--json"]
     result = electra("evaluate", *runs, *options, "--fail-under", "accuracy=0.0").json
     recorded = [run["metrics"] for run in classified.result["columns"][0]["runs"]]
@@ -48,7 +48,7 @@ def test_what_is_refused(electra: Electra, classified: Finished, tmp_path: Path)
         ([folder, "--data", tmp_path / "gone.tsv"], 66, ["gone.tsv"]),
         ([folder, "--data", other], 65, ["other.tsv", "maybe", "neg, pos"]),
         ([folder / "random" / "seed-0", "--data", dev], 65, ["has no weights", str(folder)]),
-        ([folder / "model" / "seed-7", "--data", dev], 66, ["seed-7"]),
+        ([folder / "step-12" / "seed-7", "--data", dev], 66, ["seed-7"]),
     ]
     for arguments, code, words in cases:
         electra("evaluate", *arguments, "--json").failed(code, *words)
@@ -61,7 +61,7 @@ def test_what_is_refused(electra: Electra, classified: Finished, tmp_path: Path)
         ("vocab.txt", ["vocab.txt", "is not the vocabulary"]),
         ("inputs.json", ["inputs.json", "same `electra finetune` again"]),
         ("finetune.yaml", ["finetune.yaml is damaged"]),
-        ("model/seed-0/checkpoints/ckpt-15/state.index", ["state.index", "is damaged"]),
+        ("step-12/seed-0/checkpoints/ckpt-15/state.index", ["state.index", "is damaged"]),
     ],
 )
 def test_what_is_damaged(

@@ -113,7 +113,17 @@ def write_finetuned(
         saver.save(STEP)
         threshold = -2.5 if kind == "qa" else None
         result = SeedResult(
-            COLUMN, seed, STEP, 0.5, {METRIC[kind]: score, "other": None}, threshold, "0" * 64, 1.0
+            column=COLUMN,
+            label="mine",
+            role="model",
+            pretraining_steps=None,
+            seed=seed,
+            steps=STEP,
+            loss=0.5,
+            metrics={METRIC[kind]: score, "other": None},
+            threshold=threshold,
+            state_sha256="0" * 64,
+            sequences_per_second=1.0,
         )
         finetuned.write_result(run.result, result.as_json())
     column = {

@@ -21,29 +21,31 @@ def columns(path: Path, *, every: bool = False, steps: Sequence[int] = (), **mor
 def test_one_checkpoint_and_what_it_is_compared_with(trained: Path) -> None:
     found = columns(trained, random=True, probe=True)
     assert [(c.name, c.role, c.step, c.frozen) for c in found] == [
-        ("model", "model", 12, False), ("probe", "probe", 12, True),
+        ("step-12", "model", 12, False), ("probe-step-12", "probe", 12, True),
         ("random", "random", None, False),
     ]  # fmt: skip
-    assert found[0].label == "trained"
+    assert found[0].label == "step 12"
     assert found[1].source is found[0].source
     assert found[2].source is None
     (one,) = columns(trained / "checkpoints" / "ckpt-4")
-    assert (one.name, one.label, one.step) == ("model", "ckpt-4", 4)
+    assert (one.name, one.label, one.step) == ("step-4", "step 4", 4)
 
 
 def test_checkpoints_of_a_run(trained: Path) -> None:
     every = columns(trained, every=True, probe=True)
     assert [(c.name, c.label, c.step) for c in every] == [
-        ("step-0", "0", 0), ("step-4", "4", 4), ("step-8", "8", 8), ("step-12", "12", 12),
-        ("probe", "frozen encoder", 12),
+        ("step-0", "step 0", 0), ("step-4", "step 4", 4), ("step-8", "step 8", 8),
+        ("step-12", "step 12", 12), ("probe-step-12", "frozen encoder of step 12", 12),
     ]  # fmt: skip
     sources = [weights_sha256(c.source) for c in every if c.source is not None]
     assert len(set(sources)) == 4
     some = columns(trained, steps=[8, 0, 8], probe=True)
-    assert [(c.name, c.step) for c in some] == [("step-0", 0), ("step-8", 8), ("probe", 8)]
+    assert [(c.name, c.step) for c in some] == [("step-0", 0), ("step-8", 8), ("probe-step-8", 8)]
     with pytest.raises(ConfigError, match="no checkpoint of step 5") as caught:
         columns(trained, steps=[4, 5, 6])
     assert "--steps 0,4,8,12;" in caught.value.hint
+    with pytest.raises(ConfigError, match="is one checkpoint"):
+        columns(trained / "checkpoints" / "ckpt-4", every=True)
 
 
 def test_moved_weights_are_the_same(trained: Path, tmp_path: Path) -> None:

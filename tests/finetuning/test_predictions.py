@@ -12,6 +12,7 @@ from electra_cli.config.finetune import Kind
 from electra_cli.errors import ConfigError, OutputError
 from electra_cli.finetuning.kinds.base import Predictions
 from electra_cli.finetuning.predictions import check_format, path_for, write_predictions
+from electra_cli.runs.run_folder import RunFolder
 
 RECORDS = [
     {"prediction": 'a "b"', "score": 0.25},
@@ -22,14 +23,14 @@ RECORDS = [
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("classification", "predictions-test.tsv"),
-        ("regression", "predictions-test.tsv"),
-        ("tagging", "predictions-test.jsonl"),
-        ("qa", "predictions-test.json"),
+        ("classification", "predictions-test-step-7-seed-3.tsv"),
+        ("regression", "predictions-test-step-7-seed-3.tsv"),
+        ("tagging", "predictions-test-step-7-seed-3.jsonl"),
+        ("qa", "predictions-test-step-7-seed-3.json"),
     ],
 )
 def test_the_usual_place(kind: Kind, name: str, tmp_path: Path) -> None:
-    path = path_for(tmp_path, Path("elsewhere/test.tsv.gz"), kind)
+    path = path_for(RunFolder(tmp_path / "step-7" / "seed-3"), Path("elsewhere/test.tsv.gz"), kind)
     assert path == tmp_path / name
     check_format(path, kind)
     check_format(path.with_suffix(".jsonl"), kind)

@@ -7,25 +7,39 @@ import math
 
 import pytest
 
+from electra_cli.errors import TrainingError
 from electra_cli.finetuning.columns import ColumnPlan
 from electra_cli.finetuning.result import Comparison, SeedResult
 
 
-def run(column: str, seed: int, score: float | None, metric: str = "accuracy") -> SeedResult:
-    return SeedResult(column, seed, 9, 0.5, {metric: score}, None, "0" * 64, 1.0)
+def column(name: str) -> ColumnPlan:
+    role = name if name in ("random", "probe") else "model"
+    return ColumnPlan(name, name, role, None, None)
+
+
+def run(name: str, seed: int, score: float | None, metric: str = "accuracy") -> SeedResult:
+    return SeedResult(
+        **column(name).record,
+        seed=seed,
+        steps=9,
+        loss=0.5,
+        metrics={metric: score},
+        threshold=None,
+        state_sha256="0" * 64,
+        sequences_per_second=1.0,
+    )
 
 
 def comparison(
     scores: dict[str, list[float | None]], *, metric: str = "accuracy", majority: float = 0.5
 ) -> Comparison:
     """Of columns by their names, with a score for each seed."""
-    roles = {"random": "random", "probe": "probe"}
-    columns = [ColumnPlan(name, name, roles.get(name, "model"), None, None) for name in scores]
-    runs = {
-        name: [run(name, seed, score, metric) for seed, score in enumerate(of_seeds)]
+    runs = [
+        run(name, seed, score, metric)
         for name, of_seeds in scores.items()
-    }
-    return Comparison(columns, runs, metric, majority, "a task")
+        for seed, score in enumerate(of_seeds)
+    ]
+    return Comparison((), {}, metric, majority, "a task").joined(runs)
 
 
 def test_a_run_is_read_back() -> None:
@@ -60,7 +74,25 @@ def test_the_best_run(
 
 
 def test_one_seed_has_no_deviation() -> None:
-    (column,) = comparison({"model": [0.4]}).as_json()["columns"]
-    assert column["standard_deviation"] is None
-    assert column["failed_seeds"] == [0]
-    assert "column" not in column["runs"][0]
+    (found,) = comparison({"model": [0.4]}).as_json()["columns"]
+    assert found["standard_deviation"] is None
+    assert found["failed_seeds"] == [0]
+    assert "column" not in found["runs"][0]
+
+
+def test_a_run_that_has_diverged_has_failed_and_is_never_the_best() -> None:
+    diverged = SeedResult.diverged(column("a"), 1, ["accuracy"])
+    found = comparison({"a": [0.4]}).joined([diverged])
+    assert found.as_json()["columns"][0]["failed_seeds"] == [0, 1]
+    assert found.best.seed == 0
+    alone = comparison({"random": [0.6]}).joined([diverged])
+    with pytest.raises(TrainingError, match="every run has diverged"):
+        assert alone.best
+
+
+def test_columns_stand_in_their_order() -> None:
+    found = comparison({"random": [0.5], "probe": [0.5]})
+    for step in (20, 3):
+        plan = ColumnPlan(f"step-{step}", str(step), "model", step, None)
+        found = found.joined([SeedResult.diverged(plan, 0, ["accuracy"])])
+    assert [one.name for one in found.columns] == ["step-3", "step-20", "probe", "random"]

@@ -143,15 +143,15 @@ def bench(request: pytest.FixtureRequest, trained: Path, tmp_path: Path) -> Iter
 
 def test_nothing_of_one_run_is_left_in_another(bench: Bench, tmp_path: Path) -> None:
     """In one test, so that no two processes build the same graphs."""
-    first, checks = Place(bench, tmp_path / "a").train("model", 1)
-    others = [("model", 0), ("random", 1), ("probe", 1), ("probe", 0)]
+    first, checks = Place(bench, tmp_path / "a").train("step-12", 1)
+    others = [("step-12", 0), ("random", 1), ("probe-step-12", 1), ("probe-step-12", 0)]
     found = {job: Place(bench, tmp_path / "b").train(*job)[0] for job in others}
     hashes = {result.state_sha256 for result in (first, *found.values())}
     assert len(hashes) == len(others) + 1
     place = Place(bench, tmp_path / "c")
-    assert place.train("probe", 0)[0] == found["probe", 0]
+    assert place.train("probe-step-12", 0)[0] == found["probe-step-12", 0]
     assert place.train("random", 1)[0] == found["random", 1]
-    assert place.train("model", 1)[0] == first
+    assert place.train("step-12", 1)[0] == first
 
     # Stopped once, also in the evaluation, or again and again; another is trained in between.
     chosen = random.Random(0)
@@ -159,12 +159,12 @@ def test_nothing_of_one_run_is_left_in_another(bench: Bench, tmp_path: Path) -> 
     for number, chain in enumerate(chains):
         stopped = Place(bench, tmp_path / f"stopped-{number}")
         for at in chain:
-            stop(stopped, "model", 1, at)
+            stop(stopped, "step-12", 1, at)
         stop(stopped, "random", 0, 2)
-        assert stopped.train("model", 1)[0] == first, chain
+        assert stopped.train("step-12", 1)[0] == first, chain
         for kind in ("train", "validation"):
             there, here = (
-                metric_lines(folder / "model" / "seed-1", kind)
+                metric_lines(folder / "step-12" / "seed-1", kind)
                 for folder in (tmp_path / "a", stopped.folder)
             )
             assert there == here
@@ -187,7 +187,7 @@ def test_devices_and_micro_batches_change_nothing_but_rounding(
         values |= {"runtime.precision": "float32"}
         plan = make_plan(trained, folder, dropout=0.0, **values)
         place = Place(make_bench(plan, lanes), folder / "out")
-        result, _ = place.train("model", 0)
+        result, _ = place.train("step-12", 0)
         model = place.bench.workbench.trainer(frozen=False).model
         found.append((result, {v.name: v.numpy() for v in model.trainable_variables}))
     (first, whole), *others = found

@@ -43,8 +43,7 @@ def test_a_run_stopped_in_every_act(
         name = signal.Signals(start["signal"]).name
         words = f"stopped by {name} at step {start['step']};", "run the same command again to go on"
         result.failed(start["code"], *words)
-        assert steps_of(folder / "model" / "seed-1") == [start["step"]]
-        assert not (folder / "result.json").exists()
+        assert steps_of(folder / "step-12" / "seed-1") == [start["step"]]
         assert not list(folder.glob("predictions*"))
     result = electra(*command)
     assert result.code == 0, result.stderr
@@ -76,7 +75,7 @@ def test_a_disk_that_fills_up(
             failed = electra(*regressed.command(output=folder))
         failed.failed(74, "ckpt-", "No space left", "free some space and run the same command")
         assert "trying again after every loop" in failed.stderr
-        assert not steps_of(folder / "model" / "seed-0")
+        assert not steps_of(folder / "step-12" / "seed-0")
         electra(*regressed.command(output=folder)).failed(74, "No space left", "free some space")
         ballast.unlink()
         done = electra(*regressed.command(output=folder))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from electra_cli.config.finetune import TaskConfig
 from electra_cli.config.nearest import nearest
@@ -18,6 +18,7 @@ from electra_cli.finetuning.examples.labels import (
 
 # Of the words to score: tags that training data lacks are a rarity, or other tags.
 _MOST_UNSEEN = 0.05
+_MOST_LABELS = 10  # in a hint
 
 
 def check(train: Split, dev: Sequence[Split], task: TaskConfig, labels: Sequence[str]) -> list[str]:
@@ -92,11 +93,18 @@ def _label_warnings(
             f"{train.path} has one label only, {next(iter(seen), '')!r}",
             hint="a task needs two; --label names the column (of tags --column)",
         )
+    foreign = [f"{label!r} ({n:,})" for label, n in seen.most_common() if label not in labels]
+    if foreign:
+        raise DataError(
+            f"{train.path} has labels that task.labels lacks: {listed(foreign, MOST_SHOWN)}",
+            hint="add them to task.labels; or --set task.labels=null takes those of the data",
+        )
     never = [repr(label) for label in task.label_names or () if label not in seen]
     if never:
         yield f"{train.path} has no example of {listed(never, MOST_SHOWN)}, of task.labels"
     for split in dev:
-        yield from _unseen(split, train, task, labels)
+        has_number = () if task.kind == "tagging" else labels
+        yield from unknown_labels(split, seen, f"{train.path} lacks", task, allowed=has_number)
         there = counts_of(split)
         if len(there) == 1:
             yield (
@@ -105,31 +113,45 @@ def _label_warnings(
             )
 
 
-def _unseen(split: Split, train: Split, task: TaskConfig, labels: Sequence[str]) -> Iterator[str]:
-    """A warning for labels that the training data lacks.
+def unknown_labels(
+    split: Split,
+    known: Collection[str],
+    whose: str,
+    task: TaskConfig,
+    *,
+    allowed: Collection[str] = (),
+) -> Iterator[str]:
+    """A warning for labels to score that no prediction can be, so that it will be wrong.
+
+    Args:
+      split: The data to score.
+      known: The labels that were learned.
+      whose: What does not know others, in words: train.tsv lacks.
+      task: Of a tagging a few words may have other labels.
+      allowed: Labels that may be there though nothing was learned of them.
 
     Raises:
-      DataError: They have no number, or are many.
+      DataError: Others are there, or many.
     """
-    seen = set(counts_of(train))
     counts = counts_of(split)
-    unseen = {label: number for label, number in counts.most_common() if label not in seen}
-    if not unseen:
+    unknown = {label: number for label, number in counts.most_common() if label not in known}
+    if not unknown:
         return
-    total, number = counts.total(), sum(unseen.values())
-    shown = listed([f"{label!r} ({n:,})" for label, n in unseen.items()], MOST_SHOWN)
-    unit = "words" if task.kind == "tagging" else "examples"
+    total, number = counts.total(), sum(unknown.values())
+    is_tagging = task.kind == "tagging"
+    shown = listed([f"{label!r} ({n:,})" for label, n in unknown.items()], MOST_SHOWN)
     what = (
-        f"{split.path}: {number:,} of {total:,} {unit} ({number / total:.1%}) have labels that "
-        f"{train.path} lacks: {shown}"
+        f"{split.path}: {number:,} of {total:,} {'words' if is_tagging else 'examples'} "
+        f"({number / total:.1%}) have labels that {whose}: {shown}"
     )
-    is_much = task.kind == "tagging" and number > _MOST_UNSEEN * total
-    if is_much or not set(unseen) <= set(labels):
-        first = next(iter(unseen))
-        near = nearest(first, seen)
+    if number > _MOST_UNSEEN * total if is_tagging else not set(unknown) <= set(allowed):
+        first = next(iter(unknown))
+        near = nearest(first, known)
         hint = f"did {first!r} mean {near!r}? " if near else ""
         raise DataError(
-            what, hint=f"{hint}Both files need the same labels; or take those examples out"
+            what,
+            hint=f"{hint}Known are {listed(sorted(known), _MOST_LABELS)}; label the data so, or "
+            "take those examples out",
         )
     yield f"{what}; they will all be wrong"
 

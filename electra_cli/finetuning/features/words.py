@@ -33,7 +33,7 @@ def encode(
     did not.
 
     Args:
-      examples: Of one split; those without tags get 0.
+      examples: Of one split; those without tags get 0, as do tags to score without a number.
       tokenizer: That of the model.
       task: Says the length of rows.
       labels: The tags in the order of their numbers.
@@ -65,7 +65,7 @@ def encode(
         positions[row, :fit] = np.where(there, (ends - sizes)[:fit], 0)
         mask[row, :fit] = there
         if example.tags is not None:
-            found[row, :fit] = [number[tag] for tag in example.tags[:fit]]
+            found[row, :fit] = [number.get(tag, 0) for tag in example.tags[:fit]]
     columns = lay_out(rows, count, special=tokenizer.special, length=length)
     placed = {"labels": found * (mask > 0), "labeled_positions": positions, "labels_mask": mask}
     return Encoded(

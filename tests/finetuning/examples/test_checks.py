@@ -69,6 +69,10 @@ def test_nothing_odd() -> None:
          "dev.tsv: 1 of 2 words (50.0%) have labels that train.tsv lacks: 'X' (1)"),
         (split("train", [Question("1", "q", "c", (), True, "f, 1")]), GOOD, QUESTIONS,
          "train.tsv: none of 1 question has an answer"),
+        (tags("train", "N V X X"), tags("dev", "N V"), TAGS.model_copy(update={"labels": "N,V"}),
+         "train.tsv has labels that task.labels lacks: 'X' (2)"),
+        (tags("train", "N V"), tags("dev", "N X"), TAGS.model_copy(update={"labels": "N,V"}),
+         "dev.tsv: 1 of 2 words (50.0%) have labels that train.tsv lacks: 'X' (1)"),
     ],
 )  # fmt: skip
 def test_refused(train: Split, dev: Split, task: TaskConfig, message: str) -> None:
@@ -95,9 +99,10 @@ def test_labels_without_examples() -> None:
     ]
 
 
-def test_rare_tags_are_warned_of() -> None:
-    dev = tags("dev", "N " * 30 + "X")
-    assert checked(tags("train", "N V"), dev, TAGS) == [
+@pytest.mark.parametrize("labels", [None, "N,V"])
+def test_rare_tags_are_warned_of(labels: str | None) -> None:
+    dev, task = tags("dev", "N " * 30 + "X"), TAGS.model_copy(update={"labels": labels})
+    assert checked(tags("train", "N V"), dev, task) == [
         "dev.tsv: 1 of 31 words (3.2%) have labels that train.tsv lacks: 'X' (1); they will all be "
         "wrong"
     ]
