@@ -5,6 +5,8 @@ A named task is a preset of these keys, a `--task-file` a preset of one's own.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -39,8 +41,8 @@ class TaskConfig(Section):
     )
     labels: str | None = Field(
         default=None,
-        description="All labels in the order of their numbers, joined by commas; null: those of "
-        "the training data, sorted.",
+        description="All labels in the order of their numbers, joined by commas; of a regression "
+        "the least and the greatest number; null: those of the training data, sorted.",
     )
     format: TaskFormat = Field(
         default="auto",
@@ -192,6 +194,11 @@ class FinetuneConfig(Root):
                 f"task.labels {task.labels!r}: at least two labels, each once",
                 hint="--set task.labels=no,yes, for example",
             )
+        if task.kind == "regression" and names is not None and not _are_range(names):
+            raise ConfigError(
+                f"task.labels {task.labels!r}: of a regression the least and the greatest number",
+                hint="--set task.labels=0,5, for example",
+            )
         if task.double_unordered and len(task.texts) != 2:
             raise ConfigError(
                 "task.double_unordered is for pairs, and task.text names one column",
@@ -205,3 +212,11 @@ class FinetuneConfig(Root):
             )
         check_batch(self.train, replicas=1)
         return self
+
+
+def _are_range(ends: Sequence[str]) -> bool:
+    try:
+        least, greatest = map(float, ends)
+    except ValueError:
+        return False
+    return math.isfinite(least) and math.isfinite(greatest) and least != greatest

@@ -75,6 +75,7 @@ def of_qa(gold: Mapping[str, Sequence[str]], *, answerable: bool) -> dict[str, f
       answerable: Every question has one, as in SQuAD 1.1.
 
     Returns:
-      All scores of answers but those of the best thresholds.
+      All scores of answers.
     """
-    return squad.scores(gold, dict.fromkeys(gold, ""), answerable=answerable)
+    silent, odds = dict.fromkeys(gold, ""), dict.fromkeys(gold, 0.0)
+    return squad.scores(gold, silent, answerable=answerable, null_odds=odds)

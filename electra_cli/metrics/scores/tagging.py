@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def scores(
     """Scores predicted tags.
 
     Args:
-      gold: The right tag of each word, by sentence.
+      gold: The right tag of each word, by sentence; one that is not among `tags` is missed.
       predictions: The predicted one; None for a word without, which is wrong whatever it is.
       tags: All tags.
       scheme: none: each word is by itself; bio, bioes or io: tags mark spans, and the scores of
@@ -77,7 +78,7 @@ def scores(
       the mean over the types that occur in gold or predictions, NaN without any. The accuracy of
       no words is NaN.
     """
-    types = types_of(tags, scheme)
+    types = types_of(list(dict.fromkeys(chain(tags, *gold))), scheme)
     counts = [Counter[str]() for _ in range(3)]  # hits, predicted, gold; by type
     words = right = 0
     for true, said in zip(gold, predictions, strict=True):
