@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.errors import ConfigError
-from electra_cli.metrics.scores.names import higher_is_better
+from electra_cli.metrics.scores.names import higher_is_better, is_score
 
 
 def parse_limits(
@@ -24,7 +24,7 @@ def parse_limits(
     """
     limits = {}
     for text in texts:
-        name, _, value = text.partition("=")
+        name, _, value = text.rpartition("=") if "=" in text else (text, "", "")
         check(text, name)
         try:
             limits[name] = float(value)
@@ -44,7 +44,7 @@ def check_names(limits: Mapping[str, float], scores: Sequence[str]) -> None:
     Raises:
       ConfigError: There is such a limit.
     """
-    rising = [name for name in scores if higher_is_better(name)]
+    rising = [name for name in scores if is_score(name) and higher_is_better(name)]
     for name in limits:
         if name not in rising:
             raise ConfigError(
@@ -56,7 +56,7 @@ def check_names(limits: Mapping[str, float], scores: Sequence[str]) -> None:
 def missed_limits(
     columns: Mapping[str, Mapping[str, float]],
     limits: Mapping[str, float],
-    shown: Callable[[str, float], str] = lambda name, value: f"{value:.4f}",
+    shown: Callable[[str, float], str] = lambda name, value: _figure(value),
 ) -> list[str]:
     """A sentence for every metric below its limit; a metric that is no number is below.
 
@@ -71,3 +71,7 @@ def missed_limits(
         for name, limit in limits.items()
         if not metrics[name] >= limit
     ]
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "n/a"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from electra_cli.errors import listed
+
+_MOST = 20  # names in a hint
 # What other tools call it; likeness of letters does not find these.
 _ELSEWHERE = {
     "cuda": "gpu",
@@ -52,7 +55,7 @@ def did_you_mean(word: str, names: Iterable[str], *, form: str = "{}") -> str:
     near = nearest(word, names) or (names[0] if len(names) == 1 else None)
     if near is not None:
         return f"did you mean {form.format(near)}?"
-    return f"{form.format('NAME')}: choose one of {', '.join(names)}".removeprefix("NAME: ")
+    return f"{form.format('NAME')}: choose one of {listed(names, _MOST)}".removeprefix("NAME: ")
 
 
 def _plain(word: str) -> str:
