@@ -40,7 +40,7 @@ _NOTICE = "<!-- Written by docs/generate.py; do not edit. -->"
 # Exit codes that no class of errors.py stands for.
 _OTHER_CODES = {
     0: "Done; also when a finished run is started again.",
-    1: "`electra evaluate --fail-under`: a metric is lower than its limit.",
+    1: "`--fail-under` of `electra evaluate` or `electra finetune`: a metric is lower than it.",
     130: "Interrupted from the keyboard.",
 }
 
@@ -216,7 +216,7 @@ def _tasks() -> str:
             for key, _, now in diff_configs(default, config)
         ]
         rows.append((f"`{name}`", ", ".join(changed)))
-    parts += ["## Tasks", "What each sets to another value than the default:"]
+    parts += ["## Named tasks", "What each sets to another value than the default:"]
     return _page("Tasks", *parts, _table(("task", "keys"), rows))
 
 
@@ -316,6 +316,8 @@ _ABOUT = {
     "config": "Presets and configuration",
     "training": "Runs and checkpoints",
     "interop": "Weights from elsewhere",
+    "sources": "Weights from elsewhere",
+    "finetuning": "Labelled data and fine-tuning",
     "evaluation": "Evaluation",
     "export": "Export",
     "metrics": "From Python",

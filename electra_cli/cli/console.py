@@ -14,7 +14,7 @@ import os
 import re
 import select
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from textwrap import TextWrapper
 from typing import IO, Any, Literal, cast
@@ -195,10 +195,21 @@ class Terminal:
         """A plain line of what the command was asked for."""
         self._show(lambda console: _say(console, text))
 
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table of it; the first column is left-aligned, the others hold numbers.
+    def table(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        left: Collection[int] = (0,),
+    ) -> None:
+        """A table of it; columns that are too many for the terminal are divided among several.
 
-        Columns that are too many for the terminal are divided among several tables.
+        Args:
+          title: Above it.
+          columns: Their heads.
+          rows: A cell for each column.
+          left: Places of the columns that are left-aligned; the others hold numbers.
         """
         shown = [[_plain(cell) for cell in row] for row in (columns, *rows)]
         widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
@@ -208,7 +219,7 @@ class Terminal:
             for part in _parts(widths, console.width):
                 table = Table()
                 for index in part:
-                    side: Literal["left", "right"] = "left" if index == 0 else "right"
+                    side: Literal["left", "right"] = "left" if index in left else "right"
                     table.add_column(shown[0][index], justify=side, overflow="fold")
                 for row in shown[1:]:
                     table.add_row(*(row[index] for index in part))

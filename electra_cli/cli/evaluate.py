@@ -66,7 +66,13 @@ def command(
     from electra_cli.training.devices.strategy import parse_device
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
-    if any(is_finetuned(path) for path in checkpoints):
+    if finetuned := [path for path in checkpoints if is_finetuned(path)]:
+        if others := [path for path in checkpoints if path not in finetuned]:
+            raise ConfigError(
+                f"{finetuned[0]} is a fine-tuned model, and {others[0]} is none: they have no "
+                "scores in common",
+                hint=f"electra evaluate {others[0]}, and the others in a command of their own",
+            )
         if every or detail:
             raise ConfigError(
                 f"{'--all' if every else '--detail'} is for runs of pretraining",
@@ -139,6 +145,7 @@ def _evaluate_finetuned(
     """Scores what `electra finetune` wrote on a labelled file."""
     from electra_cli.cli.finetune_display import print_scores
     from electra_cli.environment import prepare_tensorflow
+    from electra_cli.evaluation.labelled import labelled_data
     from electra_cli.sources.finetuned import open_finetuned
     from electra_cli.training.devices.strategy import parse_device
 
@@ -150,15 +157,17 @@ def _evaluate_finetuned(
     parse_device(device)
     limits = parse_limits(fail_under)
     with StopSignals():
-        models = [open_finetuned(path) for path in paths]
+        read = [labelled_data(open_finetuned(path), data) for path in paths]
+        for one in read:
+            check_names(limits, one.metrics)
+        for warning in dict.fromkeys(text for one in read for text in one.warnings):
+            terminal.warn(warning)
         prepare_tensorflow()
         from electra_cli.evaluation.finetuned import evaluate_finetuned
 
-        results = evaluate_finetuned(models, data, device=device)
+        results = evaluate_finetuned(read, device=device)
     columns = {str(result.model.run.path): result.metrics for result in results}
     print_scores(terminal, f"Scores on {data}", columns)
-    for metrics in columns.values():
-        check_names(limits, list(metrics))
     scores = {
         path: {name: math.nan if value is None else value for name, value in metrics.items()}
         for path, metrics in columns.items()
@@ -203,7 +212,7 @@ def _check_known(text: str, name: str) -> None:
     if name not in known:
         near = nearest(name, known)
         shown = metrics_of(all_objectives())  # all that are known would be too many
-        form = f"--fail-under {{}}={text.partition('=')[2] or 'VALUE'}"
+        form = f"--fail-under {{}}={text[len(name) + 1 :] or 'VALUE'}"
         raise ConfigError(
             f"--fail-under {text!r}: unknown metric {name!r}",
             hint=did_you_mean(name, [near] if near else shown, form=form),

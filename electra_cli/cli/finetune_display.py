@@ -84,7 +84,7 @@ def _print_lengths(terminal: Terminal, overview: Overview) -> None:
         for one in overview.lengths
     ]
     names = [split.name for split in overview.splits]
-    terminal.table("Tokens of an example", ("tokens", *names, ""), rows)
+    terminal.table("Tokens of an example", ("tokens", *names, ""), rows, left=(0, len(names) + 1))
 
 
 def print_comparison(terminal: Terminal, comparison: Comparison) -> None:
