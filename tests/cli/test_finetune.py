@@ -389,3 +389,18 @@ def test_a_task_file(electra: Electra, regressed: Finished, tmp_path: Path) -> N
     place = command.index("--task")
     result = electra(*command[:place], *command[place + 2 :]).json
     assert (result["task"], result["kind"], result["steps"]) == ("mine", "regression", 5)
+
+
+@pytest.mark.slow
+def test_a_run_that_diverges(
+    electra: Electra, regressed: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has failed, and the same command tells so again without training."""
+    folder = tmp_path / "out"
+    command = regressed.command("--learning-rate", 1e36, "--batch-size", 2, output=folder)
+    failed = electra(*command)
+    failed.failed(70, "every run has diverged", "--learning-rate")
+    assert "step 12, seed 0 has diverged" in failed.stderr
+    assert not steps_of(folder / "step-12" / "seed-0")
+    monkeypatch.setattr(running, "train_run", lambda *args, **kwargs: pytest.fail("it trains"))
+    electra(*command).failed(70, "every run has diverged")
