@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.modeling import performance
 
-from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
-from electra_cli.errors import DataError
-from electra_cli.finetuning.data import fixed
-from electra_cli.finetuning.examples.example import Split
-from electra_cli.finetuning.examples.glue import GLUE_TASKS
-from electra_cli.finetuning.examples.labels import each_label
-from electra_cli.finetuning.examples.readers import read_split
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
-from electra_cli.finetuning.kinds import kind_of
-from electra_cli.finetuning.kinds.base import Outputs
+from electra_cli.evaluation.labelled import LabelledData
 from electra_cli.interop.restore import restore
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture
@@ -28,8 +18,6 @@ from electra_cli.sources.finetuned import Finetuned
 from electra_cli.tasks.finetune import FinetuneTask, FinetuneTaskConfig, LabelledDataConfig
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.trainer import ElectraTrainer
-
-_NAME = "dev"
 
 
 @dataclass(frozen=True)
@@ -48,53 +36,36 @@ class EvaluatedFinetuned:
 
 
 def evaluate_finetuned(
-    models: Sequence[Finetuned], data: Path, *, device: str = "auto"
+    data: Sequence[LabelledData], *, device: str = "auto"
 ) -> list[EvaluatedFinetuned]:
     """Scores models.
 
     Args:
-      models: What `open_finetuned` opened.
-      data: A labelled file, with columns as in the training.
+      data: What `labelled_data` read for each.
       device: As in `pretrain`.
-
-    Raises:
-      InputMissingError: The file is not there.
-      DataError: It cannot be used, or has labels that a model does not know.
     """
     strategy = build_strategy(parse_device(device))
     performance.set_mixed_precision_policy("float32")
-    return [_evaluate(model, data, strategy) for model in models]
+    return [_evaluate(one, strategy) for one in data]
 
 
-def _evaluate(model: Finetuned, data: Path, strategy: tf.distribute.Strategy) -> EvaluatedFinetuned:
-    config, task = model.config, model.config.task
-    short = config.preset in GLUE_TASKS
-    split = read_split(data, task, name=_NAME, skips_short_rows=short)
-    _check_labels(split, model)
-    tokenizer = TextTokenizer(load_vocabulary(model.vocab), model.inputs.tokenizer)
-    kind = kind_of(task, model.inputs.labels, tokenizer)
-    encoded = kind.encode(split.examples, training=False)
-
-    def score(outputs: Outputs) -> dict[str, float]:
-        threshold = fixed(model.result.get("threshold"))
-        found = kind.predictions(split.examples, encoded, outputs, threshold)
-        return kind.scores(split.examples, found)
-
+def _evaluate(data: LabelledData, strategy: tf.distribute.Strategy) -> EvaluatedFinetuned:
+    model, name = data.model, data.split.name
     experiment = cfg.ExperimentConfig(
         task=FinetuneTaskConfig(
             validation_data=LabelledDataConfig(
-                split=_NAME, global_batch_size=config.train.batch_size, is_training=False
+                split=name, global_batch_size=model.config.train.batch_size, is_training=False
             )
         )
     )
     with strategy.scope():
         finetune = FinetuneTask(
             experiment.task,
-            config=config,
+            config=model.config,
             architecture=Architecture.of(model.sizes),
             head=model.head,
-            rows={_NAME: encoded.rows},
-            score=score,
+            rows={name: data.encoded.rows},
+            score=data.score,
         )
         trainer = ElectraTrainer(
             experiment, finetune, finetune.build_model(), ElectraAdamW(), train=False
@@ -105,17 +76,4 @@ def _evaluate(model: Finetuned, data: Path, strategy: tf.distribute.Strategy) ->
         hint="choose another run of the fine-tuning",
     )
     metrics = trainer.held_out_metrics()
-    return EvaluatedFinetuned(model, len(split.examples), finite(metrics))
-
-
-def _check_labels(split: Split, model: Finetuned) -> None:
-    """Refuses labels that a model cannot say."""
-    if model.config.task.kind not in ("classification", "tagging"):
-        return
-    unknown = sorted({str(label) for label in each_label(split)} - set(model.inputs.labels))
-    if unknown:
-        raise DataError(
-            f"{split.path} has {len(unknown)} labels that {model.run.path} does not know, "
-            f"{unknown[0]!r} among them; it knows {', '.join(model.inputs.labels[:10])}",
-            hint="score data that is labelled as the training data was",
-        )
+    return EvaluatedFinetuned(model, len(data.split.examples), finite(metrics))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,16 @@ def test_runs_side_by_side(electra: Electra, classified: Finished) -> None:
     recorded = [run["metrics"] for run in classified.result["columns"][0]["runs"]]
     assert [model["metrics"] for model in result["models"]] == recorded
     assert electra("evaluate", *runs, *options, "--fail-under", "accuracy=1.01").code == 1
-    electra("evaluate", *runs, *options, "--fail-under", "acuracy=1").failed(2, "accuracy=VALUE")
 
 
-def test_what_is_refused(electra: Electra, classified: Finished, tmp_path: Path) -> None:
+def test_what_is_refused(
+    electra: Electra, classified: Finished, trained: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(
+        "electra_cli.environment.prepare_tensorflow",
+        lambda: pytest.fail("TensorFlow was about to start"),
+    )
     folder, dev = classified.folder, classified.files.dev
     other, text = tmp_path / "other.tsv", dev.read_text()
     other.write_text(text + "one more\tmaybe\n")
@@ -46,12 +53,44 @@ def test_what_is_refused(electra: Electra, classified: Finished, tmp_path: Path)
         ([folder, "--data", dev, "--all"], 2, ["--all is for runs of pretraining"]),
         ([folder, "--data", dev, "--device", "cuda"], 2, ["cuda"]),
         ([folder, "--data", tmp_path / "gone.tsv"], 66, ["gone.tsv"]),
-        ([folder, "--data", other], 65, ["other.tsv", "maybe", "neg, pos"]),
+        ([folder, "--data", other], 65, ["other.tsv", "1 of 22 examples", "maybe", "neg, pos"]),
+        ([folder, "--data", classified.files.unlabelled], 65, ["'label'", "--predict FILE"]),
+        ([folder, "--data", dev, "--fail-under", "acuracy=1"], 2, ["accuracy=VALUE"]),
+        ([folder, trained, "--data", dev], 2, [str(folder), str(trained), "is none"]),
+        ([trained, folder], 2, [str(folder), str(trained), "is none"]),
         ([folder / "random" / "seed-0", "--data", dev], 65, ["has no weights", str(folder)]),
         ([folder / "step-12" / "seed-7", "--data", dev], 66, ["seed-7"]),
     ]
     for arguments, code, words in cases:
         electra("evaluate", *arguments, "--json").failed(code, *words)
+
+
+def test_tags_that_the_model_does_not_know(
+    electra: Electra, tagged: Finished, tmp_path: Path
+) -> None:
+    """A few are wrong, as in training; many are other data."""
+    text, data = tagged.files.dev.read_text(), tmp_path / "other.conll"
+    command = ["evaluate", tagged.folder, "--data", data, "--device", "cpu", "--json"]
+    data.write_text(text.replace(" I-PER", " I-LOC", 1))
+    result = electra(*command)
+    assert result.code == 0, result.stderr
+    assert "other.conll: 1 of " in result.stderr
+    assert "does not know: 'B-LOC' (1); they will all be wrong" in result.stderr
+    data.write_text(text.replace("-PER", "-LOC"))
+    electra(*command).failed(65, "I-LOC", "does not know", "I-PER, O")
+
+
+def test_a_model_without_a_threshold_answers_every_question(
+    electra: Electra, answered: Finished, tmp_path: Path
+) -> None:
+    """It was trained where all have an answer; none is chosen by what is to be scored."""
+    folder = answered.copied(tmp_path / "out")
+    (path,) = folder.glob("*/seed-0/result.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": None}))
+    command = ["evaluate", folder, "--data", answered.files.dev, "--device", "cpu", "--json"]
+    (model,) = electra(*command).json["models"]
+    assert model["metrics"]["threshold"] is None
+    assert model["metrics"]["NoAns_f1"] == 0
 
 
 @pytest.mark.parametrize(
