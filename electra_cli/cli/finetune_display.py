@@ -33,6 +33,7 @@ def print_overview(terminal: Terminal, overview: Overview) -> None:
             f"longer than {overview.max_length}",
             *(f"{split.longer:,} ({split.share_longer:.1%})" for split in splits),
         ),
+        ("[UNK] of the tokens", *(f"{split.unknown:.1%}" for split in splits)),
         ("empty texts", *(f"{split.empty:,}" for split in splits)),
         ("same text as in train", *(f"{split.same_as_train:,}" for split in splits)),
     ]

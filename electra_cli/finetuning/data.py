@@ -14,6 +14,7 @@ import numpy as np
 
 from electra_cli.config.finetune import FinetuneConfig, TaskConfig
 from electra_cli.config.nearest import did_you_mean
+from electra_cli.corpus.preparation.plausibility import MOST_UNKNOWN
 from electra_cli.errors import ConfigError, DataError
 from electra_cli.finetuning.examples.checks import check
 from electra_cli.finetuning.examples.example import Split
@@ -157,7 +158,14 @@ def read_task(
         encoded[split.name] = kind.encode(split.examples, training=split.name == TRAIN)
     _check_cut(encoded, splits, task, most_tokens)
     lengths = {name: of_split.lengths for name, of_split in encoded.items()}
-    looked = overview(splits, lengths, task, labels)
+    unknown = {name: one.unknown(tokenizer.special) for name, one in encoded.items()}
+    warnings += [
+        f"{split.path}: {unknown[split.name]:.1%} of the tokens are [UNK]: the vocabulary is not "
+        "for this text, and scores will be low"
+        for split in splits
+        if unknown[split.name] > MOST_UNKNOWN
+    ]
+    looked = overview(splits, lengths, unknown, task, labels)
     return config, TaskData(kind, train, dev, encoded, looked, tuple(warnings))
 
 

@@ -17,7 +17,7 @@ from electra_cli.corpus.wordpiece.found_tokenizer import choose_options
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
 from electra_cli.environment import prepare_tensorflow
-from electra_cli.errors import ConfigError, DataError, listed
+from electra_cli.errors import ConfigError, DataError, counted, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
 from electra_cli.interop.huggingface_folder import SIZE_KEYS
@@ -112,6 +112,12 @@ def open_foreign(
     source = replace(source, sizes=sizes, tokenizers=[vocab] if vocab else source.tokenizers)
     found = source.read_tokenizers()
     tokenizer = found[0].filled(config.model.vocab_size) if found else None
+    if found and (lacking := config.model.vocab_size - len(found[0].tokens)) > 0:
+        on_progress(
+            f"the vocabulary has {len(found[0].tokens):,} tokens and the model "
+            f"{config.model.vocab_size:,}: {counted(lacking, 'token')} without a text; is it "
+            "that of these weights?"
+        )
     options, file = None, None
     ids = _RELEASED_IDS if config.model.vocab_size > _RELEASED_IDS.mask else _FIRST_IDS
     if tokenizer is None:

@@ -92,6 +92,21 @@ def test_the_first_split_alone_chooses_a_threshold(
     assert found["more/best_f1"] == pytest.approx(1.0)  # which a threshold of its own would have
 
 
+def test_a_vocabulary_that_does_not_fit(tmp_path: Path) -> None:
+    """The share of [UNK] is told, and warned of where no text to pretrain on may have it."""
+    rows = {"train": "語 狗 猫 a\tpos\na\tneg\n", "dev": "語 b c d\tpos\nd\tneg\n"}
+    files = {name: tmp_path / f"{name}.tsv" for name in rows}
+    for name, path in files.items():
+        path.write_text("text\tlabel\n" + rows[name])
+    options = TokenizerOptions(lowercase=True, strip_accents=True)
+    _, data = read_task(FinetuneConfig(), files, TextTokenizer(TOKENS, options))
+    assert [split.unknown for split in data.overview.splits] == [0.6, 0.2]
+    assert [warning for warning in data.warnings if "[UNK]" in warning] == [
+        f"{files['train']}: 60.0% of the tokens are [UNK]: the vocabulary is not for this text, "
+        "and scores will be low"
+    ]
+
+
 def test_rows_as_people_read_them(tmp_path: Path) -> None:
     data = read(tmp_path)
     shown = decoded(data, TOKENS, 100)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from electra_cli.config.finetune import TaskConfig
 from electra_cli.config.nearest import nearest
+from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
 from electra_cli.errors import DataError, counted, listed
 from electra_cli.finetuning.examples.content import MOST_SHOWN, faulty
 from electra_cli.finetuning.examples.example import Example, Split, TextExample
@@ -19,6 +20,7 @@ from electra_cli.finetuning.examples.labels import (
 # Of the words to score: tags that training data lacks are a rarity, or other tags.
 _MOST_UNSEEN = 0.05
 _MOST_LABELS = 10  # in a hint
+_SPLIT = WordSplitter(lowercase=True, strip_accents=True)
 
 
 def check(train: Split, dev: Sequence[Split], task: TaskConfig, labels: Sequence[str]) -> list[str]:
@@ -63,8 +65,12 @@ def check(train: Split, dev: Sequence[Split], task: TaskConfig, labels: Sequence
 
 
 def empty_texts(split: Split) -> list[Example]:
-    """The examples of which a text is empty or white space."""
-    return [e for e in split.examples if not all(text.strip() for text in texts_of(e))]
+    """The examples of which a text has no token: it is empty, of white space or of controls."""
+    return [e for e in split.examples if not all(map(_has_token, texts_of(e)))]
+
+
+def _has_token(text: str) -> bool:
+    return text[:1].isalnum() or any(any(_SPLIT.parts(word)) for word in text.split())
 
 
 def same_texts(split: Split, train: Split) -> list[Example]:

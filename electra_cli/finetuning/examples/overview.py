@@ -33,7 +33,8 @@ class SplitOverview:
       longer: Examples of more tokens than a row has: they are cut, and questions get several
         windows.
       share_longer: The same as a share of the examples.
-      empty: Examples with an empty text.
+      unknown: [UNK] as a share of the tokens of its rows.
+      empty: Examples with a text without a token.
       same_as_train: Examples whose texts are in the training data too; 0 for that itself.
       found: See `Split`.
       notes: See `Split`.
@@ -49,6 +50,7 @@ class SplitOverview:
     longest: int
     longer: int
     share_longer: float
+    unknown: float
     empty: int
     same_as_train: int
     found: tuple[tuple[str, str], ...]
@@ -88,6 +90,7 @@ class Overview:
 def overview(
     splits: Sequence[Split],
     lengths: Mapping[str, npt.NDArray[np.int64]],
+    unknown: Mapping[str, float],
     task: TaskConfig,
     labels: Sequence[str],
 ) -> Overview:
@@ -96,11 +99,15 @@ def overview(
     Args:
       splits: The one called train is what the others are compared with.
       lengths: [examples] tokens of each example, nothing cut off, by the split's name.
+      unknown: Share of the tokens that are [UNK], by the split's name.
       task: What is learned, and the length of rows.
       labels: In the order of their numbers.
     """
     train = next((split for split in splits if split.name == "train"), None)
-    found = tuple(_overview(split, train, lengths[split.name], task, labels) for split in splits)
+    found = tuple(
+        _overview(split, train, lengths[split.name], unknown[split.name], task, labels)
+        for split in splits
+    )
     of_splits = {split.name: lengths[split.name] for split in splits}
     return Overview(found, task.max_length, _bins(of_splits))
 
@@ -109,6 +116,7 @@ def _overview(
     split: Split,
     train: Split | None,
     lengths: npt.NDArray[np.int64],
+    unknown: float,
     task: TaskConfig,
     labels: Sequence[str],
 ) -> SplitOverview:
@@ -134,6 +142,7 @@ def _overview(
         longest=int(lengths.max(initial=0)),
         longer=longer,
         share_longer=longer / max(1, len(lengths)),
+        unknown=unknown,
         empty=len(empty_texts(split)),
         same_as_train=len(same_texts(split, train)) if train is not None and is_compared else 0,
         found=split.found,

@@ -53,6 +53,12 @@ class Encoded:
     cut: int
     windows: Sequence[Window] | None = None
 
+    def unknown(self, special: SpecialIds) -> float:
+        """[UNK] as a share of the tokens of all rows but [CLS] and [SEP]; 0 without any."""
+        ids, mask = self.rows.columns["input_ids"], self.rows.columns["input_mask"]  # [N, S]
+        words = (mask > 0) & (ids != special.cls) & (ids != special.sep)  # [N, S]
+        return float((ids == special.unk).sum() / max(1, words.sum()))
+
 
 def lay_out(
     texts: Iterable[tuple[Ids, Ids | None]], count: int, *, special: SpecialIds, length: int

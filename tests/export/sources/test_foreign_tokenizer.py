@@ -135,6 +135,18 @@ def test_an_option_says_the_casing(
     assert told == [f"casing from {flag}: {options}"]
 
 
+def test_a_vocabulary_shorter_than_the_word_table(hugging_face: Path, tmp_path: Path) -> None:
+    """It is filled up, which somebody who has mistaken the file must hear."""
+    folder, vocab = hugging_face / "discriminator", tmp_path / "short.txt"
+    lines = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    told: list[str] = []
+    for kept in (len(lines), len(lines) - 7):
+        vocab.write_text("\n".join(lines[:kept]) + "\n", encoding="utf-8")
+        open_foreign(folder, vocab=vocab, scratch=tmp_path, on_progress=told.append)
+    (said,) = [text for text in told if "without a text" in text]
+    assert f"{len(lines) - 7:,} tokens and the model {len(lines):,}: 7 tokens" in said
+
+
 def test_another_kind_of_tokenizer(hugging_face: Path, tmp_path: Path) -> None:
     """The hint names what uses its word pieces all the same."""
     folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))

@@ -114,7 +114,7 @@ def test_one_label_to_score() -> None:
 
 
 def test_the_same_texts_and_empty_ones() -> None:
-    dev = texts("dev", ("c", "0"), (" a ", "1"), ("", "1"), ("\n", "0"))
+    dev = texts("dev", (".", "0"), (" a ", "1"), ("", "1"), ("\n \u200b\x07", "0"))
     assert checked(TRAIN, dev, TEXTS) == [
         "dev.tsv: 2 of 4 examples (50.0%) with an empty text, the first in line 4",
         "dev.tsv: 1 of 4 examples (25.0%) with the same text as in train.tsv, the first in line 3: "
