@@ -67,6 +67,30 @@ def test_glue(name: str, tmp_path: Path) -> None:
     assert name == "stsb" or label in labels_of(read, task)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_what_is_to_be_predicted(name: str, tmp_path: Path) -> None:
+    """Without labels, in GLUE's test files as they are distributed and in labelled ones."""
+    _, header, row = FILES[name]
+    texts = ('a "b', "c") if 'a "b' in row[:-1] and "c" in row else ('a "b',)
+    columns = {
+        "cola": ["index", "sentence"],
+        "sst2": ["index", "sentence"],
+        "qqp": ["id", "question1", "question2"],
+        "mrpc": ["index", *header[1:]],
+        "mnli": header[:10],
+    }.get(name, header[:-1])
+    task = load_config(FinetuneConfig, preset=name, environment={}).config.task
+    unlabelled = [str(n) for n in range(len(columns) - len(texts))] + list(texts)
+    labelled = [header, row] if header else [row]
+    for number, lines in enumerate([[columns, unlabelled], labelled]):
+        for end in ("\n", "\r\n"):
+            path = tmp_path / f"test{number}.tsv"
+            path.write_text("".join("\t".join(line) + end for line in lines), newline="")
+            split = read_split(path, task, name="predict", labelled=False, skips_short_rows=True)
+            assert [example.texts for example in split.examples] == [texts]
+            assert split.examples[0].label is None
+
+
 def test_squad_and_chunking(tmp_path: Path) -> None:
     for name in ("train-v1.1.json", "dev-v1.1.json", "train-v2.0.json", "dev-v2.0.json"):
         (tmp_path / name).write_text(json.dumps({"data": []}))

@@ -14,6 +14,7 @@ from electra_cli.config.nearest import nearest
 from electra_cli.corpus.reading.containers.kinds import JSON_LINES
 from electra_cli.corpus.reading.faults import with_name
 from electra_cli.corpus.reading.naming import ending_format, is_json
+from electra_cli.corpus.reading.texts import BOM
 from electra_cli.errors import DataError
 from electra_cli.finetuning.examples.content import as_text, faulty
 from electra_cli.finetuning.examples.example import Split, TextExample
@@ -22,6 +23,8 @@ from electra_cli.finetuning.examples.tables.records import read_json_lines, read
 from electra_cli.finetuning.examples.tables.table import Table
 
 _PARQUET = b"PAR1"
+# What GLUE's task without headers has to predict begins with one.
+_COLA_TEST = tuple(b"index\tsentence" + end for end in (b"\n", b"\r\n"))
 _SCALARS = (str, bool, int, float, decimal.Decimal, datetime.date)
 
 
@@ -51,6 +54,8 @@ def read_texts(
     Raises:
       DataError: It is no table, has no such columns, or cells cannot be read.
     """
+    if not labelled and not task.header and content.removeprefix(BOM).startswith(_COLA_TEST):
+        task = task.model_copy(update={"header": True, "text": "sentence"})
     wanted = list(dict.fromkeys(task.texts + ((task.label,) if labelled else ())))
     if content.startswith(_PARQUET):
         table = read_parquet(content, path, wanted)
@@ -78,7 +83,8 @@ def read_texts(
         TextExample(pair, label, place)
         for pair, label, place in zip(zip(*texts, strict=True), labels, where, strict=True)
     )
-    found = (("format", table.format), *((column, table.types[column]) for column in wanted))
+    columns = ", ".join(f"{column} ({table.types[column]})" for column in wanted)
+    found = (("format", table.format), ("columns", columns))
     return Split(name, path, examples, found, table.notes)
 
 
