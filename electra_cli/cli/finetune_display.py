@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from electra_cli.cli.console import Terminal
 from electra_cli.cli.display import COMPILING, TrainingDisplay, print_outlook
 from electra_cli.errors import counted, listed
+from electra_cli.metrics.scores.names import is_count, label_of
 from electra_cli.metrics.scores.verdict import figure
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def print_overview(terminal: Terminal, overview: Overview) -> None:
         rows.append(("least … mean … greatest", *(" … ".join(f"{n:g}" for n in s) for s in spans)))
     terminal.table("Labelled data", ("", *names), rows)
     for split in splits:
-        found = "; ".join(f"{name}: {what}" for name, what in split.found)
+        found = "; ".join(
+            what if name == "format" else f"{name}: {what}" for name, what in split.found
+        )
         terminal.result(f"{split.name}: {split.path}" + (f" ({found})" if found else ""))
         for note in split.notes:
             terminal.warn(f"{split.path}: {note}")
@@ -117,18 +120,24 @@ def _deviation(value: float, metric: str) -> str:
 def print_scores(
     terminal: Terminal, title: str, columns: Mapping[str, Mapping[str, float | None]]
 ) -> None:
-    """Scores side by side, all that there are."""
+    """Scores side by side, those of single labels of the first labels alone."""
     names = list(dict.fromkeys(name for scores in columns.values() for name in scores))
+    labels = list(dict.fromkeys(label for name in names if (label := label_of(name)) is not None))
+    left_out = set(labels[_MOST_LABELS:])
     rows = [
-        (name, *(_shown(scores.get(name), name) for scores in columns.values())) for name in names
+        (name, *(_shown(scores.get(name), name) for scores in columns.values()))
+        for name in names
+        if label_of(name) not in left_out
     ]
     terminal.table(title, ("score", *columns), rows)
+    if left_out:
+        terminal.result(f"{counted(len(left_out), 'more label')}: --json has the scores of all")
 
 
 def _shown(value: float | None, name: str) -> str:
     if value is None or math.isnan(value):
         return "n/a"
-    return f"{value:,.0f}" if name.endswith("total") else figure(value, name)
+    return f"{value:,.0f}" if is_count(name) else figure(value, name)
 
 
 class FinetuneDisplay(TrainingDisplay):

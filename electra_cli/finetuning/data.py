@@ -26,7 +26,7 @@ from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.finetuning.kinds import kind_of
 from electra_cli.finetuning.kinds.base import Outputs, Predictions, TaskKind
 from electra_cli.inputs.labelled_rows import LabelledRows
-from electra_cli.metrics.scores.names import is_score
+from electra_cli.metrics.scores.names import ACCURACY, PER_LABEL, is_score
 
 TRAIN, DEV = "train", "dev"
 
@@ -129,10 +129,18 @@ def read_task(
       The configuration with what only the data could say, and the data.
 
     Raises:
-      ConfigError: Files of the format hold no data of the kind, or no metric has that name.
+      ConfigError: Files of the format hold no data of the kind, no metric has that name, or a
+        file has one that does not tell its scores apart.
       InputMissingError: A file is not there.
       DataError: A file cannot be used, or too much would be cut off.
     """
+    for name, path in files.items():
+        if name not in (TRAIN, DEV) and (prefix := _prefix(name)) in ("", *PER_LABEL):
+            raise ConfigError(
+                f"--dev {path}: a second file's scores have its name before theirs, as in "
+                f"NAME/{ACCURACY}, and {prefix!r} will not do",
+                hint="rename it",
+            )
     task = config.task
     splits = []
     for name, path in files.items():
@@ -176,8 +184,12 @@ def fixed(threshold: float | None) -> float:
 
 def _named(split: Split, score: str) -> str:
     """A score's name among those of all splits."""
-    prefix = split.name.removeprefix(DEV).lstrip("_")
-    return f"{prefix}/{score}" if prefix else score
+    return score if split.name == DEV else f"{_prefix(split.name)}/{score}"
+
+
+def _prefix(name: str) -> str:
+    """What stands before the scores of a split that is not the first to score."""
+    return name.removeprefix(DEV).removeprefix("_")
 
 
 def _check_cut(

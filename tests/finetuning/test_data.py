@@ -12,7 +12,7 @@ import pytest
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
-from electra_cli.errors import DataError
+from electra_cli.errors import ConfigError, DataError
 from electra_cli.finetuning.data import TaskData, read_task
 from electra_cli.finetuning.decoded import decoded
 from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
@@ -105,6 +105,27 @@ def test_a_vocabulary_that_does_not_fit(tmp_path: Path) -> None:
         f"{files['train']}: 60.0% of the tokens are [UNK]: the vocabulary is not for this text, "
         "and scores will be low"
     ]
+
+
+@pytest.mark.parametrize("name", ["f1", "precision", "recall", ""])
+def test_names_that_do_not_tell_scores_apart(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"f1\.tsv.*will not do") as caught:
+        read_task(
+            FinetuneConfig(),
+            dict.fromkeys(("train", "dev", f"dev_{name}"), tmp_path / "f1.tsv"),
+            TextTokenizer(TOKENS, TokenizerOptions(lowercase=True, strip_accents=True)),
+        )
+    assert caught.value.hint == "rename it"
+
+
+def test_files_that_differ_by_a_dash_alone(tmp_path: Path) -> None:
+    files = write_files(tmp_path, "classification")
+    paths = {"train": files.train, "dev": files.dev, "dev_x": files.dev, "dev__x": files.dev}
+    options = TokenizerOptions(lowercase=True, strip_accents=True)
+    config = FinetuneConfig().replaced({"task.max_length": 64})
+    _, data = read_task(config, paths, TextTokenizer(TOKENS, options))
+    assert len(set(data.metrics)) == len(data.metrics)
+    assert {"accuracy", "x/accuracy", "_x/accuracy"} <= set(data.metrics)
 
 
 def test_rows_as_people_read_them(tmp_path: Path) -> None:

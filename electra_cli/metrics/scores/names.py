@@ -51,6 +51,12 @@ def plain(name: str) -> str:
     return score if slash and split not in PER_LABEL else name
 
 
+def label_of(name: str) -> str | None:
+    """The label that a score is of: f1/LABEL; None for those of all labels."""
+    score, _, label = plain(name).partition("/")
+    return label if score in PER_LABEL and label else None
+
+
 def higher_is_better(name: str) -> bool:
     """Whether a larger value of a score is a better one, which that of an error is not."""
     return plain(name) not in (MSE, LOSS)

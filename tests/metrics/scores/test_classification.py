@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -73,3 +74,16 @@ def test_matthews_of_more_examples_than_their_products_fit_into_64_bits() -> Non
     big = classification.scores(gold, said, ["no", "yes"])["matthews"]
     small = classification.scores(gold[::1_000], said[::1_000], ["no", "yes"])["matthews"]
     assert big == pytest.approx(small, abs=1e-12)
+
+
+def test_many_labels_take_little_memory() -> None:
+    """A table of all labels against all would take 800 MB."""
+    labels = [str(number) for number in range(10_000)]
+    gold = np.arange(len(labels))
+    tracemalloc.start()
+    found = classification.scores(gold, np.minimum(gold, 4999), labels)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found["accuracy"] == 0.5
+    assert found["recall/4999"] == 1
+    assert most < 30 * 2**20
