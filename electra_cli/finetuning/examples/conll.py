@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from electra_cli.errors import counted
+from electra_cli.errors import DataError, counted
 from electra_cli.finetuning.examples.content import faulty
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -93,7 +93,7 @@ def column_sentences(text: str, path: Path) -> tuple[list[Words], int, list[str]
     A # is a word like any other, unless the line begins a sentence and has other columns.
 
     Raises:
-      DataError: Lines have other columns than the first word.
+      DataError: Lines have other columns than the first word, as those of CSV may.
     """
     lines = text.split("\n")
     first = next(
@@ -118,6 +118,12 @@ def column_sentences(text: str, path: Path) -> tuple[list[Words], int, list[str]
             comments += 1
         else:
             odd.append(f"line {number:,} has {len(fields):,}")
+    if odd and "," in first:
+        raise DataError(
+            f"{path} looks like CSV, and words with tags are read from CoNLL",
+            hint="give each word a line with its tag, and end sentences by a blank line; a label "
+            "for each text is --task classification",
+        )
     if odd:
         raise faulty(
             path,

@@ -61,7 +61,8 @@ def read_squad(content: bytes, path: Path, *, name: str, labelled: bool) -> Spli
             if not answers and not is_impossible:
                 raise DataError(
                     f"{where} ({identity}) has neither an answer nor is_impossible",
-                    hint="give it answers, or is_impossible: true",
+                    hint="give it answers, or is_impossible: true; data without is for `electra "
+                    "finetune` with --predict FILE",
                 )
         right = tuple(answer for answer in answers if stands(answer, context))
         wrong = [answer for answer in answers if answer not in right]

@@ -123,6 +123,7 @@ def test_schemes(
     [
         ("a x O\nb O\nc x O\nd x y O\n", {}, "2 lines without the 3 columns of the first: line 2 "
          "has 2; line 4 has 4", "blank line"),
+        ("text,topic\na b c,x\nd e,y\n", {}, "looks like CSV", "--task classification"),
         ("a O\n# b O\n", {}, "1 line without the 2 columns of the first: line 2 has 3", "blank"),
         ("a\tB-X\n\tO\n", {}, "1 word empty: line 2", "fill it in"),
         ("a B-X\nb O\nc BX\n", {}, "1 tag neither O nor of the form B-TYPE, as BIO has them: "

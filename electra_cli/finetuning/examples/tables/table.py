@@ -82,7 +82,7 @@ def places_of(
             raise DataError(
                 f"{path} ({format}): no column {name!r}; its {counted(width, 'column')}: "
                 f"{list_names(known)}",
-                hint=f"{hint}--text and --label name columns, or number them: '#1'; if the first "
-                "row of CSV or TSV is data, --set task.header=false",
+                hint=f"{hint}--text and --label name columns, or say the place: '#1' is the first; "
+                "if the first row of CSV or TSV is data, --set task.header=false",
             )
     return places
