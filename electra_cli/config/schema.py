@@ -8,12 +8,13 @@ errors into `ConfigError`; checks that join several keys raise `ConfigError` her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
-from electra_cli.errors import ConfigError, counted
+from electra_cli.config.batches import check_batch
+from electra_cli.errors import ConfigError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Sampling = Literal["reference", "distinct"]
@@ -329,40 +330,6 @@ class Config(Root):
 def max_predictions(mask_probability: float, sequence_length: int) -> int:
     """How many slots M a row has (configure_pretraining.py: `max_predictions_per_seq`)."""
     return int((mask_probability + 0.005) * sequence_length)
-
-
-class Batches(Protocol):
-    """What a section `train` says of batches."""
-
-    @property
-    def batch_size(self) -> int:
-        """Rows in an update."""
-
-    @property
-    def accumulation_steps(self) -> int:
-        """Parts it is computed in."""
-
-
-def check_batch(train: Batches, replicas: int) -> None:
-    """Checks that an update's batch can be shared out evenly.
-
-    Args:
-      train: The section `train` of a configuration.
-      replicas: Copies of the model that train together.
-
-    Raises:
-      ConfigError: The batch is not a multiple of replicas × accumulation steps.
-    """
-    batch, parts = train.batch_size, train.accumulation_steps
-    divisor = replicas * parts
-    if batch % divisor:
-        above = (batch // divisor + 1) * divisor
-        choices = f"{above - divisor} or {above}" if batch > divisor else f"{above}"
-        raise ConfigError(
-            f"batch size {batch} is not divisible by {counted(replicas, 'replica')} × "
-            f"{counted(parts, 'accumulation step')} = {divisor}; use {choices}",
-            hint=f"add --batch-size {above}, or change train.accumulation_steps",
-        )
 
 
 def warnings_of(config: Config) -> list[str]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from electra_cli.config.batches import check_batch
 from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.config.schema import check_batch
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 from electra_cli.errors import ConfigError
 from electra_cli.finetuning.columns import ColumnPlan, plan_columns

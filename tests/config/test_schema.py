@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import ValidationError
 
-from electra_cli.config.schema import Config, check_batch, leaf_fields, sections, warnings_of
+from electra_cli.config.schema import Config, leaf_fields, sections, warnings_of
 from electra_cli.errors import ConfigError
 
 
@@ -126,18 +126,6 @@ def test_contradictions(values: dict[str, Any], words: list[str]) -> None:
         Config().replaced(values)
     assert all(word in error.value.message for word in words), error.value.message
     assert error.value.hint
-
-
-def test_batch_must_divide_over_replicas_and_accumulation() -> None:
-    config = Config().replaced({"train.batch_size": 30, "train.accumulation_steps": 2})
-    check_batch(config.train, replicas=3)
-    with pytest.raises(ConfigError) as error:
-        check_batch(config.train, replicas=4)
-    assert error.value.message == (
-        "batch size 30 is not divisible by 4 replicas × 2 accumulation steps = 8; use 24 or 32"
-    )
-    with pytest.raises(ConfigError, match=r"1 replica × 2 accumulation steps = 2; use 2$"):
-        Config().replaced({"train.batch_size": 1, "train.accumulation_steps": 2})
 
 
 def test_warm_up_longer_than_the_run_warns_and_names_both() -> None:

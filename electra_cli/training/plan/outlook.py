@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from electra_cli.config.schema import Precision, check_batch
+from electra_cli.config.batches import check_batch
+from electra_cli.config.schema import Precision
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.memory import AnyConfig, BudgetOf, Memory, memory_of
