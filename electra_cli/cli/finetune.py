@@ -340,9 +340,11 @@ def _medians(comparison: Comparison) -> dict[str, float]:
     That of what runs are compared by is the table's.
     """
     column = comparison.best_column.name
-    known = [{name: run.score(name) for name in run.metrics} for run in comparison.runs[column]]
+    runs = comparison.runs[column]
     medians = {
-        name: statistics.median(-math.inf if math.isnan(of[name]) else of[name] for of in known)
-        for name in known[0]
+        name: statistics.median(
+            -math.inf if math.isnan(score := run.score(name)) else score for run in runs
+        )
+        for name in dict.fromkeys(name for run in runs for name in run.metrics)
     }
     return medians | {comparison.metric: comparison.spreads()[column].median}

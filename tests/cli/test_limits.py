@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from electra_cli.cli.finetune import _medians
 from electra_cli.cli.limits import check_names, missed_limits, parse_limits
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.scores import classification, regression, squad
 from electra_cli.metrics.scores.names import THRESHOLD
+from tests.finetuning.test_result import comparison
 
 SCORES = [
     *classification.names(["x=y", "mse", "subtotal", "total"]),
@@ -46,6 +49,24 @@ def test_a_limit_on_what_is_no_score(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_names(parse_limits([f"{name}=0.5"]), SCORES)
     assert f"--fail-under {name}:" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("scores", "metric", "median"),
+    [
+        ([0.9, None, 0.8], "accuracy", 0.8),
+        ([None, 0.9, 0.8], "accuracy", 0.8),
+        ([0.9, None], "accuracy", 0.7),  # what runs are compared by counts as the majority's 0.5
+        ([0.9, None], "other", -math.inf),  # the majority's of others is not known
+        ([0.9, None, 0.8], "other", 0.8),
+        ([None, None, 0.8], "other", -math.inf),
+    ],
+)
+def test_the_median_of_seeds(scores: list[float | None], metric: str, median: float) -> None:
+    """A score that is not defined stands below all others, wherever it is."""
+    found = comparison({"a": scores}, metric=metric)
+    found = replace(found, metric="accuracy")
+    assert _medians(found)[metric] == pytest.approx(median)
 
 
 def test_many_names_are_cut() -> None:
