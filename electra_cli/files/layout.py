@@ -24,8 +24,11 @@ FINETUNED/inputs.json          what was given: source, files, labels, tokenizer
 FINETUNED/vocab.txt            the vocabulary
 FINETUNED/lock.json            who writes to it, or wrote to it last
 FINETUNED/COLUMN/seed-N        one run: checkpoints, metrics and result as in RUN; a column is
-                               model, step-N of the pretraining, random or probe
+                               step-N of a run, model for weights of other projects, probe-step-N
+                               or probe-model with the encoder frozen, or random
 FINETUNED/result.json          what `electra finetune --json` printed, once all runs are finished
+FINETUNED/curve.svg            scores over steps of the pretraining; curve.png is the same picture
+FINETUNED/predictions-NAME-COLUMN-seed-N.ENDING  what the best run says of the file NAME
 
 An older electra wrote a checkpoint as files side by side: ckpt-N.index, ckpt-N.data-….
 """

@@ -122,11 +122,12 @@ def test_more_seeds_add_runs_only(
     assert trained == [("step-12", 1)]
     assert more["columns"][0]["runs"][0] == regressed.result["columns"][0]["runs"][0]
     assert more["seeds"] == [0, 1]
-    # What is there stays part of the comparison, whatever is asked for.
-    fewer = electra(*regressed.command(output=folder)).json
-    assert trained == [("step-12", 1)]
+    # What is there stays part of the comparison, whatever is asked for, and so do weights.
+    fewer = electra(*regressed.command("--steps", 4, output=folder)).json
+    assert trained == [("step-12", 1), ("step-4", 0)]
     assert fewer["seeds"] == [0, 1]
-    assert fewer["columns"] == more["columns"]
+    assert fewer["columns"][1:] == more["columns"]
+    assert [steps_of(folder / "step-12" / f"seed-{seed}") for seed in (0, 1)] == [[15], [15]]
 
 
 @pytest.mark.slow
