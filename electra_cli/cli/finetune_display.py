@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from electra_cli.cli.console import Terminal
 from electra_cli.cli.display import COMPILING, TrainingDisplay, print_outlook
 from electra_cli.errors import counted, listed
-from electra_cli.metrics.scores.names import is_count, label_of
+from electra_cli.metrics.scores.names import is_count, label_of, plain
 from electra_cli.metrics.scores.verdict import figure
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def print_scores(
 def _shown(value: float | None, name: str) -> str:
     if value is None or math.isnan(value):
         return "n/a"
-    return f"{value:,.0f}" if is_count(name) else figure(value, name)
+    return f"{value:,.0f}" if is_count(name) else figure(value, plain(name))
 
 
 class FinetuneDisplay(TrainingDisplay):

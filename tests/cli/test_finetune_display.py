@@ -7,10 +7,12 @@ import pytest
 from electra_cli.cli.console import Terminal
 from electra_cli.cli.finetune_display import print_scores
 from electra_cli.metrics.scores import classification
+from electra_cli.metrics.scores.names import MSE
 
 
 def printed(capfd: pytest.CaptureFixture[str], labels: list[str]) -> str:
-    names = [*classification.names(labels), *(f"b/{n}" for n in classification.names(labels))]
+    of_one = [*classification.names(labels), MSE]
+    names = [*of_one, *(f"b/{name}" for name in of_one)]
     terminal = Terminal(stdout=True)
     terminal._results.width = 80
     print_scores(terminal, "Scores", {"here": dict.fromkeys(names, 0.5) | {"total": 7.0}})
@@ -30,7 +32,8 @@ def test_scores_of_the_first_labels(capfd: pytest.CaptureFixture[str]) -> None:
     assert "470 more labels: --json has the scores of all" in many
 
 
-def test_a_label_is_no_count(capfd: pytest.CaptureFixture[str]) -> None:
+def test_each_score_has_its_own_figures(capfd: pytest.CaptureFixture[str]) -> None:
     lines = printed(capfd, ["total", "subtotal"]).splitlines()
     shown = {parts[1]: parts[3] for parts in map(str.split, lines) if len(parts) == 5}
+    assert (shown["mse"], shown["b/mse"]) == ("0.5", "0.5")  # in the data's unit
     assert (shown["f1/subtotal"], shown["b/f1/total"], shown["total"]) == ("0.5000", "0.5000", "7")
