@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from electra_cli.cli import options, task_options
+from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.finetune_display import print_overview
 
@@ -22,20 +22,20 @@ LESS_MEMORY = "--train and --dev with parts of the data show the same"
 
 # fmt: off
 def command(
-    source: task_options.Source,
-    task: task_options.Task = None,
-    task_file: task_options.TaskFile = None,
-    train: task_options.Train = None,
-    dev: task_options.Dev = None,
-    data: task_options.Data = None,
-    text: task_options.Text = None,
-    label: task_options.Label = None,
-    column: task_options.Column = None,
-    max_length: task_options.MaxLength = None,
-    settings: task_options.Settings = None,
-    reference_config: task_options.ReferenceConfig = None,
-    vocab: task_options.Vocab = None,
-    lowercase: task_options.Lowercase = None,
+    source: options.Source,
+    task: options.Task = None,
+    task_file: options.TaskFile = None,
+    train: options.Train = None,
+    dev: options.Dev = None,
+    data: options.Data = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    column: options.Column = None,
+    max_length: options.MaxLength = None,
+    settings: options.Settings = None,
+    reference_config: options.ReferenceConfig = None,
+    vocab: options.Vocab = None,
+    lowercase: options.Lowercase = None,
     examples: Annotated[int, typer.Option(
         "--examples", min=0, help="Training examples to show as the model sees them.")] = 3,
     as_json: options.Json = False,
@@ -46,7 +46,7 @@ def command(
     # fmt: on
     del debug
     terminal = Terminal(quiet=quiet, stdout=not as_json)
-    loaded = task_options.load_task(
+    loaded = options.load_task(
         task,
         task_file,
         settings,

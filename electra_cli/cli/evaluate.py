@@ -13,9 +13,9 @@ import typer
 from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.display import format_metric, is_share, print_metrics
-from electra_cli.cli.limits import check_names, missed_limits, parse_limits
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
+from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.metrics.names import finite
 from electra_cli.objectives import all_objectives, metrics_of, objective_of
 from electra_cli.training.loop.signals import StopSignals

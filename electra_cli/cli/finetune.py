@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from electra_cli.cli import options, task_options
+from electra_cli.cli import options
 from electra_cli.cli.console import Terminal, emit_json, show_error
 from electra_cli.cli.finetune_display import (
     FinetuneDisplay,
@@ -19,8 +19,8 @@ from electra_cli.cli.finetune_display import (
     print_overview,
     print_scores,
 )
-from electra_cli.cli.limits import check_names, missed_limits, parse_limits
 from electra_cli.errors import ConfigError, ElectraError, InputMissingError, counted
+from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 
@@ -44,19 +44,19 @@ LESS_MEMORY = (
 
 # fmt: off
 def command(
-    source: task_options.Source,
+    source: options.Source,
     output: Annotated[Path, typer.Option(
         "--output", metavar="DIR", show_default=False,
         help="Folder for results. The same command again goes on in it.")],
-    task: task_options.Task = None,
-    task_file: task_options.TaskFile = None,
-    train: task_options.Train = None,
-    dev: task_options.Dev = None,
-    data: task_options.Data = None,
-    text: task_options.Text = None,
-    label: task_options.Label = None,
-    column: task_options.Column = None,
-    max_length: task_options.MaxLength = None,
+    task: options.Task = None,
+    task_file: options.TaskFile = None,
+    train: options.Train = None,
+    dev: options.Dev = None,
+    data: options.Data = None,
+    text: options.Text = None,
+    label: options.Label = None,
+    column: options.Column = None,
+    max_length: options.MaxLength = None,
     seeds: Annotated[int | None, typer.Option(
         rich_help_panel=COMPARISON,
         help="Runs that differ in their seeds alone.")] = None,
@@ -106,10 +106,10 @@ def command(
         autocompletion=options.precisions, help="auto, float32, bfloat16 or float16.")] = None,
     xla: Annotated[bool | None, typer.Option(
         "--xla/--no-xla", show_default="on a GPU", help="Compile the whole step with XLA.")] = None,
-    settings: task_options.Settings = None,
-    reference_config: task_options.ReferenceConfig = None,
-    vocab: task_options.Vocab = None,
-    lowercase: task_options.Lowercase = None,
+    settings: options.Settings = None,
+    reference_config: options.ReferenceConfig = None,
+    vocab: options.Vocab = None,
+    lowercase: options.Lowercase = None,
     dry_run: Annotated[bool, typer.Option(
         "--dry-run", help="Show the data, parameters, memory and ETA, and stop.")] = False,
     as_json: options.Json = False,
@@ -122,7 +122,7 @@ def command(
     started = time.perf_counter()
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     with StopSignals(terminal.note) as signals, TemporaryDirectory(prefix="electra-") as scratch:
-        loaded = task_options.load_task(
+        loaded = options.load_task(
             task,
             task_file,
             settings,

@@ -1,7 +1,7 @@
 """Which variable of ours is which tensor of Hugging Face's ELECTRA.
 
-A table of `Link`s, one a tensor: where the variable is in `ElectraModel` or `TaskModel`, the name of
-the tensor in `ElectraForPreTraining`, `ElectraForMaskedLM` or the model of a task (transformers,
+A table of `Link`s, one a tensor: where the variable is in `ElectraModel` or `TaskModel`, the name
+of the tensor in `ElectraForPreTraining`, `ElectraForMaskedLM` or the model of a task (transformers,
 models/electra/modeling_electra.py), and what happens to the array in between. It can be read in
 both directions.
 

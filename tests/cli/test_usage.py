@@ -25,7 +25,7 @@ EXPORT = "export RUN --output OUT --format"
         ("pretran", "No such command 'pretran'", "did you mean electra pretrain?"),
         ("debug dta D", "No such command 'dta'", "did you mean electra debug data?"),
         ("help", "No such command 'help'", "see `electra --help`"),
-        ("debug D", "No such command 'D'", "did you mean electra debug data?"),
+        ("debug D", "No such command 'D'", "electra debug NAME: choose one of data, task"),
         ("xyzzy", "No such command 'xyzzy'", "electra NAME: choose one of prepare-data,"),
         ("pretrain --steps 1e6", '--steps: expected a valid integer, got "1e6"', "--steps 1000000"),
         ("pretrain --steps ten", '--steps: expected a valid integer, got "ten"', "--help"),

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from electra_cli.cli.finetune import _medians
-from electra_cli.cli.limits import check_names, missed_limits, parse_limits
 from electra_cli.errors import ConfigError
+from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.metrics.scores import classification, regression, squad
 from electra_cli.metrics.scores.names import THRESHOLD
 from tests.finetuning.test_result import comparison
