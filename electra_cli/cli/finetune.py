@@ -94,7 +94,7 @@ def command(
         metavar="FILE", help="Then predict for this file with the best run.")] = None,
     predictions: Annotated[Path | None, typer.Option(
         rich_help_panel=RESULTS,
-        metavar="FILE", help="Where to; OUTPUT/predictions-NAME by default.")] = None,
+        metavar="FILE", help="Where to; OUTPUT/predictions-NAME-COLUMN-seed-N by default.")] = None,
     fail_under: Annotated[list[str] | None, typer.Option(
         rich_help_panel=RESULTS,
         metavar="METRIC=VALUE",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from electra_cli.errors import DataError
 from electra_cli.finetuning.inference import PREDICT, Prediction
 from electra_cli.finetuning.predictions import path_for, write_predictions
 from electra_cli.finetuning.result import Comparison
@@ -30,7 +31,12 @@ def predict_best(
     best, column = comparison.best, comparison.best_column
     trainer = bench.workbench.trainer(frozen=column.frozen)
     run = bench.plan.folder.run(best.column, best.seed)
-    checkpoint = run.all_checkpoints()[-1]
+    if not (kept := run.all_checkpoints()):
+        raise DataError(
+            f"{run.path} has no weights any more, and is the best run",
+            hint=f"delete {run.result} yourself, and the same command again trains it anew",
+        )
+    checkpoint = kept[-1]
     restore(
         tf.train.Checkpoint(model=trainer.model),
         checkpoint.prefix,

@@ -134,8 +134,10 @@ def open_finetuned(path: Path) -> Finetuned:
     checkpoints = run.all_checkpoints()
     if not checkpoints:
         raise DataError(
-            f"{run.path} has no weights: those of columns that are only compared are not kept",
-            hint=f"name {folder} for the best run that has them",
+            f"{run.path} has no weights: those of runs that are only compared are not kept",
+            hint=f"name {folder} for the best run, which has them"
+            if not is_whole
+            else f"delete {run.result} yourself, and the same `electra finetune` trains it anew",
         )
     if (fault := fault_of(checkpoints[-1].path, checkpoints[-1].step)) is not None:
         raise DataError(f"checkpoint {checkpoints[-1].path} is damaged: {fault}", hint=_AGAIN)

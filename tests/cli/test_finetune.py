@@ -205,8 +205,23 @@ def test_predictions_overwrite_nothing(
     folder, path = regressed.copied(tmp_path / "out"), tmp_path / "thesis.tsv"
     path.write_text("years of work")
     given = ["--predict", regressed.files.dev, "--predictions", path]
+    (folder / "result.json").unlink()
     electra(*regressed.command(*given, output=folder)).failed(73, str(path), "--predictions")
     assert path.read_text() == "years of work"
+    # What was trained is written all the same.
+    assert json.loads((folder / "result.json").read_text())["best"] == regressed.result["best"]
+
+
+@pytest.mark.usefixtures("trains_nothing")
+def test_a_best_run_whose_weights_somebody_deleted(
+    electra: Electra, regressed: Finished, tmp_path: Path
+) -> None:
+    folder = regressed.copied(tmp_path / "out")
+    shutil.rmtree(folder / "step-12" / "seed-0" / "checkpoints")
+    given = ["--predict", regressed.files.dev]
+    electra(*regressed.command(*given, output=folder)).failed(65, "no weights any more", "delete")
+    exported = electra("export", folder, "--format", "onnx", "--output", tmp_path / "o", "--json")
+    exported.failed(65, "has no weights", "trains it anew")
 
 
 @pytest.mark.usefixtures("trains_nothing")

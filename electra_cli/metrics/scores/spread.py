@@ -18,7 +18,7 @@ class Column:
     """A checkpoint or a baseline with its score of each seed.
 
     Attributes:
-      label: What people call it, such as 10,000 or random weights.
+      label: What people call it, such as step 10,000 or random weights.
       step: Pretraining steps it has seen; None where that is not known or none.
       scores: Of one metric, by seed.
       role: model: fine-tuned whole; random: the same from random weights; probe: the head alone.

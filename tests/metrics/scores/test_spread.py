@@ -1,4 +1,4 @@
-"""Seeds of one column, the majority baseline, and Welch's test."""
+"""Seeds of one column, and the majority baseline."""
 
 from __future__ import annotations
 
