@@ -1,9 +1,9 @@
 # Every target sets up what it needs in .venv; nothing is installed twice.
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
-#   make test    run all tests; 9 minutes on two cores that multiply bfloat16, longer on others
-#   make test-fast   run those that are not marked slow; 4 minutes there
-#   make chaos   kill every command at 50 random points and compare what comes out; half an hour
+#   make test    run all tests; 11 minutes on two cores that multiply bfloat16, longer on others
+#   make test-fast   run those that are not marked slow; 5 to 8 minutes there
+#   make chaos   kill every command at 50 random points and compare what comes out; over half an hour
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site if mkdocs is installed
 #   make clean   remove build products; environments and runs stay
