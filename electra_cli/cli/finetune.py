@@ -75,7 +75,8 @@ def command(
         help="Also the same model from random weights.")] = False,
     probe: Annotated[bool, typer.Option(
         "--probe", rich_help_panel=COMPARISON,
-        help="Also with the encoder as it is: only the head learns.")] = False,
+        help="Also with the encoder as it is: only the head learns, at a rate of 1e-3 "
+        "whatever --learning-rate says.")] = False,
     epochs: Annotated[float | None, typer.Option(
         rich_help_panel=RECIPE, help="Passes over the training data.")] = None,
     batch_size: Annotated[int | None, typer.Option(
