@@ -95,3 +95,11 @@ def finished(request: pytest.FixtureRequest) -> Finished:
     """One of each kind."""
     names = {"classification": "classified", "regression": "regressed", "tagging": "tagged"}
     return request.getfixturevalue(names.get(request.param, "answered"))
+
+
+@pytest.fixture
+def trains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a training fail: all runs are finished."""
+    monkeypatch.setattr(
+        "electra_cli.finetuning.run.train_run", lambda *args, **kwargs: pytest.fail("it trains")
+    )
