@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import typer
 
 from electra_cli import __version__
-from electra_cli.cli.console import printable, show_error
 from electra_cli.cli.options import local_only
+from electra_cli.cli.screen.console import printable, show_error
 from electra_cli.cli.usage import Command, explain
 from electra_cli.errors import (
     ElectraError,
@@ -42,7 +42,7 @@ _GROUPS = {"": app, "debug": _debug}
 # A line a command, in the order of the help. Its file here has the function `command`, EXAMPLES of
 # what to type, and LESS_MEMORY, which names only options that the command has.
 COMMANDS = {
-    name: import_module("electra_cli.cli." + re.sub(r"\W", "_", name))
+    name: import_module("electra_cli.cli.commands." + re.sub(r"\W", "_", name))
     for name in (
         "prepare-data",
         "pretrain",

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.cli.console import Terminal
-from electra_cli.cli.debug_data import print_lengths
+from electra_cli.cli.commands.debug_data import print_lengths
+from electra_cli.cli.screen.console import Terminal
 from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.shards.rows import load_shard

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.cli import finetune as command_line
+from electra_cli.cli.commands import finetune as command_line
 from electra_cli.finetuning import plan as planning
 from electra_cli.finetuning.folder import FinetuneFolder
 from tests.conftest import Electra, needs_root, read_only, small_disk

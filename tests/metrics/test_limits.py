@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from electra_cli.cli.finetune import _medians
+from electra_cli.cli.commands.finetune import _medians
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.metrics.scores import classification, regression, squad

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import inspect
 
-from electra_cli.cli import prepare_data
+from electra_cli.cli.commands import prepare_data
 from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan_changes import (

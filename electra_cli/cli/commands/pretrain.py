@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from electra_cli.cli import options
-from electra_cli.cli.console import Terminal, emit_json, show_error
-from electra_cli.cli.display import (
+from electra_cli.cli.screen.console import Terminal, emit_json, show_error
+from electra_cli.cli.screen.training import (
     RunDisplay,
     print_finished,
     print_initial_weights,

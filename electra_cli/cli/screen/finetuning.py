@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from electra_cli.cli.console import Terminal
-from electra_cli.cli.display import COMPILING, TrainingDisplay, print_outlook
+from electra_cli.cli.screen.console import Terminal
+from electra_cli.cli.screen.training import COMPILING, TrainingDisplay, print_outlook
 from electra_cli.errors import counted, listed
 from electra_cli.metrics.scores.names import is_count, label_of, plain
 from electra_cli.metrics.scores.verdict import figure

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from electra_cli.cli.console import Terminal
-from electra_cli.cli.progress import ProgressReporter, format_duration
+from electra_cli.cli.screen.console import Terminal
+from electra_cli.cli.screen.progress import ProgressReporter, format_duration
 from electra_cli.errors import counted, listed
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from electra_cli.cli import options
-from electra_cli.cli.console import Terminal, emit_json
-from electra_cli.cli.display import format_metric, is_share, print_metrics
+from electra_cli.cli.screen.console import Terminal, emit_json
+from electra_cli.cli.screen.training import format_metric, is_share, print_metrics
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
@@ -143,7 +143,7 @@ def _evaluate_finetuned(
     as_json: bool,
 ) -> None:
     """Scores what `electra finetune` wrote on a labelled file."""
-    from electra_cli.cli.finetune_display import print_scores
+    from electra_cli.cli.screen.finetuning import print_scores
     from electra_cli.environment import prepare_tensorflow
     from electra_cli.evaluation.labelled import labelled_data
     from electra_cli.sources.finetuned import open_finetuned

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.cli.console import Terminal, show_error
+from electra_cli.cli.screen.console import Terminal, show_error
 from electra_cli.errors import IOFailedError
 
 

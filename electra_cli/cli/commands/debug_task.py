@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from electra_cli.cli import options
-from electra_cli.cli.console import Terminal, emit_json
-from electra_cli.cli.finetune_display import print_overview
+from electra_cli.cli.screen.console import Terminal, emit_json
+from electra_cli.cli.screen.finetuning import print_overview
 
 EXAMPLES = """
 electra debug task runs/mine --task mrpc --data glue/MRPC

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from electra_cli.cli.console import Terminal
-from electra_cli.cli.finetune_display import print_scores
+from electra_cli.cli.screen.console import Terminal
+from electra_cli.cli.screen.finetuning import print_scores
 from electra_cli.metrics.scores import classification
 from electra_cli.metrics.scores.names import MSE
 

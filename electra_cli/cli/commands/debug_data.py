@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from electra_cli.cli import options
-from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.cli.screen.console import Terminal, emit_json
 
 if TYPE_CHECKING:
     from electra_cli.config.schema import Masking

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from electra_cli.cli import options
-from electra_cli.cli.console import Terminal, emit_json, show_error
-from electra_cli.cli.finetune_display import (
+from electra_cli.cli.screen.console import Terminal, emit_json, show_error
+from electra_cli.cli.screen.finetuning import (
     FinetuneDisplay,
     print_comparison,
     print_overview,
@@ -281,7 +281,7 @@ def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> Non
     """Shows what --dry-run is asked for."""
     from dataclasses import asdict
 
-    from electra_cli.cli.display import print_outlook
+    from electra_cli.cli.screen.training import print_outlook
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()

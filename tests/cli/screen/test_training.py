@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from electra_cli.cli.console import Terminal
-from electra_cli.cli.display import counted, format_metric, print_metrics
+from electra_cli.cli.screen.console import Terminal
+from electra_cli.cli.screen.training import counted, format_metric, print_metrics
 from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.objectives import objective_of
 

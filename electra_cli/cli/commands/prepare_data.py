@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from electra_cli.cli.console import Terminal, emit_json
 from electra_cli.cli.options import Debug, Json, Quiet
+from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.corpus.preparation.engines.schedule import Engine, Schedule, Stage
 from electra_cli.corpus.reading.naming import FormatOption
 from electra_cli.corpus.reading.passed_over import describe_kinds

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from electra_cli.cli import options
-from electra_cli.cli.console import Terminal, emit_json
+from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.training.loop.signals import StopSignals
 
 EXAMPLES = """

@@ -26,7 +26,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from electra_cli.cli.progress import ProgressReporter
+from electra_cli.cli.screen.progress import ProgressReporter
 from electra_cli.errors import IOFailedError
 from electra_cli.files.redaction import redacted
 

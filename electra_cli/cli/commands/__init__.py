@@ -1,0 +1,1 @@
+"""The commands, a file each; app.py has the list."""

@@ -1,0 +1,1 @@
+"""What people see: one file owns the terminal, the others say how results look."""

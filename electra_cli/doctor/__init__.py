@@ -1,0 +1,1 @@
+"""What `electra doctor` looks at: versions, devices, folders, surroundings."""
