@@ -49,6 +49,7 @@ METRIC_LINES = {
     "format_version": "version of this format, 1",
     "kind": "`train` for a logged step, `validation` for an evaluation",
     "step": "updates done",
+    "time": "when it was written, in seconds since 1970 (lines of an older electra lack it)",
 }
 TRAIN_LINES = {
     "total_loss": "weighted sum of both losses, of this step's batch",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256
 from electra_cli.errors import DataError
 from electra_cli.objectives import objective_of
+from electra_cli.runs.metrics_file import read_history
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.sources.finetuned import Finetuned
 
@@ -125,14 +125,9 @@ def held_out_metrics(checkpoint: Checkpoint) -> dict[str, float]:
     Returns:
       Metrics by name, in the order of the objective; empty if this step was not evaluated.
     """
-    file, names = checkpoint.run.metrics, objective_of(checkpoint.config().objective).metrics
-    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-    for line in reversed(lines):
-        try:
-            record = json.loads(line)
-        except ValueError:  # the last line of a killed run may be cut off
-            continue
-        if (record["kind"], record["step"]) == ("validation", checkpoint.step):
+    names = objective_of(checkpoint.config().objective).metrics
+    for line in reversed(read_history(checkpoint.run.metrics).of_kind("validation")):
+        if line["step"] == checkpoint.step:
             # What is no finite number is null there.
-            return {name: record[name] for name in names if isinstance(record.get(name), float)}
+            return {name: line[name] for name in names if isinstance(line.get(name), float)}
     return {}

@@ -83,6 +83,7 @@ def metric_lines(run: Path, kind: str) -> dict[int, dict[str, object]]:
 
 # What depends on the machine and on the process.
 SPEED = (
+    "time",
     "sequences_per_second",
     "tokens_per_second",
     "peak_share",
