@@ -5,7 +5,7 @@
 #   make test-fast   run those that are not marked slow; 5 to 8 minutes there
 #   make chaos   kill every command at 50 random points and compare what comes out; over half an hour
 #   make check   lint, format, types, layers, spelling, generated pages
-#   make docs    write the reference pages, and build the site if mkdocs is installed
+#   make docs    write the reference pages, and build the site into site/
 #   make clean   remove build products; environments and runs stay
 
 PYTHON ?= python3
@@ -44,6 +44,10 @@ $(VENV)/.check: $(VENV)/.created pyproject.toml constraints.txt
 	$(PIP) --editable '.[dev]'
 	@touch $@
 
+$(VENV)/.docs: $(VENV)/.created pyproject.toml constraints.txt
+	$(PIP) --editable '.[docs]'
+	@touch $@
+
 demo: $(VENV)/.demo
 	$(BIN)/electra pretrain --preset tiny --model-dir $(RUN)
 	@if [ -e $(EXPORT) ]; then \
@@ -71,14 +75,10 @@ check: $(VENV)/.check
 	$(BIN)/codespell
 	$(BIN)/python docs/generate.py --check
 
-docs: $(VENV)/.check
+docs: $(VENV)/.docs
 	$(BIN)/python docs/generate.py
-	@if $(BIN)/python -c 'import mkdocs' 2>/dev/null; then \
-	  set -x; $(BIN)/python -m mkdocs build --strict; \
-	else \
-	  echo "no site: for one, $(PIP) '.[docs]' and run make docs again"; \
-	fi
+	$(BIN)/zensical build --clean --strict
 
 clean:
-	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf build dist site .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find electra_cli tests docs benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
