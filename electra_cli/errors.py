@@ -36,6 +36,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def format_duration(seconds: float) -> str:
+    """12.3 -> '12s', 4000 -> '1h 06m'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    days = whole / 86400
+    return f"{days:.1f} days" if days < 2 * 365 else f"{days / 365.25:,.0f} years"
+
+
 class ConfigError(ElectraError):
     """Wrong usage or configuration; nothing was started."""
 

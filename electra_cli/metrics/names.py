@@ -1,4 +1,4 @@
-"""Names of groups of tokens, and metrics as JSON holds them; objectives name the metrics."""
+"""Names of groups of tokens, and metrics as JSON and people read them; objectives name them."""
 
 from __future__ import annotations
 
@@ -23,3 +23,19 @@ BANDS = (
 def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
     """Metrics for JSON, which has no NaN: a ratio over nothing becomes null."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """A metric as people read it: shares in percent, losses and areas as numbers."""
+    if value is None or math.isnan(value):
+        return "n/a"
+    if name.endswith("_perplexity"):
+        return f"{value:,.1f}"
+    return f"{100 * value:.2f}%" if is_share(name) else f"{value:.4f}"
+
+
+def is_share(name: str) -> bool:
+    """Whether a metric says how many of some tokens; the rest are losses and areas."""
+    return not name.endswith(
+        ("_loss", "_perplexity", "_auc", "_auc_reference", "_average_precision")
+    )

@@ -12,11 +12,11 @@ import typer
 
 from electra_cli.cli import options
 from electra_cli.cli.screen.console import Terminal, emit_json
-from electra_cli.cli.screen.training import format_metric, is_share, print_metrics
+from electra_cli.cli.screen.training import print_metrics
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
-from electra_cli.metrics.names import finite
+from electra_cli.metrics.names import finite, format_metric, is_share
 from electra_cli.objectives import all_objectives, metrics_of, objective_of
 from electra_cli.training.loop.signals import StopSignals
 

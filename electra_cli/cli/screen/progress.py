@@ -10,21 +10,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
+from electra_cli.errors import format_duration
+
 _SECONDS_BETWEEN_LINES = 5.0
 _SHORTEST_BAR, _LONGEST_BAR = 8, 40
-
-
-def format_duration(seconds: float) -> str:
-    """12.3 -> '12s', 4000 -> '1h 06m'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 48 * 3600:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    days = whole / 86400
-    return f"{days:.1f} days" if days < 2 * 365 else f"{days / 365.25:,.0f} years"
 
 
 class ProgressReporter:

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 from electra_cli.cli.screen.console import Terminal
-from electra_cli.cli.screen.progress import ProgressReporter, format_duration
-from electra_cli.errors import counted, listed
+from electra_cli.cli.screen.progress import ProgressReporter
+from electra_cli.errors import counted, format_duration, listed
+from electra_cli.metrics.names import format_metric
 
 if TYPE_CHECKING:
     from electra_cli.interop.values import Report
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
 
 
 COMPILING = "compiling; this can take minutes"
-
-
-def format_metric(name: str, value: float | None) -> str:
-    """A metric as people read it: shares in percent, losses and areas as numbers."""
-    if value is None or math.isnan(value):
-        return "n/a"
-    if name.endswith("_perplexity"):
-        return f"{value:,.1f}"
-    return f"{100 * value:.2f}%" if is_share(name) else f"{value:.4f}"
-
-
-def is_share(name: str) -> bool:
-    """Whether a metric says how many of some tokens; the rest are losses and areas."""
-    return not name.endswith(
-        ("_loss", "_perplexity", "_auc", "_auc_reference", "_average_precision")
-    )
 
 
 def print_outlook(terminal: Terminal, outlook: Outlook) -> None:

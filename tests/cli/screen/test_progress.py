@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from electra_cli.cli.screen.progress import ProgressReporter, format_duration
+from electra_cli.cli.screen.progress import ProgressReporter
+from electra_cli.errors import format_duration
 
 METRICS = [
     "loss 36.123", "gen 9.330", "disc 0.5366", "1,017.3 seq/s", "lr 5.00e-04", "|g| 11.25",

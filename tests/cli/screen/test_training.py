@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from electra_cli.cli.screen.console import Terminal
-from electra_cli.cli.screen.training import counted, format_metric, print_metrics
+from electra_cli.cli.screen.training import counted, print_metrics
 from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.metrics.names import format_metric
 from electra_cli.objectives import objective_of
 
 METRICS = objective_of(ObjectiveConfig()).metrics
