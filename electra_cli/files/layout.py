@@ -16,6 +16,7 @@ RUN/changes.jsonl        changes of the configuration, and the step from which o
 RUN/checkpoints/ckpt-N   a checkpoint, N the step: `state` for TensorFlow, and commit.json
 RUN/metrics.jsonl        a line for each logged step and each evaluation
 RUN/tensorboard/         the same for TensorBoard
+RUN/held-out.json        ten held-out rows with the verdicts of the newest evaluation
 RUN/result.json          what `electra pretrain --json` printed, once the run is finished
 
 FINETUNED/finetune.yaml        the complete configuration; with it a folder is a fine-tuned one
@@ -55,6 +56,7 @@ CHANGES_FILE = "changes.jsonl"
 CHECKPOINTS_FOLDER = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
+HELD_OUT_FILE = "held-out.json"
 RESULT_FILE = "result.json"
 
 FINETUNE_FILE = "finetune.yaml"

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from electra_cli.corpus.shards.manifest import Manifest
 
 
 def uniform_loss(vocab_size: int) -> float:
@@ -21,3 +25,60 @@ def constant_disc_loss(replaced_rate: float) -> float:
     """
     shares = (replaced_rate, 1.0 - replaced_rate)
     return -sum(share * math.log(share) for share in shares if share > 0.0)
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Losses of masked tokens without learning, in nats.
+
+    Attributes:
+      uniform: Of holding every word piece for equally likely.
+      unigram: Of guessing by frequency, with the frequencies of the held-out tokens themselves;
+        None if an older electra has prepared the data.
+      most_frequent: Share of the held-out tokens that are the most frequent word piece: how often
+        it is right to guess always this one; None as before.
+    """
+
+    uniform: float
+    unigram: float | None
+    most_frequent: float | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Baselines:
+        """Those of prepared data."""
+        uniform, held_out = uniform_loss(manifest.vocab.size), manifest.baselines
+        if held_out is None:
+            return cls(uniform, None)
+        share = held_out.most_frequent / held_out.tokens
+        return cls(uniform, held_out.unigram_entropy, share)
+
+    def sentences(self, metrics: Mapping[str, float]) -> list[str]:
+        """What metrics of a validation mean beside these, a sentence for each network.
+
+        Args:
+          metrics: By name; of those of any objective, what is there counts.
+        """
+        found = []
+        loss, rate = metrics.get("masked_lm_loss"), metrics.get("replaced_rate")
+        if loss is not None and math.isfinite(loss):
+            network = "the network" if rate is None else "the generator"
+            known = {"guessing by frequency": self.unigram, "a uniform guess": self.uniform}
+            beside = [
+                f"{_better(than - loss)} than {what} ({than:.2f})"
+                for what, than in known.items()
+                if than is not None
+            ]
+            found.append(f"{network} is {' and '.join(beside)}")
+        disc = metrics.get("disc_loss")
+        if disc is not None and rate is not None and math.isfinite(disc + rate):
+            constant = constant_disc_loss(rate)
+            found.append(
+                f'a discriminator that always says "original" would have a loss of {constant:.2f} '
+                f"and be right for {1 - rate:.1%}; this one is {_better(constant - disc)}"
+            )
+        return found
+
+
+def _better(nats: float) -> str:
+    """How much lower a loss is, in words."""
+    return f"{abs(nats):.2f} nats {'better' if nats >= 0 else 'worse'}"

@@ -43,6 +43,7 @@ class RunFolder:
     checkpoints = _Name(layout.CHECKPOINTS_FOLDER)
     metrics = _Name(layout.METRICS_FILE)
     tensorboard = _Name(layout.TENSORBOARD_FOLDER)
+    held_out = _Name(layout.HELD_OUT_FILE)
     result = _Name(layout.RESULT_FILE)
 
     @property

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.counts import Counts
+from electra_cli.corpus.shards.held_out import HeldOutTokens
 from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
 from electra_cli.corpus.wordpiece.identity import Identity, TokenizerOptions, tokenizer_sha256
@@ -49,6 +50,7 @@ class Manifest(Record):
       seed: Of the packing.
       validation_fraction: Share of documents that was asked to be held out.
       counts: Figures over all slices.
+      baselines: Figures of the held-out tokens; None where an older electra wrote the file.
       unknown_words: The most frequent words with an [UNK], counted in each slice among its own
         most frequent ones.
       marked_words: The same of words with marks, at the beginning of each slice.
@@ -70,6 +72,7 @@ class Manifest(Record):
     seed: int
     validation_fraction: float
     counts: Counts
+    baselines: HeldOutTokens | None = None
     unknown_words: dict[str, int]
     marked_words: dict[str, int] = Field(default_factory=dict)
     left_out: list[str] = Field(default_factory=list)
