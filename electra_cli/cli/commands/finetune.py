@@ -325,7 +325,7 @@ def _given(plan: FinetunePlan) -> dict[str, Any]:
 
 def _draw(plan: FinetunePlan, comparison: Comparison) -> list[Path]:
     """Draws the score over pretraining steps."""
-    from electra_cli.report.curve_plot import Curve, write
+    from electra_cli.report.plots.score_curve import Curve, write
 
     title = f"{plan.config.preset} over the pretraining of {plan.source.name}"
     curve = Curve(comparison.scored(), comparison.metric, comparison.majority, title)

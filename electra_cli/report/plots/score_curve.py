@@ -6,8 +6,6 @@ and Ito, which colour-blind people tell apart), in dashes and in markers, so pri
 
 from __future__ import annotations
 
-import io
-import logging
 import math
 import textwrap
 from collections import Counter
@@ -16,17 +14,25 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from warnings import catch_warnings, filterwarnings
 
 from electra_cli.files.atomic import atomic_write_bytes
 from electra_cli.metrics.scores.names import MATTHEWS, MSE, PEARSON, SPEARMAN
 from electra_cli.metrics.scores.spread import Column, Role, Spread, spread
+from electra_cli.report.plots.style import (
+    BLUE,
+    DOTS_PER_INCH,
+    GREEN,
+    VERMILLION,
+    Kind,
+    image_of,
+    style,
+    tidy,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INCHES = (7.2, 4.6)
-_DOTS_PER_INCH = 160
 _UNITS = {MSE: "unit of the labels squared"} | dict.fromkeys(
     (PEARSON, SPEARMAN, MATTHEWS), "correlation"
 )
@@ -46,9 +52,9 @@ class _Look:
 
 
 _LOOKS: dict[Role, _Look] = {
-    "model": _Look("#0072B2", "-", "o", "fine-tuned"),
-    "random": _Look("#D55E00", "--", "s", "random weights"),
-    "probe": _Look("#009E73", "-.", "^", "frozen encoder"),
+    "model": _Look(BLUE, "-", "o", "fine-tuned"),
+    "random": _Look(VERMILLION, "--", "s", "random weights"),
+    "probe": _Look(GREEN, "-.", "^", "frozen encoder"),
 }
 
 
@@ -80,21 +86,14 @@ def write(curve: Curve, path: Path) -> None:
     Raises:
       OSError: The file cannot be written.
     """
-    # Fonts are looked up at the first import, which others need not hear of.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    import matplotlib
     from matplotlib.figure import Figure
 
-    kind = path.suffix.lower().removeprefix(".")
-    metadata = {"svg": {"Date": None, "Creator": "electra"}, "png": {"Software": "electra"}}[kind]
-    settings = {"svg.hashsalt": "electra", "font.size": 10, "text.parse_math": False}
-    drawn = io.BytesIO()
-    with matplotlib.rc_context({**matplotlib.rcParamsDefault, **settings}), catch_warnings():
-        filterwarnings("ignore", "Glyph")  # a name in letters that the font lacks becomes boxes
-        figure = Figure(figsize=_INCHES, dpi=_DOTS_PER_INCH, layout="constrained")
+    kind: Kind = "svg" if path.suffix.lower() == ".svg" else "png"
+    with style():
+        figure = Figure(figsize=_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
         _draw(figure.subplots(), curve)
-        figure.savefig(drawn, format=kind, metadata=metadata)
-    atomic_write_bytes(path, drawn.getvalue())
+        drawn = image_of(figure, kind)
+    atomic_write_bytes(path, drawn)
 
 
 def _draw(axes: Axes, curve: Curve) -> None:
@@ -204,10 +203,7 @@ def _evenness(places: Sequence[float]) -> float:
 def _label(axes: Axes, curve: Curve) -> None:
     axes.set_ylabel(f"{curve.metric} ({_UNITS.get(curve.metric, 'share, 1 is best')})")
     axes.set_title(textwrap.fill(curve.title, _WIDE), loc="left", fontsize=11)
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
     lines, names = axes.get_legend_handles_labels()
     several = any(len(column.scores) > 1 for column in curve.columns)
     axes.figure.legend(

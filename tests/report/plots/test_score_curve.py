@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from electra_cli.metrics.scores.spread import Column
-from electra_cli.report import curve_plot
-from electra_cli.report.curve_plot import Curve, write
+from electra_cli.report.plots import score_curve
+from electra_cli.report.plots.score_curve import Curve, write
 
 RANDOM = Column("random weights", None, {0: 0.6, 1: 0.62}, "random")
 PROBE = Column("frozen encoder", 200, {0: 0.7}, "probe")
@@ -66,7 +66,7 @@ def test_the_same_curve_is_the_same_file(tmp_path: Path, kind: str) -> None:
 )
 def test_the_steps_choose_the_axis(steps: tuple[int, ...], scale: str) -> None:
     axes = Figure().subplots()
-    places = curve_plot._scale(axes, steps)
+    places = score_curve._scale(axes, steps)
     assert axes.get_xscale() == scale
     assert list(places) == list(steps)
     assert sorted(places.values()) == list(places.values())
@@ -74,7 +74,7 @@ def test_the_steps_choose_the_axis(steps: tuple[int, ...], scale: str) -> None:
 
 def test_every_decade_is_labelled_and_neighbours_do_not_overlap() -> None:
     axes = Figure().subplots()
-    curve_plot._scale(axes, (0, 1_000, 10_000, 10_500, 100_000))
+    score_curve._scale(axes, (0, 1_000, 10_000, 10_500, 100_000))
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == ["0", "1,000", "10,000", "100,000"]
 
@@ -84,7 +84,7 @@ def test_one_probe_is_a_line_and_several_are_a_curve(probes: int, lines: int) ->
     axes = Figure().subplots()
     more = [Column("probe", 100 * step, {0: 0.7}, "probe") for step in range(probes)]
     models = [Column("100", 100, {0: 0.8}), Column("200", 200, {0: 0.9})]
-    curve_plot._draw(axes, Curve([*models, RANDOM, *more], "f1", 0.5))
+    score_curve._draw(axes, Curve([*models, RANDOM, *more], "f1", 0.5))
     whole_width = [line for line in axes.lines if list(line.get_xdata()) == [0, 1]]
     assert len(whole_width) == lines
 

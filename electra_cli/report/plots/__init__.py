@@ -1,0 +1,1 @@
+"""Pictures: curves of runs for a report, and scores over pretraining."""
