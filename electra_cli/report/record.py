@@ -16,30 +16,10 @@ if TYPE_CHECKING:
     from electra_cli.metrics.baselines import Baselines
     from electra_cli.report.cost import Cost
     from electra_cli.report.published import Published
+    from electra_cli.report.starts import Start
     from electra_cli.runs.held_out import HeldOut
 
 State = Literal["finished", "running", "stopped", "begun"]
-
-
-@dataclass(frozen=True)
-class Start:
-    """A process that has trained the run, or a part of it.
-
-    Attributes:
-      step: Updates that were done when it began.
-      last_step: Updates that were done when it wrote its last line.
-      time: When it began, in seconds since 1970.
-      seconds: From its first to its last line.
-      reason: Why it ended, as its last line says; None if it was killed, or is still there.
-      facts: What its first line says besides: electra, tensorflow, device, replicas, precision.
-    """
-
-    step: int
-    last_step: int
-    time: float
-    seconds: float
-    reason: str | None
-    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""The processes that have trained a run, as the lines of its metrics.jsonl tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from electra_cli.files.redaction import redacted
+from electra_cli.runs.metrics_file import History, Line
+
+# What a line "start" has of every line, and not of the process.
+_OF_LINES = ("format_version", "kind", "step", "time")
+
+
+@dataclass(frozen=True)
+class Start:
+    """A process that has trained the run, or a part of it.
+
+    Attributes:
+      step: Updates that were done when it began.
+      last_step: Updates that were done when it wrote its last line.
+      time: When it began, in seconds since 1970.
+      seconds: From its first to its last line.
+      step_seconds: Of an update, without evaluations, checkpoints and compilation, as its last
+        logged step says; None if it logged none.
+      reason: Why it ended, as its last line says; None if it was killed, or is still there.
+      facts: What its first line says besides: electra, tensorflow, device, replicas, precision.
+    """
+
+    step: int
+    last_step: int
+    time: float
+    seconds: float
+    step_seconds: float | None
+    reason: str | None
+    facts: Mapping[str, Any]
+
+
+def starts_of(history: History, *, batch_size: int) -> list[Start]:
+    """The processes of a run, in their order; none if its lines do not say where they begin.
+
+    Args:
+      history: All lines.
+      batch_size: Rows in an update.
+    """
+    return [_start(lines, batch_size) for lines in _of_processes(history.lines)]
+
+
+def _of_processes(lines: Sequence[Line]) -> Iterator[list[Line]]:
+    """The lines of one process after the other; those before the first start are nobody's."""
+    own: list[Line] = []
+    for line in lines:
+        if line["kind"] == "start":
+            if own:
+                yield own
+            own = [line]
+        elif own:
+            own.append(line)
+    if own:
+        yield own
+
+
+def _start(lines: Sequence[Line], batch_size: int) -> Start:
+    first, last = lines[0], lines[-1]
+    times = _numbers(lines, "time")
+    speeds = [v for v in _numbers(lines, "sequences_per_second") if v > 0]
+    return Start(
+        step=first["step"],
+        last_step=last["step"],
+        time=times[0] if times else 0.0,
+        seconds=max(times) - times[0] if times else 0.0,
+        step_seconds=batch_size / speeds[-1] if speeds else None,
+        reason=redacted(last.get("reason")) if last["kind"] == "end" else None,
+        facts=redacted({k: value for k, value in first.items() if k not in _OF_LINES}),
+    )
+
+
+def _numbers(lines: Sequence[Line], name: str) -> list[float]:
+    """The finite numbers of one name, in the order of the lines."""
+    values = (line.get(name) for line in lines)
+    return [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
