@@ -1,0 +1,118 @@
+"""What the rules have to know of a run besides its lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from electra_cli.config.load import load_config
+from electra_cli.config.schema import Config, Masking, Sampling
+from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.errors import ElectraError
+from electra_cli.metrics.baselines import uniform_loss
+
+# Of so few updates nothing can be said: a network with a good rate has hardly moved.
+_FIRST_UPDATES = 200
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of configuration, preset and manifest; None for what is not known.
+
+    Attributes:
+      has_discriminator: Whether there is one (not with objective mlm).
+      vocab_size: Word pieces.
+      sequence_length: Tokens of a row.
+      mask_probability: Share of a row's tokens that is masked.
+      sampling: How these are drawn.
+      masking: What is drawn.
+      steps: Updates of the whole run.
+      warmup_steps: Those of them that warm up.
+      batch_size: Rows of an update.
+      learning_rate: Before warm-up and decay.
+      clip_norm: The largest gradient norm.
+      preset: The preset's name.
+      preset_rate: The preset's own learning rate.
+      preset_batch: The preset's own batch.
+      examples: Rows to train on.
+      validation_examples: Rows held out.
+      padding_share: Padding, of all positions of rows.
+      dropped_share: Tokens that the sequence length cut off, of all.
+      unigram_loss: Loss of guessing by frequency, in nats a token.
+    """
+
+    has_discriminator: bool
+    vocab_size: int
+    sequence_length: int
+    mask_probability: float
+    sampling: Sampling
+    masking: Masking
+    steps: int
+    warmup_steps: int
+    batch_size: int
+    learning_rate: float
+    clip_norm: float
+    preset: str = ""
+    preset_rate: float | None = None
+    preset_batch: int | None = None
+    examples: int | None = None
+    validation_examples: int | None = None
+    padding_share: float | None = None
+    dropped_share: float | None = None
+    unigram_loss: float | None = None
+
+    @classmethod
+    def of(cls, config: Config, manifest: Manifest | None) -> Facts:
+        """The facts of a run.
+
+        Args:
+          config: Its configuration.
+          manifest: Of its data; None if that is not known.
+        """
+        objective, optimizer, train = config.objective, config.optimizer, config.train
+        preset = _preset_of(config)
+        facts = cls(
+            has_discriminator="discriminator" in objective.networks,
+            vocab_size=config.model.vocab_size,
+            sequence_length=config.data.sequence_length,
+            mask_probability=objective.mask_probability,
+            sampling=objective.sampling,
+            masking=objective.masking,
+            steps=train.steps,
+            warmup_steps=optimizer.warmup_steps,
+            batch_size=train.batch_size,
+            learning_rate=optimizer.learning_rate,
+            clip_norm=optimizer.clip_norm,
+            preset=config.preset,
+            preset_rate=None if preset is None else preset.optimizer.learning_rate,
+            preset_batch=None if preset is None else preset.train.batch_size,
+        )
+        return facts if manifest is None else facts._with(manifest)
+
+    def _with(self, manifest: Manifest) -> Facts:
+        counts, baselines = manifest.counts, manifest.baselines
+        return replace(
+            self,
+            examples=manifest.examples,
+            validation_examples=manifest.validation_examples,
+            padding_share=manifest.padding_share,
+            dropped_share=counts.dropped_tokens / max(1, counts.tokens),
+            unigram_loss=None if baselines is None else baselines.unigram_entropy,
+        )
+
+    @property
+    def uniform_loss(self) -> float:
+        """Loss of holding every word piece for equally likely, in nats a token."""
+        return uniform_loss(self.vocab_size)
+
+    @property
+    def settled_step(self) -> int:
+        """From here on a healthy run has learned something."""
+        return self.warmup_steps + _FIRST_UPDATES
+
+
+def _preset_of(config: Config) -> Config | None:
+    """The preset that a run was made from; None for a file of somebody's own."""
+    try:
+        return load_config(preset=config.preset, environment={}).config
+    except ElectraError:
+        return None
