@@ -1,0 +1,266 @@
+"""Which curves a report shows: a panel for each metric, all runs in it, and what they would be
+without learning."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from electra_cli.metrics.baselines import constant_disc_loss
+from electra_cli.report.plots.thinning import Thinned, thinned
+from electra_cli.report.record import RunRecord
+from electra_cli.runs.metrics_file import Series
+
+Role = Literal["published", "training", "held-out"]
+
+# A run that fills less of the axis than this is drawn on a logarithmic one.
+_LEAST_SHARE = 0.1
+# Values that are this much more than their median are drawn on a logarithmic axis.
+_MOST_SPREAD = 30.0
+_SAME = 0.01  # baselines of several runs that differ by a smaller share are one
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A metric of a run over the steps.
+
+    Attributes:
+      name: Of the run, or the title of what was published.
+      role: What it was measured on.
+      run: Which of the runs it is of, from 0.
+      points: Its points.
+      last_step: The last step that has a number.
+      last: The number.
+    """
+
+    name: str
+    role: Role
+    run: int
+    points: Thinned
+    last_step: int
+    last: float
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What a metric would be without learning."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A metric of all runs.
+
+    Attributes:
+      metric: Its name in metrics.jsonl.
+      title: What people call it.
+      unit: What a number of it means.
+      curves: At least one, those that are drawn first at first.
+      baselines: Horizontal lines.
+      last_step: Where the axis of steps ends; the same of all panels.
+      first_step: Where its logarithmic part begins; None for a linear axis.
+      log_values: Whether the axis of values is logarithmic.
+    """
+
+    metric: str
+    title: str
+    unit: str
+    curves: Sequence[Curve]
+    baselines: Sequence[Baseline]
+    last_step: int
+    first_step: int | None
+    log_values: bool
+
+    @property
+    def description(self) -> str:
+        """The panel in words, for who cannot see it."""
+        lines = [
+            f"{curve.name} ({curve.role}): {shortened(curve.last)} at step {curve.last_step:,}"
+            for curve in self.curves
+        ]
+        lines += [f"{line.name}: {shortened(line.value)}" for line in self.baselines]
+        return f"{self.title} over the steps, {self.unit}. {'; '.join(lines)}."
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """A metric that has a panel.
+
+    Attributes:
+      baselines: By name, for a run; NaN for one that is not known.
+    """
+
+    title: str
+    unit: str
+    baselines: Callable[[RunRecord], Mapping[str, float]] = lambda record: {}
+
+
+def panels(records: Sequence[RunRecord]) -> list[Panel]:
+    """Chooses what is drawn of runs: what they have numbers of.
+
+    Args:
+      records: The runs, laid over each other.
+    """
+    ends = [_last_step(record) for record in records if _last_step(record)]
+    ends += [int(r.published.curve.steps[-1]) for r in records if r.published]
+    if not ends:
+        return []
+    first = None
+    if min(ends) < _LEAST_SHARE * max(ends):
+        first = min(
+            int(steps[steps > 0][0])
+            for record in records
+            for series in (record.history.train, record.history.validation)
+            if (steps := series.steps).any()
+        )
+    found = (_panel(name, metric, records, max(ends), first) for name, metric in _METRICS.items())
+    return [panel for panel in found if panel]
+
+
+def shortened(number: float) -> str:
+    """A number as a picture has room for it: 0.686, 24.4, 23.5k, 1.75e-4."""
+    if 0 < abs(number) < 1e-3 or abs(number) >= 1e12:
+        digits, exponent = f"{number:.2e}".split("e")
+        return f"{float(digits):g}e{int(exponent)}"
+    for size, ending in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.3g}{ending}"
+    return f"{number:.3g}"
+
+
+def _panel(
+    name: str, metric: _Metric, records: Sequence[RunRecord], last: int, first: int | None
+) -> Panel | None:
+    curves = [curve for role in _ROLES for curve in _curves(name, role, records, first)]
+    if all(curve.role == "published" for curve in curves):
+        return None
+    values = np.concatenate([v for c in curves for v in (c.points.low, c.points.high)])
+    values = values[np.isfinite(values)]
+    log_values = bool((values > 0).all() and values.max() > _MOST_SPREAD * np.median(values))
+    return Panel(
+        name,
+        metric.title,
+        metric.unit,
+        curves,
+        _baselines([(record.name, metric.baselines(record)) for record in records]),
+        last,
+        first,
+        log_values,
+    )
+
+
+def _curves(
+    name: str, role: Role, records: Sequence[RunRecord], first: int | None
+) -> Iterator[Curve]:
+    seen = set()
+    for run, record in enumerate(records):
+        series, title = _ROLES[role](record)
+        values = series.column(name)  # [N]
+        known = np.flatnonzero(np.isfinite(values))
+        if not known.size or (role == "published" and title in seen):
+            continue
+        seen.add(title)
+        last = known[-1]
+        yield Curve(
+            title,
+            role,
+            run,
+            thinned(series.steps, values, first),
+            int(series.steps[last]),
+            float(values[last]),
+        )
+
+
+def _baselines(of_runs: Sequence[tuple[str, Mapping[str, float]]]) -> list[Baseline]:
+    """One line where the runs agree, else one for each run."""
+    names = dict.fromkeys(name for _, baselines in of_runs for name in baselines)
+    lines = []
+    for name in names:
+        values = {run: value for run, b in of_runs if math.isfinite(value := b.get(name, math.nan))}
+        if not values:
+            continue
+        mean = sum(values.values()) / len(values)
+        if max(abs(value - mean) for value in values.values()) <= _SAME * abs(mean):
+            lines.append(Baseline(name, mean))
+        else:
+            lines += [Baseline(f"{name}, {run}", value) for run, value in values.items()]
+    return lines
+
+
+def _last_step(record: RunRecord) -> int:
+    parts = (record.history.train.steps, record.history.validation.steps)
+    return max((int(steps[-1]) for steps in parts if len(steps)), default=0)
+
+
+def _published(record: RunRecord) -> tuple[Series, str]:
+    if record.published is None:
+        return Series.of(()), ""
+    return record.published.curve, record.published.title
+
+
+_ROLES: Mapping[Role, Callable[[RunRecord], tuple[Series, str]]] = {
+    "published": _published,
+    "training": lambda record: (record.history.train, record.name),
+    "held-out": lambda record: (record.history.validation, record.name),
+}
+
+
+def _replaced_rate(record: RunRecord) -> float:
+    """Of the newest evaluation."""
+    rates = record.history.validation.column("replaced_rate")  # [N]
+    known = rates[np.isfinite(rates)]
+    return float(known[-1]) if known.size else math.nan
+
+
+def _guesses(record: RunRecord) -> dict[str, float]:
+    """Of the loss at masked tokens, by name."""
+    baselines = record.baselines
+    unigram = math.nan if baselines.unigram is None else baselines.unigram
+    return {"uniform guess": baselines.uniform, "guess by frequency": unigram}
+
+
+def _always_original(record: RunRecord) -> dict[str, float]:
+    rate = _replaced_rate(record)
+    return {_ORIGINAL: constant_disc_loss(rate) if 0 <= rate <= 1 else math.nan}
+
+
+def _nothing_but_frequencies(record: RunRecord) -> dict[str, float]:
+    objective = record.config.objective
+    if objective.name != "electra":
+        return {}
+    generator, disc = _guesses(record)["guess by frequency"], _always_original(record)[_ORIGINAL]
+    total = objective.generator_weight * generator + objective.disc_weight * disc
+    return {"both of them guessing": total}
+
+
+_ORIGINAL = "always “original”"
+_METRICS: Mapping[str, _Metric] = {
+    "masked_lm_loss": _Metric("Loss at masked tokens", "nats a token, less is better", _guesses),
+    "disc_loss": _Metric(
+        "Loss of the discriminator", "nats a token, less is better", _always_original
+    ),
+    "total_loss": _Metric("Total loss", "weighted sum of losses", _nothing_but_frequencies),
+    "disc_auc": _Metric("AUC of the discriminator", "1 is perfect", lambda record: {"chance": 0.5}),
+    "masked_lm_accuracy": _Metric("Accuracy at masked tokens", "share of tokens"),
+    "disc_accuracy": _Metric(
+        "Accuracy of the discriminator",
+        "share of tokens",
+        lambda record: {_ORIGINAL: 1 - _replaced_rate(record)},
+    ),
+    "disc_recall": _Metric("Replaced tokens that were found", "recall of the discriminator"),
+    "disc_precision": _Metric("Alarms that were right", "precision of the discriminator"),
+    "replaced_rate": _Metric("Tokens that were replaced", "share of tokens"),
+    "learning_rate": _Metric("Learning rate", "as it was applied"),
+    "gradient_norm": _Metric(
+        "Gradient norm",
+        "of all weights, before it is clipped",
+        lambda record: {"clipped above": record.config.optimizer.clip_norm},
+    ),
+    "tokens_per_second": _Metric("Throughput", "tokens a second"),
+}

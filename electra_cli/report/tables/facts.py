@@ -1,0 +1,119 @@
+"""Tables of what was trained, on what data, what it has cost, and where runs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from electra_cli.errors import format_duration
+from electra_cli.modeling.budget import budget_of
+from electra_cli.report.record import RunRecord
+from electra_cli.report.tables.table import Table, beside
+
+
+def trained(records: Sequence[RunRecord]) -> Table:
+    """What was trained."""
+    return beside("What was trained", records, _name, _trained)
+
+
+def data(records: Sequence[RunRecord]) -> Table:
+    """On what data."""
+    return beside("On what data", records, _name, _data)
+
+
+def cost(records: Sequence[RunRecord]) -> Table:
+    """What it has cost."""
+    return beside("What it has cost", records, _name, _cost)
+
+
+def changes(record: RunRecord) -> Table | None:
+    """What was changed on the way; None if nothing was."""
+    rows = [(f"{at:,}", key, str(was), str(now)) for at, key, was, now in record.changes]
+    heads = ("from step", "key", "before", "from then on")
+    title = f"What was changed on the way of {record.name}"
+    return Table(title, heads, rows, is_numbers=False) if rows else None
+
+
+def _name(record: RunRecord) -> str:
+    return record.name
+
+
+def _trained(record: RunRecord) -> dict[str, str]:
+    config, facts = record.config, dict(record.starts[-1].facts) if record.starts else {}
+    model, objective, train = config.model, config.objective, config.train
+    parameters = budget_of(config).parameters
+    generator = config.generator_sizes.hidden
+    main, *others = objective.networks
+    known = facts | {k: v for k, v in (record.result or {}).items() if k not in facts}
+    return {
+        "folder": record.place,
+        "state": f"{record.state}, step {record.step:,} of {train.steps:,}",
+        "preset": config.preset,
+        "objective": f"{objective.name}, {objective.mask_probability:.0%} of the tokens masked",
+        main: f"{model.num_layers} layers, {model.hidden_size} wide, "
+        f"{model.num_attention_heads} heads",
+        "beside it": f"{others[0]}, {generator} wide" if others else "",
+        "parameters": f"{parameters.total:,}",
+        "batch": f"{train.batch_size:,} rows of {config.data.sequence_length:,} tokens",
+        "learning rate": f"{config.optimizer.learning_rate:g} after "
+        f"{config.optimizer.warmup_steps:,} steps of warm-up",
+        "seed": str(train.seed),
+        "first weights": _initial(record),
+        "device": _text(known.get("device")),
+        "replicas": _text(known.get("replicas")),
+        "precision": _text(known.get("precision")),
+        "electra": _text(facts.get("electra")),
+        "TensorFlow": _text(facts.get("tensorflow")),
+    }
+
+
+def _initial(record: RunRecord) -> str:
+    if record.initialized is None:
+        return "random"
+    return _text(record.initialized.get("path")) or "loaded"
+
+
+def _data(record: RunRecord) -> dict[str, str]:
+    manifest = record.manifest
+    if manifest is None:
+        return {}
+    counts, options = manifest.counts, manifest.tokenizer
+    held_out = manifest.baselines
+    return {
+        "folder": record.config.data.path or "",
+        "text": f"{counts.documents:,} documents, {counts.input_bytes / 1e6:,.1f} MB",
+        "tokens": f"{counts.tokens:,}, {counts.unknown_tokens:,} of them unknown",
+        "rows": f"{manifest.examples:,} of {manifest.sequence_length:,} tokens, packing "
+        f"{manifest.packing}",
+        "padding": f"{manifest.padding_share:.1%} of the positions",
+        "held out": f"{manifest.validation_examples:,} rows, "
+        f"{counts.validation_documents:,} documents",
+        "vocabulary": f"{manifest.vocab.size:,} word pieces, {options.flags}",
+        "guess by frequency": f"{held_out.unigram_entropy:.2f} nats" if held_out else "",
+        "uniform guess": f"{record.baselines.uniform:.2f} nats",
+    }
+
+
+def _cost(record: RunRecord) -> dict[str, str]:
+    cost = record.cost
+    repeated = f", {cost.repeated_steps:,} done again" if cost.repeated_steps else ""
+    return {
+        "steps": f"{cost.steps:,} of {cost.planned_steps:,}{repeated}",
+        "rows": f"{cost.rows:,}",
+        "epochs": "" if cost.epochs is None else f"{cost.epochs:.2f}",
+        "tokens": f"{cost.tokens:,}, padding included",
+        "FLOPs": f"{cost.flops:.2e}, {cost.flops_per_token:.2e} a token",
+        "time in updates": _duration(cost.training_seconds),
+        "time of its processes": _duration(cost.process_seconds),
+        "from first to last line": _duration(cost.elapsed_seconds),
+        "restarts": "" if cost.restarts is None else f"{cost.restarts:,}",
+        "goodput": "" if cost.goodput is None else f"{cost.goodput:.1%} of its processes' time",
+    }
+
+
+def _duration(seconds: float | None) -> str:
+    return "" if seconds is None else format_duration(seconds)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
