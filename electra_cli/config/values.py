@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from electra_cli.config import yaml_core
 from electra_cli.config.nearest import nearest
+from electra_cli.errors import ConfigError
 
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 _BOUNDS = (
@@ -67,8 +68,8 @@ def instead(field: FieldInfo, value: Any) -> str:
             continue
         with contextlib.suppress(ValidationError):
             adapter.validate_python(candidate, strict=True)
-            return f"'{candidate}'" if _is_quoted(candidate) else _written(candidate)
-    return _written(field.default)
+            return written(candidate)
+    return written(field.default)
 
 
 def _candidates(field: FieldInfo, value: Any) -> Iterator[Any]:
@@ -134,13 +135,46 @@ def in_words(error: Mapping[str, Any]) -> str:
     return f"expected {wanted}, got {shown(error['input'])}"
 
 
-def _is_quoted(value: Any) -> bool:
-    return isinstance(value, str) and yaml_core.parse_scalar(value) != value
-
-
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value as `--set` and YAML take it, in quotes where it would be read as another type."""
+    if isinstance(value, str) and yaml_core.parse_scalar(value) != value:
+        return f"'{value}'"
     return shown(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+_SIZE = re.compile(r"([\d.]+(?:e\+?\d+)?)\s*([kmgtp]?)(i?)(?:b|bytes?)?", re.IGNORECASE)
+
+
+def bytes_in(text: str, origin: str) -> int:
+    """The bytes of a size such as 50MB, 2.5 GB, 1e9, 10GiB or 1,000,000; units without i are of ten.
+
+    Args:
+      text: As it was written.
+      origin: The option it was given with.
+
+    Raises:
+      ConfigError: It is none.
+    """
+    plain = _THOUSANDS.sub("", text.strip())
+    match = _SIZE.fullmatch(plain)
+    with contextlib.suppress(ValueError, OverflowError):
+        if match and (match[2] or not match[3]):
+            power = " kmgtp".index(match[2].lower() or " ")
+            size = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+            if size:
+                return size
+    number = re.match(r"\d+", plain.lstrip("-+"))
+    raise ConfigError(
+        f"{origin}: expected a size such as 50MB, got {shown(text)}",
+        hint=f"write {origin} {number[0] if number and int(number[0]) else 50}MB, or GB, GiB, …",
+    )
+
+
+def size_in_words(size: float) -> str:
+    """Bytes as people write them: 50 MB, 2.5 GB."""
+    power = next(power for power in (4, 3, 2, 1, 0) if size >= 1000**power or not power)
+    return f"{size / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, TypeVar
 
+from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
-from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.runs.metrics_file import History
+from electra_cli.corpus.shards.manifest import Manifest, read_manifest
+from electra_cli.errors import ElectraError
+from electra_cli.files.record import read_json
+from electra_cli.files.redaction import redacted
+from electra_cli.health.facts import Facts
+from electra_cli.health.finding import Finding
+from electra_cli.health.monitor import findings_of
+from electra_cli.metrics.baselines import Baselines, uniform_loss
+from electra_cli.report.commands import commands_of
+from electra_cli.report.cost import Cost, cost_of
+from electra_cli.report.published import Published, published_curve
+from electra_cli.report.starts import Start, starts_of
+from electra_cli.runs.changes import recorded_changes
+from electra_cli.runs.held_out import HeldOut, read_held_out
+from electra_cli.runs.lock import is_locked
+from electra_cli.runs.metrics_file import History, read_history
+from electra_cli.runs.run_folder import RunFolder
 
-if TYPE_CHECKING:
-    from electra_cli.health.finding import Finding
-    from electra_cli.metrics.baselines import Baselines
-    from electra_cli.report.cost import Cost
-    from electra_cli.report.published import Published
-    from electra_cli.report.starts import Start
-    from electra_cli.runs.held_out import HeldOut
-
+T = TypeVar("T")
 State = Literal["finished", "running", "stopped", "begun"]
 
 
@@ -70,3 +79,106 @@ class RunRecord:
     changes: Sequence[tuple[int, str, Any, Any]]
     commands: Sequence[str]
     remarks: Sequence[str]
+
+
+def read_records(runs: Sequence[RunFolder]) -> list[RunRecord]:
+    """Reads what a report tells of runs.
+
+    Args:
+      runs: Run folders, each once.
+
+    Raises:
+      DataError: The configuration of one is damaged.
+      InputMissingError: It cannot be read.
+      OSError: Its metrics are there and cannot be read.
+    """
+    paths = [run.path for run in runs]
+    names = [p.resolve().name if p.name in ("", "..") else p.name for p in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    return [_Reader(run, name).read() for run, name in zip(runs, names, strict=True)]
+
+
+def read_record(run: RunFolder) -> RunRecord:
+    """`read_records` of one run."""
+    return read_records([run])[0]
+
+
+class _Reader:
+    """Reads one run; what besides its configuration cannot be read becomes a remark.
+
+    Args:
+      run: The run folder.
+      name: What it is called beside others.
+    """
+
+    def __init__(self, run: RunFolder, name: str) -> None:
+        self._run, self._name = run, name
+        self._remarks: list[str] = []
+
+    def read(self) -> RunRecord:
+        """Reads it; raises as `read_records`."""
+        run, config = self._run, read_config(self._run.config)
+        history = read_history(run.metrics)
+        manifest = self._try(lambda: read_manifest(run.data))
+        result = self._try(lambda: _object(run.result))
+        initialized = self._try(lambda: _object(run.init))
+        steps = [line["step"] for line in history.lines]
+        step = max([*steps, *(checkpoint.step for checkpoint in run.all_checkpoints())], default=0)
+        starts = starts_of(history, batch_size=config.train.batch_size)
+        examples = None if manifest is None else manifest.examples
+        unknown = Baselines(uniform_loss(config.model.vocab_size), None)
+        commands = commands_of(run, config, manifest, initialized=initialized, stop=step)
+        return RunRecord(
+            folder=run.path,
+            place=redacted(str(run.path)),
+            name=redacted(self._name),
+            config=config.model_validate(redacted(config.model_dump())),
+            manifest=manifest,
+            history=history,
+            step=step,
+            state=_state(run, config, history, step, result),
+            findings=findings_of(history.lines, Facts.of(config, manifest)),
+            baselines=Baselines.of(manifest) if manifest else unknown,
+            published=published_curve(config),
+            cost=cost_of(config, starts, step=step, examples=examples),
+            starts=starts,
+            result=redacted(result),
+            held_out=self._try(lambda: read_held_out(run.held_out)),
+            initialized=redacted(initialized),
+            changes=redacted(
+                [
+                    (at, key, was, now)
+                    for at, changed in recorded_changes(run.changes)
+                    for key, (was, now) in changed.items()
+                ]
+            ),
+            commands=redacted(commands),
+            remarks=redacted(self._remarks),
+        )
+
+    def _try(self, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except ElectraError as error:
+            self._remarks.append(error.message)
+        return None
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """What a file of JSON holds; None if there is none."""
+    return read_json(path, hint="") if path.is_file() else None
+
+
+def _state(
+    run: RunFolder, config: Config, history: History, step: int, result: Mapping[str, Any] | None
+) -> State:
+    last = history.lines[-1]["kind"] if history.lines else None
+    done = result.get("final_step") if result else None
+    if done == step >= config.train.steps:
+        return "finished"
+    # A process that writes its own report at its end still holds the lock.
+    has_ended = last == "end" or (done == step and last != "start")
+    if not has_ended and is_locked(run):
+        return "running"
+    return "stopped" if last else "begun"

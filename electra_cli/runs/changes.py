@@ -32,6 +32,7 @@ MAY_CHANGE = (
     "runtime.xla",
     "runtime.verify_data",
     "runtime.stall_timeout",
+    "runtime.track",
 )
 
 # All that `config_sha256` hashed before it left defaults out. No key that joins later is added.
@@ -134,7 +135,7 @@ def _recorded_sha256s(run: RunFolder) -> set[str]:
     """`_sha256s` of RUN/config.yaml, and of what it was before each recorded change."""
     values = _deciding(read_config(run.config))
     hashes = _sha256s(values)
-    for changed in reversed(_recorded_changes(run.changes)):
+    for _, changed in reversed(recorded_changes(run.changes)):
         known = {key: change for key, change in changed.items() if key in values}
         # A start that was killed after this line, and before config.yaml, has changed nothing.
         if all(values[key] == now for key, (_, now) in known.items()):
@@ -143,13 +144,18 @@ def _recorded_sha256s(run: RunFolder) -> set[str]:
     return hashes
 
 
-def _recorded_changes(path: Path) -> list[dict[str, tuple[Any, Any]]]:
-    """Old and new values by key, a dictionary a line; a damaged line explains nothing."""
+def recorded_changes(path: Path) -> list[tuple[int, dict[str, tuple[Any, Any]]]]:
+    """What RUN/changes.jsonl holds; a damaged line explains nothing.
+
+    Returns:
+      For each line the step from which on other values hold, and old and new values by key.
+    """
     found = []
     for line in path.read_bytes().splitlines() if path.is_file() else []:
         with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            changed = json.loads(line)["changed"].items()
-            found.append({key: (was, now) for key, (was, now) in changed})
+            record = json.loads(line)
+            changed = {key: (was, now) for key, (was, now) in record["changed"].items()}
+            found.append((int(record["step"]), changed))
     return found
 
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from electra_cli.errors import IOFailedError, OutputError
+from electra_cli.errors import IOFailedError, OutputError, TryAgainError
+from electra_cli.files.atomic import locked_folder
 from electra_cli.files.holder import locked_by_name
 from electra_cli.files.layout import RUN_LOCK_FILE
 from electra_cli.runs.role import Role
@@ -67,6 +68,17 @@ def locked_writer(folder: Path, begun: Callable[[], bool]) -> Iterator[None]:
                 with suppress(OSError):
                     lock.unlink(missing_ok=True)
                     folder.rmdir()
+
+
+def is_locked(run: RunFolder) -> bool:
+    """Whether a process holds the run's lock; False where that cannot be found out."""
+    try:
+        with locked_folder(run.path, shared=True):
+            return False
+    except TryAgainError:
+        return True
+    except OSError:
+        return False
 
 
 def check_writable(folder: Path) -> None:

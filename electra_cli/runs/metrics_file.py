@@ -77,7 +77,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 line = json.loads(text)
                 line["step"] = int(line["step"])
                 line["kind"] = str(line["kind"])
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
             yield line
 

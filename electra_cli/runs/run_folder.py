@@ -43,6 +43,7 @@ class RunFolder:
     checkpoints = _Name(layout.CHECKPOINTS_FOLDER)
     metrics = _Name(layout.METRICS_FILE)
     tensorboard = _Name(layout.TENSORBOARD_FOLDER)
+    tracking = _Name(layout.TRACKING_FOLDER)
     held_out = _Name(layout.HELD_OUT_FILE)
     result = _Name(layout.RESULT_FILE)
 
@@ -63,16 +64,26 @@ class RunFolder:
         except InputMissingError as error:
             if not (self.data / layout.MANIFEST_FILE).is_file():
                 raise
-            was = read_manifest(self.data)
-            vocab, output = (shlex.quote(str(p)) for p in (self.data / was.vocab.file, folder))
             raise InputMissingError(
                 error.message,
                 hint="name the place it has now with --data, or prepare the same text in the same "
-                "way: `electra prepare-data "
-                f"INPUT --vocab {vocab} {was.tokenizer.flags} "
-                f"--sequence-length {was.sequence_length} --packing {was.packing} --seed "
-                f"{was.seed} --validation-fraction {was.validation_fraction} --output {output}`",
+                f"way: `{self.prepare_command(read_manifest(self.data), folder)}`",
             ) from None
+
+    def prepare_command(self, manifest: Manifest, output: Path) -> str:
+        """What to type to prepare the run's text, for which INPUT stands, in the same way.
+
+        Args:
+          manifest: Of its data.
+          output: The folder to write.
+        """
+        vocab, to = (shlex.quote(str(p)) for p in (self.data / manifest.vocab.file, output))
+        return (
+            f"electra prepare-data INPUT --vocab {vocab} {manifest.tokenizer.flags} "
+            f"--sequence-length {manifest.sequence_length} --packing {manifest.packing} "
+            f"--seed {manifest.seed} --validation-fraction {manifest.validation_fraction} "
+            f"--output {to}"
+        )
 
     def all_checkpoints(self) -> list[Checkpoint]:
         """Every checkpoint, by ascending step, whole or not."""
