@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from electra_cli.config.load import load_config
 from electra_cli.config.schema import Config, Masking, Sampling
+from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ElectraError
 from electra_cli.metrics.baselines import uniform_loss
@@ -35,7 +37,8 @@ class Facts:
       preset_batch: The preset's own batch.
       examples: Rows to train on.
       validation_examples: Rows held out.
-      padding_share: Padding, of all positions of rows.
+      padding_share: Padding, of all positions of rows; None for the demo corpus, which nobody is
+        to prepare in another way.
       dropped_share: Tokens that the sequence length cut off, of all.
       unigram_loss: Loss of guessing by frequency, in nats a token.
     """
@@ -86,15 +89,18 @@ class Facts:
             preset_rate=None if preset is None else preset.optimizer.learning_rate,
             preset_batch=None if preset is None else preset.train.batch_size,
         )
-        return facts if manifest is None else facts._with(manifest)
+        if manifest is None:
+            return facts
+        is_demo = config.data.path is not None and is_demo_folder(Path(config.data.path))
+        return facts._with(manifest, is_demo=is_demo)
 
-    def _with(self, manifest: Manifest) -> Facts:
+    def _with(self, manifest: Manifest, *, is_demo: bool) -> Facts:
         counts, baselines = manifest.counts, manifest.baselines
         return replace(
             self,
             examples=manifest.examples,
             validation_examples=manifest.validation_examples,
-            padding_share=manifest.padding_share,
+            padding_share=None if is_demo else manifest.padding_share,
             dropped_share=counts.dropped_tokens / max(1, counts.tokens),
             unigram_loss=None if baselines is None else baselines.unigram_entropy,
         )

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from electra_cli.health.facts import Facts
+if TYPE_CHECKING:
+    from electra_cli.health.facts import Facts
+
 
 Line = Mapping[str, Any]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from electra_cli.health.facts import Facts
 from electra_cli.health.rule import Line, Rule, Sign
+
+if TYPE_CHECKING:
+    from electra_cli.health.facts import Facts
 
 # Above this share the schedule is more warm-up than training, and the rate never reaches its peak
 # by far: it falls linearly to 0 at the same time.

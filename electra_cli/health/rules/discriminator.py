@@ -1,0 +1,176 @@
+"""Findings about the discriminator, and about how well both networks match; held-out numbers."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from electra_cli.health.rule import Line, Rule, Sign, above, below, number
+from electra_cli.metrics.baselines import constant_disc_loss
+
+if TYPE_CHECKING:
+    from electra_cli.health.facts import Facts
+
+# It calls at least one replaced token in a hundred so, and ranks them a little better than chance.
+_NO_RECALL, _SOME_RECALL = 0.01, 0.03
+_CHANCE_AREA, _SOME_AREA = 0.55, 0.58
+# Published runs end at 0.935 (small, 1M steps); above this there is next to nothing left to learn.
+_EASY_AREA, _HARD_AREA = 0.98, 0.97
+# The generator is beyond frequent words (published small: 0.32 at 150k steps), and still the
+# discriminator has little more than a constant answer. Published: 0.37 better there.
+_GOOD_SAMPLES = 0.25
+_LITTLE_GAIN, _ENOUGH_GAIN = 0.10, 0.15
+# Shares of the expected rate; doubly drawn positions, short rows and words explain some 10%.
+_FAR, _NEAR = 0.3, 0.2
+# Standard deviations of a count of so many replaced tokens.
+_DEVIATIONS = 4.0
+
+
+class HeldOutRule(Rule):
+    """Of the discriminator over the held-out rows, once something may have been learned."""
+
+    kinds: ClassVar = ("validation",)
+    begins_after: ClassVar = 2
+    ends_after: ClassVar = 1
+
+    @classmethod
+    def applies(cls, facts: Facts) -> bool:
+        """Only where there is a discriminator."""
+        return facts.has_discriminator
+
+    def see(self, line: Line) -> Sign | None:
+        """Judges an evaluation after the first updates."""
+        return self.judge(line) if line["step"] >= self.facts.settled_step else None
+
+    @abstractmethod
+    def judge(self, line: Line) -> Sign | None:
+        """What an evaluation shows; None if it lacks a number."""
+
+
+class ConstantDiscriminator(HeldOutRule):
+    """It gives every token the same answer."""
+
+    name = "discriminator-constant"
+    title = "The discriminator calls every token original"
+    meaning = (
+        "disc_recall is 0 and disc_auc about 0.5: it finds no replaced token and ranks them no "
+        "better than chance. disc_accuracy looks good all the same, since most tokens are original."
+    )
+    advice = (
+        "lower --learning-rate to half or a third (published runs were cured by 5e-4 -> 1e-4), or "
+        "give it a longer warm-up; it rarely comes back by itself"
+    )
+
+    def judge(self, line: Line) -> Sign | None:
+        """Both numbers have to say so, and one of them is enough to end it."""
+        recall, area = number(line, "disc_recall"), number(line, "disc_auc")
+        if recall is None or area is None:
+            return None
+        text = f"disc_recall {recall:.1%}, disc_auc {area:.3f}"
+        if recall <= _NO_RECALL and abs(area - 0.5) <= _CHANCE_AREA - 0.5:
+            return Sign("wrong", text)
+        found = recall >= _SOME_RECALL or abs(area - 0.5) >= _SOME_AREA - 0.5
+        return Sign("fine" if found else "between", text)
+
+
+class EasyDiscriminator(HeldOutRule):
+    """It finds nearly every replaced token."""
+
+    name = "discriminator-too-easy"
+    title = "The discriminator's task is too easy: the generator is too weak"
+    meaning = (
+        "disc_auc is near 1: what the generator puts in is told from the text without "
+        "understanding it, so the discriminator has little left to learn from."
+    )
+    advice = (
+        "a larger generator (--set generator.size=0.25 to 0.5), a higher "
+        "objective.generator_weight if it was lowered, or more steps: does masked_lm_loss fall?"
+    )
+
+    def judge(self, line: Line) -> Sign | None:
+        """The area alone."""
+        area = number(line, "disc_auc")
+        if area is None:
+            return None
+        return above(area, _EASY_AREA, _HARD_AREA, f"disc_auc {area:.3f}")
+
+
+class StrongGenerator(HeldOutRule):
+    """Its replacements are so good that the discriminator learns nothing."""
+
+    name = "generator-too-strong"
+    title = "The generator is too strong for the discriminator"
+    meaning = (
+        "The generator fills many masks right, and what it fills wrong the discriminator cannot "
+        "tell from the text: its loss is hardly better than that of a constant answer."
+    )
+    advice = (
+        "a smaller generator: --set generator.size=0.25 (the paper's best are 1/4 to 1/2 of the "
+        "discriminator), or a higher objective.mask_probability"
+    )
+
+    def judge(self, line: Line) -> Sign | None:
+        """What the discriminator gains over a constant answer, once the generator is good."""
+        samples = number(line, "sampled_masked_lm_accuracy")
+        loss, rate = number(line, "disc_loss"), number(line, "replaced_rate")
+        if samples is None or loss is None or rate is None or not 0 < rate < 1:
+            return None
+        constant = constant_disc_loss(rate)
+        text = (
+            f"sampled_masked_lm_accuracy {samples:.1%}; disc_loss {loss:.3f}, a constant answer "
+            f"{constant:.3f}"
+        )
+        if samples < _GOOD_SAMPLES:
+            return Sign("fine", text)
+        return below(1 - loss / constant, _LITTLE_GAIN, _ENOUGH_GAIN, text)
+
+
+class ReplacedRate(HeldOutRule):
+    """As many tokens are replaced as are masked and not filled right, or something is wrong."""
+
+    name = "replaced-rate"
+    title = "The share of replaced tokens does not match the generator's accuracy"
+    meaning = (
+        "A token is replaced if it was masked and the generator drew another one, so replaced_rate "
+        "is about the masked share × (1 - sampled_masked_lm_accuracy). Where it is not, masks, "
+        "samples or labels are not what they should be, and the discriminator learns from wrong "
+        "labels."
+    )
+    advice = (
+        "look at masked rows with `electra debug data DATA --masked`; with an objective or a "
+        "sampler of your own, look there first"
+    )
+
+    @classmethod
+    def applies(cls, facts: Facts) -> bool:
+        """Only where the held-out rows are known, which say how noisy it is."""
+        return facts.has_discriminator and bool(facts.validation_examples)
+
+    def judge(self, line: Line) -> Sign | None:
+        """How far the rate is from the expected one, as a share of it."""
+        samples, rate = number(line, "sampled_masked_lm_accuracy"), number(line, "replaced_rate")
+        if samples is None or rate is None:
+            return None
+        facts = self.facts
+        expected = _masked_share(facts) * (1 - samples)
+        rows = facts.validation_examples or 0
+        tokens = rows * facts.sequence_length * (1 - (facts.padding_share or 0.0))
+        if expected * tokens < 1:
+            return None
+        noise = _DEVIATIONS / math.sqrt(expected * tokens)
+        text = f"replaced_rate {rate:.1%}, expected {expected:.1%}"
+        return above(abs(rate / expected - 1), _FAR + noise, _NEAR + noise, text)
+
+
+def _masked_share(facts: Facts) -> float:
+    """Distinct masked positions a token.
+
+    The reference draws round(n·p) positions of a row of n tokens with replacement
+    (pretrain_helpers.py), so that some come twice.
+    """
+    length, share = facts.sequence_length, facts.mask_probability
+    if facts.masking != "token" or facts.sampling != "reference":
+        return share
+    candidates = length - 3  # all but [CLS] and two [SEP]
+    return candidates * (1 - (1 - 1 / candidates) ** (share * length)) / length
