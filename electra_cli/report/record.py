@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,15 @@ class RunRecord:
     changes: Sequence[tuple[int, str, Any, Any]]
     commands: Sequence[str]
     remarks: Sequence[str]
+
+    @property
+    def newest(self) -> dict[str, float]:
+        """Held-out metrics of the newest evaluation, but what is no number; empty for none."""
+        validation = self.history.validation
+        if not len(validation.steps):
+            return {}
+        found = {name: float(column[-1]) for name, column in validation.columns.items()}
+        return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def read_records(runs: Sequence[RunFolder]) -> list[RunRecord]:
