@@ -88,6 +88,7 @@ class RunRecord:
         if not len(validation.steps):
             return {}
         found = {name: float(column[-1]) for name, column in validation.columns.items()}
+        found.pop("time", None)
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
