@@ -35,13 +35,13 @@ class Baselines:
       uniform: Of holding every word piece for equally likely.
       unigram: Of guessing by frequency, with the frequencies of the held-out tokens themselves;
         None if an older electra has prepared the data.
-      most_frequent: Share of the held-out tokens that are the most frequent word piece: how often
-        it is right to guess always this one; None as before.
+      unigram_accuracy: Share of the held-out tokens that are the most frequent word piece, which
+        is how often it is right to guess always this one; None likewise.
     """
 
     uniform: float
     unigram: float | None
-    most_frequent: float | None = None
+    unigram_accuracy: float | None = None
 
     @classmethod
     def of(cls, manifest: Manifest) -> Baselines:
@@ -51,6 +51,25 @@ class Baselines:
             return cls(uniform, None)
         share = held_out.most_frequent / held_out.tokens
         return cls(uniform, held_out.unigram_entropy, share)
+
+    def beside(self, metrics: Mapping[str, float]) -> dict[str, float | None]:
+        """The losses and accuracies to hold metrics of a validation against, by name.
+
+        Args:
+          metrics: By name; without replaced_rate there is no discriminator.
+        """
+        rate = metrics.get("replaced_rate", math.nan)
+        found = {
+            "uniform_loss": self.uniform,
+            "unigram_loss": self.unigram,
+            "unigram_accuracy": self.unigram_accuracy,
+            "constant_disc_loss": constant_disc_loss(rate),
+            "constant_disc_accuracy": 1.0 - rate,
+        }
+        return {
+            name: value if value is not None and math.isfinite(value) else None
+            for name, value in found.items()
+        }
 
     def sentences(self, metrics: Mapping[str, float]) -> list[str]:
         """What metrics of a validation mean beside these, a sentence for each network.

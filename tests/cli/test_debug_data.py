@@ -61,6 +61,23 @@ def test_object_and_tables(electra: Electra, folder: Path) -> None:
     by_rows = f"{found['tokens_a_word']:.2f}"
     shown = next(line for line in done.stderr.splitlines() if "tokens a word" in line)
     assert shown.index(by_manifest) < shown.rindex(by_rows)
+    assert manifest.baselines is not None
+    assert found["manifest"]["baselines"] == manifest.baselines.model_dump()
+    assert found["counted"]["baselines"] == manifest.baselines.model_dump()
+    entropy = f"{manifest.baselines.unigram_entropy:.4f}"
+    shown = next(line for line in done.stderr.splitlines() if "guessing by frequency" in line)
+    assert shown.count(entropy) == 2
+
+
+def test_a_folder_of_an_older_electra_has_no_baselines(electra: Electra, folder: Path) -> None:
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    content.pop("baselines")
+    path.write_text(json.dumps(content))
+    done = electra("debug", "data", folder, "--examples", 0, "--json")
+    assert done.code == 0, done.stderr
+    assert done.json["manifest"]["baselines"] is None
+    assert done.json["counted"]["baselines"]["tokens"] > 0
 
 
 def test_duplicates_that_were_left_out_are_shown(electra: Electra, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from tests.places import ROOT
 
 FIELDS = [
     "command", "output", "examples", "validation_examples", "shards", "vocab_size", "lowercase",
-    "strip_accents", "unknown_rate", "padding_share", "warnings", *vars(Counts()),
+    "strip_accents", "unknown_rate", "padding_share", "baselines", "warnings", *vars(Counts()),
     "seconds", "megabytes_per_second", "manifest",
 ]  # fmt: skip
 
@@ -45,17 +45,26 @@ def test_object_and_table(prepare, tmp_path, text):
     assert done.json["seconds"] > 0
     for row in ("documents", "tokens a word", "unknown rate", "padding share", "MB/s"):
         assert row in done.stderr
+    assert manifest.baselines is not None
+    assert done.json["baselines"] == manifest.baselines.model_dump()
+    assert f"{manifest.baselines.unigram_entropy:.2f} nats" in done.stderr
     assert f"{manifest.counts.tokens:,}" in done.stderr
     assert "skipped" not in done.stderr
 
 
-def test_the_same_command_again_prints_the_table_again(prepare, text, vocab):
+def test_the_same_command_again_prints_the_table_again(prepare, tmp_path, text, vocab):
     first = prepare(text, "--vocab", vocab)
     again = prepare(text, "--vocab", vocab)
     assert again.code == 0
     assert "done before" in again.stderr
     for name in set(FIELDS) - {"seconds", "megabytes_per_second"}:
         assert again.json[name] == first.json[name]
+    path = tmp_path / "out" / "manifest.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in content.items() if k != "baselines"}))
+    of_older_electra = prepare(text, "--vocab", vocab)
+    assert of_older_electra.json["baselines"] is None
+    assert "guessing by frequency" not in of_older_electra.stderr
 
 
 def test_options_reach_the_manifest(electra, tmp_path, vocab):

@@ -12,6 +12,7 @@ from electra_cli.cli.screen.console import Terminal, emit_json
 
 if TYPE_CHECKING:
     from electra_cli.config.schema import Masking
+    from electra_cli.corpus.shards.held_out import HeldOutTokens
     from electra_cli.corpus.shards.inspect import Figures
     from electra_cli.corpus.shards.manifest import Manifest
     from electra_cli.corpus.shards.verify import Verified
@@ -22,6 +23,12 @@ _COUNTED = (
 )  # fmt: skip
 _SHARES = ("unknown_rate", "tokens_a_word", "padding_share")
 _UNKNOWN_WORDS = 20
+
+_BASELINES = {
+    "tokens": "held-out tokens",
+    "distinct_tokens": "  different ones",
+    "unigram_entropy": "loss of guessing by frequency",
+}
 
 # What is shown only where it happened.
 _LEFT_OUT = {
@@ -137,6 +144,10 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
         ("training rows twice", "", f"{figures.duplicates:,} ({duplicates:.2%})"),
         ("validation rows in training", "", f"{figures.validation_in_train:,} ({overlap:.2%})"),
     ]
+    told, found = manifest.baselines, figures.baselines
+    rows += [
+        (label, _shown(told, name), _shown(found, name)) for name, label in _BASELINES.items()
+    ]
     for name, label in _LEFT_OUT.items():
         if count := getattr(counts, name):
             rows.append((label, f"{count:,}", ""))
@@ -145,6 +156,12 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
         f"pieces, {len(manifest.shards):,} shards"
     )
     terminal.table(title, ("figure", "manifest", "in the rows"), rows)
+
+
+def _shown(baselines: HeldOutTokens | None, name: str) -> str:
+    """One of their figures; of none, nothing."""
+    value = getattr(baselines, name, "")
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if value else ""
 
 
 def _print_unknown_words(terminal: Terminal, words: dict[str, int]) -> None:
@@ -188,8 +205,12 @@ def _json(
             "words": counts.words,
             "padding": counts.padding,
             **{name: getattr(counts, name) for name in _LEFT_OUT},
+            "baselines": manifest.baselines and manifest.baselines.model_dump(),
         },
-        "counted": {name: getattr(figures, name) for name in _COUNTED},
+        "counted": {
+            **{name: getattr(figures, name) for name in _COUNTED},
+            "baselines": figures.baselines and figures.baselines.model_dump(),
+        },
         **{name: getattr(figures, name) for name in _SHARES},
         "lengths": [
             {"tokens": tokens, "rows": rows} for tokens, rows in enumerate(figures.lengths) if rows

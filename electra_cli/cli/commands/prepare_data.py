@@ -300,7 +300,10 @@ def _given(options: dict[str, bool]) -> list[str]:
 
 def _print_table(terminal: Terminal, result: PreparedData) -> None:
     """The figures of a prepared folder."""
+    from electra_cli.metrics.baselines import Baselines
+
     manifest, counts = result.manifest, result.manifest.counts
+    guesses = Baselines.of(manifest)
     rows = [
         ("documents", f"{counts.documents:,}"),
         ("tokens", f"{counts.tokens:,}"),
@@ -311,7 +314,10 @@ def _print_table(terminal: Terminal, result: PreparedData) -> None:
         ("examples, training", f"{manifest.examples:,}"),
         ("examples, validation", f"{manifest.validation_examples:,}"),
         ("padding share", f"{manifest.padding_share:.1%}"),
+        ("loss of a uniform guess", f"{guesses.uniform:.2f} nats"),
     ]
+    if guesses.unigram is not None:
+        rows.append(("loss of guessing by frequency", f"{guesses.unigram:.2f} nats"))
     if counts.dropped_tokens:
         rows.append(("tokens trimmed", f"{counts.dropped_tokens / counts.tokens:.1%}"))
     for name, label in _RARE.items():
@@ -351,6 +357,7 @@ def _json_fields(result: PreparedData) -> dict[str, Any]:
         **manifest.tokenizer.model_dump(),
         "unknown_rate": manifest.counts.unknown_rate,
         "padding_share": manifest.padding_share,
+        "baselines": manifest.baselines and manifest.baselines.model_dump(),
         "warnings": result.warnings,
         **asdict(manifest.counts),
         "seconds": result.seconds,

@@ -41,6 +41,7 @@ from electra_cli.corpus.reading.discovery import find_inputs, overview
 from electra_cli.corpus.reading.faults import LeftOut
 from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.reading.passed_over import PassedOver
+from electra_cli.corpus.shards.inspect import with_baselines
 from electra_cli.corpus.shards.manifest import load_manifest, write_manifest
 from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.corpus.wordpiece.vocabulary import (
@@ -214,7 +215,7 @@ class _Preparation:
             raise
         if not self.options.allow_unknown:
             check_unknown(manifest)
-        write_manifest(self.output, manifest)
+        write_manifest(self.output, with_baselines(manifest))
         return prepared_data(load_manifest(self.output), started, prepared_bytes)
 
     def records(self) -> list[SliceRecord]:

@@ -5,7 +5,7 @@ Shapes: N rows of a part of a shard, L ids a row, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from electra_cli.corpus.shards.held_out import HeldOutTokens
 from electra_cli.corpus.shards.manifest import Manifest, mismatch
 from electra_cli.corpus.shards.rows import Split, ids_of, input_mask
 from electra_cli.corpus.shards.verify import IDS_AT_ONCE, ShardError, checked_rows
@@ -22,6 +23,7 @@ from electra_cli.corpus.wordpiece.vocabulary import (
     continuations,
     load_vocabulary,
 )
+from electra_cli.errors import DataError
 
 _HASH_BYTES = 16
 
@@ -41,6 +43,7 @@ class Figures:
       lengths: Rows with 0, 1, … L tokens, L + 1 numbers.
       duplicates: Training rows that repeat another one: rows less different rows.
       validation_in_train: Held-out rows that are training rows as well.
+      baselines: Of the held-out tokens.
     """
 
     examples: int
@@ -53,6 +56,7 @@ class Figures:
     lengths: list[int]
     duplicates: int
     validation_in_train: int
+    baselines: HeldOutTokens | None
 
     @property
     def padding_share(self) -> float:
@@ -90,31 +94,29 @@ def inspect_data(
     """
     is_continuation = np.array(continuations(load_vocabulary(manifest.vocab_path)))  # [V]
     lengths = np.zeros(manifest.sequence_length + 1, np.int64)  # [L+1]
-    frequencies = np.zeros(manifest.vocab.size, np.int64)  # [V]
     done = 0
 
-    def read(split: Split) -> npt.NDArray[np.bytes_]:
-        """Counts the rows of a split and returns their hashes, [rows]."""
-        nonlocal lengths, frequencies, done
-        shards = manifest.shards_of(split)
-        hashes = np.empty(sum(shard.rows for shard in shards), f"S{_HASH_BYTES}")
-        filled = 0
-        for shard in shards:
-            try:
-                for rows in checked_rows(manifest, shard, ids_at_once):
-                    ids = ids_of(rows, manifest.sequence_length)  # [N, L]
-                    tokens = input_mask(ids).sum(axis=1)  # [N]
-                    lengths += np.bincount(tokens, minlength=len(lengths))
-                    frequencies += np.bincount(ids.ravel(), minlength=len(frequencies))
-                    hashes[filled : filled + len(ids)] = row_hashes(ids)
-                    filled += len(ids)
-                    done += len(ids)
-                    on_progress(done)
-            except ShardError as fault:
-                raise mismatch(manifest, [f"{shard.file} {fault}"]) from fault
-        return hashes
+    def read(split: Split) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
+        """Counts the rows of a split; returns their hashes, [rows], and frequencies of ids, [V]."""
+        nonlocal lengths, done
+        rows = sum(shard.rows for shard in manifest.shards_of(split))
+        hashes, filled = np.empty(rows, f"S{_HASH_BYTES}"), 0
+        frequencies = np.zeros(manifest.vocab.size, np.int64)  # [V]
+        for ids in _ids(manifest, split, ids_at_once):  # [N, L]
+            tokens = input_mask(ids).sum(axis=1)  # [N]
+            lengths += np.bincount(tokens, minlength=len(lengths))
+            frequencies += np.bincount(ids.ravel(), minlength=len(frequencies))
+            hashes[filled : filled + len(ids)] = row_hashes(ids)
+            filled += len(ids)
+            done += len(ids)
+            on_progress(done)
+        return hashes, frequencies
 
-    train, validation = read("train"), read("validation")
+    try:
+        (train, trained), (validation, held_out) = read("train"), read("validation")
+    except ShardError as fault:
+        raise mismatch(manifest, [str(fault)]) from fault
+    frequencies = trained + held_out  # [V]
     train.sort()
     found = np.searchsorted(train, validation, "right") > np.searchsorted(train, validation, "left")
     special = manifest.special_ids
@@ -131,7 +133,41 @@ def inspect_data(
         lengths=lengths.tolist(),
         duplicates=int((train[1:] == train[:-1]).sum()),
         validation_in_train=int(found.sum()),
+        baselines=HeldOutTokens.of(held_out, special),
     )
+
+
+def with_baselines(manifest: Manifest) -> Manifest:
+    """The manifest, which is not written yet, with the figures of its held-out tokens.
+
+    Only their rows are read.
+
+    Raises:
+      DataError: One of their shards is not what was written.
+    """
+    frequencies = np.zeros(manifest.vocab.size, np.int64)  # [V]
+    try:
+        for ids in _ids(manifest, "validation"):  # [N, L]
+            frequencies += np.bincount(ids.ravel(), minlength=len(frequencies))
+    except ShardError as fault:
+        raise DataError(
+            f"{manifest.folder} is damaged: {fault}",
+            hint="delete this file and run the same command again: it is written again",
+        ) from fault
+    baselines = HeldOutTokens.of(frequencies, manifest.special_ids)
+    return manifest.model_copy(update={"baselines": baselines})
+
+
+def _ids(
+    manifest: Manifest, split: Split, at_once: int = IDS_AT_ONCE
+) -> Iterator[npt.NDArray[Any]]:
+    """The ids of a split, part by part, [N, L] each; an error names the file."""
+    for shard in manifest.shards_of(split):
+        try:
+            for rows in checked_rows(manifest, shard, at_once):  # [N, L + W]
+                yield ids_of(rows, manifest.sequence_length)  # [N, L]
+        except ShardError as fault:
+            raise ShardError(f"{shard.file} {fault}") from fault
 
 
 def row_hashes(ids: npt.NDArray[Any]) -> npt.NDArray[np.bytes_]:

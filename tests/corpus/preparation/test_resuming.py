@@ -56,6 +56,21 @@ def test_a_finished_folder_is_left_as_it_is(tmp_path, text, monkeypatch):
     assert again.manifest == first.manifest
 
 
+def test_a_held_out_shard_that_is_damaged_before_the_end_is_named(tmp_path, text, vocab):
+    out = tmp_path / "out"
+    prepare(text, out, vocab=vocab, validation_fraction=0.3)
+    before = folder_bytes(out)
+    (out / "manifest.json").unlink()
+    shard = next(out.glob("validation-*.npy"))
+    shard.write_bytes(shard.read_bytes()[:-2] + b"\xff\xff")
+    with pytest.raises(DataError, match=f"{shard.name} has a word that begins on") as caught:
+        prepare(text, out, vocab=vocab, validation_fraction=0.3)
+    assert "delete this file and run the same command again" in caught.value.hint
+    shard.unlink()
+    prepare(text, out, vocab=vocab, validation_fraction=0.3)
+    assert folder_bytes(out) == before
+
+
 def test_no_secret_of_an_input_name_is_written(tmp_path, text, vocab):
     secret = "gh0stwr1ter42"
     text = text.rename(text.with_name(f"books?token={secret}.txt"))

@@ -88,6 +88,12 @@ def test_figures_counted_by_hand(folder, rows_at_once):
     assert figures.padding_share == 23 / 64
     assert figures.unknown_rate == 3 / 22
     assert figures.tokens_a_word == 22 / 19
+    assert figures.baselines.model_dump() == {
+        "tokens": 5,
+        "distinct_tokens": 2,
+        "most_frequent": 3,
+        "unigram_entropy": pytest.approx(0.673012, abs=1e-6),
+    }
     assert done[-1] == 8
 
 
@@ -110,6 +116,8 @@ def test_figures_agree_with_what_the_preparation_counted(tmp_path):
     assert figures.examples == manifest.examples
     assert figures.validation_examples == manifest.validation_examples
     assert (figures.duplicates, figures.validation_in_train) == (0, 0)
+    assert figures.baselines == manifest.baselines
+    assert 0 < manifest.baselines.tokens < manifest.counts.tokens
 
 
 def test_hashes_compare_all_bytes(monkeypatch):

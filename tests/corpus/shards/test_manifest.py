@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from electra_cli.corpus.shards.inspect import inspect_data
 from electra_cli.corpus.shards.manifest import load_manifest, read_manifest
 from electra_cli.corpus.wordpiece.identity import tokenizer_sha256
 from electra_cli.errors import DataError
@@ -81,6 +82,19 @@ def test_the_same_rows_whatever_was_counted_on_the_way(folder):
         assert not manifest.has_same_rows_as(read_manifest(folder))
 
 
+def test_a_folder_without_baselines(folder):
+    """As an older electra prepared it."""
+    manifest = load_manifest(folder)
+    path = folder / "manifest.json"
+    content = json.loads(path.read_text())
+    assert content.pop("baselines")["unigram_entropy"] == manifest.baselines.unigram_entropy
+    path.write_text(json.dumps(content))
+    old = load_manifest(folder)
+    assert old.baselines is None
+    assert old.has_same_rows_as(manifest)
+    assert inspect_data(old).baselines == manifest.baselines
+
+
 def test_newer_and_damaged_manifests(folder):
     change(folder, format_version=3)
     with pytest.raises(DataError, match="format version 3; this electra reads 2"):
@@ -143,7 +157,7 @@ def test_loading_imports_neither_readers_nor_duplicates_nor_tokenizers(prepared)
     )
     ours, libraries = done.stdout.splitlines()
     of = {
-        "shards": {"counts", "manifest", "not_prepared", "rows"},
+        "shards": {"counts", "held_out", "manifest", "not_prepared", "rows"},
         "wordpiece": {
             "identity",
             "vocabulary",

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from electra_cli.metrics.baselines import Baselines, constant_disc_loss, uniform_loss
+
+KNOWN = Baselines(uniform=9.70, unigram=6.82, unigram_accuracy=0.045)
+
+
+def test_losses_without_learning() -> None:
+    assert uniform_loss(30522) == pytest.approx(10.326, abs=1e-3)
+    assert constant_disc_loss(0.134) == pytest.approx(0.3939, abs=1e-4)
+    assert constant_disc_loss(0.5) == pytest.approx(math.log(2))
+    assert constant_disc_loss(0.0) == constant_disc_loss(1.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("baselines", "metrics", "expected"),
+    [
+        (
+            KNOWN,
+            {"masked_lm_loss": 6.41, "disc_loss": 0.42, "replaced_rate": 0.134},
+            [
+                "the generator is 0.41 nats better than guessing by frequency (6.82) and 3.29 nats "
+                "better than a uniform guess (9.70)",
+                'a discriminator that always says "original" would have a loss of 0.39 and be '
+                "right for 86.6%; this one is 0.03 nats worse",
+            ],
+        ),
+        (
+            KNOWN,
+            {"masked_lm_loss": 7.0},
+            [
+                "the network is 0.18 nats worse than guessing by frequency (6.82) and 2.70 nats "
+                "better than a uniform guess (9.70)"
+            ],
+        ),
+        (
+            Baselines(9.70, None),
+            {"masked_lm_loss": 7.0, "disc_loss": math.nan, "replaced_rate": 0.1},
+            ["the generator is 2.70 nats better than a uniform guess (9.70)"],
+        ),
+        (KNOWN, {"masked_lm_loss": math.nan, "disc_loss": 0.4}, []),
+        (KNOWN, {}, []),
+    ],
+)
+def test_sentences(baselines: Baselines, metrics: dict[str, float], expected: list[str]) -> None:
+    assert baselines.sentences(metrics) == expected
+
+
+@pytest.mark.parametrize(
+    ("baselines", "metrics", "expected"),
+    [
+        (
+            KNOWN,
+            {"replaced_rate": 0.134},
+            (9.70, 6.82, 0.045, pytest.approx(0.3939, abs=1e-4), 0.866),
+        ),
+        (Baselines(9.70, None), {"replaced_rate": math.nan}, (9.70, None, None, None, None)),
+        (KNOWN, {}, (9.70, 6.82, 0.045, None, None)),
+    ],
+)
+def test_numbers_to_hold_metrics_against(
+    baselines: Baselines, metrics: dict[str, float], expected: tuple[object, ...]
+) -> None:
+    found = baselines.beside(metrics)
+    assert tuple(found.values()) == expected
+    assert list(found)[::3] == ["uniform_loss", "constant_disc_loss"]
