@@ -15,7 +15,8 @@ import typer
 
 from electra_cli import __version__
 from electra_cli.cli.options import local_only
-from electra_cli.cli.screen.console import printable, show_error
+from electra_cli.cli.screen.console import show_error
+from electra_cli.cli.screen.text import printable
 from electra_cli.cli.usage import Command, explain
 from electra_cli.errors import (
     ElectraError,
@@ -35,9 +36,13 @@ app = typer.Typer(
     help="Pretrain ELECTRA text encoders: from raw text to an exported model.",
     **_LOOKS,
 )
-_debug = typer.Typer(help="Look into what other commands have written.", **_LOOKS)
-app.add_typer(_debug, name="debug")
-_GROUPS = {"": app, "debug": _debug}
+_GROUPS = {"": app}
+for name, words in {
+    "config": "Show, compare and write configurations.",
+    "debug": "Look into what other commands have written.",
+}.items():
+    _GROUPS[name] = typer.Typer(help=words, **_LOOKS)
+    app.add_typer(_GROUPS[name], name=name)
 
 # A line a command, in the order of the help. Its file here has the function `command`, EXAMPLES of
 # what to type, and LESS_MEMORY, which names only options that the command has.
@@ -48,7 +53,13 @@ COMMANDS = {
         "pretrain",
         "finetune",
         "evaluate",
+        "report",
         "export",
+        "doctor",
+        "config show",
+        "config diff",
+        "config init",
+        "config schema",
         "debug data",
         "debug task",
     )

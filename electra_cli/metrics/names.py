@@ -18,6 +18,7 @@ BANDS = (
     "word_start",
     "word_continuation",
 )
+FROM_HERE_EXPONENTS = 1e7  # a longer number would not fit its place
 
 
 def finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
@@ -29,6 +30,8 @@ def format_metric(name: str, value: float | None) -> str:
     """A metric as people read it: shares in percent, losses and areas as numbers."""
     if value is None or math.isnan(value):
         return "n/a"
+    if abs(value) >= FROM_HERE_EXPONENTS:
+        return f"{value:.3e}"
     if name.endswith("_perplexity"):
         return f"{value:,.1f}"
     return f"{100 * value:.2f}%" if is_share(name) else f"{value:.4f}"

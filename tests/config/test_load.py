@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from electra_cli.cli.screen.console import printable
+from electra_cli.cli.screen.text import printable
 from electra_cli.config.load import (
     LoadedConfig,
     Override,

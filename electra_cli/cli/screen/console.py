@@ -1,44 +1,35 @@
 """All that people see.
 
 What a command was asked for goes to stdout: one JSON object with --json, else its tables. What it
-says on the way, notes, warnings and progress, goes to stderr. This is the only file that knows
-rich. Off a terminal nothing is cut, and progress becomes a plain line every few seconds, so that
-logs of batch systems stay readable.
+says on the way, notes, warnings and progress, goes to stderr. Only this file draws with rich. Off
+a terminal nothing is cut, and progress becomes a plain line every few seconds, so that logs of
+batch systems stay readable; so it does on a terminal that cannot move its cursor (TERM=dumb).
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import re
-import select
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from textwrap import TextWrapper
 from typing import IO, Any, Literal, cast
 
-from rich.cells import cell_len
-from rich.console import Console
+from rich import box
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderResult
 from rich.live import Live
 from rich.markup import escape
+from rich.segment import ControlType, Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
-from electra_cli.cli.screen.progress import ProgressReporter
+from electra_cli.cli.screen.progress import ASCII, UNICODE, ProgressReporter
+from electra_cli.cli.screen.streams import Tolerant, write_result
+from electra_cli.cli.screen.text import encodable, one_line, printable, width_of, wrapped
 from electra_cli.errors import IOFailedError
 from electra_cli.files.redaction import redacted
 
-# All control characters but tab and the end of a line, and what ends a line elsewhere or turns its
-# direction.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-# A pipe that is not full takes PIPE_BUF bytes without waiting; a character has up to 4.
-_WRITTEN_AT_ONCE = select.PIPE_BUF // 4
-_LONGEST_WAIT = 2.0  # seconds
 _UNLIMITED = 10_000  # columns
-# Lines after the first are indented: no name or value can begin one, and look like a message.
-_FLUSH_LEFT = re.compile(r"\n(?! )")
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
@@ -47,62 +38,7 @@ def emit_json(value: Mapping[str, Any]) -> None:
     Raises:
       IOFailedError: It cannot be written.
     """
-    _write_result(json.dumps(redacted(value), allow_nan=False) + "\n")
-
-
-def _write_result(text: str) -> None:
-    """Writes to stdout, where what a command was asked for goes; raises as `emit_json`."""
-    if sys.stdout is None:
-        raise IOFailedError("cannot write the result to stdout: it is closed", hint=_DONE)
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as error:
-        # What could not be written is kept, and Python would try again while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise IOFailedError(
-            f"cannot write the result to stdout: {error.strerror}", hint=_DONE
-        ) from error
-
-
-_DONE = "the work itself is done"
-
-
-class _Tolerant:
-    """stderr for people; the work goes on when nobody reads it, or can any more."""
-
-    _patience = _LONGEST_WAIT
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):
-            for begin in range(0, len(text), _WRITTEN_AT_ONCE):
-                if self._has_room():
-                    sys.stderr.write(text[begin : begin + _WRITTEN_AT_ONCE])
-                    sys.stderr.flush()
-        return len(text)
-
-    def _has_room(self) -> bool:
-        """Whether a pipe takes more; what is written to a full one is lost.
-
-        A terminal that takes less than a line, because its other end hangs, is still waited for.
-        """
-        try:
-            number = sys.stderr.fileno()
-        except OSError:  # io.UnsupportedOperation: no file, as in tests
-            return True
-        poll = select.poll()
-        poll.register(number, select.POLLOUT)
-        has_room = bool(poll.poll(1000 * self._patience))
-        # One waits once for a slow reader, and not again before it has read.
-        self._patience = _LONGEST_WAIT if has_room else 0.0
-        return has_room
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            sys.stderr.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.stderr, name)
+    write_result(json.dumps(redacted(value), allow_nan=False) + "\n")
 
 
 def show_error(message: str, hint: str, exit_code: int, *, as_json: bool = False) -> None:
@@ -127,7 +63,7 @@ def show_error(message: str, hint: str, exit_code: int, *, as_json: bool = False
 def _console(stream: IO[str] | None = None) -> Console:
     """A console on stderr, or on `stream`; what is no terminal has room for any line."""
     if stream is None and sys.stderr is not None:
-        stream = cast(IO[str], _Tolerant())
+        stream = cast(IO[str], Tolerant())
     console = Console(
         file=stream,
         stderr=stream is None,
@@ -140,33 +76,24 @@ def _console(stream: IO[str] | None = None) -> Console:
     return console
 
 
-def _say(console: Console, text: str, *, label: str = "", style: str = "bold") -> None:
+def _draws(console: Console) -> bool:
+    """Whether it shows lines, bars and curves, and not ASCII alone."""
+    return not (console.options.ascii_only or console.is_dumb_terminal)
+
+
+def _written(console: Console, text: str) -> str:
+    """Text of any origin, as it will look there."""
+    return encodable(printable(text), console.encoding, draws=_draws(console))
+
+
+def _say(console: Console, text: str, *, label: str = "", style: str = "") -> None:
     """Prints a message; on a terminal its lines end between words, and long paths stay whole."""
-    shown = label + printable(text)
+    shown = label + _written(console, text)
     if console.is_terminal:
-        fill = TextWrapper(
-            max(20, console.width),
-            subsequent_indent="  ",
-            break_long_words=False,
-            break_on_hyphens=False,
-            replace_whitespace=False,
-        ).fill
-        shown = "\n".join(map(fill, shown.split("\n")))
-    console.print(f"[{style}]{label}[/]{escape(shown.removeprefix(label))}")
-
-
-def printable(text: str) -> str:
-    """Text of any origin as one message: no secrets, control characters shown, not obeyed.
-
-    Lines after the first are indented.
-    """
-    shown = _CONTROL.sub(lambda match: ascii(match[0])[1:-1], redacted(text))
-    return _FLUSH_LEFT.sub("\n  ", shown)
-
-
-def _plain(text: str) -> str:
-    """`printable` text, without markup."""
-    return escape(printable(text))
+        shown = wrapped(shown, console.width)
+    message = Text(shown, end="")
+    message.stylize(style or "bold", 0, len(label) or (len(shown) if style else 0))
+    console.print(message)
 
 
 class Terminal:
@@ -182,14 +109,14 @@ class Terminal:
         self._console = _console()
         self._results = _console(sys.stdout) if stdout else self._console
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, label: str = "") -> None:
         """One plain line on the way."""
         if not self.quiet:
-            _say(self._console, text)
+            _say(self._console, text, label=label)
 
-    def warn(self, text: str) -> None:
+    def warn(self, text: str, *, label: str = "warning: ") -> None:
         """One line that should not be overlooked; `quiet` does not hide it."""
-        _say(self._console, text, label="warning: ", style="yellow")
+        _say(self._console, text, label=label, style="yellow")
 
     def result(self, text: str) -> None:
         """A plain line of what the command was asked for."""
@@ -211,18 +138,24 @@ class Terminal:
           rows: A cell for each column.
           left: Places of the columns that are left-aligned; the others hold numbers.
         """
-        shown = [[_plain(cell) for cell in row] for row in (columns, *rows)]
-        widths = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
 
         def draw(console: Console) -> None:
-            console.print(f"[bold]{_plain(title)}[/]")
+            shown = [[_written(console, cell) for cell in row] for row in (columns, *rows)]
+            widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
+            _say(console, title, style="bold")
             for part in _parts(widths, console.width):
-                table = Table()
+                table = Table(box=box.HEAVY_HEAD if _draws(console) else box.ASCII)
                 for index in part:
                     side: Literal["left", "right"] = "left" if index in left else "right"
-                    table.add_column(shown[0][index], justify=side, overflow="fold")
+                    # Beside others, only the first column may become narrower than its text.
+                    table.add_column(
+                        escape(shown[0][index]),
+                        justify=side,
+                        overflow="fold",
+                        no_wrap=index > 0 and len(part) > 2,
+                    )
                 for row in shown[1:]:
-                    table.add_row(*(row[index] for index in part))
+                    table.add_row(*(escape(row[index]) for index in part))
                 console.print(table)
 
         self._show(draw)
@@ -240,7 +173,7 @@ class Terminal:
         self._results.file = drawn
         draw(self._results)
         drawn.seek(0)
-        _write_result(drawn.read())
+        write_result(drawn.read())
 
     @contextmanager
     def progress(
@@ -253,28 +186,57 @@ class Terminal:
           total: The value of `update` at which it is done.
           counted: Show "12/300" besides the percentage.
         """
-        drawn = self._console.is_terminal and not self.quiet
-        note = None if drawn else self.note
-        reporter = ProgressReporter(description, total, counted=counted, note=note)
-        if not drawn:
+        console = self._console
+        moves = console.is_interactive and not self.quiet
+        reporter = ProgressReporter(
+            _written(console, one_line(description)),
+            total,
+            counted=counted,
+            glyphs=UNICODE if _draws(console) else ASCII,
+            note=None if moves else lambda line: self.note(line(console.width)),
+        )
+        if not moves:
             yield reporter
             return
-
-        def draw() -> Text:
-            return Text(reporter.line(self._console.width), no_wrap=True, overflow="crop")
-
         # Redirected streams would go round what tolerates an stderr that nobody reads.
-        with Live(
-            get_renderable=draw,
-            console=self._console,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        ):
+        with _Live(_Drawn(reporter), console=console, redirect_stdout=False, redirect_stderr=False):
             yield reporter
+
+
+class _Drawn:
+    """The line of progress where it is drawn anew.
+
+    The terminal is told to cut what is too wide, as characters are for whose width it has other
+    ideas, and the cursor waits at the line's begin: in a window that was made narrower, where the
+    line now takes two, that is the first of them.
+    """
+
+    def __init__(self, reporter: ProgressReporter) -> None:
+        self._reporter = reporter
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _codes("\x1b[?7l")
+        yield Text(self._reporter.line(options.max_width), no_wrap=True, overflow="crop", end="")
+        yield _codes("\x1b[?7h\r")
+
+
+class _Live(Live):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Adds that the rest of a line that the window has divided is erased as well."""
+        return super().process_renderables([Segments([_codes("\x1b[J")]), *renderables])
+
+
+def _codes(text: str) -> Segment:
+    return Segment(text, None, [(ControlType.CLEAR,)])
+
+
+def _width(cell: str) -> int:
+    return max(map(width_of, cell.expandtabs(8).split("\n")))
 
 
 def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
     """Divides columns among tables of at most `room`, each with the first column."""
+    widths = [min(widths[0], room // 2), *widths[1:]]  # which may be folded to that
     parts: list[list[int]] = []
     for index, width in enumerate(widths[1:], start=1):
         taken = sum(widths[i] + 3 for i in parts[-1]) + 1 if parts else room

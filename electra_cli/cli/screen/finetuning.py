@@ -161,7 +161,7 @@ class FinetuneDisplay(TrainingDisplay):
         left = runs - number
         self.last = f"then {counted(left, 'run')}" if left else ""
         description = f"{column.label}, seed {seed} ({number} of {runs})"
-        self.start_bar(description, 0, steps, COMPILING if number == 1 else "")
+        self.start_bar(description, 0, steps, COMPILING if number == 1 else ())
 
     def evaluated(
         self,

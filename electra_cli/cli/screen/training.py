@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 from electra_cli.cli.screen.console import Terminal
 from electra_cli.cli.screen.progress import ProgressReporter
 from electra_cli.errors import counted, format_duration, listed
-from electra_cli.metrics.names import format_metric
+from electra_cli.metrics.names import FROM_HERE_EXPONENTS, format_metric
 
 if TYPE_CHECKING:
+    from electra_cli.health.finding import Change
     from electra_cli.interop.values import Report
     from electra_cli.objectives.base import Objective
     from electra_cli.runs.run_folder import Checkpoint
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from electra_cli.training.plan.outlook import Outlook
 
 
-COMPILING = "compiling; this can take minutes"
+COMPILING = ("compiling", "can take minutes")
 
 
 def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
@@ -93,7 +95,7 @@ def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
         f"finished at step {result['final_step']:,}: {speed:,.1f} sequences/s, "
         f"{format_duration(result['seconds'])}; checkpoint {result['checkpoint']}"
     )
-    terminal.note(f"next: electra evaluate {result['run_dir']}")
+    terminal.note(f"next: electra evaluate {shlex.quote(str(result['run_dir']))}")
 
 
 def print_initial_weights(terminal: Terminal, report: Report) -> None:
@@ -112,6 +114,8 @@ def print_initial_weights(terminal: Terminal, report: Report) -> None:
 
 def _short(loss: float) -> str:
     """A loss in a line of progress: with four digits after the point where it is small."""
+    if abs(loss) >= FROM_HERE_EXPONENTS:
+        return f"{loss:.3e}"
     return f"{loss:.{4 if loss < 1 else 3}f}"
 
 
@@ -135,7 +139,7 @@ class TrainingDisplay:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def start_bar(self, description: str, step: int, stop: int, status: str) -> None:
+    def start_bar(self, description: str, step: int, stop: int, status: Sequence[str]) -> None:
         """Begins to show the way to a last step."""
         self._stack.close()
         bar = self.terminal.progress(description, stop, counted=True)
@@ -157,8 +161,8 @@ class TrainingDisplay:
     def progress(self, progress: Progress) -> None:
         """Advances the bar."""
         logs = progress.logs
-        parts = [
-            *(f"{label} {_short(logs[name])}" for name, label in self._labels.items()),
+        losses = [f"{label} {_short(logs[name])}" for name, label in self._labels.items()]
+        more = [
             f"{progress.rates.sequences_per_second:,.1f} seq/s",
             f"lr {logs['learning_rate']:.2e}",
             f"|g| {logs['gradient_norm']:.2f}",
@@ -168,11 +172,16 @@ class TrainingDisplay:
         ]
         if self._bar is not None:
             left = math.nan if progress.seconds_left is None else progress.seconds_left
-            self._bar.update(progress.step, parts, left=left)
+            curve = logs[next(iter(self._labels))]
+            self._bar.update(progress.step, losses, more=more, curve=curve, left=left)
 
     def warn(self, text: str) -> None:
         """Says what failed."""
         self.terminal.warn(text)
+
+    def note(self, text: str) -> None:
+        """Says what is worth knowing."""
+        self.terminal.note(text)
 
 
 class RunDisplay(TrainingDisplay):
@@ -204,3 +213,16 @@ class RunDisplay(TrainingDisplay):
         print_metrics(self.terminal, "Held-out data", columns, names=self._objective.metrics)
         if before is not None and (why := self._objective.remark(before[1], metrics)):
             self.terminal.note(why)
+
+    def finding(self, change: Change) -> None:
+        """Says that something is wrong with the run, or is no more."""
+        finding, label = change.finding, "finding: "
+        if change.state == "begins":
+            self.terminal.warn(
+                f"{finding.title}, since step {finding.since:,}: {change.evidence}; "
+                f"to try: {finding.advice}",
+                label=label,
+            )
+        else:
+            over = f"no longer since step {finding.until:,}: {finding.title} ({change.evidence})"
+            self.terminal.note(over, label=label)

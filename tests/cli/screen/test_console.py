@@ -11,6 +11,7 @@ import pytest
 
 from electra_cli.cli.screen.console import Terminal, show_error
 from electra_cli.errors import IOFailedError
+from tests.cli.screen.emulated import rows_of
 
 
 def test_quiet_hides_all_but_warnings(capfd: pytest.CaptureFixture[str]) -> None:
@@ -105,8 +106,11 @@ def test_progress_on_a_terminal_is_one_line(
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
-    with Terminal().progress("training", 430, counted=True) as bar:
+    terminal = Terminal()
+    with terminal.progress("training", 430, counted=True) as bar:
         bar.update(270, ["loss 24.549"] * 20, left=64)
-    (line,) = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capfd.readouterr().err).split("\r")[-1:]
+        terminal.note("in between")
+    note, line = rows_of(capfd.readouterr().err, 80)
+    assert note == "in between"
     assert line.startswith("training: 270/430, 63%, 1m 0")
-    assert len(line.rstrip("\n")) <= 80
+    assert line.endswith("loss 24.549")
