@@ -30,7 +30,8 @@ def as_markdown(records: Sequence[RunRecord], downstream: Sequence[Downstream]) 
       downstream: Scores of models that stand on them.
     """
     names = ", ".join(record.name for record in records)
-    blocks = [f"# Report of {_text(names)}", *(_prose(verdict(record)) for record in records)]
+    blocks = [f"<!-- electra {__version__} -->", f"# Report of {_text(names)}"]
+    blocks += [_prose(verdict(record)) for record in records]
     blocks += [block for record in records for block in _findings(record)]
     heads = ("key", *(record.name for record in records))
     differing = [(key, *values) for key, values in differences(records)]
@@ -54,7 +55,7 @@ def as_markdown(records: Sequence[RunRecord], downstream: Sequence[Downstream]) 
         blocks.append(f"{fence}sh\n{commands}\n{fence}")
     remarks = [text for record in records for text in record.remarks]
     blocks += ["\n".join(f"- {_text(remark)}" for remark in remarks)] * bool(remarks)
-    return "\n\n".join([*blocks, f"<!-- electra {__version__} -->"]) + "\n"
+    return "\n\n".join(blocks) + "\n"
 
 
 def _findings(record: RunRecord) -> Iterator[str]:

@@ -69,16 +69,30 @@ def find_checkpoints(path: Path, *, every: bool = False) -> list[Checkpoint]:
     """
     if found := own_checkpoints(path):
         return found if every else found[-1:]
-    run = RunFolder(path)
-    if run.is_run:
-        missing = run.checkpoints / layout.CHECKPOINT_PATTERN
-        raise DataError(
-            f"{path} is not a run folder with checkpoints: {missing} is missing",
-            hint="`electra pretrain` with the same --model-dir writes them",
-        )
+    run = find_run(path)
+    missing = run.checkpoints / layout.CHECKPOINT_PATTERN
+    raise DataError(
+        f"{path} is not a run folder with checkpoints: {missing} is missing",
+        hint="`electra pretrain` with the same --model-dir writes them",
+    )
+
+
+def find_run(path: Path) -> RunFolder:
+    """Resolves what a user names as a run: its folder, or what `own_checkpoints` takes.
+
+    Raises:
+      InputMissingError: There is nothing at the path.
+      DataError: It is no run folder.
+    """
+    if RunFolder(path).is_run:
+        return RunFolder(path)
+    if found := own_checkpoints(path):
+        return found[0].run
     hint = "name the --model-dir of `electra pretrain`, or RUN/checkpoints/ckpt-STEP in it"
     if not path.exists() and not layout.is_prefix(path):
         raise InputMissingError(f"no checkpoint and no run folder at {path}", hint=hint)
     raise DataError(
-        f"{path} is not a run folder, and no checkpoint in one: there is no {run.config}", hint=hint
+        f"{path} is not a run folder, and no checkpoint in one: there is no "
+        f"{RunFolder(path).config}",
+        hint=hint,
     )
