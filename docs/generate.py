@@ -40,7 +40,8 @@ _NOTICE = "<!-- Written by docs/generate.py; do not edit. -->"
 # Exit codes that no class of errors.py stands for.
 _OTHER_CODES = {
     0: "Done; also when a finished run is started again.",
-    1: "`--fail-under` of `electra evaluate` or `electra finetune`: a metric is lower than it.",
+    1: "What was asked for was done, and is not good enough: a metric is lower than `--fail-under` "
+    "of `electra evaluate` or `electra finetune`, or `electra doctor` found a problem.",
     130: "Interrupted from the keyboard.",
 }
 

@@ -52,14 +52,15 @@ def redacted(value: Value) -> Value:
     return found
 
 
+def is_secret(name: str) -> bool:
+    """Whether an environment variable of that name holds a secret."""
+    return _SECRET_VARIABLE.search(name.upper()) is not None
+
+
 def _redacted_text(text: str) -> str:
     for name, secret in os.environ.items():
         is_path = secret.startswith(("/", "~", "."))  # of a file with the secret
-        if (
-            len(secret) >= _SHORTEST_SECRET
-            and not is_path
-            and _SECRET_VARIABLE.search(name.upper())
-        ):
+        if len(secret) >= _SHORTEST_SECRET and not is_path and is_secret(name):
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
     text = _USER_OF_URL.sub(rf"\1{MASK}@", text)
     return _AUTHORIZATION.sub(rf"\1{MASK}", _NAMED.sub(rf"\1{MASK}", text))

@@ -31,6 +31,8 @@ _TYPES = {
     "list of pairs": list,
     "number or null": int | float | None,
     "integer or null": int | None,
+    "any value": str | int | float | None,
+    "list of values": list,
 }
 
 
@@ -153,6 +155,24 @@ def test_debug_data(
 ) -> None:
     result = electra("debug", "data", data, *options, "--json")
     check(result.json, documented["debug data"])
+
+
+def test_doctor(electra: Electra, documented: dict[str, Any]) -> None:
+    check(electra("doctor", "--no-devices", "--json").json, documented["doctor"])
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("show", ["small"]),
+        ("diff", ["small", "base"]),
+        ("init", ["--corpus-bytes", "50MB", "--hardware", "cpu", "--hours", "24"]),
+    ],
+)
+def test_config(
+    electra: Electra, documented: dict[str, Any], name: str, arguments: list[str]
+) -> None:
+    check(electra("config", name, *arguments, "--json").json, documented[f"config {name}"])
 
 
 def test_failure(electra: Electra, documented: dict[str, Any]) -> None:

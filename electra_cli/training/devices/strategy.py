@@ -53,7 +53,7 @@ def parse_device(text: str) -> Device:
       ConfigError: It has none of the forms, or asks for multi-worker without TF_CONFIG.
     """
     if text == "multi-worker":
-        _check_cluster(os.environ.get("TF_CONFIG", ""))
+        check_cluster(os.environ.get("TF_CONFIG", ""))
     if text in _KINDS:
         return Device(text, text)
     if match := re.fullmatch(r"cpu:(\d+)", text):
@@ -72,7 +72,12 @@ def parse_device(text: str) -> Device:
     raise ConfigError(f"unknown device {text!r}", hint=f"{hint}--device takes {_FORMS}")
 
 
-def _check_cluster(text: str) -> None:
+def check_cluster(text: str) -> None:
+    """Checks the value of TF_CONFIG.
+
+    Raises:
+      ConfigError: It is empty, or names no worker and task.
+    """
     hint = 'TF_CONFIG=\'{"cluster": {"worker": ["host:port", …]}, "task": {…}}\' on every worker'
     if not text:
         raise ConfigError("device multi-worker needs the variable TF_CONFIG", hint=hint)

@@ -1,0 +1,112 @@
+"""The NVIDIA cards of a machine: what the bus, the kernel and nvidia-smi say of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from electra_cli.doctor.bounded import Answer
+
+_VENDOR = "0x10de"
+_DISPLAY = "0x03"  # the class of graphics cards and 3D controllers on the bus
+_FIELDS = ("index", "name", "driver_version", "memory.total", "compute_cap", "mig.mode.current")
+# What an older nvidia-smi does not know either is left out.
+_FEWER = _FIELDS[:4]
+
+Smi = Callable[[Sequence[str]], Answer]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One card, as nvidia-smi lists it.
+
+    Attributes:
+      name: Such as "NVIDIA L4".
+      driver: The version of its driver.
+      memory: In MiB, as text.
+      capability: Such as (8, 9); None if an old driver does not tell.
+      mig: It is divided into instances.
+    """
+
+    name: str
+    driver: str
+    memory: str
+    capability: tuple[int, int] | None
+    mig: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is seen of cards.
+
+    Attributes:
+      on_bus: Cards of NVIDIA on the bus.
+      kernel_driver: The version of the driver in the kernel; None without one.
+      device_files: The driver's files in /dev, such as nvidia0.
+      cards: What nvidia-smi lists.
+      instances: Instances of divided cards.
+      failure: Why nvidia-smi lists none; empty if it does.
+    """
+
+    on_bus: int
+    kernel_driver: str | None
+    device_files: tuple[str, ...]
+    cards: tuple[Card, ...]
+    instances: int
+    failure: str
+
+
+def look(root: Path, smi: Smi) -> Seen:
+    """Looks at cards.
+
+    Args:
+      root: The folder with /proc, /sys and /dev.
+      smi: Runs nvidia-smi with arguments.
+    """
+    answer = smi([f"--query-gpu={','.join(_FIELDS)}", "--format=csv,noheader,nounits"])
+    if answer.failure:
+        older = smi([f"--query-gpu={','.join(_FEWER)}", "--format=csv,noheader,nounits"])
+        answer = answer if older.failure else older
+    cards = () if answer.failure else tuple(_cards(answer.stdout))
+    listed = smi(["-L"]).stdout if any(card.mig for card in cards) else ""
+    return Seen(
+        on_bus=sum(_is_card(device) for device in root.glob("sys/bus/pci/devices/*")),
+        kernel_driver=_kernel_driver(root / "proc/driver/nvidia/version"),
+        device_files=tuple(sorted(path.name for path in root.glob("dev/nvidia*"))),
+        cards=cards,
+        instances=len(re.findall(r"^\s+MIG ", listed, re.MULTILINE)),
+        failure=answer.failure,
+    )
+
+
+def _cards(text: str) -> list[Card]:
+    rows = [
+        [cell.strip() for cell in line.split(",")] for line in text.splitlines() if line.strip()
+    ]
+    found = []
+    for row in rows:
+        if len(row) < len(_FEWER):
+            continue
+        capability, mig = [*row[4:6], "", ""][:2]
+        match = re.fullmatch(r"(\d+)\.(\d+)", capability)
+        version = (int(match[1]), int(match[2])) if match else None
+        found.append(Card(row[1], row[2], row[3], version, mig == "Enabled"))
+    return found
+
+
+def _is_card(device: Path) -> bool:
+    try:
+        vendor, kind = ((device / name).read_text("ascii") for name in ("vendor", "class"))
+    except (OSError, ValueError):
+        return False
+    return vendor.strip() == _VENDOR and kind.startswith(_DISPLAY)
+
+
+def _kernel_driver(file: Path) -> str | None:
+    with suppress(OSError):
+        found = re.search(r"\b(\d{3,}\.\d+[.\d]*)\b", file.read_text("utf-8", "replace"))
+        return found[1] if found else "of an unknown version"
+    return None

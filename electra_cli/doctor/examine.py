@@ -1,0 +1,178 @@
+"""All that the doctor asks, one topic after the other."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from electra_cli.corpus.preparation.demo import default_cache_folder
+from electra_cli.doctor import accelerator, cards, folders, libraries, machine, surroundings, trial
+from electra_cli.doctor import versions as of_versions
+from electra_cli.doctor.bounded import Answer, ask
+from electra_cli.doctor.check import Check, guarded
+from electra_cli.doctor.libraries import DRIVER, Library
+from electra_cli.doctor.trial import Trial
+from electra_cli.doctor.versions import Package
+from electra_cli.files.redaction import redacted
+from electra_cli.memory_limits import memory_limit
+
+_ROOT = Path("/")
+_SMI_SECONDS = 20.0  # a machine with eight cards whose driver sleeps takes some
+_LOADING_SECONDS = 60.0  # hundreds of megabytes, maybe over a network
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor found.
+
+    Attributes:
+      checks: In the order in which they were made.
+      packages: Versions of libraries.
+      trial: What came of the trial; empty without one.
+    """
+
+    checks: tuple[Check, ...]
+    packages: tuple[Package, ...]
+    trial: Trial
+
+    def those(self, state: str) -> list[Check]:
+        """The checks with a state."""
+        return [check for check in self.checks if check.state == state]
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {
+            "command": "doctor",
+            "problems": len(self.those("problem")),
+            "notes": len(self.those("note")),
+            "checks": [asdict(check) for check in self.checks],
+            "packages": [asdict(package) for package in self.packages],
+            "trial": asdict(self.trial) | {"gpus": list(self.trial.gpus)},
+        }
+
+
+def examine(*, devices: bool) -> Examination:
+    """Looks at this machine; whatever it holds, it is looked at to the end.
+
+    Args:
+      devices: Also start TensorFlow and train a few steps.
+    """
+    checks: list[Check] = []
+    packages: list[Package] = []
+    tried: list[Trial] = []
+
+    def versions() -> Iterator[Check]:
+        tested = of_versions.list_of_tested()
+        packages.extend(of_versions.packages_of(of_versions.required_packages(), tested))
+        yield from of_versions.check_versions(
+            packages,
+            python=platform.python_version(),
+            supported=of_versions.requires_python(),
+        )
+
+    def trial_run() -> Iterator[Check]:
+        result, found = trial.run_trial()
+        tried.append(result)
+        yield from found
+        yield from _unused(result, has_card)
+
+    mounts = _text("proc/self/mountinfo")
+    probes: list[tuple[str, Callable[[], Any]]] = [
+        (of_versions.TOPIC, versions),
+        (machine.TOPIC, _machine),
+        (accelerator.TOPIC, _accelerator),
+        (folders.TOPIC, partial(_folders, mounts)),
+        (surroundings.TOPIC, _surroundings),
+    ]
+    for topic, probe in probes:
+        checks += guarded(topic, probe)
+    has_card = any(check.name.startswith("GPU ") for check in checks)
+    if devices:
+        checks += guarded(trial.TOPIC, trial_run)
+    return Examination(
+        tuple(redacted_check(check) for check in checks),
+        tuple(packages),
+        tried[0] if tried else Trial(),
+    )
+
+
+def redacted_check(check: Check) -> Check:
+    """The check without secrets, on one line."""
+    found, advice = (" ".join(redacted(text).split()) for text in (check.found, check.advice))
+    return replace(check, found=found, advice=advice)
+
+
+def _machine() -> Iterator[Check]:
+    yield Check(machine.TOPIC, "system", "ok", platform.platform())
+    yield from machine.check_processor(_text("proc/cpuinfo"), platform.machine())
+    quota = machine.core_quota(_ROOT)
+    yield machine.check_cores(os.cpu_count() or 1, machine.allowed_cores(), quota)
+    yield machine.check_memory(memory_limit(), machine.free_memory(_text("proc/meminfo")))
+
+
+def _smi(arguments: Sequence[str]) -> Answer:
+    return ask(["nvidia-smi", *arguments], seconds=_SMI_SECONDS)
+
+
+def _accelerator() -> Iterator[Check]:
+    seen = cards.look(_ROOT, _smi)
+    yield from accelerator.check_cards(seen, os.environ)
+    has_driver = accelerator.has_driver(seen)
+    wanted = libraries.wanted_libraries()
+    answer = _loaded(wanted, with_driver=has_driver)
+    yield from accelerator.check_libraries(
+        wanted,
+        libraries.results(answer.stdout),
+        has_driver=has_driver,
+        failure=answer.failure,
+        version=of_versions.installed_version("tensorflow") or "",
+    )
+    nvidia = [folder.parent for folder in libraries.package_folders()]
+    roots = sorted({path for folder in nvidia for path in folder.parent.iterdir()})
+    yield accelerator.check_compiler(roots, shutil.which("ptxas"), has_driver=has_driver)
+
+
+def _loaded(wanted: list[Library], *, with_driver: bool) -> Answer:
+    """Loads libraries in another process, which a damaged one may end."""
+    files = [DRIVER] * with_driver + [library.file for library in wanted]
+    module = [sys.executable, "-P", "-m", "electra_cli.doctor.libraries"]
+    return ask([*module, *files], seconds=_LOADING_SECONDS)
+
+
+def _folders(mounts: str) -> Iterator[Check]:
+    yield folders.check_folder("current folder", Path.cwd(), mounts, lasts=True)
+    yield from folders.check_cache(default_cache_folder, mounts)
+    yield folders.check_temporary(mounts)
+
+
+def _surroundings() -> Iterator[Check]:
+    encodings = {
+        "stdout": getattr(sys.stdout, "encoding", None) or "closed",
+        "stderr": getattr(sys.stderr, "encoding", None) or "closed",
+        "names of files": sys.getfilesystemencoding(),
+    }
+    yield surroundings.check_encodings(encodings, os.environ)
+    yield from surroundings.check_clusters(os.environ)
+    yield from surroundings.check_variables(os.environ)
+
+
+def _unused(result: Trial, has_card: bool) -> Iterator[Check]:
+    """Says so where there is a card, and TensorFlow does not use it."""
+    if has_card and result.tensorflow is not None and not result.gpus:
+        found = "nvidia-smi lists a card, and TensorFlow uses none"
+        advice = "TF_CPP_MIN_LOG_LEVEL=0 electra pretrain --preset tiny --dry-run says why"
+        yield Check(trial.TOPIC, "GPU", "problem", found, advice)
+
+
+def _text(name: str) -> str:
+    try:
+        return (_ROOT / name).read_text("utf-8", "replace")
+    except OSError:
+        return ""
