@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from electra_cli.config.batches import check_batch
+from electra_cli.config.trackers import trackers_of
 from electra_cli.errors import ConfigError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -217,6 +218,22 @@ class RuntimeConfig(Section):
         description="Seconds in which no loop and no batch of an evaluation has ended, after which "
         "the run ends with exit code 75; 0: never.",
     )
+    track: str = Field(
+        default="tensorboard",
+        description="Where metrics go besides metrics.jsonl, joined by commas: tensorboard, wandb, "
+        "mlflow, trackio; none: nowhere.",
+    )
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """The names of `track`."""
+        return trackers_of(self.track)
+
+    @field_validator("track")
+    @classmethod
+    def _check_track(cls, track: str) -> str:
+        trackers_of(track)
+        return track
 
 
 class Root(Section):

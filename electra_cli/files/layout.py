@@ -16,6 +16,7 @@ RUN/changes.jsonl        changes of the configuration, and the step from which o
 RUN/checkpoints/ckpt-N   a checkpoint, N the step: `state` for TensorFlow, and commit.json
 RUN/metrics.jsonl        a line for each logged step and each evaluation
 RUN/tensorboard/         the same for TensorBoard
+RUN/tracking/            which run of each other tracker goes on, and what it keeps here
 RUN/held-out.json        ten held-out rows with the verdicts of the newest evaluation
 RUN/result.json          what `electra pretrain --json` printed, once the run is finished
 
@@ -56,6 +57,7 @@ CHANGES_FILE = "changes.jsonl"
 CHECKPOINTS_FOLDER = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
+TRACKING_FOLDER = "tracking"
 HELD_OUT_FILE = "held-out.json"
 RESULT_FILE = "result.json"
 

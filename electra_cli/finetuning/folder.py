@@ -36,6 +36,7 @@ _MAY_CHANGE = frozenset(
         "runtime.xla",
         "runtime.verify_data",
         "runtime.stall_timeout",
+        "runtime.track",
     }
 )
 # What a start that was killed early may leave.

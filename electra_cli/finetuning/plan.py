@@ -18,6 +18,7 @@ from electra_cli.finetuning.folder import FinetuneFolder
 from electra_cli.finetuning.recipe import completed, steps_of
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.sources.exportable import Exportable
+from electra_cli.tracking.choice import check_installed
 from electra_cli.training.devices.strategy import Device, parse_device
 
 
@@ -134,6 +135,7 @@ def plan_finetune(
       DataError: A file cannot be used.
       OutputError: The output folder holds something else.
     """
+    check_installed(config.runtime.trackers)
     folder = FinetuneFolder(output)
     folder.check_free()
     if config.runtime.device == "multi-worker":

@@ -16,6 +16,7 @@ from electra_cli.files.layout import CONFIG_FILE, MANIFEST_FILE
 from electra_cli.objectives import objective_of
 from electra_cli.runs.changes import Change, check_changes, check_keys
 from electra_cli.runs.run_folder import RunFolder
+from electra_cli.tracking.choice import check_installed
 from electra_cli.training.devices.strategy import Device, parse_device
 from electra_cli.training.plan.initial import plan_initial
 from electra_cli.training.plan.plans import DryPlan
@@ -34,13 +35,15 @@ def plan_run(
     """Checks a configuration against data, device, folder and first weights; creates nothing.
 
     Raises:
-      ConfigError: Values that contradict the data, the device or an earlier start of the run.
+      ConfigError: Values that contradict the data, the device or an earlier start of the run, or
+        a tracker whose library is missing.
       DataError: `data` is no prepared folder, or the first weights do not fit.
       InputMissingError: The data or the first weights are not there.
       OutputError: The folder is there, and no run folder.
     """
     check_keys(allow_config_change)
     _check_best_metric(loaded.config)
+    check_installed(loaded.config.runtime.trackers)
     device = parse_device(loaded.config.runtime.device)
     if device.replicas is not None:
         check_batch(loaded.config.train, device.replicas)
