@@ -51,11 +51,12 @@ RUN_COLOURS = sum(name.startswith("run-") for name in COLOURS)
 DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*X"
 
-_INCHES = (5.3, 3.1)  # at 72 dots an inch about as wide as the page shows it
-_EDGES = {"left": 0.12, "right": 0.77, "bottom": 0.1, "top": 0.97}
+_INCHES = (4.6, 2.8)  # at 72 dots an inch a little narrower than the page shows it
+_EDGES = {"left": 0.125, "right": 0.745, "bottom": 0.1, "top": 0.97}
 _COLUMNS = 3
 _MOST_MARKERS = 25
-_LONGEST_NAME = 12
+_LONGEST_NAME = 10
+_ALL_DIGITS = 6  # of a tick, which is a round number
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _NUMBER = re.compile(r"(-?\d+\.\d)\d+")
@@ -71,7 +72,8 @@ def svg_of(panel: Panel) -> str:
     with style(svg__fonttype="none"):
         figure = Figure(figsize=_INCHES)
         axes = figure.subplots(gridspec_kw=_EDGES)
-        figure.patch.set_visible(False)
+        for patch in (figure.patch, axes.patch):  # the page shows through
+            patch.set_visible(False)
         _draw(axes, panel)
         drawn = image_of(figure, "svg")
     return _for_page(drawn, panel.metric)
@@ -153,12 +155,14 @@ def _scale(axes: Axes, panel: Panel) -> None:
     else:
         axes.locator_params(axis="x", nbins=5)
     axes.set_xlim(0, panel.last_step * (1 if panel.first_step is None else 1.1))
-    axes.xaxis.set_major_formatter(lambda step, _: shortened(step))
+    corner: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9, "color": COLOURS["muted"]}
+    axes.text(1.03, -0.035, "steps", va="top", **corner)
+    axes.xaxis.set_major_formatter(lambda step, _: shortened(step, _ALL_DIGITS))
     if panel.log_values:
         axes.set_yscale("log")
     else:
         axes.locator_params(axis="y", nbins=6)
-    axes.yaxis.set_major_formatter(lambda value, _: shortened(value))
+    axes.yaxis.set_major_formatter(lambda value, _: shortened(value, _ALL_DIGITS))
 
 
 def _draw_curve(axes: Axes, curve: Curve, *, pale: bool) -> None:
@@ -168,6 +172,7 @@ def _draw_curve(axes: Axes, curve: Curve, *, pale: bool) -> None:
         drawn |= {"marker": MARKERS[curve.run % len(MARKERS)], "markersize": 4.5}
         drawn |= {"markevery": max(1, math.ceil(number / _MOST_MARKERS))}
     alpha, width = (0.45, 1.1) if pale else (1.0, 1.8)
+    drawn["clip_on"] = False  # the last mark stands on the edge
     axes.plot(points.steps, points.means, **{"linewidth": width, "alpha": alpha} | drawn)
     if not points.is_exact:
         colour = {"color": drawn["color"], "alpha": 0.18, "linewidth": 0}
@@ -201,7 +206,7 @@ def _name_baselines(axes: Axes, panel: Panel) -> None:
         _, where, above = max(choices, key=lambda choice: round(choice[0], 1))
         text: dict[str, Any] = {"fontsize": 9, "color": COLOURS["muted"], "zorder": 6}
         text |= {"ha": ("left", "right")[where], "va": ("top", "bottom")[above > 0]}
-        box = {"facecolor": COLOURS["paper"], "alpha": 0.7, "linewidth": 0, "pad": 0.6}
+        box = {"facecolor": COLOURS["paper"], "alpha": 0.85, "linewidth": 0, "pad": 0.6}
         axes.text(
             0.99 if where else 0.01,
             height + 0.012 * above,
@@ -223,7 +228,8 @@ def _name_curves(axes: Axes, panel: Panel, held_out: set[int]) -> None:
         for curve in panel.curves
         if curve.role != "training" or len(runs) == 1 or curve.run not in held_out
     ]
-    heights = [float(_place(axes, [c.last_step], [c.last])[0, 1]) for c in named]
+    known = [curve.points.means[np.isfinite(curve.points.means)] for curve in named]
+    heights = [float(_place(axes, [1], means[-1:])[0, 1]) for means in known]
     for curve, height in zip(named, _apart(heights, 0.085), strict=True):
         name = curve.role if len(runs) == 1 or curve.role == "published" else curve.name
         drawn = look(curve)

@@ -33,8 +33,8 @@ class Curve:
       role: What it was measured on.
       run: Which of the runs it is of, from 0.
       points: Its points.
-      last_step: The last step that has a number.
-      last: The number.
+      last_step: Its last step.
+      last: The number there; NaN for none.
     """
 
     name: str
@@ -123,15 +123,17 @@ def panels(records: Sequence[RunRecord]) -> list[Panel]:
     return [panel for panel in found if panel]
 
 
-def shortened(number: float) -> str:
+def shortened(number: float, digits: int = 3) -> str:
     """A number as a picture has room for it: 0.686, 24.4, 23.5k, 1.75e-4."""
+    if math.isnan(number):
+        return "n/a"
     if 0 < abs(number) < 1e-3 or abs(number) >= 1e12:
-        digits, exponent = f"{number:.2e}".split("e")
-        return f"{float(digits):g}e{int(exponent)}"
+        mantissa, exponent = f"{number:.{digits - 1}e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
     for size, ending in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size:
-            return f"{number / size:.3g}{ending}"
-    return f"{number:.3g}"
+            return f"{number / size:.{digits}g}{ending}"
+    return f"{number:.{digits}g}"
 
 
 def _panel(
@@ -166,15 +168,8 @@ def _curves(
         if not known.size or (role == "published" and title in seen):
             continue
         seen.add(title)
-        last = known[-1]
-        yield Curve(
-            title,
-            role,
-            run,
-            thinned(series.steps, values, first),
-            int(series.steps[last]),
-            float(values[last]),
-        )
+        points = thinned(series.steps, values, first)
+        yield Curve(title, role, run, points, int(series.steps[-1]), float(values[-1]))
 
 
 def _baselines(of_runs: Sequence[tuple[str, Mapping[str, float]]]) -> list[Baseline]:

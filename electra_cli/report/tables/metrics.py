@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -80,11 +80,6 @@ def downstream(scores: Downstream) -> Table:
     heads = ("model", f"{scores.metric}, mean", "± deviation", "seeds", "failed")
     of = f" on {scores.run}" if scores.run else ""
     return Table(f"{scores.task}{of}", heads, rows, " ".join(scores.verdict))
-
-
-def newest_metrics(record: RunRecord) -> Mapping[str, float]:
-    """Of the newest evaluation, NaN for no number; empty if there was none."""
-    return _evaluation(record, -1) if len(record.history.validation.steps) else {}
 
 
 def _evaluation(record: RunRecord, place: int) -> dict[str, float]:
