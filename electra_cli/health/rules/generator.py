@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 _NEAR = 0.05
 # Nats by which it has to be better before it is another one.
 _CLEAR = 0.2
-# Updates after the warm-up that a healthy run may stay on the plateau: preset tiny on books leaves
-# it after about 600, the published curve of preset small within 2,500.
-_PATIENCE = 1000
+# Updates after the warm-up that a healthy run may stay on the plateau: preset tiny on books has
+# left it after 300, the published curve of preset small before 2,500.
+_PATIENCE = 500
 # Nats from one mean to the next that are progress: at less it would take 10,000 lines for one nat.
 _PROGRESS = 0.01
 # A text is worth reading about four times (Muennighoff et al. 2023, "Scaling Data-Constrained
@@ -73,6 +73,7 @@ class UnigramPlateau(Rule):
         "another --learning-rate: half or a third of it first, the preset's if it is below; with "
         "rows of little text (`electra debug data DATA`) prepare longer ones"
     )
+    begins_after: ClassVar = 2
     ends_after: ClassVar = 1
 
     def __init__(self, facts: Facts) -> None:
