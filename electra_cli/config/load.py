@@ -144,18 +144,29 @@ def dump_config(config: Root) -> str:
 
 
 def diff_configs(old: R, new: R) -> list[tuple[str, Any, Any]]:
-    """Returns (key, old value, new value) of every key that differs; the preset's name is none."""
-    before, after = redacted(old.model_dump()), redacted(new.model_dump())
-    pairs = [(key, *key.split(".")) for key in leaf_fields(type(old))]
-    return [
-        (key, before[section][name], after[section][name])
-        for key, section, name in pairs
-        if before[section][name] != after[section][name]
-    ]
+    """Returns (key, old value, new value) of every key that differs."""
+    return [(key, was, now) for key, (was, now) in differences((old, new))]
 
 
-def _read_layer(root: type[Root], path: Path) -> tuple[str | None, dict[str, Any]]:
-    """Returns the preset's name that a file records, if any, and its values by full key."""
+def differences(configs: Sequence[R]) -> list[tuple[str, list[Any]]]:
+    """Returns every key in which configurations differ, and its value in each, without secrets.
+
+    Args:
+      configs: Of one kind; at least one. The preset's name is no key.
+    """
+    records = [redacted(config.model_dump()) for config in configs]
+    pairs = [(key, *key.split(".")) for key in leaf_fields(type(configs[0]))]
+    found = [(key, [record[section][name] for record in records]) for key, section, name in pairs]
+    return [(key, values) for key, values in found if any(v != values[0] for v in values)]
+
+
+def read_document(path: Path) -> dict[Any, Any]:
+    """Reads a file of sections, which are not checked yet.
+
+    Raises:
+      ConfigError: It is no YAML, or has no sections.
+      InputMissingError: It cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -173,7 +184,12 @@ def _read_layer(root: type[Root], path: Path) -> tuple[str | None, dict[str, Any
         document = {}
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: expected sections, got {shown(document)}", hint=_EXAMPLE)
+    return document
 
+
+def _read_layer(root: type[Root], path: Path) -> tuple[str | None, dict[str, Any]]:
+    """Returns the preset's name that a file records, if any, and its values by full key."""
+    document = read_document(path)
     name = document.pop("preset", None)
     if not isinstance(name, str | None):
         raise ConfigError(

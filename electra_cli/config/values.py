@@ -150,7 +150,7 @@ _SIZE = re.compile(r"([\d.]+(?:e\+?\d+)?)\s*([kmgtp]?)(i?)(?:b|bytes?)?", re.IGN
 
 
 def bytes_in(text: str, origin: str) -> int:
-    """The bytes of a size such as 50MB, 2.5 GB, 1e9, 10GiB or 1,000,000; units without i are of ten.
+    """The bytes of a size such as 50MB, 2.5 GB, 1e9, 10GiB or 1,000,000.
 
     Args:
       text: As it was written.
@@ -167,10 +167,11 @@ def bytes_in(text: str, origin: str) -> int:
             size = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
             if size:
                 return size
-    number = re.match(r"\d+", plain.lstrip("-+"))
+    meant = re.match(r"-?(\d{1,6}(?:\.\d+)?)\s*([kmgt]?)", plain.replace(",", "."), re.IGNORECASE)
+    number, unit = (meant[1], meant[2]) if meant and float(meant[1]) else ("50", "")
     raise ConfigError(
-        f"{origin}: expected a size such as 50MB, got {shown(text)}",
-        hint=f"write {origin} {number[0] if number and int(number[0]) else 50}MB, or GB, GiB, …",
+        f"{origin}: expected a size such as 50MB or 2.5GiB, got {shown(text)}",
+        hint=f"write {origin} {number}{unit.upper() or 'M'}B",
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from electra_cli.config.nearest import did_you_mean, nearest
-from electra_cli.config.values import in_words
+from electra_cli.config.values import bytes_in, in_words, size_in_words
+from electra_cli.errors import ConfigError
 
 FORMATS = ("huggingface", "saved-model", "onnx", "reference")
 
@@ -77,3 +78,57 @@ def test_what_is_missing() -> None:
     with pytest.raises(ValidationError) as error:
         Whole.model_validate({})
     assert in_words(error.value.errors()[0]) == "it is missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("50MB", 50_000_000),
+        ("50mb", 50_000_000),
+        ("50 M", 50_000_000),
+        ("2.5 GB", 2_500_000_000),
+        ("1e9", 10**9),
+        ("2.5e3MB", 2_500_000_000),
+        ("10GiB", 10 * 2**30),
+        ("3KiB", 3072),
+        ("1,000,000", 10**6),
+        ("1_000", 1000),
+        ("7 bytes", 7),
+        ("2TB", 2 * 10**12),
+    ],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert bytes_in(text, "--corpus-bytes") == size
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("50 MBs", "50MB"),
+        ("-5GB", "5GB"),
+        ("1,5 GB", "1.5GB"),
+        ("10 furlongs", "10MB"),
+        ("10iB", "10MB"),
+        ("fifty", "50MB"),
+        ("", "50MB"),
+        ("inf", "50MB"),
+        ("nan", "50MB"),
+        ("0", "50MB"),
+        ("0.0000001", "50MB"),
+        ("1.2.3GB", "1.2MB"),
+        ("1e999GB", "1MB"),
+    ],
+)
+def test_what_is_no_size(text: str, instead: str) -> None:
+    with pytest.raises(ConfigError, match=r"--memory: expected a size such as 50MB") as error:
+        bytes_in(text, "--memory")
+    assert error.value.hint == f"write --memory {instead}"
+    bytes_in(instead, "--memory")
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(7, "7 bytes"), (1500, "1.5 kB"), (50e6, "50 MB"), (2.5e9, "2.5 GB"), (3e13, "30 TB")],
+)
+def test_sizes_in_words(size: float, words: str) -> None:
+    assert size_in_words(size) == words

@@ -1,0 +1,64 @@
+"""The JSON Schema against the files that the loader takes, and those that it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from electra_cli.config.finetune import FinetuneConfig
+from electra_cli.config.json_schema import json_schema
+from electra_cli.config.load import dump_config, load_config
+from electra_cli.config.presets import available_presets, preset_path
+from electra_cli.config.schema import Config, Root, leaf_fields, sections
+from electra_cli.config.yaml_core import load_yaml
+from electra_cli.modeling.recipe_file import recipe_yaml
+from electra_cli.modeling.recipe_plan import plan_recipe
+
+ROOTS = (Config, FinetuneConfig)
+ALL = [(root, name) for root in ROOTS for name in available_presets(root)]
+
+
+def check(root: type[Root], document: Any) -> None:
+    schema = json_schema(root)
+    validator = jsonschema.validators.validator_for(schema, default=None)
+    validator.check_schema(schema)
+    validator(schema).validate(document)
+
+
+@pytest.mark.parametrize(("root", "name"), ALL, ids=str)
+def test_every_preset_is_valid(root: type[Root], name: str) -> None:
+    check(root, load_yaml(preset_path(name, root).read_text("utf-8")))
+    check(root, load_yaml(dump_config(load_config(root, preset=name, environment={}).config)))
+
+
+def test_what_init_writes_is_valid() -> None:
+    text = recipe_yaml(plan_recipe(50_000_000, "cpu", hours=24), command="c", name="n.yaml")
+    check(Config, load_yaml(text))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"train": {"step": 5}},
+        {"trian": {}},
+        {"train": {"steps": 0}},
+        {"train": {"steps": "many"}},
+        {"model": {"hidden_dropout": 1}},
+        {"objective": {"masking": "words"}},
+        {"preset": 5},
+    ],
+)
+def test_mistakes_are_found(document: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        check(Config, document)
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_every_key_is_explained(root: type[Root]) -> None:
+    schema = json_schema(root)
+    for section, model in sections(root).items():
+        assert schema["properties"][section]["description"]
+        for name, known in schema["$defs"][model.__name__]["properties"].items():
+            assert known["description"] == leaf_fields(root)[f"{section}.{name}"].description
