@@ -9,9 +9,11 @@ from pathlib import Path
 import tensorflow as tf
 from official.modeling import performance
 
+from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import DataError
 from electra_cli.inputs.store import lost_shards_named
 from electra_cli.interop.restore import restore
+from electra_cli.metrics.baselines import Baselines
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
@@ -27,10 +29,12 @@ class Evaluated:
     Attributes:
       checkpoint: Which.
       metrics: By the names of the objective's `metrics` and `breakdowns`.
+      baselines: Of the data that it was evaluated on.
     """
 
     checkpoint: Checkpoint
     metrics: dict[str, float]
+    baselines: Baselines
 
 
 def evaluate(
@@ -57,11 +61,13 @@ def evaluate(
     strategy = build_strategy(parse_device(device))
     performance.set_mixed_precision_policy("float32")
     results: list[Evaluated] = []
-    run, trainer = None, None
+    run, trainer, baselines = None, None, None
     for checkpoint in checkpoints:
-        if trainer is None or checkpoint.run != run:
-            run, trainer = checkpoint.run, trainer_of(checkpoint, data, strategy)
+        if trainer is None or baselines is None or checkpoint.run != run:
+            run, manifest = checkpoint.run, data_of(checkpoint, data)
+            trainer = trainer_of(checkpoint, manifest, strategy)
             trainer.check_stop = check_stop
+            baselines = Baselines.of(manifest)
         wanted = {"model": trainer.model, "global_step": trainer.global_step}
         if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
             wanted["optimizer"] = trainer.optimizer
@@ -73,16 +79,19 @@ def evaluate(
         )
         when = f"while {checkpoint.prefix} was evaluated"
         with lost_shards_named(lambda: when):  # noqa: B023 - called within
-            results.append(Evaluated(checkpoint, trainer.held_out_metrics()))
+            results.append(Evaluated(checkpoint, trainer.held_out_metrics(), baselines))
         if on_progress is not None:
             on_progress(len(results))
     return results
 
 
-def trainer_of(
-    checkpoint: Checkpoint, data: Path | None, strategy: tf.distribute.Strategy
-) -> ElectraTrainer:
-    """Builds what evaluates all checkpoints of one run."""
+def data_of(checkpoint: Checkpoint, data: Path | None) -> Manifest:
+    """The data to evaluate a checkpoint on: a folder, or that of its run.
+
+    Raises:
+      InputMissingError: It is not there.
+      DataError: It was prepared with another tokenizer, or its rows are too long for the model.
+    """
     config, own = checkpoint.config(), checkpoint.manifest()
     folder = data if data is not None else Path(config.data.path or "")
     manifest = checkpoint.run.load_data(folder)
@@ -96,10 +105,17 @@ def trainer_of(
             hint="electra prepare-data INPUT --sequence-length "
             f"{config.data.sequence_length} --output DIR, then --data DIR",
         )
+    return manifest
+
+
+def trainer_of(
+    checkpoint: Checkpoint, manifest: Manifest, strategy: tf.distribute.Strategy
+) -> ElectraTrainer:
+    """Builds what evaluates all checkpoints of one run."""
     experiment = compose(
-        config,
+        checkpoint.config(),
         manifest,
-        data=folder,
+        data=manifest.folder,
         precision="float32",
         replicas=strategy.num_replicas_in_sync,
     )

@@ -24,7 +24,7 @@ def constant_disc_loss(replaced_rate: float) -> float:
       Nats a token: the entropy of the rate.
     """
     shares = (replaced_rate, 1.0 - replaced_rate)
-    return -sum(share * math.log(share) for share in shares if share > 0.0)
+    return -sum(share * math.log(share) for share in shares if share != 0.0)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class LossPart(NamedTuple):
     weight: float
 
 
-def _joined(value: Any) -> npt.NDArray:
+def joined(value: Any) -> npt.NDArray:
     """The replicas' parts of a log as one array, along the batch."""
     parts = value if isinstance(value, tuple | list) else (value,)
     return np.concatenate([np.asarray(part) for part in parts], axis=0)  # [B, ...]
@@ -77,7 +77,7 @@ class ValidationState:
                 f"{', '.join(sorted(logs))}",
                 hint="pass what validation_step returned, whole",
             )
-        arrays = {name: _joined(logs[name]) for name in wanted}
+        arrays = {name: joined(logs[name]) for name in wanted}
         ids = arrays["input_ids"]  # [B, S]
         self._is_empty = False
         self._breakdown.count_frequencies(ids[arrays["input_mask"] > 0])

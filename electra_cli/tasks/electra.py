@@ -18,7 +18,7 @@ from official.core import config_definitions as cfg
 from official.modeling import optimization
 
 from electra_cli.config.schema import Config
-from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.corpus.shards.manifest import Manifest, load_manifest
 from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import masking, rows
@@ -32,6 +32,7 @@ from electra_cli.modeling.electra import ElectraModel
 from electra_cli.modeling.losses import over_replicas
 from electra_cli.objectives import objective_of
 from electra_cli.optimization.average import WeightAverage
+from electra_cli.tasks.sentences import SentenceCollector
 from electra_cli.tasks.step import StepSettings, outputs_of_lanes, step_of_batch
 
 # Validation draws its masks and samples from this constant and the example alone, so that every
@@ -50,6 +51,7 @@ class ElectraPretrainTask(base_task.Task):
 
     Attributes:
       objective: What is learned.
+      sentences: Rows of the newest evaluation; none without prepared data.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ElectraPretrainTask(base_task.Task):
         self._special_ids = dict(plain(getattr(params, "special_ids", {})))
         self._lanes = getattr(params, "lanes", 1)
         self.objective = objective_of(self._settings.objective)
+        self.sentences = SentenceCollector(0, ())
 
     @property
     def total(self) -> str:
@@ -341,18 +344,24 @@ class ElectraPretrainTask(base_task.Task):
           The state, which takes the same memory however long the validation set is.
         """
         if state is None:
-            vocab_size = self._architecture.vocab_size
-            state = self.objective.new_validation(vocab_size, self._continuations())
+            state = self._begin_validation()
         if step_logs:
             state.add(step_logs)
+            self.sentences.add(step_logs)
         return state
 
-    def _continuations(self) -> np.ndarray | None:
-        """[V], which word pieces continue a word; None where there is no prepared data to ask."""
+    def _begin_validation(self) -> ValidationState:
+        manifest = self._held_out_data()
+        rows = manifest.validation_examples if manifest else 0
+        tokens = load_vocabulary(manifest.vocab_path) if manifest else []
+        self.sentences = SentenceCollector(rows, tokens)
+        starts = np.array(continuations(tokens)) if tokens else None  # [V]
+        return self.objective.new_validation(self._architecture.vocab_size, starts)
+
+    def _held_out_data(self) -> Manifest | None:
+        """What is evaluated on; None where there is no prepared data to ask."""
         folder = self.task_config.validation_data.input_path
-        if not folder:
-            return None
-        return np.array(continuations(load_vocabulary(load_manifest(Path(folder)).vocab_path)))
+        return load_manifest(Path(folder)) if folder else None
 
     def reduce_aggregated_logs(
         self, aggregated_logs: ValidationState, global_step: tf.Tensor | None = None

@@ -21,6 +21,7 @@ from official.core import config_definitions as cfg
 from electra_cli.config.finetune import FinetuneConfig, Kind
 from electra_cli.inputs.labelled import LabelledRows, evaluation_batches, training_batches
 from electra_cli.inputs.rows import Share
+from electra_cli.metrics.validation import joined
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.heads.sizes import HeadSizes
@@ -183,7 +184,7 @@ class FinetuneTask(base_task.Task):
         """Adds the rows of one step; a value may be a tuple with one tensor a replica."""
         state = state if state is not None else []
         if step_logs:
-            state.append({name: _joined(value) for name, value in step_logs.items()})
+            state.append({name: joined(value) for name, value in step_logs.items()})
         return state
 
     def reduce_aggregated_logs(
@@ -230,9 +231,3 @@ def _kept(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         "tags": tf.argmax(logits, axis=-1, output_type=tf.int32),  # [B, W]
         "shares": tf.reduce_max(tf.nn.softmax(logits), axis=-1),  # [B, W]
     }
-
-
-def _joined(value: Any) -> npt.NDArray[Any]:
-    """The replicas' parts of a log as one array, along the batch."""
-    parts = value if isinstance(value, tuple | list) else (value,)
-    return np.concatenate([np.asarray(part) for part in parts], axis=0)  # [B, …]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import tensorflow as tf
 
 from electra_cli.config.schema import Config
@@ -96,6 +95,5 @@ class StaticRecordsTask(ElectraPretrainTask):
             first_row=replica_id() * tf.shape(inputs["input_word_ids"], tf.int64)[0],
         )
 
-    def _continuations(self) -> np.ndarray | None:
+    def _held_out_data(self) -> None:
         """None: there is no prepared data to ask."""
-        return None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from electra_cli.runs.held_out import HeldOut, Sentence, write_held_out
 from electra_cli.training.loop.listener import Metrics
 
 EvaluationAction = Callable[[int, Metrics], None]
@@ -47,3 +49,33 @@ class Evaluations:
     def next_step(self) -> int:
         """The step of the next evaluation."""
         return self._step() + self._interval - self._step() % self._interval
+
+
+class SentenceWriter:
+    """An action that writes RUN/held-out.json.
+
+    What cannot be written is lost, and the run goes on.
+
+    Args:
+      sentences: Returns those of the newest evaluation.
+      path: The file.
+      warn: Hears the first failure; None to write nothing at all.
+    """
+
+    def __init__(
+        self,
+        sentences: Callable[[], Sequence[Sentence]],
+        path: Path,
+        warn: Callable[[str], None] | None,
+    ) -> None:
+        self._sentences, self._path, self._warn = sentences, path, warn
+
+    def __call__(self, step: int, metrics: Metrics) -> None:
+        """Writes them as the networks of this step see them."""
+        if self._warn is None:
+            return
+        try:
+            write_held_out(self._path, HeldOut(step, self._sentences()))
+        except OSError as error:
+            self._warn(f"cannot write {self._path}: {error.strerror}; training goes on without it")
+            self._warn = None

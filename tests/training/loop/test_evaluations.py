@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from electra_cli.training.loop.evaluations import Evaluations
+from electra_cli.runs.held_out import HeldOut, Sentence, Token, read_held_out
+from electra_cli.training.loop.evaluations import Evaluations, SentenceWriter
 
 
 class Run:
@@ -46,3 +49,23 @@ def test_the_actions_are_called_in_their_order() -> None:
     run = Run(16)
     assert run.evaluations.run() == run.evaluations.newest == {"disc_auc": 0.16}
     assert run.told == [("saved", 16, 0.16), ("logged", 16, 0.16)]
+
+
+def test_sentences_that_cannot_be_written_are_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "held-out.json"
+    told: list[str] = []
+    sentences = [Sentence(3, [Token("the", True, "a", 0.5)])]
+    SentenceWriter(lambda: sentences, path, None)(8, {})  # one of several workers
+    assert not path.exists()
+    writer = SentenceWriter(lambda: sentences, path, told.append)
+    writer(8, {})
+    assert read_held_out(path) == HeldOut(8, sentences)
+    path.unlink()
+    path.mkdir()
+    (path / "kept").touch()
+    writer(16, {})
+    writer(24, {})
+    assert len(told) == 1
+    assert str(path) in told[0]
+    assert "training goes on" in told[0]
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
