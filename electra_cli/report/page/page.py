@@ -27,6 +27,21 @@ _TEMPLATE = "report.html.jinja"
 
 
 @dataclass(frozen=True)
+class Card:
+    """A finding of a run, and all the times when it held.
+
+    Attributes:
+      newest: The last of them.
+      earlier: The others, the newest first.
+      holds: Whether it still does.
+    """
+
+    newest: Finding
+    earlier: Sequence[Finding]
+    holds: bool
+
+
+@dataclass(frozen=True)
 class Run:
     """A run as the page shows it.
 
@@ -34,8 +49,7 @@ class Run:
       number: From 0.
       record: What is known of it.
       verdict: What there is to say of it, a sentence each.
-      lasting: Findings that still hold.
-      over: Those that do no more.
+      cards: What is wrong, then what was.
       meanings: What its newest evaluation is beside no learning at all, in words.
       passages: Held-out sentences.
       has_suspicion: Whether a discriminator has read them.
@@ -44,11 +58,15 @@ class Run:
     number: int
     record: RunRecord
     verdict: Sequence[str]
-    lasting: Sequence[Finding]
-    over: Sequence[Finding]
+    cards: Sequence[Card]
     meanings: str
     passages: Sequence[Passage]
     has_suspicion: bool
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether something still is."""
+        return any(card.holds for card in self.cards)
 
     @property
     def colour(self) -> str:
@@ -117,12 +135,19 @@ def _run(number: int, record: RunRecord) -> Run:
         number,
         record,
         sentences_of(record),
-        [finding for finding in record.findings if finding.until is None],
-        [finding for finding in record.findings if finding.until is not None],
+        _cards(record.findings),
         _sentence(meanings) if meanings else "",
         [passage_of(sentence) for sentence in sentences],
         any(token.suspicion is not None for s in sentences for token in s.tokens),
     )
+
+
+def _cards(findings: Sequence[Finding]) -> list[Card]:
+    by_name: dict[str, list[Finding]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.since, reverse=True):
+        by_name.setdefault(finding.name, []).append(finding)
+    cards = [Card(newest, rest, newest.until is None) for newest, *rest in by_name.values()]
+    return sorted(cards, key=lambda card: (not card.holds, card.newest.since))
 
 
 def _differences(records: Sequence[RunRecord]) -> Table | None:

@@ -52,10 +52,11 @@ DASHES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)))
 MARKERS = "osD^vP*X"
 
 _INCHES = (4.6, 2.8)  # at 72 dots an inch a little narrower than the page shows it
-_EDGES = {"left": 0.125, "right": 0.745, "bottom": 0.1, "top": 0.97}
+_EDGES = {"left": 0.125, "right": 0.735, "bottom": 0.1, "top": 0.97}
 _COLUMNS = 3
 _MOST_MARKERS = 25
 _LONGEST_NAME = 10
+_NEARLY = 0.9  # of a run: an evaluation there is as good as at its end
 _ALL_DIGITS = 6  # of a tick, which is a round number
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -137,14 +138,14 @@ def _draw(axes: Axes, panel: Panel) -> None:
     _scale(axes, panel)
     held_out = {curve.run for curve in panel.curves if curve.role == "held-out"}
     for curve in panel.curves:
-        _draw_curve(axes, curve, pale=curve.role == "training" and curve.run in held_out)
+        pale = curve.role == "training" and curve.run in held_out
+        _draw_curve(axes, curve, pale=pale, clip=panel.window is not None)
     for line in panel.baselines:
         axes.axhline(
             line.value, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1.1, zorder=2
         )
     axes.margins(y=0.1)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high)  # what is written from here on moves no curve
+    axes.set_ylim(panel.window or axes.get_ylim())  # what is written now moves no curve
     _name_baselines(axes, panel)
     _name_curves(axes, panel, held_out)
 
@@ -156,7 +157,7 @@ def _scale(axes: Axes, panel: Panel) -> None:
         axes.locator_params(axis="x", nbins=5)
     axes.set_xlim(0, panel.last_step * (1 if panel.first_step is None else 1.1))
     corner: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9, "color": COLOURS["muted"]}
-    axes.text(1.03, -0.035, "steps", va="top", **corner)
+    axes.text(1.06, -0.035, "steps", va="top", **corner)
     axes.xaxis.set_major_formatter(lambda step, _: shortened(step, _ALL_DIGITS))
     if panel.log_values:
         axes.set_yscale("log")
@@ -165,14 +166,14 @@ def _scale(axes: Axes, panel: Panel) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: shortened(value, _ALL_DIGITS))
 
 
-def _draw_curve(axes: Axes, curve: Curve, *, pale: bool) -> None:
+def _draw_curve(axes: Axes, curve: Curve, *, pale: bool, clip: bool) -> None:
     points, drawn = curve.points, look(curve)
     number = len(points.steps)
     if curve.role == "held-out" or number == 1:
         drawn |= {"marker": MARKERS[curve.run % len(MARKERS)], "markersize": 4.5}
-        drawn |= {"markevery": max(1, math.ceil(number / _MOST_MARKERS))}
+        drawn |= {"markevery": None if number <= _MOST_MARKERS else 1.2 / _MOST_MARKERS}
     alpha, width = (0.45, 1.1) if pale else (1.0, 1.8)
-    drawn["clip_on"] = False  # the last mark stands on the edge
+    drawn["clip_on"] = clip  # else the last mark stands whole on the edge
     axes.plot(points.steps, points.means, **{"linewidth": width, "alpha": alpha} | drawn)
     if not points.is_exact:
         colour = {"color": drawn["color"], "alpha": 0.18, "linewidth": 0}
@@ -192,6 +193,7 @@ def _name_baselines(axes: Axes, panel: Panel) -> None:
     drawn += [_place(axes, across, np.full(30, line.value)) for line in panel.baselines]
     taken = np.concatenate(drawn)
     taken = taken[np.isfinite(taken).all(axis=1)]  # [P, 2]
+    low, high = panel.window or (-math.inf, math.inf)
     for line in panel.baselines:
         name = f"{_short(line.name, 34)}: {shortened(line.value)}"
         half = 0.011 * len(name)  # of its width
@@ -204,17 +206,15 @@ def _name_baselines(axes: Axes, panel: Panel) -> None:
                 free = apart.max(axis=1).min(initial=3.0)
                 choices.append((free if 0.02 < middle[1] < 0.99 else -1, where, above))
         _, where, above = max(choices, key=lambda choice: round(choice[0], 1))
+        if not low < line.value < high:  # its name stands at the edge behind which it is
+            is_above = line.value >= high
+            where, above, height = 1, -1 if is_above else 1, float(is_above)
+            name += " ↑" if is_above else " ↓"
         text: dict[str, Any] = {"fontsize": 9, "color": COLOURS["muted"], "zorder": 6}
         text |= {"ha": ("left", "right")[where], "va": ("top", "bottom")[above > 0]}
         box = {"facecolor": COLOURS["paper"], "alpha": 0.85, "linewidth": 0, "pad": 0.6}
-        axes.text(
-            0.99 if where else 0.01,
-            height + 0.012 * above,
-            name,
-            transform=axes.transAxes,
-            bbox=box,
-            **text,
-        )
+        place = (0.99 if where else 0.01, height + 0.012 * above)
+        axes.text(*place, name, transform=axes.transAxes, bbox=box, **text)
         x = np.linspace(0, 2 * half, 9) if not where else np.linspace(1 - 2 * half, 1, 9)
         here = np.column_stack([x, np.full(9, height + 0.045 * above)])
         taken = np.concatenate([taken, here])
@@ -229,9 +229,12 @@ def _name_curves(axes: Axes, panel: Panel, held_out: set[int]) -> None:
         if curve.role != "training" or len(runs) == 1 or curve.run not in held_out
     ]
     known = [curve.points.means[np.isfinite(curve.points.means)] for curve in named]
-    heights = [float(_place(axes, [1], means[-1:])[0, 1]) for means in known]
+    heights = [float(_place(axes, [1], means[-1:])[0, 1]) if means.size else 0.0 for means in known]
+    ends = {curve.run: curve.last_step for curve in panel.curves if curve.role == "training"}
     for curve, height in zip(named, _apart(heights, 0.085), strict=True):
         name = curve.role if len(runs) == 1 or curve.role == "published" else curve.name
+        if curve.role == "held-out" and curve.last_step < _NEARLY * ends.get(curve.run, 0):
+            name = f"at {shortened(curve.last_step)}"
         drawn = look(curve)
         marker = MARKERS[curve.run % len(MARKERS)] if curve.role == "held-out" else "_"
         pale = 0.6 if curve.role == "training" and curve.run in held_out else 1.0

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from electra_cli.metrics.baselines import constant_disc_loss
-from electra_cli.report.plots.thinning import Thinned, thinned
+from electra_cli.report.plots.thinning import Floats, Thinned, thinned
 from electra_cli.report.record import RunRecord
 from electra_cli.runs.metrics_file import Series
 
@@ -21,6 +21,8 @@ Role = Literal["published", "training", "held-out"]
 _LEAST_SHARE = 0.1
 # Values that are this much more than their median are drawn on a logarithmic axis.
 _MOST_SPREAD = 30.0
+# The first part of the steps is left out of the scale where all the rest is in a small part of it.
+_FIRST_PART, _SMALL_PART = 0.05, 0.25
 _SAME = 0.01  # baselines of several runs that differ by a smaller share are one
 
 
@@ -66,6 +68,7 @@ class Panel:
       last_step: Where the axis of steps ends; the same of all panels.
       first_step: Where its logarithmic part begins; None for a linear axis.
       log_values: Whether the axis of values is logarithmic.
+      window: The least and the greatest value that is shown; None for all of them.
     """
 
     metric: str
@@ -76,6 +79,7 @@ class Panel:
     last_step: int
     first_step: int | None
     log_values: bool
+    window: tuple[float, float] | None
 
     @property
     def description(self) -> str:
@@ -142,19 +146,35 @@ def _panel(
     curves = [curve for role in _ROLES for curve in _curves(name, role, records, first)]
     if all(curve.role == "published" for curve in curves):
         return None
-    values = np.concatenate([v for c in curves for v in (c.points.low, c.points.high)])
-    values = values[np.isfinite(values)]
+    baselines = _baselines([(record.name, metric.baselines(record)) for record in records])
+    values = _values(curves, 0)
     log_values = bool((values > 0).all() and values.max() > _MOST_SPREAD * np.median(values))
+    window = None
+    if first is None and not log_values:
+        everything = np.append(values, [line.value for line in baselines])
+        window = _window(everything, _values(curves, _FIRST_PART * last))
     return Panel(
-        name,
-        metric.title,
-        metric.unit,
-        curves,
-        _baselines([(record.name, metric.baselines(record)) for record in records]),
-        last,
-        first,
-        log_values,
+        name, metric.title, metric.unit, curves, baselines, last, first, log_values, window
     )
+
+
+def _values(curves: Sequence[Curve], after: float) -> Floats:
+    """All that is drawn after a step, in any order."""
+    parts = [
+        extreme[points.steps >= after]
+        for points in (curve.points for curve in curves)
+        for extreme in (points.low, points.high)
+    ]
+    values = np.concatenate(parts)
+    return values[np.isfinite(values)]
+
+
+def _window(everything: Floats, later: Floats) -> tuple[float, float] | None:
+    height = float(np.ptp(everything))
+    if not later.size or np.ptp(later) >= _SMALL_PART * height:
+        return None
+    edge = 0.02 * height
+    return float(later.min()) - edge, float(later.max()) + edge
 
 
 def _curves(
