@@ -43,19 +43,6 @@ class Published:
             return None
         return float(np.interp(step, steps, values[known]))
 
-    def reached(self, value: float, metric: str) -> int | None:
-        """The step at which a falling metric was as low as a value; None if it never was so high.
-
-        Returns:
-          The last step of the curve where it was never so low.
-        """
-        values = self.curve.column(metric)  # [N]
-        known = np.isfinite(values)  # [N]
-        falling, steps = values[known], self.curve.steps[known]
-        if not len(steps) or value > falling[0]:
-            return None
-        return round(float(np.interp(-value, -falling, steps)))
-
 
 def published_curve(config: Config) -> Published | None:
     """The curve of the model that a configuration trains; None if there is none.

@@ -157,13 +157,11 @@ class _Reader:
             result=redacted(result),
             held_out=self._try(lambda: read_held_out(run.held_out)),
             initialized=redacted(initialized),
-            changes=redacted(
-                [
-                    (at, key, was, now)
-                    for at, changed in recorded_changes(run.changes)
-                    for key, (was, now) in changed.items()
-                ]
-            ),
+            changes=[
+                (at, key, redacted(was), redacted(now))
+                for at, changed in recorded_changes(run.changes)
+                for key, (was, now) in changed.items()
+            ],
             commands=redacted(commands),
             remarks=redacted(self._remarks),
         )
