@@ -39,6 +39,10 @@ sys.exit(code)
         (["prepare-data", "nowhere", "--output", "o"], 66),
         (["pretrain", "--preset", "none", "--json"], 2),
         (["pretrain", "--preset", "small", "--data", "nowhere"], 66),
+        (["config", "show", "small", "--json"], 0),
+        (["config", "diff", "small", "base"], 0),
+        (["config", "schema"], 0),
+        (["config", "init", "--corpus-bytes=1GB", "--hardware=gpu", "--hours=9"], 0),
         (["evaluate", "nowhere"], 66),
         (["export", "nowhere", "--format", "huggingface", "--output", "o"], 66),
     ],
@@ -56,7 +60,7 @@ def test_version(electra: Electra) -> None:
     assert (result.code, result.stdout) == (0, f"electra {__version__}\n")
 
 
-@pytest.mark.parametrize("group", [(), ("debug",)])
+@pytest.mark.parametrize("group", [(), ("debug",), ("config",)])
 def test_without_a_command_the_help_is_shown(electra: Electra, group: tuple[str, ...]) -> None:
     shown = electra(*group)
     assert (shown.code, shown.stdout) == (2, "")

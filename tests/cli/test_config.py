@@ -146,7 +146,7 @@ def test_what_init_writes_passes_a_dry_run(electra: Electra, tmp_path: Path) -> 
         ("--hours", "nan", ["--hours nan"]),
         ("--hours", "0.0001", ["fewer than 200 steps", "write --hours 0.016"]),
         ("--tflops", "0", ["--tflops 0", "above 0"]),
-        ("--hardware", "tpu", ["--hardware", "cpu"]),
+        ("--hardware", "tpu", ["--hardware", "gpu"]),
     ],
 )
 def test_nonsense_is_refused(electra: Electra, option: str, value: str, words: list[str]) -> None:

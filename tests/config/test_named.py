@@ -58,7 +58,7 @@ def test_the_record_of_a_run_is_as_it_was_written(
         ("large-", 2, "did you mean large?"),
         ("qqqq-tasks", 2, "choose one of tiny"),
         ("gone.yaml", 66, "gone.yaml"),
-        ("broken.yaml", 2, "broken.yaml is no YAML: line 1"),
+        ("broken.yaml", 2, "broken.yaml is no YAML: line 2"),
         (".", 65, "no run folder"),
     ],
 )

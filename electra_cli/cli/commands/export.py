@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from electra_cli.cli import options
+from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.training.loop.signals import StopSignals
 
@@ -22,7 +22,7 @@ LESS_MEMORY = "end other programs, or export on a machine with more memory: all 
 # fmt: off
 def command(
     checkpoint: Annotated[Path, typer.Argument(
-        show_default=False,
+        show_default=False, autocompletion=completion.checkpoints,
         help="A run folder, meaning its newest checkpoint, or a checkpoint's prefix; a folder of "
         "electra finetune, meaning its best run, or a run in it; also a checkpoint of "
         "google-research/electra or a Hugging Face folder.")],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from electra_cli.cli import options
+from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.errors import ConfigError, OutputError
 from electra_cli.training.loop.signals import StopSignals
@@ -29,7 +29,7 @@ LESS_MEMORY = "name fewer runs, or end other programs"
 # fmt: off
 def command(
     runs: Annotated[list[Path], typer.Argument(
-        metavar="RUN...", show_default=False,
+        metavar="RUN...", show_default=False, autocompletion=completion.checkpoints,
         help="Run folders; several are laid over each other. Folders of `electra finetune` add "
         "their scores; those in a run folder and beside it are found.")],
     output: Annotated[Path | None, typer.Option(
