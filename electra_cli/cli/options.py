@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from electra_cli.cli import completion
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.presets import available_presets
 from electra_cli.config.schema import Config, Network, Precision, Root, leaf_fields
+from electra_cli.config.trackers import NO_TRACKER, TRACKERS
 from electra_cli.errors import ConfigError
 from electra_cli.objectives import all_objectives, metrics_of
 
@@ -91,21 +93,29 @@ def _settings(root: type[Root]) -> Iterator[str]:
         yield from (f"{key}={word}" for word in words if isinstance(word, str))
 
 
+def _findings() -> Iterable[str]:
+    from electra_cli.health import FINDINGS
+
+    return FINDINGS
+
+
 presets = _one_of(available_presets)
 devices = _one_of(lambda: _DEVICES)
 precisions = _one_of(lambda: get_args(Precision))
 networks = _one_of(lambda: get_args(Network))
+trackers = _one_of(lambda: (*TRACKERS, NO_TRACKER))
 keys = _one_of(leaf_fields)
 settings = _one_of(lambda: _settings(Config))
 tasks = _one_of(lambda: available_presets(FinetuneConfig))
 task_settings = _one_of(lambda: _settings(FinetuneConfig))
+findings = _one_of(_findings)
 limits = _one_of(lambda: (f"{name}=" for name in metrics_of(all_objectives(), detail=True)))
 
 DATA, WEIGHTS = "Task and data", "Weights of other projects"
 
 # fmt: off
 Source = Annotated[Path, typer.Argument(
-    metavar="SOURCE", show_default=False,
+    metavar="SOURCE", show_default=False, autocompletion=completion.checkpoints,
     help="A run folder (its newest checkpoint), a checkpoint, one of the original code, or a "
     "Hugging Face folder.")]
 Task = Annotated[str | None, typer.Option(
@@ -137,6 +147,10 @@ MaxLength = Annotated[int | None, typer.Option(
 Settings = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", autocompletion=task_settings,
     help="Any key of a task or its recipe; repeatable.")]
+Track = Annotated[list[str] | None, typer.Option(
+    metavar="|".join((*TRACKERS, NO_TRACKER)), show_default="tensorboard", autocompletion=trackers,
+    help="Where metrics go besides metrics.jsonl; repeatable. Needs pip install '.[wandb]' and so "
+    "on.")]
 ReferenceConfig = Annotated[Path | None, typer.Option(
     show_default=False, rich_help_panel=WEIGHTS,
     help="Sizes of a checkpoint of google-research/electra, JSON; inferred "
@@ -149,6 +163,11 @@ Lowercase = Annotated[bool | None, typer.Option(
     rich_help_panel=WEIGHTS,
     help="Whether the tokenizer of such weights lower-cases.")]
 # fmt: on
+
+
+def joined(values: Sequence[str] | None) -> str | None:
+    """What an option that may be repeated means as one text; None if it was not given."""
+    return ",".join(values) if values else None
 
 
 def load_task(

@@ -203,12 +203,19 @@ def train_run(
         needed_bytes=3 * 4 * workbench.outlook.budget.parameters.total,
     )
     saver.prepare()
+    writer = MetricWriter(
+        run,
+        plan.config,
+        name=f"{plan.folder.path.resolve().name}-{column.name}-seed-{seed}",
+        warn=listener.warn,
+        note=listener.note,
+    )
     session = Session(
         trainer,
         Intervals(train.log_every, train.checkpoint_every, stop, from_step_0=False),
         stop=stop,
         saver=saver,
-        writer=MetricWriter(run, warn=listener.warn),
+        writer=writer,
         listener=listener,
         signals=signals,
         rates=workbench.outlook.rates,
@@ -218,7 +225,8 @@ def train_run(
     trainer.check_stop = signals.check
     signals.defer()
     try:
-        metrics = session.run()
+        with writer:
+            metrics = session.run()
     except tf.errors.ResourceExhaustedError as error:
         memory = workbench.outlook.memory
         raise memory.error(f"out of memory at step {trainer.step()}", begun=True) from error

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from official.modeling import performance
 
+from electra_cli import __version__
 from electra_cli.files.layout import STATE
 from electra_cli.inputs.order import examples_at
 from electra_cli.inputs.store import lost_shards_named
@@ -22,6 +23,8 @@ from electra_cli.runs.role import Role
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.strategy import build_strategy
+from electra_cli.training.loop.evaluations import SentenceWriter
+from electra_cli.training.loop.health import Health
 from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
@@ -46,6 +49,7 @@ def pretrain(
     listener: Listener,
     signals: StopSignals,
     watchdog: Watchdog,
+    health: Health,
     started: float,
 ) -> RunResult:
     """Trains until `plan.stop`, or goes on where an earlier start of the same run ended.
@@ -56,12 +60,13 @@ def pretrain(
       listener: Hears what happens.
       signals: Tell whether to stop before that.
       watchdog: Hears whenever something has ended.
+      health: What is wrong with the run up to where it goes on, and on what it is to stop.
       started: `time.perf_counter()` at the start of the command.
 
     Raises:
       RunStoppedError: A signal has come; the state is saved.
       DataError: The checkpoint cannot be restored, or the first weights cannot be loaded.
-      TrainingError: The run has diverged.
+      TrainingError: The run has diverged, or is to stop on what was found.
       OutOfMemoryError: The run cannot fit, or a step did not.
       IOFailedError: A checkpoint could not be saved, twice or at the end.
     """
@@ -106,16 +111,29 @@ def pretrain(
     saver.prepare()
     if plan.resume is not None:
         listener.resumed(plan.resume)
+    warn = listener.warn if role.is_chief else None
+    writer = MetricWriter(
+        folder, plan.config, name=plan.run.path.resolve().name, warn=warn, note=listener.note
+    )
     session = Session(
         trainer,
         Intervals(train.log_every, train.checkpoint_every, train.evaluate_every),
         stop=plan.stop,
         saver=saver,
-        writer=MetricWriter(folder, warn=listener.warn if role.is_chief else None),
+        writer=writer,
         listener=listener,
         signals=signals,
         rates=outlook.rates,
         examples_of=functools.partial(_examples_of, plan),
+        health=health,
+        process={
+            "electra": __version__,
+            "tensorflow": tf.__version__,
+            "device": plan.device.text,
+            "replicas": outlook.replicas,
+            "precision": outlook.precision,
+        },
+        on_evaluation=[SentenceWriter(lambda: trainer.task.sentences.found, folder.held_out, warn)],
     )
 
     # Go.
@@ -124,37 +142,42 @@ def pretrain(
     if role.is_alone:
         trainer.check_stop = signals.check
         signals.defer()
-    try:
-        with lost_shards_named(lambda: f"at step {trainer.step()}"):
-            evaluation = session.run()
-    except tf.errors.ResourceExhaustedError as error:
-        raise outlook.memory.error(f"out of memory at step {trainer.step()}", begun=True) from error
+    with writer:
+        try:
+            with lost_shards_named(lambda: f"at step {trainer.step()}"):
+                evaluation = session.run()
+        except tf.errors.ResourceExhaustedError as error:
+            raise outlook.memory.error(
+                f"out of memory at step {trainer.step()}", begun=True
+            ) from error
 
-    # What came of it.
-    checkpoint, best, rates = saver.save(trainer.step()), saver.keep.best(folder), session.rates()
-    result = RunResult(
-        run_dir=str(plan.run.path),
-        preset=plan.config.preset,
-        device=plan.device.text,
-        replicas=outlook.replicas,
-        precision=outlook.precision,
-        start_step=plan.start,
-        final_step=trainer.step(),
-        parameters=outlook.budget.parameters,
-        flops_per_token=outlook.budget.flops_per_token,
-        losses={name: session.last_logs.get(name) for name in trainer.task.losses},
-        sequences_per_second=rates.sequences_per_second,
-        tokens_per_second=rates.tokens_per_second,
-        matmul_peak_share=rates.peak_share,
-        peak_memory_bytes=machine.peak_memory(strategy),
-        seconds=time.perf_counter() - started,
-        checkpoint=str(checkpoint / STATE),
-        best_checkpoint=str(best / STATE) if best else None,
-        state_sha256=read_commit(checkpoint).state_sha256,
-        evaluation=finite(evaluation),
-    )
-    if role.is_chief:
-        result.write(plan.run.result)
+        # What came of it.
+        checkpoint, best = saver.save(trainer.step()), saver.keep.best(folder)
+        rates = session.rates()
+        result = RunResult(
+            run_dir=str(plan.run.path),
+            preset=plan.config.preset,
+            device=plan.device.text,
+            replicas=outlook.replicas,
+            precision=outlook.precision,
+            start_step=plan.start,
+            final_step=trainer.step(),
+            parameters=outlook.budget.parameters,
+            flops_per_token=outlook.budget.flops_per_token,
+            losses={name: session.last_logs.get(name) for name in trainer.task.losses},
+            sequences_per_second=rates.sequences_per_second,
+            tokens_per_second=rates.tokens_per_second,
+            matmul_peak_share=rates.peak_share,
+            peak_memory_bytes=machine.peak_memory(strategy),
+            seconds=time.perf_counter() - started,
+            checkpoint=str(checkpoint / STATE),
+            best_checkpoint=str(best / STATE) if best else None,
+            state_sha256=read_commit(checkpoint).state_sha256,
+            evaluation=finite(evaluation),
+            findings=[finding.as_json() for finding in health.monitor.findings],
+        )
+        if role.is_chief:
+            result.write(plan.run.result)
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ class RunResult:
     Attributes:
       losses: Of the last training step, by name; None where this process trained no step.
       evaluation: Metrics of the last step on the held-out data; None for what is no number.
+      findings: What was wrong with the run, or is; each as `Finding.as_json` has it.
     """
 
     run_dir: str
@@ -42,6 +43,7 @@ class RunResult:
     best_checkpoint: str | None
     state_sha256: str
     evaluation: Mapping[str, float | None]
+    findings: Sequence[Mapping[str, Any]]
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from electra_cli.cli import options
+from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json, show_error
 from electra_cli.cli.screen.training import (
     RunDisplay,
@@ -40,8 +40,10 @@ def command(
         metavar="NAME|FILE", autocompletion=options.presets,
         help="Name of a preset, or a YAML file; not needed where --config names one.")] = None,
     data: Annotated[Path | None, typer.Option(
+        autocompletion=completion.prepared,
         help="Folder that `electra prepare-data` wrote.")] = None,
     model_dir: Annotated[Path | None, typer.Option(
+        autocompletion=completion.runs,
         help="Run folder, runs/PRESET by default. The same command again resumes it.")] = None,
     device: Annotated[str | None, typer.Option(
         autocompletion=options.devices,
@@ -66,6 +68,7 @@ def command(
     config: Annotated[Path | None, typer.Option(
         help="YAML file that overrides the preset; also RUN/config.yaml.")] = None,
     init_from: Annotated[Path | None, typer.Option(
+        autocompletion=completion.checkpoints,
         help="Begin from these weights, step 0 and a fresh optimizer: a run, a checkpoint of "
         "the original code, or a Hugging Face folder.")] = None,
     init_allow_missing: Annotated[list[str] | None, typer.Option(
@@ -80,6 +83,11 @@ def command(
         help="Gin file that binds functions; it is code, so only use files you trust.")] = None,
     gin_param: Annotated[list[str] | None, typer.Option(
         metavar="BINDING", help="A single gin binding.")] = None,
+    stop_on: Annotated[list[str] | None, typer.Option(
+        metavar="FINDING", autocompletion=options.findings,
+        help="End with exit code 70 if this is found wrong with the run, such as "
+        "discriminator-constant; the checkpoint is saved. Repeatable.")] = None,
+    track: options.Track = None,
     dry_run: Annotated[bool, typer.Option(
         "--dry-run", help="Print parameters, FLOPs, memory and ETA, and stop.")] = False,
     as_json: options.Json = False,
@@ -93,8 +101,10 @@ def command(
     terminal = Terminal(quiet=quiet, stdout=dry_run and not as_json)
     with StopSignals(terminal.note) as signals:
         from electra_cli.config.load import Override, load_config, parse_set
+        from electra_cli.training.loop.health import check_names
 
         options.refuse_url(preset or "", "preset")
+        check_names(stop_on or [])
         given = [
             Override("runtime.device", device, "--device"),
             Override("train.steps", steps, "--steps"),
@@ -103,6 +113,7 @@ def command(
             Override("runtime.precision", precision, "--precision"),
             Override("runtime.xla", xla, "--xla" if xla else "--no-xla"),
             Override("train.seed", seed, "--seed"),
+            Override("runtime.track", options.joined(track), "--track"),
         ]
         overrides = [parse_set(text) for text in settings or []]
         overrides += [override for override in given if override.value is not None]
@@ -131,7 +142,13 @@ def command(
 
         with locked_run(plan.run, in_cluster=plan.device.kind == "multi-worker"):
             result = _train(
-                plan, terminal, signals, bindings=bindings, started=started, as_json=as_json
+                plan,
+                terminal,
+                signals,
+                bindings=bindings,
+                stop_on=stop_on or [],
+                started=started,
+                as_json=as_json,
             )
         print_finished(terminal, result)
         if as_json:
@@ -144,18 +161,25 @@ def _train(
     signals: StopSignals,
     *,
     bindings: str,
+    stop_on: list[str],
     started: float,
     as_json: bool,
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
     from electra_cli.environment import prepare_tensorflow
+    from electra_cli.metrics.baselines import Baselines
     from electra_cli.runs.lock import check_writable
+    from electra_cli.training.loop.health import Health
     from electra_cli.training.plan.readiness import check_data, check_space, go_on
     from electra_cli.training.result import finished_result
 
     plan = go_on(dry, warn=terminal.warn)
     if (result := finished_result(plan.resume, stop=plan.stop)) is not None:
         return result
+    health = Health.of(plan, stop_on)
+    if plan.resume is not None:
+        checkpoint = plan.resume.path
+        health.check(plan.start, lambda: checkpoint)
     check_writable(plan.run.path)
     check_data(plan, note=terminal.note)
     check_space(plan)
@@ -168,13 +192,15 @@ def _train(
 
     watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
     objective = objective_of(plan.config.objective)
-    with RunDisplay(terminal, objective) as display, watchdog:
+    baselines = Baselines.of(plan.manifest)
+    with RunDisplay(terminal, objective, baselines) as display, watchdog:
         return training.pretrain(
             plan,
             bindings=bindings,
             listener=display,
             signals=signals,
             watchdog=watchdog,
+            health=health,
             started=started,
         ).as_json()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from electra_cli.health.finding import Change
 from electra_cli.interop.values import Report
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.training.plan.outlook import Outlook, Rates
@@ -51,5 +52,11 @@ class Listener(Protocol):
     def warn(self, text: str) -> None:
         """Something failed that does not end the run."""
 
+    def note(self, text: str) -> None:
+        """Something that is worth knowing, such as where a tracker shows the run."""
+
     def evaluated(self, step: int, metrics: Metrics, before: tuple[int, Metrics] | None) -> None:
         """An evaluation has ended; `before` is the previous one of this process."""
+
+    def finding(self, change: Change) -> None:
+        """Something was found wrong with the run, or is well again."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from electra_cli.errors import ElectraError
+from electra_cli.files.redaction import redacted
+from electra_cli.health.finding import Change
+from electra_cli.runs.metrics_file import Kind
 from electra_cli.training.loop.actions import SaveAction, every, stop_when_diverged
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
-from electra_cli.training.loop.evaluations import Evaluations
+from electra_cli.training.loop.evaluations import EvaluationAction, Evaluations
+from electra_cli.training.loop.health import Health
 from electra_cli.training.loop.listener import Listener, Metrics, Progress
 from electra_cli.training.loop.metric_writer import MetricWriter
 from electra_cli.training.loop.saving import CheckpointSaver
@@ -39,11 +45,15 @@ class Session:
       intervals: What happens how often.
       stop: The last step.
       saver: Saves checkpoints.
-      writer: Writes metrics.
+      writer: Writes metrics; it is closed by whoever has made it.
       listener: Hears what happens.
       signals: Tell whether to stop.
       rates: The speed by the seconds a step takes.
       examples_of: The examples of a step, for an error about it.
+      on_evaluation: What else is done with what comes out of an evaluation.
+      health: What is wrong with the run; None if nobody asks.
+      process: What a line of kind `start` says of this process; None for no such line, nor one of
+        kind `end`.
 
     Attributes:
       last_logs: Of the last training step; empty if there was none.
@@ -61,11 +71,15 @@ class Session:
         signals: StopSignals,
         rates: Callable[[float], Rates],
         examples_of: Callable[[int], Sequence[int]],
+        on_evaluation: Sequence[EvaluationAction] = (),
+        health: Health | None = None,
+        process: Mapping[str, Any] | None = None,
     ) -> None:
         self._trainer, self._stop, self._rates = trainer, stop, rates
         self._from_step_0 = intervals.from_step_0
         self._saver, self._writer = saver, writer
         self._listener, self._signals = listener, signals
+        self._health, self._process = health, process
         self._shown: tuple[int, Metrics] | None = None
         self.last_logs: dict[str, float] = {}
         step = trainer.step
@@ -82,6 +96,7 @@ class Session:
                 self.last_logs.update,
                 self._show,
                 save,
+                self._stop_if_unhealthy,
                 self._stop_if_told,
             ],
         )
@@ -91,18 +106,34 @@ class Session:
             step=step,
             actions=[
                 save.record_evaluation,  # first, since a line in the log says that all is done
-                lambda number, metrics: writer.write("validation", number, metrics),
+                *on_evaluation,
+                lambda _, metrics: self._write("validation", metrics),
                 self._compare,
+                lambda _, metrics: self._stop_if_unhealthy(metrics),
             ],
         )
 
+    def _write(self, kind: Kind, values: Mapping[str, Any]) -> None:
+        step = self._trainer.step()
+        self._writer.write(kind, step, values)
+        if self._health is not None:
+            for change in self._health.monitor.see({"kind": kind, "step": step, **values}):
+                self._writer.write("finding", step, change.values())
+                self._listener.finding(change)
+
     def _log(self, logs: Metrics) -> None:
-        self._writer.write("train", self._trainer.step(), {**logs, **asdict(self.rates())})
+        self._write("train", {**logs, **asdict(self.rates())})
 
     def _show(self, logs: Metrics) -> None:
         step = self._trainer.step()
         left = self._trainer.clock.seconds_for(self._stop - step)
         self._listener.progress(Progress(step, self._stop, logs, self.rates(), left))
+
+    def _stop_if_unhealthy(self, logs: Metrics) -> None:
+        del logs
+        if self._health is not None:
+            step = self._trainer.step()
+            self._health.check(step, lambda: self._saver.save(step))
 
     def _stop_if_told(self, logs: Metrics) -> None:
         if self._trainer.step() < self._stop:  # else the run is finished anyway
@@ -121,21 +152,41 @@ class Session:
 
         Raises:
           RunStoppedError: A signal has come; the state is saved.
-          TrainingError: The run has diverged.
+          TrainingError: The run has diverged, or is to stop on what was found; the state is saved.
           IOFailedError: A checkpoint could not be saved, twice or at the end.
         """
         step, stop, evaluations = self._trainer.step, self._stop, self._evaluations
+        if step() == 0 and self._from_step_0:
+            self._saver.save(0)
+        with self._both_ends_told():
+            self._stop_if_unhealthy({})
+            if step() > 0 or self._from_step_0:
+                evaluations.catch_up(self._writer.has_evaluation)
+            while step() < stop:
+                until = min(evaluations.next_step(), stop)
+                self._controller.train(until, checkpoint_at_completion=False)
+                evaluations.run()
+            return evaluations.newest or evaluations.run()
+
+    @contextmanager
+    def _both_ends_told(self) -> Iterator[None]:
+        """Says that a process begins and what holds already, and when and why it ends."""
+        step = self._trainer.step
+        for finding in self._health.monitor.open if self._health is not None else ():
+            self._listener.finding(Change("begins", step(), finding, finding.evidence))
+        if self._process is not None:
+            self._write("start", self._process)
+        reason = "finished"
         try:
-            with closing(self._writer):
-                if step() == 0 and self._from_step_0:
-                    self._saver.save(0)
-                if step() > 0 or self._from_step_0:
-                    evaluations.catch_up(self._writer.has_evaluation)
-                while step() < stop:
-                    until = min(evaluations.next_step(), stop)
-                    self._controller.train(until, checkpoint_at_completion=False)
-                    evaluations.run()
-                return evaluations.newest or evaluations.run()
+            yield
         except StopRequestedError:
             saved = self._saver.save(step())
-            raise RunStoppedError(self._signals.received or 0, step(), saved) from None
+            error = RunStoppedError(self._signals.received or 0, step(), saved)
+            reason = error.message
+            raise error from None
+        except BaseException as error:
+            reason = error.message if isinstance(error, ElectraError) else type(error).__name__
+            raise
+        finally:
+            if self._process is not None:
+                self._writer.write("end", step(), {"reason": redacted(reason)})

@@ -1,0 +1,82 @@
+"""What is found wrong while a run trains, and the end of a run that is to stop on it.
+
+TensorFlow is not imported: a second start of a run that was stopped says so at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from electra_cli.config.nearest import did_you_mean
+from electra_cli.errors import ConfigError, TrainingError
+from electra_cli.health import FINDINGS
+from electra_cli.health.facts import Facts
+from electra_cli.health.finding import Finding
+from electra_cli.health.monitor import Monitor, without_repeats
+from electra_cli.runs.metrics_file import read_history
+from electra_cli.training.plan.plans import RunPlan
+
+
+@dataclass(frozen=True)
+class Health:
+    """The health of a run that trains.
+
+    Attributes:
+      monitor: Has seen what the run wrote up to the step that it goes on from.
+      stop_on: Names of the findings that end it.
+    """
+
+    monitor: Monitor
+    stop_on: Collection[str] = ()
+
+    @classmethod
+    def of(cls, plan: RunPlan, stop_on: Collection[str] = ()) -> Health:
+        """The health of a run up to where it goes on; of lines that cannot be read nothing."""
+        monitor = Monitor(Facts.of(plan.config, plan.manifest))
+        if plan.resume is not None:
+            with suppress(OSError):
+                for line in without_repeats(read_history(plan.run.metrics).lines):
+                    if line["step"] <= plan.start:
+                        monitor.see(line)
+        return cls(monitor, stop_on)
+
+    @property
+    def fatal(self) -> Finding | None:
+        """Something that holds and on which the run is to stop; None if it may go on."""
+        return next((f for f in self.monitor.open if f.name in self.stop_on), None)
+
+    def check(self, step: int, save: Callable[[], Path]) -> None:
+        """Ends a run that is to stop on something that holds.
+
+        Args:
+          step: Updates done.
+          save: Saves their state, if that is not done yet, and returns the checkpoint.
+
+        Raises:
+          TrainingError: It is to stop.
+          IOFailedError: The state could not be saved.
+        """
+        if (finding := self.fatal) is not None:
+            raise TrainingError(
+                f"stopped at step {step:,} on {finding.name}: {finding.title} "
+                f"({finding.evidence}; since step {finding.since:,}); checkpoint {save()}",
+                hint=f"{finding.advice}; to go on with this run all the same, leave out "
+                f"--stop-on {finding.name}",
+            )
+
+
+def check_names(names: Collection[str]) -> None:
+    """Refuses names of findings that there are not.
+
+    Raises:
+      ConfigError: There is no such finding.
+    """
+    for name in names:
+        if name not in FINDINGS:
+            raise ConfigError(
+                f"--stop-on {name}: there is no such finding",
+                hint=did_you_mean(name, FINDINGS, form="--stop-on {}"),
+            )
