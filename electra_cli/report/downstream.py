@@ -11,13 +11,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from electra_cli.config.values import first_fault
-from electra_cli.errors import DataError, ElectraError
+from electra_cli.errors import DataError, ElectraError, InputMissingError
 from electra_cli.files.layout import FINETUNE_FILE, RESULT_FILE
 from electra_cli.files.record import read_json
 from electra_cli.files.redaction import redacted
 from electra_cli.report.record import RunRecord
 from electra_cli.runs.commit import read_commit
-from electra_cli.runs.named import own_checkpoints
+from electra_cli.runs.named import find_run
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.sources.finetuned import Inputs, read_inputs
 
@@ -127,9 +127,9 @@ def run_of(finetuned: Path) -> RunFolder | None:
     Raises:
       DataError, InputMissingError: It does not say what it stands on.
     """
-    with suppress(DataError):
-        if checkpoints := own_checkpoints(Path(read_inputs(_folder_of(finetuned)).source)):
-            return checkpoints[0].run
+    source = read_inputs(_folder_of(finetuned)).source
+    with suppress(DataError, InputMissingError):
+        return find_run(Path(source))
     return None
 
 

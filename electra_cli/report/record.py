@@ -136,6 +136,8 @@ class _Reader:
         initialized = self._try(lambda: _object(run.init))
         steps = [line["step"] for line in history.lines]
         step = max([*steps, *(checkpoint.step for checkpoint in run.all_checkpoints())], default=0)
+        if step and not history.lines:
+            self._remarks.append(f"nothing of its {step:,} steps is in {run.metrics}")
         starts = starts_of(history, batch_size=config.train.batch_size)
         examples = None if manifest is None else manifest.examples
         unknown = Baselines(uniform_loss(config.model.vocab_size), None)

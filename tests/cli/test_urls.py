@@ -28,6 +28,8 @@ EXPORT = ["export", "run", "--format", "huggingface"]
         [*PRETRAIN, "--gin-file", "a.gin", "--gin-file"],
         ["evaluate", "run"],
         ["evaluate", "run", "--data"],
+        ["report"],
+        ["report", "run", "--output"],
         [*EXPORT, "--output"],
         ["export", "--format", "huggingface", "--output", "o"],
         ["debug", "data"],

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from electra_cli.config.finetune import Kind
+from electra_cli.health.finding import Change, Finding
 from electra_cli.objectives import all_objectives, metrics_of
 from tests.conftest import Electra, settings
 from tests.docs.pages import generator
 from tests.finetuning.finished import Finished
 from tests.finetuning.made_data import write_files
+from tests.report.made_run import finished, made_run
+from tests.report.test_downstream import made_finetuning
 
 _TYPES = {
     "text": str,
@@ -66,7 +69,11 @@ def leaves(value: Any, keys: Mapping[str, Any], path: str = "") -> Iterator[tupl
 
 def check(printed: dict[str, Any], keys: dict[str, Any]) -> None:
     found = list(leaves(printed, keys))
-    assert {key for key, _ in found} == set(keys)
+    # Of a list without an element the keys of elements are not there.
+    empty = [path for path, value in found if value == [] and path not in keys]
+    found = [(key, value) for key, value in found if key not in empty]
+    elements = tuple(f"{path}[]." for path in empty)
+    assert {key for key, _ in found} == {key for key in keys if not key.startswith(elements)}
     wrong = [(key, value) for key, value in found if not isinstance(value, keys[key])]
     assert not wrong
     assert not [key for key, value in found if isinstance(value, bool) and keys[key] is not bool]
@@ -106,6 +113,13 @@ def test_dry_run(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -
 def test_evaluate(electra: Electra, trained: Path, documented: dict[str, Any]) -> None:
     result = electra("evaluate", trained, "--device", "cpu", "--json")
     check(result.json, documented["evaluate"])
+
+
+def test_report(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -> None:
+    # With a finding and a fine-tuning, so that every key is there.
+    run = made_run(tmp_path / "run", finished(), settings=["optimizer.warmup_steps=900"])
+    made_finetuning(tmp_path / "finetuned", run.path)
+    check(electra("report", run.path, "--format", "md", "--json").json, documented["report"])
 
 
 def test_export(
@@ -184,13 +198,24 @@ def test_failure(electra: Electra, documented: dict[str, Any]) -> None:
 def test_metric_lines(trained: Path) -> None:
     names = generator()
     expected = {
-        "train": {*names["METRIC_LINES"], *names["TRAIN_LINES"]},
-        "validation": {*names["METRIC_LINES"], *metrics_of(all_objectives(), detail=True)},
+        "train": names["TRAIN_LINES"],
+        "validation": metrics_of(all_objectives(), detail=True),
+        "start": names["START_LINES"],
+        "end": names["END_LINES"],
     }
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert {line["kind"] for line in lines} == set(expected)
     for line in lines:
-        assert set(line) == expected[line["kind"]]
+        assert set(line) == {*names["METRIC_LINES"], *expected[line["kind"]]}
+
+
+def test_findings(documented: dict[str, Any]) -> None:
+    finding = Finding("padding", "title", 0, None, "evidence", "meaning", "advice")
+    values = Change("begins", 0, finding, "evidence").values()
+    assert values.keys() == generator()["FINDING_LINES"].keys()
+    prefix = "findings[]."
+    keys = {k.removeprefix(prefix): v for k, v in documented["pretrain"].items() if prefix in k}
+    check(finding.as_json(), keys)
 
 
 def test_run_folder(trained: Path) -> None:
