@@ -15,7 +15,7 @@ import numpy as np
 from electra_cli.config.finetune import FinetuneConfig, TaskConfig
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.corpus.preparation.plausibility import MOST_UNKNOWN
-from electra_cli.errors import ConfigError, DataError
+from electra_cli.errors import ConfigError, DataError, counted
 from electra_cli.finetuning.examples.checks import check
 from electra_cli.finetuning.examples.example import Split
 from electra_cli.finetuning.examples.labels import labels_of, scheme_of
@@ -162,7 +162,7 @@ def read_task(
         )
     encoded: dict[str, Encoded] = {}
     for split in splits:
-        on_progress(f"encoding {len(split.examples):,} examples of {split.path}")
+        on_progress(f"encoding {counted(len(split.examples), 'example')} of {split.path}")
         encoded[split.name] = kind.encode(split.examples, training=split.name == TRAIN)
     _check_cut(encoded, splits, task, most_tokens)
     lengths = {name: of_split.lengths for name, of_split in encoded.items()}
@@ -205,7 +205,7 @@ def _check_cut(
         for s in over
     )
     raise DataError(
-        f"{path}: {cut:,} of {examples:,} examples ({cut / examples:.1%}) are longer than "
+        f"{path}: {cut:,} of {counted(examples, 'example')} ({cut / examples:.1%}) are longer than "
         f"task.max_length {task.max_length} and would be cut; task.most_cut allows "
         f"{task.most_cut:.1%}",
         hint=(f"--max-length {fitting}, or " if fitting <= most_tokens else "")

@@ -19,7 +19,7 @@ from pydantic import ConfigDict, Field, ValidationError
 
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, counted
 from electra_cli.files.layout import COMMIT_FILE, EVALUATION_FILE
 from electra_cli.files.record import Record
 
@@ -127,7 +127,7 @@ def fault_of(folder: Path, step: int) -> str | None:
             path = folder / Path(name).name  # a record cannot point elsewhere
             size = path.stat().st_size
             if size != expected.bytes:
-                return f"{name} has {size} bytes, not {expected.bytes}"
+                return f"{name} has {counted(size, 'byte')}, not {expected.bytes:,}"
             if file_sha256(path) != expected.sha256:
                 return f"{name} has another checksum"
     except FileNotFoundError as error:

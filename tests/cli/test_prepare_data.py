@@ -121,7 +121,7 @@ def test_format_and_column(prepare, tmp_path, vocab):
     common = (path, "--vocab", vocab, "--format", "csv")
     prepare(*common).failed(65, "no column 'text'", "'body', 'id'", "--text-field")
     common = (*common, "--text-field", "body")
-    prepare(*common).failed(65, "a row of 1 fields under 2 columns", "--on-error skip")
+    prepare(*common).failed(65, "a row of 1 field under 2 columns", "--on-error skip")
     done = prepare(*common, "--on-error", "skip")
     assert (done.code, done.json["documents"]) == (0, 10)
     assert "bad rows, skipped" in done.stderr

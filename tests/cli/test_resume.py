@@ -70,9 +70,9 @@ def test_damaged_data(
     else:
         shard.unlink()
     words = {
-        "row": f"{len(content) - row} bytes, not {len(content)}",
+        "row": f"{len(content) - row:,} bytes, not {len(content):,}",
         "byte": "another checksum",
-        "empty": f"0 bytes, not {len(content)}",
+        "empty": f"0 bytes, not {len(content):,}",
         "gone": "is missing",
     }
     with before_tensorflow(monkeypatch):

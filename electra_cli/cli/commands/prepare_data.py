@@ -16,7 +16,7 @@ from electra_cli.corpus.reading.passed_over import describe_kinds
 from electra_cli.corpus.reading.tables.separators import Quoting
 from electra_cli.corpus.reading.texts import Documents
 from electra_cli.corpus.shards.manifest import Packing
-from electra_cli.errors import ConfigError
+from electra_cli.errors import ConfigError, counted
 from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.training.loop.signals import StopSignals
 
@@ -334,14 +334,14 @@ def _print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> N
     """What was done of several stages, and what comes next."""
     if schedule.stage == "plan":
         terminal.result(
-            f"planned {result.slices:,} slices in {result.output}; now run the tasks: the same "
-            "command with --task-index I --num-tasks N instead of --plan-only"
+            f"planned {counted(result.slices, 'slice')} in {result.output}; now run the tasks: the "
+            "same command with --task-index I --num-tasks N instead of --plan-only"
         )
     else:
         terminal.result(
             f"task {schedule.task_index} of {schedule.num_tasks}: prepared {result.slices_done:,} "
-            f"of {result.slices:,} slices; when all tasks are done, run the same command with "
-            "--finalize"
+            f"of {counted(result.slices, 'slice')}; when all tasks are done, run the same command "
+            "with --finalize"
         )
 
 

@@ -141,19 +141,13 @@ class Terminal:
 
         def draw(console: Console) -> None:
             shown = [[_written(console, cell) for cell in row] for row in (columns, *rows)]
-            widths = [max(map(_width, column)) for column in zip(*shown, strict=True)]
             _say(console, title, style="bold")
-            for part in _parts(widths, console.width):
+            for part, widths in _parts(shown, console.width):
                 table = Table(box=box.HEAVY_HEAD if _draws(console) else box.ASCII)
-                for index in part:
+                for index, width in zip(part, widths, strict=True):
                     side: Literal["left", "right"] = "left" if index in left else "right"
-                    # Beside others, only the first column may become narrower than its text.
-                    table.add_column(
-                        escape(shown[0][index]),
-                        justify=side,
-                        overflow="fold",
-                        no_wrap=index > 0 and len(part) > 2,
-                    )
+                    head = escape(shown[0][index])
+                    table.add_column(head, justify=side, overflow="fold", width=width)
                 for row in shown[1:]:
                     table.add_row(*(escape(row[index]) for index in part))
                 console.print(table)
@@ -234,13 +228,37 @@ def _width(cell: str) -> int:
     return max(map(width_of, cell.expandtabs(8).split("\n")))
 
 
-def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
-    """Divides columns among tables of at most `room`, each with the first column."""
-    widths = [min(widths[0], room // 2), *widths[1:]]  # which may be folded to that
+def _parts(rows: Sequence[Sequence[str]], room: int) -> list[tuple[list[int], list[int]]]:
+    """Divides columns among as few tables of at most `room` as can be, each with the first column.
+
+    Where that saves a table, heads are divided between words. The first column, and one that is too
+    wide beside it, have lines of their own; other cells, which hold numbers, stay whole.
+
+    Args:
+      rows: All cells, the heads first.
+      room: Columns of the terminal.
+
+    Returns:
+      The columns of each table, and their widths.
+    """
+    columns = list(zip(*rows, strict=True))
+    words = (word for row in rows for cell in row[1:] for word in cell.split())
+    beside = room - 7 - max(map(_width, words), default=0)
+    first = min(max(map(_width, columns[0])), 3 * room // 5, max(room // 3, beside))
+    whole = [max(map(_width, column)) for column in columns]
+    narrow = [max(map(_width, (*column[0].split(), *column[1:], ""))) for column in columns]
+    return min((_divided([first, *widths[1:]], room) for widths in (whole, narrow)), key=len)
+
+
+def _divided(widths: Sequence[int], room: int) -> list[tuple[list[int], list[int]]]:
     parts: list[list[int]] = []
     for index, width in enumerate(widths[1:], start=1):
         taken = sum(widths[i] + 3 for i in parts[-1]) + 1 if parts else room
         if taken + width + 3 > room:
             parts.append([0])
         parts[-1].append(index)
-    return parts or [[0]]
+    most = max(1, room - widths[0] - 7)
+    return [
+        (part, [widths[0], *(min(widths[index], most) for index in part[1:])])
+        for part in parts or [[0]]
+    ]

@@ -73,7 +73,7 @@ def _print_labels(terminal: Terminal, overview: Overview) -> None:
     ]
     title = "Labels"
     if len(labels) > _MOST_LABELS:
-        title = f"The first {_MOST_LABELS} of {len(labels):,} labels"
+        title = f"The first {_MOST_LABELS} of {counted(len(labels), 'label')}"
     terminal.table(title, ("label", *(split.name for split in overview.splits)), rows)
 
 

@@ -22,7 +22,7 @@ from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.marks import has_mark, without_marks
 from electra_cli.corpus.wordpiece.tokenizer import MAX_CHARACTERS_PER_WORD
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, load_vocabulary
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, counted
 
 # Shares of the tokens that are [UNK]. The released vocabularies leave about 0.01% of English.
 SUSPECT_UNKNOWN = 0.02
@@ -68,7 +68,8 @@ def implausible(manifest: Manifest) -> list[Implausible]:
         found.append(
             Implausible(
                 f"{manifest.padding_share:.0%} of the positions are padding: "
-                f"{counts.documents:,} documents of {counts.tokens / counts.documents:,.0f} tokens "
+                f"{counted(counts.documents, 'document')} of "
+                f"{counted(round(counts.tokens / counts.documents), 'token')} "
                 f"on average, in rows of {manifest.sequence_length}",
                 "--packing full fills the rows with several documents; --documents file makes one "
                 "of each text file, where a blank line does not end a document; or shorten the "
@@ -80,8 +81,8 @@ def implausible(manifest: Manifest) -> list[Implausible]:
         wanted = min(0.5, 2 * FEWEST_HELD_OUT / rows)
         found.append(
             Implausible(
-                f"only {manifest.validation_examples:,} of {rows:,} rows are held out: metrics of "
-                "so few are left to chance",
+                f"only {manifest.validation_examples:,} of {counted(rows, 'row')} are held out: "
+                "metrics of so few are left to chance",
                 f"--validation-fraction {wanted:.2g} holds out about {wanted * rows:,.0f}",
             )
         )
@@ -97,8 +98,8 @@ def _mostly_passed_over(counts: Counts) -> Implausible | None:
         return None
     return Implausible(
         f"more was passed over than read: {describe_kinds(counts.passed_over)} "
-        f"({counts.passed_over_bytes:,} bytes), and {counts.files:,} "
-        f"{'file was' if counts.files == 1 else 'files were'} read ({counts.input_bytes:,} bytes)",
+        f"({counted(counts.passed_over_bytes, 'byte')}), and {counted(counts.files, 'file')} "
+        f"{'was' if counts.files == 1 else 'were'} read ({counted(counts.input_bytes, 'byte')})",
         cures(
             counts.passed_over,
             otherwise="if they are text, name them, or say with --format what all files are",

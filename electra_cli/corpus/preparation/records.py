@@ -15,7 +15,7 @@ from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest, VocabularyFile
 from electra_cli.corpus.shards.rows import Shard, Split, ids_dtype
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary, special_ids
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, counted
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import record_path
 from electra_cli.files.record import Record
@@ -168,9 +168,9 @@ def _check_share(counts: Counts, files: int, names: list[str]) -> None:
     count, files = counts.unreadable_files, max(files, counts.files)
     if count > MOST_UNREADABLE * files:
         raise DataError(
-            f"no reader knows {count:,} of {files:,} files in the input, and --on-error skip "
-            f"leaves out at most {MOST_UNREADABLE:.0%}; the first that were left out or read in "
-            f"part: {', '.join(names[:MOST_NAMED])}",
+            f"no reader knows {count:,} of {counted(files, 'file')} in the input, and --on-error "
+            f"skip leaves out at most {MOST_UNREADABLE:.0%}; the first that were left out or read "
+            f"in part: {', '.join(names[:MOST_NAMED])}",
             hint="leave such files out of the input; without --on-error skip the command ends at "
             "the first and says what is wrong with it",
         )
@@ -182,7 +182,7 @@ def _left_out(counts: Counts) -> str:
     cleaned = counts.short_documents + counts.replacement_documents + counts.control_documents
     return (
         f"{counts.empty_documents} empty, {skipped} skipped, {cleaned} left out by cleaning, "
-        f"{counts.unreadable_files} files unreadable, {counts.damaged_inputs} damaged"
+        f"{counted(counts.unreadable_files, 'file')} unreadable, {counts.damaged_inputs} damaged"
     )
 
 

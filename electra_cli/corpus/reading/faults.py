@@ -12,7 +12,7 @@ from typing import Literal
 
 from electra_cli.corpus.reading.encodings import UNKNOWN_ENCODING, in_utf8, single_byte_encoding
 from electra_cli.corpus.reading.naming import ending_format
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, counted
 
 Document = list[str]
 
@@ -70,8 +70,8 @@ class LeftOut:
         if count > MOST_UNREADABLE * total:
             first = self._first[UnreadableError]
             raise DataError(
-                f"no reader knows {count:,} of {total:,} files in {where}, and --on-error skip "
-                f"leaves out at most {MOST_UNREADABLE:.0%}; the first: {first.message}",
+                f"no reader knows {count:,} of {counted(total, 'file')} in {where}, and --on-error "
+                f"skip leaves out at most {MOST_UNREADABLE:.0%}; the first: {first.message}",
                 hint=first.hint,
             ) from first
 

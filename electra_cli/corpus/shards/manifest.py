@@ -17,7 +17,7 @@ from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
 from electra_cli.corpus.wordpiece.identity import Identity, TokenizerOptions, tokenizer_sha256
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
-from electra_cli.errors import DataError, listed
+from electra_cli.errors import DataError, counted, listed
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.files.record import Record
@@ -184,7 +184,8 @@ def file_faults(manifest: Manifest) -> list[str]:
         if not path.is_file():
             faults.append(f"{shard.file} is missing")
         elif path.stat().st_size != shard.bytes:
-            faults.append(f"{shard.file} has {path.stat().st_size} bytes, not {shard.bytes}")
+            there = counted(path.stat().st_size, "byte")
+            faults.append(f"{shard.file} has {there}, not {shard.bytes:,}")
     if not manifest.vocab_path.is_file():
         faults.append(f"{manifest.vocab.file} is missing")
     elif hashlib.sha256(manifest.vocab_path.read_bytes()).hexdigest() != manifest.vocab.sha256:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from electra_cli.corpus.shards.manifest import Manifest, file_faults
 from electra_cli.corpus.shards.rows import Shard, ids_of, load_shard, row_width, word_starts_of
+from electra_cli.errors import counted
 from electra_cli.files.layout import MANIFEST_FILE
 
 IDS_AT_ONCE = 2**22  # looked at together: tens of megabytes, whatever the size of a shard
@@ -56,7 +57,8 @@ def verify_data(
     ):
         rows = sum(shard.rows for shard in manifest.shards if shard.split == split)
         if rows != examples:
-            faults.append(f"{MANIFEST_FILE} counts {examples} {split} rows, its shards {rows}")
+            told = counted(examples, f"{split} row")
+            faults.append(f"{MANIFEST_FILE} counts {told}, its shards {rows:,}")
     done = 0
     for shard in manifest.shards:
         path = manifest.folder / shard.file

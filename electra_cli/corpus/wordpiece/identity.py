@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, counted
 from electra_cli.files.record import Record
 
 
@@ -70,7 +70,7 @@ class Identity:
         return None
 
     def _vocabulary(self) -> str:
-        return f"{self.pieces} word pieces, sha256 {self.vocab_sha256[:12]}"
+        return f"{counted(self.pieces, 'word piece')}, sha256 {self.vocab_sha256[:12]}"
 
     def check_data(self, data: Identity, *, of: str, folder: Path, vocab: Path) -> None:
         """Makes sure that ids of prepared data mean what they mean to weights.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from electra_cli.errors import counted
 from electra_cli.modeling.architecture import EncoderSizes
 from electra_cli.sources.exportable import Exportable
 
@@ -42,7 +43,8 @@ def page(title: str, use: str, load: str, sections: Sequence[tuple[str, str]]) -
 
 def network_facts(sizes: EncoderSizes) -> Rows:
     """What a network is."""
-    shape = f"{sizes.layers} layers, {sizes.hidden} wide, {sizes.heads} attention heads"
+    layers, heads = counted(sizes.layers, "layer"), counted(sizes.heads, "attention head")
+    shape = f"{layers}, {sizes.hidden} wide, {heads}"
     return [("network", shape)]
 
 

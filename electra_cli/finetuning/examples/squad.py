@@ -130,7 +130,7 @@ def _shown(answer: Answer, context: str) -> str:
     begin = answer.start
     there = f"{context[begin : begin + len(answer.text)][:40]!r} stands"
     if not 0 <= begin < len(context):
-        there = f"the context has {len(context):,} characters"
+        there = f"the context has {counted(len(context), 'character')}"
     return f"{answer.text[:40]!r} at {begin:,}, where {there}"
 
 

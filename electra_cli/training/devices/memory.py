@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
-from electra_cli.errors import OutOfMemoryError
+from electra_cli.errors import OutOfMemoryError, counted
 from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
 from electra_cli.modeling.budget import Budget, Compute
 
@@ -62,7 +62,7 @@ class Memory:
     def shortage(self, *, begun: bool) -> tuple[str, str]:
         """Says how much is needed and there, and what to type; `begun`: the run has a folder."""
         rows = self._rows
-        needed = f"{rows:,} rows of {self.length} tokens at once need about "
+        needed = f"{counted(rows, 'row')} of {self.length} tokens at once need about "
         message = f"{needed}{self.needed / GIB:,.2f} GiB"
         if self.limit is None:
             remedy, message = "use a device with more memory", f"{message} a replica"

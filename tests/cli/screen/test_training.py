@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from electra_cli.cli.screen.console import Terminal
-from electra_cli.cli.screen.training import counted, print_metrics
+from electra_cli.cli.screen.training import print_metrics
 from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.metrics.names import format_metric
 from electra_cli.objectives import objective_of
@@ -21,7 +23,7 @@ def printed(capfd: pytest.CaptureFixture[str], width: int, checkpoints: list[str
     return capfd.readouterr().out.splitlines()
 
 
-@pytest.mark.parametrize("width", [80, 120, 160, 250, 10_000])
+@pytest.mark.parametrize("width", [60, 80, 120, 160, 10_000])
 @pytest.mark.parametrize("number", [1, 4, 9, 30])
 @pytest.mark.parametrize("run", ["", "german-small-v2 "])
 def test_every_name_is_whole_and_the_table_fits(
@@ -30,7 +32,13 @@ def test_every_name_is_whole_and_the_table_fits(
     checkpoints = [f"{run}step {step:,}" for step in range(0, number * 250_000, 250_000)]
     lines = printed(capfd, width, checkpoints)
     assert max(map(len, lines)) <= width
-    cells = [cell.strip() for line in lines for cell in line.replace("┃", "│").split("│")]
+    if width == 60 and run and number > len(METRICS):
+        return  # a checkpoint's name and a metric's have no room side by side: the former is folded
+    cells = [cell.strip() for line in lines for cell in line.split("│") if "│" in line]
+    for is_head, group in itertools.groupby(lines, lambda line: line.startswith("┃")):
+        if is_head:  # which may have several lines
+            columns = zip(*(line.split("┃") for line in group), strict=True)
+            cells += [" ".join(" ".join(column).split()) for column in columns]
     assert set(METRICS) | set(checkpoints) <= set(cells)
     down = checkpoints if number > len(METRICS) else METRICS
     tables = cells.count(down[0])
@@ -58,11 +66,3 @@ def test_every_name_is_whole_and_the_table_fits(
 )
 def test_shares_are_percent_and_areas_numbers(name: str, value: float | None, text: str) -> None:
     assert format_metric(name, value) == text
-
-
-def test_one_and_several() -> None:
-    assert [counted(n, "replica") for n in (1, 2, 1000)] == [
-        "1 replica",
-        "2 replicas",
-        "1,000 replicas",
-    ]

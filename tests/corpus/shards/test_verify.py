@@ -91,7 +91,7 @@ def test_another_size(folder):
     path = folder / SHARD
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[:-2])
-    assert faults(folder) == [f"{SHARD} has {size - 2} bytes, not {size}"]
+    assert faults(folder) == [f"{SHARD} has {size - 2:,} bytes, not {size:,}"]
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 10**6])

@@ -8,7 +8,7 @@ from pathlib import Path
 from electra_cli.corpus.duplicates.outcome import DUPLICATES_FILE
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.options import PrepareOptions
-from electra_cli.errors import ConfigError, TryAgainError, listed
+from electra_cli.errors import ConfigError, TryAgainError, counted, listed
 from electra_cli.files.layout import DUPLICATES_FOLDER, MANIFEST_FILE, PLAN_FILE, VOCABULARY_FILE
 
 
@@ -69,5 +69,5 @@ def check_complete(missing: Sequence[int], slices: int, schedule: Schedule) -> N
         hint = f"wait for these tasks, or run them again: {listed(again, 5)}"
     shown = listed([str(index) for index in missing], 5)
     raise TryAgainError(
-        f"{len(missing)} of {slices} slices are not prepared yet: {shown}", hint=hint
+        f"{len(missing):,} of {counted(slices, 'slice')} are not prepared yet: {shown}", hint=hint
     )

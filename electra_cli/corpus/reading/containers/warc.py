@@ -13,6 +13,7 @@ from electra_cli.corpus.reading.faults import DamagedError, UnreadableError
 from electra_cli.corpus.reading.passed_over import describe_kinds
 from electra_cli.corpus.reading.texts import BOM
 from electra_cli.corpus.shards.counts import add_kinds
+from electra_cli.errors import counted
 
 _LONGEST_LINE = 2**16
 _PIECE = 2**16
@@ -94,7 +95,9 @@ class _Record:
         """A line, or as much of it as has `size` bytes; none at the end of the record."""
         line = self._stream.readline(min(size, self._left)) if self._left else b""
         if self._left and not line:
-            raise _damaged(self._label, f"it ends {self._left:,} bytes before the end of a record")
+            raise _damaged(
+                self._label, f"it ends {counted(self._left, 'byte')} before the end of a record"
+            )
         self._left -= len(line)
         return line
 

@@ -22,6 +22,7 @@ from electra_cli.corpus.reading.tables.separators import (
 )
 from electra_cli.corpus.reading.tables.table_lines import RowEndsError, TableLines
 from electra_cli.corpus.reading.texts import split_lines
+from electra_cli.errors import counted
 
 
 def csv_documents(
@@ -83,7 +84,7 @@ def csv_documents(
         if not row:
             continue
         if len(row) != len(header):
-            what = f"a row of {len(row)} fields under {len(header)} columns"
+            what = f"a row of {counted(len(row), 'field')} under {counted(len(header), 'column')}"
             yield Fault("row", lines.number, what, hint=hint)
             continue
         try:

@@ -111,7 +111,7 @@ def test_what_is_quoted(tmp_path, content, options, expected):
 def test_a_bad_row_between_tabs(tmp_path, row, hint):
     path = tmp_path / "a.tsv"
     path.write_text(f"id\ttext\n1\tone\n{row}\n3\tthree\n")
-    with pytest.raises(DataError, match=r"line 3: a row of \d fields under 2 columns") as caught:
+    with pytest.raises(DataError, match=r"line 3: a row of \d fields? under 2 columns") as caught:
         read_inputs(path)
     assert hint in caught.value.hint
     documents, counts = read_inputs(path, on_error="skip")

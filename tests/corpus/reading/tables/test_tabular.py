@@ -42,7 +42,7 @@ def test_a_csv_field_of_any_length(tmp_path):
 
 
 BAD_ROWS = [
-    (b"2", "a row of 1 fields under 2 columns"),
+    (b"2", "a row of 1 field under 2 columns"),
     (b"2,half, of it", "a row of 3 fields under 2 columns"),
     (b'2,"one" more', "not valid CSV"),
 ]
