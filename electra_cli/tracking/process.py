@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from electra_cli.tracking.tracker import Outcome, TrackedRun
 
 _MOST_WAITING = 10_000  # orders
 _SILENCE = 60.0  # seconds, after which it is told that a tracker does not answer
+_TICK = 0.1  # seconds
 # What the libraries would send home, for themselves.
 _DISCREET = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
 
@@ -45,6 +47,7 @@ class TrackerProcess:
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._told: set[str] = set()
+        self._is_over = False  # nobody takes orders any more
         self.said: queue.SimpleQueue[tuple[bool, str]] = queue.SimpleQueue()
 
     def start(self, run: TrackedRun) -> str:
@@ -77,12 +80,15 @@ class TrackerProcess:
         """
         self._thread.join(max(0.0, deadline - time.monotonic()))
         if self._thread.is_alive():
-            self._tell("late", "it takes too long; the end of the run is missing there")
+            self._tell("late", "it takes too long, and lacks the end of what metrics.jsonl has")
+        while self._thread.is_alive():
             if self._process is not None:
                 self._process.kill()
-            self._thread.join()
+            self._thread.join(_TICK)
 
     def _order(self, order: str, **arguments: Any) -> None:
+        if self._is_over:
+            return
         try:
             self._orders.put_nowait(json.dumps([order, arguments]))
         except queue.Full:
@@ -103,15 +109,19 @@ class TrackerProcess:
                 start_new_session=True,
             )
         except OSError as error:
+            self._is_over = True
             self._tell("start", f"its process cannot be started: {error.strerror}")
             return
-        with self._process as process:
+        # What was not written yet to a process that has ended is lost.
+        with suppress(BrokenPipeError), self._process as process:
             try:
                 while self._is_served(process, self._orders.get()):
                     pass
             except (OSError, ValueError):
                 code = process.wait()
-                self._tell("death", f"its process has ended with exit code {code}")
+                if "late" not in self._told:
+                    self._tell("death", f"its process has ended with exit code {code}")
+            self._is_over = True
 
     def _is_served(self, process: subprocess.Popen[str], line: str) -> bool:
         """Hands over an order and waits for the answer; whether there is more to do.
@@ -137,4 +147,5 @@ class TrackerProcess:
         """Says something that is wrong, once of each kind."""
         if kind not in self._told:
             self._told.add(kind)
-            self.said.put((True, f"{self._name}: {text}; training goes on without it"))
+            rest = "" if kind == "late" else "; training goes on without it"
+            self.said.put((True, f"{self._name}: {text}{rest}"))

@@ -107,6 +107,7 @@ def command(
         autocompletion=options.precisions, help="auto, float32, bfloat16 or float16.")] = None,
     xla: Annotated[bool | None, typer.Option(
         "--xla/--no-xla", show_default="on a GPU", help="Compile the whole step with XLA.")] = None,
+    track: options.Track = None,
     settings: options.Settings = None,
     reference_config: options.ReferenceConfig = None,
     vocab: options.Vocab = None,
@@ -142,6 +143,7 @@ def command(
                 ("runtime.device", device, "--device"),
                 ("runtime.precision", precision, "--precision"),
                 ("runtime.xla", xla, "--xla" if xla else "--no-xla"),
+                ("runtime.track", options.joined(track), "--track"),
             ],
         )
         limits = parse_limits(fail_under or [])
