@@ -48,7 +48,8 @@ _OTHER_CODES = {
 # The keys of RUN/metrics.jsonl besides the metrics; tests/docs/test_json_objects.py compares them.
 METRIC_LINES = {
     "format_version": "version of this format, 1",
-    "kind": "`train` for a logged step, `validation` for an evaluation",
+    "kind": "`train` for a logged step, `validation` for an evaluation, `finding` where something "
+    "begins or ends to be wrong with the run, `start` and `end` of a process that trains",
     "step": "updates done",
     "time": "when it was written, in seconds since 1970 (lines of an older electra lack it)",
 }
@@ -64,6 +65,24 @@ TRAIN_LINES = {
     "sequences_per_second": "since the second loop, without evaluation and saving",
     "tokens_per_second": "the same in tokens, padding included",
     "peak_share": "share of the measured matmul peak",
+}
+FINDING_LINES = {
+    "name": "of the finding, as `--stop-on` takes it",
+    "state": "`begins` or `ends`",
+    "title": "the finding in words",
+    "since": "the step from which on it holds; noticed was it at `step`",
+    "evidence": "the numbers that show that it begins or ends",
+}
+START_LINES = {
+    "electra": "version of electra",
+    "tensorflow": "version of TensorFlow",
+    "device": "`--device` as it was given",
+    "replicas": "copies of the model that train together",
+    "precision": "the compute type",
+}
+END_LINES = {
+    "reason": "why the process ended: `finished`, or the error; a process that was killed has no "
+    "such line",
 }
 
 
@@ -256,6 +275,14 @@ def _run_folder() -> str:
         _table(("key", "meaning"), _documented(TRAIN_LINES)),
         "A line of kind `validation` also has the metrics of the held-out split: "
         f"{_metric_names()}",
+        "A line of kind `finding` also has ([what each finding means](../guide/health.md)):",
+        _table(("key", "meaning"), _documented(FINDING_LINES)),
+        "A line of kind `start` stands where a process begins, at the step it goes on from. A run "
+        "that was killed does again what it had not saved, so that later steps may stand there "
+        "twice: the last line counts. It also has:",
+        _table(("key", "meaning"), _documented(START_LINES)),
+        "A line of kind `end` also has:",
+        _table(("key", "meaning"), _documented(END_LINES)),
         "## Fine-tuning",
         "`electra finetune --output FINETUNED` writes:",
         _table(("path", "what it is"), _paths("FINETUNED")),

@@ -14,11 +14,13 @@ RUN/data/                manifest.json and vocab.txt of the prepared data
 RUN/lock.json            who writes to the run, or wrote to it last
 RUN/changes.jsonl        changes of the configuration, and the step from which on they hold
 RUN/checkpoints/ckpt-N   a checkpoint, N the step: `state` for TensorFlow, and commit.json
-RUN/metrics.jsonl        a line for each logged step and each evaluation
+RUN/metrics.jsonl        a line for each logged step and evaluation, for what begins or ends to be
+                         wrong with the run, and for each process that begins or ends
 RUN/tensorboard/         the same for TensorBoard
 RUN/tracking/            which run of each other tracker goes on, and what it keeps here
 RUN/held-out.json        ten held-out rows with the verdicts of the newest evaluation
 RUN/result.json          what `electra pretrain --json` printed, once the run is finished
+RUN/report.html          what `electra report` says of the run
 
 FINETUNED/finetune.yaml        the complete configuration; with it a folder is a fine-tuned one
 FINETUNED/model.yaml           the sizes of the encoder
@@ -60,6 +62,7 @@ TENSORBOARD_FOLDER = "tensorboard"
 TRACKING_FOLDER = "tracking"
 HELD_OUT_FILE = "held-out.json"
 RESULT_FILE = "result.json"
+REPORT_FILE = "report.html"
 
 FINETUNE_FILE = "finetune.yaml"
 MODEL_FILE = "model.yaml"
