@@ -16,6 +16,7 @@ from electra_cli.metrics.names import FROM_HERE_EXPONENTS, format_metric
 if TYPE_CHECKING:
     from electra_cli.health.finding import Change
     from electra_cli.interop.values import Report
+    from electra_cli.metrics.baselines import Baselines
     from electra_cli.objectives.base import Objective
     from electra_cli.runs.run_folder import Checkpoint
     from electra_cli.training.loop.listener import Progress
@@ -31,8 +32,8 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
     rows = [("parameters, total", f"{parameters.total:,}")]
     if parameters.generator and parameters.discriminator:
         rows += [
-            ("  of the generator alone", f"{parameters.generator:,}"),
-            ("  of the discriminator alone", f"{parameters.discriminator:,}"),
+            ("  generator alone", f"{parameters.generator:,}"),
+            ("  discriminator alone", f"{parameters.discriminator:,}"),
             ("  shared embeddings", f"{parameters.shared:,}"),
         ]
     rows += [
@@ -45,7 +46,7 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
         ("precision", _precision(outlook)),
         ("compiled by XLA", "the whole step" if outlook.xla else "element-wise chains"),
         ("measured matmul peak", f"{outlook.peak_flops / 1e9:,.0f} GFLOP/s"),
-        ("time (estimate, at 30% of that)", format_duration(outlook.seconds)),
+        ("time (estimate)", f"{format_duration(outlook.seconds)} at 30% of the peak"),
     ]
     terminal.table("Before step 1", ("", "value"), rows)
 
@@ -61,8 +62,8 @@ def _precision(outlook: Outlook) -> str:
     """The compute type, and why if nobody chose it."""
     if outlook.asked != "auto":
         return outlook.precision
-    found = "multiplies" if outlook.precision == "bfloat16" else "does not multiply"
-    return f"{outlook.precision} (auto: the hardware {found} bfloat16)"
+    found = "in hardware" if outlook.precision == "bfloat16" else "no bfloat16 here"
+    return f"{outlook.precision} (auto: {found})"
 
 
 def print_metrics(
@@ -95,6 +96,8 @@ def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
         f"finished at step {result['final_step']:,}: {speed:,.1f} sequences/s, "
         f"{format_duration(result['seconds'])}; checkpoint {result['checkpoint']}"
     )
+    if result["report"] is not None:
+        terminal.note(f"report: {result['report']}")
     terminal.note(f"next: electra evaluate {shlex.quote(str(result['run_dir']))}")
 
 
@@ -165,7 +168,7 @@ class TrainingDisplay:
         more = [
             f"{progress.rates.sequences_per_second:,.1f} seq/s",
             f"lr {logs['learning_rate']:.2e}",
-            f"|g| {logs['gradient_norm']:.2f}",
+            f"|g| {logs['gradient_norm']:.3g}",
             f"{100 * progress.rates.peak_share:.0f}% of peak",
             f"{progress.rates.tokens_per_second:,.0f} tok/s",
             self.last,
@@ -183,6 +186,19 @@ class TrainingDisplay:
         """Says what is worth knowing."""
         self.terminal.note(text)
 
+    def finding(self, change: Change) -> None:
+        """Says that something is wrong with the run, or is no more."""
+        finding, label = change.finding, "finding: "
+        if change.state == "begins":
+            self.terminal.warn(
+                f"{finding.title}, since step {finding.since:,}: {change.evidence}; "
+                f"to try: {finding.advice}",
+                label=label,
+            )
+        else:
+            over = f"no longer since step {finding.until:,}: {finding.title} ({change.evidence})"
+            self.terminal.note(over, label=label)
+
 
 class RunDisplay(TrainingDisplay):
     """Shows a run while it goes: the listener of `training.pretrain`.
@@ -190,11 +206,12 @@ class RunDisplay(TrainingDisplay):
     Args:
       terminal: Where it is shown.
       objective: What the run learns, which names its numbers.
+      baselines: Of its data, which give them a meaning.
     """
 
-    def __init__(self, terminal: Terminal, objective: Objective) -> None:
+    def __init__(self, terminal: Terminal, objective: Objective, baselines: Baselines) -> None:
         super().__init__(terminal, objective.labels)
-        self._objective = objective
+        self._objective, self._baselines = objective, baselines
 
     def outlook(self, outlook: Outlook) -> None:
         """Prints the numbers before step 1 and starts the bar."""
@@ -211,18 +228,7 @@ class RunDisplay(TrainingDisplay):
         columns = {} if before is None else {f"step {before[0]:,}": before[1]}
         columns[f"step {step:,}"] = metrics
         print_metrics(self.terminal, "Held-out data", columns, names=self._objective.metrics)
+        for sentence in self._baselines.sentences(metrics):
+            self.terminal.note(sentence)
         if before is not None and (why := self._objective.remark(before[1], metrics)):
             self.terminal.note(why)
-
-    def finding(self, change: Change) -> None:
-        """Says that something is wrong with the run, or is no more."""
-        finding, label = change.finding, "finding: "
-        if change.state == "begins":
-            self.terminal.warn(
-                f"{finding.title}, since step {finding.since:,}: {change.evidence}; "
-                f"to try: {finding.advice}",
-                label=label,
-            )
-        else:
-            over = f"no longer since step {finding.until:,}: {finding.title} ({change.evidence})"
-            self.terminal.note(over, label=label)
