@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from electra_cli.cli import options
+from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json
+from electra_cli.errors import counted
 
 if TYPE_CHECKING:
     from electra_cli.config.schema import Masking
@@ -50,7 +51,8 @@ LESS_MEMORY = "--examples 0 shows no rows masked, which is what starts TensorFlo
 # fmt: off
 def command(
     folder: Annotated[Path, typer.Argument(
-        metavar="DIR", help="Folder that `electra prepare-data` wrote.", show_default=False)],
+        metavar="DIR", autocompletion=completion.prepared, show_default=False,
+        help="Folder that `electra prepare-data` wrote.")],
     verify: Annotated[bool, typer.Option(
         "--verify", help="First check every file against the manifest, by checksum too.")] = False,
     examples: Annotated[int, typer.Option(
@@ -97,7 +99,8 @@ def _verify(folder: Path, terminal: Terminal) -> Verified:
     if verified.faults:
         raise mismatch(manifest, verified.faults)
     terminal.result(
-        f"verified {verified.files:,} files, {verified.bytes:,} bytes: all as the manifest says"
+        f"verified {counted(verified.files, 'file')}, {counted(verified.bytes, 'byte')}: all as "
+        "the manifest says"
     )
     return verified
 
@@ -152,8 +155,8 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
         if count := getattr(counts, name):
             rows.append((label, f"{count:,}", ""))
     title = (
-        f"{manifest.folder}: rows of {manifest.sequence_length}, {manifest.vocab.size:,} word "
-        f"pieces, {len(manifest.shards):,} shards"
+        f"{manifest.folder}: rows of {manifest.sequence_length}, "
+        f"{counted(manifest.vocab.size, 'word piece')}, {counted(len(manifest.shards), 'shard')}"
     )
     terminal.table(title, ("figure", "manifest", "in the rows"), rows)
 
