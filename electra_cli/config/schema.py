@@ -349,17 +349,6 @@ def max_predictions(mask_probability: float, sequence_length: int) -> int:
     return int((mask_probability + 0.005) * sequence_length)
 
 
-def warnings_of(config: Config) -> list[str]:
-    """Returns what is allowed but probably not meant, one sentence each."""
-    warmup, steps = config.optimizer.warmup_steps, config.train.steps
-    if warmup > steps:
-        return [
-            f"optimizer.warmup_steps {warmup} is more than train.steps {steps}: "
-            "training ends before the warm-up does"
-        ]
-    return []
-
-
 def sections(root: type[Root] = Config) -> dict[str, type[Section]]:
     """Returns the sections of a configuration by name, in the order of the schema."""
     models = {name: field.annotation for name, field in root.model_fields.items()}

@@ -8,8 +8,10 @@ import pytest
 
 from electra_cli.config.load import DEFAULT_ORIGIN, load_config
 from electra_cli.config.presets import available_presets, preset_path
-from electra_cli.config.schema import leaf_fields, warnings_of
+from electra_cli.config.schema import leaf_fields
 from electra_cli.errors import ConfigError, InputMissingError
+from electra_cli.health.facts import Facts
+from electra_cli.health.monitor import Monitor
 
 NAMES = ["tiny", "small", "small-plus-plus", "base", "large"]
 
@@ -33,7 +35,7 @@ def test_sets_every_key(name: str) -> None:
     assert loaded.config.preset == name
     assert loaded.config.model.vocab_size == 30522
     assert loaded.config.objective.sampling == "reference"
-    assert warnings_of(loaded.config) == []
+    assert Monitor(Facts.of(loaded.config, None)).see({"kind": "start", "step": 0}) == []
     assert not any(loaded.user_set(key) for key in leaf_fields())
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import ValidationError
 
-from electra_cli.config.schema import Config, leaf_fields, sections, warnings_of
+from electra_cli.config.schema import Config, leaf_fields, sections
 from electra_cli.errors import ConfigError
 
 
@@ -126,11 +126,3 @@ def test_contradictions(values: dict[str, Any], words: list[str]) -> None:
         Config().replaced(values)
     assert all(word in error.value.message for word in words), error.value.message
     assert error.value.hint
-
-
-def test_warm_up_longer_than_the_run_warns_and_names_both() -> None:
-    config = Config().replaced({"train.steps": 50, "optimizer.warmup_steps": 60})
-    (warning,) = warnings_of(config)
-    assert "optimizer.warmup_steps 60" in warning
-    assert "train.steps 50" in warning
-    assert warnings_of(config.replaced({"optimizer.warmup_steps": 50})) == []

@@ -8,9 +8,10 @@ import pytest
 
 from electra_cli.config import recipes
 from electra_cli.config.load import load_config
-from electra_cli.config.schema import warnings_of
 from electra_cli.config.yaml_core import load_yaml
 from electra_cli.errors import ConfigError
+from electra_cli.health.facts import Facts
+from electra_cli.health.monitor import Monitor
 from electra_cli.modeling.budget import budget_of
 from electra_cli.modeling.recipe_file import recipe_yaml
 from electra_cli.modeling.recipe_plan import RecipePlan, plan_recipe
@@ -37,7 +38,7 @@ def test_every_plan_keeps_to_the_rules(hardware: recipes.Hardware, hours: float,
     seen = train.steps * train.batch_size * config.data.sequence_length
     assert plan.passes == pytest.approx(seen / (size / recipes.BYTES_A_TOKEN))
     assert seen >= plan.size.fewest_tokens
-    assert warnings_of(config) == []
+    assert Monitor(Facts.of(config, None)).see({"kind": "start", "step": 0}) == []
     assert train.batch_size % train.accumulation_steps == 0
     assert budget_of(config).memory_bytes <= 16 * 2**30
     assert train.steps >= recipes.FEWEST_STEPS

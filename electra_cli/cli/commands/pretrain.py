@@ -13,6 +13,7 @@ from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json, show_error
 from electra_cli.cli.screen.training import (
     RunDisplay,
+    TrainingDisplay,
     print_finished,
     print_initial_weights,
     print_outlook,
@@ -231,6 +232,8 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()
+    from electra_cli.health.facts import Facts
+    from electra_cli.health.monitor import Monitor
     from electra_cli.training.devices.strategy import build_strategy
     from electra_cli.training.plan.initial import check_initial
     from electra_cli.training.plan.outlook import outlook_of
@@ -239,6 +242,8 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     print_outlook(terminal, outlook)
     if outlook.shortage:
         terminal.warn(outlook.shortage)
+    for change in Monitor(Facts.of(plan.config, plan.manifest)).see({"kind": "start", "step": 0}):
+        TrainingDisplay(terminal, {}).finding(change)
     if plan.initial is not None and plan.manifest is not None:  # which has the vocabulary's size
         print_initial_weights(terminal, check_initial(plan.initial, plan.config))
     if as_json:
@@ -274,13 +279,10 @@ def _plan(
     **options: Any,
 ) -> DryPlan:
     """Finds data and run folder, and checks everything that needs no device."""
-    from electra_cli.config.schema import warnings_of
     from electra_cli.corpus.preparation.plausibility import unknown_tokens
     from electra_cli.training.plan.preflight import data_of_run, plan_run
 
     name = loaded.config.preset
-    for warning in warnings_of(loaded.config):
-        terminal.warn(warning)
     if model_dir is None:
         model_dir = Path("runs") / name
         terminal.note(f"run folder: {model_dir} (--model-dir chooses another)")
