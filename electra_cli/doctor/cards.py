@@ -67,7 +67,7 @@ def look(root: Path, smi: Smi) -> Seen:
       smi: Runs nvidia-smi with arguments.
     """
     answer = smi([f"--query-gpu={','.join(_FIELDS)}", "--format=csv,noheader,nounits"])
-    if answer.failure:
+    if answer.failure.startswith("ended"):  # not where it hangs, or is not there
         older = smi([f"--query-gpu={','.join(_FEWER)}", "--format=csv,noheader,nounits"])
         answer = answer if older.failure else older
     cards = () if answer.failure else tuple(_cards(answer.stdout))

@@ -36,11 +36,11 @@ def measure(seconds: float) -> None:
 
     _tell(tensorflow=tf.__version__, import_seconds=time.perf_counter() - started)
     config = load_config(preset="tiny", environment=os.environ).config
-    device = parse_device("auto")
-    machine.share_cores(device, config)
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "?") for gpu in gpus]
     _tell(gpus=names)
+    device = parse_device("gpu" if gpus else "cpu")  # one of them
+    machine.share_cores(device, config)
     strategy = build_strategy(device)
     precision = machine.resolve_precision(config.runtime.precision, strategy)
     _tell(precision=precision)

@@ -60,11 +60,12 @@ def run_trial() -> tuple[Trial, list[Check]]:
         python = [sys.executable, "-P", "-m"]
         command = [*python, "electra_cli.doctor.measure", str(MATMUL_SECONDS)]
         measured = ask(command, seconds=_LONGEST, environment=environment)
+        device = "gpu" if _joined(measured.stdout).get("gpus") else "cpu"
         # fmt: off
         command = [
             *python, "electra_cli", "pretrain", "--preset", "tiny", "--model-dir", f"{folder}/run",
             "--stop-at-step", str(STEPS), "--batch-size", str(_BATCH), "--set", "train.log_every=5",
-            "--json", "--quiet",
+            "--device", device, "--json", "--quiet",
         ]
         # fmt: on
         # The demo corpus is made there too: nothing is left in the user's cache.

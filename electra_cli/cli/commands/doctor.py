@@ -13,6 +13,7 @@ from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.cli.screen.streams import write_result
 from electra_cli.cli.screen.text import encodable
 from electra_cli.errors import ConfigError
+from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
     from electra_cli.doctor.check import Check
@@ -52,7 +53,8 @@ def command(
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     if not no_devices:
         terminal.note("training for a trial: a minute or two; --no-devices leaves it out")
-    examination = examine(devices=not no_devices)
+    with StopSignals():  # what it has started ends with it
+        examination = examine(devices=not no_devices)
     if markdown:
         _write(as_markdown(examination, home=os.environ.get("HOME", "")))
     else:
