@@ -20,6 +20,7 @@ import pytest
 
 from electra_cli.cli.app import run
 from electra_cli.environment import prepare_tensorflow, prepare_torch
+from tests.places import ROOT
 
 pytest_plugins = ["tests.finetuning.finished"]
 
@@ -63,6 +64,18 @@ def _old_graphs_cost_no_time() -> Iterator[None]:
     """
     yield
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _reports_without_pictures(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawing takes as long as a small run, and every run ends with a report.
+
+    Tests of reports draw, and so do the runs of fixtures that many tests share.
+    """
+    if "report" not in str(request.path.relative_to(ROOT)):
+        monkeypatch.setattr("electra_cli.report.page.page.svg_of", lambda panel: "")
 
 
 @dataclass(frozen=True)

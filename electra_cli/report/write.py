@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from electra_cli.errors import ConfigError, OutputError
+from electra_cli.errors import ConfigError, ElectraError, OutputError
 from electra_cli.files.atomic import atomic_write_text
-from electra_cli.report.downstream import Downstream
-from electra_cli.report.record import RunRecord
+from electra_cli.report.downstream import Downstream, read_downstream
+from electra_cli.report.record import RunRecord, read_record
 from electra_cli.runs.lock import cannot_write
+from electra_cli.runs.run_folder import RunFolder
 
 Format = Literal["html", "png", "svg", "md"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -54,6 +55,27 @@ def format_of(path: Path | None, format: Format | None) -> Format:
             f"--format {'|'.join(FORMATS)}",
         )
     return format or by_ending or "html"
+
+
+def write_own(run: RunFolder, *, warn: Callable[[str], None]) -> Path | None:
+    """Writes the report of a run into its folder; nothing that goes wrong with it ends a run.
+
+    Args:
+      run: The run.
+      warn: Hears why it could not be written.
+
+    Returns:
+      RUN/report.html; None if there is no new one.
+    """
+    try:
+        record = read_record(run)
+        write_report([record], read_downstream([], [record])[0], run.report, "html")
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        what = error.message if isinstance(error, ElectraError) else what
+        warn(f"there is no report of the run: {what}; `electra report` writes one")
+        return None
+    return run.report
 
 
 def check_output(path: Path) -> None:

@@ -46,6 +46,7 @@ class RunFolder:
     tracking = _Name(layout.TRACKING_FOLDER)
     held_out = _Name(layout.HELD_OUT_FILE)
     result = _Name(layout.RESULT_FILE)
+    report = _Name(layout.REPORT_FILE)
 
     @property
     def is_run(self) -> bool:

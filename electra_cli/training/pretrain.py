@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from official.modeling import performance
 
 from electra_cli import __version__
+from electra_cli.errors import TrainingError
 from electra_cli.files.layout import STATE
 from electra_cli.inputs.order import examples_at
 from electra_cli.inputs.store import lost_shards_named
@@ -17,6 +20,7 @@ from electra_cli.interop.restore import restore
 from electra_cli.interop.values import Report
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture, sizes_of
+from electra_cli.report.write import write_own
 from electra_cli.runs.changes import config_sha256
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.role import Role
@@ -150,6 +154,10 @@ def pretrain(
             raise outlook.memory.error(
                 f"out of memory at step {trainer.step()}", begun=True
             ) from error
+        except TrainingError as error:
+            if report := _report(plan, role, writer, listener):
+                error.hint += f"; {report} explains the run"
+            raise
 
         # What came of it.
         checkpoint, best = saver.save(trainer.step()), saver.keep.best(folder)
@@ -178,7 +186,18 @@ def pretrain(
         )
         if role.is_chief:
             result.write(plan.run.result)
+            if report := _report(plan, role, writer, listener):  # it says that the run is finished
+                result = replace(result, report=str(report))
+                result.write(plan.run.result)
     return result
+
+
+def _report(plan: RunPlan, role: Role, writer: MetricWriter, listener: Listener) -> Path | None:
+    """Writes the page that explains the run, and hands it to the trackers."""
+    report = write_own(plan.run, warn=listener.warn) if role.is_chief else None
+    if report is not None:
+        writer.report(report)
+    return report
 
 
 def _build(plan: RunPlan, outlook: Outlook, lanes: int) -> tuple[ElectraTrainer, Report | None]:

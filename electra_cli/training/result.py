@@ -21,6 +21,7 @@ class RunResult:
     Attributes:
       losses: Of the last training step, by name; None where this process trained no step.
       evaluation: Metrics of the last step on the held-out data; None for what is no number.
+      report: The page that explains the run; None if there is none.
       findings: What was wrong with the run, or is; each as `Finding.as_json` has it.
     """
 
@@ -44,6 +45,7 @@ class RunResult:
     state_sha256: str
     evaluation: Mapping[str, float | None]
     findings: Sequence[Mapping[str, Any]]
+    report: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The object that `--json` prints."""
@@ -76,6 +78,7 @@ def finished_result(checkpoint: Checkpoint | None, *, stop: int) -> dict[str, An
         for key in ("checkpoint", "best_checkpoint"):
             if result[key] is not None:
                 result[key] = str(folder.joinpath(*Path(result[key]).parts[-3:]))
+        result["report"] = str(checkpoint.run.report) if result.get("report") else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None  # the last step is evaluated again, and the result written again
     return result if done else None
