@@ -80,20 +80,19 @@ class Baselines:
         found = []
         loss, rate = metrics.get("masked_lm_loss"), metrics.get("replaced_rate")
         if loss is not None and math.isfinite(loss):
-            network = "the network" if rate is None else "the generator"
-            known = {"guessing by frequency": self.unigram, "a uniform guess": self.uniform}
-            beside = [
-                f"{_better(than - loss)} than {what} ({than:.2f})"
-                for what, than in known.items()
+            guesses = {"guessing by frequency": self.unigram, "a uniform guess": self.uniform}
+            beside = " and ".join(
+                f"{_better(than - loss)} than {guess} ({than:.2f})"
+                for guess, than in guesses.items()
                 if than is not None
-            ]
-            found.append(f"{network} is {' and '.join(beside)}")
+            )
+            found.append(f"the {'network' if rate is None else 'generator'} is {beside}")
         disc = metrics.get("disc_loss")
         if disc is not None and rate is not None and math.isfinite(disc + rate):
             constant = constant_disc_loss(rate)
             found.append(
-                f'a discriminator that always says "original" would have a loss of {constant:.2f} '
-                f"and be right for {1 - rate:.1%}; this one is {_better(constant - disc)}"
+                f"the discriminator is {_better(constant - disc)} than always saying "
+                f'"original" ({constant:.2f}, right for {1 - rate:.1%})'
             )
         return found
 

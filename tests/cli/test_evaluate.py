@@ -7,6 +7,7 @@ import pytest
 
 from electra_cli.cli.commands.evaluate import _labels
 from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.objectives import metrics_of, objective_of
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from tests.conftest import Electra
@@ -41,6 +42,8 @@ def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
     for column in ("step 0", "step 12", "disc_auc"):
         assert column in result.stderr
     assert ELECTRA.breakdowns[0] not in result.stderr
+    assert "step 12: the generator is " in result.stderr
+    assert result.stderr.count("guessing by frequency") == 1  # only of the newest
 
 
 def test_the_newest_by_default_and_limits_that_are_missed(
@@ -55,6 +58,13 @@ def test_the_newest_by_default_and_limits_that_are_missed(
     assert "replaced_rate is" not in missed.stderr
     (found,) = missed.json["checkpoints"]
     assert numbers(found["metrics"]) == close(during)
+    manifest = read_manifest(trained / "data")
+    assert manifest.baselines is not None
+    baselines = found["baselines"]
+    assert baselines["unigram_loss"] == manifest.baselines.unigram_entropy
+    assert baselines["constant_disc_accuracy"] == 1 - found["metrics"]["replaced_rate"]
+    assert f"guessing by frequency ({baselines['unigram_loss']:.2f})" in missed.stderr
+    assert f"right for {baselines['constant_disc_accuracy']:.1%}" in missed.stderr
 
 
 @pytest.mark.slow

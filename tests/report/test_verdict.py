@@ -46,7 +46,7 @@ def test_a_good_run_in_whole(tmp_path: Path) -> None:
     for part in (
         "my run has learned, and nothing is wrong with it. It is finished, after 1,000 steps.",
         "The generator is 1.50 nats better than guessing by frequency (3.50)",
-        "a loss of 0.33 and be right for 90.0%; this one is 0.13 nats better.",
+        'better than always saying "original" (0.33, right for 90.0%).',
         "more suspicious in 90% of all cases",
         f"`electra finetune '{folder}' --task",
     ):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from electra_cli.cli import options
+from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.cli.screen.training import print_metrics
 from electra_cli.config.nearest import did_you_mean, nearest
@@ -38,7 +38,7 @@ LESS_MEMORY = (
 # fmt: off
 def command(
     checkpoints: Annotated[list[Path], typer.Argument(
-        metavar="CHECKPOINT...",
+        metavar="CHECKPOINT...", autocompletion=completion.checkpoints,
         help="Run folders (their newest checkpoint) or checkpoint prefixes; or folders of "
         "`electra finetune`.")],
     every: Annotated[bool, typer.Option("--all", help="Every checkpoint of each run.")] = False,
@@ -106,6 +106,11 @@ def command(
     columns = {label: result.metrics for label, result in zip(labels, results, strict=True)}
     names = metrics_of(objectives.values(), detail=detail)
     print_metrics(terminal, "Held-out data", columns, names=names)
+    newest = {result.checkpoint.run: result for result in results}  # the last one of each run
+    for label, result in zip(labels, results, strict=True):
+        if result is newest[result.checkpoint.run]:
+            for sentence in result.baselines.sentences(result.metrics):
+                terminal.result(sentence if len(results) == 1 else f"{label}: {sentence}")
     for before, after in itertools.pairwise(results):
         run = after.checkpoint.run
         remark = objectives[run.path].remark
@@ -124,6 +129,7 @@ def command(
                         "checkpoint": str(result.checkpoint.prefix),
                         "step": result.checkpoint.step,
                         "metrics": finite(result.metrics),
+                        "baselines": result.baselines.beside(result.metrics),
                     }
                     for result in results
                 ],
