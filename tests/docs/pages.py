@@ -34,10 +34,13 @@ def relative_links(page: Path) -> list[str]:
 
 
 def electra_commands(page: Path) -> Iterator[list[str]]:
-    """The arguments of every `electra ...` line in the page's shell blocks; $VARIABLES are 1."""
+    """The arguments of every `electra ...` line in the page's shell blocks; $VARIABLES are 1.
+
+    Where the output goes is none of them.
+    """
     for block in _BLOCK.findall(page.read_text("utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.removeprefix("$ "), comments=True)
+            words = shlex.split(line.partition(" > ")[0].removeprefix("$ "), comments=True)
             while words and (words[0] == "srun" or re.fullmatch(r"[A-Z_]+=.*", words[0])):
                 del words[0]
             if words and words[0] == "electra":

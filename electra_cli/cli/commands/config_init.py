@@ -15,8 +15,7 @@ from electra_cli.config.recipes import Hardware
 
 EXAMPLES = """
 electra config init --corpus-bytes 50MB --hardware cpu --hours 24
-electra config init --corpus-bytes 10GB --hardware gpu --hours 72 \\
-  --memory 80GiB --output mine.yaml
+electra config init --corpus-bytes 10GB --hardware gpu --hours 72 > mine.yaml
 """
 LESS_MEMORY = ""
 
