@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from electra_cli import __version__
+from electra_cli.errors import listed
 from electra_cli.health.finding import Finding
 from electra_cli.report.differences import differences
 from electra_cli.report.downstream import Downstream
@@ -32,12 +33,12 @@ class Card:
 
     Attributes:
       newest: The last of them.
-      earlier: The others, the newest first.
+      before: The others, in words.
       holds: Whether it still does.
     """
 
     newest: Finding
-    earlier: Sequence[Finding]
+    before: str
     holds: bool
 
 
@@ -146,8 +147,15 @@ def _cards(findings: Sequence[Finding]) -> list[Card]:
     by_name: dict[str, list[Finding]] = {}
     for finding in sorted(findings, key=lambda finding: finding.since, reverse=True):
         by_name.setdefault(finding.name, []).append(finding)
-    cards = [Card(newest, rest, newest.until is None) for newest, *rest in by_name.values()]
+    cards = [
+        Card(newest, listed([_period(finding) for finding in rest]), newest.until is None)
+        for newest, *rest in by_name.values()
+    ]
     return sorted(cards, key=lambda card: (not card.holds, card.newest.since))
+
+
+def _period(finding: Finding) -> str:
+    return f"from step {finding.since:,} to {finding.until:,}"
 
 
 def _differences(records: Sequence[RunRecord]) -> Table | None:

@@ -194,6 +194,7 @@ def _name_baselines(axes: Axes, panel: Panel) -> None:
     taken = np.concatenate(drawn)
     taken = taken[np.isfinite(taken).all(axis=1)]  # [P, 2]
     low, high = panel.window or (-math.inf, math.inf)
+    hidden = {1: 0, -1: 0}
     for line in panel.baselines:
         name = f"{_short(line.name, 34)}: {shortened(line.value)}"
         half = 0.011 * len(name)  # of its width
@@ -207,9 +208,10 @@ def _name_baselines(axes: Axes, panel: Panel) -> None:
                 choices.append((free if 0.02 < middle[1] < 0.99 else -1, where, above))
         _, where, above = max(choices, key=lambda choice: round(choice[0], 1))
         if not low < line.value < high:  # its name stands at the edge behind which it is
-            is_above = line.value >= high
-            where, above, height = 1, -1 if is_above else 1, float(is_above)
-            name += " ↑" if is_above else " ↓"
+            where, above = 1, -1 if line.value >= high else 1
+            height = (above < 0) + 0.075 * above * hidden[above]
+            hidden[above] += 1
+            name += " ↑" if above < 0 else " ↓"
         text: dict[str, Any] = {"fontsize": 9, "color": COLOURS["muted"], "zorder": 6}
         text |= {"ha": ("left", "right")[where], "va": ("top", "bottom")[above > 0]}
         box = {"facecolor": COLOURS["paper"], "alpha": 0.85, "linewidth": 0, "pad": 0.6}

@@ -98,11 +98,13 @@ class _Metric:
 
     Attributes:
       baselines: By name, for a run; NaN for one that is not known.
+      only_beside_published: It is of interest only where there is a published curve of it.
     """
 
     title: str
     unit: str
     baselines: Callable[[RunRecord], Mapping[str, float]] = lambda record: {}
+    only_beside_published: bool = False
 
 
 def panels(records: Sequence[RunRecord]) -> list[Panel]:
@@ -144,7 +146,8 @@ def _panel(
     name: str, metric: _Metric, records: Sequence[RunRecord], last: int, first: int | None
 ) -> Panel | None:
     curves = [curve for role in _ROLES for curve in _curves(name, role, records, first)]
-    if all(curve.role == "published" for curve in curves):
+    roles = {curve.role for curve in curves}
+    if roles <= {"published"} or (metric.only_beside_published and "published" not in roles):
         return None
     baselines = _baselines([(record.name, metric.baselines(record)) for record in records])
     values = _values(curves, 0)
@@ -188,6 +191,8 @@ def _curves(
         if not known.size or (role == "published" and title in seen):
             continue
         seen.add(title)
+        if role == "published":  # what it lacks is no gap of ours
+            series, values = Series(series.steps[known], {}), values[known]
         points = thinned(series.steps, values, first)
         yield Curve(title, role, run, points, int(series.steps[-1]), float(values[-1]))
 
@@ -262,6 +267,9 @@ _METRICS: Mapping[str, _Metric] = {
     ),
     "total_loss": _Metric("Total loss", "weighted sum of losses", _nothing_but_frequencies),
     "disc_auc": _Metric("AUC of the discriminator", "1 is perfect", lambda record: {"chance": 0.5}),
+    "disc_auc_reference": _Metric(
+        "AUC as the authors count", "padding is an easy token", only_beside_published=True
+    ),
     "masked_lm_accuracy": _Metric("Accuracy at masked tokens", "share of tokens"),
     "disc_accuracy": _Metric(
         "Accuracy of the discriminator",

@@ -1,0 +1,130 @@
+"""Panels as pictures: for a page that is light or dark, and as files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from electra_cli.report.plots import draw
+from electra_cli.report.plots.draw import COLOURS, figure, svg_of
+from electra_cli.report.plots.panels import Panel, panels
+from electra_cli.report.record import RunRecord, read_records
+from electra_cli.runs.metrics_file import History
+from tests.report import made_run
+
+NAME = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    run = made_run.made_run(tmp_path_factory.mktemp("runs") / "tiny", made_run.finished())
+    return read_records([run])[0]
+
+
+@pytest.fixture(scope="module")
+def loss(record: RunRecord) -> Panel:
+    return panels([replace(record, name=NAME), replace(record, name="b" * 80)])[0]
+
+
+def texts(svg: str) -> list[str]:
+    names = "{http://www.w3.org/2000/svg}text"
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter(names)]
+
+
+def test_a_page_chooses_the_colours(loss: Panel) -> None:
+    svg = svg_of(loss)
+    assert set(re.findall(r"var\(--([\w-]+)\)", svg)) >= {"run-0", "run-1", "ink", "muted", "grid"}
+    assert not re.search(r"#[0-9a-f]{6}", svg)
+
+
+def test_what_is_written_is_text_and_no_markup(loss: Panel) -> None:
+    svg = svg_of(loss)
+    assert "<script" not in svg
+    written = texts(svg)
+    assert {"uniform guess: 4.42 ↑", "2 <script>a…", "2 bbbbbbbbb…"} < set(written)
+
+
+def test_it_is_an_element_of_a_page(loss: Panel) -> None:
+    svg = svg_of(loss)
+    assert svg.startswith("<svg ")
+    assert not re.search(r"<style|<metadata|http://(?!www\.w3\.org/)", svg)
+    other = svg_of(replace(loss, metric="disc_loss"))
+    ids = [set(re.findall(r' id="([^"]+)"', each)) for each in (svg, other)]
+    assert not ids[0] & ids[1]
+    for each, known in zip((svg, other), ids, strict=True):
+        assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', each)) == known
+
+
+def test_a_run_alone_names_what_was_measured(record: RunRecord) -> None:
+    assert {"2.1 training", "2 held-out"} < set(texts(svg_of(panels([record])[0])))
+
+
+@pytest.mark.parametrize(
+    ("lines", "label"),
+    [
+        ([made_run.validation(0, 1.0), made_run.train(900, 2.0)], "2 at 0"),
+        ([made_run.validation(9, 1.0), made_run.validation(10, 2.0, masked_lm_loss=None)], "n/a h"),
+        ([made_run.train(1, 1.0)], "2.1 training"),
+    ],
+)
+def test_a_label_says_what_is_there(record: RunRecord, lines: list, label: str) -> None:
+    panel = panels([replace(record, history=History.of(lines))])[0]
+    assert any(text.startswith(label) for text in texts(svg_of(panel)))
+
+
+@pytest.mark.parametrize(
+    ("losses", "mark"), [({1: 4.4, 100: 2.1, 1000: 2.0}, " ↑"), ({1: 4.4, 100: 3.4, 1000: 2.0}, "")]
+)
+def test_a_baseline_out_of_sight_is_named_at_the_edge(
+    record: RunRecord, losses: dict[int, float], mark: str
+) -> None:
+    lines = [made_run.train(step, 1.0, masked_lm_loss=loss) for step, loss in losses.items()]
+    svg = svg_of(panels([replace(record, history=History.of(lines))])[0])
+    assert {f"uniform guess: 4.42{mark}", f"guess by frequency: 3.5{mark}"} < set(texts(svg))
+    heights = re.findall(r'<text[^>]*? y="([\d.]+)"[^>]*>(?:uniform guess|guess by freq)', svg)
+    assert abs(float(heights[0]) - float(heights[1])) > 8
+
+
+def test_ten_thousand_lines_are_a_small_picture(record: RunRecord) -> None:
+    norms = np.random.default_rng(0).lognormal(0, 1, 10_000)
+    lines = [
+        made_run.train(100 * step, 1.0, gradient_norm=norm) for step, norm in enumerate(norms, 1)
+    ]
+    shown = panels([replace(record, history=History.of(lines))])
+    assert len(svg_of(next(p for p in shown if p.metric == "gradient_norm"))) < 40_000
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+@pytest.mark.parametrize("has_lines", [True, False])
+def test_files(record: RunRecord, tmp_path: Path, kind: str, has_lines: bool) -> None:
+    lines = [made_run.train(1, 1.0), made_run.train(2, 2.0)] * has_lines
+    shown = replace(record, history=History.of(lines))
+    paths = [tmp_path / f"{number}.{kind}" for number in range(2)]
+    for path in paths:
+        figure([shown], path, kind)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert b"electra" in paths[0].read_bytes()[:4096]
+    words = paths[0].read_text(encoding="utf-8") if kind == "svg" else ""
+    assert ("Nothing was logged yet" in words) == (kind == "svg" and not has_lines)
+    assert ("Gradient norm" in words) == (kind == "svg" and has_lines)
+
+
+@pytest.mark.parametrize(
+    "heights", [[], [0.5], [0.5, 0.5, 0.5], [1.0, 0.99, 0.2], [0.0, 0.01], [-3.0, 4.0]]
+)
+def test_labels_do_not_overlap(heights: list[float]) -> None:
+    moved = draw._apart(heights, 0.1)
+    assert len(moved) == len(heights)
+    ordered = sorted(moved)
+    assert all(high - low > 0.099 for low, high in pairwise(ordered))
+    assert all(-0.05 <= height <= 1.05 for height in ordered)
+
+
+def test_colours_are_told_apart() -> None:
+    assert len(set(COLOURS.values())) == len(COLOURS)
