@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -73,6 +74,10 @@ def _console(stream: IO[str] | None = None) -> Console:
     )
     if not console.is_terminal:
         console.width = _UNLIMITED
+    elif console.is_dumb_terminal:  # whose width rich does not ask for
+        with suppress(OSError):
+            size = os.get_terminal_size(console.file.fileno())
+            console.width, console.height = size.columns or console.width, size.lines or 25
     return console
 
 
