@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
 from electra_cli.health.rule import Line, Rule, Sign, Spans, above, number
@@ -16,8 +17,9 @@ _CLEAR = 0.2
 # Updates after the warm-up that a healthy run may stay on the plateau: preset tiny on books has
 # left it after 300, the published curve of preset small before 2,500.
 _PATIENCE = 500
-# Nats from one mean to the next that are progress: at less it would take 10,000 lines for one nat.
-_PROGRESS = 0.01
+# Means in a row, and nats from the first of them to the last that are progress: small batches move
+# a mean by as much.
+_MEANS, _PROGRESS = 3, 0.05
 # A text is worth reading about four times (Muennighoff et al. 2023, "Scaling Data-Constrained
 # Language Models"); before that a rising held-out loss has another reason.
 _FEW_EPOCHS = 4.0
@@ -73,13 +75,13 @@ class UnigramPlateau(Rule):
         "another --learning-rate: half or a third of it first, the preset's if it is below; with "
         "rows of little text (`electra debug data DATA`) prepare longer ones"
     )
-    begins_after: ClassVar = 2
+    begins_after: ClassVar = 1
     ends_after: ClassVar = 1
 
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         self._spans = Spans()
-        self._before: float | None = None
+        self._means: deque[tuple[int, float]] = deque(maxlen=_MEANS)
 
     @classmethod
     def applies(cls, facts: Facts) -> bool:
@@ -87,22 +89,25 @@ class UnigramPlateau(Rule):
         return facts.unigram_loss is not None
 
     def see(self, line: Line) -> Sign | None:
-        """Compares a mean of the training loss with the entropy, and with the mean before."""
+        """Compares means of the training loss with the entropy, and with each other."""
         loss, unigram = number(line, "masked_lm_loss"), self.facts.unigram_loss
         if loss is None or unigram is None or line["step"] <= self.facts.warmup_steps + _PATIENCE:
             return None
-        means = self._spans.add(line["step"], loss)
-        if means is None:
+        found = self._spans.add(line["step"], loss)
+        if found is None:
             return None
-        (mean,), before = means, self._before
-        self._before = mean
+        (mean,), means = found, self._means
+        means.append((self._spans.first, mean))
         text = f"masked_lm_loss {mean:.2f}, guessing by frequency {unigram:.2f}"
-        sign = above(mean, unigram - _NEAR, unigram - _CLEAR, text)
-        if mean > self.facts.uniform_loss - _NEAR:
-            return Sign("between", text)
-        if sign.state == "wrong" and (before is None or before - mean >= _PROGRESS):
-            return Sign("between", text)
-        return sign._replace(since=self._spans.first)
+        least, most = unigram - _NEAR, self.facts.uniform_loss - _NEAR
+        if (
+            len(means) == _MEANS
+            and all(least <= one < most for _, one in means)
+            and means[0][1] - mean < _PROGRESS
+        ):
+            return Sign("wrong", text, since=means[0][0])
+        is_better = mean < unigram - _CLEAR
+        return Sign("fine" if is_better else "between", text, since=self._spans.first)
 
 
 class Overfitting(Rule):

@@ -1,0 +1,103 @@
+"""A run in which something is found: what is told, written and printed, and `--stop-on`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from electra_cli.cli import options as options_of
+from electra_cli.errors import ConfigError
+from electra_cli.health import FINDINGS
+from electra_cli.health.rule import Line, Rule, Sign
+from electra_cli.training.loop.health import check_names
+from tests.conftest import Electra
+from tests.training.runs import before_tensorflow, options, steps_of
+
+
+class Middle(Rule):
+    """A finding of the steps 4 to 8."""
+
+    name = "middle"
+    title = "This is the middle"
+    meaning = "It is neither the beginning nor the end."
+    advice = "wait"
+    begins_after: ClassVar = 2
+    ends_after: ClassVar = 2
+
+    def see(self, line: Line) -> Sign:
+        return Sign("wrong" if 4 <= line["step"] <= 8 else "fine", f"step {line['step']}")
+
+
+FOUND = {
+    "name": "middle",
+    "title": Middle.title,
+    "since": 4,
+    "until": 10,
+    "evidence": "step 6",
+    "meaning": Middle.meaning,
+    "advice": Middle.advice,
+}
+
+
+def lines_about(run: Path, kind: str) -> list[dict[str, Any]]:
+    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    return [line for line in lines if line["kind"] == kind]
+
+
+@pytest.mark.slow
+def test_a_run_that_stops_on_a_finding(
+    electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("electra_cli.health.monitor.RULES", (Middle,))
+    monkeypatch.setattr("electra_cli.training.loop.health.FINDINGS", {"middle": Middle.title})
+    run = tmp_path / "run"
+    command = options(data, run, "--set", "train.evaluate_every=12")
+    words = ("step 6", "middle", Middle.title, "since step 4", "ckpt-6", "--stop-on middle")
+    stopped = electra(*command, "--stop-on", "middle")
+    stopped.failed(70, *words)
+    assert f"finding: {Middle.title}" in " ".join(stopped.stderr.split())
+    assert steps_of(run) == [0, 4, 6]
+    assert not (run / "result.json").exists()
+
+    before = (run / "metrics.jsonl").read_bytes()
+    with before_tensorflow(monkeypatch):
+        electra(*command, "--stop-on", "middle").failed(70, *words)
+    assert (run / "metrics.jsonl").read_bytes() == before
+
+    went_on = electra(*command)
+    assert went_on.code == 0, went_on.stderr
+    assert went_on.json["findings"] == [FOUND]
+    assert json.loads((run / "result.json").read_text())["findings"] == [FOUND]
+    assert went_on.stderr.count(Middle.title) == 2  # it still holds, and then no longer
+    found = [
+        (line["step"], line["state"], line["evidence"]) for line in lines_about(run, "finding")
+    ]
+    assert found == [(6, "begins", "step 6"), (12, "ends", "step 12")]
+    assert [line["step"] for line in lines_about(run, "start")] == [0, 6]
+    reasons = [line["reason"] for line in lines_about(run, "end")]
+    assert reasons[0].startswith("stopped at step 6 on middle")
+    assert reasons[1:] == ["finished"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("discriminator-constnat", "--stop-on discriminator-constant?"),
+        ("Loss_Spike", "--stop-on loss-spike?"),
+        ("x", "overfitting"),
+    ],
+)
+def test_a_finding_that_there_is_not(name: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check_names([name])
+    assert name in error.value.message
+    assert hint in error.value.hint
+
+
+def test_every_finding_may_end_a_run() -> None:
+    check_names(list(FINDINGS))
+    assert options_of.findings("") == list(FINDINGS)
+    assert options_of.findings("loss") == ["loss-spike"]
