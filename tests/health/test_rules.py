@@ -148,6 +148,7 @@ NEAR_MISSES: dict[str, tuple[Facts, dict[str, Any]]] = {
         TINY,
         held_out(disc_recall=between(500, 600, 0, 0.1), disc_auc=between(500, 600, 0.5, 0.7)),
     ),
+    "an area as published": (TINY, held_out(disc_auc=lambda step: 0.95)),
     "a loss that jumps for two lines": (TINY, {"disc_loss": between(700, 720, 1.0, 0.37)}),
     "a loss that creeps up": (TINY, {"disc_loss": lambda step: 0.3 + 0.0001 * step}),
     "noisy batches": (TINY, {"disc_loss": lambda step: 0.37 + noise(step, 0.1)}),
@@ -206,6 +207,11 @@ NEAR_MISSES: dict[str, tuple[Facts, dict[str, Any]]] = {
 def test_a_healthy_run(name: str) -> None:
     facts, curves = NEAR_MISSES[name]
     assert found(facts, history(facts=facts, **curves)) == []
+
+
+def test_a_generator_that_only_guesses_makes_less_too_easy() -> None:
+    curves = held_out(disc_auc=lambda step: 0.95, masked_lm_loss=lambda step: 9.0)
+    assert found(TINY, history(**curves)) == ["discriminator-too-easy"]
 
 
 def test_runs_that_were_trained() -> None:

@@ -18,6 +18,10 @@ _NO_RECALL, _SOME_RECALL = 0.005, 0.02
 _CHANCE, _SOME = 0.03, 0.06  # from an area of 0.5
 # Published runs end at 0.935 (small, 1M steps); above this there is next to nothing left to learn.
 _EASY_AREA, _HARD_AREA = 0.98, 0.97
+# The same of a generator that is no better than guessing by frequency: what it puts in is told by
+# that alone. A tiny discriminator reaches 0.92 where the generator is not trained at all, and a
+# healthy run is beyond frequencies long before it is here.
+_EASY_GUESSES, _HARD_GUESSES = 0.90, 0.88
 # The generator is beyond frequent words (published small: 0.32 at 150k steps), and still the
 # discriminator has little more than a constant answer. Published: 0.37 better there.
 _GOOD_SAMPLES = 0.25
@@ -81,8 +85,8 @@ class EasyDiscriminator(HeldOutRule):
     name = "discriminator-too-easy"
     title = "The discriminator's task is too easy: the generator is too weak"
     meaning = (
-        "disc_auc is near 1: what the generator puts in is told from the text without "
-        "understanding it, so the discriminator has little left to learn from."
+        "disc_auc is near 1, or high while the generator only guesses: what it puts in is told "
+        "without understanding the text, so the discriminator has little left to learn from."
     )
     advice = (
         "a larger generator (--set generator.size=0.25 to 0.5), a higher "
@@ -90,11 +94,17 @@ class EasyDiscriminator(HeldOutRule):
     )
 
     def judge(self, line: Line) -> Sign | None:
-        """The area alone."""
-        area = number(line, "disc_auc")
+        """The area; less of it is enough where the generator only guesses by frequency."""
+        area, loss = number(line, "disc_auc"), number(line, "masked_lm_loss")
+        unigram = self.facts.unigram_loss
         if area is None:
             return None
-        return above(area, _EASY_AREA, _HARD_AREA, f"disc_auc {area:.3f}")
+        if loss is None or unigram is None or loss < unigram:
+            return above(area, _EASY_AREA, _HARD_AREA, f"disc_auc {area:.3f}")
+        text = (
+            f"disc_auc {area:.3f}; masked_lm_loss {loss:.2f}, guessing by frequency {unigram:.2f}"
+        )
+        return above(area, _EASY_GUESSES, _HARD_GUESSES, text)
 
 
 class StrongGenerator(HeldOutRule):
