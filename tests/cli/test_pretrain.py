@@ -22,7 +22,7 @@ KEYS = {
     "command", "run_dir", "preset", "device", "replicas", "precision", "start_step", "final_step",
     "parameters", "flops_per_token", "losses", "sequences_per_second", "tokens_per_second",
     "matmul_peak_share", "peak_memory_bytes", "seconds", "checkpoint", "best_checkpoint",
-    "state_sha256", "evaluation",
+    "state_sha256", "evaluation", "findings", "report",
 }  # fmt: skip
 
 
@@ -42,7 +42,11 @@ def test_json_and_files_of_a_run(pretrain, trained: Path, tmp_path: Path) -> Non
     """A finished run prints its result again and does nothing."""
     run = copied(trained, tmp_path / "run")
     found = pretrain().json
-    moved = {"run_dir": str(run), "checkpoint": str(run / "checkpoints" / "ckpt-12" / "state")}
+    moved = {
+        "run_dir": str(run),
+        "checkpoint": str(run / "checkpoints" / "ckpt-12" / "state"),
+        "report": str(run / "report.html"),
+    }
     assert found == json.loads((run / "result.json").read_text()) | moved
     assert set(found) == KEYS
     assert found["start_step"] == 0
@@ -54,6 +58,7 @@ def test_json_and_files_of_a_run(pretrain, trained: Path, tmp_path: Path) -> Non
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [s["step"] for s in steps if s["kind"] == "train"] == [2, 4, 6, 8, 10, 12]
     assert [s["step"] for s in steps if s["kind"] == "validation"] == [0, 8, 12]
+    assert "It is finished, after 12 steps." in (run / "report.html").read_text()
     names = {path.name for path in (run / "checkpoints").iterdir()}
     assert names == {"ckpt-0", "ckpt-4", "ckpt-8", "ckpt-12"}
     assert list((run / "tensorboard").rglob("events*"))

@@ -8,7 +8,14 @@ import pytest
 
 from electra_cli.errors import ConfigError, OutputError
 from electra_cli.report.record import read_record
-from electra_cli.report.write import FORMATS, Format, check_output, format_of, write_report
+from electra_cli.report.write import (
+    FORMATS,
+    Format,
+    check_output,
+    format_of,
+    write_own,
+    write_report,
+)
 from tests.conftest import read_only
 from tests.report.made_run import finished, made_run
 
@@ -53,6 +60,25 @@ def test_an_earlier_report_is_written_anew(tmp_path: Path, format: Format) -> No
     write_report([record], [], path, "md")
     assert path.read_bytes().startswith(b"<!-- electra")
     assert {each.name for each in tmp_path.iterdir()} == {"run", path.name}
+
+
+def test_a_run_never_fails_for_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no pen")
+
+    warned: list[str] = []
+    run = made_run(tmp_path / "run", finished(200))
+    with monkeypatch.context() as patch:
+        patch.setattr("electra_cli.report.page.page.page_of", fail)
+        assert write_own(run, warn=warned.append) is None
+    run.report.write_text("mine")
+    assert write_own(run, warn=warned.append) is None
+    assert run.report.read_text() == "mine"
+    assert "ValueError: no pen; `electra report` writes one" in warned[0]
+    assert f"{run.report} exists and is no report of electra" in warned[1]
+    run.report.unlink()
+    assert write_own(run, warn=warned.append) == run.report
+    assert len(warned) == 2
 
 
 @pytest.mark.parametrize(

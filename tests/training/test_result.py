@@ -35,6 +35,7 @@ def result(run: Path, **values: Any) -> RunResult:
         "best_checkpoint": None,
         "state_sha256": "s",
         "evaluation": {"disc_auc": 0.5},
+        "findings": [],
     }
     return RunResult(**known | values)
 
@@ -62,7 +63,8 @@ def test_a_finished_run_gives_it_again(
     """With the places that its files have now."""
     run = RunFolder(tmp_path)
     best = "elsewhere/run/checkpoints/ckpt-4/state"
-    written = result(Path("elsewhere/run"), best_checkpoint=best)
+    report = "elsewhere/run/report.html"
+    written = result(Path("elsewhere/run"), best_checkpoint=best, report=report)
     written.write(run.result)
     checkpoint = Checkpoint(run, run.checkpoints / f"ckpt-{step}" / "state", step)
     found = finished_result(checkpoint, stop=stop)
@@ -73,6 +75,7 @@ def test_a_finished_run_gives_it_again(
         "run_dir": str(tmp_path),
         "checkpoint": str(run.checkpoints / "ckpt-12" / "state"),
         "best_checkpoint": str(run.checkpoints / "ckpt-4" / "state"),
+        "report": str(run.report),
     }
     assert found == written.as_json() | moved
 

@@ -21,7 +21,9 @@ def test_a_run_that_diverges_leaves_finite_checkpoints(
     run = tmp_path / "run"
     command = options(data, run, "--learning-rate", 1e38, "--set", "optimizer.warmup_steps=0")
     more = ["--set", "train.checkpoint_every=1", "--set", "train.evaluate_every=100"]
-    electra(*command, *more).failed(70, "not finite", "step ")
+    report = run / "report.html"
+    electra(*command, *more).failed(70, "not finite", "step ", f"{report} explains the run")
+    assert "no process trains it" in report.read_text()
     assert steps_of(run)
     for step in steps_of(run):
         reader = tf.train.load_checkpoint(str(run / "checkpoints" / f"ckpt-{step}" / "state"))
