@@ -71,7 +71,7 @@ def commands_of(
         parts += ["--init-from", str(initialized.get("path"))]
         fresh = {
             "generator" if name.startswith(("generator", "next_sentence")) else "discriminator"
-            for name in initialized.get("missing", ())
+            for name in map(str, initialized.get("missing") or ())
         }
         for network in sorted(fresh):
             parts += ["--init-allow-missing", network]

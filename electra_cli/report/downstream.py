@@ -78,7 +78,7 @@ class _Weights:
 
     @classmethod
     def of(cls, record: RunRecord) -> _Weights:
-        found = {(record.result or {}).get("state_sha256")}
+        found = {str((record.result or {}).get("state_sha256", ""))}
         for checkpoint in RunFolder(record.folder).all_checkpoints():
             with suppress(ElectraError, ValueError, OSError):
                 found.add(read_commit(checkpoint.path).state_sha256)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from electra_cli.metrics.names import finite
 
 _FORMAT_VERSION = 1
+_LAST_STEP = 2**53  # which a float64 still counts to; more is damage
 
 Kind = Literal["start", "train", "validation", "finding", "end"]
 Line = Mapping[str, Any]
@@ -79,7 +80,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 line["kind"] = str(line["kind"])
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
-            yield line
+            if 0 <= line["step"] <= _LAST_STEP:
+                yield line
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,8 @@ def test_a_run_of_an_older_electra() -> None:
 def test_what_is_torn_or_damaged_is_told_and_left_out(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", finished())
     with run.metrics.open("a") as file:
-        file.write(
-            '{"kind": "train", "step": 2000, "disc_lo\n[]\n{"kind": "train", "step": 1e999}\n'
-        )
+        file.write('{"kind": "train", "step": 2000, "disc_lo\n[]\n')
+        file.writelines(f'{{"kind": "train", "step": {n}}}\n' for n in ("1e999", "1e30", -1, '"x"'))
     for path in (run.result, run.init, run.held_out, run.data / "manifest.json", run.changes):
         path.write_text('{"format_version": 1, ')
     record = read_record(run)
