@@ -63,7 +63,7 @@ def plan_recipe(
       memory: Bytes of the device's memory.
 
     Raises:
-      ConfigError: The text or the time is too little for anything, or a number makes no sense.
+      ConfigError: Text, time or memory are too little for anything, or a number makes no sense.
     """
     _check(corpus_bytes, hours, tflops)
     recipe = recipes.recipe_for(corpus_bytes)
@@ -71,7 +71,13 @@ def plan_recipe(
         _plan(corpus_bytes, recipe, size, tflops or size.tflops(hardware), hours, memory)
         for size in recipe.sizes
     ]
-    worth = [plan for plan in plans if _positions(plan.config) >= plan.size.fewest_tokens]
+    fitting = [plan for plan in plans if budget_of(plan.config).memory_bytes <= memory]
+    if not fitting:
+        raise ConfigError(
+            f"--memory: {size_in_words(memory)} are too little for a single row of any model",
+            hint="write --memory 8GiB",
+        )
+    worth = [plan for plan in fitting if _positions(plan.config) >= plan.size.fewest_tokens]
     chosen = worth[-1]
     if chosen.config.train.steps < recipes.FEWEST_STEPS:
         needed = chosen.hours * recipes.FEWEST_STEPS / chosen.config.train.steps
@@ -94,10 +100,11 @@ def _check(corpus_bytes: int, hours: float, tflops: float | None) -> None:
             if few
             else "sizes have units: 50MB, 2.5GB",
         )
-    for option, value in (("--hours", hours), ("--tflops", tflops)):
-        if value is not None and not value > 0:
+    for option, value, most in (("--hours", hours, math.inf), ("--tflops", tflops, 1e6)):
+        if value is not None and not 0 < value <= most:
+            wanted = "a number above 0" + (f", at most {most:g}" if math.isfinite(most) else "")
             raise ConfigError(
-                f"{option} {value:g}: expected a number above 0", hint=f"write {option} 24"
+                f"{option} {value:g}: expected {wanted}", hint=f"write {option} 24, for example"
             )
 
 

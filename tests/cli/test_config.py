@@ -141,11 +141,13 @@ def test_what_init_writes_passes_a_dry_run(electra: Electra, tmp_path: Path) -> 
         ("--corpus-bytes", "50", ["50 bytes of text are too little", "50MB"]),
         ("--corpus-bytes", "9e30", ["too much to be meant"]),
         ("--memory", "lots", ["--memory"]),
+        ("--memory", "1MB", ["too little for a single row", "write --memory 8GiB"]),
         ("--hours", "0", ["--hours 0", "above 0"]),
         ("--hours", "-1", ["--hours -1", "above 0"]),
         ("--hours", "nan", ["--hours nan"]),
         ("--hours", "0.0001", ["fewer than 200 steps", "write --hours 0.016"]),
         ("--tflops", "0", ["--tflops 0", "above 0"]),
+        ("--tflops", "inf", ["--tflops inf", "at most 1e+06"]),
         ("--hardware", "tpu", ["--hardware", "gpu"]),
     ],
 )

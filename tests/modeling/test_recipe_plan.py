@@ -86,6 +86,8 @@ def test_speed_and_memory_of_a_machine_can_be_given() -> None:
     assert (slow.size.name, fast.size.name) == ("small", "base")
     assert fast.config.train.accumulation_steps == 4
     assert seconds(fast) <= 24 * 3600
+    # Weights and slots of a large model alone take 5.7 GB.
+    assert plan_recipe(10**12, "gpu", tflops=1e5, memory=4 * 10**9).size.name == "base"
 
 
 def test_too_little_time_says_how_much_is_enough() -> None:
