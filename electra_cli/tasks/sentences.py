@@ -6,6 +6,7 @@ Shapes: S sequence, M masked positions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,12 @@ def _tokens(row: _Arrays, tokens: Sequence[str]) -> list[Token]:
     if "disc_logits" in row:
         logits = row["disc_logits"].astype(np.float64)  # [S]
         shares = 0.5 * (1.0 + np.tanh(0.5 * logits))  # [S], never overflows
-        suspicions = [round(share, 4) if np.isfinite(share) else None for share in shares.tolist()]
+        suspicions = [round(share, 4) if isfinite(share) else None for share in shares.tolist()]
+    found = zip(
+        ids.tolist(), times.tolist(), put.tolist(), suspicions, row["input_mask"], strict=True
+    )
     return [
-        Token(
-            text=tokens[ids[place]],
-            masked=bool(times[place]),
-            sampled=tokens[put[place]] if times[place] else None,
-            suspicion=suspicions[place],
-        )
-        for place in np.flatnonzero(row["input_mask"] > 0)
+        Token(tokens[original], bool(draws), tokens[sample] if draws else None, suspicion)
+        for original, draws, sample, suspicion, is_token in found
+        if is_token
     ]

@@ -16,6 +16,7 @@ from electra_cli.interop.weights import load_weights, values_of
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.objectives import metrics_of, objective_of
+from electra_cli.runs.held_out import read_held_out
 from tests.conftest import Electra, settings
 from tests.export.runs import small_config, write_run
 from tests.golden import test_reference_case as golden
@@ -138,6 +139,13 @@ def test_a_run_is_resumed_and_evaluated(electra: Electra, data: Path, tmp_path: 
     parts = [*options, "--model-dir", tmp_path / "parts"]
     electra("pretrain", *parts, "--stop-at-step", 4)
     assert electra("pretrain", *parts).json["state_sha256"] == result["state_sha256"]
+    held_out = read_held_out(tmp_path / "whole" / "held-out.json")
+    assert held_out is not None
+    assert held_out.step == 8
+    assert held_out == read_held_out(tmp_path / "parts" / "held-out.json")
+    tokens = [token for sentence in held_out.sentences for token in sentence.tokens]
+    assert {token.suspicion for token in tokens} == {None}
+    assert all((token.sampled is not None) == token.masked for token in tokens)
 
     evaluate = ["evaluate", tmp_path / "whole", "--device", "cpu", "--json"]
     missed = electra(*evaluate, "--fail-under", "masked_lm_accuracy=0.99")

@@ -3,8 +3,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.corpus.shards.rows import load_shard
+from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
 from electra_cli.errors import DataError
 from electra_cli.runs.held_out import HeldOut, Sentence, Token, read_held_out, write_held_out
 
@@ -44,3 +48,28 @@ def test_what_cannot_be_read_is_told(path: Path, change: dict[str, object], word
     with pytest.raises(DataError, match=words) as caught:
         read_held_out(path)
     assert f"delete {path}" in caught.value.hint
+
+
+def test_a_run_writes_what_its_last_evaluation_saw(trained: Path, data: Path) -> None:
+    held_out = read_held_out(trained / "held-out.json")
+    assert held_out is not None
+    assert held_out.step == 12
+    manifest = load_manifest(data)
+    words = load_vocabulary(manifest.vocab_path)
+    rows = np.concatenate([load_shard(path) for path in manifest.paths_of("validation")])  # [N, L]
+    assert len(held_out.sentences) == 10
+    assert [s.row for s in held_out.sentences] == [n * len(rows) // 10 for n in range(10)]
+    masked, replaced, tokens = 0, 0, 0
+    for sentence in held_out.sentences:
+        ids = [i for i in rows[sentence.row, : manifest.sequence_length] if i]
+        assert [token.text for token in sentence.tokens] == [words[i] for i in ids]
+        for token in sentence.tokens:
+            assert token.suspicion is not None
+            assert 0 <= token.suspicion <= 1
+            assert (token.sampled is not None) == token.masked
+            assert not (token.masked and token.text in ("[CLS]", "[SEP]"))
+            masked += token.masked
+            replaced += token.sampled not in (None, token.text)
+        tokens += len(sentence.tokens)
+    assert 0.1 < masked / tokens < 0.2
+    assert 0.8 * masked < replaced <= masked  # twelve steps teach little

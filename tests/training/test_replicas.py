@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from electra_cli.runs.held_out import Sentence
 from tests.training.trainers import build, train
 
 STEPS = 3
@@ -22,13 +24,14 @@ class Outcome:
     logs: list[dict[str, float]]
     weights: dict[str, np.ndarray]
     validation: dict[str, float]
+    sentences: Sequence[Sentence]
 
 
 def run_steps(data: Path, device: str = "cpu", **values: Any) -> Outcome:
     trainer = build(data, device=device, **{"train.steps": 10} | values)
     logs = [train(trainer, 1) for _ in range(STEPS)]
     weights = {v.name: v.numpy() for v in trainer.model.trainable_variables}
-    return Outcome(logs, weights, trainer.held_out_metrics())
+    return Outcome(logs, weights, trainer.held_out_metrics(), trainer.task.sentences.found)
 
 
 def assert_same(found: Outcome, expected: Outcome) -> None:
@@ -37,6 +40,12 @@ def assert_same(found: Outcome, expected: Outcome) -> None:
     for name, weight in expected.weights.items():
         np.testing.assert_allclose(found.weights[name], weight, atol=1e-5, err_msg=name)
     assert found.validation == pytest.approx(expected.validation, rel=1e-4, nan_ok=True)
+    assert len(found.sentences) == 10
+    for ours, theirs in zip(found.sentences, expected.sentences, strict=True):
+        assert ours.row == theirs.row
+        for token, other in zip(ours.tokens, theirs.tokens, strict=True):
+            assert (token.text, token.sampled) == (other.text, other.sampled)
+            assert token.suspicion == pytest.approx(other.suspicion, abs=1e-3)
 
 
 @pytest.fixture(scope="module")
