@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from electra_cli import __version__
-from electra_cli.health.finding import Finding
+from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
 from electra_cli.report.downstream import Downstream
 from electra_cli.report.record import RunRecord
@@ -61,14 +61,17 @@ def as_markdown(records: Sequence[RunRecord], downstream: Sequence[Downstream]) 
 def _findings(record: RunRecord) -> Iterator[str]:
     if record.findings:
         yield f"## Findings of {_text(record.name)}"
-        yield "\n".join(map(_finding, record.findings))
+        yield "\n".join(map(_card, cards_of(record.findings)))
 
 
-def _finding(finding: Finding) -> str:
+def _card(card: Card) -> str:
+    finding = card.newest
     until = "" if finding.until is None else f" to {finding.until:,}"
+    before = f"; before that {card.before}" if card.before else ""
     return (
-        f"- **{_text(finding.title)}** (`{finding.name}`, from step {finding.since:,}{until}): "
-        f"{_text(finding.evidence)}. {_text(finding.meaning)} To try: {_text(finding.advice)}."
+        f"- **{_text(finding.title)}** (`{finding.name}`, from step {finding.since:,}{until}"
+        f"{before}): {_text(finding.evidence)}. {_text(finding.meaning)} To try: "
+        f"{_text(finding.advice)}."
     )
 
 
