@@ -12,12 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from electra_cli import __version__
-from electra_cli.errors import listed
-from electra_cli.health.finding import Finding
+from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
 from electra_cli.report.downstream import Downstream
 from electra_cli.report.page.sentences import Passage, levels, passage_of
-from electra_cli.report.plots.draw import DASHES, RUN_COLOURS, svg_of
+from electra_cli.report.plots.axes import DASHES, RUN_COLOURS
+from electra_cli.report.plots.draw import svg_of
 from electra_cli.report.plots.panels import Panel, panels
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables import facts, metrics
@@ -25,21 +25,6 @@ from electra_cli.report.tables.table import Table
 from electra_cli.report.verdict import sentences_of
 
 _TEMPLATE = "report.html.jinja"
-
-
-@dataclass(frozen=True)
-class Card:
-    """A finding of a run, and all the times when it held.
-
-    Attributes:
-      newest: The last of them.
-      before: The others, in words.
-      holds: Whether it still does.
-    """
-
-    newest: Finding
-    before: str
-    holds: bool
 
 
 @dataclass(frozen=True)
@@ -136,26 +121,11 @@ def _run(number: int, record: RunRecord) -> Run:
         number,
         record,
         sentences_of(record),
-        _cards(record.findings),
+        cards_of(record.findings),
         _sentence(meanings) if meanings else "",
         [passage_of(sentence) for sentence in sentences],
         any(token.suspicion is not None for s in sentences for token in s.tokens),
     )
-
-
-def _cards(findings: Sequence[Finding]) -> list[Card]:
-    by_name: dict[str, list[Finding]] = {}
-    for finding in sorted(findings, key=lambda finding: finding.since, reverse=True):
-        by_name.setdefault(finding.name, []).append(finding)
-    cards = [
-        Card(newest, listed([_period(finding) for finding in rest]), newest.until is None)
-        for newest, *rest in by_name.values()
-    ]
-    return sorted(cards, key=lambda card: (not card.holds, card.newest.since))
-
-
-def _period(finding: Finding) -> str:
-    return f"from step {finding.since:,} to {finding.until:,}"
 
 
 def _differences(records: Sequence[RunRecord]) -> Table | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from electra_cli.metrics.baselines import constant_disc_loss
+from electra_cli.report.plots.shown import METRICS, Metric
 from electra_cli.report.plots.thinning import Floats, Thinned, thinned
 from electra_cli.report.record import RunRecord
 from electra_cli.runs.metrics_file import Series
@@ -92,21 +92,6 @@ class Panel:
         return f"{self.title} over the steps, {self.unit}. {'; '.join(lines)}."
 
 
-@dataclass(frozen=True)
-class _Metric:
-    """A metric that has a panel.
-
-    Attributes:
-      baselines: By name, for a run; NaN for one that is not known.
-      only_beside_published: It is of interest only where there is a published curve of it.
-    """
-
-    title: str
-    unit: str
-    baselines: Callable[[RunRecord], Mapping[str, float]] = lambda record: {}
-    only_beside_published: bool = False
-
-
 def panels(records: Sequence[RunRecord]) -> list[Panel]:
     """Chooses what is drawn of runs: what they have numbers of.
 
@@ -125,7 +110,7 @@ def panels(records: Sequence[RunRecord]) -> list[Panel]:
             for series in (record.history.train, record.history.validation)
             if (steps := series.steps).any()
         )
-    found = (_panel(name, metric, records, max(ends), first) for name, metric in _METRICS.items())
+    found = (_panel(name, metric, records, max(ends), first) for name, metric in METRICS.items())
     return [panel for panel in found if panel]
 
 
@@ -143,7 +128,7 @@ def shortened(number: float, digits: int = 3) -> str:
 
 
 def _panel(
-    name: str, metric: _Metric, records: Sequence[RunRecord], last: int, first: int | None
+    name: str, metric: Metric, records: Sequence[RunRecord], last: int, first: int | None
 ) -> Panel | None:
     curves = [curve for role in _ROLES for curve in _curves(name, role, records, first)]
     roles = {curve.role for curve in curves}
@@ -228,62 +213,4 @@ _ROLES: Mapping[Role, Callable[[RunRecord], tuple[Series, str]]] = {
     "published": _published,
     "training": lambda record: (record.history.train, record.name),
     "held-out": lambda record: (record.history.validation, record.name),
-}
-
-
-def _replaced_rate(record: RunRecord) -> float:
-    """Of the newest evaluation."""
-    rates = record.history.validation.column("replaced_rate")  # [N]
-    known = rates[np.isfinite(rates)]
-    return float(known[-1]) if known.size else math.nan
-
-
-def _guesses(record: RunRecord) -> dict[str, float]:
-    """Of the loss at masked tokens, by name."""
-    baselines = record.baselines
-    unigram = math.nan if baselines.unigram is None else baselines.unigram
-    return {"uniform guess": baselines.uniform, "guess by frequency": unigram}
-
-
-def _always_original(record: RunRecord) -> dict[str, float]:
-    rate = _replaced_rate(record)
-    return {_ORIGINAL: constant_disc_loss(rate) if 0 <= rate <= 1 else math.nan}
-
-
-def _nothing_but_frequencies(record: RunRecord) -> dict[str, float]:
-    objective = record.config.objective
-    if objective.name != "electra":
-        return {}
-    generator, disc = _guesses(record)["guess by frequency"], _always_original(record)[_ORIGINAL]
-    total = objective.generator_weight * generator + objective.disc_weight * disc
-    return {"both of them guessing": total}
-
-
-_ORIGINAL = "always “original”"
-_METRICS: Mapping[str, _Metric] = {
-    "masked_lm_loss": _Metric("Loss at masked tokens", "nats a token, less is better", _guesses),
-    "disc_loss": _Metric(
-        "Loss of the discriminator", "nats a token, less is better", _always_original
-    ),
-    "total_loss": _Metric("Total loss", "weighted sum of losses", _nothing_but_frequencies),
-    "disc_auc": _Metric("AUC of the discriminator", "1 is perfect", lambda record: {"chance": 0.5}),
-    "disc_auc_reference": _Metric(
-        "AUC as the authors count", "padding is an easy token", only_beside_published=True
-    ),
-    "masked_lm_accuracy": _Metric("Accuracy at masked tokens", "share of tokens"),
-    "disc_accuracy": _Metric(
-        "Accuracy of the discriminator",
-        "share of tokens",
-        lambda record: {_ORIGINAL: 1 - _replaced_rate(record)},
-    ),
-    "disc_recall": _Metric("Replaced tokens that were found", "recall of the discriminator"),
-    "disc_precision": _Metric("Alarms that were right", "precision of the discriminator"),
-    "replaced_rate": _Metric("Tokens that were replaced", "share of tokens"),
-    "learning_rate": _Metric("Learning rate", "as it was applied"),
-    "gradient_norm": _Metric(
-        "Gradient norm",
-        "of all weights, before it is clipped",
-        lambda record: {"clipped above": record.config.optimizer.clip_norm},
-    ),
-    "tokens_per_second": _Metric("Throughput", "tokens a second"),
 }
