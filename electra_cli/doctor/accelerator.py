@@ -9,7 +9,7 @@ from importlib import util
 from pathlib import Path
 
 from electra_cli.doctor.cards import Card, Seen
-from electra_cli.doctor.check import Check
+from electra_cli.doctor.check import Check, State
 from electra_cli.doctor.libraries import DRIVER, USES, Library, Loaded
 from electra_cli.errors import counted, listed
 
@@ -152,9 +152,7 @@ def check_libraries(
         found = "this TensorFlow names none: it is built for CPUs, or is not installed"
         yield Check(TOPIC, "CUDA libraries", "problem" if has_driver else "note", found)
         return
-    missing = {
-        library: error for library in wanted if (error := _error(loaded.get(library.file), failure))
-    }
+    missing = dict(_missing(wanted, loaded, failure))
     needed = [library for library in missing if library.needed]
     everything = _ALL.format(version=version) if version else "pip install 'tensorflow[and-cuda]'"
     if not has_driver:
@@ -162,7 +160,7 @@ def check_libraries(
         text = listed(there, 9) if there else "none, and without a GPU none is needed"
         yield Check(TOPIC, "CUDA libraries", "ok", text)
         return
-    if (error := _error(loaded.get(DRIVER), failure)) and DRIVER in loaded:
+    if DRIVER in loaded and (error := loaded[DRIVER].error):
         advice = "nvidia-smi; a container needs NVIDIA_DRIVER_CAPABILITIES=compute,utility"
         yield Check(TOPIC, DRIVER, "problem", error, advice)
     if len(needed) == sum(library.needed for library in wanted):
@@ -174,19 +172,25 @@ def check_libraries(
         count = sum(library.needed for library in wanted)
         text = f"all {count} that TensorFlow needs can be loaded"
         yield Check(TOPIC, "CUDA libraries", "ok", text)
-    for library, error in missing.items():
-        advice = f"pip install '{library.package}', or all of them: {everything}"
-        if not library.needed:
-            use = next((use for name, use in USES.items() if name in library.file), "")
-            yield Check(TOPIC, library.file, "note", f"{error}; {use}", advice)
-        else:
-            yield Check(TOPIC, library.file, "problem", error, advice)
+    for library, (error, is_there) in missing.items():
+        again = "--force-reinstall --no-deps " if is_there else ""
+        advice = f"pip install {again}'{library.package}', or all of them: {everything}"
+        use = next((f"; {use}" for name, use in USES.items() if name in library.file), "")
+        state: State = "problem" if library.needed else "note"
+        yield Check(TOPIC, library.file, state, f"{error}{use}", advice)
 
 
-def _error(loaded: Loaded | None, failure: str) -> str:
-    if loaded is None:
-        return f"was not tried: the process that loads libraries {failure or 'said nothing of it'}"
-    return loaded.error
+def _missing(
+    wanted: Sequence[Library], loaded: Mapping[str, Loaded], failure: str
+) -> Iterator[tuple[Library, tuple[str, bool]]]:
+    """What cannot be loaded, why, and whether its file is there all the same."""
+    for library in wanted:
+        told = loaded.get(library.file)
+        if told is None:  # those after it were not tried
+            yield library, (f"is damaged: the process that loads it {failure or 'ended'}", True)
+            return
+        if told.error:
+            yield library, (told.error, told.path != library.file)
 
 
 def check_compiler(folders: Sequence[Path], on_path: str | None, *, has_driver: bool) -> Check:

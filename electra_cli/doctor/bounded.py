@@ -71,7 +71,9 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _failure(code: int, stdout: str, stderr: str) -> str:
     if code == 0:
         return ""
-    lines = (stderr.strip() or stdout.strip()).splitlines()
+    # A program that ends itself may say why on stdout; one that is ended has said something else.
+    said = stderr.strip() or (stdout.strip() if code > 0 else "")
+    lines = said.splitlines()
     last = f": {lines[-1]}" if lines else ""
     if code > 0:
         return f"ended with {code}{last}"

@@ -147,7 +147,8 @@ def _loaded(wanted: list[Library], *, with_driver: bool) -> Answer:
 
 
 def _folders(mounts: str) -> Iterator[Check]:
-    yield folders.check_folder("current folder", Path.cwd(), mounts, lasts=True)
+    # Where runs lie unless --model-dir says otherwise; a volume of its own in a container.
+    yield folders.check_folder("run folders", Path.cwd() / "runs", mounts, lasts=True)
     yield from folders.check_cache(default_cache_folder, mounts)
     yield folders.check_temporary(mounts)
 

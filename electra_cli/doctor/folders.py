@@ -44,7 +44,7 @@ def check_folder(name: str, folder: Path, mounts: str, *, lasts: bool = False) -
     found = f"{folder}: {usage.free / GIB:,.1f} of {usage.total / GIB:,.1f} GiB free"
     found += f" ({kind})" if kind else ""
     if fault := _write_fault(there):
-        advice = "cd to a folder of yours, or name one: --model-dir and --output"
+        advice = "cd to a folder of yours, or name one: --model-dir, --output"
         return Check(TOPIC, name, "note", f"{found}; cannot be written: {fault}", advice)
     nodes = os.statvfs(there)
     if nodes.f_files and nodes.f_favail < _FEW_FILES:  # some file systems do not count

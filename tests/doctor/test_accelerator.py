@@ -107,13 +107,15 @@ def test_the_libraries_of_the_tested_tensorflow() -> None:
     assert built_for() == [(6, 0), (7, 0), (8, 0), (8, 9), (9, 0)]
 
 
-def libraries(missing: dict[str, str], *, driver: bool = True, failure: str = ""):
+def libraries(
+    missing: dict[str, str], *, driver: bool = True, untold: tuple = (), folder: str = ""
+) -> list:
     wanted = wanted_libraries()
     files = [DRIVER, *(library.file for library in wanted)]
-    loaded = {file: Loaded(file, missing.get(file, "")) for file in files if file not in failure}
-    return list(
-        check_libraries(wanted, loaded, has_driver=driver, failure=failure[:20], version="2.20.0")
-    )
+    loaded = {file: Loaded(folder + file, missing.get(file, "")) for file in files}
+    told = {file: one for file, one in loaded.items() if file not in untold}
+    failure = "was ended by SIGBUS" if untold else ""
+    return list(check_libraries(wanted, told, has_driver=driver, failure=failure, version="2.20.0"))
 
 
 def test_all_libraries_are_there() -> None:
@@ -149,11 +151,16 @@ def test_a_driver_that_does_not_start() -> None:
     assert driver_result(0) == ""
 
 
-def test_a_library_that_ends_the_process() -> None:
-    failure = "was ended by SIGSEGV libcudnn.so.9"
-    check = one(libraries({}, failure=failure), "libcudnn.so.9")
-    assert check.state == "problem"
-    assert "was ended by SIGSEGV" in check.found
+def test_one_that_is_there_and_cannot_be_loaded_is_installed_again() -> None:
+    (check,) = libraries({"libcudnn.so.9": "file too short"}, folder="/packages/")
+    assert check.advice.startswith("pip install --force-reinstall --no-deps 'nvidia-cudnn-cu12<")
+
+
+def test_one_that_ends_the_process_is_the_only_one_to_blame() -> None:
+    (check,) = libraries({}, untold=("libcudnn.so.9", "libcufft.so.11"))
+    assert (check.name, check.state) == ("libcudnn.so.9", "problem")
+    assert "damaged: the process that loads it was ended by SIGBUS" in check.found
+    assert "--force-reinstall" in check.advice
 
 
 def test_loading(tmp_path: Path) -> None:

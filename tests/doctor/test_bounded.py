@@ -18,7 +18,7 @@ from electra_cli.doctor.check import Check, guarded
         ("import sys; print('a'); sys.exit('no card')", "ended with 1: no card"),
         (
             "import os, signal; print('a', flush=True); os.kill(os.getpid(), signal.SIGILL)",
-            "was ended by SIGILL: a",
+            "was ended by SIGILL",
         ),
     ],
 )
