@@ -89,18 +89,18 @@ RUNS = {
         data="few",
     ),
     "rate-jumps": Sick(
-        "learning rate raised by 100 at half of the run",
+        "learning rate raised by 1,000 at half of the run",
         ("learning-rate-high", "loss-spike"),
         600,
         {},
-        then={"optimizer.learning_rate": 4e-2},
+        then={"optimizer.learning_rate": 0.4},
         also=("gradient-rising", "discriminator-constant", "gradient-clipped"),
     ),
     "not-finite": Sick(
-        "learning rate 100 without a warm-up",
+        "learning rate 1e20 without a warm-up",
         ("learning-rate-high", "skipped-steps"),
         200,
-        {"optimizer.learning_rate": 100.0, "optimizer.warmup_steps": 0, "train.log_every": 1},
+        {"optimizer.learning_rate": 1e20, "optimizer.warmup_steps": 0, "train.log_every": 1},
         fails=True,
         also=("loss-spike",),
     ),
@@ -114,10 +114,10 @@ RUNS = {
         "warm-up of 80 of 100 steps", ("warmup-too-long",), 100, {"optimizer.warmup_steps": 80}
     ),
     "short-documents": Sick(
-        "each line a document of its own, in rows of 64", ("padding",), 50, {}, data="short"
+        "each line a document of its own, in rows of 64", ("padding",), 100, {}, data="short"
     ),
     "long-lines": Sick(
-        "paragraphs without line breaks, in rows of 64", ("truncation",), 50, {}, data="long"
+        "paragraphs without line breaks, in rows of 64", ("truncation",), 100, {}, data="long"
     ),
 }
 

@@ -149,7 +149,7 @@ class ReplacedRate(HeldOutRule):
         "labels."
     )
     advice = (
-        "look at masked rows with `electra debug data DATA --masked`; with an objective or a "
+        "look at masked rows with `electra debug data DATA --examples 5`; with an objective or a "
         "sampler of your own, look there first"
     )
 

@@ -36,7 +36,7 @@ class ThroughputFell(Rule):
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         self._start: int | None = None
-        self._last: deque[tuple[int, float]] = deque()
+        self._last: deque[tuple[int, float]] = deque()  # steps and seconds since the first loop
         self._best = 0.0
 
     def see(self, line: Line) -> Sign | None:
@@ -50,15 +50,15 @@ class ThroughputFell(Rule):
         if mean is None or mean <= 0 or self._start is None:
             return None
         # Lines have the mean of the process without its first loop, of one step: back to seconds.
-        rows = (step - self._start - 1) * self.facts.batch_size
-        last = self._last
-        last.append((rows, rows / mean))
+        steps, last = step - self._start - 1, self._last
+        last.append((steps, steps * self.facts.batch_size / mean))
         while len(last) > _LINES + 1 and last[-1][1] - last[1][1] >= _SECONDS:
             last.popleft()
-        rows, seconds = last[-1][0] - last[0][0], last[-1][1] - last[0][1]
+        seconds = last[-1][1] - last[0][1]
         if len(last) <= _LINES or seconds < _SECONDS:
             return None
-        speed = rows / seconds
+        speed = (steps - last[0][0]) * self.facts.batch_size / seconds
         self._best = max(self._best, speed)
         text = f"{speed:,.1f} sequences/s, {self._best:,.1f} at its best"
-        return below(speed / self._best, _FALLEN, _BACK, text)
+        since = step - steps + last[0][0]
+        return below(speed / self._best, _FALLEN, _BACK, text)._replace(since=since)

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 _FEWEST, _MOST = 10, 20
 # A jump is above the mean by this share of it, and by so many deviations, so that neither the noise
 # of small batches nor the slow rise while the generator improves is one.
-_JUMP, _RETURN = 0.15, 0.07
+_JUMP, _RETURN = 0.08, 0.04
 _DEVIATIONS = 5.0
-# So many times the smallest mean since the warm-up. A gradient may grow while losses fall.
+# So many times the smallest mean since the warm-up.
 _GROWN, _CALM = 3.0, 2.0
-_WORSE = 0.02  # share by which the loss is above its best
+# Share by which the loss is above the best of so many means: a gradient may grow while losses fall.
+_WORSE, _MEANS = 0.02, 5
 # So many times the clip. Adam divides by the size of gradients, so that clipping them all to the
 # same size does no harm; healthy runs of preset tiny are at 5 to 20 times the clip.
 _FAR_ABOVE = 50.0
@@ -70,8 +71,8 @@ class GradientRising(Rule):
     name = "gradient-rising"
     title = "The gradient grows while the loss does not fall"
     meaning = (
-        "gradient_norm is several times what it was, and total_loss above its best: so runs look "
-        "before they diverge."
+        "gradient_norm is several times what it was, and total_loss rises: so runs look before "
+        "they diverge."
     )
     advice = "a lower --learning-rate; the last checkpoint before it began is the one to keep"
     begins_after: ClassVar = 2
@@ -80,24 +81,28 @@ class GradientRising(Rule):
     def __init__(self, facts: Facts) -> None:
         super().__init__(facts)
         self._spans = Spans()
-        self._least: list[float] | None = None
+        self._least = math.inf
+        self._losses: deque[float] = deque(maxlen=_MEANS)
 
     def see(self, line: Line) -> Sign | None:
-        """Compares means of norm and loss with the smallest since the warm-up."""
+        """Compares a mean of the norm with the smallest, and one of the loss with the last ones."""
         norm, loss = number(line, "gradient_norm"), number(line, "total_loss")
         if norm is None or loss is None or line["step"] <= self.facts.warmup_steps:
             return None
         means = self._spans.add(line["step"], norm, loss)
         if means is None:
             return None
-        least = self._least = [min(pair) for pair in zip(means, self._least or means, strict=True)]
+        mean_norm, mean_loss = means
+        self._least = min(self._least, mean_norm)
+        self._losses.append(mean_loss)
+        best = min(self._losses)
         text = (
-            f"gradient_norm {means[0]:.2f}, at its least {least[0]:.2f}; total_loss {means[1]:.2f},"
-            f" at its best {least[1]:.2f}"
+            f"gradient_norm {mean_norm:.2f}, at its least {self._least:.2f}; total_loss "
+            f"{mean_loss:.2f}, shortly before {best:.2f}"
         )
-        sign = above(means[0], _GROWN * least[0], _CALM * least[0], text)
-        if sign.state == "wrong" and means[1] < least[1] * (1 + _WORSE):
-            return Sign("fine", text)
+        sign = above(mean_norm, _GROWN * self._least, _CALM * self._least, text)
+        if sign.state == "wrong" and mean_loss < best * (1 + _WORSE):
+            sign = Sign("between", text)
         return sign._replace(since=self._spans.first)
 
 

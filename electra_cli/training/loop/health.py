@@ -27,21 +27,28 @@ class Health:
     Attributes:
       monitor: Has seen what the run wrote up to the step that it goes on from.
       stop_on: Names of the findings that end it.
+      written: Names of those that hold and have a line in metrics.jsonl. What the configuration
+        shows may be new: it may have changed.
     """
 
     monitor: Monitor
     stop_on: Collection[str] = ()
+    written: Collection[str] = ()
 
     @classmethod
     def of(cls, plan: RunPlan, stop_on: Collection[str] = ()) -> Health:
         """The health of a run up to where it goes on; of lines that cannot be read nothing."""
         monitor = Monitor(Facts.of(plan.config, plan.manifest))
+        states: dict[str, str] = {}
         if plan.resume is not None:
             with suppress(OSError):
                 for line in without_repeats(read_history(plan.run.metrics).lines):
                     if line["step"] <= plan.start:
                         monitor.see(line)
-        return cls(monitor, stop_on)
+                        if line["kind"] == "finding":
+                            states[str(line.get("name"))] = str(line.get("state"))
+        written = [name for name, state in states.items() if state == "begins"]
+        return cls(monitor, stop_on, written)
 
     @property
     def fatal(self) -> Finding | None:

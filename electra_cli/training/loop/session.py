@@ -118,8 +118,12 @@ class Session:
         self._writer.write(kind, step, values)
         if self._health is not None:
             for change in self._health.monitor.see({"kind": kind, "step": step, **values}):
-                self._writer.write("finding", step, change.values())
-                self._listener.finding(change)
+                self._tell(change)
+
+    def _tell(self, change: Change, *, written: bool = False) -> None:
+        if not written:
+            self._writer.write("finding", change.step, change.values())
+        self._listener.finding(change)
 
     def _log(self, logs: Metrics) -> None:
         self._write("train", {**logs, **asdict(self.rates())})
@@ -172,10 +176,14 @@ class Session:
     def _both_ends_told(self) -> Iterator[None]:
         """Says that a process begins and what holds already, and when and why it ends."""
         step = self._trainer.step
-        for finding in self._health.monitor.open if self._health is not None else ():
-            self._listener.finding(Change("begins", step(), finding, finding.evidence))
+        held = self._health.monitor.open if self._health is not None else []
         if self._process is not None:
             self._write("start", self._process)
+        if self._health is not None:
+            for finding in self._health.monitor.open:
+                if finding in held:
+                    change = Change("begins", step(), finding, finding.evidence)
+                    self._tell(change, written=finding.name in self._health.written)
         reason = "finished"
         try:
             yield
