@@ -21,7 +21,6 @@ EXAMPLES = """
 electra report runs/mine
 electra report runs/mine runs/other --output both.html
 electra report runs/mine finetuned/cola --output report.md
-electra report runs/mine --json --quiet
 """
 LESS_MEMORY = "name fewer runs, or end other programs"
 
