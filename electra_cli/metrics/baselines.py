@@ -24,7 +24,7 @@ def constant_disc_loss(replaced_rate: float) -> float:
       Nats a token: the entropy of the rate.
     """
     shares = (replaced_rate, 1.0 - replaced_rate)
-    return -sum(share * math.log(share) for share in shares if share != 0.0)
+    return 0.0 - sum(share * math.log(share) for share in shares if share != 0.0)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Baselines:
         if loss is not None and math.isfinite(loss):
             guesses = {"guessing by frequency": self.unigram, "a uniform guess": self.uniform}
             beside = " and ".join(
-                f"{_better(than - loss)} than {guess} ({than:.2f})"
+                f"{_better(than - loss)} {guess} ({than:.2f})"
                 for guess, than in guesses.items()
                 if than is not None
             )
@@ -91,12 +91,15 @@ class Baselines:
         if disc is not None and rate is not None and math.isfinite(disc + rate):
             constant = constant_disc_loss(rate)
             found.append(
-                f"the discriminator is {_better(constant - disc)} than always saying "
+                f"the discriminator is {_better(constant - disc)} always saying "
                 f'"original" ({constant:.2f}, right for {1 - rate:.1%})'
             )
         return found
 
 
 def _better(nats: float) -> str:
-    """How much lower a loss is, in words."""
-    return f"{abs(nats):.2f} nats {'better' if nats >= 0 else 'worse'}"
+    """How much lower a loss is, in words before what it is lower than."""
+    amount = f"{abs(nats):.2f}"
+    if amount == "0.00":
+        return "as good as"
+    return f"{amount} nats {'better' if nats > 0 else 'worse'} than"

@@ -42,6 +42,15 @@ def test_losses_without_learning() -> None:
             {"masked_lm_loss": 7.0, "disc_loss": math.nan, "replaced_rate": 0.1},
             ["the generator is 2.70 nats better than a uniform guess (9.70)"],
         ),
+        (
+            Baselines(9.70, None),
+            {"masked_lm_loss": 9.704, "disc_loss": 0.6, "replaced_rate": 0.0},
+            [
+                "the generator is as good as a uniform guess (9.70)",
+                'the discriminator is 0.60 nats worse than always saying "original" (0.00, right '
+                "for 100.0%)",
+            ],
+        ),
         (KNOWN, {"masked_lm_loss": math.nan, "disc_loss": 0.4}, []),
         (KNOWN, {}, []),
     ],
