@@ -12,13 +12,13 @@ from electra_cli.runs.held_out import Sentence, Token
     ("token", "expected"),
     [
         (Token("fox", False, None, 0.05), Piece("fox", True, 0, False, "", False)),
-        (Token("fox", False, None, 0.3), Piece("fox", True, 2, False, "", False)),
+        (Token("fox", False, None, 0.3), Piece("fox", True, 1, False, "", False)),
         (Token("fox", False, None, 0.5), Piece("fox", True, 3, False, "50%", False)),
         (Token("fox", False, None, None), Piece("fox", True, None, False, "", False)),
         (Token("##es", False, None, 1.0), Piece("es", False, 4, False, "100%", False)),
         (Token("##", False, None, 0.0), Piece("##", True, 0, False, "", False)),
         (Token("fox", True, "cat", 0.64), Piece("fox", True, 3, True, "cat 64%", True)),
-        (Token("fox", True, "fox", 0.12), Piece("fox", True, 1, True, "= 12%", False)),
+        (Token("fox", True, "fox", 0.12), Piece("fox", True, 0, True, "= 12%", False)),
         (Token("fox", True, "cat", None), Piece("fox", True, None, True, "cat", True)),
         (Token("fox", True, None, 0.2), Piece("fox", True, 1, True, "20%", False)),
     ],
@@ -54,5 +54,5 @@ def test_what_came_of_it(suspicions: tuple[float | None, ...], summary: str) -> 
 
 def test_each_level_is_explained() -> None:
     assert len(levels()) == len(LEVELS) + 1
-    assert levels()[0] == "under 10%"
+    assert levels()[0] == "under 20%"
     assert levels()[-1] == "75% and more"
