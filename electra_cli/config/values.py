@@ -168,7 +168,7 @@ def bytes_in(text: str, origin: str) -> int:
             if size:
                 return size
     meant = re.match(r"-?(\d{1,6}(?:\.\d+)?)\s*([kmgt]?)", plain.replace(",", "."), re.IGNORECASE)
-    number, unit = (meant[1], meant[2]) if meant and float(meant[1]) else ("50", "")
+    number, unit = (meant[1], meant[2]) if meant and float(meant[1]) >= 0.01 else ("50", "")
     raise ConfigError(
         f"{origin}: expected a size such as 50MB or 2.5GiB, got {shown(text)}",
         hint=f"write {origin} {number}{unit.upper() or 'M'}B",
