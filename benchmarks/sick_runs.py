@@ -32,7 +32,7 @@ _COMMON = {
     "runtime.precision": "float32",
 }
 _PREPARE = ("--vocab-size", "4000", "--sequence-length", "64", "--workers", "1")
-_OVERFITTED_ROWS = 300
+_FEW_LINES = 300
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ RUNS = {
         {"objective.generator_weight": 0.0, "optimizer.learning_rate": 4e-4},
     ),
     "few-rows": Sick(
-        f"{_OVERFITTED_ROWS} rows, read again and again",
+        f"{_FEW_LINES} lines of text, read again and again",
         ("overfitting",),
         900,
         {"objective.name": "mlm", "train.evaluate_every": 50},
@@ -94,7 +94,13 @@ RUNS = {
         600,
         {},
         then={"optimizer.learning_rate": 0.4},
-        also=("gradient-rising", "discriminator-constant", "gradient-clipped"),
+        also=(
+            "gradient-rising",
+            "discriminator-constant",
+            "gradient-clipped",
+            "not-better-than-uniform",
+            "unigram-plateau",
+        ),
     ),
     "not-finite": Sick(
         "learning rate 1e20 without a warm-up",
@@ -163,7 +169,7 @@ def _prepared(corpus: Path, folder: Path, which: str) -> Path:
         books = [json.loads(next(source))["text"] for _ in range(2)]
     lines = [line.strip() for line in "\n".join(books).split("\n") if len(line) > 40]
     if which == "few":
-        texts = lines[:_OVERFITTED_ROWS]
+        texts = lines[:_FEW_LINES]
     elif which == "short":
         texts = [line[:80] for line in lines[:2000]]
     else:
