@@ -105,7 +105,10 @@ def _next(record: RunRecord) -> str:
             f"What to do: score it on a task (`electra finetune {place} --task cola --data GLUE`) "
             f"or export it (`electra export {place} --format huggingface --output DIR`)."
         )
-    return "What to do: repeat its `electra pretrain` command, and it goes on from its newest checkpoint."
+    return (
+        "What to do: repeat its `electra pretrain` command, and it goes on from its newest "
+        "checkpoint."
+    )
 
 
 def _sentence(text: str) -> str:
