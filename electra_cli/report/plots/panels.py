@@ -17,6 +17,8 @@ from electra_cli.runs.metrics_file import Series
 
 Role = Literal["published", "training", "held-out"]
 
+# What is nearer to 0 is 0, and what is farther no number: an axis could not be divided.
+_LEAST, _GREATEST = 1e-100, 1e100
 # A run that fills less of the axis than this is drawn on a logarithmic one.
 _LEAST_SHARE = 0.1
 # Values that are this much more than their median are drawn on a logarithmic axis.
@@ -172,6 +174,8 @@ def _curves(
     for run, record in enumerate(records):
         series, title = _ROLES[role](record)
         values = series.column(name)  # [N]
+        size = np.abs(values)
+        values = np.where(size < _GREATEST, np.where(size > _LEAST, values, 0.0), np.nan)  # [N]
         known = np.flatnonzero(np.isfinite(values))
         if not known.size or (role == "published" and title in seen):
             continue

@@ -92,6 +92,13 @@ def test_a_baseline_out_of_sight_is_named_at_the_edge(
     assert abs(float(heights[0]) - float(heights[1])) > 8
 
 
+@pytest.mark.parametrize("norms", [(1e300, 1.0), (-1e300, 1e308), (5e-324, 1.0), (float("inf"), 2)])
+def test_numbers_that_no_axis_can_hold(record: RunRecord, norms: tuple[float, float]) -> None:
+    lines = [made_run.train(n, 1.0, gradient_norm=norm) for n, norm in enumerate(norms, start=1)]
+    for panel in panels([replace(record, history=History.of(lines))]):
+        assert svg_of(panel)
+
+
 def test_ten_thousand_lines_are_a_small_picture(record: RunRecord) -> None:
     norms = np.random.default_rng(0).lognormal(0, 1, 10_000)
     lines = [
