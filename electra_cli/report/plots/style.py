@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,6 +37,8 @@ def style(**settings: Any) -> Iterator[None]:
     """
     # Fonts are looked up at the first import, which others need not hear of.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    # No window is opened, and what a notebook names there this Python may not have.
+    os.environ["MPLBACKEND"] = "agg"
     import matplotlib
 
     fixed = {"svg.hashsalt": "electra", "font.size": 10, "text.parse_math": False}
