@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from os.path import commonprefix
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,11 @@ def draw(axes: Axes, panel: Panel) -> None:
         pale = curve.role == "training" and curve.run in held_out
         _draw_curve(axes, curve, pale=pale, clip=panel.window is not None)
     for line in panel.baselines:
-        axes.axhline(
-            line.value, color=COLOURS["muted"], linestyle=(0, (4, 3)), linewidth=1.1, zorder=2
-        )
+        muted: dict[str, Any] = {"color": COLOURS["muted"], "zorder": 2}
+        for height in {line.low, line.high} if line.is_band else {line.low}:
+            axes.axhline(height, linestyle=(0, (4, 3)), linewidth=1.1, **muted)
+        if line.is_band:
+            axes.axhspan(line.low, line.high, alpha=0.12, linewidth=0, **muted)
     axes.margins(y=0.1)
     axes.set_ylim(panel.window or axes.get_ylim())  # what is written now moves no curve
     _name_baselines(axes, panel)
@@ -109,25 +112,31 @@ def _name_baselines(axes: Axes, panel: Panel) -> None:
     """Writes the name of each line above or below it, at the end where nothing else is."""
     drawn = [_place(axes, c.points.steps, c.points.means) for c in panel.curves]  # [P, 2] each
     across = np.linspace(0, panel.last_step, 30)
-    drawn += [_place(axes, across, np.full(30, line.value)) for line in panel.baselines]
+    drawn += [
+        _place(axes, across, np.full(30, height))
+        for line in panel.baselines
+        for height in (line.low, line.high)
+    ]
     taken = np.concatenate(drawn)
     taken = taken[np.isfinite(taken).all(axis=1)]  # [P, 2]
     low, high = panel.window or (-math.inf, math.inf)
     hidden = {1: 0, -1: 0}
     for line in panel.baselines:
-        name = f"{_short(line.name, 34)}: {shortened(line.value)}"
+        name = f"{line.name}: {line.range}"
         half = 0.011 * len(name)  # of its width
-        height = _place(axes, [1], [line.value])[0, 1]
+        bottom, top = _place(axes, [1, 1], [line.low, line.high])[:, 1]
         choices = []
         for where in (1, 0):
             for above in (1, -1):
+                height = top if above > 0 else bottom
                 middle = abs(where - half), height + 0.045 * above
                 apart = np.abs(taken - middle) / (half, 0.042)  # [P, 2], 1: it touches
                 free = apart.max(axis=1).min(initial=3.0)
                 choices.append((free if 0.02 < middle[1] < 0.99 else -1, where, above))
         _, where, above = max(choices, key=lambda choice: round(choice[0], 1))
-        if not low < line.value < high:  # its name stands at the edge behind which it is
-            where, above = 1, -1 if line.value >= high else 1
+        height = top if above > 0 else bottom
+        if not low < line.low <= line.high < high:  # its name stands at the edge behind which it is
+            where, above = 1, -1 if line.high >= high else 1
             height = (above < 0) + 0.075 * above * hidden[above]
             hidden[above] += 1
             name += " ↑" if above < 0 else " ↓"
@@ -151,6 +160,8 @@ def _name_curves(axes: Axes, panel: Panel, held_out: set[int]) -> None:
     ]
     known = [curve.points.means[np.isfinite(curve.points.means)] for curve in named]
     heights = [float(_place(axes, [1], means[-1:])[0, 1]) if means.size else 0.0 for means in known]
+    names = [curve.name for curve in panel.curves if curve.role != "published"]
+    alike = commonprefix(names)  # noqa: RUF071, letter by letter is meant
     ends = {curve.run: curve.last_step for curve in panel.curves if curve.role == "training"}
     for curve, height in zip(named, _apart(heights, 0.085), strict=True):
         name = curve.role if len(runs) == 1 or curve.role == "published" else curve.name
@@ -164,7 +175,7 @@ def _name_curves(axes: Axes, panel: Panel, held_out: set[int]) -> None:
         axes.text(
             1.06,
             height,
-            f"{shortened(curve.last)} {_short(name, _LONGEST_NAME)}",
+            f"{shortened(curve.last)} {_short(name, alike)}",
             transform=axes.transAxes,
             va="center_baseline",
             fontsize=9.5,
@@ -194,5 +205,8 @@ def _apart(heights: Sequence[float], least: float) -> list[float]:
     return [moved[index] for index in range(len(heights))]
 
 
-def _short(name: str, longest: int) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+def _short(name: str, alike: str) -> str:
+    """A name as there is room for it; what all of them begin with is left out first."""
+    if len(name) > _LONGEST_NAME and alike != name:
+        name = name.removeprefix(alike)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

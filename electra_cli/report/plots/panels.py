@@ -25,7 +25,7 @@ _LEAST_SHARE = 0.1
 _MOST_SPREAD = 30.0
 # The first part of the steps is left out of the scale where all the rest is in a small part of it.
 _FIRST_PART, _SMALL_PART = 0.05, 0.25
-_SAME = 0.01  # baselines of several runs that differ by a smaller share are one
+_SAME = 0.01  # baselines of several runs that differ by a smaller share are one line
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,22 @@ class Curve:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a metric would be without learning."""
+    """What a metric would be without learning, from the least to the greatest of the runs."""
 
     name: str
-    value: float
+    low: float
+    high: float
+
+    @property
+    def is_band(self) -> bool:
+        """Whether the runs disagree so much that it shows."""
+        return self.high - self.low > _SAME * abs(self.high)
+
+    @property
+    def range(self) -> str:
+        """Its value in words."""
+        low, high = shortened(self.low), shortened(self.high)
+        return f"{low} to {high}" if self.is_band else shortened((self.low + self.high) / 2)
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ class Panel:
             f"{curve.name} ({curve.role}): {shortened(curve.last)} at step {curve.last_step:,}"
             for curve in self.curves
         ]
-        lines += [f"{line.name}: {shortened(line.value)}" for line in self.baselines]
+        lines += [f"{line.name}: {line.range}" for line in self.baselines]
         return f"{self.title} over the steps, {self.unit}. {'; '.join(lines)}."
 
 
@@ -136,12 +148,12 @@ def _panel(
     roles = {curve.role for curve in curves}
     if roles <= {"published"} or (metric.only_beside_published and "published" not in roles):
         return None
-    baselines = _baselines([(record.name, metric.baselines(record)) for record in records])
+    baselines = _baselines([metric.baselines(record) for record in records])
     values = _values(curves, 0)
     log_values = bool((values > 0).all() and values.max() > _MOST_SPREAD * np.median(values))
     window = None
     if first is None and not log_values:
-        everything = np.append(values, [line.value for line in baselines])
+        everything = np.append(values, [end for line in baselines for end in (line.low, line.high)])
         window = _window(everything, _values(curves, _FIRST_PART * last))
     return Panel(
         name, metric.title, metric.unit, curves, baselines, last, first, log_values, window
@@ -186,20 +198,13 @@ def _curves(
         yield Curve(title, role, run, points, int(series.steps[-1]), float(values[-1]))
 
 
-def _baselines(of_runs: Sequence[tuple[str, Mapping[str, float]]]) -> list[Baseline]:
-    """One line where the runs agree, else one for each run."""
-    names = dict.fromkeys(name for _, baselines in of_runs for name in baselines)
-    lines = []
-    for name in names:
-        values = {run: value for run, b in of_runs if math.isfinite(value := b.get(name, math.nan))}
-        if not values:
-            continue
-        mean = sum(values.values()) / len(values)
-        if max(abs(value - mean) for value in values.values()) <= _SAME * abs(mean):
-            lines.append(Baseline(name, mean))
-        else:
-            lines += [Baseline(f"{name}, {run}", value) for run, value in values.items()]
-    return lines
+def _baselines(of_runs: Sequence[Mapping[str, float]]) -> list[Baseline]:
+    """The baselines of all runs, those of a name as one."""
+    known: dict[str, list[float]] = {}
+    for name, value in (pair for baselines in of_runs for pair in baselines.items()):
+        if abs(value) < _GREATEST:
+            known.setdefault(name, []).append(value)
+    return [Baseline(name, min(values), max(values)) for name, values in known.items()]
 
 
 def _last_step(record: RunRecord) -> int:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from electra_cli.metrics.baselines import constant_disc_loss
 from electra_cli.report.record import RunRecord
 
@@ -28,9 +26,9 @@ class Metric:
 
 
 def _replaced_rate(record: RunRecord) -> float:
-    """Of the newest evaluation."""
+    """Of the newest evaluation that has one; NaN for none."""
     rates = record.history.validation.column("replaced_rate")  # [N]
-    known = rates[np.isfinite(rates)]
+    known = rates[(rates >= 0) & (rates <= 1)]
     return float(known[-1]) if known.size else math.nan
 
 
@@ -43,7 +41,7 @@ def _guesses(record: RunRecord) -> dict[str, float]:
 
 def _always_original(record: RunRecord) -> dict[str, float]:
     rate = _replaced_rate(record)
-    return {_ORIGINAL: constant_disc_loss(rate) if 0 <= rate <= 1 else math.nan}
+    return {_ORIGINAL: math.nan if math.isnan(rate) else constant_disc_loss(rate)}
 
 
 def _nothing_but_frequencies(record: RunRecord) -> dict[str, float]:

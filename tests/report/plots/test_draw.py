@@ -51,6 +51,12 @@ def test_what_is_written_is_text_and_no_markup(loss: Panel) -> None:
     assert {"uniform guess: 4.42 ↑", "2 <script>a…", "2 bbbbbbbbb…"} < set(written)
 
 
+def test_long_names_are_told_apart(record: RunRecord) -> None:
+    names = ("experiment-of-today-1", "experiment-of-today-2")
+    panel = panels([replace(record, name=name) for name in names])[0]
+    assert {"2 1", "2 2"} < set(texts(svg_of(panel)))
+
+
 def test_it_is_an_element_of_a_page(loss: Panel) -> None:
     svg = svg_of(loss)
     assert svg.startswith("<svg ")

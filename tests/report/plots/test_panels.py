@@ -55,21 +55,21 @@ def test_a_metric_that_was_logged_has_a_panel(record: RunRecord) -> None:
 )
 def test_baselines(record: RunRecord, metric: str, expected: dict[str, float]) -> None:
     lines = by_metric([record])[metric].baselines
-    assert {line.name: line.value for line in lines} == pytest.approx(expected, abs=1e-5)
+    assert {line.name: line.low for line in lines} == pytest.approx(expected, abs=1e-5)
+    assert not any(line.is_band for line in lines)
 
 
-def test_baselines_are_one_line_where_runs_agree(record: RunRecord) -> None:
+def test_baselines_are_a_line_where_runs_agree_and_else_a_band(record: RunRecord) -> None:
     other = with_lines(
         record, *made_run.finished()[:-2], made_run.validation(1000, 2e3, replaced_rate=0.2)
     )
     shown = by_metric([record, replace(other, name="other")])
-    assert [line.name for line in shown["masked_lm_loss"].baselines] == [
-        "uniform guess",
-        "guess by frequency",
+    assert [(line.name, line.range) for line in shown["masked_lm_loss"].baselines] == [
+        ("uniform guess", "4.42"),
+        ("guess by frequency", "3.5"),
     ]
-    assert [line.name for line in shown["disc_accuracy"].baselines] == [
-        "always “original”, tiny",
-        "always “original”, other",
+    assert [(line.name, line.range) for line in shown["disc_accuracy"].baselines] == [
+        ("always “original”", "0.8 to 0.9"),
     ]
 
 
