@@ -17,7 +17,6 @@ from electra_cli.training.devices.strategy import parse_device
 from tests.cli.test_app import CHECK
 from tests.docs.pages import DOCS
 
-
 FILES = (
     "mine.yaml",
     "data/manifest.json",
