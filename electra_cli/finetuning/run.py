@@ -35,12 +35,12 @@ from electra_cli.runs.resume import resume_point
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.sources.exportable import Exportable
 from electra_cli.sources.finetuned import GivenFile, Inputs
+from electra_cli.training.checkpoints.keeping import Keep
+from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.strategy import build_strategy
-from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
-from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.session import Intervals, Session
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog

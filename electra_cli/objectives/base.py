@@ -1,8 +1,8 @@
 """What every objective has: a forward pass, and terms that say what is made of its outputs.
 
 A new objective needs `terms` and `forward`; what a step reports, what is shown, and what a
-validation adds up and names follows from these. TensorFlow is imported where there are tensors,
-since commands read the names before it is there.
+validation adds up and names follows from these. TensorFlow and NumPy are imported where there are
+numbers, since commands read the names before they are there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import BANDS
-from electra_cli.metrics.validation import LossPart, ValidationState
 from electra_cli.objectives.terms import Term
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import tf_keras
 
     from electra_cli.metrics.breakdown import Flags
+    from electra_cli.metrics.validation import ValidationState
     from electra_cli.modeling.dropout import Dropout
     from electra_cli.modeling.electra import ElectraModel
 
@@ -151,6 +151,8 @@ class Objective(ABC):
         self, vocab_size: int, continuations: Flags | None = None
     ) -> ValidationState:
         """Empty sums over a validation set; the arguments are those of `ValidationState`."""
+        from electra_cli.metrics.validation import LossPart, ValidationState
+
         parts = [
             LossPart(term.token_sums(), term.names, term.names[term.broken_down], term.weight)
             for term in self.terms

@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from electra_cli.metrics.tokens import MaskedTokenSums, ReplacedTokenSums, TokenSums
-
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from electra_cli.metrics.tokens import TokenSums
 
     Tensors = Mapping[str, tf.Tensor]
 
@@ -111,6 +111,8 @@ class MaskedTokens(Term):
 
     def token_sums(self) -> TokenSums:
         """Sums over the slots in use."""
+        from electra_cli.metrics.tokens import MaskedTokenSums
+
         return MaskedTokenSums(sampled=self._sampled)
 
     def logs(self, features: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:
@@ -166,6 +168,8 @@ class ReplacedTokens(Term):
 
     def token_sums(self) -> TokenSums:
         """Sums over the tokens that are not padding."""
+        from electra_cli.metrics.tokens import ReplacedTokenSums
+
         return ReplacedTokenSums()
 
     def logs(self, features: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:

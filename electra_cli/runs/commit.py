@@ -44,7 +44,7 @@ class Commit(_Strict):
       format_version: Of this record.
       step: Updates it has seen.
       files: By name, all files that TensorFlow wrote.
-      state_sha256: As `training.loop.state` computes it.
+      state_sha256: As `training.checkpoints.state` computes it.
       config_sha256: Of all that decides what is learned, see `runs.changes`.
       vocab_sha256: Of the vocabulary.
       tokenizer_sha256: Of vocabulary, case and accents; empty if an older electra wrote it.

@@ -25,14 +25,14 @@ from electra_cli.runs.changes import config_sha256
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.role import Role
 from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.training.checkpoints.keeping import Keep
+from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.strategy import build_strategy
 from electra_cli.training.loop.evaluations import SentenceWriter
 from electra_cli.training.loop.health import Health
-from electra_cli.training.loop.keeping import Keep
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
-from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.session import Intervals, Session
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer

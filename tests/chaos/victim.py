@@ -30,7 +30,7 @@ RUNS = "between runs"
 TRAINING = {
     "electra_cli.training.loop.trainer:ElectraTrainer.train_loop_end": STEPS,
     "electra_cli.training.loop.trainer:ElectraTrainer.eval_reduce": EVALUATION,
-    "electra_cli.training.loop.saving:read_state": SAVE,
+    "electra_cli.training.checkpoints.saver:read_state": SAVE,
 }
 # Where a command is while nothing is written.
 CALLS = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.export.run import export
+from electra_cli.runs.metrics_file import read_history
 from tests.conftest import Electra, settings
 from tests.prepared import prepare
 
@@ -38,8 +39,8 @@ def test_the_loss_goes_on_where_it_was(electra: Electra, trained: Path, tmp_path
     assert result.code == 0, result.stderr
     evaluated = electra("evaluate", trained, "--data", data, "--device", "cpu", "--json").json
     expected = evaluated["checkpoints"][0]["metrics"]["total_loss"]
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert (records[0]["kind"], records[0]["step"]) == ("validation", 0)
-    assert records[0]["total_loss"] == pytest.approx(expected, rel=1e-6)
+    first = read_history(run / "metrics.jsonl").of_kind("validation")[0]
+    assert first["step"] == 0
+    assert first["total_loss"] == pytest.approx(expected, rel=1e-6)
     # The first step's loss is that of its own rows, and with dropout.
     assert result.json["losses"]["total_loss"] == pytest.approx(expected, rel=0.15)

@@ -40,7 +40,8 @@ def electra_commands(page: Path) -> Iterator[list[str]]:
     """
     for block in _BLOCK.findall(page.read_text("utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
-            words = shlex.split(line.partition(" > ")[0].removeprefix("$ "), comments=True)
+            command = re.split(r" [>|] ", line.removeprefix("$ "))[0]
+            words = shlex.split(command, comments=True)
             while words and (words[0] == "srun" or re.fullmatch(r"[A-Z_]+=.*", words[0])):
                 del words[0]
             if words and words[0] == "electra":

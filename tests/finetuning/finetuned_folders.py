@@ -60,8 +60,8 @@ def write_finetuned(
     from electra_cli.modeling.architecture import Architecture, sizes_of
     from electra_cli.modeling.heads.sizes import HeadSizes
     from electra_cli.modeling.task_model import TaskModel
-    from electra_cli.training.loop.keeping import Keep
-    from electra_cli.training.loop.saving import CheckpointSaver
+    from electra_cli.training.checkpoints.keeping import Keep
+    from electra_cli.training.checkpoints.saver import CheckpointSaver
 
     tokens, options = small_vocabulary(), TokenizerOptions(lowercase=lowercase, strip_accents=True)
     sizes = small_config(24, len(tokens)).replaced({"objective.name": objective})

@@ -25,8 +25,8 @@ from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.run_folder import RunFolder
-from electra_cli.training.loop.keeping import Keep
-from electra_cli.training.loop.saving import CheckpointSaver
+from electra_cli.training.checkpoints.keeping import Keep
+from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.training.trainers import build, state, train
 

@@ -15,7 +15,7 @@ from electra_cli.corpus.reading.naming import FormatOption
 from electra_cli.corpus.reading.passed_over import describe_kinds
 from electra_cli.corpus.reading.tables.separators import Quoting
 from electra_cli.corpus.reading.texts import Documents
-from electra_cli.corpus.shards.manifest import Packing
+from electra_cli.corpus.shards.kinds import Packing
 from electra_cli.errors import ConfigError, counted
 from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.training.loop.signals import StopSignals

@@ -13,7 +13,7 @@ from electra_cli.corpus.reading.naming import FormatOption
 from electra_cli.corpus.reading.readers import OnError, ReadOptions
 from electra_cli.corpus.reading.tables.separators import TableLayout
 from electra_cli.corpus.reading.texts import Documents
-from electra_cli.corpus.shards.manifest import Packing
+from electra_cli.corpus.shards.kinds import Packing
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 from electra_cli.errors import ConfigError

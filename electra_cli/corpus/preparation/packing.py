@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-from electra_cli.corpus.shards.manifest import Packing
+from electra_cli.corpus.shards.kinds import Packing
 
 SINGLE_SEGMENT_PROBABILITY = 0.1
 SHORT_EXAMPLE_PROBABILITY = 0.05

@@ -6,12 +6,14 @@ Shapes: V vocabulary.
 from __future__ import annotations
 
 import math
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.files.record import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 # Digits of an entropy: more would be other ones where another library takes logarithms.
 _DIGITS = 6

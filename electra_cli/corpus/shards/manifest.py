@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.corpus.shards.held_out import HeldOutTokens
+from electra_cli.corpus.shards.kinds import Packing
 from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
 from electra_cli.corpus.wordpiece.identity import Identity, TokenizerOptions, tokenizer_sha256
@@ -23,8 +24,6 @@ from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.files.record import Record
 
 MANIFEST_FORMAT_VERSION = 2
-
-Packing = Literal["reference", "full"]
 
 
 class VocabularyFile(Record):

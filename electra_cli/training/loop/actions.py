@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from electra_cli.errors import IOFailedError, TrainingError
+from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.loop.listener import Metrics
-from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.skips import MOST_SKIPPED, WINDOW, Skips
 
 Action = Callable[[Metrics], None]

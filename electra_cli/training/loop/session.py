@@ -11,13 +11,13 @@ from electra_cli.errors import ElectraError
 from electra_cli.files.redaction import redacted
 from electra_cli.health.finding import Change
 from electra_cli.runs.metrics_file import Kind
+from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.loop.actions import SaveAction, every, stop_when_diverged
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
 from electra_cli.training.loop.evaluations import EvaluationAction, Evaluations
 from electra_cli.training.loop.health import Health
 from electra_cli.training.loop.listener import Listener, Metrics, Progress
 from electra_cli.training.loop.metric_writer import MetricWriter
-from electra_cli.training.loop.saving import CheckpointSaver
 from electra_cli.training.loop.signals import RunStoppedError, StopRequestedError, StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.outlook import Rates

@@ -19,10 +19,10 @@ from electra_cli.runs.named import find_checkpoints
 from electra_cli.runs.resume import resume_point
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.training.checkpoints.keeping import Keep
+from electra_cli.training.checkpoints.saver import CheckpointSaver
+from electra_cli.training.checkpoints.state import read_state
 from electra_cli.training.loop.actions import SaveAction
-from electra_cli.training.loop.keeping import Keep
-from electra_cli.training.loop.saving import CheckpointSaver
-from electra_cli.training.loop.state import read_state
 from tests.conftest import Electra, read_only
 from tests.training.runs import options, steps_of
 

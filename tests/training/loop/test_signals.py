@@ -12,7 +12,7 @@ import pytest
 
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training import pretrain as training
-from electra_cli.training.loop.saving import CheckpointSaver
+from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.conftest import Electra
 from tests.training import runs

@@ -26,8 +26,8 @@ from electra_cli.files.layout import (
 from electra_cli.metrics.names import finite
 from electra_cli.runs.commit import Commit, StoredFile, file_sha256
 from electra_cli.runs.run_folder import RunFolder
-from electra_cli.training.loop.keeping import Keep
-from electra_cli.training.loop.state import read_state
+from electra_cli.training.checkpoints.keeping import Keep
+from electra_cli.training.checkpoints.state import read_state
 
 _FORMAT_VERSION = 1
 
