@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +32,8 @@ from electra_cli.errors import IOFailedError
 from electra_cli.files.redaction import redacted
 
 _UNLIMITED = 10_000  # columns
+_FOLDED = 10  # columns that are left of a path or another long word
+_LETTERS = re.compile(r"[^\W\d_]{2}")  # what numbers have none of
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
@@ -236,8 +239,9 @@ def _width(cell: str) -> int:
 def _parts(rows: Sequence[Sequence[str]], room: int) -> list[tuple[list[int], list[int]]]:
     """Divides columns among as few tables of at most `room` as can be, each with the first column.
 
-    Where that saves a table, heads are divided between words. The first column, and one that is too
-    wide beside it, have lines of their own; other cells, which hold numbers, stay whole.
+    Where that saves a table, what is no number gives way: heads and texts are divided between
+    words, and paths and other long words are folded. The first column gives way last, so that keys
+    and names can be copied.
 
     Args:
       rows: All cells, the heads first.
@@ -247,23 +251,46 @@ def _parts(rows: Sequence[Sequence[str]], room: int) -> list[tuple[list[int], li
       The columns of each table, and their widths.
     """
     columns = list(zip(*rows, strict=True))
-    words = (word for row in rows for cell in row[1:] for word in cell.split())
-    beside = room - 7 - max(map(_width, words), default=0)
-    first = min(max(map(_width, columns[0])), 3 * room // 5, max(room // 3, beside))
     whole = [max(map(_width, column)) for column in columns]
-    narrow = [max(map(_width, (*column[0].split(), *column[1:], ""))) for column in columns]
-    return min((_divided([first, *widths[1:]], room) for widths in (whole, narrow)), key=len)
+    least = [max(map(_least, column)) for column in columns]
+    beside = room - 7 - max(least[1:], default=0)
+    first = max(1, min(whole[0], 3 * room // 5, max(room // 3, beside)))
+    tries = ([first, *widths[1:]] for widths in (whole, least))
+    parts = min((_divided(widths, room) for widths in tries), key=len)
+    return [(part, _widened([first, *whole[1:]], least, part, room)) for part in parts]
 
 
-def _divided(widths: Sequence[int], room: int) -> list[tuple[list[int], list[int]]]:
+def _divided(widths: Sequence[int], room: int) -> list[list[int]]:
     parts: list[list[int]] = []
     for index, width in enumerate(widths[1:], start=1):
         taken = sum(widths[i] + 3 for i in parts[-1]) + 1 if parts else room
         if taken + width + 3 > room:
             parts.append([0])
         parts[-1].append(index)
-    most = max(1, room - widths[0] - 7)
-    return [
-        (part, [widths[0], *(min(widths[index], most) for index in part[1:])])
-        for part in parts or [[0]]
-    ]
+    return parts or [[0]]
+
+
+def _widened(
+    whole: Sequence[int], least: Sequence[int], part: Sequence[int], room: int
+) -> list[int]:
+    """Widths of a table's columns: none is folded below a width for which there is room in all."""
+    most = room - whole[0] - 4 - 3 * (len(part) - 1)  # for all columns but the first
+
+    def at(cap: int) -> list[int]:
+        return [max(min(whole[i], cap), min(least[i], most)) for i in part[1:]]
+
+    widest = max((whole[i] for i in part[1:]), default=1)
+    cap = next((cap for cap in range(widest, 1, -1) if sum(at(cap)) <= most), 1)
+    return [whole[0], *(max(1, width) for width in at(cap))]
+
+
+def _least(cell: str) -> int:
+    """The width to which a cell can be folded: numbers and short words stay whole."""
+    if not _LETTERS.search(cell):
+        return _width(cell)
+    return max(_FOLDED if _folds(word) else _width(word) for word in cell.split())
+
+
+def _folds(word: str) -> bool:
+    room = _width(word)
+    return room > (_FOLDED if "/" in word else 2 * _FOLDED) and bool(_LETTERS.search(word))

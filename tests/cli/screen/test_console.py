@@ -87,6 +87,30 @@ def test_tables_fit_and_numbers_stay_whole(
     assert {word for head in heads for word in head.split()} <= {*" ".join(cells).split()}
 
 
+KEYS = ["data.path", "model.max_position_embeddings", "model.num_attention_heads"]
+PATH = "/root/.cache/electra/demo-eb82c6c6735e/prepared"
+
+
+@pytest.mark.parametrize(("width", "columns"), [(60, 2), (80, 3), (120, 6)])
+def test_keys_stay_whole_and_long_values_are_folded_before_a_table_is_divided(
+    capfd: pytest.CaptureFixture[str], width: int, columns: int
+) -> None:
+    terminal = Terminal(stdout=True)
+    terminal._results.width = width
+    values = [PATH, "1000000", "reference"]
+    heads = ["key", *(f"run{number}" for number in range(columns))]
+    rows = [[key, *[value] * columns] for key, value in zip(KEYS, values, strict=True)]
+    terminal.table("Keys", heads, rows)
+    lines = capfd.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if "│" in line]
+    assert max(map(len, lines)) <= width
+    assert [row[0] for row in cells if row[0]] == KEYS  # one table
+    assert ["".join(row[at] for row in cells) for at in range(1, columns + 1)] == [
+        "".join(values)
+    ] * columns
+    assert [KEYS[1], *["1000000"] * columns] in cells
+
+
 def test_a_full_disk_behind_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
