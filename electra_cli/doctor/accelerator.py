@@ -52,21 +52,28 @@ def _driver(seen: Seen) -> Check:
         if old:
             return Check(TOPIC, name, "problem", f"{found}; too old for CUDA 12", advice)
         return Check(TOPIC, name, "ok", found)
+    smi = f"nvidia-smi {seen.failure}"
+    besides = f"; {smi}" if seen.has_smi else ""
     if seen.kernel_driver is not None and not _nodes(seen):
         return Check(
             TOPIC,
             name,
             "problem",
-            f"{seen.kernel_driver} is in the kernel, but this container was given no card",
+            f"{seen.kernel_driver} is in the kernel, but this container was given no card{besides}",
             "start the container with --gpus all (Kubernetes: a limit of nvidia.com/gpu)",
         )
     if seen.kernel_driver is not None:
         advice = "nvidia-smi; after an update of the driver the machine must be started again"
-        found = f"{seen.kernel_driver} is in the kernel, but nvidia-smi {seen.failure}"
+        found = f"{seen.kernel_driver} is in the kernel, but {smi}"
         return Check(TOPIC, name, "problem", found, advice)
     if seen.on_bus:
         cards = f"{counted(seen.on_bus, 'NVIDIA card')} on the bus, but no driver in the kernel"
-        return Check(TOPIC, name, "problem", cards, "install NVIDIA's driver; then nvidia-smi")
+        advice = "install NVIDIA's driver; then nvidia-smi"
+        return Check(TOPIC, name, "problem", f"{cards}{besides}", advice)
+    if seen.has_smi:
+        found = f"{smi}, and there is no other sign of an NVIDIA card: this trains on the CPU"
+        advice = "nvidia-smi; where there should be a card, install NVIDIA's driver anew"
+        return Check(TOPIC, name, "note", found, advice)
     return Check(TOPIC, name, "note", "no NVIDIA card and no driver: this trains on the CPU")
 
 

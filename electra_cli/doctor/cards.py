@@ -10,11 +10,13 @@ from pathlib import Path
 
 from electra_cli.doctor.bounded import Answer
 
+_VERSION = re.compile(r"\d+(\.\d+)+")
 _VENDOR = "0x10de"
 _DISPLAY = "0x03"  # the class of graphics cards and 3D controllers on the bus
 _FIELDS = ("index", "name", "driver_version", "memory.total", "compute_cap", "mig.mode.current")
 # What an older nvidia-smi does not know either is left out.
 _FEWER = _FIELDS[:4]
+_QUOTED = 80  # characters
 
 Smi = Callable[[Sequence[str]], Answer]
 
@@ -48,7 +50,8 @@ class Seen:
       device_files: The driver's files in /dev, such as nvidia0.
       cards: What nvidia-smi lists.
       instances: Instances of divided cards.
-      failure: Why nvidia-smi lists none; empty if it does.
+      failure: Why nvidia-smi lists none, behind its name; empty if it does.
+      has_smi: There is an nvidia-smi.
     """
 
     on_bus: int
@@ -57,6 +60,7 @@ class Seen:
     cards: tuple[Card, ...]
     instances: int
     failure: str
+    has_smi: bool
 
 
 def look(root: Path, smi: Smi) -> Seen:
@@ -71,6 +75,10 @@ def look(root: Path, smi: Smi) -> Seen:
         older = smi([f"--query-gpu={','.join(_FEWER)}", "--format=csv,noheader,nounits"])
         answer = answer if older.failure else older
     cards = () if answer.failure else tuple(_cards(answer.stdout))
+    failure = answer.failure
+    if not cards and not failure:
+        said = answer.stdout.strip().partition("\n")[0][:_QUOTED]
+        failure = f"lists no card; it says {said!r}" if said else "lists no card, and says nothing"
     listed = smi(["-L"]).stdout if any(card.mig for card in cards) else ""
     return Seen(
         on_bus=sum(_is_card(device) for device in root.glob("sys/bus/pci/devices/*")),
@@ -78,7 +86,8 @@ def look(root: Path, smi: Smi) -> Seen:
         device_files=tuple(sorted(path.name for path in root.glob("dev/nvidia*"))),
         cards=cards,
         instances=len(re.findall(r"^\s+MIG ", listed, re.MULTILINE)),
-        failure=answer.failure,
+        failure=failure,
+        has_smi=answer.is_there,
     )
 
 
@@ -88,8 +97,8 @@ def _cards(text: str) -> list[Card]:
     ]
     found = []
     for row in rows:
-        if len(row) < len(_FEWER):
-            continue
+        if len(row) < len(_FEWER) or not (row[0].isdecimal() and _VERSION.fullmatch(row[2])):
+            continue  # a sentence
         capability, mig = [*row[4:6], "", ""][:2]
         match = re.fullmatch(r"(\d+)\.(\d+)", capability)
         version = (int(match[1]), int(match[2])) if match else None

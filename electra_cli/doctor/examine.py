@@ -23,6 +23,8 @@ from electra_cli.doctor.versions import Package
 from electra_cli.files.redaction import redacted
 from electra_cli.memory_limits import memory_limit
 
+Note = Callable[[str], object]
+
 _ROOT = Path("/")
 _SMI_SECONDS = 20.0  # a machine with eight cards whose driver sleeps takes some
 _LOADING_SECONDS = 60.0  # hundreds of megabytes, maybe over a network
@@ -58,11 +60,12 @@ class Examination:
         }
 
 
-def examine(*, devices: bool) -> Examination:
+def examine(*, devices: bool, note: Note = lambda text: None) -> Examination:
     """Looks at this machine; whatever it holds, it is looked at to the end.
 
     Args:
       devices: Also start TensorFlow and train a few steps.
+      note: Hears what is waited for.
     """
     checks: list[Check] = []
     packages: list[Package] = []
@@ -87,7 +90,7 @@ def examine(*, devices: bool) -> Examination:
     probes: list[tuple[str, Callable[[], Any]]] = [
         (of_versions.TOPIC, versions),
         (machine.TOPIC, _machine),
-        (accelerator.TOPIC, _accelerator),
+        (accelerator.TOPIC, partial(_accelerator, note)),
         (folders.TOPIC, partial(_folders, mounts)),
         (surroundings.TOPIC, _surroundings),
     ]
@@ -117,16 +120,20 @@ def _machine() -> Iterator[Check]:
     yield machine.check_memory(memory_limit(), machine.free_memory(_text("proc/meminfo")))
 
 
-def _smi(arguments: Sequence[str]) -> Answer:
-    return ask(["nvidia-smi", *arguments], seconds=_SMI_SECONDS)
+def _ask(command: Sequence[str], what: str, seconds: float, note: Note) -> Answer:
+    slow = partial(note, f"waiting for {what}, up to {seconds:.0f} s")
+    return ask(command, seconds=seconds, slow=slow)
 
 
-def _accelerator() -> Iterator[Check]:
-    seen = cards.look(_ROOT, _smi)
+def _accelerator(note: Note) -> Iterator[Check]:
+    def smi(arguments: Sequence[str]) -> Answer:
+        return _ask(["nvidia-smi", *arguments], "nvidia-smi", _SMI_SECONDS, note)
+
+    seen = cards.look(_ROOT, smi)
     yield from accelerator.check_cards(seen, os.environ)
     has_driver = accelerator.has_driver(seen)
     wanted = libraries.wanted_libraries()
-    answer = _loaded(wanted, with_driver=has_driver)
+    answer = _loaded(wanted, note, with_driver=has_driver)
     yield from accelerator.check_libraries(
         wanted,
         libraries.results(answer.stdout),
@@ -139,11 +146,11 @@ def _accelerator() -> Iterator[Check]:
     yield accelerator.check_compiler(roots, shutil.which("ptxas"), has_driver=has_driver)
 
 
-def _loaded(wanted: list[Library], *, with_driver: bool) -> Answer:
+def _loaded(wanted: list[Library], note: Note, *, with_driver: bool) -> Answer:
     """Loads libraries in another process, which a damaged one may end."""
     files = [DRIVER] * with_driver + [library.file for library in wanted]
     module = [sys.executable, "-P", "-m", "electra_cli.doctor.libraries"]
-    return ask([*module, *files], seconds=_LOADING_SECONDS)
+    return _ask([*module, *files], "CUDA's libraries to load", _LOADING_SECONDS, note)
 
 
 def _folders(mounts: str) -> Iterator[Check]:

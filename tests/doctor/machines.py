@@ -19,11 +19,11 @@ def write(root: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
-def smi(rows: str = "", instances: str = "", failure: str = "") -> object:
+def smi(rows: str = "", instances: str = "", failure: str = "", *, is_there: bool = True) -> object:
     """An nvidia-smi with these rows and this list of instances."""
 
     def answer(arguments: Sequence[str]) -> Answer:
-        return Answer(instances if list(arguments) == ["-L"] else rows, failure)
+        return Answer(instances if list(arguments) == ["-L"] else rows, failure, is_there)
 
     return answer
 

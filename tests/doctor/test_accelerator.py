@@ -36,6 +36,7 @@ KERNEL = {
     "proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.95.05  Tue\n"
 }
 NODES = {"dev/nvidia0": "", "dev/nvidiactl": ""}
+NO_SMI = smi(failure="is missing", is_there=False)
 MIG = "0, NVIDIA H100, 580.95.05, 81559, 9.0, Enabled"
 MIG_LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-1)\n  MIG 3g.40gb Device 0: (UUID: MIG-1)\n"
 
@@ -43,9 +44,19 @@ MIG_LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-1)\n  MIG 3g.40gb Device 0: (UUID: M
 @pytest.mark.parametrize(
     ("files", "answer", "environment", "name", "state", "words"),
     [
-        ({}, smi(failure="cannot be started"), {}, "NVIDIA driver", "note", "trains on the CPU"),
-        (BUS, smi(failure="x"), {}, "NVIDIA driver", "problem", "1 NVIDIA card on the bus"),
-        (BUS | KERNEL, smi(failure="x"), {}, "NVIDIA driver", "problem", "--gpus all"),
+        ({}, NO_SMI, {}, "NVIDIA driver", "note", "no NVIDIA card and no driver"),
+        ({}, smi(failure="hung"), {}, "NVIDIA driver", "note", "nvidia-smi hung, and there is no"),
+        ({}, smi("No devices were found\n"), {}, "NVIDIA driver", "note",
+         "nvidia-smi lists no card; it says 'No devices were found', and there is no"),
+        ({}, smi("oh, this, is, bad"), {}, "NVIDIA driver", "note", "it says 'oh, this, is, bad'"),
+        (BUS, NO_SMI, {}, "NVIDIA driver", "problem", "1 NVIDIA card on the bus, but no driver in "
+         "the kernelinstall"),
+        (BUS, smi(failure="hung"), {}, "NVIDIA driver", "problem", "kernel; nvidia-smi hung"),
+        (BUS | KERNEL, NO_SMI, {}, "NVIDIA driver", "problem", "no cardstart the container"),
+        (BUS | KERNEL, smi(failure="hung"), {}, "NVIDIA driver", "problem", "d; nvidia-smi hung"),
+        (BUS | KERNEL | NODES, smi(), {}, "NVIDIA driver", "problem",
+         "in the kernel, but nvidia-smi lists no card, and says nothing"),
+        (BUS | KERNEL | NODES, NO_SMI, {}, "NVIDIA driver", "problem", "but nvidia-smi is missing"),
         (BUS | KERNEL | NODES, smi(failure="ended with 18: mismatch"), {}, "NVIDIA driver",
          "problem", "580.95.05 is in the kernel, but nvidia-smi ended with 18: mismatch"),
         ({}, smi(L4), {}, "NVIDIA driver", "ok", "580.95.05, 1 card"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.doctor import bounded
 from electra_cli.doctor import examine as examining
 from electra_cli.doctor.block import as_markdown
 from electra_cli.doctor.check import Check
@@ -42,11 +43,25 @@ def test_an_nvidia_smi_of_this_path_is_asked(
     assert shown.json["problems"] == list(states.values()).count("problem")
 
 
+def test_what_takes_long_is_named_on_stderr(
+    electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\nexec /bin/sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(examining, "_SMI_SECONDS", 0.1)
+    monkeypatch.setattr(bounded, "_SOON", 0.0)
+    shown = electra("doctor", "--no-devices")
+    assert "waiting for nvidia-smi, up to 0 s" in shown.stderr
+    assert "note     NVIDIA driver: nvidia-smi did not end within 0.1 seconds" in shown.stdout
+
+
 def test_a_card_that_tensorflow_does_not_use(monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Trial(tensorflow="2.20.0")
     monkeypatch.setattr(examining.trial, "run_trial", lambda: (trial, []))
     card = Check("accelerator", "GPU 0", "ok", "NVIDIA L4")
-    monkeypatch.setattr(examining, "_accelerator", lambda: [card])
+    monkeypatch.setattr(examining, "_accelerator", lambda note: [card])
     found = examine(devices=True)
     assert one(found.checks, "GPU").state == "problem"
     assert found.trial is trial

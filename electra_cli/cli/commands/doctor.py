@@ -54,7 +54,7 @@ def command(
     if not no_devices:
         terminal.note("training for a trial: a minute or two; --no-devices leaves it out")
     with StopSignals():  # what it has started ends with it
-        examination = examine(devices=not no_devices)
+        examination = examine(devices=not no_devices, note=terminal.note)
     if markdown:
         _write(as_markdown(examination, home=os.environ.get("HOME", "")))
     else:
