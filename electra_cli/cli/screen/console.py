@@ -252,7 +252,7 @@ def _parts(rows: Sequence[Sequence[str]], room: int) -> list[tuple[list[int], li
     """
     columns = list(zip(*rows, strict=True))
     whole = [max(map(_width, column)) for column in columns]
-    least = [max(map(_least, column)) for column in columns]
+    least = [_least(column) for column in columns]
     beside = room - 7 - max(least[1:], default=0)
     first = max(1, min(whole[0], 3 * room // 5, max(room // 3, beside)))
     tries = ([first, *widths[1:]] for widths in (whole, least))
@@ -284,13 +284,19 @@ def _widened(
     return [whole[0], *(max(1, width) for width in at(cap))]
 
 
-def _least(cell: str) -> int:
-    """The width to which a cell can be folded: numbers and short words stay whole."""
-    if not _LETTERS.search(cell):
-        return _width(cell)
-    return max(_FOLDED if _folds(word) else _width(word) for word in cell.split())
+def _least(column: Sequence[str]) -> int:
+    """The width to which a column can be folded: numbers and heads above them stay whole."""
+    head, *cells = column
+    is_text = any(map(_LETTERS.search, cells))
+    least = max((_folded(word) if is_text else _width(word) for word in head.split()), default=0)
+    for cell in cells:
+        pieces = map(_folded, cell.split()) if _LETTERS.search(cell) else [_width(cell)]
+        least = max(least, *pieces)
+    return least
 
 
-def _folds(word: str) -> bool:
-    room = _width(word)
-    return room > (_FOLDED if "/" in word else 2 * _FOLDED) and bool(_LETTERS.search(word))
+def _folded(word: str) -> int:
+    """The width that a word of a text needs; a path and other long words are folded."""
+    width = _width(word)
+    is_long = width > (_FOLDED if "/" in word else 2 * _FOLDED)
+    return _FOLDED if is_long and _LETTERS.search(word) else width
