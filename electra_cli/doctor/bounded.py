@@ -104,7 +104,7 @@ def _listen(
                     streams.unregister(key.fileobj)
             if len(stdout) > _MOST:
                 del stdout[_MOST:]
-                return f"printed more than {_MOST / 2**20:g} MiB, and was ended"
+                return f"printed more than {_MOST / 2**20:g} MiB"
             del stderr[:-_LAST_WORDS]
     try:
         process.wait(end - time.monotonic())

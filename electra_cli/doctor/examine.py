@@ -154,8 +154,7 @@ def _loaded(wanted: list[Library], note: Note, *, with_driver: bool) -> Answer:
 
 
 def _folders(mounts: str) -> Iterator[Check]:
-    # Where runs lie unless --model-dir says otherwise; a volume of its own in a container.
-    yield folders.check_folder("run folders", Path.cwd() / "runs", mounts, lasts=True)
+    yield folders.check_runs(mounts)
     yield from folders.check_cache(default_cache_folder, mounts)
     yield folders.check_temporary(mounts)
 

@@ -25,37 +25,37 @@ _PASSING = {
 }
 
 
-def check_folder(name: str, folder: Path, mounts: str, *, lasts: bool = False) -> Check:
+def check_folder(
+    name: str, folder: Path, mounts: str, *, another: str, lasts: bool = False
+) -> Check:
     """A folder that is, or will be, written to.
 
     Args:
       name: What it is for.
       folder: It, there or not.
       mounts: The text of /proc/self/mountinfo; empty where there is none.
+      another: What to type for another folder.
       lasts: What lies there is meant to be kept.
     """
     there = next((path for path in (folder, *folder.parents) if path.exists()), None)
     if there is None:
-        return Check(
-            TOPIC, name, "problem", f"{folder}: nothing of this path is there", f"mkdir -p {folder}"
-        )
+        found = f"{folder}: nothing of this path is there"
+        return Check(TOPIC, name, "problem", found, another)
     kind = file_system(there.resolve(), mounts)
     usage = shutil.disk_usage(there)
     found = f"{folder}: {usage.free / GIB:,.1f} of {usage.total / GIB:,.1f} GiB free"
     found += f" ({kind})" if kind else ""
     if fault := _write_fault(there):
-        advice = "cd to a folder of yours, or name one: --model-dir, --output"
-        return Check(TOPIC, name, "note", f"{found}; cannot be written: {fault}", advice)
+        return Check(TOPIC, name, "note", f"{found}; cannot be written: {fault}", another)
     nodes = os.statvfs(there)
     if nodes.f_files and nodes.f_favail < _FEW_FILES:  # some file systems do not count
-        return Check(
-            TOPIC, name, "note", f"{found}; {nodes.f_favail:,} more files fit", "delete some"
-        )
+        found = f"{found}; {nodes.f_favail:,} more files fit"
+        return Check(TOPIC, name, "note", found, f"delete some, or {another}")
     if usage.free < _LITTLE_ROOM:
-        advice = f"make room, or use another folder: df -h {there}"
+        advice = f"make room (df -h {there}), or {another}"
         return Check(TOPIC, name, "note", f"{found}; that is little", advice)
     if lasts and kind in _PASSING:
-        advice = "keep runs on a disk or volume of their own: --model-dir"
+        advice = f"keep them on a disk or volume of their own: {another}"
         return Check(TOPIC, name, "note", f"{found}; {_PASSING[kind]}", advice)
     return Check(TOPIC, name, "ok", found)
 
@@ -90,6 +90,17 @@ def file_system(path: Path, mounts: str) -> str:
     return kind
 
 
+def check_runs(mounts: str) -> Check:
+    """Where runs lie unless --model-dir says otherwise; a volume of its own in a container."""
+    another = "cd FOLDER, or electra pretrain --model-dir FOLDER"
+    try:
+        folder = Path.cwd() / "runs"
+    except FileNotFoundError:
+        found = "the working folder is not there any more"
+        return Check(TOPIC, "run folders", "problem", found, "cd FOLDER")
+    return check_folder("run folders", folder, mounts, another=another, lasts=True)
+
+
 def check_cache(folder: Callable[[], Path], mounts: str) -> Iterator[Check]:
     """The cache of the demo corpus: its place, and its size.
 
@@ -102,7 +113,7 @@ def check_cache(folder: Callable[[], Path], mounts: str) -> Iterator[Check]:
     except ElectraError as error:
         yield Check(TOPIC, "cache", "note", error.message, error.hint)
         return
-    yield check_folder("cache", place, mounts)
+    yield check_folder("cache", place, mounts, another="export XDG_CACHE_HOME=FOLDER")
     if place.is_dir():
         size = sum(path.lstat().st_size for path in place.rglob("*") if path.is_file())
         yield Check(TOPIC, "in the cache", "ok", f"{size / 2**20:,.1f} MiB; rm -r {place} is safe")
@@ -110,8 +121,9 @@ def check_cache(folder: Callable[[], Path], mounts: str) -> Iterator[Check]:
 
 def check_temporary(mounts: str) -> Check:
     """Where temporary files go."""
+    another = "export TMPDIR=FOLDER"
     try:
         folder = Path(tempfile.gettempdir())
     except FileNotFoundError as error:  # none of the usual ones can be written
-        return Check(TOPIC, "temporary files", "problem", str(error), "export TMPDIR=FOLDER")
-    return check_folder("temporary files", folder, mounts)
+        return Check(TOPIC, "temporary files", "problem", str(error), another)
+    return check_folder("temporary files", folder, mounts, another=another)
