@@ -33,8 +33,8 @@ class Baselines:
 
     Attributes:
       uniform: Of holding every word piece for equally likely.
-      unigram: Of guessing by frequency, with the frequencies of the held-out tokens themselves;
-        None if an older electra has prepared the data.
+      unigram: Of guessing by frequency; None if an older electra has prepared the data, or too
+        few tokens are held out.
       unigram_accuracy: Share of the held-out tokens that are the most frequent word piece, which
         is how often it is right to guess always this one; None likewise.
     """
@@ -47,7 +47,7 @@ class Baselines:
     def of(cls, manifest: Manifest) -> Baselines:
         """Those of prepared data."""
         uniform, held_out = uniform_loss(manifest.vocab.size), manifest.baselines
-        if held_out is None:
+        if held_out is None or held_out.unigram_entropy is None:
             return cls(uniform, None)
         share = held_out.most_frequent / held_out.tokens
         return cls(uniform, held_out.unigram_entropy, share)

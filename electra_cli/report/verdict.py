@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from electra_cli.errors import counted
 from electra_cli.health.facts import Facts
 from electra_cli.report.record import RunRecord
 
@@ -41,14 +42,14 @@ def _judged(record: RunRecord) -> str:
     ended = " now; what was found has ended" if record.findings else ""
     metrics, baselines = record.newest, record.baselines
     loss, area = metrics.get("masked_lm_loss"), metrics.get(_AREA)
-    if baselines.unigram is None and area is None:
-        return (
-            f"Nothing is found to be wrong with {record.name}{ended}; whether it has learned more "
-            "than how frequent words are cannot be told, since an older electra prepared its data."
-        )
     guess = baselines.uniform if baselines.unigram is None else baselines.unigram
     beats_guess = loss is not None and loss < guess - _LEAST_GAIN
     if beats_guess and (area is None or area > _LEAST_AREA):
+        if baselines.unigram is None:
+            return (
+                f"Nothing is found to be wrong with {record.name}{ended}; whether it has learned "
+                f"more than how frequent words are cannot be told, since {_unknown(record)}."
+            )
         return f"{record.name} has learned, and nothing is wrong with it{ended}."
     settled = Facts.of(record.config, record.manifest).settled_step
     when = (
@@ -57,6 +58,18 @@ def _judged(record: RunRecord) -> str:
         else "although nothing is found to be wrong"
     )
     return f"{record.name} has hardly learned yet, {when}{ended}."
+
+
+def _unknown(record: RunRecord) -> str:
+    """Why there is no loss of guessing by frequency."""
+    if record.manifest is None:
+        return "it has no manifest of its data"
+    if (held_out := record.manifest.baselines) is None:
+        return "an older electra prepared its data"
+    return (
+        f"its data has only {counted(held_out.tokens, 'held-out token')}: prepare more text, or "
+        "with a larger `--validation-fraction`"
+    )
 
 
 def _state(record: RunRecord) -> str:

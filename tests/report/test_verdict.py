@@ -83,13 +83,40 @@ def test_masked_language_modelling_has_no_discriminator(tmp_path: Path) -> None:
     assert "discriminator" not in text
 
 
-def test_data_of_an_older_electra_has_no_frequencies(tmp_path: Path) -> None:
+FEW = {"tokens": 53, "distinct_tokens": 40, "most_frequent": 4, "unigram_entropy": None}
+
+
+@pytest.mark.parametrize(
+    ("baselines", "why"),
+    [
+        (None, "since an older electra prepared its data."),
+        (FEW, "since its data has only 53 held-out tokens: prepare more text, or with a larger"),
+    ],
+)
+@pytest.mark.parametrize("objective", ["electra", "mlm"])
+def test_without_frequencies_to_hold_it_against(
+    tmp_path: Path, baselines: dict[str, int] | None, why: str, objective: str
+) -> None:
+    """Being better than a uniform guess is not to have learned, whatever the discriminator does."""
     line = {"kind": "validation", "step": 1000, "masked_lm_loss": 2.0}
-    run = made_run(tmp_path / "run", [line], settings=["objective.name=mlm"])
+    lines = [line] if objective == "mlm" else with_last()
+    run = made_run(tmp_path / "run", lines, settings=[f"objective.name={objective}"])
+    manifest = json.loads((run.data / "manifest.json").read_text())
+    (run.data / "manifest.json").write_text(json.dumps(manifest | {"baselines": baselines}))
+    first = sentences_of(read_record(run))[0]
+    assert first.startswith("Nothing is found to be wrong with run; whether it has learned more")
+    assert why in first
+    assert "has learned, and" not in verdict(read_record(RunFolder(OLD_RUN)))
+
+
+@pytest.mark.parametrize("worse", [{"masked_lm_loss": 4.4}, {"disc_auc": 0.51}])
+def test_without_frequencies_it_can_be_told_that_nothing_is_learned(
+    tmp_path: Path, worse: dict[str, float]
+) -> None:
+    run = made_run(tmp_path / "run", with_last(**worse))
     manifest = json.loads((run.data / "manifest.json").read_text())
     (run.data / "manifest.json").write_text(json.dumps(manifest | {"baselines": None}))
-    assert "an older electra prepared its data" in verdict(read_record(run))
-    assert verdict(read_record(RunFolder(OLD_RUN)))
+    assert "run has hardly learned yet" in sentences_of(read_record(run))[0]
 
 
 @pytest.mark.parametrize(

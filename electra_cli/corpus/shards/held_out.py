@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Digits of an entropy: more would be other ones where another library takes logarithms.
 _DIGITS = 6
+# Nats. Above it the tokens are too few: the correction is the first term of a series, and what it
+# leaves out is then as large as what a baseline is to tell apart.
+_LARGEST_CORRECTION = 0.25
 
 
 class HeldOutTokens(Record):
@@ -26,14 +29,16 @@ class HeldOutTokens(Record):
       tokens: How many.
       distinct_tokens: Word pieces among them.
       most_frequent: How often the most frequent word piece is there.
-      unigram_entropy: Of their frequencies, in nats: no guess that is the same for every token,
-        the frequencies themselves included, has a lower loss on them.
+      unigram_entropy: Of the language that they are a sample of, in nats: the lowest loss of a
+        guess that is the same for every token. The entropy of a sample's own frequencies is too
+        low, by about (distinct_tokens - 1) / (2 tokens), which is added (Miller, 1955, Note on
+        the bias of information estimates). None where that is above 0.25.
     """
 
     tokens: int
     distinct_tokens: int
     most_frequent: int
-    unigram_entropy: float
+    unigram_entropy: float | None
 
     @classmethod
     def of(
@@ -53,9 +58,11 @@ class HeldOutTokens(Record):
         tokens = sum(met)
         # A sum that is exact does not depend on the order of its parts.
         entropy = math.log(tokens) - math.fsum(n * math.log(n) for n in met) / tokens
+        correction = (len(met) - 1) / (2 * tokens)
+        corrected = round(max(0.0, entropy) + correction, _DIGITS)
         return cls(
             tokens=tokens,
             distinct_tokens=len(met),
             most_frequent=met[0],
-            unigram_entropy=round(max(0.0, entropy), _DIGITS),
+            unigram_entropy=corrected if correction <= _LARGEST_CORRECTION else None,
         )

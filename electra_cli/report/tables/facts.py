@@ -78,7 +78,7 @@ def _data(record: RunRecord) -> dict[str, str]:
     if manifest is None:
         return {}
     counts, options = manifest.counts, manifest.tokenizer
-    held_out = manifest.baselines
+    by_frequency = record.baselines.unigram
     return {
         "folder": record.config.data.path or "",
         "text": f"{counts.documents:,} documents, {counts.input_bytes / 1e6:,.1f} MB",
@@ -89,7 +89,7 @@ def _data(record: RunRecord) -> dict[str, str]:
         "held out": f"{manifest.validation_examples:,} rows, "
         f"{counts.validation_documents:,} documents",
         "vocabulary": f"{manifest.vocab.size:,} word pieces, {options.flags}",
-        "guess by frequency": f"{held_out.unigram_entropy:.2f} nats" if held_out else "",
+        "guess by frequency": "" if by_frequency is None else f"{by_frequency:.2f} nats",
         "uniform guess": f"{record.baselines.uniform:.2f} nats",
     }
 
