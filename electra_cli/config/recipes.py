@@ -19,6 +19,7 @@ ENOUGH_STEPS = 50_000  # with fewer, smaller batches are better: more updates of
 FEWEST_ROWS = 32  # of a batch made smaller
 REPEATED = 10  # passes over a text from which on every model needs dropout
 CPU_TFLOPS = 0.2  # two cores with bfloat16: 30 rows of `small` a second are 0.27
+CPU_MEMORY = 16  # GiB
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Size:
       preset: The preset it begins from.
       fewest_tokens: Positions it has to see to be better than the size before it.
       gpu_tflops: What a GPU computes of it in a second, in TFLOP.
+      gpu_memory: GiB of that GPU.
       published: The preset's schedule is that of a paper, and as long as a run has to be.
       changes: Keys in which it differs from its preset.
     """
@@ -38,6 +40,7 @@ class Size:
     preset: str
     fewest_tokens: float
     gpu_tflops: float
+    gpu_memory: int = 16
     published: bool = True
     changes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -45,14 +48,19 @@ class Size:
         """TFLOP a second that are assumed of a machine."""
         return CPU_TFLOPS if hardware == "cpu" else self.gpu_tflops
 
+    def memory(self, hardware: Hardware) -> int:
+        """Bytes of memory that are assumed of it."""
+        return 2**30 * (CPU_MEMORY if hardware == "cpu" else self.gpu_memory)
 
-# The smallest first. `small` on a V100 and `base` on an A100 in TF32 are published times.
+
+# The smallest first. `small` on a V100 of 16 GiB and `base` on an A100 of 40 GiB in TF32 are
+# published times.
 SIZES = (
     Size("tiny", "tiny", 0.0, 1.0, published=False),
     Size("small, 6 layers", "small", 5e7, 2.0, changes={"model.num_layers": 6}),
     Size("small", "small", 2e8, 3.3),
-    Size("base", "base", 6.3e9, 30.0),
-    Size("large", "large", 2.6e10, 30.0),
+    Size("base", "base", 6.3e9, 30.0, 40),
+    Size("large", "large", 2.6e10, 30.0, 40),
 )
 
 

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from electra_cli.config import yaml_core
 from electra_cli.config.nearest import nearest
-from electra_cli.errors import ConfigError
+from electra_cli.errors import ConfigError, counted
 
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 _BOUNDS = (
@@ -146,7 +146,9 @@ def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-_SIZE = re.compile(r"([\d.]+(?:e\+?\d+)?)\s*([kmgtp]?)(i?)(?:b|bytes?)?", re.IGNORECASE)
+_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
+_LARGEST = 10**20  # bytes, a hundred EB: more is a slip
+_SIZE = re.compile(r"([\d.]+(?:e\+?\d+)?)\s*([kmgtpe]?)(i?)(?:b|bytes?)?", re.IGNORECASE)
 
 
 def bytes_in(text: str, origin: str) -> int:
@@ -157,14 +159,18 @@ def bytes_in(text: str, origin: str) -> int:
       origin: The option it was given with.
 
     Raises:
-      ConfigError: It is none.
+      ConfigError: It is none, or beyond all that there is.
     """
     plain = _THOUSANDS.sub("", text.strip())
     match = _SIZE.fullmatch(plain)
     with contextlib.suppress(ValueError, OverflowError):
         if match and (match[2] or not match[3]):
-            power = " kmgtp".index(match[2].lower() or " ")
+            power = " kmgtpe".index(match[2].lower() or " ")
             size = int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+            if size > _LARGEST:
+                raise ConfigError(
+                    f"{origin} {text}: too much to be meant", hint="sizes have units: 50MB, 2.5GB"
+                )
             if size:
                 return size
     meant = re.match(r"-?(\d{1,6}(?:\.\d+)?)\s*([kmgt]?)", plain.replace(",", "."), re.IGNORECASE)
@@ -176,6 +182,8 @@ def bytes_in(text: str, origin: str) -> int:
 
 
 def size_in_words(size: float) -> str:
-    """Bytes as people write them: 50 MB, 2.5 GB."""
-    power = next(power for power in (4, 3, 2, 1, 0) if size >= 1000**power or not power)
-    return f"{size / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
+    """Bytes as people write them: 50 MB, 2.5 GB, 1 byte."""
+    if size < 999.5:
+        return counted(round(size), "byte")
+    power = next((power for power in range(1, 6) if size < 999.5 * 1000**power), 6)
+    return f"{size / 1000**power:.3g} {_UNITS[power - 1]}"

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from electra_cli.config.values import size_in_words, written
-from electra_cli.errors import OutputError
+from electra_cli.errors import OutputError, counted
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.modeling.budget import budget_of
 from electra_cli.modeling.recipe_plan import RecipePlan
 
+# What decided the number of steps, and why.
 _LIMITS = {
-    "time": "what the hours allow",
-    "text": "more passes over this text are not expected to help",
-    "schedule": "the schedule of the preset",
+    "time": ("the time", "what the hours allow"),
+    "text": ("the text", "more passes over this text are not expected to help"),
+    "schedule": ("the preset's schedule", "the schedule of the preset"),
 }
 
 
@@ -55,6 +56,7 @@ def write_recipe(path: Path, text: str) -> None:
 def _head(plan: RecipePlan, command: str, name: str) -> list[str]:
     config = plan.config
     flops = budget_of(config).flops_per_token * _positions(plan)
+    rows = config.train.steps * config.train.batch_size
     run = f"runs/{Path(name).stem}"
     return [
         command,
@@ -68,12 +70,27 @@ def _head(plan: RecipePlan, command: str, name: str) -> list[str]:
         "",
         f"Text: {size_in_words(plan.corpus_bytes)}, about {_millions(plan.tokens)} tokens in "
         "English; --dry-run counts them.",
-        f"Model: {plan.size.name}, {config.train.steps * config.train.batch_size:,} rows of "
-        f"{config.data.sequence_length} tokens: {_passes(plan)}.",
-        f"Time: {plan.hours:.3g} hours for {flops:.2g} FLOP, if {plan.tflops:g} TFLOP a second are "
+        f"Model: {plan.size.name}, {counted(rows, 'row')} of {config.data.sequence_length} tokens: "
+        f"{_passes(plan)}.",
+        f"Time: {_hours(plan.hours)} for {flops:.2g} FLOP, if {plan.tflops:g} TFLOP a second are "
         "computed;",
         "  a short run tells: tokens_per_second × flops_per_token of `electra pretrain --json`.",
+        f"Memory: {plan.memory / 2**30:.3g} GiB; --memory takes another size.",
+        *(f"{limit.capitalize()}." for limit in _limit(plan)),
     ]
+
+
+def _limit(plan: RecipePlan) -> list[str]:
+    """What ends the run before its time, if anything does."""
+    if plan.limit == "time":
+        return []
+    time = "time" if plan.hours_given is None else _hours(plan.hours_given)
+    return [f"{_LIMITS[plan.limit][0]} is the limit, not the {time}"]
+
+
+def _hours(number: float) -> str:
+    text = f"{number:,.0f}" if 1000 <= number < 1e9 else f"{number:.3g}"
+    return f"{text} hour{'' if text == '1' else 's'}"
 
 
 def _reasons(plan: RecipePlan) -> dict[str, str]:
@@ -81,11 +98,11 @@ def _reasons(plan: RecipePlan) -> dict[str, str]:
     share = f"{plan.config.optimizer.warmup_steps / train.steps:.0%} of the steps"
     return {
         "model.num_layers": "half of the preset's: more are not worth this text or time",
-        "model.hidden_dropout": f"the text is seen about {plan.passes:.0f} times",
+        "model.hidden_dropout": f"the text is seen about {counted(round(plan.passes), 'time')}",
         "model.attention_dropout": "the same",
         "optimizer.learning_rate": "the preset's, by the square root of the batch",
         "optimizer.warmup_steps": share,
-        "train.steps": _LIMITS[plan.limit],
+        "train.steps": _LIMITS[plan.limit][1],
         "train.batch_size": "rows; the preset's, or less where steps are few",
         "train.accumulation_steps": "parts of a batch, by an estimate of the memory",
         "train.checkpoint_every": "an hour's work at most is lost",
@@ -97,16 +114,17 @@ def _reasons(plan: RecipePlan) -> dict[str, str]:
 def in_words(plan: RecipePlan) -> str:
     """The plan in a sentence."""
     train = plan.config.train
-    return (
-        f"{plan.size.name}, {train.steps:,} steps of {train.batch_size} rows, which see "
-        f"{_passes(plan)} in about {plan.hours:.3g} hours"
+    said = (
+        f"{plan.size.name}, {counted(train.steps, 'step')} of {counted(train.batch_size, 'row')}, "
+        f"which see {_passes(plan)} in about {_hours(plan.hours)}"
     )
+    return "; ".join([said, *_limit(plan)])
 
 
 def _passes(plan: RecipePlan) -> str:
     if plan.passes < 1:
         return f"{plan.passes:.1%} of the text"
-    return f"the text about {plan.passes:,.0f} times"
+    return f"the text about {counted(round(plan.passes), 'time')}"
 
 
 def _millions(number: float) -> str:

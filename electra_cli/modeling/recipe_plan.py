@@ -29,7 +29,9 @@ class RecipePlan:
       changes: The values that a file has to set beside its preset, by key.
       passes: How often the text is seen.
       tflops: TFLOP a second that are assumed.
+      memory: Bytes of the device's memory that are assumed.
       hours: What the run takes at that speed.
+      hours_given: What there was for it; None for no limit.
       limit: What decided the number of steps: "time", "text" or "schedule".
     """
 
@@ -41,7 +43,9 @@ class RecipePlan:
     changes: Mapping[str, Any]
     passes: float
     tflops: float
+    memory: int
     hours: float
+    hours_given: float | None
     limit: str
 
 
@@ -49,18 +53,18 @@ def plan_recipe(
     corpus_bytes: int,
     hardware: Hardware,
     *,
-    hours: float = math.inf,
+    hours: float | None = None,
     tflops: float | None = None,
-    memory: int = 16 * 2**30,
+    memory: int | None = None,
 ) -> RecipePlan:
     """Chooses model, vocabulary, steps, batch, rates and intervals.
 
     Args:
       corpus_bytes: Bytes of text.
       hardware: What it is trained on.
-      hours: Time there is.
+      hours: Time there is; None for no limit.
       tflops: TFLOP a second that the machine is known to reach; None for what the rules assume.
-      memory: Bytes of the device's memory.
+      memory: Bytes of the device's memory; None for what the rules assume.
 
     Raises:
       ConfigError: Text, time or memory are too little for anything, or a number makes no sense.
@@ -68,13 +72,20 @@ def plan_recipe(
     _check(corpus_bytes, hours, tflops)
     recipe = recipes.recipe_for(corpus_bytes)
     plans = [
-        _plan(corpus_bytes, recipe, size, tflops or size.tflops(hardware), hours, memory)
+        _plan(
+            corpus_bytes,
+            recipe,
+            size,
+            tflops or size.tflops(hardware),
+            hours,
+            memory or size.memory(hardware),
+        )
         for size in recipe.sizes
     ]
-    fitting = [plan for plan in plans if budget_of(plan.config).memory_bytes <= memory]
+    fitting = [plan for plan in plans if budget_of(plan.config).memory_bytes <= plan.memory]
     if not fitting:
         raise ConfigError(
-            f"--memory: {size_in_words(memory)} are too little for a single row of any model",
+            f"--memory: {size_in_words(plans[0].memory)}: too little for a single row of any model",
             hint="write --memory 8GiB",
         )
     worth = [plan for plan in fitting if _positions(plan.config) >= plan.size.fewest_tokens]
@@ -82,26 +93,26 @@ def plan_recipe(
     if chosen.config.train.steps < recipes.FEWEST_STEPS:
         needed = chosen.hours * recipes.FEWEST_STEPS / chosen.config.train.steps
         raise ConfigError(
-            f"--hours {hours:g}: in them {chosen.tflops:g} TFLOP a second compute fewer than "
-            f"{recipes.FEWEST_STEPS} steps of {chosen.size.name}",
+            f"--hours {hours or math.inf:g}: in them {chosen.tflops:g} TFLOP a second compute "
+            f"fewer than {recipes.FEWEST_STEPS} steps of {chosen.size.name}",
             hint=f"write --hours {1.1 * needed:.2g}",
         )
     return chosen
 
 
-def _check(corpus_bytes: int, hours: float, tflops: float | None) -> None:
+def _check(corpus_bytes: int, hours: float | None, tflops: float | None) -> None:
     if not recipes.SMALLEST <= corpus_bytes <= recipes.LARGEST:
         few = corpus_bytes < recipes.SMALLEST
         raise ConfigError(
-            f"--corpus-bytes: {size_in_words(corpus_bytes)} of text are too "
-            + ("little to train a model" if few else "much to be meant"),
+            f"--corpus-bytes: {size_in_words(corpus_bytes)}: too "
+            + ("little text to train a model" if few else "much to be meant"),
             hint="sizes have units: 50MB, 2.5GB; with less than a megabyte begin from published "
             "weights: electra pretrain --init-from FOLDER"
             if few
             else "sizes have units: 50MB, 2.5GB",
         )
     for option, value, most in (("--hours", hours, math.inf), ("--tflops", tflops, 1e6)):
-        if value is not None and not 0 < value <= most:
+        if value is not None and not (0 < value <= most and math.isfinite(value)):
             wanted = "a number above 0" + (f", at most {most:g}" if math.isfinite(most) else "")
             raise ConfigError(
                 f"{option} {value:g}: expected {wanted}", hint=f"write {option} 24, for example"
@@ -109,14 +120,19 @@ def _check(corpus_bytes: int, hours: float, tflops: float | None) -> None:
 
 
 def _plan(
-    corpus_bytes: int, recipe: Recipe, size: Size, tflops: float, hours: float, memory: int
+    corpus_bytes: int,
+    recipe: Recipe,
+    size: Size,
+    tflops: float,
+    hours: float | None,
+    memory: int,
 ) -> RecipePlan:
     tokens = corpus_bytes / recipes.BYTES_A_TOKEN
     preset = load_config(preset=size.preset, environment={}).config
     config = preset.replaced({"model.vocab_size": recipe.vocab_size, **size.changes})
     an_hour = tflops * 1e12 * 3600 / budget_of(config).flops_per_token
     positions = {
-        "time": an_hour * hours,
+        "time": math.inf if hours is None else an_hour * hours,
         "text": recipe.most_passes * tokens,
         "schedule": float(_positions(preset)) if size.published else math.inf,
     }
@@ -153,7 +169,9 @@ def _plan(
         changes=values,
         passes=seen / tokens,
         tflops=tflops,
+        memory=memory,
         hours=seen / an_hour,
+        hours_given=hours,
         limit=limit,
     )
 

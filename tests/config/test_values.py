@@ -95,6 +95,7 @@ def test_what_is_missing() -> None:
         ("1_000", 1000),
         ("7 bytes", 7),
         ("2TB", 2 * 10**12),
+        ("1.5 EB", 15 * 10**17),
     ],
 )
 def test_sizes(text: str, size: int) -> None:
@@ -126,9 +127,25 @@ def test_what_is_no_size(text: str, instead: str) -> None:
     bytes_in(instead, "--memory")
 
 
+@pytest.mark.parametrize("text", ["1e30", "1000 EB", "9e99TB"])
+def test_more_bytes_than_there_are(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"--memory {text}: too much to be meant"):
+        bytes_in(text, "--memory")
+
+
 @pytest.mark.parametrize(
     ("size", "words"),
-    [(7, "7 bytes"), (1500, "1.5 kB"), (50e6, "50 MB"), (2.5e9, "2.5 GB"), (3e13, "30 TB")],
+    [
+        (1, "1 byte"),
+        (7, "7 bytes"),
+        (999_999, "1 MB"),
+        (1500, "1.5 kB"),
+        (50e6, "50 MB"),
+        (2.5e9, "2.5 GB"),
+        (3e13, "30 TB"),
+        (4e15, "4 PB"),
+        (1e20, "100 EB"),
+    ],
 )
 def test_sizes_in_words(size: float, words: str) -> None:
     assert size_in_words(size) == words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +13,7 @@ from electra_cli.errors import ConfigError
 from electra_cli.health.facts import Facts
 from electra_cli.health.monitor import Monitor
 from electra_cli.modeling.budget import budget_of
-from electra_cli.modeling.recipe_file import recipe_yaml
+from electra_cli.modeling.recipe_file import in_words, recipe_yaml
 from electra_cli.modeling.recipe_plan import RecipePlan, plan_recipe
 
 
@@ -40,7 +40,7 @@ def test_every_plan_keeps_to_the_rules(hardware: recipes.Hardware, hours: float,
     assert seen >= plan.size.fewest_tokens
     assert Monitor(Facts.of(config, None)).see({"kind": "start", "step": 0}) == []
     assert train.batch_size % train.accumulation_steps == 0
-    assert budget_of(config).memory_bytes <= 16 * 2**30
+    assert budget_of(config).memory_bytes <= plan.memory
     assert train.steps >= recipes.FEWEST_STEPS
     assert train.evaluate_every <= train.steps / 20
     assert train.checkpoint_every <= train.steps / 10
@@ -55,19 +55,46 @@ def test_every_plan_keeps_to_the_rules(hardware: recipes.Hardware, hours: float,
     ("size", "hours", "chosen", "limit"),
     [
         (10**7, 0.1, "tiny", "time"),
-        (10**7, math.inf, "small, 6 layers", "text"),
+        (10**7, None, "small, 6 layers", "text"),
         (5 * 10**7, 1, "small, 6 layers", "time"),
         (5 * 10**7, 24, "small", "text"),
         (10**9, 24, "small", "time"),
         (10**10, 24, "small", "time"),
         (10**10, 72, "base", "time"),
-        (2 * 10**10, math.inf, "base", "schedule"),
-        (10**11, math.inf, "large", "text"),
+        (2 * 10**10, None, "base", "schedule"),
+        (10**11, None, "large", "text"),
     ],
 )
-def test_text_and_time_choose_the_model(size: int, hours: float, chosen: str, limit: str) -> None:
+def test_text_and_time_choose_the_model(
+    size: int, hours: float | None, chosen: str, limit: str
+) -> None:
     plan = plan_recipe(size, "gpu", hours=hours)
     assert (plan.size.name, plan.limit) == (chosen, limit)
+    assert plan.memory == (40 if chosen in ("base", "large") else 16) * 2**30
+
+
+@pytest.mark.parametrize(
+    ("size", "hours", "words"),
+    [
+        (10**7, 20, ""),
+        (10**7, 1e9, "he text is the limit, not the 1e+09 hours"),
+        (2 * 10**10, 5000, "he preset's schedule is the limit, not the 5,000 hours"),
+        (10**7, None, "he text is the limit, not the time"),
+    ],
+)
+def test_time_that_is_not_needed_is_said(size: int, hours: float | None, words: str) -> None:
+    plan = plan_recipe(size, "gpu" if size > 10**9 else "cpu", hours=hours)
+    text = recipe_yaml(plan, command="electra config init", name="mine.yaml")
+    assert "GiB; --memory takes another size" in text
+    for said in (text, in_words(plan)):
+        assert words in said
+        assert ("is the limit" in said) == bool(words)
+
+
+def test_plans_are_told_by_the_rule_for_plurals() -> None:
+    plan = plan_recipe(4 * 10**9, "cpu", hours=100)
+    once = replace(plan, passes=1.0, hours=1.0)
+    assert in_words(once).endswith("which see the text about 1 time in about 1 hour")
 
 
 def test_a_smaller_batch_has_a_lower_rate() -> None:

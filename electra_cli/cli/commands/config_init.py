@@ -34,9 +34,9 @@ def command(
     tflops: Annotated[float | None, typer.Option(
         show_default="by hardware and model",
         help="TFLOP a second that the machine reaches, all its devices together.")] = None,
-    memory: Annotated[str, typer.Option(
-        metavar="SIZE", help="Memory of the device; a batch is computed in parts that fit.",
-        )] = "16GiB",
+    memory: Annotated[str | None, typer.Option(
+        metavar="SIZE", show_default="by hardware and model",
+        help="Memory of the device; a batch is computed in parts that fit.")] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -54,12 +54,13 @@ def command(
         hardware,
         hours=hours,
         tflops=tflops,
-        memory=bytes_in(memory, "--memory"),
+        memory=None if memory is None else bytes_in(memory, "--memory"),
     )
     asked = ["electra", "config", "init", "--corpus-bytes", corpus_bytes, "--hardware", hardware]
     asked += ["--hours", f"{hours:g}", *(["--tflops", f"{tflops:g}"] if tflops else [])]
     name = "mine.yaml" if output is None else shlex.quote(str(output))
-    text = recipe_yaml(plan, command=shlex.join([*asked, "--memory", memory]), name=name)
+    asked += [] if memory is None else ["--memory", memory]
+    text = recipe_yaml(plan, command=shlex.join(asked), name=name)
     if output is not None:
         write_recipe(output, text)
         Terminal(quiet=quiet).note(f"{output}: {in_words(plan)}")
@@ -79,6 +80,7 @@ def command(
                 "passes": plan.passes,
                 "flops_per_token": budget_of(plan.config).flops_per_token,
                 "tflops": plan.tflops,
+                "memory_bytes": plan.memory,
                 "estimated_seconds": 3600 * plan.hours,
                 "limit": plan.limit,
             }
