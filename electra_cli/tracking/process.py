@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -24,6 +24,7 @@ from electra_cli.tracking.tracker import Outcome, TrackedRun
 
 _MOST_WAITING = 10_000  # orders
 _SILENCE = 60.0  # seconds, after which it is told that a tracker does not answer
+_SOON = 2.0  # seconds for which nobody wonders at the end of a run
 _TICK = 0.1  # seconds
 # What the libraries would send home, for themselves.
 _DISCREET = {"MLFLOW_DISABLE_TELEMETRY": "true", "WANDB_ERROR_REPORTING": "false"}
@@ -48,6 +49,8 @@ class TrackerProcess:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._told: set[str] = set()
         self._is_over = False  # nobody takes orders any more
+        self._is_silent = False  # told, and no answer since
+        self._is_ending = self._is_killed = False
         self.said: queue.SimpleQueue[tuple[bool, str]] = queue.SimpleQueue()
 
     def start(self, run: TrackedRun) -> str:
@@ -70,17 +73,24 @@ class TrackerProcess:
 
     def end(self, outcome: Outcome) -> None:
         """Closes the tracker's run; `wait` waits for that."""
+        self._is_ending = True
         self._order("end", outcome=outcome)
 
-    def wait(self, deadline: float) -> None:
+    def wait(self, deadline: float, note: Callable[[str], object] = lambda text: None) -> None:
         """Waits until the process has ended, and ends it.
 
         Args:
           deadline: By `time.monotonic()`; what is not done by then is lost.
+          note: Hears what is waited for, if that takes a while.
         """
-        self._thread.join(max(0.0, deadline - time.monotonic()))
-        if self._thread.is_alive():
-            self._tell("late", "it takes too long, and lacks the end of what metrics.jsonl has")
+        left = max(0.0, deadline - time.monotonic())
+        self._thread.join(min(left, _SOON))
+        if self._thread.is_alive() and left > _SOON:
+            note(f"waiting for {self._name}, up to {left:.0f} s")
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._is_killed = self._thread.is_alive()
+        if self._is_killed and not self._is_silent:
+            self._tell("late", "it takes too long at the end of the run")
         while self._thread.is_alive():
             if self._process is not None:
                 self._process.kill()
@@ -119,7 +129,7 @@ class TrackerProcess:
                     pass
             except (OSError, ValueError):
                 code = process.wait()
-                if "late" not in self._told:
+                if not self._is_killed:
                     self._tell("death", f"its process has ended with exit code {code}")
             self._is_over = True
 
@@ -134,7 +144,10 @@ class TrackerProcess:
         process.stdin.write(line + "\n")
         process.stdin.flush()
         while not wait([process.stdout.fileno()], self._silence):
-            self._tell("silence", f"it has not answered for {self._silence:g} seconds")
+            if not self._is_ending:  # `wait` tells of it
+                self._is_silent = True
+                self._tell("silence", f"it has not answered for {self._silence:g} seconds")
+        self._is_silent = False
         said, error = json.loads(process.stdout.readline())
         order = json.loads(line)[0]
         if said:
@@ -147,5 +160,4 @@ class TrackerProcess:
         """Says something that is wrong, once of each kind."""
         if kind not in self._told:
             self._told.add(kind)
-            rest = "" if kind == "late" else "; training goes on without it"
-            self.said.put((True, f"{self._name}: {text}{rest}"))
+            self.said.put((True, f"{self._name}: {text}; metrics.jsonl has what it lacks"))

@@ -61,6 +61,9 @@ class Hangs(Recording):
     def metrics(self, kind: str, step: int, values: Mapping[str, float]) -> None:
         threading.Event().wait()
 
+    def end(self, outcome: Outcome) -> None:
+        threading.Event().wait()
+
 
 class Dies(Recording):
     def metrics(self, kind: str, step: int, values: Mapping[str, float]) -> None:

@@ -16,6 +16,7 @@ from electra_cli.tracking.tracker import TrackedRun
 from tests.tracking.fakes import calls
 
 FAKES = "tests.tracking.fakes:"
+REST = "metrics.jsonl has what it lacks"
 
 
 @pytest.fixture
@@ -49,10 +50,7 @@ def track(name: str, run: TrackedRun, **options: float) -> TrackerProcess:
             "Raises",
             [
                 (False, "seen elsewhere"),
-                (
-                    True,
-                    "fake: ConnectionError: lost at step 1, token=***; training goes on without it",
-                ),
+                (True, f"fake: ConnectionError: lost at step 1, token=***; {REST}"),
             ],
             [],
         ),
@@ -75,7 +73,7 @@ def test_orders_arrive(
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("NeverStarts", "fake: ValueError: no such server; training goes on without it"),
+        ("NeverStarts", f"fake: ValueError: no such server; {REST}"),
         ("Absent", "fake: AttributeError: "),
         ("Dies", "fake: its process has ended with exit code -9"),
     ],
@@ -86,18 +84,38 @@ def test_it_fails(name: str, words: str, run: TrackedRun) -> None:
     assert wrong[0].startswith(words)
 
 
-def test_it_hangs(run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hanging(run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> TrackerProcess:
+    """One that has started, and hangs at the next order."""
     monkeypatch.setattr(process, "_MOST_WAITING", 5)
-    tracker = TrackerProcess("fake", FAKES + "Hangs", silence=0.01)
+    tracker = TrackerProcess("fake", FAKES + "Hangs", silence=600)
     tracker.start(run)
-    texts = [text for _, text in iter(tracker.said.get, (False, "seen elsewhere"))]
+    assert tracker.said.get() == (False, "seen elsewhere")
+    tracker._silence = 0.01
+    return tracker
+
+
+def test_it_hangs(hanging: TrackerProcess) -> None:
+    hanging.metrics("train", 0, {})
+    assert hanging.said.get() == (True, f"fake: it has not answered for 0.01 seconds; {REST}")
     for step in range(20):
-        tracker.metrics("train", step, {})
-    tracker.end("stopped")
-    tracker.wait(time.monotonic())
-    texts += [text for _, text in said(tracker)]
-    for words in ("has not answered for 0.01 seconds", "5 messages wait", "takes too long"):
-        assert sum(words in text for text in texts) == 1, (words, texts)
+        hanging.metrics("train", step, {})
+    hanging.end("stopped")
+    hanging.wait(time.monotonic())
+    assert said(hanging) == [(True, f"fake: 5 messages wait for it; more are lost; {REST}")]
+
+
+def test_it_hangs_at_the_end(hanging: TrackerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_SOON", 0.0)
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        hanging.end("finished")
+
+    hanging.wait(time.monotonic() + 0.1, note)
+    assert notes == ["waiting for fake, up to 0 s"]
+    assert said(hanging) == [(True, f"fake: it takes too long at the end of the run; {REST}")]
 
 
 def test_a_python_that_is_not_there(run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ class MetricWriter:
       config: The configuration, whose `runtime.track` names the trackers.
       name: What trackers call the run.
       warn: Hears the first failure of each kind; None to write nothing at all.
-      note: Hears where a tracker shows the run.
+      note: Hears where a tracker shows the run, and what is waited for at its end.
     """
 
     def __init__(
@@ -112,9 +112,10 @@ class MetricWriter:
             is_failure = isinstance(error, Exception) and not isinstance(error, StoppedError)
             outcome = "failed" if is_failure else "stopped"
         self._each(lambda tracker: tracker.end(outcome))
+        self._hear()
         deadline = time.monotonic() + (_PATIENCE if outcome == "finished" else _HASTE)
         for process in self._processes:
-            process.wait(deadline)
+            process.wait(deadline, self._note)
         self._hear()
 
     def _begin(self, facts: Mapping[str, Any]) -> None:
