@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from electra_cli.corpus.shards.held_out import HeldOutTokens
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.health import FINDINGS
 from electra_cli.health.facts import Facts
 from electra_cli.health.monitor import findings_of
@@ -138,6 +141,13 @@ def held_out(**curves: Curve) -> dict[str, Any]:
     return {"held_out": curves}
 
 
+def _of_few_tokens() -> float | None:
+    """The loss of guessing by frequency that a manifest has with 53 held-out tokens."""
+    counts = np.array([0] * 5 + [12, 4, 3] + [1] * 34, np.int64)  # [V]
+    baselines = HeldOutTokens.of(counts, SpecialIds(pad=0, unk=1, cls=2, sep=3, mask=4))
+    return None if baselines is None else baselines.unigram_entropy
+
+
 # What is nearly a finding, and is none.
 NEAR_MISSES: dict[str, tuple[Facts, dict[str, Any]]] = {
     "healthy": (TINY, {}),
@@ -197,6 +207,11 @@ NEAR_MISSES: dict[str, tuple[Facts, dict[str, Any]]] = {
     "no baselines": (
         replace(TINY, unigram_loss=None, examples=None, validation_examples=None),
         {"masked_lm_loss": constant(6.4)},
+    ),
+    # As in a text whose 53 held-out tokens, all but a few different ones, are said to have 3.46.
+    "few held-out tokens": (
+        replace(TINY, unigram_loss=_of_few_tokens()),
+        {"masked_lm_loss": constant(6.4), **held_out(disc_auc=lambda step: 0.95)},
     ),
     "nothing is known": (TINY, dict.fromkeys(HEALTHY, lambda step: None)),
     "not a number": (
