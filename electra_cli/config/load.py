@@ -24,6 +24,7 @@ R = TypeVar("R", bound=Root, default=Config)
 
 DEFAULT_ORIGIN = "default"
 _VARIABLE = "environment variable "
+_OPTION = "--config FILE.yaml, or leave it out"
 _EXAMPLE = "write sections with keys below them, such as\n  train:\n    steps: 1000"
 
 
@@ -76,7 +77,7 @@ def load_config(
       ConfigError: Unknown preset or key, wrong type or value, contradiction, malformed YAML.
       InputMissingError: A file that is not there or cannot be read.
     """
-    record, of_file = _read_layer(root, config_file) if config_file is not None else (None, {})
+    record, of_file = (None, {}) if config_file is None else _read_layer(root, config_file, _OPTION)
     origin = root.preset_option if preset is not None else str(config_file)
     if preset is None:
         preset = _recorded_preset(root, config_file, record, of_file)
@@ -84,7 +85,7 @@ def load_config(
     own_record, values = _read_layer(root, path)
     name = preset if preset in available_presets(root) else own_record or path.stem
     origins = dict.fromkeys(leaf_fields(root), DEFAULT_ORIGIN)
-    origins |= dict.fromkeys(values, f"preset {preset}")
+    origins |= dict.fromkeys(values, f"{root.preset_option.lstrip('-')} {preset}")
     if record not in (None, name):
         raise ConfigError(
             f"{config_file} was recorded from preset {record}, but the preset is {name}",
@@ -127,7 +128,7 @@ def read_config(path: Path, root: type[R] = Config) -> R:  # type: ignore[assign
       InputMissingError: It cannot be read.
     """
     try:
-        record, values = _read_layer(root, path)
+        record, values = _read_layer(root, path, f"restore {path} from a backup")
         if not values:
             raise ConfigError(f"{path} is empty")
         origins = dict.fromkeys(leaf_fields(root), str(path))
@@ -160,8 +161,12 @@ def differences(configs: Sequence[R]) -> list[tuple[str, list[Any]]]:
     return [(key, values) for key, values in found if any(v != values[0] for v in values)]
 
 
-def read_document(path: Path) -> dict[Any, Any]:
+def read_document(path: Path, hint: str) -> dict[Any, Any]:
     """Reads a file of sections, which are not checked yet.
+
+    Args:
+      path: The file.
+      hint: What to type where it cannot be read, which who asked for it knows.
 
     Raises:
       ConfigError: It is no YAML, or has no sections.
@@ -171,8 +176,7 @@ def read_document(path: Path) -> dict[Any, Any]:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputMissingError(
-            f"cannot read configuration {path}: {error.strerror}",
-            hint="--config FILE.yaml, or leave it out",
+            f"cannot read configuration {path}: {error.strerror}", hint=hint
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not UTF-8 text", hint=_EXAMPLE) from None
@@ -187,9 +191,9 @@ def read_document(path: Path) -> dict[Any, Any]:
     return document
 
 
-def _read_layer(root: type[Root], path: Path) -> tuple[str | None, dict[str, Any]]:
+def _read_layer(root: type[Root], path: Path, hint: str = "") -> tuple[str | None, dict[str, Any]]:
     """Returns the preset's name that a file records, if any, and its values by full key."""
-    document = read_document(path)
+    document = read_document(path, hint)
     name = document.pop("preset", None)
     if not isinstance(name, str | None):
         raise ConfigError(

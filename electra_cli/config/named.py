@@ -8,7 +8,7 @@ from pathlib import Path
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.load import LoadedConfig, Override, load_config, read_document
-from electra_cli.config.nearest import did_you_mean
+from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.config.presets import available_presets
 from electra_cli.config.schema import Config, Root
 from electra_cli.errors import ConfigError, DataError
@@ -19,6 +19,8 @@ RECORDS: Mapping[str, type[Root]] = {
     layout.CONFIG_FILE: Config,
     layout.FINETUNE_FILE: FinetuneConfig,
 }
+_ENDINGS = (".yaml", ".yml")
+_THERE = "name a .yaml file or a run folder that can be read, a preset or a task"
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,22 @@ class NamedConfig:
     preset: str | None = None
     file: Path | None = None
     recorded: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it is: "run", "fine-tuned", "file", "preset" or "task"."""
+        if self.recorded:
+            return "run" if self.root is Config else "fine-tuned"
+        if self.file is None and self.preset in available_presets(self.root):
+            return self.root.preset_option.lstrip("-")
+        return "file"
+
+    @property
+    def name(self) -> str:
+        """What it is called: a folder, a file, a preset or a task."""
+        if self.file is not None:
+            return str(self.file.parent if self.recorded else self.file)
+        return str(self.preset)
 
     def load(
         self, environment: Mapping[str, str], overrides: Sequence[Override] = ()
@@ -74,13 +92,14 @@ def named_config(name: str) -> NamedConfig:
     if path.is_dir():
         for file, root in RECORDS.items():
             if (path / file).is_file():
+                read_document(path / file, _THERE)
                 return NamedConfig(root, file=path / file, recorded=True)
         raise DataError(
             f"{name} is no run folder: there is neither {' nor '.join(RECORDS)} in it",
             hint="name the --model-dir of `electra pretrain`, or the --output of "
             "`electra finetune`",
         )
-    is_yaml = path.suffix in (".yaml", ".yml")
+    is_yaml = path.suffix in _ENDINGS
     if is_yaml or path.is_file():
         return _of_file(path, is_yaml=is_yaml)
     names = [preset for root in ROOTS for preset in available_presets(root)]
@@ -90,8 +109,15 @@ def named_config(name: str) -> NamedConfig:
     )
 
 
+def _near(path: Path) -> str:
+    """What to type in the place of a file: one like it, or what else there is."""
+    beside = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = nearest(path.name, [one.name for one in beside if one.suffix in _ENDINGS])
+    return f"did you mean {path.with_name(near)}?" if near not in (None, path.name) else _THERE
+
+
 def _of_file(path: Path, *, is_yaml: bool) -> NamedConfig:
-    document = read_document(path)
+    document = read_document(path, _near(path))
     root = FinetuneConfig if "task" in document else Config
     if "preset" in document or not is_yaml:
         return NamedConfig(root, file=path)

@@ -44,12 +44,13 @@ def preset_path(name: str, root: type[Root] = Config, *, origin: str = "--preset
         return next(
             path for folder in _folders(root) if (path := folder / f"{name}.yaml").is_file()
         )
-    choices = f"{option} NAME: one of {', '.join(names)}, or the path of a .yaml file"
+    typed = option if origin.startswith("--") else "preset:"  # in a file
+    choices = f"{typed} NAME: one of {', '.join(names)}, or the path of a .yaml file"
     path = Path(name)
     if name.endswith((".yaml", ".yml")):
         if not path.is_file():
             raise InputMissingError(f"preset file {name} does not exist", hint=choices)
         return path
     near = nearest(name, names)
-    hint = f"did you mean {option} {near}? " if near else ""
+    hint = f"did you mean {typed} {near}? " if near else ""
     raise ConfigError(f"unknown {option.lstrip('-')} {name} (from {origin})", hint=hint + choices)

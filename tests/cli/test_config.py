@@ -52,7 +52,10 @@ def test_a_run_is_shown_as_it_was_recorded(
     assert (steps["value"], steps["preset_value"]) == (12, 430)
     assert steps["origin"] == str(trained / "config.yaml")
     monkeypatch.delenv("ELECTRA_TRAIN__STEPS")
-    assert "tiny has" in electra("config", "show", trained).stdout
+    table = electra("config", "show", trained).stdout
+    assert f"Configuration of run {trained}, preset tiny\n" in table
+    assert "│ config.yaml │" in table
+    assert "tiny has" in table
     assert "tiny has" not in electra("config", "show", "tiny").stdout
 
 
@@ -66,11 +69,45 @@ def test_yaml_is_read_back(electra: Electra, trained: Path, tmp_path: Path) -> N
 
 def test_tasks_and_fine_tuned_folders(electra: Electra, classified: Finished) -> None:
     assert shown(electra, "--task", "cola") == shown(electra, "cola")
-    assert shown(electra, "cola")["task.metric"]["origin"] == "preset cola"
+    assert shown(electra, "cola")["task.metric"]["origin"] == "task cola"
     of_folder = shown(electra, classified.folder)
     assert of_folder["task.kind"]["origin"] == str(classified.folder / FINETUNE_FILE)
     compared = electra("config", "diff", classified.folder, "cola", "--json").json
     assert "task.text" in [row["key"] for row in compared["differences"]]
+
+
+def test_what_is_shown_is_named(
+    electra: Electra, trained: Path, classified: Finished, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("preset: small\n")
+    folder = classified.folder
+    for arguments, kind, title in (
+        ([trained], "run", f"run {trained}, preset tiny"),
+        ([folder], "fine-tuned", f"fine-tuned folder {folder}, task "),
+        ([file], "file", f"file {file}, preset small"),
+        (["--config", file], "file", f"file {file}, preset small"),
+        (["mrpc"], "task", "task mrpc\n"),
+        (["--preset", "small"], "preset", "preset small\n"),
+    ):
+        assert f"Configuration of {title}" in electra("config", "show", *arguments).stdout
+        told = electra("config", "show", *arguments, "--json").json
+        assert (told["name"], told["kind"]) == (str(arguments[-1]), kind)
+
+
+def test_a_file_that_is_not_there(
+    electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["diff", "small", "mien.yaml"], ["show", "mien.yaml"]):
+        missing = electra("config", *command, "--json")
+        missing.failed(66, "mien.yaml", "name a .yaml file or a run folder")
+        assert "--config" not in missing.json["error"]["hint"]
+    Path("mine.yaml").write_text("preset: small\n")
+    electra("config", "diff", "small", "mien.yaml", "--json").failed(66, "did you mean mine.yaml?")
+    electra("config", "show", "--config", "mien.yaml", "--json").failed(66, "--config FILE.yaml")
+    Path("mine.yaml").write_text("preset: smal\n")
+    electra("config", "show", "mine.yaml", "--json").failed(2, "did you mean preset: small?")
 
 
 @pytest.mark.parametrize(

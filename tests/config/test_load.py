@@ -331,7 +331,7 @@ def test_a_file_names_its_preset(tmp_path: Path) -> None:
     [
         (None, "there is neither --preset nor --config", "add --preset tiny"),
         ("train: {steps: 5}", "does not say which preset", "--preset NAME, or a line"),
-        ("preset: smol\ntrain: {steps: 5}", "unknown preset smol (from", "--preset small?"),
+        ("preset: smol\ntrain: {steps: 5}", "unknown preset smol (from", "preset: small?"),
     ],
 )
 def test_no_preset(text: str | None, message: str, hint: str, tmp_path: Path) -> None:

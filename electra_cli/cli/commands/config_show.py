@@ -16,7 +16,8 @@ from electra_cli.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from electra_cli.config.load import LoadedConfig, Override
+    from electra_cli.config.load import LoadedConfig
+    from electra_cli.config.named import NamedConfig
 
 EXAMPLES = """
 electra config show small
@@ -24,6 +25,7 @@ electra config show runs/mine --json
 electra config show --preset small --config mine.yaml --set train.steps=1000
 """
 LESS_MEMORY = ""
+_KINDS = {"fine-tuned": "fine-tuned folder"}
 
 
 # fmt: off
@@ -53,30 +55,27 @@ def command(
     # fmt: on
     del debug
     from electra_cli.config.load import dump_config, parse_set
-    from electra_cli.config.presets import available_presets
 
     for given, what in ((name, "name"), (preset, "preset"), (task, "task")):
         options.refuse_url(given or "", what)
     if as_yaml and as_json:
         raise ConfigError("--yaml and --json: one of both", hint="leave one of them out")
-    loaded = _load(name, preset, config, task, [parse_set(text) for text in settings or []])
+    overrides = [parse_set(text) for text in settings or []]
+    found = _found(name, preset, config, task)
+    loaded = found.load(os.environ, overrides)
     if as_yaml:
         write_result(dump_config(loaded.config))
         return
     rows, called = _rows(loaded), loaded.config.preset
-    terminal = Terminal(quiet=quiet, stdout=not as_json)
-    _print(terminal, called, rows, named=called in available_presets(type(loaded.config)))
+    _print(Terminal(quiet=quiet, stdout=not as_json), found, called, rows)
     if as_json:
-        emit_json({"command": "config show", "preset": called, "values": rows})
+        shown = {"name": found.name, "kind": found.kind, "preset": called, "values": rows}
+        emit_json({"command": "config show", **shown})
 
 
-def _load(
-    name: str | None,
-    preset: str | None,
-    config: Path | None,
-    task: str | None,
-    overrides: Sequence[Override],
-) -> LoadedConfig[Any]:
+def _found(
+    name: str | None, preset: str | None, config: Path | None, task: str | None
+) -> NamedConfig:
     from electra_cli.config.finetune import FinetuneConfig
     from electra_cli.config.named import NamedConfig, named_config
     from electra_cli.config.schema import Config
@@ -88,12 +87,10 @@ def _load(
             hint="electra config show small, for example",
         )
     if name is not None:
-        found = named_config(name)
-    elif task is not None:
-        found = NamedConfig(FinetuneConfig, preset=task)
-    else:
-        found = NamedConfig(Config, preset=preset, file=config)
-    return found.load(os.environ, overrides)
+        return named_config(name)
+    if task is not None:
+        return NamedConfig(FinetuneConfig, preset=task)
+    return NamedConfig(Config, preset=preset, file=config)
 
 
 def _rows(loaded: LoadedConfig[Any]) -> list[dict[str, Any]]:
@@ -117,15 +114,25 @@ def _rows(loaded: LoadedConfig[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _print(terminal: Terminal, preset: str, rows: Sequence[dict[str, Any]], *, named: bool) -> None:
+def _print(
+    terminal: Terminal, found: NamedConfig, preset: str, rows: Sequence[dict[str, Any]]
+) -> None:
     """A table; what the preset has is shown where it is another value."""
+    from electra_cli.config.presets import available_presets
     from electra_cli.config.values import written
 
-    columns = ["key", "value", "from"]
-    cells = [[row["key"], written(row["value"]), row["origin"]] for row in rows]
+    # The title names the folder of a run.
+    short = {str(found.file): found.file.name} if found.recorded and found.file else {}
+    named, columns = preset in available_presets(found.root), ["key", "value", "from"]
+    cells = [
+        [row["key"], written(row["value"]), short.get(row["origin"], row["origin"])] for row in rows
+    ]
     changed = [named and row["preset_value"] != row["value"] for row in rows]
     if any(changed):
         columns.append(f"{preset} has")
         for row, line, differs in zip(rows, cells, changed, strict=True):
             line.append(written(row["preset_value"]) if differs else "")
-    terminal.table(f"Configuration, preset {preset}", columns, cells, left=(0, 2))
+    title = f"Configuration of {_KINDS.get(found.kind, found.kind)} {found.name}"
+    if found.file is not None:
+        title += f", {found.root.preset_option.lstrip('-')} {preset}"
+    terminal.table(title, columns, cells, left=(0, 2))
