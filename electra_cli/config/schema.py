@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.fields import FieldInfo
 
 from electra_cli.config.batches import check_batch
-from electra_cli.config.trackers import trackers_of
+from electra_cli.config.trackers import NO_TRACKER, TRACKERS, TRACKERS_PATTERN, trackers_of
 from electra_cli.errors import ConfigError
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -222,6 +222,7 @@ class RuntimeConfig(Section):
         default="tensorboard",
         description="Where metrics go besides metrics.jsonl, joined by commas: tensorboard, wandb, "
         "mlflow, trackio; none: nowhere.",
+        json_schema_extra={"pattern": TRACKERS_PATTERN, "examples": [*TRACKERS, NO_TRACKER]},
     )
 
     @property

@@ -7,6 +7,8 @@ from electra_cli.errors import ConfigError
 
 TRACKERS = ("tensorboard", "wandb", "mlflow", "trackio")
 NO_TRACKER = "none"
+# What `trackers_of` reads, for editors.
+TRACKERS_PATTERN = "^ *(({0}) *(, *({0}) *)*|{1} *)$".format("|".join(TRACKERS), NO_TRACKER)
 
 
 def trackers_of(text: str) -> tuple[str, ...]:

@@ -48,11 +48,42 @@ def test_what_init_writes_is_valid() -> None:
         {"model": {"hidden_dropout": 1}},
         {"objective": {"masking": "words"}},
         {"preset": 5},
+        {"preset": "nope"},
+        {"preset": "cola"},
+        {"runtime": {"track": "nope"}},
+        {"runtime": {"track": "wandb,nope"}},
+        {"runtime": {"track": "none,wandb"}},
+        {"runtime": {"track": ""}},
     ],
 )
 def test_mistakes_are_found(document: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         check(Config, document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"preset": "small"},
+        {"preset": "../shared/mine.yaml"},
+        *({"runtime": {"track": track}} for track in ("none", "wandb", "wandb, mlflow,trackio")),
+    ],
+)
+def test_what_the_loader_takes_is_valid(document: dict[str, Any]) -> None:
+    check(Config, document)
+
+
+def test_a_run_keeps_the_name_of_a_preset_that_was_a_file() -> None:
+    recorded = load_config(preset="tiny", environment={}).config.model_copy(
+        update={"preset": "mine"}
+    )
+    check(Config, load_yaml(dump_config(recorded)))
+
+
+def test_tasks_are_known() -> None:
+    check(FinetuneConfig, {"preset": "cola"})
+    with pytest.raises(jsonschema.ValidationError):
+        check(FinetuneConfig, {"preset": "small"})
 
 
 @pytest.mark.parametrize("root", ROOTS)
