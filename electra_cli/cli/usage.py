@@ -41,10 +41,8 @@ def explain(error: Any) -> tuple[str, str]:
         return error.message, _instead_of(option, context) or see
     if kind == "MissingParameter":
         return f"missing: {' '.join(_usage(parameter))}", f"`{_whole(context)}`; {see}"
-    commands = getattr(context.command, "commands", {})
     if unknown := re.match(r"No such command '(.*?)'", message):
-        form = f"{context.command_path} {{}}"
-        return unknown[0], f"{did_you_mean(unknown[1], commands, form=form)} {see}"
+        return unknown[0], _command_for(unknown[1], context, see)
     return message, see
 
 
@@ -72,6 +70,33 @@ def _instead_of(option: str, context: Any) -> str:
         return f"did you mean --set {key}=VALUE?"
     near = nearest(word, filter(None, names))
     return f"did you mean --{near}?" if near else ""
+
+
+def _command_for(word: str, context: Any, see: str) -> str:
+    """The command that a word most likely stands for, be it of another group, or all of this one.
+
+    Args:
+      word: What is no command here.
+      context: Of the group in which it was looked for.
+      see: Where there is more about this group.
+    """
+    here = context.command.commands
+    if not nearest(word, here):
+        root = context.find_root()
+        paths = _paths(root.command_path, root.command)
+        near = nearest(word, paths)
+        if near is not None:
+            return f"did you mean {paths[near]}? {see}"
+    hint = did_you_mean(word, here, form=f"{context.command_path} {{}}")
+    return f"{hint}{'' if hint.endswith('?') else ';'} {see}"
+
+
+def _paths(path: str, command: Any) -> dict[str, str]:
+    """What to type for each command at any depth, by its last word."""
+    groups = getattr(command, "commands", {})
+    below = [_paths(f"{path} {name}", group) for name, group in groups.items()]
+    own = {name: f"{path} {name}" for name in groups}
+    return {name: found for paths in below for name, found in paths.items()} | own
 
 
 def _whole(context: Any) -> str:
