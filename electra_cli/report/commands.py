@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from electra_cli.config.schema import Config
 from electra_cli.config.values import written
 from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.errors import ElectraError, counted
+from electra_cli.runs.changes import former_values
 from electra_cli.runs.run_folder import RunFolder
 
 # Keys that have an option of their own; all others are given with --set.
@@ -40,33 +43,73 @@ def commands_of(
 
     Args:
       run: The run.
-      config: Its configuration.
+      config: Its configuration, after all changes.
       manifest: Of its data; None if it is not known.
       initialized: What its first weights came from.
       stop: The step at which it ended.
 
     Returns:
-      prepare-data, unless the data is the built-in demo corpus or not known, and pretrain.
+      prepare-data, unless the data is the built-in demo corpus or not known, and pretrain, once
+      more for each change of what it learns. Lines that begin with # say what has to be known.
     """
     data = None if config.data.path is None else Path(config.data.path)
     is_demo = data is not None and is_demo_folder(data)
     found = []
     if manifest is not None and data is not None and not is_demo:
-        found.append(run.prepare_command(manifest, data))
-    parts = ["electra", "pretrain"]
+        found += [
+            "# INPUT stands for the text that it was trained on: "
+            f"{counted(manifest.counts.documents, 'document')}, "
+            f"{manifest.counts.input_bytes / 1e6:,.1f} MB",
+            run.prepare_command(manifest, data),
+        ]
+    first = ["electra", "pretrain"]
     if config.preset in available_presets():
-        parts += ["--preset", config.preset]
-        preset = load_config(preset=config.preset, environment={}).config
-        changes = diff_configs(preset, config)
+        first += ["--preset", config.preset]
+        base = load_config(preset=config.preset, environment={}).config
     else:  # its file may be anywhere by now, and the run has all of it
-        parts += ["--config", str(run.config)]
-        changes = []
+        first += ["--config", str(run.config)]
+        base = config
     if data is not None and not is_demo:
-        parts += ["--data", str(data)]
-    parts += ["--model-dir", f"{run.path}-again"]
-    for key, _, value in changes:
-        if key not in _OF_DATA:
-            parts += _option(key, value)
+        first += ["--data", str(data)]
+    first += ["--model-dir", f"{run.path}-again"]
+    last = _first_weights(run, initialized)
+    before: Config | None = None
+    phases = _phases(run, config, stop)
+    for (step, now), (end, _) in zip(phases, [*phases[1:], (stop, config)], strict=True):
+        parts = [*first]
+        for key, _, value in diff_configs(base, now):
+            if key not in _OF_DATA:
+                parts += _option(key, value)
+        if before is not None:
+            found.append(f"# From step {step:,} on it went on with another configuration:")
+            for key, _, _ in diff_configs(before, now):
+                parts += ["--allow-config-change", key]
+        parts += last
+        if 0 < end < now.train.steps:
+            parts += ["--stop-at-step", str(end)]
+        found.append(shlex.join(parts))
+        before = now
+    return found
+
+
+def _phases(run: RunFolder, config: Config, stop: int) -> list[tuple[int, Config]]:
+    """The configurations that the run was trained with, each with the step where it began."""
+    found: list[tuple[int, Config]] = []
+    for step, values in former_values(config, run.changes):
+        with suppress(ElectraError, ValueError):  # a line that somebody has edited
+            before = config.replaced(values)
+            if before != config and step < stop:  # it has learned with both
+                found.append((step, config))
+                stop = step
+            config = before
+    if stop or not found:
+        found.append((0, config))
+    return found[::-1]
+
+
+def _first_weights(run: RunFolder, initialized: Mapping[str, Any] | None) -> list[str]:
+    """Options that say what the first weights are."""
+    parts = []
     if initialized is not None:
         parts += ["--init-from", str(initialized.get("path"))]
         fresh = {
@@ -77,9 +120,7 @@ def commands_of(
             parts += ["--init-allow-missing", network]
     if run.bindings.is_file():
         parts += ["--gin-file", str(run.bindings)]
-    if 0 < stop < config.train.steps:
-        parts += ["--stop-at-step", str(stop)]
-    return [*found, shlex.join(parts)]
+    return parts
 
 
 def _option(key: str, value: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,30 @@ def check_made_with(checkpoint: Checkpoint, config: Config) -> None:
 
 def _recorded_sha256s(run: RunFolder) -> set[str]:
     """`_sha256s` of RUN/config.yaml, and of what it was before each recorded change."""
-    values = _deciding(read_config(run.config))
-    hashes = _sha256s(values)
-    for _, changed in reversed(recorded_changes(run.changes)):
+    config = read_config(run.config)
+    hashes = _sha256s(_deciding(config))
+    for _, values in former_values(config, run.changes):
+        hashes |= _sha256s(values)
+    return hashes
+
+
+def former_values(config: Config, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """What a run learned with before each recorded change, the newest first.
+
+    Args:
+      config: Its configuration, after all changes.
+      path: RUN/changes.jsonl.
+
+    Yields:
+      The step of a change, and the values by key that held before it, without those of MAY_CHANGE.
+    """
+    values = _deciding(config)
+    for step, changed in reversed(recorded_changes(path)):
         known = {key: change for key, change in changed.items() if key in values}
         # A start that was killed after this line, and before config.yaml, has changed nothing.
         if all(values[key] == now for key, (_, now) in known.items()):
-            values |= {key: was for key, (was, _) in known.items()}
-            hashes |= _sha256s(values)
-    return hashes
+            values = values | {key: was for key, (was, _) in known.items()}
+            yield step, values
 
 
 def recorded_changes(path: Path) -> list[tuple[int, dict[str, tuple[Any, Any]]]]:

@@ -32,7 +32,7 @@ def test_the_same_configuration_comes_of_it(tmp_path: Path) -> None:
     )  # fmt: skip
     settings = [*values, "data.path=my data"]
     run = made_run(tmp_path / "a run", [train(1000, 1.0)], settings=settings)
-    prepare, pretrain = map(shlex.split, read_record(run).commands)
+    _, prepare, pretrain = map(shlex.split, read_record(run).commands)
     assert prepare[:3] == ["electra", "prepare-data", "INPUT"]
     assert prepare[-2:] == ["--output", "my data"]
     assert pretrain[:4] == ["electra", "pretrain", "--preset", "tiny"]
@@ -86,6 +86,53 @@ def test_first_weights_and_bindings(tmp_path: Path) -> None:
 
 
 def test_data_of_an_older_run() -> None:
-    prepare = read_record(RunFolder(OLD_RUN)).commands[0]
+    words, prepare, _ = read_record(RunFolder(OLD_RUN)).commands
+    assert words.startswith("# INPUT stands for the text that it was trained on: ")
     assert f"--vocab {OLD_RUN}/data/vocab.txt --lowercase --strip-accents" in prepare
     assert "--sequence-length 16 --packing reference --seed 0 --validation-fraction" in prepare
+
+
+RATE, WARMUP = "optimizer.learning_rate", "optimizer.warmup_steps"
+NOTE = "# From step {} on it went on with another configuration:"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([], ["--learning-rate 0.0003"]),
+        ([(40, {RATE: [0.0001, 0.0003]})],
+         ["--learning-rate 0.0001 | --stop-at-step 40", NOTE.format(40),
+          f"--learning-rate 0.0003 | --allow-config-change {RATE}"]),
+        ([(40, {RATE: [0.0001, 0.0005], WARMUP: [7, 10]}), (60, {RATE: [0.0005, 0.0003]})],
+         [f"--learning-rate 0.0001 --set {WARMUP}=7 | --stop-at-step 40", NOTE.format(40),
+          f"--learning-rate 0.0005 | --allow-config-change {WARMUP} --allow-config-change {RATE} "
+          "--stop-at-step 60", NOTE.format(60),
+          f"--learning-rate 0.0003 | --allow-config-change {RATE}"]),
+        # It was taken back to an earlier checkpoint, and the first change went with it.
+        ([(60, {RATE: [0.0001, 0.0005]}), (40, {RATE: [0.0005, 0.0003]})],
+         ["--learning-rate 0.0001 | --stop-at-step 40", NOTE.format(40),
+          f"--learning-rate 0.0003 | --allow-config-change {RATE}"]),
+        # Nothing was learned with one of both.
+        ([(0, {RATE: [0.0001, 0.0003]})], ["--learning-rate 0.0003"]),
+        ([(1000, {RATE: [0.0001, 0.0003]})], ["--learning-rate 0.0001"]),
+        # What decides nothing of what is learned; a key and a value that nobody knows.
+        ([(40, {"train.log_every": [7, 10]})], ["--learning-rate 0.0003"]),
+        ([(40, {"gone.key": [7, 10]})], ["--learning-rate 0.0003"]),
+        ([(40, {RATE: ["x", 0.0003]})], ["--learning-rate 0.0003"]),
+    ],
+)  # fmt: skip
+def test_a_run_whose_configuration_was_changed(
+    tmp_path: Path, changes: list[tuple[int, dict[str, list[object]]]], expected: list[str]
+) -> None:
+    """What is before the bar is set, and what is behind it ends the command."""
+    run = made_run(tmp_path / "run", [train(1000, 1.0)], settings=[f"{RATE}=0.0003"])
+    lines = [json.dumps({"step": step, "changed": changed}) for step, changed in changes]
+    run.changes.write_text("\n".join(lines))
+    record = read_record(run)
+    shown = [line for line in record.commands if "prepare-data" not in line and "INPUT" not in line]
+    assert len(shown) == len(expected)
+    for line, parts in zip(shown, expected, strict=True):
+        settings, _, ends = parts.partition(" | ")
+        assert all(f" {part}" in f" {line}" for part in settings.split(" --set "))
+        assert line.endswith(ends)
+        assert ends or "--stop-at-step" not in line
