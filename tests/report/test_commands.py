@@ -105,7 +105,7 @@ NOTE = "# From step {} on it went on with another configuration:"
           f"--learning-rate 0.0003 | --allow-config-change {RATE}"]),
         ([(40, {RATE: [0.0001, 0.0005], WARMUP: [7, 10]}), (60, {RATE: [0.0005, 0.0003]})],
          [f"--learning-rate 0.0001 --set {WARMUP}=7 | --stop-at-step 40", NOTE.format(40),
-          f"--learning-rate 0.0005 | --allow-config-change {WARMUP} --allow-config-change {RATE} "
+          f"--learning-rate 0.0005 | --allow-config-change {RATE} --allow-config-change {WARMUP} "
           "--stop-at-step 60", NOTE.format(60),
           f"--learning-rate 0.0003 | --allow-config-change {RATE}"]),
         # It was taken back to an earlier checkpoint, and the first change went with it.
