@@ -80,7 +80,7 @@ def test_what_is_shown_is_named(
     electra: Electra, trained: Path, classified: Finished, tmp_path: Path
 ) -> None:
     file = tmp_path / "mine.yaml"
-    file.write_text("preset: small\n")
+    file.write_text("preset: small\ntrain: {steps: 5}\n")
     folder = classified.folder
     for arguments, kind, title in (
         ([trained], "run", f"run {trained}, preset tiny"),
@@ -90,7 +90,9 @@ def test_what_is_shown_is_named(
         (["mrpc"], "task", "task mrpc\n"),
         (["--preset", "small"], "preset", "preset small\n"),
     ):
-        assert f"Configuration of {title}" in electra("config", "show", *arguments).stdout
+        table = electra("config", "show", *arguments).stdout
+        assert f"Configuration of {title}" in table
+        assert ("│ mine.yaml " in table) == (kind == "file")  # whose folder the title has
         told = electra("config", "show", *arguments, "--json").json
         assert (told["name"], told["kind"]) == (str(arguments[-1]), kind)
 
@@ -160,6 +162,15 @@ def test_init_writes_what_config_takes(electra: Electra, tmp_path: Path) -> None
     again.failed(73, f"{file} is there already", "--output")
     assert file.read_text() == text
     electra(*INIT, "--output", tmp_path / "no" / "mine.yaml", "--json").failed(73, "mkdir -p")
+
+
+def test_hours_that_the_text_cannot_use(electra: Electra, tmp_path: Path) -> None:
+    asked = [*INIT[:-1], "1e9"]
+    limit = "he text is the limit, not the 1e+09 hours"
+    shown = electra(*asked)
+    assert (limit in shown.stdout, limit in shown.stderr) == (True, True)
+    assert limit in electra(*asked, "--output", tmp_path / "mine.yaml").stderr
+    assert electra(*asked, "--quiet").stderr == ""
 
 
 @pytest.mark.slow

@@ -63,9 +63,10 @@ def command(
     text = recipe_yaml(plan, command=shlex.join(asked), name=name)
     if output is not None:
         write_recipe(output, text)
-        Terminal(quiet=quiet).note(f"{output}: {in_words(plan)}")
     elif not as_json and not quiet:
         write_result(text)
+    told = in_words(plan)  # also where stdout goes into a file
+    Terminal(quiet=quiet).note(told if output is None else f"{output}: {told}")
     if as_json:
         emit_json(
             {

@@ -121,8 +121,13 @@ def _print(
     from electra_cli.config.presets import available_presets
     from electra_cli.config.values import written
 
-    # The title names the folder of a run.
-    short = {str(found.file): found.file.name} if found.recorded and found.file else {}
+    # What the title names need not stand in every row.
+    word = found.root.preset_option.lstrip("-")
+    short = {f"{word} {name}": word for name in (preset, found.preset)}
+    title = f"Configuration of {_KINDS.get(found.kind, found.kind)} {found.name}"
+    if found.file is not None:
+        short[str(found.file)] = found.file.name
+        title += f", {word} {preset}"
     named, columns = preset in available_presets(found.root), ["key", "value", "from"]
     cells = [
         [row["key"], written(row["value"]), short.get(row["origin"], row["origin"])] for row in rows
@@ -132,7 +137,4 @@ def _print(
         columns.append(f"{preset} has")
         for row, line, differs in zip(rows, cells, changed, strict=True):
             line.append(written(row["preset_value"]) if differs else "")
-    title = f"Configuration of {_KINDS.get(found.kind, found.kind)} {found.name}"
-    if found.file is not None:
-        title += f", {found.root.preset_option.lstrip('-')} {preset}"
     terminal.table(title, columns, cells, left=(0, 2))
