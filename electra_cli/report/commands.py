@@ -58,8 +58,7 @@ def commands_of(
     if manifest is not None and data is not None and not is_demo:
         found += [
             "# INPUT stands for the text that it was trained on: "
-            f"{counted(manifest.counts.documents, 'document')}, "
-            f"{manifest.counts.input_bytes / 1e6:,.1f} MB",
+            f"{counted(manifest.counts.documents, 'document')}",
             run.prepare_command(manifest, data),
         ]
     first = ["electra", "pretrain"]

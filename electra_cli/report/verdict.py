@@ -12,6 +12,7 @@ from electra_cli.report.record import RunRecord
 # area of 0.5 is chance.
 _LEAST_GAIN, _LEAST_AREA = 0.05, 0.55
 _AREA = "disc_auc"
+_DONE = "finished"  # the reason of a process that did all that it was to do
 
 
 def verdict(record: RunRecord) -> str:
@@ -21,43 +22,58 @@ def verdict(record: RunRecord) -> str:
 
 def sentences_of(record: RunRecord) -> list[str]:
     """The sentences of `verdict`."""
-    said = [_judged(record), _state(record)]
-    said += [_sentence(text) for text in record.baselines.sentences(record.newest)]
+    learned, judged = _judged(record)
+    said = record.baselines.sentences(record.newest)
     if (area := record.newest.get(_AREA)) is not None:
         said.append(
-            f"Of an original and a replaced token, the discriminator finds the replaced one more "
-            f"suspicious in {area:.0%} of all cases; 50% would be chance."
+            "of an original and a replaced token the discriminator finds the replaced one more "
+            f"suspicious in {area:.0%} of all cases, where 50% would be chance"
         )
-    return [*said, *_published(record), _next(record)]
+    numbers = [f"At step {_evaluated(record):,} {'; '.join(said)}."] if said else []
+    return [judged, _state(record), *numbers, *_published(record), _next(record, learned)]
 
 
-def _judged(record: RunRecord) -> str:
-    """Whether it is good, in one sentence."""
+def _evaluated(record: RunRecord) -> int:
+    """The step that the newest evaluation is of; 0 without one."""
+    return max(record.history.validation.steps.tolist(), default=0)
+
+
+def _judged(record: RunRecord) -> tuple[bool | None, str]:
+    """Whether it has learned, None where that is not known, and a sentence that says so."""
     wrong = [finding.title for finding in record.findings if finding.until is None]
     if wrong:
         titles = "; ".join(title[:1].lower() + title[1:] for title in wrong)
-        return f"Something is wrong with {record.name}: {titles}."
+        return None, f"Something is wrong with {record.name}: {titles}."
+    step = _evaluated(record)
     if not record.newest:
-        return f"Nothing can be said yet of how good {record.name} is: it was not evaluated."
+        why = (
+            f"its evaluation at step {step:,} has no finite number"
+            if len(record.history.validation.steps)
+            else "it was not evaluated"
+        )
+        return None, f"Nothing can be said yet of how good {record.name} is: {why}."
     ended = " now; what was found has ended" if record.findings else ""
     metrics, baselines = record.newest, record.baselines
     loss, area = metrics.get("masked_lm_loss"), metrics.get(_AREA)
+    settled = Facts.of(record.config, record.manifest).settled_step
     guess = baselines.uniform if baselines.unigram is None else baselines.unigram
     beats_guess = loss is not None and loss < guess - _LEAST_GAIN
     if beats_guess and (area is None or area > _LEAST_AREA):
         if baselines.unigram is None:
-            return (
+            return None if step >= settled else False, (
                 f"Nothing is found to be wrong with {record.name}{ended}; whether it has learned "
                 f"more than how frequent words are cannot be told, since {_unknown(record)}."
             )
-        return f"{record.name} has learned, and nothing is wrong with it{ended}."
-    settled = Facts.of(record.config, record.manifest).settled_step
+        return True, f"{record.name} has learned, and nothing is wrong with it{ended}."
     when = (
         f"which is usual before step {settled:,}"
-        if record.step < settled
+        if step < settled
         else "although nothing is found to be wrong"
     )
-    return f"{record.name} has hardly learned yet, {when}{ended}."
+    return (
+        False,
+        f"{record.name} had hardly learned at step {step:,}, its newest evaluation, {when}{ended}.",
+    )
 
 
 def _unknown(record: RunRecord) -> str:
@@ -65,7 +81,10 @@ def _unknown(record: RunRecord) -> str:
     if record.manifest is None:
         return "it has no manifest of its data"
     if (held_out := record.manifest.baselines) is None:
-        return "an older electra prepared its data"
+        return (
+            "an older electra prepared its data: `electra debug data DATA` says what loss guessing "
+            "by frequency has there"
+        )
     return (
         f"its data has only {counted(held_out.tokens, 'held-out token')}: prepare more text, or "
         "with a larger `--validation-fraction`"
@@ -77,9 +96,23 @@ def _state(record: RunRecord) -> str:
     return {
         "finished": f"It is finished, after {step} steps.",
         "running": f"It is going on, at step {step} of {steps}.",
-        "stopped": f"It stands at step {step} of {steps}, and no process trains it.",
+        "stopped": f"It stands at step {step} of {steps}, {_why(record)}.",
         "begun": "It has a folder, and no step yet.",
     }[record.state]
+
+
+def _reason(record: RunRecord) -> str | None:
+    """Why its newest process ended, as it has written."""
+    return record.starts[-1].reason if record.starts else None
+
+
+def _why(record: RunRecord) -> str:
+    """Why no process trains it any more."""
+    if (reason := _reason(record)) is None:
+        return "and no process trains it: the last one was killed, or does not say why it ended"
+    if reason == _DONE:
+        return "where it was told to stop"
+    return f"since its last process ended: {reason.splitlines()[0].rstrip('.')}"
 
 
 def _published(record: RunRecord) -> list[str]:
@@ -105,24 +138,31 @@ def _published(record: RunRecord) -> list[str]:
     return [f"The published curve of {published.title} has steps {first:,} to {last:,} only."]
 
 
-def _next(record: RunRecord) -> str:
-    """What to do."""
+def _next(record: RunRecord, learned: bool | None) -> str:
+    """What to do.
+
+    Args:
+      record: The run.
+      learned: As of `_judged`.
+    """
     wrong = [finding for finding in record.findings if finding.until is None]
     place = shlex.quote(record.place)
     if wrong:
-        return f"What to try: {wrong[0].advice}."
+        return f"What to try: {wrong[0].advice}{'' if wrong[0].advice.endswith('?') else '.'}"
     if record.state == "running":
         return f"What to do: let it go on, and repeat `electra report {place}` later."
+    if record.state == "finished" and learned is False:
+        return (
+            "What to do: train for longer, on more text if there is some: repeat its `electra "
+            "pretrain` command with more `--steps` and another `--model-dir`."
+        )
     if record.state == "finished":
         return (
             f"What to do: score it on a task (`electra finetune {place} --task cola --data GLUE`) "
             f"or export it (`electra export {place} --format huggingface --output DIR`)."
         )
-    return (
-        "What to do: repeat its `electra pretrain` command, and it goes on from its newest "
-        "checkpoint."
-    )
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    on, reason = "and it goes on from its newest checkpoint", _reason(record)
+    if reason == _DONE:
+        return f"What to do: repeat its `electra pretrain` command without `--stop-at-step`, {on}."
+    ready = "" if reason is None else "if what ended it is mended, or was meant, "
+    return f"What to do: {ready}repeat its `electra pretrain` command, {on}."

@@ -44,7 +44,7 @@ def test_everything_is_there(tmp_path: Path) -> None:
         "| masked_lm_loss | 4.5000 | 2.0000 |",
         "| step 1,000 | 0.5100 | 0.0200 | 5 | 1 |",
         r"- &lt;script&gt; **fox** (c\|t 64%)**es** (=) **a\*b** (=)",
-        "```sh\nelectra prepare-data INPUT",
+        "```sh\n# INPUT stands for",
     ):
         assert part in text, text
 
@@ -80,4 +80,4 @@ def test_no_text_is_markup(text: str, escaped: str) -> None:
 
 def test_a_fence_that_no_name_can_close(tmp_path: Path) -> None:
     run = made_run(tmp_path / "a```b", settings=["data.path=d"])
-    assert "````sh\nelectra prepare-data" in as_markdown([read_record(run)], [])
+    assert "````sh\n# INPUT" in as_markdown([read_record(run)], [])

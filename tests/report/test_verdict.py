@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from electra_cli.health.finding import Finding
 from electra_cli.report.record import read_record
 from electra_cli.report.verdict import sentences_of, verdict
 from electra_cli.runs.run_folder import RunFolder
-from tests.report.made_run import OLD_RUN, Line, finished, made_run, start, train, validation
+from tests.report.made_run import OLD_RUN, Line, end, finished, made_run, start, train, validation
 
 UNTRAINED = {"masked_lm_loss": 4.5, "disc_auc": 0.5, "disc_loss": 0.33, "replaced_rate": 0.1}
+UNTRAINED_SAYS = (
+    "run had hardly learned at step 0, its newest evaluation, which is usual before step 210."
+)
+NOTHING: dict[str, Any] = dict.fromkeys(validation(0, 0.0).keys() - {"kind", "step", "time"})
 
 
 def with_last(**values: float) -> list[Line]:
@@ -26,9 +33,15 @@ def with_last(**values: float) -> list[Line]:
         (finished(), [], "run has learned, and nothing is wrong with it."),
         ([], [], "Nothing can be said yet of how good run is: it was not evaluated."),
         ([start(0, 0.0), validation(0, 1.0, **UNTRAINED)], [],
-         "run has hardly learned yet, which is usual before step 210."),
+         UNTRAINED_SAYS),
+        ([start(0, 0.0), validation(0, 1.0, **UNTRAINED), train(900, 901.0)], [],
+         UNTRAINED_SAYS),
+        ([validation(7, 1.0, **NOTHING)], [],
+         "Nothing can be said yet of how good run is: its evaluation at step 7 has no finite "
+         "number."),
         (with_last(masked_lm_loss=3.48), [],
-         "run has hardly learned yet, although nothing is found to be wrong."),
+         "run had hardly learned at step 1,000, its newest evaluation, although nothing is found "
+         "to be wrong."),
         (finished(), ["optimizer.warmup_steps=900"],
          "Something is wrong with run: the warm-up takes more than half of the run."),
     ],
@@ -45,9 +58,9 @@ def test_a_good_run_in_whole(tmp_path: Path) -> None:
     text = verdict(read_record(made_run(folder, finished(), result={"final_step": 1000})))
     for part in (
         "my run has learned, and nothing is wrong with it. It is finished, after 1,000 steps.",
-        "The generator is 1.50 nats better than guessing by frequency (3.50)",
-        'better than always saying "original" (0.33, right for 90.0%).',
-        "more suspicious in 90% of all cases",
+        "At step 1,000 the generator is 1.50 nats better than guessing by frequency (3.50)",
+        'better than always saying "original" (0.33, right for 90.0%); of an original',
+        "more suspicious in 90% of all cases, where 50% would be chance.",
         f"`electra finetune '{folder}' --task",
     ):
         assert part in text
@@ -57,15 +70,52 @@ def test_a_good_run_in_whole(tmp_path: Path) -> None:
     ("lines", "next_thing"),
     [
         (finished()[:-2], "repeat its `electra pretrain` command"),
-        ([*finished(), train(1100, 1300.0)], "repeat its"),
+        ([*finished(), start(1000, 1200.0), train(1100, 1300.0)], "repeat its"),
     ],
 )
-def test_a_run_that_is_not_finished_goes_on(
-    tmp_path: Path, lines: list[Line], next_thing: str
-) -> None:
+def test_a_run_that_was_killed_goes_on(tmp_path: Path, lines: list[Line], next_thing: str) -> None:
     record = read_record(made_run(tmp_path / "run", lines, settings=["train.steps=2000"]))
     assert next_thing in sentences_of(record)[-1]
-    assert f"It stands at step {record.step:,} of 2,000" in verdict(record)
+    assert f"It stands at step {record.step:,} of 2,000, and no process trains" in verdict(record)
+
+
+DIVERGED = "loss or gradient was not finite in more than 10 of the last 1,000 steps"
+GOES_ON = "its `electra pretrain` command, and it goes on from its newest checkpoint."
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "next_thing"),
+    [
+        ("finished", "where it was told to stop.",
+         "What to do: repeat its `electra pretrain` command without `--stop-at-step`, and it goes "
+         "on from its newest checkpoint."),
+        (DIVERGED, f"since its last process ended: {DIVERGED}.",
+         f"What to do: if what ended it is mended, or was meant, repeat {GOES_ON}"),
+        ("No space left.\nA stack", "since its last process ended: No space left.",
+         f"What to do: if what ended it is mended, or was meant, repeat {GOES_ON}"),
+        (None, "and no process trains it: the last one was killed, or does not say why it ended.",
+         f"What to do: repeat {GOES_ON}"),
+    ],
+)  # fmt: skip
+def test_a_run_that_ended_early_says_why(
+    tmp_path: Path, reason: str | None, state: str, next_thing: str
+) -> None:
+    lines = finished()[:-1] + ([] if reason is None else [end(1000, 1102.0, reason)])
+    record = read_record(made_run(tmp_path / "run", lines, settings=["train.steps=2000"]))
+    said = sentences_of(record)
+    assert said[1] == f"It stands at step 1,000 of 2,000, {state}"
+    assert said[-1] == next_thing
+
+
+def test_a_run_that_has_hardly_learned_is_to_go_on_for_longer(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", with_last(masked_lm_loss=3.48), result={"final_step": 1000})
+    assert sentences_of(read_record(run))[-1].startswith("What to do: train for longer")
+
+
+def test_advice_that_asks_ends_as_a_question(tmp_path: Path) -> None:
+    record = read_record(made_run(tmp_path / "run", finished()))
+    asks = Finding("name", "Title", 0, None, "", "", "look at the rows: are they text?")
+    assert sentences_of(replace(record, findings=[asks]))[-1].endswith("are they text?")
 
 
 def test_what_is_wrong_comes_with_what_to_try(tmp_path: Path) -> None:
@@ -79,7 +129,7 @@ def test_masked_language_modelling_has_no_discriminator(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", [line], settings=["objective.name=mlm"])
     text = verdict(read_record(run))
     assert text.startswith("run has learned")
-    assert "The network is 1.50 nats better" in text
+    assert "At step 1,000 the network is 1.50 nats better" in text
     assert "discriminator" not in text
 
 
@@ -89,7 +139,10 @@ FEW = {"tokens": 53, "distinct_tokens": 40, "most_frequent": 4, "unigram_entropy
 @pytest.mark.parametrize(
     ("baselines", "why"),
     [
-        (None, "since an older electra prepared its data."),
+        (
+            None,
+            "since an older electra prepared its data: `electra debug data DATA` says what loss",
+        ),
         (FEW, "since its data has only 53 held-out tokens: prepare more text, or with a larger"),
     ],
 )
@@ -116,7 +169,7 @@ def test_without_frequencies_it_can_be_told_that_nothing_is_learned(
     run = made_run(tmp_path / "run", with_last(**worse))
     manifest = json.loads((run.data / "manifest.json").read_text())
     (run.data / "manifest.json").write_text(json.dumps(manifest | {"baselines": None}))
-    assert "run has hardly learned yet" in sentences_of(read_record(run))[0]
+    assert "run had hardly learned at step 1,000" in sentences_of(read_record(run))[0]
 
 
 @pytest.mark.parametrize(
