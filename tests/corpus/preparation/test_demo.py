@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from electra_cli.corpus.preparation.demo import (
     default_cache_folder,
     demo_documents,
     demo_folder,
+    is_demo_folder,
     prepare_demo,
 )
 from electra_cli.corpus.shards.manifest import load_manifest
@@ -91,6 +93,20 @@ def test_it_is_prepared_once_and_after_a_kill(tmp_path, monkeypatch):
     assert load_manifest(prepare_demo(tmp_path / "cache")) == manifest
     monkeypatch.setattr(demo, "prepare_data", None)
     assert prepare_demo(tmp_path / "cache") == folder
+    # Who finds another hash here has changed what every cached demo holds: it is a new version.
+    content = hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
+    assert (demo._DEMO_VERSION, content[:12]) == (3, "a57f52bcfbe1")
+
+
+def test_an_older_demo_stays_for_the_runs_on_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "demo_documents", lambda: [f"{n} words " * 9 for n in range(400)])
+    with monkeypatch.context() as older:
+        older.setattr(demo, "_DEMO_VERSION", demo._DEMO_VERSION - 1)
+        before = prepare_demo(tmp_path)
+    files = {path: path.read_bytes() for path in before.rglob("*") if path.is_file()}
+    assert prepare_demo(tmp_path) != before
+    assert {path: path.read_bytes() for path in before.rglob("*") if path.is_file()} == files
+    assert is_demo_folder(before)
 
 
 def test_another_python_has_its_own(tmp_path, monkeypatch):
