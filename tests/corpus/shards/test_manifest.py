@@ -157,7 +157,7 @@ def test_loading_imports_neither_readers_nor_duplicates_nor_tokenizers(prepared)
     )
     ours, libraries = done.stdout.splitlines()
     of = {
-        "shards": {"counts", "held_out", "manifest", "not_prepared", "rows"},
+        "shards": {"counts", "held_out", "kinds", "manifest", "not_prepared", "rows"},
         "wordpiece": {
             "identity",
             "vocabulary",
