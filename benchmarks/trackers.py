@@ -68,6 +68,8 @@ def main() -> None:
     parser.add_argument("--log-every", type=int, default=100, help="steps from line to line")
     parser.add_argument("--json", type=Path, help="keeps all measured values")
     options = parser.parse_args()
+    if options.warmup % options.log_every or options.steps % options.log_every:
+        parser.error("--warmup and --steps are multiples of --log-every: lines tell the time")
     steps: dict[str, list[float]] = {side: [] for side in SIDES}
     lines: dict[str, list[float]] = {side: [] for side in SIDES}
     with tempfile.TemporaryDirectory() as folder:
