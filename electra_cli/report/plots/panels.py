@@ -25,6 +25,9 @@ _LEAST_SHARE = 0.1
 _MOST_SPREAD = 30.0
 # The first part of the steps is left out of the scale where all the rest is in a small part of it.
 _FIRST_PART, _SMALL_PART = 0.05, 0.25
+# A curve with fewer points behind it is seen whole: the line from its first point to the next is
+# no steep beginning, but a good part of what is known.
+_FEWEST_LATER = 10
 _SAME = 0.01  # baselines of several runs that differ by a smaller share are one line
 
 
@@ -154,7 +157,9 @@ def _panel(
     window = None
     if first is None and not log_values:
         everything = np.append(values, [end for line in baselines for end in (line.low, line.high)])
-        window = _window(everything, _values(curves, _FIRST_PART * last))
+        begins = [_first_shown(curve, _FIRST_PART * last) for curve in curves]
+        later = [_values([curve], begin) for curve, begin in zip(curves, begins, strict=True)]
+        window = _window(everything, np.concatenate(later)) if any(begins) else None
     return Panel(
         name, metric.title, metric.unit, curves, baselines, last, first, log_values, window
     )
@@ -169,6 +174,12 @@ def _values(curves: Sequence[Curve], after: float) -> Floats:
     ]
     values = np.concatenate(parts)
     return values[np.isfinite(values)]
+
+
+def _first_shown(curve: Curve, later: float) -> float:
+    """The step from which on all of a curve has to be seen."""
+    known = curve.points.steps[np.isfinite(curve.points.means)]
+    return later if np.count_nonzero(known >= later) >= _FEWEST_LATER else 0
 
 
 def _window(everything: Floats, later: Floats) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,16 +96,33 @@ def test_values_far_from_the_rest_make_their_axis_logarithmic(
     assert by_metric([with_lines(record, *lines)])["gradient_norm"].log_values is is_log
 
 
-@pytest.mark.parametrize(("late", "is_cut"), [((2.2, 2.0), True), ((4.0, 2.0), False)])
+@pytest.mark.parametrize(
+    ("late", "steps", "is_cut"),
+    [
+        ((2.2, 2.0), range(100, 1001, 100), True),
+        ((4.0, 2.0), range(100, 1001, 100), False),
+        ((2.2, 2.0), range(200, 1001, 200), False),  # the line from step 1 to 200 says much
+        ((2.0, 2.0), (1000,), False),
+        ((4.4, 4.4), (500, 1000), False),  # with the baseline
+    ],
+)
 def test_a_steep_beginning_does_not_flatten_the_rest(
-    record: RunRecord, late: tuple[float, float], is_cut: bool
+    record: RunRecord, late: tuple[float, float], steps: Sequence[int], is_cut: bool
 ) -> None:
-    losses = {1: 4.4, 100: late[0], 1000: late[1]}
+    losses = {1: 4.4, **dict(zip(steps, np.linspace(*late, len(steps)).tolist(), strict=True))}
     lines = [made_run.train(step, 1.0, masked_lm_loss=loss) for step, loss in losses.items()]
     window = by_metric([with_lines(record, *lines)])["masked_lm_loss"].window
     assert (window is not None) is is_cut
     if window:
         assert window[0] < 2.0 < 2.2 < window[1] < 3
+
+
+def test_what_few_evaluations_say_is_seen_beside_many_lines_of_training(record: RunRecord) -> None:
+    training = [made_run.train(n, 1.0, masked_lm_loss=2.0 + 1 / n) for n in range(1, 61)]
+    evaluated = [made_run.validation(n, 1.0, masked_lm_loss=4.4 - n / 30) for n in (0, 60)]
+    assert by_metric([with_lines(record, *training)])["masked_lm_loss"].window
+    both = by_metric([with_lines(record, *training, *evaluated)])
+    assert both["masked_lm_loss"].window is None
 
 
 @pytest.mark.parametrize(
