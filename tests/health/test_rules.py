@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -91,6 +92,8 @@ def test_a_sick_run(name: str) -> None:
     assert finding.until is None
     assert finding.title == FINDINGS[name]
     assert all([finding.evidence, finding.meaning, finding.advice])
+    said, *typed = re.split(r"`[^`]+`", finding.advice)
+    assert not re.search(r"--|`|\w\.\w*_", said + "".join(typed))  # it is marked, in pairs
 
 
 def between(begin: int, end: int, sick: float, healthy: float) -> Curve:

@@ -63,8 +63,8 @@ class ConstantDiscriminator(HeldOutRule):
         "better than chance. disc_accuracy looks good all the same, since most tokens are original."
     )
     advice = (
-        "lower --learning-rate to half or a third (published runs were cured by 5e-4 -> 1e-4), or "
-        "give it a longer warm-up; it rarely comes back by itself"
+        "lower `--learning-rate` to half or a third (published runs were cured by 5e-4 -> 1e-4), "
+        "or give it a longer warm-up; it rarely comes back by itself"
     )
 
     def judge(self, line: Line) -> Sign | None:
@@ -89,8 +89,8 @@ class EasyDiscriminator(HeldOutRule):
         "without understanding the text, so the discriminator has little left to learn from."
     )
     advice = (
-        "a larger generator (--set generator.size=0.25 to 0.5), a higher "
-        "objective.generator_weight if it was lowered, or more steps: does masked_lm_loss fall?"
+        "a larger generator (`--set generator.size=0.25` to 0.5), a higher "
+        "`objective.generator_weight` if it was lowered, or more steps: does `masked_lm_loss` fall?"
     )
 
     def judge(self, line: Line) -> Sign | None:
@@ -117,8 +117,8 @@ class StrongGenerator(HeldOutRule):
         "tell from the text: its loss is hardly better than that of a constant answer."
     )
     advice = (
-        "a smaller generator: --set generator.size=0.25 (the paper's best are 1/4 to 1/2 of the "
-        "discriminator), or a higher objective.mask_probability"
+        "a smaller generator: `--set generator.size=0.25` (the paper's best are 1/4 to 1/2 of the "
+        "discriminator), or a higher `objective.mask_probability`"
     )
 
     def judge(self, line: Line) -> Sign | None:

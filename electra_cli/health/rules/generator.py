@@ -37,7 +37,7 @@ class NotBetterThanUniform(Rule):
         "which word pieces are frequent, which takes a healthy run some hundred updates."
     )
     advice = (
-        "raise --learning-rate to the preset's, or lower it if it is above; look at the rows "
+        "raise `--learning-rate` to the preset's, or lower it if it is above; look at the rows "
         "with `electra debug data DATA`: are they text?"
     )
     begins_after: ClassVar = 2
@@ -72,7 +72,7 @@ class UnigramPlateau(Rule):
         "Every run comes by here; a healthy one has left it soon after the warm-up."
     )
     advice = (
-        "another --learning-rate: half or a third of it first, the preset's if it is below; with "
+        "another `--learning-rate`: half or a third of it first, the preset's if it is below; with "
         "rows of little text (`electra debug data DATA`) prepare longer ones"
     )
     begins_after: ClassVar = 1
@@ -120,9 +120,9 @@ class Overfitting(Rule):
         "above the best it has been. More updates make it worse."
     )
     advice = (
-        "stop here and use the best checkpoint (--set train.best_metric=masked_lm_loss keeps it); "
-        "then fewer --steps, more text, a smaller model, or dropout (--set "
-        "model.hidden_dropout=0.1)"
+        "stop here and use the best checkpoint (`--set train.best_metric=masked_lm_loss` keeps "
+        "it); then fewer `--steps`, more text, a smaller model, or dropout "
+        "(`--set model.hidden_dropout=0.1`)"
     )
     kinds: ClassVar = ("validation",)
     begins_after: ClassVar = 2

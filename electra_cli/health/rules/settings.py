@@ -51,7 +51,9 @@ class LongWarmup(SettingsRule):
         "The learning rate rises for most of the run and, since it falls linearly to 0 at its end, "
         "never comes near the value that was asked for."
     )
-    advice = "lower optimizer.warmup_steps to 1 to 10% of train.steps, or train longer (--steps)"
+    advice = (
+        "lower `optimizer.warmup_steps` to 1 to 10% of `train.steps`, or train longer (`--steps`)"
+    )
 
     @classmethod
     def text(cls, facts: Facts) -> str | None:
@@ -77,8 +79,8 @@ class HighRate(SettingsRule):
         "spikes, or in NaN."
     )
     advice = (
-        "lower --learning-rate to what the evidence names, or raise --batch-size; "
-        "--set train.accumulation_steps=N makes room for a larger batch"
+        "lower `--learning-rate` to what the evidence names, or raise `--batch-size`; "
+        "`--set train.accumulation_steps=N` makes room for a larger batch"
     )
 
     @classmethod
@@ -103,8 +105,8 @@ class Padding(SettingsRule):
     title = "More than a third of all positions is padding"
     meaning = "Padding is computed like text and teaches nothing: so much of the time is lost."
     advice = (
-        "prepare the data again with --packing full, which puts several documents into a row, "
-        "or with a shorter --sequence-length"
+        "prepare the data again with `--packing full`, which puts several documents into a row, "
+        "or with a shorter `--sequence-length`"
     )
 
     @classmethod
@@ -125,7 +127,7 @@ class Truncation(SettingsRule):
         "prepared: the model never sees it."
     )
     advice = (
-        "prepare the data again with a longer --sequence-length, with --packing full, or from "
+        "prepare the data again with a longer `--sequence-length`, with `--packing full`, or from "
         "text with shorter lines, such as one sentence each"
     )
 

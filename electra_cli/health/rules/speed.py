@@ -26,7 +26,7 @@ class ThroughputFell(Rule):
         "something else uses the machine, the device is throttled, or the data comes slowly."
     )
     advice = (
-        "look at what else runs (nvidia-smi, top), at temperatures, and at the disk or network "
+        "look at what else runs (`nvidia-smi`, `top`), at temperatures, and at the disk or network "
         "the data is on; nothing is lost by stopping and running the same command again"
     )
     kinds: ClassVar = ("start", "train")

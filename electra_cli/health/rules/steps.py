@@ -40,7 +40,7 @@ class LossSpike(Rule):
     )
     advice = (
         "wait for it to end; if it does not, or comes again, start a new run with a lower "
-        "--learning-rate or a longer warm-up (optimizer.warmup_steps)"
+        "`--learning-rate` or a longer warm-up (`optimizer.warmup_steps`)"
     )
 
     def __init__(self, facts: Facts) -> None:
@@ -74,7 +74,7 @@ class GradientRising(Rule):
         "gradient_norm is several times what it was, and total_loss rises: so runs look before "
         "they diverge."
     )
-    advice = "a lower --learning-rate; the last checkpoint before it began is the one to keep"
+    advice = "a lower `--learning-rate`; the last checkpoint before it began is the one to keep"
     begins_after: ClassVar = 2
     ends_after: ClassVar = 2
 
@@ -116,8 +116,8 @@ class GradientClipped(Rule):
         "whatever the batch says."
     )
     advice = (
-        "a lower --learning-rate, if the losses are bad; else --set optimizer.clip_norm=1.0, the "
-        "reference's, if it was lowered"
+        "a lower `--learning-rate`, if the losses are bad; else `--set optimizer.clip_norm=1.0`, "
+        "the reference's, if it was lowered"
     )
     begins_after: ClassVar = 1
     ends_after: ClassVar = 1
@@ -151,7 +151,7 @@ class SkippedSteps(Rule):
         "Loss or gradient was infinite or not a number, so these steps changed nothing. One is no "
         f"harm; more than ten of {_WITHIN:,} end the run."
     )
-    advice = "a lower --learning-rate, or --precision float32"
+    advice = "a lower `--learning-rate`, or `--precision float32`"
     kinds: ClassVar = ("start", "train")
     begins_after: ClassVar = 1
     ends_after: ClassVar = 1
