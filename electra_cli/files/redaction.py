@@ -1,7 +1,7 @@
 """Keeps secrets out of what is printed and written: passwords in URLs, signatures, tokens.
 
 Nothing here needs a secret, but an address, an option or an environment may carry one, and every
-message shows what it was given.
+message shows what it was given. What a terminal or a page would obey is shown, too.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ _AUTHORIZATION = re.compile(
 )
 _SECRET_VARIABLE = re.compile("(TOKEN(?!IZ)|SECRET|PASSW|CREDENTIAL|KEY$)(?!.*(FILE|DIR|PATH)$)")
 _SHORTEST_SECRET = 8
+# All control characters but tab and the end of a line, and what ends a line elsewhere or turns its
+# direction.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# A name is one word of a sentence; what stands between backticks there is to be typed.
+_NO_NAME = re.compile(rf"{_CONTROL.pattern}|[\t\n`]")
 
 Value = TypeVar("Value")
 
@@ -50,6 +55,21 @@ def redacted(value: Value) -> Value:
     elif isinstance(value, Sequence):
         found = [redacted(part) for part in value]
     return found
+
+
+def visible(text: str) -> str:
+    """Shows control characters of a text, so that nothing obeys them; it may have several lines."""
+    return _CONTROL.sub(_escape, text)
+
+
+def as_name(text: str) -> str:
+    """The name of a file as a part of a sentence: no secret, one line, no marks of the sentence."""
+    return _NO_NAME.sub(_escape, redacted(text))
+
+
+def _escape(found: re.Match[str]) -> str:
+    plain = ascii(found[0])[1:-1]
+    return plain if plain.startswith("\\") else f"\\x{ord(plain):02x}"
 
 
 def is_secret(name: str) -> bool:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from electra_cli import __version__
+from electra_cli.files.redaction import visible
 from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
 from electra_cli.report.downstream import Downstream
+from electra_cli.report.prose import spans
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables import facts, metrics
 from electra_cli.report.tables.table import Table
@@ -55,7 +57,7 @@ def as_markdown(records: Sequence[RunRecord], downstream: Sequence[Downstream]) 
         blocks.append(f"{fence}sh\n{commands}\n{fence}")
     remarks = [text for record in records for text in record.remarks]
     blocks += ["\n".join(f"- {_text(remark)}" for remark in remarks)] * bool(remarks)
-    return "\n\n".join(blocks) + "\n"
+    return visible("\n\n".join(blocks)) + "\n"
 
 
 def _findings(record: RunRecord) -> Iterator[str]:
@@ -70,8 +72,8 @@ def _card(card: Card) -> str:
     before = f"; before that {card.before}" if card.before else ""
     return (
         f"- **{_text(finding.title)}** (`{finding.name}`, from step {finding.since:,}{until}"
-        f"{before}): {_text(finding.evidence)}. {_text(finding.meaning)} To try: "
-        f"{_text(finding.advice)}."
+        f"{before}): {_prose(finding.evidence)}. {_prose(finding.meaning)} To try: "
+        f"{_prose(finding.advice)}{'' if finding.advice.endswith('?') else '.'}"
     )
 
 
@@ -120,10 +122,7 @@ def _token(token: Token) -> str:
 
 def _prose(text: str) -> str:
     """Escapes a text; what stands between backticks is to be typed."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:  # one of them has no partner
-        return _text(text)
-    return "".join(_text(part) if n % 2 == 0 else f"`{part}`" for n, part in enumerate(parts))
+    return "".join(f"`{part}`" if typed else _text(part) for part, typed in spans(text))
 
 
 def _text(text: str) -> str:

@@ -13,7 +13,7 @@ from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
 from electra_cli.errors import ElectraError
 from electra_cli.files.record import read_json
-from electra_cli.files.redaction import redacted
+from electra_cli.files.redaction import as_name, redacted
 from electra_cli.health.facts import Facts
 from electra_cli.health.finding import Finding
 from electra_cli.health.monitor import findings_of
@@ -145,7 +145,7 @@ class _Reader:
         return RunRecord(
             folder=run.path,
             place=redacted(str(run.path)),
-            name=redacted(self._name),
+            name=as_name(self._name),
             config=config.model_validate(redacted(config.model_dump())),
             manifest=manifest,
             history=history,

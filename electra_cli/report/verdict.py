@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from electra_cli.errors import counted
+from electra_cli.files.redaction import as_name
 from electra_cli.health.facts import Facts
 from electra_cli.report.record import RunRecord
 
@@ -146,7 +147,7 @@ def _next(record: RunRecord, learned: bool | None) -> str:
       learned: As of `_judged`.
     """
     wrong = [finding for finding in record.findings if finding.until is None]
-    place = shlex.quote(record.place)
+    place = shlex.quote(as_name(record.place))
     if wrong:
         return f"What to try: {wrong[0].advice}{'' if wrong[0].advice.endswith('?') else '.'}"
     if record.state == "running":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from electra_cli.files.redaction import redacted
+from electra_cli.files.redaction import as_name, redacted
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,17 @@ def test_values_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert redacted({"a": ["0123456789", "x0123456789"]}) == {"a": ["***", "x0123456789"]}
     for text in ("tokenizers-of-mine", "/keys/mine.json"):
         assert redacted(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("small-1 été", "small-1 été"),
+        ("a`rm`", r"a\x60rm\x60"),
+        ("a\u202eb", r"a\u202eb"),
+        ("a\nb\t\x1b[1m", r"a\nb\t\x1b[1m"),
+        ("http://me:1234@host", "http://***@host"),
+    ],
+)
+def test_a_name_is_a_word_of_its_sentence(name: str, shown: str) -> None:
+    assert as_name(name) == shown

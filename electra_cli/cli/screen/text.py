@@ -10,11 +10,8 @@ from textwrap import TextWrapper
 
 from rich.cells import cell_len
 
-from electra_cli.files.redaction import redacted
+from electra_cli.files.redaction import redacted, visible
 
-# All control characters but tab and the end of a line, and what ends a line elsewhere or turns its
-# direction.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Lines after the first are indented: no name or value can begin one, and look like a message.
 _FLUSH_LEFT = re.compile(r"\n(?! )")
 _BREAK = re.compile(r"\s*[\n\t]\s*")
@@ -32,8 +29,7 @@ def printable(text: str) -> str:
 
     Lines after the first are indented.
     """
-    shown = _CONTROL.sub(lambda match: ascii(match[0])[1:-1], redacted(text))
-    return _FLUSH_LEFT.sub("\n  ", shown)
+    return _FLUSH_LEFT.sub("\n  ", visible(redacted(text)))
 
 
 def one_line(text: str) -> str:

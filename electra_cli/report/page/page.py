@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from electra_cli import __version__
+from electra_cli.files.redaction import visible
 from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
 from electra_cli.report.downstream import Downstream
@@ -19,6 +19,7 @@ from electra_cli.report.page.sentences import Passage, levels, passage_of
 from electra_cli.report.plots.axes import DASHES, RUN_COLOURS
 from electra_cli.report.plots.draw import svg_of
 from electra_cli.report.plots.panels import Panel, panels
+from electra_cli.report.prose import spans
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables import facts, metrics
 from electra_cli.report.tables.table import Table
@@ -81,7 +82,8 @@ def page_of(records: Sequence[RunRecord], downstream: Sequence[Downstream]) -> s
       downstream: Scores of models that stand on them.
 
     Returns:
-      HTML. All texts in it are escaped, and it loads nothing, as its own policy says.
+      HTML. All texts in it are escaped, control characters too, and it loads nothing, as its own
+      policy says.
     """
     pictures = [Picture(panel, Markup(svg_of(panel))) for panel in panels(records)]
     last = [
@@ -90,7 +92,7 @@ def page_of(records: Sequence[RunRecord], downstream: Sequence[Downstream]) -> s
         facts.data(records),
         facts.cost(records),
     ]
-    return (
+    html = (
         _environment()
         .get_template(_TEMPLATE)
         .render(
@@ -112,6 +114,7 @@ def page_of(records: Sequence[RunRecord], downstream: Sequence[Downstream]) -> s
             levels=levels(),
         )
     )
+    return visible(html)
 
 
 def _run(number: int, record: RunRecord) -> Run:
@@ -155,11 +158,5 @@ def _sentence(text: str) -> str:
 
 def _prose(text: str) -> Markup:
     """Escapes a text; what stands between backticks is to be typed."""
-    parts: list[Any] = [escape(part) for part in text.split("`")]
-    if len(parts) % 2 == 0:  # one of them has no partner
-        return escape(text)
-    typed = [
-        part if n % 2 == 0 else Markup("<code>{}</code>").format(part)
-        for n, part in enumerate(parts)
-    ]
-    return Markup("").join(typed)
+    looks = (Markup("{}"), Markup("<code>{}</code>"))
+    return Markup("").join(looks[typed].format(part) for part, typed in spans(text))

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from xml.etree import ElementTree
 
 from electra_cli.files.atomic import atomic_write_bytes
@@ -21,6 +22,7 @@ from electra_cli.report.record import RunRecord
 _INCHES = (4.6, 2.8)  # at 72 dots an inch a little narrower than the page shows it
 _EDGES = {"left": 0.125, "right": 0.735, "bottom": 0.1, "top": 0.97}
 _COLUMNS = 3
+_TITLE_LETTERS, _TITLE_LINES = 100, 3
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
 _NUMBER = re.compile(r"(-?\d+\.\d)\d+")
@@ -61,7 +63,9 @@ def figure(records: Sequence[RunRecord], path: Path, kind: Kind) -> None:
             layout="constrained",
             facecolor="white",
         )
-        whole.suptitle(", ".join(record.name for record in records) or "no runs", fontsize=13)
+        names = ", ".join(record.name for record in records) or "no runs"
+        title = wrap(names, _TITLE_LETTERS, max_lines=_TITLE_LINES, placeholder=" …")
+        whole.suptitle("\n".join(title), fontsize=13)
         places = whole.subplots(rows, _COLUMNS, squeeze=False).flat
         for axes in places[len(shown) :]:
             axes.set_axis_off()

@@ -110,6 +110,18 @@ def test_it_fits_and_loads_nothing(
     assert asked == [pages[name].as_uri()]
 
 
+def test_an_option_is_in_one_line(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
+    show(browser, pages["full"], width=400)
+    option = "document.querySelector('dd > code')"
+    browser.execute_script(f"{option}.textContent = '--batch-size'")
+    heights = set()
+    for indent in range(0, 300, 20):  # wherever in its line it begins
+        browser.execute_script(f"{option}.parentNode.style.textIndent = '{indent}px'")
+        browser.execute_script(f"{option}.style.textIndent = 0")
+        heights.add(value(browser, f"{option}.offsetHeight"))
+    assert len(heights) == 1
+
+
 def test_nothing_in_it_runs(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     show(browser, pages["full"])
     assert value(browser, "document.scripts.length + document.images.length") == 0

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from electra_cli.report.markdown import as_markdown
 from electra_cli.report.page.page import page_of
-from electra_cli.report.record import RunRecord
+from electra_cli.report.record import RunRecord, read_records
 from electra_cli.runs.held_out import HeldOut, Sentence, Token
 from electra_cli.runs.metrics_file import History
+from tests.report.made_run import finished, made_run
 from tests.report.page import shown
 
 NOTHING = History.of(())
@@ -79,6 +82,16 @@ def test_no_text_of_a_run_is_markup(page: _Page) -> None:
     assert not {"script", "img", "b", "iframe", "object", "link"} & set(page.tags)
     assert sum(shown.SCRIPT in text for text in page.texts) > 10
     assert any(shown.IMAGE in text for text in page.texts)
+
+
+@pytest.mark.parametrize(("write", "typed"), [(page_of, "<code>b</code>"), (as_markdown, "a`b`")])
+def test_nothing_obeys_a_name(write: Callable[..., str], typed: str, tmp_path: Path) -> None:
+    run = made_run(tmp_path / "a`b`\u202e\nc", finished(), settings=["data.path=\u202ed"])
+    record = read_records([run])[0]
+    assert record.name == r"a\x60b\x60\u202e\nc"
+    text = write([record], [])
+    assert "\u202e" not in text
+    assert typed not in text.split("## How to repeat it")[0]  # where all is to be typed
 
 
 def test_it_is_one_file_with_links_to_itself_alone(page: _Page) -> None:

@@ -116,6 +116,13 @@ def test_ten_thousand_lines_are_a_small_picture(record: RunRecord) -> None:
     assert len(svg_of(next(p for p in shown if p.metric == "gradient_norm"))) < 40_000
 
 
+def test_a_long_title_has_lines(record: RunRecord, tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    figure([replace(record, name="b" * 140, history=History.of([])), record], path, "svg")
+    lines = re.findall("b{20,}(?:, tiny)?", path.read_text(encoding="utf-8"))
+    assert lines == ["b" * 100, f"{'b' * 40}, tiny"]
+
+
 @pytest.mark.parametrize("kind", ["svg", "png"])
 @pytest.mark.parametrize("has_lines", [True, False])
 def test_files(record: RunRecord, tmp_path: Path, kind: str, has_lines: bool) -> None:
