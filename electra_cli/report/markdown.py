@@ -122,9 +122,14 @@ def _token(token: Token) -> str:
 
 def _prose(text: str) -> str:
     """Escapes a text; what stands between backticks is to be typed."""
-    return "".join(f"`{part}`" if typed else _text(part) for part, typed in spans(text))
+    parts = spans(" ".join(text.split()))
+    return "".join(f"`{part}`" if typed else _escaped(part) for part, typed in parts)
 
 
 def _text(text: str) -> str:
     """Escapes a text, so that nothing in it is markup; it stays in one line."""
-    return _MARKS.sub(r"\\\g<0>", html.escape(" ".join(text.split()), quote=False))
+    return _escaped(" ".join(text.split()))
+
+
+def _escaped(text: str) -> str:
+    return _MARKS.sub(r"\\\g<0>", html.escape(text, quote=False))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.report.downstream import Downstream, DownstreamColumn
-from electra_cli.report.markdown import _text, as_markdown
+from electra_cli.report.markdown import _prose, _text, as_markdown
 from electra_cli.report.record import read_record, read_records
 from electra_cli.runs.held_out import HeldOut, Sentence, Token, write_held_out
 from tests.report.made_run import finished, made_run
@@ -76,6 +76,10 @@ def test_every_row_of_a_table_has_as_many_cells(tmp_path: Path) -> None:
 )
 def test_no_text_is_markup(text: str, escaped: str) -> None:
     assert _text(text) == escaped
+
+
+def test_what_is_to_be_typed_is_a_word_of_its_sentence() -> None:
+    assert _prose("lower `--a_b`\n to *1*, or `c`") == r"lower `--a_b` to \*1\*, or `c`"
 
 
 def test_a_fence_that_no_name_can_close(tmp_path: Path) -> None:
