@@ -75,13 +75,19 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8", errors="replace") as file:
         for text in file:
             try:
-                line = json.loads(text)
+                line = json.loads(text, parse_int=_whole)
                 line["step"] = int(line["step"])
                 line["kind"] = str(line["kind"])
             except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 continue
             if 0 <= line["step"] <= _LAST_STEP:
                 yield line
+
+
+def _whole(digits: str) -> int | None:
+    """A whole number of a line; None for one that no value of a run can be."""
+    value = int(digits)
+    return value if abs(value) <= _LAST_STEP else None
 
 
 @dataclass(frozen=True)
