@@ -77,6 +77,7 @@ START_LINES = {
     "electra": "version of electra",
     "tensorflow": "version of TensorFlow",
     "device": "`--device` as it was given",
+    "devices": "the devices that this came to, in words",
     "replicas": "copies of the model that train together",
     "precision": "the compute type",
 }

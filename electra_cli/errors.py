@@ -21,6 +21,7 @@ class ElectraError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
+        self.findings: list[dict[str, object]] = []  # what was found wrong with a run up to then
         self.message = message
         self.hint = hint
 

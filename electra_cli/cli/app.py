@@ -112,7 +112,8 @@ def _report(error: BaseException, arguments: list[str]) -> int:
     else:
         known = error if isinstance(error, ElectraError) else _translate(error, arguments)
         message, hint, code = known.message, known.hint, known.exit_code
-    show_error(message, hint, code, as_json="--json" in arguments)
+    findings = getattr(error, "findings", [])
+    show_error(message, hint, code, as_json="--json" in arguments, findings=findings)
     return code
 
 

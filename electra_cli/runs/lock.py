@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -101,4 +102,6 @@ def cannot_write(folder: Path, error: OSError) -> OutputError | IOFailedError:
     message = f"cannot write to {folder}: {error.strerror}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return IOFailedError(message, hint="free some space and run the same command again")
+    if error.errno == errno.ENOENT:
+        return OutputError(message, hint=f"mkdir -p {shlex.quote(str(folder.parent))}")
     return OutputError(message, hint="choose another folder, or change its permissions")

@@ -34,7 +34,7 @@ from electra_cli.training.loop.health import Health
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
 from electra_cli.training.loop.session import Intervals, Session
-from electra_cli.training.loop.signals import StopSignals
+from electra_cli.training.loop.signals import RunStoppedError, StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.loop.watchdog import Watchdog
 from electra_cli.training.plan.begin import create_run_folder
@@ -134,6 +134,7 @@ def pretrain(
             "electra": __version__,
             "tensorflow": tf.__version__,
             "device": plan.device.text,
+            "devices": outlook.device,
             "replicas": outlook.replicas,
             "precision": outlook.precision,
         },
@@ -154,7 +155,7 @@ def pretrain(
             raise outlook.memory.error(
                 f"out of memory at step {trainer.step()}", begun=True
             ) from error
-        except TrainingError as error:
+        except (TrainingError, RunStoppedError) as error:  # the state is saved by now
             if report := _report(plan, role, writer, listener):
                 error.hint += f"; {report} explains the run"
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,9 +12,11 @@ import pytest
 from electra_cli.cli import options as options_of
 from electra_cli.errors import ConfigError
 from electra_cli.health import FINDINGS
+from electra_cli.health.facts import Facts
 from electra_cli.health.rule import Line, Rule, Sign
-from electra_cli.training.loop.health import check_names
+from electra_cli.training.loop.health import check_names, check_possible
 from tests.conftest import Electra
+from tests.health.histories import TINY
 from tests.training.runs import before_tensorflow, options, steps_of
 
 
@@ -101,3 +104,18 @@ def test_every_finding_may_end_a_run() -> None:
     check_names(list(FINDINGS))
     assert options_of.findings("") == list(FINDINGS)
     assert options_of.findings("loss") == ["loss-spike"]
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "word"),
+    [
+        ("discriminator-constant", replace(TINY, has_discriminator=False), "objective mlm"),
+        ("unigram-plateau", replace(TINY, unigram_loss=None), "frequencies"),
+    ],
+)
+def test_a_finding_that_can_never_come(name: str, facts: Facts, word: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check_possible([name], facts)
+    assert word in error.value.message
+    assert error.value.hint == f"leave out --stop-on {name}"
+    check_possible(["loss-spike", "warmup-too-long"], facts)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from electra_cli.cli.screen.console import show_error
 from electra_cli.config.finetune import Kind
 from electra_cli.health.finding import Change, Finding
 from electra_cli.objectives import all_objectives, metrics_of
@@ -105,8 +106,9 @@ def test_pretrain(electra: Electra, trained: Path, data: Path, documented: dict[
 def test_dry_run(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -> None:
     result = electra(
         "pretrain", "--preset", "tiny", "--model-dir", tmp_path / "run", "--device", "cpu",
-        "--dry-run", *settings(), "--json",
+        "--dry-run", *settings(), "--set", "optimizer.warmup_steps=9", "--steps", 9, "--json",
     )  # fmt: skip
+    assert result.json["findings"][0]["name"] == "warmup-too-long"
     check(result.json, documented["pretrain --dry-run"])
 
 
@@ -192,7 +194,14 @@ def test_config(
 def test_failure(electra: Electra, documented: dict[str, Any]) -> None:
     result = electra("pretrain", "--preset", "tini", "--json")
     assert result.code == 2
-    check(result.json, documented["on failure"])
+    keys = documented["on failure"]
+    check(result.json, {key: keys[key] for key in keys if "findings" not in key})
+
+
+def test_failure_of_a_run(documented: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    found = Finding("padding", "Padding", 0, None, "40%", "It costs.", "pack")
+    show_error("diverged", "", 70, as_json=True, findings=[found.as_json()])
+    check(json.loads(capsys.readouterr().out), documented["on failure"])
 
 
 def test_metric_lines(trained: Path) -> None:

@@ -16,6 +16,7 @@ from electra_cli.report.write import (
     write_own,
     write_report,
 )
+from electra_cli.runs.lock import cannot_write
 from tests.conftest import read_only
 from tests.report.made_run import finished, made_run
 
@@ -118,3 +119,8 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with read_only(tmp_path / "out"), pytest.raises(OutputError, match="cannot write to"):
         write_report([record], [], tmp_path / "out" / "report.md", "md")
+
+
+def test_a_folder_that_does_not_exist_is_to_be_made(tmp_path: Path) -> None:
+    error = cannot_write(tmp_path / "no folder" / "x.html", FileNotFoundError(2, "No such file"))
+    assert error.hint == f"mkdir -p '{tmp_path / 'no folder'}'"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +27,7 @@ from electra_cli.training.loop.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from electra_cli.config.load import LoadedConfig
+    from electra_cli.training.loop.health import Health
     from electra_cli.training.plan.plans import DryPlan
 
 EXAMPLES = """
@@ -180,7 +183,8 @@ def _train(
     health = Health.of(plan, stop_on)
     if plan.resume is not None:
         checkpoint = plan.resume.path
-        health.check(plan.start, lambda: checkpoint)
+        with _telling(health):
+            health.check(plan.start, lambda: checkpoint)
     check_writable(plan.run.path)
     check_data(plan, note=terminal.note)
     check_space(plan)
@@ -194,7 +198,7 @@ def _train(
     watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
     objective = objective_of(plan.config.objective)
     baselines = Baselines.of(plan.manifest)
-    with RunDisplay(terminal, objective, baselines) as display, watchdog:
+    with RunDisplay(terminal, objective, baselines) as display, watchdog, _telling(health):
         return training.pretrain(
             plan,
             bindings=bindings,
@@ -204,6 +208,16 @@ def _train(
             health=health,
             started=started,
         ).as_json()
+
+
+@contextlib.contextmanager
+def _telling(health: Health) -> Iterator[None]:
+    """What ends the run tells what was found wrong with it up to then."""
+    try:
+        yield
+    except ElectraError as error:
+        error.findings = [finding.as_json() for finding in health.monitor.findings]
+        raise
 
 
 def _bind(plan: DryPlan, files: list[Path], parameters: list[str]) -> str:
@@ -242,7 +256,8 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     print_outlook(terminal, outlook)
     if outlook.shortage:
         terminal.warn(outlook.shortage)
-    for change in Monitor(Facts.of(plan.config, plan.manifest)).see({"kind": "start", "step": 0}):
+    monitor = Monitor(Facts.of(plan.config, plan.manifest))
+    for change in monitor.see({"kind": "start", "step": 0}):
         TrainingDisplay(terminal, {}).finding(change)
     if plan.initial is not None and plan.manifest is not None:  # which has the vocabulary's size
         print_initial_weights(terminal, check_initial(plan.initial, plan.config))
@@ -264,6 +279,7 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
                 "epochs": outlook.epochs,
                 "matmul_peak_flops": outlook.peak_flops,
                 "estimated_seconds": outlook.seconds,
+                "findings": [finding.as_json() for finding in monitor.findings],
             }
         )
 

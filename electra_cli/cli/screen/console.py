@@ -45,7 +45,14 @@ def emit_json(value: Mapping[str, Any]) -> None:
     write_result(json.dumps(redacted(value), allow_nan=False) + "\n")
 
 
-def show_error(message: str, hint: str, exit_code: int, *, as_json: bool = False) -> None:
+def show_error(
+    message: str,
+    hint: str,
+    exit_code: int,
+    *,
+    as_json: bool = False,
+    findings: Sequence[Mapping[str, object]] = (),
+) -> None:
     """Prints an error on stderr, and its object on stdout; streams that nobody reads do not count.
 
     Args:
@@ -53,6 +60,7 @@ def show_error(message: str, hint: str, exit_code: int, *, as_json: bool = False
       hint: What to type next; empty for nothing.
       exit_code: The command's exit code.
       as_json: Whether the command was called with --json.
+      findings: What was found wrong with the run up to then.
     """
     with suppress(OSError, ValueError):
         console = _console()
@@ -61,7 +69,9 @@ def show_error(message: str, hint: str, exit_code: int, *, as_json: bool = False
             _say(console, hint, label="hint: ")
     if as_json:
         with suppress(OSError, ValueError, IOFailedError):
-            emit_json({"error": {"message": message, "hint": hint, "exit_code": exit_code}})
+            found = {"findings": list(findings)} if findings else {}
+            error = {"message": message, "hint": hint, "exit_code": exit_code}
+            emit_json({"error": error | found})
 
 
 def _console(stream: IO[str] | None = None) -> Console:

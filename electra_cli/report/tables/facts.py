@@ -60,6 +60,7 @@ def _trained(record: RunRecord) -> dict[str, str]:
         "seed": str(train.seed),
         "first weights": _initial(record),
         "device": _text(known.get("device")),
+        "devices": _text(facts.get("devices")),
         "replicas": _text(known.get("replicas")),
         "precision": _text(known.get("precision")),
         "electra": _text(facts.get("electra")),

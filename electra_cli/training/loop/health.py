@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.errors import ConfigError, TrainingError
@@ -16,8 +17,17 @@ from electra_cli.health import FINDINGS
 from electra_cli.health.facts import Facts
 from electra_cli.health.finding import Finding
 from electra_cli.health.monitor import Monitor, without_repeats
+from electra_cli.health.rules import RULES
 from electra_cli.runs.metrics_file import read_history
 from electra_cli.training.plan.plans import RunPlan
+
+# What some findings cannot come without: a value that is enough, and what its lack means.
+_NEEDED: dict[str, tuple[Any, str]] = {
+    "has_discriminator": (True, "objective mlm has no discriminator"),
+    "unigram_loss": (1.0, "the data does not tell the frequencies of its held-out tokens"),
+    "validation_examples": (1, "the data has no held-out rows"),
+    "examples": (1, "the number of rows is not known"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,8 +47,14 @@ class Health:
 
     @classmethod
     def of(cls, plan: RunPlan, stop_on: Collection[str] = ()) -> Health:
-        """The health of a run up to where it goes on; of lines that cannot be read nothing."""
-        monitor = Monitor(Facts.of(plan.config, plan.manifest))
+        """The health of a run up to where it goes on; of lines that cannot be read nothing.
+
+        Raises:
+          ConfigError: It is to stop on what it can never have.
+        """
+        facts = Facts.of(plan.config, plan.manifest)
+        check_possible(stop_on, facts)
+        monitor = Monitor(facts)
         states: dict[str, str] = {}
         if plan.resume is not None:
             with suppress(OSError):
@@ -87,3 +103,20 @@ def check_names(names: Collection[str]) -> None:
                 f"--stop-on {name}: there is no such finding",
                 hint=did_you_mean(name, FINDINGS, form="--stop-on {}"),
             )
+
+
+def check_possible(names: Collection[str], facts: Facts) -> None:
+    """Refuses findings that a run can never have: a guard that never acts would go unseen.
+
+    Raises:
+      ConfigError: There is one.
+    """
+    enough = replace(facts, **{field: value for field, (value, _) in _NEEDED.items()})
+    for rule in (one for one in RULES if one.name in names and one.applies(enough)):
+        for field, (_, lack) in _NEEDED.items():
+            has = getattr(facts, field)
+            if not has and not rule.applies(replace(enough, **{field: has})):
+                raise ConfigError(
+                    f"--stop-on {rule.name}: this run can never have that finding: {lack}",
+                    hint=f"leave out --stop-on {rule.name}",
+                )

@@ -132,3 +132,8 @@ def test_facts_stand_beside_each_other() -> None:
     table = beside("title", list(known), str.upper, known.__getitem__)
     assert table.columns == ("", "A", "B")
     assert rows(table) == {"x": ("1", "–"), "z": ("–", "2")}
+
+
+def test_the_devices_that_auto_came_to(record: RunRecord) -> None:
+    start = replace(record.starts[-1], facts=dict(record.starts[-1].facts) | {"devices": "2 GPUs"})
+    assert rows(facts.trained([replace(record, starts=(start,))]))["devices"] == ("2 GPUs",)
