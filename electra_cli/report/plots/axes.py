@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from electra_cli.report.plots.panels import Curve, Panel, shortened
-from electra_cli.report.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, tidy
+from electra_cli.report.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ COLOURS = {
     "paper": "#fefefe",
     **{
         f"run-{number}": colour
-        for number, colour in enumerate((BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY))
+        for number, colour in enumerate((BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY))
     },
 }
 RUN_COLOURS = sum(name.startswith("run-") for name in COLOURS)

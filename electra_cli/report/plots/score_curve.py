@@ -22,7 +22,7 @@ from electra_cli.report.plots.style import (
     BLUE,
     DOTS_PER_INCH,
     GREEN,
-    VERMILLION,
+    VERMILION,
     Kind,
     image_of,
     style,
@@ -53,7 +53,7 @@ class _Look:
 
 _LOOKS: dict[Role, _Look] = {
     "model": _Look(BLUE, "-", "o", "fine-tuned"),
-    "random": _Look(VERMILLION, "--", "s", "random weights"),
+    "random": _Look(VERMILION, "--", "s", "random weights"),
     "probe": _Look(GREEN, "-.", "^", "frozen encoder"),
 }
 

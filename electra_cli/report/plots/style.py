@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Kind = Literal["svg", "png"]
 
 # Those of Okabe and Ito, which colour-blind people tell apart.
-BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
+BLUE, VERMILION, GREEN = "#0072b2", "#d55e00", "#009e73"
 PURPLE, ORANGE, SKY = "#cc79a7", "#e69f00", "#56b4e9"
 GRID = "#dddddd"
 DOTS_PER_INCH = 160
