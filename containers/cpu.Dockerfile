@@ -20,7 +20,7 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 1000 --create-home electra \
- && install --directory --owner=electra --group=electra /work /work/data /work/runs \
+ && install --directory --owner=electra --group=electra /workspace /workspace/data /workspace/runs \
  && install --directory --mode=1777 /cache
 COPY --from=built /opt/electra /opt/electra
 ENV PATH=/opt/electra/bin:$PATH \
@@ -28,7 +28,7 @@ ENV PATH=/opt/electra/bin:$PATH \
     XDG_CACHE_HOME=/cache \
     MPLCONFIGDIR=/cache/matplotlib
 USER electra
-WORKDIR /work
-VOLUME ["/work/data", "/work/runs", "/cache"]
+WORKDIR /workspace
+VOLUME ["/workspace/data", "/workspace/runs", "/cache"]
 ENTRYPOINT ["electra"]
 CMD ["--help"]
