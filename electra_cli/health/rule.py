@@ -6,7 +6,6 @@ says live what it says of the whole history later.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -16,6 +15,10 @@ if TYPE_CHECKING:
 
 
 Line = Mapping[str, Any]
+
+# No number of a run is farther from 0, and what is nearer is 0: squares and quotients of the rest
+# are finite.
+_LEAST, _GREATEST = 1e-100, 1e100
 
 
 class Sign(NamedTuple):
@@ -68,11 +71,13 @@ class Rule(ABC):
 
 
 def number(line: Line, name: str) -> float | None:
-    """A value of a line; None if it is not there, or is no finite number."""
+    """A value of a line; None if it is not there, or is no number that a run can have."""
     value = line.get(name)
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if not abs(value) < _GREATEST:  # nor NaN
+        return None
+    return float(value) if abs(value) > _LEAST else 0.0
 
 
 def above(value: float, begins: float, ends: float, text: str) -> Sign:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.metrics.names import FROM_HERE_EXPONENTS
 
 
 def uniform_loss(vocab_size: int) -> float:
@@ -21,8 +22,10 @@ def constant_disc_loss(replaced_rate: float) -> float:
       replaced_rate: Share of the tokens that are replaced.
 
     Returns:
-      Nats a token: the entropy of the rate.
+      Nats a token: the entropy of the rate; NaN if that is no share.
     """
+    if not 0.0 <= replaced_rate <= 1.0:
+        return math.nan
     shares = (replaced_rate, 1.0 - replaced_rate)
     return 0.0 - sum(share * math.log(share) for share in shares if share != 0.0)
 
@@ -59,6 +62,7 @@ class Baselines:
           metrics: By name; without replaced_rate there is no discriminator.
         """
         rate = metrics.get("replaced_rate", math.nan)
+        rate = rate if 0.0 <= rate <= 1.0 else math.nan
         found = {
             "uniform_loss": self.uniform,
             "unigram_loss": self.unigram,
@@ -88,8 +92,8 @@ class Baselines:
             )
             found.append(f"the {'network' if rate is None else 'generator'} is {beside}")
         disc = metrics.get("disc_loss")
-        if disc is not None and rate is not None and math.isfinite(disc + rate):
-            constant = constant_disc_loss(rate)
+        constant = math.nan if rate is None else constant_disc_loss(rate)
+        if disc is not None and rate is not None and math.isfinite(disc + constant):
             found.append(
                 f"the discriminator is {_better(constant - disc)} always saying "
                 f'"original" ({constant:.2f}, right for {1 - rate:.1%})'
@@ -99,7 +103,7 @@ class Baselines:
 
 def _better(nats: float) -> str:
     """How much lower a loss is, in words before what it is lower than."""
-    amount = f"{abs(nats):.2f}"
+    amount = f"{abs(nats):{'.2f' if abs(nats) < FROM_HERE_EXPONENTS else '.2e'}}"
     if amount == "0.00":
         return "as good as"
     return f"{amount} nats {'better' if nats > 0 else 'worse'} than"

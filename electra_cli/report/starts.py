@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from electra_cli.files.redaction import redacted
+from electra_cli.health.rule import number
 from electra_cli.runs.metrics_file import History, Line
 
 # What a line "start" has of every line, and not of the process.
@@ -65,6 +65,7 @@ def _of_processes(lines: Sequence[Line]) -> Iterator[list[Line]]:
 def _start(lines: Sequence[Line], batch_size: int) -> Start:
     first, last = lines[0], lines[-1]
     times = _numbers(lines, "time")
+    reason = last.get("reason") if last["kind"] == "end" else None
     speeds = [v for v in _numbers(lines, "sequences_per_second") if v > 0]
     return Start(
         step=first["step"],
@@ -72,12 +73,12 @@ def _start(lines: Sequence[Line], batch_size: int) -> Start:
         time=times[0] if times else 0.0,
         seconds=max(times) - times[0] if times else 0.0,
         step_seconds=batch_size / speeds[-1] if speeds else None,
-        reason=redacted(last.get("reason")) if last["kind"] == "end" else None,
+        reason=redacted(reason) if isinstance(reason, str) and reason.strip() else None,
         facts=redacted({k: value for k, value in first.items() if k not in _OF_LINES}),
     )
 
 
 def _numbers(lines: Sequence[Line], name: str) -> list[float]:
-    """The finite numbers of one name, in the order of the lines."""
-    values = (line.get(name) for line in lines)
-    return [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    """The numbers of one name, in the order of the lines."""
+    values = (number(line, name) for line in lines)
+    return [value for value in values if value is not None]

@@ -66,6 +66,19 @@ def test_lines_that_were_written_twice() -> None:
     assert without_repeats([*first, *second]) == [*first, *second]
 
 
+@pytest.mark.parametrize("odd", [1e308, -1e308, 1e-320, float("nan"), True, "1"])
+def test_numbers_that_no_run_can_have(odd: Any) -> None:
+    """They count as none; what is nearly 0 counts as 0, which a rate of replaced tokens is not."""
+    lines = list(history(facts=TINY))
+    common = ("kind", "step", "time")
+    wild = [
+        {name: value if name in common else odd for name, value in line.items()} if n % 3 else line
+        for n, line in enumerate(lines)
+    ]
+    found = {finding.name for finding in findings_of(wild, TINY)}
+    assert found == ({"replaced-rate"} if odd == 1e-320 else set())
+
+
 def test_changes_are_told_once() -> None:
     monitor = Monitor(TINY)
     healthy, sick = {"disc_recall": 0.2, "disc_auc": 0.7}, {"disc_recall": 0.0, "disc_auc": 0.5}

@@ -16,6 +16,20 @@ def test_losses_without_learning() -> None:
     assert constant_disc_loss(0.0) == constant_disc_loss(1.0) == 0.0
 
 
+@pytest.mark.parametrize("rate", [1.5, -0.1, 1.0000001, 1e308, math.nan])
+def test_a_rate_that_is_no_share(rate: float) -> None:
+    baselines, metrics = Baselines(4.42, 3.5), {"disc_loss": 0.2, "replaced_rate": rate}
+    assert math.isnan(constant_disc_loss(rate))
+    assert baselines.beside(metrics)["constant_disc_loss"] is None
+    assert baselines.beside(metrics)["constant_disc_accuracy"] is None
+    assert baselines.sentences(metrics) == []
+
+
+def test_a_loss_of_hundreds_of_digits_is_short() -> None:
+    (said,) = Baselines(4.42, 3.5).sentences({"masked_lm_loss": 1e308})
+    assert "1.00e+308 nats worse than guessing by frequency" in said
+
+
 @pytest.mark.parametrize(
     ("baselines", "metrics", "expected"),
     [

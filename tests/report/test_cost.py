@@ -46,11 +46,14 @@ TWICE = [start(0, 0.0), train(400, 200.0), start(300, 300.0), train(500, 500.0),
         # A clock that was set back in between.
         ([start(0, 500.0), train(100, 400.0), end(100, 450.0)],
          {"process_seconds": 0.0, "goodput": None}),
+        # Times and speeds that no clock can have.
+        ([start(0, -1e308), train(100, 1e308, sequences_per_second=1e-320), end(100, 1e308)],
+         {"training_seconds": 0.0, "process_seconds": 0.0, "elapsed_seconds": 0.0}),
         # Numbers that are none.
         ([start(0, 0.0), train(100, 50.0) | {"sequences_per_second": None, "time": "soon"}],
          {"steps": 100, "training_seconds": 0.0, "process_seconds": 0.0}),
     ],
-    ids=["whole", "killed", "twice", "begun", "older", "clock", "no numbers"],
+    ids=["whole", "killed", "twice", "begun", "older", "clock", "no time", "no numbers"],
 )  # fmt: skip
 def test_times(tmp_path: Path, lines: list[Line], expected: dict[str, Any]) -> None:
     cost = asdict(read_record(made_run(tmp_path / "run", lines)).cost)

@@ -95,10 +95,12 @@ GOES_ON = "its `electra pretrain` command, and it goes on from its newest checkp
          f"What to do: if what ended it is mended, or was meant, repeat {GOES_ON}"),
         (None, "and no process trains it: the last one was killed, or does not say why it ended.",
          f"What to do: repeat {GOES_ON}"),
+        *[(damaged, "and no process trains it: the last one was killed, or does not say why it "
+           "ended.", f"What to do: repeat {GOES_ON}") for damaged in ("", " \n", 5, ["x"])],
     ],
 )  # fmt: skip
 def test_a_run_that_ended_early_says_why(
-    tmp_path: Path, reason: str | None, state: str, next_thing: str
+    tmp_path: Path, reason: Any, state: str, next_thing: str
 ) -> None:
     lines = finished()[:-1] + ([] if reason is None else [end(1000, 1102.0, reason)])
     record = read_record(made_run(tmp_path / "run", lines, settings=["train.steps=2000"]))
