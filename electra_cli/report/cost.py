@@ -31,7 +31,8 @@ class Cost:
       process_seconds: From the first to the last line of each process, summed.
       elapsed_seconds: From the first line of the run to the last, times without a process included.
       restarts: Processes after the first.
-      repeated_steps: Updates that were done again, since a process had died without saving them.
+      repeated_steps: Updates that were done again, or have to be, since a process had died without
+        saving them.
       goodput: Share of `process_seconds` in updates that the weights have seen.
     """
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
@@ -45,7 +47,8 @@ class RunRecord:
       history: All lines of its metrics.jsonl. `history.train.steps`, [N] int64, and
         `history.train.column("disc_loss")`, [N] float64, NaN where there is no number, are curves;
         the same of `history.validation`.
-      step: Updates that it has seen.
+      step: Updates that its weights have seen: those of its newest checkpoint, while a process
+        trains it those that it has written of.
       state: finished, at its last step; running, a process writes to it; stopped, before its last
         step; begun, without any line yet.
       findings: What is, or was, wrong with it; ended ones too, by the step where they began.
@@ -134,8 +137,7 @@ class _Reader:
         manifest = self._try(lambda: read_manifest(run.data))
         result = self._try(lambda: _object(run.result))
         initialized = self._try(lambda: _object(run.init))
-        steps = [line["step"] for line in history.lines]
-        step = max([*steps, *(checkpoint.step for checkpoint in run.all_checkpoints())], default=0)
+        state, step = _state(run, config, history, result)
         if step and not history.lines:
             self._remarks.append(f"nothing of its {step:,} steps is in {run.metrics}")
         starts = starts_of(history, batch_size=config.train.batch_size)
@@ -150,7 +152,7 @@ class _Reader:
             manifest=manifest,
             history=history,
             step=step,
-            state=_state(run, config, history, step, result),
+            state=state,
             findings=findings_of(history.lines, Facts.of(config, manifest)),
             baselines=Baselines.of(manifest) if manifest else unknown,
             published=published_curve(config),
@@ -182,14 +184,21 @@ def _object(path: Path) -> dict[str, Any] | None:
 
 
 def _state(
-    run: RunFolder, config: Config, history: History, step: int, result: Mapping[str, Any] | None
-) -> State:
-    last = history.lines[-1]["kind"] if history.lines else None
-    done = result.get("final_step") if result else None
-    if done == step >= config.train.steps:
-        return "finished"
+    run: RunFolder, config: Config, history: History, result: Mapping[str, Any] | None
+) -> tuple[State, int]:
+    """What becomes of the run, and the step of its weights."""
+    last = history.lines[-1] if history.lines else {}
+    kept = [series.steps for series in (history.train, history.validation)]
+    written = max([last.get("step", 0), *np.concatenate(kept).tolist()])
+    saved = max((checkpoint.step for checkpoint in run.all_checkpoints()), default=None)
+    kind, done = last.get("kind"), result.get("final_step") if result else None
     # A process that writes its own report at its end still holds the lock.
-    has_ended = last == "end" or (done == step and last != "start")
+    has_ended = kind == "end" or (done == written and kind != "start")
     if not has_ended and is_locked(run):
-        return "running"
-    return "stopped" if last else "begun"
+        return "running", max(written, saved or 0)
+    step = written if saved is None else saved
+    # One of the two may be damaged.
+    is_done = done == step or (kind == "end" and last.get("reason") == "finished")
+    if is_done and step >= config.train.steps:
+        return "finished", step
+    return "stopped" if last or step else "begun", step

@@ -3,7 +3,7 @@
 A line is {"format_version", "kind", "step", "time", …}; `time` is in seconds since 1970, and a
 value that is not a finite number is null. Kinds: start and end of a process, train, validation,
 finding. A run that was killed does again what it had not saved, so a step may stand there twice;
-its last line counts.
+what a later process has written counts.
 
 Shapes: N lines of a kind.
 """
@@ -21,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from electra_cli.health.monitor import without_repeats
 from electra_cli.metrics.names import finite
 
 _FORMAT_VERSION = 1
@@ -131,8 +132,8 @@ class History:
 
     Attributes:
       lines: All lines, in the order in which they were written.
-      train: Logged steps.
-      validation: Evaluations.
+      train: Logged steps, without those that were done again.
+      validation: Evaluations, likewise.
     """
 
     lines: Sequence[Line]
@@ -143,8 +144,9 @@ class History:
     def of(cls, lines: Iterable[Line]) -> History:
         """Makes a history of lines."""
         lines = list(lines)
+        kept = without_repeats(lines)
         train, validation = (
-            Series.of(line for line in lines if line["kind"] == kind)
+            Series.of(line for line in kept if line["kind"] == kind)
             for kind in ("train", "validation")
         )
         return cls(lines, train, validation)

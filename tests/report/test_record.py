@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,17 +48,62 @@ PART = [start(0, 0.0), train(100, 50.0)]
         # What it has trained since is not in the result.
         ([*finished(), start(1000, 5000.0), train(1100, 5050.0)], 1000, False, "stopped"),
         (finished(), 1000, False, "finished"),
+        # Its result is damaged.
+        (finished(), "1000", False, "finished"),
+        (finished(), "null", False, "finished"),
+        ([*PART, end(100, 60.0)], "null", False, "stopped"),
     ],
 )
 def test_state(
-    tmp_path: Path, lines: list[Line], final_step: int | None, locked: bool, state: State
+    tmp_path: Path, lines: list[Line], final_step: Any, locked: bool, state: State
 ) -> None:
     result = None if final_step is None else {"final_step": final_step}
     run = made_run(tmp_path / "run", lines, result=result)
+    if final_step == "null":
+        run.result.write_text("null")
     with ExitStack() as stack:
         if locked:
             stack.enter_context(locked_run(run))
         assert read_record(run).state == state
+
+
+LOGGED = [start(0, 0.0), *(train(step, float(step)) for step in range(5, 60, 5))]
+
+
+@pytest.mark.parametrize(
+    ("lines", "saved", "locked", "step", "lost", "steps"),
+    [
+        (LOGGED, [20, 40], False, 40, 15, range(5, 60, 5)),
+        # What a process that still trains has done is in no checkpoint yet.
+        (LOGGED, [20, 40], True, 55, 0, range(5, 60, 5)),
+        # It is done again only in part.
+        ([*LOGGED, start(40, 99.0), train(42, 99.5), end(42, 99.9)], [40, 42], False, 42, 15,
+         [*range(5, 41, 5), 42]),
+        # Somebody has copied it without its checkpoints.
+        (LOGGED, [], False, 55, 0, range(5, 60, 5)),
+        # The newest checkpoint is gone, and its process wrote that it had finished.
+        ([*LOGGED, end(55, 60.0)], [40], False, 40, 15, range(5, 60, 5)),
+    ],
+)  # fmt: skip
+def test_what_was_lost_with_a_process(
+    tmp_path: Path,
+    lines: list[Line],
+    saved: list[int],
+    locked: bool,
+    step: int,
+    lost: int,
+    steps: Iterable[int],
+) -> None:
+    run = made_run(tmp_path / "run", lines)
+    for number in saved:
+        (run.checkpoints / f"ckpt-{number}").mkdir(parents=True)
+    with ExitStack() as stack:
+        if locked:
+            stack.enter_context(locked_run(run))
+        record = read_record(run)
+    assert (record.step, record.cost.steps, record.cost.repeated_steps) == (step, step, lost)
+    assert record.history.train.steps.tolist() == list(steps)
+    assert f"--stop-at-step {step}" in record.commands[-1]
 
 
 def test_a_run_of_an_older_electra() -> None:

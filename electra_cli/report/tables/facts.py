@@ -97,7 +97,7 @@ def _data(record: RunRecord) -> dict[str, str]:
 
 def _cost(record: RunRecord) -> dict[str, str]:
     cost = record.cost
-    repeated = f", {cost.repeated_steps:,} done again" if cost.repeated_steps else ""
+    repeated = f", {cost.repeated_steps:,} lost when a process died" if cost.repeated_steps else ""
     return {
         "steps": f"{cost.steps:,} of {cost.planned_steps:,}{repeated}",
         "rows": f"{cost.rows:,}",
