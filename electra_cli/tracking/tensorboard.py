@@ -29,10 +29,11 @@ class TensorBoard:
         return ""
 
     def metrics(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        """Adds a point to every curve of the folder of that kind."""
+        """Adds a point to every curve of the folder of that kind, if its float32 can hold it."""
         with self._writer(kind).as_default(step=step):
             for name, value in values.items():
-                tf.summary.scalar(name, value)
+                if abs(value) <= float(tf.float32.max):
+                    tf.summary.scalar(name, value)
         self._writers[kind].flush()
 
     def finding(self, step: int, name: str, text: str, *, begins: bool) -> None:
