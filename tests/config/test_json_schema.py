@@ -65,7 +65,7 @@ def test_mistakes_are_found(document: dict[str, Any]) -> None:
     "document",
     [
         {"preset": "small"},
-        {"preset": "../shared/mine.yaml"},
+        {"preset": "../presets/mine.yaml"},
         *({"runtime": {"track": track}} for track in ("none", "wandb", "wandb, mlflow,trackio")),
     ],
 )
