@@ -30,6 +30,8 @@ $(VENV)/.created:
 	+ ". Name another one: make PYTHON=python3.12")'
 	@echo "installing into $(VENV); TensorFlow is large, this takes some minutes"
 	$(PYTHON) -m venv $(VENV)
+	@# An older one, such as Debian 12's, cannot build seqeval, which comes as source alone.
+	$(BIN)/python -m pip install --quiet 'pip>=23.1'
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.created pyproject.toml constraints.txt $(PACKAGE)
