@@ -1,0 +1,150 @@
+"""The addresses of a cluster's workers, and which of them is this one."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from electra_cli.errors import ConfigError
+
+# Names of machines: wider than the rules of DNS, since Slurm and Kubernetes have names with "_".
+_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?")
+_ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^][]*)\]|(?P<name>[^][:]*)):(?P<port>[0-9]{1,5})", re.A)
+_LAST_PORT = 65535
+_FORMS = "an address is host:port, and with IPv6 [address]:port"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers that train one model together; worker 0 is the chief.
+
+    Args:
+      addresses: host:port of each worker, in the order of their numbers.
+      index: Which of them this one is.
+      origin: Where the addresses were found, such as TF_CONFIG.
+
+    Raises:
+      ConfigError: An address has no such form, two are the same, or the index names none.
+    """
+
+    addresses: tuple[str, ...]
+    index: int
+    origin: str
+
+    def __post_init__(self) -> None:
+        if not self.addresses:
+            raise ConfigError(f"{self.origin} names no worker", hint=_FORMS)
+        first: dict[tuple[str, int], int] = {}
+        for number, address in enumerate(self.addresses):
+            try:
+                host, port = split_address(address)
+            except ConfigError as error:
+                message = f"{self.origin} gives worker {number} a bad address: {error.message}"
+                raise ConfigError(message, hint=error.hint) from None
+            other = first.setdefault((_same_for_all_spellings(host), port), number)
+            if other != number:
+                raise ConfigError(
+                    f"{self.origin} gives two workers one address: {self.names(other)} and "
+                    f"{self.names(number)}",
+                    hint="give each worker an address of its own; on one machine, a port",
+                )
+        if not 0 <= self.index < self.size:
+            raise ConfigError(
+                f"{self.origin} says that this is worker {self.index}, and has addresses of "
+                f"{self.size} (0 to {self.size - 1})",
+                hint="number the workers from 0 and list the addresses of all of them",
+            )
+        if next(self._free_ports(), None) is None:
+            raise ConfigError(
+                f"{self.origin}: no port above that of {self.names(0)} is free for the workers to "
+                "meet at",
+                hint=f"give worker 0 a port far below {_LAST_PORT}",
+            )
+
+    @property
+    def size(self) -> int:
+        """How many workers there are."""
+        return len(self.addresses)
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the worker that writes."""
+        return self.index == 0
+
+    @property
+    def meeting(self) -> tuple[str, int]:
+        """Host and port where the workers meet.
+
+        The host is the chief's; the port is the lowest above the chief's that no worker there has.
+        """
+        return split_address(self.addresses[0])[0], next(self._free_ports())
+
+    def names(self, index: int) -> str:
+        """What messages call a worker: "worker 1 (host:port)"."""
+        return f"worker {index} ({self.addresses[index]})"
+
+    def tf_config(self) -> str:
+        """The value of TF_CONFIG for this worker; all are of the type worker, the chief too."""
+        task = {"type": "worker", "index": self.index}
+        return json.dumps({"cluster": {"worker": list(self.addresses)}, "task": task})
+
+    def _free_ports(self) -> Iterator[int]:
+        places = [split_address(address) for address in self.addresses]
+        chief = _same_for_all_spellings(places[0][0])
+        taken = {port for host, port in places if _same_for_all_spellings(host) == chief}
+        above = range(places[0][1] + 1, _LAST_PORT + 1)
+        return (port for port in above if port not in taken)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Reads host:port or [IPv6]:port.
+
+    Returns:
+      The host, without brackets, and the port.
+
+    Raises:
+      ConfigError: It has neither form; the message has the address and not where it came from.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
+        raise ConfigError(f"{address!r} is not host:port", hint=_hint(address))
+    host, port = match["ipv6"] or match["name"], int(match["port"])
+    if not 0 < port <= _LAST_PORT:
+        raise ConfigError(
+            f"the port of {address!r} is not from 1 to {_LAST_PORT}", hint=f"{host}:2222"
+        )
+    try:
+        if match["ipv6"] is not None:
+            ipaddress.IPv6Address(host)
+        elif re.fullmatch(r"[0-9.]+", host):
+            ipaddress.IPv4Address(host)
+        elif len(host) > 253 or not all(map(_NAME.fullmatch, host.removesuffix(".").split("."))):
+            raise ValueError("it is no name of a machine")
+    except ValueError as error:
+        raise ConfigError(
+            f"the host of {address!r} cannot be right: {error}", hint=_FORMS
+        ) from None
+    return host, port
+
+
+def _hint(address: str) -> str:
+    """What to type for an address of another form."""
+    plain = re.sub(r"^\w+://", "", address.strip()).rstrip("/")
+    if plain.count(":") > 1 and "[" not in plain:  # IPv6 without brackets
+        host, _, port = plain.rpartition(":")
+        plain = f"[{host}]:{port}"
+    for guess in (plain, f"{plain}:2222"):
+        if guess != address and _ADDRESS.fullmatch(guess):
+            return f"did you mean {guess}? {_FORMS}"
+    return _FORMS
+
+
+def _same_for_all_spellings(host: str) -> str:
+    """One spelling of a host: case, a dot at the end and zeros of an IPv6 address do not count."""
+    host = host.lower().removesuffix(".")
+    if host == "localhost":
+        return "127.0.0.1"
+    return ipaddress.IPv6Address(host).compressed if ":" in host else host
