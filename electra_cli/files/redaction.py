@@ -32,9 +32,11 @@ _AUTHORIZATION = re.compile(
 )
 _SECRET_VARIABLE = re.compile("(TOKEN(?!IZ)|SECRET|PASSW|CREDENTIAL|KEY$)(?!.*(FILE|DIR|PATH)$)")
 _SHORTEST_SECRET = 8
-# All control characters but tab and the end of a line, and what ends a line elsewhere or turns its
-# direction.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# All control characters but tab and the end of a line, what ends a line elsewhere or turns its
+# direction, and half a character, as of a name in another encoding, which UTF-8 cannot say.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 # A name is one word of a sentence; what stands between backticks there is to be typed.
 _NO_NAME = re.compile(rf"{_CONTROL.pattern}|[\t\n`]")
 

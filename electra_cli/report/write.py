@@ -122,19 +122,14 @@ def write_report(
         if format == "html":
             from electra_cli.report.page.page import page_of
 
-            atomic_write_text(path, _encodable(page_of(records, downstream)))
+            atomic_write_text(path, page_of(records, downstream))
         elif format == "md":
             from electra_cli.report.markdown import as_markdown
 
-            atomic_write_text(path, _encodable(as_markdown(records, downstream)))
+            atomic_write_text(path, as_markdown(records, downstream))
         else:
             from electra_cli.report.plots.draw import figure
 
             figure(records, path, format)
     except OSError as error:
         raise cannot_write(path, error) from error
-
-
-def _encodable(text: str) -> str:
-    """A text with what UTF-8 cannot say, as of a name in another encoding, replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")

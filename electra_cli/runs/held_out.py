@@ -10,8 +10,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from electra_cli.config.values import first_fault
 from electra_cli.errors import DataError
@@ -19,6 +20,9 @@ from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.record import read_json
 
 _FORMAT_VERSION = 1
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Token:
     text: str
     masked: bool
     sampled: str | None
-    suspicion: float | None
+    suspicion: Share | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Sentence:
       tokens: Its tokens, [CLS] and [SEP] included.
     """
 
-    row: int
+    row: Count
     tokens: Sequence[Token]
 
 
@@ -62,7 +66,7 @@ class HeldOut:
       sentences: Rows spread over the held-out ones, by ascending number.
     """
 
-    step: int
+    step: Count
     sentences: Sequence[Sentence]
 
 

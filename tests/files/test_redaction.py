@@ -64,6 +64,8 @@ def test_values_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("small-1 été", "small-1 été"),
         ("a`rm`", r"a\x60rm\x60"),
         ("a\u202eb", r"a\u202eb"),
+        ("a\u200eb\u200fc\u061cd", r"a\u200eb\u200fc\u061cd"),
+        ("a\udcffb", r"a\udcffb"),
         ("a\nb\t\x1b[1m", r"a\nb\t\x1b[1m"),
         ("http://me:1234@host", "http://***@host"),
     ],
