@@ -25,7 +25,9 @@ R = TypeVar("R", bound=Root, default=Config)
 DEFAULT_ORIGIN = "default"
 _VARIABLE = "environment variable "
 _OPTION = "--config FILE.yaml, or leave it out"
-_EXAMPLE = "write sections with keys below them, such as\n  train:\n    steps: 1000"
+_EXAMPLE = (
+    "name a YAML file that has sections with keys below them, such as\n  train:\n    steps: 1000"
+)
 
 
 @dataclass(frozen=True)

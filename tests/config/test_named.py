@@ -59,6 +59,7 @@ def test_the_record_of_a_run_is_as_it_was_written(
         ("qqqq-tasks", 2, "choose one of tiny"),
         ("gone.yaml", 66, "gone.yaml"),
         ("broken.yaml", 2, "broken.yaml is no YAML: line 2"),
+        ("notes.txt", 2, "name a YAML file that has sections with keys below them"),
         (".", 65, "no run folder"),
     ],
 )
@@ -67,6 +68,7 @@ def test_what_is_none(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("broken.yaml").write_text("a: [\n")
+    Path("notes.txt").write_text("Remember: the milk\n  and: the\n - bread\n")
     with pytest.raises(ElectraError) as error:
         named_config(name)
     assert error.value.exit_code == code
