@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import sys
 import threading
 import traceback
@@ -28,6 +29,7 @@ from electra_cli.errors import (
 from electra_cli.files.atomic import DISK_IS_FULL
 
 _LOOKS: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
+_TRACEBACK = "run again with --debug for the traceback"
 
 app = typer.Typer(
     name="electra",
@@ -127,12 +129,16 @@ def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     if isinstance(error, OSError):
         what = error.strerror or str(error)
         where = f" ({error.filename})" if error.filename else ""
-        hint = "free some space and run the same command again"
-        full = error.errno in DISK_IS_FULL
-        return IOFailedError(f"{what}{where}", hint=hint if full else "")
+        hint = _TRACEBACK
+        if error.errno in DISK_IS_FULL:
+            hint = "free some space and run the same command again"
+        elif error.filename:
+            looked_at = shlex.quote(str(error.filename))
+            hint = f"ls -ld {looked_at} shows what is there, and who may use it"
+        return IOFailedError(f"{what}{where}", hint=hint)
     return TrainingError(
         f"unexpected {type(error).__name__}: {error}",
-        hint="run again with --debug for the traceback",
+        hint=_TRACEBACK,
     )
 
 

@@ -67,6 +67,14 @@ def test_ways_to_name_a_run(electra: Electra, tmp_path: Path, path: str) -> None
     assert (run.path / "report.md").is_file()
 
 
+def test_metrics_that_cannot_be_read(electra: Electra, tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run")
+    run.metrics.mkdir()
+    electra("report", run.path, "--json").failed(
+        74, f"Is a directory ({run.metrics})", f"ls -ld {run.metrics} shows what is there"
+    )
+
+
 def test_a_fine_tuning_alone_means_its_run(electra: Electra, tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", finished())
     folder = made_finetuning(tmp_path / "elsewhere" / "topic", run.path)
