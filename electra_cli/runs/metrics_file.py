@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from electra_cli.health.monitor import without_repeats
+from electra_cli.health.rule import number
 from electra_cli.metrics.names import finite
 
 _FORMAT_VERSION = 1
@@ -116,11 +117,11 @@ class Series:
         names = dict.fromkeys(
             name
             for line in by_step.values()
-            for name, value in line.items()
-            if name not in ("format_version", "step", "kind") and _is_number(value)
+            for name in line
+            if name not in ("format_version", "step", "kind") and number(line, name) is not None
         )
         columns = {
-            name: np.array([_number(by_step[step].get(name)) for step in steps], np.float64)
+            name: np.array([number(by_step[step], name) for step in steps], np.float64)
             for name in names
         }
         return cls(np.array(steps, np.int64), columns)
@@ -166,11 +167,3 @@ def read_history(path: Path) -> History:
         return History.of(read_lines(path))
     except FileNotFoundError:
         return History.of(())
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> float:
-    return float(value) if _is_number(value) else float("nan")
