@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +42,7 @@ class Facts:
         to prepare in another way.
       dropped_share: Tokens that the sequence length cut off, of all.
       unigram_loss: Loss of guessing by frequency, in nats a token.
+      former: What held before each change on the way, the newest first, with the change's step.
     """
 
     has_discriminator: bool
@@ -62,14 +64,21 @@ class Facts:
     padding_share: float | None = None
     dropped_share: float | None = None
     unigram_loss: float | None = None
+    former: tuple[tuple[int, Facts], ...] = ()
 
     @classmethod
-    def of(cls, config: Config, manifest: Manifest | None) -> Facts:
+    def of(
+        cls,
+        config: Config,
+        manifest: Manifest | None,
+        former: Iterable[tuple[int, Config]] = (),
+    ) -> Facts:
         """The facts of a run.
 
         Args:
           config: Its configuration.
           manifest: Of its data; None if that is not known.
+          former: Its configuration before each change, as `runs.changes.former_configs` has it.
         """
         objective, optimizer, train = config.objective, config.optimizer, config.train
         preset = _preset_of(config)
@@ -88,6 +97,7 @@ class Facts:
             preset=config.preset,
             preset_rate=None if preset is None else preset.optimizer.learning_rate,
             preset_batch=None if preset is None else preset.train.batch_size,
+            former=tuple((step, cls.of(before, manifest)) for step, before in former),
         )
         if manifest is None:
             return facts

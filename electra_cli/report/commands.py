@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from electra_cli.config.schema import Config
 from electra_cli.config.values import written
 from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.errors import ElectraError, counted
-from electra_cli.runs.changes import former_values
+from electra_cli.errors import counted
+from electra_cli.runs.changes import former_configs
 from electra_cli.runs.run_folder import RunFolder
 
 # Keys that have an option of their own; all others are given with --set.
@@ -94,13 +93,11 @@ def commands_of(
 def _phases(run: RunFolder, config: Config, stop: int) -> list[tuple[int, Config]]:
     """The configurations that the run was trained with, each with the step where it began."""
     found: list[tuple[int, Config]] = []
-    for step, values in former_values(config, run.changes):
-        with suppress(ElectraError, ValueError):  # a line that somebody has edited
-            before = config.replaced(values)
-            if before != config and step < stop:  # it has learned with both
-                found.append((step, config))
-                stop = step
-            config = before
+    for step, before in former_configs(config, run.changes):
+        if before != config and step < stop:  # it has learned with both
+            found.append((step, config))
+            stop = step
+        config = before
     if stop or not found:
         found.append((0, config))
     return found[::-1]

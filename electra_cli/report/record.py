@@ -13,7 +13,7 @@ import numpy as np
 from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
-from electra_cli.errors import ElectraError
+from electra_cli.errors import ElectraError, counted
 from electra_cli.files.record import read_json
 from electra_cli.files.redaction import as_name, redacted
 from electra_cli.health.facts import Facts
@@ -24,7 +24,7 @@ from electra_cli.report.commands import commands_of
 from electra_cli.report.cost import Cost, cost_of
 from electra_cli.report.published import Published, published_curve
 from electra_cli.report.starts import Start, starts_of
-from electra_cli.runs.changes import recorded_changes
+from electra_cli.runs.changes import former_configs, recorded_changes
 from electra_cli.runs.held_out import HeldOut, read_held_out
 from electra_cli.runs.lock import is_locked
 from electra_cli.runs.metrics_file import History, read_history
@@ -139,10 +139,11 @@ class _Reader:
         initialized = self._try(lambda: _object(run.init))
         state, step = _state(run, config, history, result)
         if step and not history.lines:
-            self._remarks.append(f"nothing of its {step:,} steps is in {run.metrics}")
+            self._remarks.append(f"nothing of its {counted(step, 'step')} is in {run.metrics}")
         starts = starts_of(history, batch_size=config.train.batch_size)
         examples = None if manifest is None else manifest.examples
         unknown = Baselines(uniform_loss(config.model.vocab_size), None)
+        facts = Facts.of(config, manifest, former_configs(config, run.changes))
         commands = commands_of(run, config, manifest, initialized=initialized, stop=step)
         return RunRecord(
             folder=run.path,
@@ -153,7 +154,7 @@ class _Reader:
             history=history,
             step=step,
             state=state,
-            findings=findings_of(history.lines, Facts.of(config, manifest)),
+            findings=findings_of(history.lines, facts),
             baselines=Baselines.of(manifest) if manifest else unknown,
             published=published_curve(config),
             cost=cost_of(config, starts, step=step, examples=examples),

@@ -12,7 +12,7 @@ from typing import Any
 from electra_cli.config.keys import hint_for
 from electra_cli.config.load import diff_configs, read_config
 from electra_cli.config.schema import Config, leaf_fields
-from electra_cli.errors import ConfigError, DataError
+from electra_cli.errors import ConfigError, DataError, ElectraError
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
@@ -157,6 +157,13 @@ def former_values(config: Config, path: Path) -> Iterator[tuple[int, dict[str, A
         if all(values[key] == now for key, (_, now) in known.items()):
             values = values | {key: was for key, (was, _) in known.items()}
             yield step, values
+
+
+def former_configs(config: Config, path: Path) -> Iterator[tuple[int, Config]]:
+    """`former_values` as configurations; what somebody has edited into none is left out."""
+    for step, values in former_values(config, path):
+        with suppress(ElectraError, ValueError):
+            yield step, config.replaced(values)
 
 
 def recorded_changes(path: Path) -> list[tuple[int, dict[str, tuple[Any, Any]]]]:

@@ -166,6 +166,19 @@ def test_changes_and_first_weights_are_read(tmp_path: Path) -> None:
     assert record.initialized["path"] == "/models/a"
 
 
+def test_a_finding_of_the_settings_holds_since_they_were_changed(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", finished(), settings=["optimizer.warmup_steps=900"])
+    assert [finding.since for finding in read_record(run).findings] == [0]
+    changes = [
+        {"step": 100, "changed": {"optimizer.warmup_steps": [10, 800]}},
+        {"step": 200, "changed": {"train.seed": [1, 0]}},
+        {"step": 300, "changed": {"optimizer.warmup_steps": [800, 900]}},
+    ]
+    run.changes.write_text("".join(json.dumps(change) + "\n" for change in changes))
+    (found,) = read_record(run).findings
+    assert (found.name, found.since) == ("warmup-too-long", 100)
+
+
 def test_no_secret_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_TOKEN", "hunter2hunter2")
     folder = tmp_path / "password=hunter2hunter2"

@@ -21,10 +21,15 @@ _MOST_WASTED = 1 / 3
 
 
 class SettingsRule(Rule):
-    """Of what does not change while a run goes: it begins with the first line, and stays."""
+    """Of what no process changes while it trains: it holds from its change on, and stays."""
 
     kinds: ClassVar = ("start", "train", "validation")
     begins_after: ClassVar = 1
+
+    def __init__(self, facts: Facts) -> None:
+        super().__init__(facts)
+        well = (step for step, before in facts.former if self.text(before) is None)
+        self._since = next(well, 0)
 
     @classmethod
     def applies(cls, facts: Facts) -> bool:
@@ -39,7 +44,7 @@ class SettingsRule(Rule):
     def see(self, line: Line) -> Sign | None:
         """It always holds."""
         del line
-        return Sign("wrong", self.text(self.facts) or "", since=0)
+        return Sign("wrong", self.text(self.facts) or "", since=self._since)
 
 
 class LongWarmup(SettingsRule):
