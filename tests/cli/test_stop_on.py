@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
 from electra_cli.cli import options as options_of
+from electra_cli.config.load import diff_configs, read_config
+from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.errors import ConfigError
 from electra_cli.health import FINDINGS
 from electra_cli.health.facts import Facts
 from electra_cli.health.rule import Line, Rule, Sign
-from electra_cli.training.loop.health import check_names, check_possible
+from electra_cli.runs.run_folder import Checkpoint
+from electra_cli.training.loop.health import Health, check_names, check_possible
+from electra_cli.training.plan.plans import RunPlan
 from tests.conftest import Electra
 from tests.health.histories import TINY
+from tests.report.made_run import finished, made_run
 from tests.training.runs import before_tensorflow, options, steps_of
 
 
@@ -119,3 +124,40 @@ def test_a_finding_that_can_never_come(name: str, facts: Facts, word: str) -> No
     assert word in error.value.message
     assert error.value.hint == f"leave out --stop-on {name}"
     check_possible(["loss-spike", "warmup-too-long"], facts)
+
+
+def test_data_that_is_not_known_yet_may_have_all(
+    electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look ahead refuses what a run would refuse, before TensorFlow starts."""
+    command = ["pretrain", "--preset=small", "--device=cpu", "--dry-run", "--json"]
+    command += ["--model-dir", tmp_path / "run", "--stop-on", "discriminator-constant"]
+    unknown = replace(TINY, examples=None, validation_examples=None, unigram_loss=None)
+    check_possible(["unigram-plateau", "overfitting", "discriminator-constant"], unknown)
+    with before_tensorflow(monkeypatch):
+        electra(*command, "--set", "objective.name=mlm").failed(2, "can never have that finding")
+
+
+def test_a_finished_run_refuses_it_too(
+    electra: Electra, data: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Facts, "of", lambda *_: replace(TINY, has_discriminator=False))
+    command = options(data, trained, "--stop-on", "discriminator-constant")
+    with before_tensorflow(monkeypatch):
+        electra(*command).failed(2, "can never have that finding")
+
+
+def test_settings_that_this_start_changes(tmp_path: Path) -> None:
+    """They hold from here on, although nothing of it is recorded yet."""
+    run = made_run(tmp_path / "run", finished(300), settings=["train.seed=1"])
+    old = read_config(run.config)
+    recorded = {"step": 100, "changed": {"train.seed": [0, 1]}}
+    run.changes.write_text(json.dumps(recorded) + "\n")
+    new = old.replaced({"optimizer.warmup_steps": 900})
+    checkpoint = Checkpoint(run, run.checkpoints / "ckpt-300" / "state", 300)
+    plan = RunPlan(
+        new, cast(Any, None), run, 1000, read_manifest(run.data), None,
+        tuple(diff_configs(old, new)), checkpoint,
+    )  # fmt: skip
+    (found,) = Health.of(plan).monitor.findings
+    assert (found.name, found.since) == ("warmup-too-long", 300)

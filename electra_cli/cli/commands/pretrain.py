@@ -105,7 +105,8 @@ def command(
     terminal = Terminal(quiet=quiet, stdout=dry_run and not as_json)
     with StopSignals(terminal.note) as signals:
         from electra_cli.config.load import Override, load_config, parse_set
-        from electra_cli.training.loop.health import check_names
+        from electra_cli.health.facts import Facts
+        from electra_cli.training.loop.health import check_names, check_possible
 
         options.refuse_url(preset or "", "preset")
         check_names(stop_on or [])
@@ -138,6 +139,7 @@ def command(
             init_allow_missing=init_allow_missing or [],
             allow_config_change=allow_config_change or [],
         )
+        check_possible(stop_on or [], Facts.of(plan.config, plan.manifest))
         bindings = _bind(plan, gin_file or [], gin_param or [])
         if dry_run:
             _look_ahead(plan, terminal, as_json=as_json)

@@ -18,6 +18,7 @@ from electra_cli.health.facts import Facts
 from electra_cli.health.finding import Finding
 from electra_cli.health.monitor import Monitor, without_repeats
 from electra_cli.health.rules import RULES
+from electra_cli.runs.changes import former_configs
 from electra_cli.runs.metrics_file import read_history
 from electra_cli.training.plan.plans import RunPlan
 
@@ -26,7 +27,6 @@ _NEEDED: dict[str, tuple[Any, str]] = {
     "has_discriminator": (True, "objective mlm has no discriminator"),
     "unigram_loss": (1.0, "the data does not tell the frequencies of its held-out tokens"),
     "validation_examples": (1, "the data has no held-out rows"),
-    "examples": (1, "the number of rows is not known"),
 }
 
 
@@ -47,14 +47,12 @@ class Health:
 
     @classmethod
     def of(cls, plan: RunPlan, stop_on: Collection[str] = ()) -> Health:
-        """The health of a run up to where it goes on; of lines that cannot be read nothing.
-
-        Raises:
-          ConfigError: It is to stop on what it can never have.
-        """
-        facts = Facts.of(plan.config, plan.manifest)
-        check_possible(stop_on, facts)
-        monitor = Monitor(facts)
+        """The health of a run up to where it goes on; of lines that cannot be read nothing."""
+        before = plan.config.replaced({key: was for key, was, _ in plan.changes})
+        former = [*former_configs(before, plan.run.changes)]
+        if plan.changes:  # they are not recorded yet
+            former.insert(0, (plan.start, before))
+        monitor = Monitor(Facts.of(plan.config, plan.manifest, former))
         states: dict[str, str] = {}
         if plan.resume is not None:
             with suppress(OSError):
@@ -108,10 +106,16 @@ def check_names(names: Collection[str]) -> None:
 def check_possible(names: Collection[str], facts: Facts) -> None:
     """Refuses findings that a run can never have: a guard that never acts would go unseen.
 
+    Args:
+      names: Findings.
+      facts: Of the run; what data that is not known yet may have, it is taken to have.
+
     Raises:
       ConfigError: There is one.
     """
     enough = replace(facts, **{field: value for field, (value, _) in _NEEDED.items()})
+    if facts.examples is None:
+        facts = replace(enough, has_discriminator=facts.has_discriminator)
     for rule in (one for one in RULES if one.name in names and one.applies(enough)):
         for field, (_, lack) in _NEEDED.items():
             has = getattr(facts, field)
