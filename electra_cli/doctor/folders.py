@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from electra_cli.doctor.check import Check
-from electra_cli.errors import ElectraError
+from electra_cli.errors import ElectraError, counted
 from electra_cli.memory_limits import GIB
 
 TOPIC = "folders"
@@ -49,7 +49,7 @@ def check_folder(
         return Check(TOPIC, name, "note", f"{found}; cannot be written: {fault}", another)
     nodes = os.statvfs(there)
     if nodes.f_files and nodes.f_favail < _FEW_FILES:  # some file systems do not count
-        found = f"{found}; {nodes.f_favail:,} more files fit"
+        found = f"{found}; room for {counted(nodes.f_favail, 'more file')}"
         return Check(TOPIC, name, "note", found, f"delete some, or {another}")
     if usage.free < _LITTLE_ROOM:
         advice = f"make room (df -h {there}), or {another}"

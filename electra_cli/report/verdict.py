@@ -95,7 +95,7 @@ def _unknown(record: RunRecord) -> str:
 def _state(record: RunRecord) -> str:
     step, steps = f"{record.step:,}", f"{record.config.train.steps:,}"
     return {
-        "finished": f"It is finished, after {step} steps.",
+        "finished": f"It is finished, after {counted(record.step, 'step')}.",
         "running": f"It is going on, at step {step} of {steps}.",
         "stopped": f"It stands at step {step} of {steps}, {_why(record)}.",
         "begun": "It has a folder, and no step yet.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from electra_cli.config.schema import Network
+from electra_cli.errors import counted
 from electra_cli.export.formats.card_parts import (
     Rows,
     for_hub,
@@ -86,7 +87,7 @@ def saved_model_card(item: Exportable) -> str:
         "- `serving_default` takes `input_ids`, `input_mask` and `segment_ids`, int32 [B, S] of "
         f"any B and of S up to {item.config.model.max_position_embeddings};\n"
         "- `text` takes strings [B], tokenizes them, adds [CLS] and [SEP], keeps the first "
-        f"{item.config.data.sequence_length} tokens, pads to the longest text, and also "
+        f"{counted(item.config.data.sequence_length, 'token')}, pads to the longest text, and also "
         "returns the `input_ids`.\n\n"
         "Both return `logits` [B, S] (above 0: the token was replaced) and `sequence_output` "
         f"[B, S, {item.config.model.hidden_size}].\n\n"

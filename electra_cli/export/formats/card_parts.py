@@ -56,7 +56,7 @@ def tokenizer_facts(item: Exportable, sha256: str | None) -> Rows:
       sha256: Of the vocabulary, where it is a run of ours.
     """
     fingerprint = f", SHA-256 {sha256[:12]}…" if sha256 else ""
-    facts = [("vocabulary", f"{item.config.model.vocab_size:,} word pieces{fingerprint}")]
+    facts = [("vocabulary", f"{counted(item.config.model.vocab_size, 'word piece')}{fingerprint}")]
     if item.vocab is not None:
         facts += [
             ("text is lower-cased", "yes" if item.tokenizer.lowercase else "no"),

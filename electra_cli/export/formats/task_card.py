@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.config.finetune import Kind
+from electra_cli.errors import counted
 from electra_cli.export.formats.card_parts import (
     Rows,
     for_hub,
@@ -115,8 +116,9 @@ def task_saved_model_card(item: Exportable) -> str:
         names = ("text", "text_pair")[: len(task.texts)]
         use += (
             f"\n\n`text` takes {' and '.join(f'`{name}`' for name in names)}, strings [B], "
-            f"tokenizes them, adds [CLS] and [SEP], keeps {task.max_length} tokens, pads to the "
-            "longest row, and also gives the `input_ids`.\n\n"
+            "tokenizes them, adds [CLS] and [SEP], keeps "
+            f"{counted(task.max_length, 'token')}, pads to the longest row, and also gives the "
+            "`input_ids`.\n\n"
             "Loading it needs `import tensorflow_text` first (package `tensorflow-text`), which "
             "registers the operations of the tokenizer."
         )
@@ -207,8 +209,8 @@ def _use(model: Finetuned) -> str:
         "It finds the answer to a question in a context, which is the second text. Positions "
         "outside of the context are to be masked before the best start and the best end are "
         f"looked for; position 0 means that there is no answer.{nothing} A long context was given "
-        f"to it in windows of {task.max_length} tokens, question included, each {task.doc_stride} "
-        "tokens behind the last."
+        f"to it in windows of {counted(task.max_length, 'token')}, question included, each "
+        f"{counted(task.doc_stride, 'token')} behind the last."
     )
 
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from electra_cli import __version__
+from electra_cli.errors import counted
 from electra_cli.files.redaction import visible
 from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
@@ -148,7 +149,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"prose": _prose, "sentence": _sentence}
+    environment.filters |= {"prose": _prose, "sentence": _sentence, "counted": counted}
     return environment
 
 

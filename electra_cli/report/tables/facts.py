@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from electra_cli.errors import format_duration
+from electra_cli.errors import counted, format_duration
 from electra_cli.modeling.budget import budget_of
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables.table import Table, beside
@@ -50,13 +50,14 @@ def _trained(record: RunRecord) -> dict[str, str]:
         "state": f"{record.state}, step {record.step:,} of {train.steps:,}",
         "preset": config.preset,
         "objective": f"{objective.name}, {objective.mask_probability:.0%} of the tokens masked",
-        main: f"{model.num_layers} layers, {model.hidden_size} wide, "
-        f"{model.num_attention_heads} heads",
+        main: f"{counted(model.num_layers, 'layer')}, {model.hidden_size} wide, "
+        f"{counted(model.num_attention_heads, 'head')}",
         "beside it": f"{others[0]}, {generator} wide" if others else "",
         "parameters": f"{parameters.total:,}",
-        "batch": f"{train.batch_size:,} rows of {config.data.sequence_length:,} tokens",
+        "batch": f"{counted(train.batch_size, 'row')} of "
+        f"{counted(config.data.sequence_length, 'token')}",
         "learning rate": f"{config.optimizer.learning_rate:g} after "
-        f"{config.optimizer.warmup_steps:,} steps of warm-up",
+        f"{counted(config.optimizer.warmup_steps, 'step')} of warm-up",
         "seed": str(train.seed),
         "first weights": _initial(record),
         "device": _text(known.get("device")),
@@ -82,14 +83,14 @@ def _data(record: RunRecord) -> dict[str, str]:
     by_frequency = record.baselines.unigram
     return {
         "folder": record.config.data.path or "",
-        "text": f"{counts.documents:,} documents, {counts.input_bytes / 1e6:,.1f} MB",
+        "text": f"{counted(counts.documents, 'document')}, {counts.input_bytes / 1e6:,.1f} MB",
         "tokens": f"{counts.tokens:,}, {counts.unknown_tokens:,} of them unknown",
-        "rows": f"{manifest.examples:,} of {manifest.sequence_length:,} tokens, packing "
+        "rows": f"{manifest.examples:,} of {counted(manifest.sequence_length, 'token')}, packing "
         f"{manifest.packing}",
         "padding": f"{manifest.padding_share:.1%} of the positions",
-        "held out": f"{manifest.validation_examples:,} rows, "
-        f"{counts.validation_documents:,} documents",
-        "vocabulary": f"{manifest.vocab.size:,} word pieces, {options.flags}",
+        "held out": f"{counted(manifest.validation_examples, 'row')}, "
+        f"{counted(counts.validation_documents, 'document')}",
+        "vocabulary": f"{counted(manifest.vocab.size, 'word piece')}, {options.flags}",
         "guess by frequency": "" if by_frequency is None else f"{by_frequency:.2f} nats",
         "uniform guess": f"{record.baselines.uniform:.2f} nats",
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from electra_cli.errors import counted
 from electra_cli.metrics.names import BANDS, format_metric
 from electra_cli.report.downstream import Downstream
 from electra_cli.report.record import RunRecord
@@ -25,7 +26,8 @@ def evaluations(records: Sequence[RunRecord]) -> Table | None:
         places = np.linspace(0, len(steps) - 1, min(len(steps), _MOST_EVALUATIONS)).round()
         columns = [(records[0], int(place)) for place in places]
         heads = [f"step {steps[place]:,}" for _, place in columns]
-        remark = f"{len(heads)} of {len(steps):,} evaluations; RUN/metrics.jsonl has all of them."
+        whole = counted(len(steps), "evaluation")
+        remark = f"{len(heads)} of {whole}; RUN/metrics.jsonl has all of them."
         remark = remark if len(heads) < len(steps) else ""
     else:
         columns = [(record, -1) for record in records if len(record.history.validation.steps)]
