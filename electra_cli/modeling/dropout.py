@@ -23,9 +23,9 @@ class Dropout:
     Args:
       seed: The run's seed, scalar integer tensor; None turns dropout off.
       step: The training step, scalar integer tensor.
-      part: What else tells passes of one step apart (replica and micro-batch), scalar integer.
-      lane: Which of several equal shares of a pass this is, scalar integer: its masks are the
-        lane's share of the masks of the whole pass.
+      part: What else tells passes of one step apart (the micro-batch), scalar integer.
+      share: Which of several equal shares of a pass this is, over replicas and their lanes, scalar
+        integer: its masks are the share's of the masks of the whole pass.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Dropout:
         seed: tf.Tensor | None = None,
         step: tf.Tensor | None = None,
         part: tf.Tensor | int = 0,
-        lane: tf.Tensor | int = 0,
+        share: tf.Tensor | int = 0,
     ) -> None:
         self._calls = 0
         self._first = None
@@ -43,7 +43,7 @@ class Dropout:
             words = tf.random.stateless_uniform(
                 [2], key, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
             )
-            self._first = tf.concat([words, [tf.cast(lane, tf.uint32)]], axis=0)  # [3]
+            self._first = tf.concat([words, [tf.cast(share, tf.uint32)]], axis=0)  # [3]
 
     def draw(self, rate: float) -> Draw:
         """The next mask."""

@@ -158,7 +158,8 @@ def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 def dropped(values: tf.Tensor, key: tf.Tensor, rate: float) -> tf.Tensor:
     """Zeroes elements with probability `rate` and scales the others; shape stays.
 
-    The key is two words and the number of the lane, whose elements follow those of the lane before.
+    The key is two words and the number of the share, whose elements follow those of the share
+    before.
     Element i is decided by a hash of (i, key): two rounds of multiplication and shift, each of
     which can be undone, so no index shares its bits with another. (The constants are those of
     Chris Wellons' search for unbiased 32-bit hashes, "lowbias32".) Cheaper than drawing bits

@@ -73,8 +73,11 @@ def step_of_batch(
     def forward_backward(
         part: tf.Tensor, lane: tf.Tensor, batch: Batch
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        number = replica_id() * settings.parts + tf.cast(part, tf.int64)
-        dropout = Dropout(seed, step, number, lane)
+        # Which of all equal shares of the batch this is. A single replica has so many of them in
+        # each of its parts as there are replicas here, and the masks are those that it has there.
+        number, replicas = replica_id() * settings.parts + tf.cast(part, tf.int64), replica_count()
+        share = number % replicas * settings.lanes + tf.cast(lane, tf.int64)
+        dropout = Dropout(seed, step, number // replicas, share)
         with tf.GradientTape() as tape:
             found = losses(batch, dropout)
             loss = found[total]
@@ -103,6 +106,12 @@ def outputs_of_lanes(
 
     outputs = side_by_side(of_lane, features, lanes)
     return {name: tf.concat([of[name] for of in outputs], axis=0) for name in outputs[0]}
+
+
+def replica_count() -> int:
+    """How many replicas there are; 1 outside of a strategy's replicas."""
+    context = tf.distribute.get_replica_context()
+    return context.num_replicas_in_sync if context else 1
 
 
 def replica_id() -> tf.Tensor:

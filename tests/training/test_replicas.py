@@ -53,6 +53,18 @@ def single(data: Path) -> Outcome:
     return run_steps(data)
 
 
+DROPOUT = {
+    "model.hidden_dropout": 0.3,
+    "model.attention_dropout": 0.2,
+    "train.accumulation_steps": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def dropped(data: Path) -> Outcome:
+    return run_steps(data, **DROPOUT)
+
+
 @pytest.mark.parametrize(
     ("device", "values"),
     [
@@ -68,11 +80,13 @@ def test_same_losses_same_weights(
     assert_same(run_steps(data, device, **values), single)
 
 
-def test_lanes_have_the_dropout_of_the_whole_batch(data: Path, single: Outcome) -> None:
-    dropout = {"model.hidden_dropout": 0.3, "model.attention_dropout": 0.2}
-    whole = run_steps(data, **dropout)
-    assert whole.logs[0]["total_loss"] != pytest.approx(single.logs[0]["total_loss"], rel=1e-5)
-    assert_same(run_steps(data, lanes=4, **dropout), whole)
+@pytest.mark.parametrize(("device", "lanes"), [("cpu", 4), ("cpu:2", 2)])
+def test_lanes_and_replicas_have_the_dropout_of_the_whole_batch(
+    data: Path, single: Outcome, dropped: Outcome, device: str, lanes: int
+) -> None:
+    """Also where the batch has parts, each with masks of its own."""
+    assert dropped.logs[0]["total_loss"] != pytest.approx(single.logs[0]["total_loss"], rel=1e-5)
+    assert_same(run_steps(data, device, lanes=lanes, **DROPOUT), dropped)
 
 
 def test_a_batch_whose_size_is_known_only_when_it_runs(data: Path) -> None:
