@@ -12,7 +12,7 @@ import tensorflow as tf
 from official.modeling import performance
 
 from electra_cli import __version__
-from electra_cli.errors import TrainingError
+from electra_cli.errors import OutOfMemoryError, TrainingError
 from electra_cli.files.layout import STATE
 from electra_cli.inputs.order import examples_at
 from electra_cli.inputs.store import lost_shards_named
@@ -150,12 +150,13 @@ def pretrain(
     with writer:
         try:
             with lost_shards_named(lambda: f"at step {trainer.step()}"):
-                evaluation = session.run()
-        except tf.errors.ResourceExhaustedError as error:
-            raise outlook.memory.error(
-                f"out of memory at step {trainer.step()}", begun=True
-            ) from error
-        except (TrainingError, RunStoppedError) as error:  # the state is saved by now
+                try:
+                    evaluation = session.run()
+                except tf.errors.ResourceExhaustedError as error:
+                    raise outlook.memory.error(
+                        f"out of memory at step {trainer.step()}", begun=True
+                    ) from error
+        except (TrainingError, RunStoppedError, OutOfMemoryError) as error:  # all is saved by now
             if report := _report(plan, role, writer, listener):
                 error.hint += f"; {report} explains the run"
             raise

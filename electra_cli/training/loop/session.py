@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import tensorflow as tf
+
 from electra_cli.errors import ElectraError
 from electra_cli.files.redaction import redacted
 from electra_cli.health.finding import Change
@@ -192,6 +194,9 @@ class Session:
             error = RunStoppedError(self._signals.received or 0, step(), saved)
             reason = error.message
             raise error from None
+        except tf.errors.ResourceExhaustedError:
+            reason = "out of memory"
+            raise
         except BaseException as error:
             reason = error.message if isinstance(error, ElectraError) else type(error).__name__
             raise

@@ -48,7 +48,9 @@ def test_out_of_memory(
         "out of memory at step 0: 8 rows of 32 tokens",
         "a batch of 4 should fit",
         "--set train.accumulation_steps=2 --allow-config-change train.accumulation_steps",
+        f"{tmp_path / 'run' / 'report.html'} explains the run",
     )
+    assert "its last process ended: out of memory" in (tmp_path / "run" / "report.html").read_text()
     assert steps_of(tmp_path / "run") == [0]
     key = "train.accumulation_steps"
     hinted = ["--set", f"{key}=2", "--allow-config-change", key]
