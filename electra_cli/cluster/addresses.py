@@ -114,19 +114,20 @@ def split_address(address: str) -> tuple[str, int]:
     host, port = match["ipv6"] or match["name"], int(match["port"])
     if not 0 < port <= _LAST_PORT:
         raise ConfigError(
-            f"the port of {address!r} is not from 1 to {_LAST_PORT}", hint=f"{host}:2222"
+            f"the port of {address!r} is not from 1 to {_LAST_PORT}",
+            hint=f"{address.rpartition(':')[0]}:2222",
         )
     try:
-        if match["ipv6"] is not None:
-            ipaddress.IPv6Address(host)
-        elif re.fullmatch(r"[0-9.]+", host):
-            ipaddress.IPv4Address(host)
+        if match["ipv6"] is not None or re.fullmatch(r"[0-9.]+", host):
+            if ipaddress.ip_address(host).is_unspecified:
+                raise ValueError("it stands for all addresses of a machine, and for no machine")
+            if match["ipv6"] is not None and ":" not in host:
+                raise ValueError("only IPv6 goes into brackets")
         elif len(host) > 253 or not all(map(_NAME.fullmatch, host.removesuffix(".").split("."))):
             raise ValueError("it is no name of a machine")
     except ValueError as error:
-        raise ConfigError(
-            f"the host of {address!r} cannot be right: {error}", hint=_FORMS
-        ) from None
+        message = f"the host of {address!r} cannot be right: {error}"
+        raise ConfigError(message, hint=_hint(address)) from None
     return host, port
 
 
