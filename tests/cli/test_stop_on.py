@@ -65,14 +65,19 @@ def test_a_run_that_stops_on_a_finding(
     command = options(data, run, "--set", "train.evaluate_every=12")
     words = ("step 6", "middle", Middle.title, "since step 4", "ckpt-6", "--stop-on middle")
     stopped = electra(*command, "--stop-on", "middle")
-    stopped.failed(70, *words)
+    stopped.failed(70, *words, f"{run / 'report.html'} explains the run")
+    holds = {**FOUND, "until": None}
+    assert stopped.json["error"]["findings"] == [holds]
+    assert Middle.title in (run / "report.html").read_text()
     assert f"finding: {Middle.title}" in " ".join(stopped.stderr.split())
     assert steps_of(run) == [0, 4, 6]
     assert not (run / "result.json").exists()
 
     before = (run / "metrics.jsonl").read_bytes()
     with before_tensorflow(monkeypatch):
-        electra(*command, "--stop-on", "middle").failed(70, *words)
+        again = electra(*command, "--stop-on", "middle")
+    again.failed(70, *words)
+    assert again.json["error"]["findings"] == [holds]
     assert (run / "metrics.jsonl").read_bytes() == before
 
     went_on = electra(*command)

@@ -82,6 +82,10 @@ def test_a_run_stopped_in_every_act(
         if start["code"]:
             words = (f"stopped by {name} at step {start['step']}", "same command")
             result.failed(start["code"], *start.get("words", words))
+            explained = f"{run / 'report.html'} explains the run"
+            assert (explained in result.json["error"]["hint"]) is ("full" not in start)
+        if start["code"] and "full" not in start:
+            assert f"its last process ended: {words[0]}" in (run / "report.html").read_text()
         assert f"resuming at step {before:,}" in result.stderr or before == 0
         assert steps_of(run)[-1] == start["step"], start
         assert not list((run / "checkpoints").glob(".*"))
