@@ -74,6 +74,7 @@ FINDING_LINES = {
     "evidence": "the numbers that show that it begins or ends",
 }
 START_LINES = {
+    "began": "when its command began, in seconds since 1970 (lines of an older electra lack it)",
     "electra": "version of electra",
     "tensorflow": "version of TensorFlow",
     "device": "`--device` as it was given",

@@ -8,15 +8,40 @@ from itertools import accumulate
 
 from electra_cli.config.schema import Config
 from electra_cli.modeling.budget import budget_of
-from electra_cli.report.starts import Start
+from electra_cli.report.starts import Start, starts_of
+from electra_cli.runs.metrics_file import History, read_history
+from electra_cli.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What a run has cost; None where its files do not tell.
+class Goodput:
+    """What the time of a run's processes has come to; None where its lines do not tell.
 
-    What the weights have seen is known of every run. Times are known if all of its processes have
-    said when they began, which those of an older electra have not.
+    Times are known if all of its processes have said when they began, which those of an older
+    electra have not.
+
+    Attributes:
+      productive_seconds: Time in updates that the weights have seen, without evaluations,
+        checkpoints and compilation: the updates of each process times the seconds of one.
+      process_seconds: From the start of each process to its last line, summed.
+      goodput: The first as a share of the second.
+      restarts: Processes after the first.
+      lost_steps: Updates that were done again, or have to be, since a process had died without
+        saving them.
+      seconds_to_first_step: Of the newest process, from its start to the end of its first update.
+    """
+
+    productive_seconds: float | None
+    process_seconds: float | None
+    goodput: float | None
+    restarts: int | None
+    lost_steps: int | None
+    seconds_to_first_step: float | None
+
+
+@dataclass(frozen=True)
+class Cost(Goodput):
+    """What a run has cost; None where its files do not tell.
 
     Attributes:
       steps: Updates that the weights have seen.
@@ -26,14 +51,8 @@ class Cost:
       tokens: Positions of those rows, padding included.
       flops_per_token: Of an update and a position, as `modeling.budget` counts.
       flops: Of all updates that the weights have seen.
-      training_seconds: Time in updates, those done again included, without evaluations,
-        checkpoints and compilation: the updates of each process times the seconds of one.
-      process_seconds: From the first to the last line of each process, summed.
-      elapsed_seconds: From the first line of the run to the last, times without a process included.
-      restarts: Processes after the first.
-      repeated_steps: Updates that were done again, or have to be, since a process had died without
-        saving them.
-      goodput: Share of `process_seconds` in updates that the weights have seen.
+      training_seconds: As `productive_seconds`, with the updates that were lost.
+      elapsed_seconds: From the start of the run to its last line, times without a process included.
     """
 
     steps: int
@@ -44,11 +63,7 @@ class Cost:
     flops_per_token: float
     flops: float
     training_seconds: float | None
-    process_seconds: float | None
     elapsed_seconds: float | None
-    restarts: int | None
-    repeated_steps: int | None
-    goodput: float | None
 
 
 def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int | None) -> Cost:
@@ -62,18 +77,12 @@ def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int
     """
     budget = budget_of(config)
     rows, tokens = step * config.train.batch_size, step * budget.tokens_per_step
-    seconds = training = elapsed = goodput = None
-    repeated = restarts = None
+    training = elapsed = None
     if starts and starts[0].step == 0:
-        seconds = sum(start.seconds for start in starts)
         training = sum((s.last_step - s.step) * (s.step_seconds or 0.0) for s in starts)
-        kept = _kept(starts, step)
-        useful = sum(n * (s.step_seconds or 0.0) for n, s in zip(kept, starts, strict=True))
         elapsed = max(s.time + s.seconds for s in starts) - starts[0].time
-        goodput = min(1.0, useful / seconds) if seconds > 0 else None
-        repeated = sum(s.last_step - s.step for s in starts) - sum(kept)
-        restarts = len(starts) - 1
     return Cost(
+        **vars(goodput_of(starts, step=step)),
         steps=step,
         planned_steps=config.train.steps,
         rows=rows,
@@ -82,12 +91,46 @@ def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int
         flops_per_token=budget.flops_per_token,
         flops=tokens * budget.flops_per_token,
         training_seconds=training,
-        process_seconds=seconds,
         elapsed_seconds=elapsed,
-        restarts=restarts,
-        repeated_steps=repeated,
-        goodput=goodput,
     )
+
+
+def goodput_of(starts: Sequence[Start], *, step: int) -> Goodput:
+    """Computes what the time of processes has come to.
+
+    Args:
+      starts: The processes of a run.
+      step: Updates that the weights have seen.
+    """
+    first = starts[-1].seconds_to_first_step if starts else None
+    if not starts or starts[0].step > 0:
+        return Goodput(None, None, None, None, None, first)
+    kept = _kept(starts, step)
+    seconds = sum(start.seconds for start in starts)
+    productive = sum(n * (s.step_seconds or 0.0) for n, s in zip(kept, starts, strict=True))
+    return Goodput(
+        productive_seconds=productive,
+        process_seconds=seconds,
+        goodput=min(1.0, productive / seconds) if seconds > 0 else None,
+        restarts=len(starts) - 1,
+        lost_steps=sum(s.last_step - s.step for s in starts) - sum(kept),
+        seconds_to_first_step=first,
+    )
+
+
+def read_goodput(run: RunFolder, *, batch_size: int, step: int) -> Goodput:
+    """`goodput_of` what a run has written so far; of lines that cannot be read it is not known.
+
+    Args:
+      run: The run folder.
+      batch_size: Rows in an update.
+      step: Updates that the weights have seen.
+    """
+    try:
+        history = read_history(run.metrics)
+    except OSError:
+        history = History.of(())
+    return goodput_of(starts_of(history, batch_size=batch_size), step=step)
 
 
 def _kept(starts: Sequence[Start], step: int) -> list[int]:

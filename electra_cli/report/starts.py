@@ -11,7 +11,7 @@ from electra_cli.health.rule import number
 from electra_cli.runs.metrics_file import History, Line
 
 # What a line "start" has of every line, and not of the process.
-_OF_LINES = ("format_version", "kind", "step", "time")
+_OF_LINES = ("format_version", "kind", "step", "time", "began")
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,13 @@ class Start:
     Attributes:
       step: Updates that were done when it began.
       last_step: Updates that were done when it wrote its last line.
-      time: When it began, in seconds since 1970.
-      seconds: From its first to its last line.
+      time: When it began, in seconds since 1970: its command, or with an older electra its first
+        line.
+      seconds: From then to its last line.
       step_seconds: Of an update, without evaluations, checkpoints and compilation, as its last
         logged step says; None if it logged none.
+      seconds_to_first_step: From the start of its command to the end of its first update: what its
+        first logged step took, less the updates after the first; None if it logged none.
       reason: Why it ended, as its last line says; None if it was killed, or is still there.
       facts: What its first line says besides: electra, tensorflow, device, replicas, precision.
     """
@@ -34,6 +37,7 @@ class Start:
     time: float
     seconds: float
     step_seconds: float | None
+    seconds_to_first_step: float | None
     reason: str | None
     facts: Mapping[str, Any]
 
@@ -64,18 +68,32 @@ def _of_processes(lines: Sequence[Line]) -> Iterator[list[Line]]:
 
 def _start(lines: Sequence[Line], batch_size: int) -> Start:
     first, last = lines[0], lines[-1]
-    times = _numbers(lines, "time")
+    times = [*_numbers(lines[:1], "began"), *_numbers(lines, "time")]
     reason = last.get("reason") if last["kind"] == "end" else None
     speeds = [v for v in _numbers(lines, "sequences_per_second") if v > 0]
+    step_seconds = batch_size / speeds[-1] if speeds else None
     return Start(
         step=first["step"],
         last_step=last["step"],
         time=times[0] if times else 0.0,
         seconds=max(times) - times[0] if times else 0.0,
-        step_seconds=batch_size / speeds[-1] if speeds else None,
+        step_seconds=step_seconds,
+        seconds_to_first_step=_until_first_step(lines, step_seconds),
         reason=redacted(reason) if isinstance(reason, str) and reason.strip() else None,
         facts=redacted({k: value for k, value in first.items() if k not in _OF_LINES}),
     )
+
+
+def _until_first_step(lines: Sequence[Line], step_seconds: float | None) -> float | None:
+    """How long the first update of a process was waited for."""
+    logged = next((line for line in lines if line["kind"] == "train"), None)
+    if logged is None or step_seconds is None:
+        return None
+    began, ended = number(lines[0], "began"), number(logged, "time")
+    if began is None or ended is None:
+        return None
+    later = logged["step"] - lines[0]["step"] - 1  # updates after the first
+    return max(0.0, ended - began - later * step_seconds)
 
 
 def _numbers(lines: Sequence[Line], name: str) -> list[float]:

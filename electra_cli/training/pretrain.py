@@ -20,6 +20,7 @@ from electra_cli.interop.restore import restore
 from electra_cli.interop.values import Report
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture, sizes_of
+from electra_cli.report.cost import read_goodput
 from electra_cli.report.write import write_own
 from electra_cli.runs.changes import config_sha256
 from electra_cli.runs.commit import read_commit
@@ -131,6 +132,7 @@ def pretrain(
         examples_of=functools.partial(_examples_of, plan),
         health=health,
         process={
+            "began": round(time.time() - (time.perf_counter() - started), 3),
             "electra": __version__,
             "tensorflow": tf.__version__,
             "device": plan.device.text,
@@ -185,6 +187,7 @@ def pretrain(
             state_sha256=read_commit(checkpoint).state_sha256,
             evaluation=finite(evaluation),
             findings=[finding.as_json() for finding in health.monitor.findings],
+            goodput=read_goodput(plan.run, batch_size=train.batch_size, step=trainer.step()),
         )
         if role.is_chief:
             result.write(plan.run.result)

@@ -11,6 +11,7 @@ from typing import Any
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.redaction import redacted
 from electra_cli.modeling.budget import Parameters
+from electra_cli.report.cost import Goodput
 from electra_cli.runs.run_folder import Checkpoint
 
 
@@ -23,6 +24,7 @@ class RunResult:
       evaluation: Metrics of the last step on the held-out data; None for what is no number.
       report: The page that explains the run; None if there is none.
       findings: What was wrong with the run, or is; each as `Finding.as_json` has it.
+      goodput: What the time of all processes of the run has come to.
     """
 
     run_dir: str
@@ -45,6 +47,7 @@ class RunResult:
     state_sha256: str
     evaluation: Mapping[str, float | None]
     findings: Sequence[Mapping[str, Any]]
+    goodput: Goodput
     report: str | None = None
 
     def as_json(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ KEYS = {
     "command", "run_dir", "preset", "device", "replicas", "precision", "start_step", "final_step",
     "parameters", "flops_per_token", "losses", "sequences_per_second", "tokens_per_second",
     "matmul_peak_share", "peak_memory_bytes", "seconds", "checkpoint", "best_checkpoint",
-    "state_sha256", "evaluation", "findings", "report",
+    "state_sha256", "evaluation", "findings", "goodput", "report",
 }  # fmt: skip
 
 
@@ -52,6 +52,10 @@ def test_json_and_files_of_a_run(pretrain, trained: Path, tmp_path: Path) -> Non
     assert found["start_step"] == 0
     assert found["final_step"] == 12
     assert found["replicas"] == 1
+    goodput = found["goodput"]
+    assert (goodput["restarts"], goodput["lost_steps"]) == (0, 0)
+    assert 0 < goodput["productive_seconds"] < goodput["process_seconds"] <= found["seconds"]
+    assert 0 < goodput["seconds_to_first_step"] < goodput["process_seconds"]
     assert found["losses"]["total_loss"] == pytest.approx(
         found["losses"]["masked_lm_loss"] + 50 * found["losses"]["disc_loss"], rel=1e-4
     )

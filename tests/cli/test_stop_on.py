@@ -83,6 +83,9 @@ def test_a_run_that_stops_on_a_finding(
     went_on = electra(*command)
     assert went_on.code == 0, went_on.stderr
     assert went_on.json["findings"] == [FOUND]
+    goodput = went_on.json["goodput"]
+    assert (goodput["restarts"], goodput["lost_steps"]) == (1, 0)
+    assert f"goodput {goodput['goodput']:.2%}: 1 restart, 0 steps lost" in went_on.stderr
     assert json.loads((run / "result.json").read_text())["findings"] == [FOUND]
     assert went_on.stderr.count(Middle.title) == 2  # it still holds, and then no longer
     found = [

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from electra_cli.report.cost import read_goodput
 from electra_cli.report.record import read_record
 from electra_cli.runs.run_folder import RunFolder
 from tests.report.made_run import OLD_RUN, Line, end, made_run, start, train, validation
@@ -28,16 +29,26 @@ TWICE = [start(0, 0.0), train(400, 200.0), start(300, 300.0), train(500, 500.0),
         (
             WHOLE,
             {"steps": 1000, "training_seconds": 500.0, "process_seconds": 600.0,
-             "elapsed_seconds": 600.0, "restarts": 0, "repeated_steps": 0, "goodput": 500 / 600},
+             "elapsed_seconds": 600.0, "restarts": 0, "lost_steps": 0, "goodput": 500 / 600,
+             "productive_seconds": 500.0, "seconds_to_first_step": None},
         ),
         (
             # 300 steps of the first process are kept, 300 of 1 s of the second, 400 of the third.
             KILLED,
             {"training_seconds": 700.0, "process_seconds": 700.0, "elapsed_seconds": 2300.0,
-             "restarts": 2, "repeated_steps": 100, "goodput": 650 / 700},
+             "restarts": 2, "lost_steps": 100, "goodput": 650 / 700},
+        ),
+        # Their commands began before: 10 s the first, 30 s the second, with the evaluation of 8 s
+        # and 99 steps of half a second between its first step and its first line.
+        (
+            [start(0, 10.0, began=0.0), train(400, 210.0), end(400, 220.0, "SIGTERM"),
+             start(400, 330.0, began=300.0), train(500, 400.0), train(1000, 650.0)],
+            {"training_seconds": 500.0, "productive_seconds": 500.0, "process_seconds": 570.0,
+             "elapsed_seconds": 650.0, "restarts": 1, "goodput": 500 / 570,
+             "seconds_to_first_step": 100.0 - 99 * 0.5},
         ),
         # The last process goes on from a step that both others have passed.
-        (TWICE, {"restarts": 2, "repeated_steps": 500, "goodput": 50 / 400}),
+        (TWICE, {"restarts": 2, "lost_steps": 500, "goodput": 50 / 400}),
         # It has not logged a step yet.
         ([start(0, 5.0)], {"steps": 0, "training_seconds": 0.0, "restarts": 0, "goodput": None}),
         # The first steps are those of an electra that wrote no such lines.
@@ -53,11 +64,22 @@ TWICE = [start(0, 0.0), train(400, 200.0), start(300, 300.0), train(500, 500.0),
         ([start(0, 0.0), train(100, 50.0) | {"sequences_per_second": None, "time": "soon"}],
          {"steps": 100, "training_seconds": 0.0, "process_seconds": 0.0}),
     ],
-    ids=["whole", "killed", "twice", "begun", "older", "clock", "no time", "no numbers"],
+    ids=["whole", "killed", "began", "twice", "begun", "older", "clock", "no time", "no numbers"],
 )  # fmt: skip
 def test_times(tmp_path: Path, lines: list[Line], expected: dict[str, Any]) -> None:
     cost = asdict(read_record(made_run(tmp_path / "run", lines)).cost)
     assert {key: cost[key] for key in expected} == pytest.approx(expected)
+
+
+def test_a_result_has_the_goodput_of_the_report(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", KILLED)
+    found = vars(read_goodput(run, batch_size=32, step=1000))
+    assert asdict(read_record(run).cost).items() >= found.items()
+    assert (found["restarts"], found["lost_steps"], found["productive_seconds"]) == (2, 100, 650.0)
+    run.metrics.unlink()
+    run.metrics.mkdir()
+    unknown = read_goodput(run, batch_size=32, step=1000)
+    assert set(vars(unknown).values()) == {None}
 
 
 def test_what_the_weights_have_seen(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_what_was_lost_with_a_process(
         if locked:
             stack.enter_context(locked_run(run))
         record = read_record(run)
-    assert (record.step, record.cost.steps, record.cost.repeated_steps) == (step, step, lost)
+    assert (record.step, record.cost.steps, record.cost.lost_steps) == (step, step, lost)
     assert record.history.train.steps.tolist() == list(steps)
     assert f"--stop-at-step {step}" in record.commands[-1]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from electra_cli.modeling.budget import Parameters
+from electra_cli.report.cost import Goodput
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from electra_cli.training.result import RunResult, finished_result
 from tests.cli.test_pretrain import KEYS
@@ -36,6 +37,7 @@ def result(run: Path, **values: Any) -> RunResult:
         "state_sha256": "s",
         "evaluation": {"disc_auc": 0.5},
         "findings": [],
+        "goodput": Goodput(2.0, 3.0, 2 / 3, 0, 0, 1.0),
     }
     return RunResult(**known | values)
 

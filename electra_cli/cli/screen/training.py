@@ -96,6 +96,13 @@ def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
         f"finished at step {result['final_step']:,}: {speed:,.1f} sequences/s, "
         f"{format_duration(result['seconds'])}; checkpoint {result['checkpoint']}"
     )
+    goodput = result.get("goodput") or {}  # which the result of an older electra lacks
+    if goodput.get("restarts"):
+        terminal.note(
+            f"goodput {format_metric('goodput', goodput['goodput'])}: "
+            f"{counted(goodput['restarts'], 'restart')}, "
+            f"{counted(goodput['lost_steps'], 'step')} lost"
+        )
     if result["report"] is not None:
         terminal.note(f"report: {result['report']}")
     terminal.note(f"next: electra evaluate {shlex.quote(str(result['run_dir']))}")

@@ -7,6 +7,7 @@ from typing import Any
 
 from electra_cli.errors import counted, format_duration
 from electra_cli.modeling.budget import budget_of
+from electra_cli.report.cost import Cost
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables.table import Table, beside
 
@@ -39,7 +40,8 @@ def _name(record: RunRecord) -> str:
 
 
 def _trained(record: RunRecord) -> dict[str, str]:
-    config, facts = record.config, dict(record.starts[-1].facts) if record.starts else {}
+    config, last = record.config, record.starts[-1] if record.starts else None
+    facts = dict(last.facts) if last else {}
     model, objective, train = config.model, config.objective, config.train
     parameters = budget_of(config).parameters
     generator = config.generator_sizes.hidden
@@ -48,6 +50,7 @@ def _trained(record: RunRecord) -> dict[str, str]:
     return {
         "folder": record.place,
         "state": f"{record.state}, step {record.step:,} of {train.steps:,}",
+        "end of its last process": _text(last.reason if last else None),
         "preset": config.preset,
         "objective": f"{objective.name}, {objective.mask_probability:.0%} of the tokens masked",
         main: f"{counted(model.num_layers, 'layer')}, {model.hidden_size} wide, "
@@ -98,19 +101,26 @@ def _data(record: RunRecord) -> dict[str, str]:
 
 def _cost(record: RunRecord) -> dict[str, str]:
     cost = record.cost
-    repeated = f", {cost.repeated_steps:,} lost when a process died" if cost.repeated_steps else ""
+    lost = f", {cost.lost_steps:,} lost when a process died" if cost.lost_steps else ""
     return {
-        "steps": f"{cost.steps:,} of {cost.planned_steps:,}{repeated}",
+        "steps": f"{cost.steps:,} of {cost.planned_steps:,}{lost}",
         "rows": f"{cost.rows:,}",
         "epochs": "" if cost.epochs is None else f"{cost.epochs:.2f}",
         "tokens": f"{cost.tokens:,}, padding included",
         "FLOPs": f"{cost.flops:.2e}, {cost.flops_per_token:.2e} a token",
         "time in updates": _duration(cost.training_seconds),
         "time of its processes": _duration(cost.process_seconds),
-        "from first to last line": _duration(cost.elapsed_seconds),
+        "from start to last line": _duration(cost.elapsed_seconds),
+        "to the first step": _duration(cost.seconds_to_first_step),
         "restarts": "" if cost.restarts is None else f"{cost.restarts:,}",
-        "goodput": "" if cost.goodput is None else f"{cost.goodput:.1%} of its processes' time",
+        "goodput": _goodput(cost),
     }
+
+
+def _goodput(cost: Cost) -> str:
+    if cost.goodput is None:
+        return ""
+    return f"{_duration(cost.productive_seconds)}, {cost.goodput:.1%} of its processes' time"
 
 
 def _duration(seconds: float | None) -> str:

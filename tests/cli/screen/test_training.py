@@ -1,13 +1,14 @@
-"""Tables of metrics: their shape and their units."""
+"""Tables of metrics: their shape and their units; what a finished run says last."""
 
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
 from electra_cli.cli.screen.console import Terminal
-from electra_cli.cli.screen.training import print_metrics
+from electra_cli.cli.screen.training import print_finished, print_metrics
 from electra_cli.config.schema import ObjectiveConfig
 from electra_cli.metrics.names import format_metric
 from electra_cli.objectives import objective_of
@@ -66,3 +67,24 @@ def test_every_name_is_whole_and_the_table_fits(
 )
 def test_shares_are_percent_and_areas_numbers(name: str, value: float | None, text: str) -> None:
     assert format_metric(name, value) == text
+
+
+@pytest.mark.parametrize(
+    ("goodput", "words"),
+    [
+        ({"restarts": 1, "lost_steps": 1, "goodput": 0.875}, "goodput 87.50%: 1 restart, 1 step"),
+        ({"restarts": 2, "lost_steps": 0, "goodput": None}, "goodput n/a: 2 restarts, 0 steps"),
+        ({"restarts": 0, "lost_steps": 0, "goodput": 0.875}, ""),
+        ({"restarts": None, "lost_steps": None, "goodput": None}, ""),
+        (None, ""),
+    ],
+)
+def test_restarts_are_told_with_what_they_cost(
+    capfd: pytest.CaptureFixture[str], goodput: dict[str, Any] | None, words: str
+) -> None:
+    result: dict[str, Any] = {"final_step": 9, "sequences_per_second": 1.0, "seconds": 2.0}
+    result |= {"checkpoint": "c", "report": None, "run_dir": "r"}
+    result |= {} if goodput is None else {"goodput": goodput}
+    print_finished(Terminal(), result)
+    told = [line for line in capfd.readouterr().err.splitlines() if "goodput" in line]
+    assert told == ([f"{words} lost"] if words else [])

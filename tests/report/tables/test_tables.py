@@ -102,6 +102,8 @@ def test_what_on_what_data_and_at_what_cost(record: RunRecord) -> None:
     assert trained["first weights"] == ("random",)
     assert data["guess by frequency"] == ("3.50 nats",)
     assert cost["restarts"] == ("0",)
+    assert cost["goodput"] == ("8m 20s, 49.9% of its processes' time",)
+    assert trained["end of its last process"] == ("finished",)
     assert cost["tokens"] == ("4,096,000, padding included",)
 
 
