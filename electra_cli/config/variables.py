@@ -12,8 +12,18 @@ from electra_cli.errors import ConfigError
 
 PREFIX = "ELECTRA_"
 
-# These are of this program, and no keys: the workers' shared secret, and a folder of the tests.
-OTHERS = frozenset({"ELECTRA_CLUSTER_TOKEN", "ELECTRA_GOLDEN_DIRS"})
+# These are of this program, and no keys: the workers of a cluster, their shared secret and their
+# trainers' channel, and a folder of the tests.
+OTHERS = frozenset(
+    {
+        "ELECTRA_CLUSTER_CHANNEL",
+        "ELECTRA_CLUSTER_HOSTS",
+        "ELECTRA_CLUSTER_PORT",
+        "ELECTRA_CLUSTER_SIZE",
+        "ELECTRA_CLUSTER_TOKEN",
+        "ELECTRA_GOLDEN_DIRS",
+    }
+)
 
 # Kubernetes sets these in every container for a service called "electra" or "electra-…".
 _OF_A_SERVICE = re.compile(r"\w+_(?:SERVICE_HOST|SERVICE_PORT\w*|PORT|PORT_\d+_(?:TCP|UDP)\w*)")
@@ -53,7 +63,7 @@ def keys_in(environment: Mapping[str, str], wanted: Collection[str]) -> dict[str
 
 
 def _unknown(name: str, variables: Mapping[str, str]) -> ConfigError:
-    words, word = _by_word(variables), _plain(name)
+    words, word = _by_word({**variables, **dict.fromkeys(OTHERS, "")}), _plain(name)
     names = words.get(word) or words.get(nearest(word, words) or "")
     hint = f"did you mean {' or '.join(names)}?" if names else (
         f"keys are written {PREFIX}SECTION__KEY, such as {variable_of('train.steps')}; if it is "
@@ -66,7 +76,7 @@ def _by_word(variables: Mapping[str, str]) -> dict[str, list[str]]:
     """Finds variables by their plain names, with the section of the key and without it."""
     found: dict[str, list[str]] = {}
     for variable, key in variables.items():
-        for name in (variable, key.partition(".")[2]):
+        for name in {variable, key.partition(".")[2] or variable}:
             found.setdefault(_plain(name), []).append(variable)
     return found
 

@@ -27,6 +27,7 @@ def test_every_key_has_a_variable() -> None:
         ("ELECTRA_train__steps", "ELECTRA_TRAIN__STEPS"),
         ("electra_train__steps", "ELECTRA_TRAIN__STEPS"),
         ("electra_batch_size", "ELECTRA_TRAIN__BATCH_SIZE"),
+        ("ELECTRA_CLUSTER_HOST", "ELECTRA_CLUSTER_HOSTS"),  # no key, but of this program
         ("ELECTRA_LERNING_RATE", "ELECTRA_OPTIMIZER__LEARNING_RATE"),
     ],
 )
