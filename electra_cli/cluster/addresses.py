@@ -111,17 +111,18 @@ def split_address(address: str) -> tuple[str, int]:
     match = _ADDRESS.fullmatch(address)
     if match is None:
         raise ConfigError(f"{address!r} is not host:port", hint=_hint(address))
-    host, port = match["ipv6"] or match["name"], int(match["port"])
+    ipv6, port = match["ipv6"] is not None, int(match["port"])
+    host = match["ipv6"] if ipv6 else match["name"]
     if not 0 < port <= _LAST_PORT:
         raise ConfigError(
             f"the port of {address!r} is not from 1 to {_LAST_PORT}",
             hint=f"{address.rpartition(':')[0]}:2222",
         )
     try:
-        if match["ipv6"] is not None or re.fullmatch(r"[0-9.]+", host):
+        if ipv6 or re.fullmatch(r"[0-9.]+", host):
             if ipaddress.ip_address(host).is_unspecified:
                 raise ValueError("it stands for all addresses of a machine, and for no machine")
-            if match["ipv6"] is not None and ":" not in host:
+            if ipv6 and ":" not in host:
                 raise ValueError("only IPv6 goes into brackets")
         elif len(host) > 253 or not all(map(_NAME.fullmatch, host.removesuffix(".").split("."))):
             raise ValueError("it is no name of a machine")

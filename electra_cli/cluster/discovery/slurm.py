@@ -103,10 +103,12 @@ def _contradiction(what: str, *values: str) -> ConfigError:
 def _tasks_per_node(text: str, origin: str) -> list[int]:
     """ "2(x3),1" -> [2, 2, 2, 1]."""
     counts: list[int] = []
+    total = 0
     for item in text.split(","):
         match = _COUNT.fullmatch(item.strip())
         tasks, nodes = (int(match["tasks"]), int(match["nodes"] or 1)) if match else (0, 0)
-        if not tasks or not nodes or sum(counts) + tasks * nodes > MOST:
+        total += tasks * nodes
+        if not tasks or not nodes or total > MOST:
             raise ConfigError(
                 f"{origin} is {shown(text)}: {item!r} is no number of tasks such as 2 or 2(x3)",
                 hint=HINT,
