@@ -38,12 +38,14 @@ class Cluster:
         if not self.addresses:
             raise ConfigError(f"{self.origin} names no worker", hint=_FORMS)
         first: dict[tuple[str, int], int] = {}
+        near: dict[bool, int] = {}  # the first worker on loopback, and the first on a network
         for number, address in enumerate(self.addresses):
             try:
                 host, port = split_address(address)
             except ConfigError as error:
                 message = f"{self.origin} gives worker {number} a bad address: {error.message}"
                 raise ConfigError(message, hint=error.hint) from None
+            near.setdefault(_is_loopback(host), number)
             other = first.setdefault((_same_for_all_spellings(host), port), number)
             if other != number:
                 raise ConfigError(
@@ -51,6 +53,12 @@ class Cluster:
                     f"{self.names(number)}",
                     hint="give each worker an address of its own; on one machine, a port",
                 )
+        if len(near) > 1:
+            raise ConfigError(
+                f"{self.origin} gives {self.names(near[True])} an address that only its own "
+                f"machine reaches, and {self.names(near[False])} another",
+                hint="use names or addresses that all machines of the cluster reach",
+            )
         if not 0 <= self.index < self.size:
             raise ConfigError(
                 f"{self.origin} says that this is worker {self.index}, and has addresses of "
@@ -142,6 +150,14 @@ def _hint(address: str) -> str:
         if guess != address and _ADDRESS.fullmatch(guess):
             return f"did you mean {guess}? {_FORMS}"
     return _FORMS
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only the machine itself reaches a host."""
+    try:
+        return ipaddress.ip_address(_same_for_all_spellings(host)).is_loopback
+    except ValueError:
+        return False
 
 
 def _same_for_all_spellings(host: str) -> str:

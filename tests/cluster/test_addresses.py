@@ -14,12 +14,12 @@ from electra_cli.errors import ConfigError
 
 
 def test_what_a_cluster_says() -> None:
-    cluster = Cluster(("a:2222", "b:2222", "[::1]:7"), 1, "TF_CONFIG")
+    cluster = Cluster(("a:2222", "b:2222", "[fd00::1]:7"), 1, "TF_CONFIG")
     assert (cluster.size, cluster.is_chief) == (3, False)
     assert Cluster(cluster.addresses, 0, "").is_chief
-    assert cluster.names(2) == "worker 2 ([::1]:7)"
+    assert cluster.names(2) == "worker 2 ([fd00::1]:7)"
     assert json.loads(cluster.tf_config()) == {
-        "cluster": {"worker": ["a:2222", "b:2222", "[::1]:7"]},
+        "cluster": {"worker": ["a:2222", "b:2222", "[fd00::1]:7"]},
         "task": {"type": "worker", "index": 1},
     }
 
@@ -99,6 +99,9 @@ def test_bad_addresses(address: str, words: str, hint: str) -> None:
         (("a:1", "b:1"), -1, "this is worker -1"),
         (("a:65535", "b:1"), 0, "no port above that of worker 0 (a:65535)"),
         (("a:65534", "a:65535"), 0, "no port above"),
+        (("b:1", "localhost:1"), 0, "worker 1 (localhost:1) an address that only its own"),
+        (("[::1]:1", "b:1"), 0, "reaches, and worker 1 (b:1) another"),
+        (("127.0.1.1:1", "10.0.0.1:1"), 0, "only its own machine reaches"),
     ],
 )
 def test_bad_clusters(addresses: tuple[str, ...], index: int, words: str) -> None:
@@ -117,8 +120,8 @@ def test_any_hosts_and_ports_come_back_as_they_were_given() -> None:
             kind = draw.randrange(3)
             host = (
                 f"{''.join(draw.choices(letters, k=draw.randint(1, 20)))}-{number}x",
-                str(ipaddress.IPv4Address(draw.randrange(1, 2**32))),
-                str(ipaddress.IPv6Address(draw.randrange(1, 2**128))),
+                str(ipaddress.IPv4Address(draw.randrange(1, 127 * 2**24))),
+                str(ipaddress.IPv6Address(draw.randrange(2, 2**128))),
             )[kind]
             places.append((host, draw.randint(1, 60_000)))
         if len({(host.lower(), port) for host, port in places}) < len(places):

@@ -55,7 +55,7 @@ def find_cluster(choice: str, environment: Mapping[str, str]) -> Cluster | None:
 
 def _read(name: str, environment: Mapping[str, str], *, chose: str) -> Cluster:
     kind = _KINDS[name]
-    if lacking := missing(environment, *kind.NEEDED):
+    if lacking := missing(environment, kind.NEEDED):
         raise ConfigError(
             f"--cluster {name} needs variables that are not set: {', '.join(lacking)}",
             hint=kind.HINT,

@@ -4,7 +4,8 @@ Kubernetes gives each pod its number in JOB_COMPLETION_INDEX, which is the worke
 workers' names follow from a pattern:
 
 - ELECTRA_CLUSTER_HOSTS: the pattern, with {index} for a worker's number, such as
-  NAME-workers-0-{index}.NAME for the replicated job "workers" of the JobSet NAME.
+  NAME-workers-0-{index}.NAME for the replicated job "workers" of the JobSet NAME, and
+  NAME-{index}.SERVICE for the Indexed Job NAME with a headless service.
 - ELECTRA_CLUSTER_SIZE: how many workers there are.
 - ELECTRA_CLUSTER_PORT: their port; 2222 if it is not set.
 """
@@ -22,7 +23,7 @@ HOSTS = "ELECTRA_CLUSTER_HOSTS"
 SIZE = "ELECTRA_CLUSTER_SIZE"
 PORT = "ELECTRA_CLUSTER_PORT"
 DEFAULT_PORT = 2222
-NEEDED = (HOSTS, SIZE, INDEX)
+NEEDED = ((HOSTS,), (SIZE,), (INDEX,))
 HINT = (
     f"set {HOSTS}='NAME-workers-0-{{index}}.NAME' and {SIZE} in the pods of an Indexed Job; "
     "`electra launch --to jobset` writes such a manifest"

@@ -6,10 +6,10 @@ cyclic and plane are one rule, by how many tasks a node takes at each turn. An a
 distribution, from a file of hosts, is not supported. SLURM_NODEID and SLURM_LOCALID prove the
 result for this task.
 
-A worker's port follows from the job, the step, and the number of the task on its node. Each job
-has 20 ports of 12000 to 31999, below those that Linux gives to outgoing connections; jobs and
-steps that run beside each other on a node have different ones unless their numbers differ by a
-multiple of 1,000.
+A worker's port follows from the job, the step, and the number of the task on its node. A step has
+20 of the ports from 12000 to 31999, below those that Linux gives to outgoing connections: enough
+for 19 tasks on a node and the place where they meet. Two steps on a node have the same ones where
+job + 101 × step is the same modulo 1,000.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _ORDER = "SLURM_DISTRIBUTION"
 _TURN = "SLURM_DIST_PLANESIZE"
 
 # A batch script and the shell of salloc have SLURM_PROCID too; only a step has its number.
-NEEDED = (_TASK, "|".join(_STEP), "|".join(_NODES), "|".join(_COUNTS), "|".join(_JOB))
+NEEDED = ((_TASK,), _STEP, _NODES, _COUNTS, _JOB)
 HINT = "start one task for each worker with srun, such as `srun --ntasks-per-node=1 electra …`"
 
 _ONE_COMPONENT = f"{HINT}, in one component of a heterogeneous job"
 
 _FIRST_PORT, _PORTS, _BLOCKS = 12_000, 20, 1_000
-_STEPS_APART = 101  # blocks; prime to their number
+_STEPS_APART = 101  # blocks
 _COUNT = re.compile(r"(?P<tasks>[0-9]{1,9})(?:\(x(?P<nodes>[0-9]{1,9})\))?")
 _LARGEST = 2**32 - 1
 
 
 def is_shown(environment: Mapping[str, str]) -> bool:
     """Whether the environment describes a cluster in this way."""
-    return not missing(environment, *NEEDED)
+    return not missing(environment, NEEDED)
 
 
 def read(environment: Mapping[str, str]) -> Cluster:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from electra_cli.cluster.addresses import Cluster
-from electra_cli.cluster.discovery.variables import shown, whole_number
+from electra_cli.cluster.discovery.variables import missing, shown, whole_number
 from electra_cli.config.nearest import nearest
 from electra_cli.errors import ConfigError
 
 VARIABLE = "TF_CONFIG"
-NEEDED = (VARIABLE,)
+NEEDED = ((VARIABLE,),)
 HINT = 'export TF_CONFIG=\'{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}\', with its own index for each worker'  # noqa: E501
 
 _CHIEFS = ("chief", "master")
@@ -29,7 +29,7 @@ _REFUSED = {
 
 def is_shown(environment: Mapping[str, str]) -> bool:
     """Whether the environment describes a cluster in this way."""
-    return bool(environment.get(VARIABLE, "").strip())
+    return not missing(environment, NEEDED)
 
 
 def read(environment: Mapping[str, str]) -> Cluster:
@@ -106,4 +106,4 @@ def _check_kind(name: str, origin: str) -> None:
         )
     if name not in (*_CHIEFS, "worker"):
         near = nearest(name, ("worker", "chief")) or "worker"
-        raise ConfigError(f"{origin} names {name!r}", hint=f"did you mean {near}? {HINT}")
+        raise ConfigError(f"{origin} names {shown(name)}", hint=f"did you mean {near}? {HINT}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from electra_cli.errors import ConfigError
 
@@ -14,18 +14,17 @@ def first_of(environment: Mapping[str, str], *names: str) -> str | None:
     return next((name for name in names if environment.get(name, "").strip()), None)
 
 
-def missing(environment: Mapping[str, str], *alternatives: str) -> list[str]:
+def missing(environment: Mapping[str, str], needed: Iterable[Sequence[str]]) -> list[str]:
     """Which variables are not set.
 
     Args:
       environment: All variables.
-      *alternatives: Names; "A|B" wants one of the two.
+      needed: Names, of which one of each group is enough.
 
     Returns:
-      The first name of each that is missing.
+      The first name of each group of which none is set.
     """
-    lacking = (names.split("|") for names in alternatives)
-    return [names[0] for names in lacking if first_of(environment, *names) is None]
+    return [names[0] for names in needed if first_of(environment, *names) is None]
 
 
 def whole_number(value: object, origin: str, *, least: int = 0, most: int, hint: str = "") -> int:
