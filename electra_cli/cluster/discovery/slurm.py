@@ -107,12 +107,14 @@ def _tasks_per_node(text: str, origin: str) -> list[int]:
     for item in text.split(","):
         match = _COUNT.fullmatch(item.strip())
         tasks, nodes = (int(match["tasks"]), int(match["nodes"] or 1)) if match else (0, 0)
-        total += tasks * nodes
-        if not tasks or not nodes or total > MOST:
+        if not tasks * nodes:
             raise ConfigError(
                 f"{origin} is {shown(text)}: {item!r} is no number of tasks such as 2 or 2(x3)",
                 hint=HINT,
             )
+        total += tasks * nodes
+        if total > MOST:
+            raise ConfigError(f"{origin} is {shown(text)}: more than {MOST:,} tasks", hint=HINT)
         counts += [tasks] * nodes
     return counts
 
