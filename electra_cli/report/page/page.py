@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,8 @@ from electra_cli.report.tables.table import Table
 from electra_cli.report.verdict import sentences_of
 
 _TEMPLATE = "report.html.jinja"
+# What is typed, with the marks that touch it.
+_TYPED = re.compile(r"[(\[{“]*<code>.*?</code>[)\]}”.,;:!?]*")
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,10 @@ def _sentence(text: str) -> str:
 
 
 def _prose(text: str) -> Markup:
-    """Escapes a text; what stands between backticks is to be typed."""
+    """Escapes a text; what stands between backticks is to be typed.
+
+    A line ends neither behind a bracket that opens before it nor before a mark that follows it.
+    """
     looks = (Markup("{}"), Markup("<code>{}</code>"))
-    return Markup("").join(looks[typed].format(part) for part, typed in spans(text))
+    page = Markup("").join(looks[typed].format(part) for part, typed in spans(text))
+    return Markup(_TYPED.sub(r'<span class="whole">\g<0></span>', str(page)))

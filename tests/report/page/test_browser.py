@@ -16,7 +16,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from electra_cli.report.page.page import page_of
+from electra_cli.report.page.page import _prose, page_of
 from electra_cli.runs.metrics_file import History
 from tests.report.page import shown
 
@@ -112,13 +112,16 @@ def test_it_fits_and_loads_nothing(
 
 def test_an_option_is_in_one_line(browser: webdriver.Chrome, pages: dict[str, Path]) -> None:
     show(browser, pages["full"], width=400)
-    option = "document.querySelector('dd > code')"
-    browser.execute_script(f"{option}.textContent = '--batch-size'")
+    text = _prose("Try (`--batch-size`); [`--steps`]: `--seed`.")
+    browser.execute_script("document.querySelector('dd').innerHTML = arguments[0]", text)
     heights = set()
-    for indent in range(0, 300, 20):  # wherever in its line it begins
-        browser.execute_script(f"{option}.parentNode.style.textIndent = '{indent}px'")
-        browser.execute_script(f"{option}.style.textIndent = 0")
-        heights.add(value(browser, f"{option}.offsetHeight"))
+    for indent in range(0, 300, 5):  # wherever in its line it begins
+        browser.execute_script(f"document.querySelector('dd').style.textIndent = '{indent}px'")
+        browser.execute_script(
+            "document.querySelectorAll('dd code').forEach(e => e.style.textIndent = 0)"
+        )
+        whole = "[...document.querySelectorAll('dd .whole')]"
+        heights.add(tuple(value(browser, f"{whole}.map(e => e.getBoundingClientRect().height)")))
     assert len(heights) == 1
 
 

@@ -158,7 +158,11 @@ def test_without_a_discriminator_there_is_no_suspicion(plain: RunRecord) -> None
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("type `electra <b>` now", "type <code>electra &lt;b&gt;</code> now"),
+        (
+            "type (`electra <b>`) or `b`.",
+            'type <span class="whole">(<code>electra &lt;b&gt;</code>)</span> or '
+            '<span class="whole"><code>b</code>.</span>',
+        ),
         ("a lone ` and <b>", "a lone ` and &lt;b&gt;"),
     ],
 )
