@@ -11,6 +11,7 @@ import itertools
 import math
 import re
 
+from electra_cli.cluster.discovery.variables import shown
 from electra_cli.errors import ConfigError
 
 MOST = 64 * 1024
@@ -50,7 +51,7 @@ def expand(text: str) -> list[str]:
         place = part.end()
     hosts += _names(name, MOST - len(hosts))
     if not hosts:
-        raise ConfigError(f"the list of hosts {text!r} names none", hint=_HINT)
+        raise ConfigError(f"the list of hosts {shown(text)} names none", hint=_HINT)
     return hosts
 
 

@@ -75,6 +75,7 @@ def test_notation(text: str, hosts: str) -> None:
     [
         ("", "names none"),
         (" ,\t", "names none"),
+        ("," * 9000, ",… names none"),
         ("n[1-3", "at character 2, 'n[1-3': the '['"),
         ("n1]", "at character 3, 'n1]': the ']'"),
         ("n[[1]]", "character 2"),
