@@ -1,0 +1,77 @@
+"""What the processes of a cluster say to each other: JSON objects, each behind its length.
+
+A message is four bytes, its length, and that many bytes of JSON. Who receives says how long one may
+be, so that what speaks another language is noticed by its first four bytes, and nothing is kept of
+it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, BinaryIO
+
+Message = dict[str, Any]
+
+MOST_OF_A_PEER = 1 << 24
+"""Bytes of the longest message between those who know each other."""
+MOST_OF_A_STRANGER = 1 << 12
+
+_HEAD = 4  # bytes
+
+
+class NoMessageError(Exception):
+    """What came is no message, or too long a one."""
+
+
+def packed(kind: str, **parts: Any) -> bytes:
+    """A message as bytes.
+
+    Raises:
+      ValueError: It is longer than any receiver takes.
+      TypeError: A part has no form in JSON.
+    """
+    body = json.dumps({"kind": kind, **parts}, separators=(",", ":")).encode()
+    if len(body) > MOST_OF_A_PEER:
+        raise ValueError(f"a message of {len(body):,} bytes; {MOST_OF_A_PEER:,} are the most")
+    return len(body).to_bytes(_HEAD, "big") + body
+
+
+async def receive(reader: asyncio.StreamReader, most: int = MOST_OF_A_PEER) -> Message | None:
+    """The next message; None at the end.
+
+    Raises:
+      NoMessageError: What comes is no message of at most so many bytes.
+      OSError: The connection is broken.
+    """
+    try:
+        length = _length(await reader.readexactly(_HEAD), most)
+        return _unpacked(await reader.readexactly(length))
+    except asyncio.IncompleteReadError:
+        return None
+
+
+def receive_now(stream: BinaryIO, most: int = MOST_OF_A_PEER) -> Message | None:
+    """`receive` from a stream that blocks."""
+    head = stream.read(_HEAD)
+    if len(head) < _HEAD:
+        return None
+    body = stream.read(length := _length(head, most))
+    return _unpacked(body) if len(body) == length else None
+
+
+def _length(head: bytes, most: int) -> int:
+    length = int.from_bytes(head, "big")
+    if length > most:
+        raise NoMessageError(f"a message of {length:,} bytes; {most:,} are the most")
+    return length
+
+
+def _unpacked(body: bytes) -> Message:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NoMessageError(f"no JSON: {error}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
+        raise NoMessageError("a message without its kind")
+    return message
