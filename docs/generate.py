@@ -79,7 +79,9 @@ START_LINES = {
     "tensorflow": "version of TensorFlow",
     "device": "`--device` as it was given",
     "devices": "the devices that this came to, in words",
-    "replicas": "copies of the model that train together",
+    "workers": "processes that train together, each with devices of its own (lines of an older "
+    "electra lack it)",
+    "replicas": "copies of the model that train together, over all workers",
     "precision": "the compute type",
 }
 END_LINES = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from electra_cli.cli import completion
+from electra_cli.cluster.discovery.choice import CHOICES
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.presets import available_presets
 from electra_cli.config.schema import Config, Network, Precision, Root, leaf_fields
@@ -72,7 +73,7 @@ def refuse_url(path: str, name: str) -> None:
     )
 
 
-_DEVICES = ("auto", "cpu", "cpu:2", "gpu", "gpu:0", "gpu:0,1", "mirrored", "multi-worker", "tpu")
+_DEVICES = ("auto", "cpu", "cpu:2", "gpu", "gpu:0", "gpu:0,1", "mirrored", "tpu")
 
 Complete = Callable[[str], list[str]]
 
@@ -101,6 +102,7 @@ def _findings() -> Iterable[str]:
 
 presets = _one_of(available_presets)
 devices = _one_of(lambda: _DEVICES)
+clusters = _one_of(lambda: CHOICES)
 precisions = _one_of(lambda: get_args(Precision))
 networks = _one_of(lambda: get_args(Network))
 trackers = _one_of(lambda: (*TRACKERS, NO_TRACKER))
@@ -147,6 +149,13 @@ MaxLength = Annotated[int | None, typer.Option(
 Settings = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", autocompletion=task_settings,
     help="Any key of a task or its recipe; repeatable.")]
+Cluster = Annotated[str, typer.Option(
+    metavar="|".join(CHOICES), autocompletion=clusters,
+    help="Where the workers of a cluster are found: TF_CONFIG, Slurm's variables, or those of a "
+    "JobSet or an indexed job; auto: what the environment shows. The same command starts on each.")]
+RendezvousTimeout = Annotated[float, typer.Option(
+    metavar="SECONDS", min=1.0, help="How long the workers of a cluster wait for each other at the "
+    "start.")]
 Track = Annotated[list[str] | None, typer.Option(
     metavar="|".join((*TRACKERS, NO_TRACKER)), show_default="tensorboard", autocompletion=trackers,
     help="Where metrics go besides metrics.jsonl; repeatable. Needs pip install '.[wandb]' and so "

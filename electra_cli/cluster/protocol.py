@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 Message = dict[str, Any]
@@ -75,3 +78,67 @@ def _unpacked(body: bytes) -> Message:
     if not isinstance(message, dict) or not isinstance(message.get("kind"), str):
         raise NoMessageError("a message without its kind")
     return message
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long workers wait for each other.
+
+    Attributes:
+      rendezvous: Seconds until all have to be there.
+      beat: Seconds between two signs of life.
+      silence: Seconds without one after which a worker is lost, and in which a trainer may stand
+        still.
+      handshake: Seconds in which a stranger has to prove that it is a worker.
+      grace: Seconds for others to end with an error of their own once one has, and for a process
+        to end by itself.
+      linger: Seconds for all to end once the chief has.
+    """
+
+    rendezvous: float = 300.0
+    beat: float = 2.0
+    silence: float = 20.0
+    handshake: float = 5.0
+    grace: float = 5.0
+    linger: float = 60.0
+
+
+class Link:
+    """A connection to a process that is known.
+
+    Args:
+      reader: What comes from it.
+      writer: What goes to it.
+
+    Attributes:
+      silence: How many beats ago it was heard. Beats of this process are counted, and no seconds:
+        one that was suspended has not listened.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.silence = 0
+
+    def say(self, kind: str, **parts: Any) -> None:
+        """Sends a message; to a process that is gone it does nothing."""
+        if not self._writer.is_closing():
+            self._writer.write(packed(kind, **parts))
+
+    async def listen(self, hear: Callable[[Message], None]) -> None:
+        """Hands over one message after the other, and returns when no more will come."""
+        with suppress(OSError, NoMessageError):
+            while (message := await receive(self._reader)) is not None:
+                self.silence = 0
+                hear(message)
+
+    async def close(self, patience: float) -> None:
+        """Sends what is left, and closes the connection.
+
+        Args:
+          patience: Seconds for the other side to take it.
+        """
+        with suppress(OSError, TimeoutError):
+            self._writer.close()
+            await asyncio.wait_for(self._writer.wait_closed(), patience)
+        self._writer.transport.abort()

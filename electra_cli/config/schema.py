@@ -199,7 +199,8 @@ class RuntimeConfig(Section):
     device: str = Field(
         default="auto",
         min_length=1,
-        description="auto, cpu, cpu:N, gpu, gpu:I,J, mirrored, multi-worker or tpu.",
+        description="auto, cpu, cpu:N, gpu, gpu:I,J, mirrored or tpu; in a cluster what each "
+        "worker uses.",
     )
     precision: Precision = Field(
         default="auto", description="Compute type; parameters and losses stay in float32."

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.doctor.check import Check
 from electra_cli.errors import ConfigError, listed
 from electra_cli.files.redaction import MASK, is_secret, redacted
-from electra_cli.training.devices.strategy import check_cluster
 
 TOPIC = "surroundings"
 
@@ -77,8 +77,8 @@ def check_clusters(environment: Mapping[str, str]) -> Iterator[Check]:
     found: dict[str, str] = {}
     if "TF_CONFIG" in environment:
         try:
-            check_cluster(environment["TF_CONFIG"])
-            found["TF_CONFIG"] = "--device multi-worker joins its cluster"
+            find_cluster("tf-config", environment)
+            found["TF_CONFIG"] = "pretrain joins its cluster"
         except ConfigError as error:
             yield Check(TOPIC, "TF_CONFIG", "problem", error.message, error.hint)
     tasks = environment.get("SLURM_NTASKS", "1")
@@ -103,8 +103,8 @@ def check_clusters(environment: Mapping[str, str]) -> Iterator[Check]:
         advice = "unset the variables of all but one"
         yield Check(TOPIC, "cluster", "note", f"{told}: {len(ranks)} at once", advice)
     elif "Slurm" in found and tasks.isdecimal() and int(tasks) > 1:
-        advice = "--ntasks=1 for one run, or a TF_CONFIG for each and --device multi-worker"
-        what = f"{told}, and no TF_CONFIG: each task would train a run of its own"
+        advice = "--ntasks=1 for a command that is to run once"
+        what = f"{told}: pretrain trains with all tasks, other commands run once in each"
         yield Check(TOPIC, "cluster", "note", what, advice)
     else:
         yield Check(TOPIC, "cluster", "ok", told or "none")

@@ -12,6 +12,7 @@ RUN/bindings.gin         gin bindings, if any were given
 RUN/init.json            what `--init-from` loaded, if it was given
 RUN/data/                manifest.json and vocab.txt of the prepared data
 RUN/lock.json            who writes to the run, or wrote to it last
+RUN/.cluster-token       by what its workers know each other, while there are several
 RUN/changes.jsonl        changes of the configuration, and the step from which on they hold
 RUN/checkpoints/ckpt-N   a checkpoint, N the step: `state` for TensorFlow, and commit.json
 RUN/metrics.jsonl        a line for each logged step and evaluation, for what begins or ends to be
@@ -55,6 +56,7 @@ BINDINGS_FILE = "bindings.gin"
 INIT_FILE = "init.json"
 DATA_FOLDER = "data"
 RUN_LOCK_FILE = "lock.json"
+CLUSTER_TOKEN_FILE = ".cluster-token"
 CHANGES_FILE = "changes.jsonl"
 CHECKPOINTS_FOLDER = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
@@ -106,8 +108,3 @@ def prefix_of(path: Path) -> Path:
 def is_prefix(path: Path) -> bool:
     """Whether it is what TensorFlow calls a checkpoint: the part of a name before .index."""
     return Path(f"{path}.index").is_file()
-
-
-def worker_folder(run: Path, index: int) -> Path:
-    """The part of a run folder that another worker than the first writes."""
-    return run / f"worker-{index}"

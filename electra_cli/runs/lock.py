@@ -18,28 +18,23 @@ from electra_cli.errors import IOFailedError, OutputError, TryAgainError
 from electra_cli.files.atomic import locked_folder
 from electra_cli.files.holder import locked_by_name
 from electra_cli.files.layout import RUN_LOCK_FILE
-from electra_cli.runs.role import Role
 from electra_cli.runs.run_folder import RunFolder
 
 
 @contextmanager
-def locked_run(run: RunFolder, *, in_cluster: bool = False) -> Iterator[None]:
+def locked_run(run: RunFolder) -> Iterator[None]:
     """Makes the run folder if there is none, and holds its lock.
 
     A folder that it has made and in which no run has begun is removed at the end.
 
     Args:
       run: The run folder.
-      in_cluster: Whether several workers train this run together; the first holds the lock for all.
 
     Raises:
       OutputError: The folder cannot be made.
       IOFailedError: The disk is full.
       TryAgainError: Another process holds the lock; the message says which.
     """
-    if in_cluster and not Role.of_environment().is_chief:
-        yield
-        return
     with locked_writer(run.path, lambda: run.is_run):
         yield
 

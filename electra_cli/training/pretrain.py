@@ -6,12 +6,15 @@ import functools
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from official.modeling import performance
 
 from electra_cli import __version__
+from electra_cli.cluster.acts import ALONE, by_chief, check_same, name_of
+from electra_cli.cluster.member import Worker
 from electra_cli.errors import OutOfMemoryError, TrainingError
 from electra_cli.files.layout import STATE
 from electra_cli.inputs.order import examples_at
@@ -24,16 +27,17 @@ from electra_cli.report.cost import read_goodput
 from electra_cli.report.write import write_own
 from electra_cli.runs.changes import config_sha256
 from electra_cli.runs.commit import read_commit
-from electra_cli.runs.role import Role
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.checkpoints.keeping import Keep
 from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.strategy import build_strategy
+from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.evaluations import SentenceWriter
 from electra_cli.training.loop.health import Health
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
+from electra_cli.training.loop.peers import leaving_together, lost_peers_named
 from electra_cli.training.loop.session import Intervals, Session
 from electra_cli.training.loop.signals import RunStoppedError, StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer
@@ -56,7 +60,8 @@ def pretrain(
     watchdog: Watchdog,
     health: Health,
     started: float,
-) -> RunResult:
+    worker: Worker = ALONE,
+) -> dict[str, Any]:
     """Trains until `plan.stop`, or goes on where an earlier start of the same run ended.
 
     Args:
@@ -67,6 +72,10 @@ def pretrain(
       watchdog: Hears whenever something has ended.
       health: What is wrong with the run up to where it goes on, and on what it is to stop.
       started: `time.perf_counter()` at the start of the command.
+      worker: Which of several workers this is. The chief writes; the others compute the same.
+
+    Returns:
+      The object of `RunResult.as_json`; that of the chief at every worker.
 
     Raises:
       RunStoppedError: A signal has come; the state is saved.
@@ -74,52 +83,59 @@ def pretrain(
       TrainingError: The run has diverged, or is to stop on what was found.
       OutOfMemoryError: The run cannot fit, or a step did not.
       IOFailedError: A checkpoint could not be saved, twice or at the end.
+      TryAgainError: Another worker was lost.
     """
     train = plan.config.train
 
     # Devices, and the numbers before any work.
-    lanes = machine.share_cores(plan.device, plan.config)
-    strategy = build_strategy(plan.device)
-    signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
-    outlook = outlook_of(plan, strategy)
-    listener.outlook(outlook)
-    if outlook.shortage:
-        listener.warn(outlook.shortage)
+    lanes = machine.share_cores(plan.device, plan.config, plan.cluster)
+    with lost_peers_named(worker, lambda: "before the first step"):
+        strategy = build_strategy(plan.device, in_cluster=plan.workers > 1)
+        signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
+        outlook = outlook_of(plan, strategy)
+        check_same(worker, {"devices": _devices(outlook, strategy)})
+        listener.outlook(outlook)
+        for index, shortage in enumerate(worker.gather("memory", outlook.shortage)):
+            if shortage is not None:
+                of = "" if index == worker.index else f"{name_of(worker, index)}: "
+                listener.warn(of + shortage)
 
-    # Task, model, optimizer, data. The first weights come before the folder: with its config.yaml
-    # no hint could be followed.
-    with strategy.scope():
-        trainer, initialized = _build(plan, outlook, lanes)
-    if initialized is not None:
-        listener.initialized(initialized)
+        # Task, model, optimizer, data. The first weights come before the folder: with its
+        # config.yaml no hint could be followed.
+        with strategy.scope():
+            trainer, initialized = _build(plan, outlook, lanes)
+        if initialized is not None:
+            listener.initialized(initialized)
 
-    # Restored before anything is recorded: a change that the checkpoint cannot follow is refused,
-    # and the former command still goes on.
-    if plan.resume is not None:
-        hint = "repeat the former command to go on: nothing was changed"
-        restore(trainer.checkpoint, plan.resume.prefix, hint=hint)
+        # Restored before anything is recorded: a change that the checkpoint cannot follow is
+        # refused, and the former command still goes on.
+        if plan.resume is not None:
+            hint = "repeat the former command to go on: nothing was changed"
+            restore(trainer.checkpoint, plan.resume.prefix, hint=hint)
     signals.check()
-    create_run_folder(plan, bindings=bindings, initialized=initialized)
+    by_chief(
+        worker,
+        "begin",
+        lambda: create_run_folder(plan, bindings=bindings, initialized=initialized),
+    )
 
     # Who writes what, and when.
-    resolver = strategy.cluster_resolver
-    role = Role() if resolver is None else Role.of_task(resolver.task_type, resolver.task_id)
-    folder = role.folder(plan.run)
-    folder.path.mkdir(exist_ok=True)
     saver = CheckpointSaver(
         trainer.checkpoint,
-        folder,
+        plan.run,
         identity=_identity(plan),
         keep=Keep(train.keep_checkpoints, train.keep_every, train.best_metric),
         needed_bytes=checkpoint_bytes(plan.config),
+        worker=worker,
     )
     saver.prepare()
     if plan.resume is not None:
         listener.resumed(plan.resume)
-    warn = listener.warn if role.is_chief else None
+    warn = listener.warn if worker.is_chief else None
     writer = MetricWriter(
-        folder, plan.config, name=plan.run.path.resolve().name, warn=warn, note=listener.note
+        plan.run, plan.config, name=plan.run.path.resolve().name, warn=warn, note=listener.note
     )
+    trainer.clock = Clock(agree=functools.partial(worker.of_chief, "seconds a step"))
     session = Session(
         trainer,
         Intervals(train.log_every, train.checkpoint_every, train.evaluate_every),
@@ -137,69 +153,82 @@ def pretrain(
             "tensorflow": tf.__version__,
             "device": plan.device.text,
             "devices": outlook.device,
+            "workers": plan.workers,
             "replicas": outlook.replicas,
             "precision": outlook.precision,
         },
-        on_evaluation=[SentenceWriter(lambda: trainer.task.sentences.found, folder.held_out, warn)],
+        on_evaluation=[
+            SentenceWriter(lambda: trainer.task.sentences.found, plan.run.held_out, warn)
+        ],
     )
 
     # Go.
     trainer.waiting_for = watchdog.waiting_for
-    # Several workers would have to agree on where to stop: a signal ends one of them at once.
-    if role.is_alone:
-        trainer.check_stop = signals.check
-        signals.defer()
-    with writer:
+    trainer.check_stop = signals.check
+    signals.defer()
+
+    def when() -> str:
+        return f"at step {trainer.step()}"
+
+    with leaving_together(worker), writer:
         try:
-            with lost_shards_named(lambda: f"at step {trainer.step()}"):
+            with lost_shards_named(when), lost_peers_named(worker, when):
                 try:
                     evaluation = session.run()
                 except tf.errors.ResourceExhaustedError as error:
-                    raise outlook.memory.error(
-                        f"out of memory at step {trainer.step()}", begun=True
-                    ) from error
+                    raise outlook.memory.error(f"out of memory {when()}", begun=True) from error
         except (TrainingError, RunStoppedError, OutOfMemoryError) as error:  # all is saved by now
-            if report := _report(plan, role, writer, listener):
+            if worker.is_chief and (report := _report(plan, writer, listener)):
                 error.hint += f"; {report} explains the run"
             raise
 
         # What came of it.
-        checkpoint, best = saver.save(trainer.step()), saver.keep.best(folder)
-        rates = session.rates()
-        result = RunResult(
-            run_dir=str(plan.run.path),
-            preset=plan.config.preset,
-            device=plan.device.text,
-            replicas=outlook.replicas,
-            precision=outlook.precision,
-            start_step=plan.start,
-            final_step=trainer.step(),
-            parameters=outlook.budget.parameters,
-            flops_per_token=outlook.budget.flops_per_token,
-            losses={name: session.last_logs.get(name) for name in trainer.task.losses},
-            sequences_per_second=rates.sequences_per_second,
-            tokens_per_second=rates.tokens_per_second,
-            matmul_peak_share=rates.peak_share,
-            peak_memory_bytes=machine.peak_memory(strategy),
-            seconds=time.perf_counter() - started,
-            checkpoint=str(checkpoint / STATE),
-            best_checkpoint=str(best / STATE) if best else None,
-            state_sha256=read_commit(checkpoint).state_sha256,
-            evaluation=finite(evaluation),
-            findings=[finding.as_json() for finding in health.monitor.findings],
-            goodput=read_goodput(plan.run, batch_size=train.batch_size, step=trainer.step()),
-        )
-        if role.is_chief:
-            result.write(plan.run.result)
-            if report := _report(plan, role, writer, listener):  # it says that the run is finished
-                result = replace(result, report=str(report))
-                result.write(plan.run.result)
-    return result
+        checkpoint = saver.save(trainer.step())
+
+        def result() -> dict[str, Any]:
+            best, rates = saver.keep.best(plan.run), session.rates()
+            found = RunResult(
+                run_dir=str(plan.run.path),
+                preset=plan.config.preset,
+                device=plan.device.text,
+                workers=plan.workers,
+                replicas=outlook.replicas,
+                precision=outlook.precision,
+                start_step=plan.start,
+                final_step=trainer.step(),
+                parameters=outlook.budget.parameters,
+                flops_per_token=outlook.budget.flops_per_token,
+                losses={name: session.last_logs.get(name) for name in trainer.task.losses},
+                sequences_per_second=rates.sequences_per_second,
+                tokens_per_second=rates.tokens_per_second,
+                matmul_peak_share=rates.peak_share,
+                peak_memory_bytes=machine.peak_memory(strategy),
+                seconds=time.perf_counter() - started,
+                checkpoint=str(checkpoint / STATE),
+                best_checkpoint=str(best / STATE) if best else None,
+                state_sha256=read_commit(checkpoint).state_sha256,
+                evaluation=finite(evaluation),
+                findings=[finding.as_json() for finding in health.monitor.findings],
+                goodput=read_goodput(plan.run, batch_size=train.batch_size, step=trainer.step()),
+            )
+            found.write(plan.run.result)
+            if report := _report(plan, writer, listener):  # it says that the run is finished
+                found = replace(found, report=str(report))
+                found.write(plan.run.result)
+            return found.as_json()
+
+        return by_chief(worker, "result", result)
 
 
-def _report(plan: RunPlan, role: Role, writer: MetricWriter, listener: Listener) -> Path | None:
+def _devices(outlook: Outlook, strategy: tf.distribute.Strategy) -> dict[str, object]:
+    """What has to be alike at all workers."""
+    kinds = [tf.DeviceSpec.from_string(d).device_type for d in strategy.extended.worker_devices]
+    return {"devices": kinds, "precision": outlook.precision, "xla": outlook.xla}
+
+
+def _report(plan: RunPlan, writer: MetricWriter, listener: Listener) -> Path | None:
     """Writes the page that explains the run, and hands it to the trackers."""
-    report = write_own(plan.run, warn=listener.warn) if role.is_chief else None
+    report = write_own(plan.run, warn=listener.warn)
     if report is not None:
         writer.report(report)
     return report

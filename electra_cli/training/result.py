@@ -20,6 +20,7 @@ class RunResult:
     """What a finished run says, key by key; docs/json_objects.yaml explains the keys.
 
     Attributes:
+      workers: Processes that trained together.
       losses: Of the last training step, by name; None where this process trained no step.
       evaluation: Metrics of the last step on the held-out data; None for what is no number.
       report: The page that explains the run; None if there is none.
@@ -30,6 +31,7 @@ class RunResult:
     run_dir: str
     preset: str
     device: str
+    workers: int
     replicas: int
     precision: str
     start_step: int

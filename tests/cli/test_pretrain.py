@@ -19,11 +19,16 @@ PUBLISHED = {  # b.1 of the size table: discriminator with head, joint trainable
     "large": 354_655_291,
 }
 KEYS = {
-    "command", "run_dir", "preset", "device", "replicas", "precision", "start_step", "final_step",
-    "parameters", "flops_per_token", "losses", "sequences_per_second", "tokens_per_second",
-    "matmul_peak_share", "peak_memory_bytes", "seconds", "checkpoint", "best_checkpoint",
-    "state_sha256", "evaluation", "findings", "goodput", "report",
+    "command", "run_dir", "preset", "device", "workers", "replicas", "precision", "start_step",
+    "final_step", "parameters", "flops_per_token", "losses", "sequences_per_second",
+    "tokens_per_second", "matmul_peak_share", "peak_memory_bytes", "seconds", "checkpoint",
+    "best_checkpoint", "state_sha256", "evaluation", "findings", "goodput", "report",
 }  # fmt: skip
+
+
+TWO_WORKERS = json.dumps(
+    {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+)
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def test_json_and_files_of_a_run(pretrain, trained: Path, tmp_path: Path) -> Non
     assert set(found) == KEYS
     assert found["start_step"] == 0
     assert found["final_step"] == 12
-    assert found["replicas"] == 1
+    assert (found["workers"], found["replicas"]) == (1, 1)
     goodput = found["goodput"]
     assert (goodput["restarts"], goodput["lost_steps"]) == (0, 0)
     assert 0 < goodput["productive_seconds"] < goodput["process_seconds"] <= found["seconds"]
@@ -78,6 +83,15 @@ def test_json_and_files_of_a_run(pretrain, trained: Path, tmp_path: Path) -> Non
 def test_options_reach_the_run(pretrain, options: list[str], values: dict[str, Any]) -> None:
     found = pretrain("--dry-run", *options).json
     assert {name: found[name] for name in values} == values
+
+
+def test_a_look_ahead_at_a_cluster_joins_nobody(pretrain, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", TWO_WORKERS)
+    found = pretrain("--dry-run")
+    assert (found.json["workers"], found.json["replicas"]) == (2, 2)
+    assert "CPU:0 on each of 2 workers (2 replicas)" in found.stderr
+    pretrain("--dry-run", "--batch-size", 7).failed(2, "7 is not divisible by 2 replicas")
+    assert pretrain("--dry-run", "--cluster", "none").json["replicas"] == 1
 
 
 def test_a_changed_configuration_is_refused_with_a_diff(
@@ -243,19 +257,22 @@ class TestBadInput:
             2, "gpu:7", "cpu"
         )
 
-    def test_multi_worker_needs_a_cluster_and_does_not_resume(
-        self, electra: Electra, trained: Path, data: Path, tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
+    @pytest.mark.parametrize(
+        ("device", "words"),
+        [
+            ("multi-worker", ["'multi-worker'", "--device auto --cluster tf-config"]),
+            ("cpu:2", ["'cpu:2' in a cluster", "--device cpu"]),
+            ("tpu", ["'tpu' in a cluster", "--cluster none"]),
+        ],
+    )
+    def test_devices_of_a_cluster(
+        self, electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        device: str, words: list[str],
     ) -> None:  # fmt: skip
+        monkeypatch.setenv("TF_CONFIG", TWO_WORKERS)
+        options = ["--preset", "tiny", "--data", data, *settings(), "--device", device]
         run = tmp_path / "run"
-        shutil.copytree(trained, run)
-        fixed = ["--preset", "tiny", "--data", data, "--steps", 12, *settings(), "--json"]
-        options = [*fixed, "--device", "multi-worker", "--model-dir", run]
-        monkeypatch.delenv("TF_CONFIG", raising=False)
-        electra("pretrain", *options).failed(2, "TF_CONFIG")
-        cluster = {"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}
-        monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-        electra("pretrain", *options).failed(2, "multi-worker", "resum")
+        electra("pretrain", *options, "--model-dir", run, "--dry-run", "--json").failed(2, *words)
 
     def test_environment_variables(
         self, electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

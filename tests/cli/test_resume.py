@@ -310,8 +310,8 @@ def test_another_process_holds_the_lock(
     with locked_run(RunFolder(run)), before_tensorflow(monkeypatch):
         result = electra(*options(data, run))
         result.failed(75, f"another process is writing to {run}: host ", "pid ", "started 20")
-        # As operators set it in every pod; only with --device multi-worker it means anything.
-        cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+        # As operators set it in every pod, of a run that has only one.
+        cluster = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
         monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
         electra(*options(data, run)).failed(75, "host ", "pid ")
 

@@ -165,7 +165,7 @@ def test_settings_that_this_start_changes(tmp_path: Path) -> None:
     checkpoint = Checkpoint(run, run.checkpoints / "ckpt-300" / "state", 300)
     plan = RunPlan(
         new, cast(Any, None), run, 1000, read_manifest(run.data), None,
-        tuple(diff_configs(old, new)), checkpoint,
+        tuple(diff_configs(old, new)), resume=checkpoint,
     )  # fmt: skip
     (found,) = Health.of(plan).monitor.findings
     assert (found.name, found.since) == ("warmup-too-long", 300)

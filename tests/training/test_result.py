@@ -20,6 +20,7 @@ def result(run: Path, **values: Any) -> RunResult:
         "run_dir": str(run),
         "preset": "tiny",
         "device": "cpu",
+        "workers": 1,
         "replicas": 1,
         "precision": "float32",
         "start_step": 0,

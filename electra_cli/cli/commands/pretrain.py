@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from electra_cli.cli import completion, options
-from electra_cli.cli.screen.console import Terminal, emit_json, show_error
+from electra_cli.cli.screen.console import Terminal, emit_json, show_error, speak_as
 from electra_cli.cli.screen.training import (
     RunDisplay,
     TrainingDisplay,
@@ -20,12 +20,15 @@ from electra_cli.cli.screen.training import (
     print_initial_weights,
     print_outlook,
 )
+from electra_cli.cluster.acts import ALONE, by_all, by_chief, check_same, join
+from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.errors import ConfigError, ElectraError
 from electra_cli.objectives import objective_of
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from electra_cli.cluster.member import Worker
     from electra_cli.config.load import LoadedConfig
     from electra_cli.training.loop.health import Health
     from electra_cli.training.plan.plans import DryPlan
@@ -51,7 +54,10 @@ def command(
         help="Run folder, runs/PRESET by default. The same command again resumes it.")] = None,
     device: Annotated[str | None, typer.Option(
         autocompletion=options.devices,
-        help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu.")] = None,
+        help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored or tpu; in a cluster what each worker "
+        "uses.")] = None,
+    cluster: options.Cluster = "auto",
+    rendezvous_timeout: options.RendezvousTimeout = 300.0,
     steps: Annotated[int | None, typer.Option(help="Updates: the horizon of the schedule.")] = None,
     stop_at_step: Annotated[int | None, typer.Option(
         help="Stop earlier; the schedule stays as it is.")] = None,
@@ -128,29 +134,45 @@ def command(
         if data is None and (path := loaded.config.data.path) is not None:
             options.refuse_url(path, f"data.path, {loaded.origins['data.path']}")
             data = Path(path)
-        plan = _plan(
-            loaded,
-            terminal,
-            data=data,
-            dry_run=dry_run,
-            model_dir=model_dir,
-            stop_at_step=stop_at_step,
-            init_from=init_from,
-            init_allow_missing=init_allow_missing or [],
-            allow_config_change=allow_config_change or [],
-        )
-        check_possible(stop_on or [], Facts.of(plan.config, plan.manifest))
-        bindings = _bind(plan, gin_file or [], gin_param or [])
+        worker: Worker = ALONE
+        if not dry_run:
+            folder = model_dir or Path("runs") / loaded.config.preset
+            worker = join(cluster, folder, timeout=rendezvous_timeout, environment=os.environ)
+            if not worker.is_chief:  # which shows what there is to see
+                terminal = Terminal(silent=True)
+                speak_as(f"worker {worker.index}")
+            signals.follow(worker)
+
+        def plan_here() -> tuple[DryPlan, str]:
+            plan = _plan(
+                loaded,
+                terminal,
+                data=data,
+                dry_run=dry_run,
+                model_dir=model_dir,
+                stop_at_step=stop_at_step,
+                init_from=init_from,
+                init_allow_missing=init_allow_missing or [],
+                allow_config_change=allow_config_change or [],
+                cluster=find_cluster(cluster, os.environ) if dry_run else worker.cluster,
+            )
+            check_possible(stop_on or [], Facts.of(plan.config, plan.manifest))
+            return plan, _bind(plan, gin_file or [], gin_param or [])
+
+        plan, bindings = by_all(worker, "plan", plan_here)
         if dry_run:
             _look_ahead(plan, terminal, as_json=as_json)
             return
         from electra_cli.runs.lock import locked_run
+        from electra_cli.training.plan.sameness import facts_of
 
-        with locked_run(plan.run, in_cluster=plan.device.kind == "multi-worker"):
+        check_same(worker, facts_of(plan, bindings=bindings, stop_on=stop_on or []))
+        with locked_run(plan.run) if worker.is_chief else contextlib.nullcontext():
             result = _train(
                 plan,
                 terminal,
                 signals,
+                worker,
                 bindings=bindings,
                 stop_on=stop_on or [],
                 started=started,
@@ -165,6 +187,7 @@ def _train(
     dry: DryPlan,
     terminal: Terminal,
     signals: StopSignals,
+    worker: Worker,
     *,
     bindings: str,
     stop_on: list[str],
@@ -179,17 +202,18 @@ def _train(
     from electra_cli.training.plan.readiness import check_data, check_space, go_on
     from electra_cli.training.result import finished_result
 
-    plan = go_on(dry, warn=terminal.warn)
-    if (result := finished_result(plan.resume, stop=plan.stop)) is not None:
+    plan = go_on(dry, warn=terminal.warn, worker=worker)
+    result = by_chief(worker, "finished", lambda: finished_result(plan.resume, stop=plan.stop))
+    if result is not None:
         return result
-    health = Health.of(plan, stop_on)
+    health = Health.of(plan, stop_on, worker)
     if plan.resume is not None:
         checkpoint = plan.resume.path
         with _telling(health):
             health.check(plan.start, lambda: checkpoint)
-    check_writable(plan.run.path)
-    check_data(plan, note=terminal.note)
-    check_space(plan)
+    by_chief(worker, "write", lambda: check_writable(plan.run.path))
+    by_all(worker, "data", lambda: check_data(plan, note=terminal.note))
+    by_chief(worker, "space", lambda: check_space(plan))
 
     prepare_tensorflow()
     from electra_cli.training import pretrain as training
@@ -209,7 +233,8 @@ def _train(
             watchdog=watchdog,
             health=health,
             started=started,
-        ).as_json()
+            worker=worker,
+        )
 
 
 @contextlib.contextmanager
@@ -271,6 +296,7 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
                 "run_dir": str(plan.run.path),
                 "preset": plan.config.preset,
                 "device": plan.device.text,
+                "workers": plan.workers,
                 "replicas": outlook.replicas,
                 "precision": outlook.precision,
                 "parameters": asdict(outlook.budget.parameters),

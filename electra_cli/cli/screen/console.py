@@ -33,7 +33,14 @@ from electra_cli.files.redaction import redacted
 
 _UNLIMITED = 10_000  # columns
 _FOLDED = 10  # columns that are left of a path or another long word
+_speaker = ""  # what every message of this process begins with
 _LETTERS = re.compile(r"[^\W\d_]{2}")  # what numbers have none of
+
+
+def speak_as(name: str) -> None:
+    """Begins every message of this process with a name, as where several write to one stream."""
+    global _speaker
+    _speaker = name and f"{name}: "
 
 
 def emit_json(value: Mapping[str, Any]) -> None:
@@ -106,6 +113,7 @@ def _written(console: Console, text: str) -> str:
 
 def _say(console: Console, text: str, *, label: str = "", style: str = "") -> None:
     """Prints a message; on a terminal its lines end between words, and long paths stay whole."""
+    label = _speaker + label
     shown = label + _written(console, text)
     if console.is_terminal:
         shown = wrapped(shown, console.width)
@@ -119,11 +127,12 @@ class Terminal:
 
     Args:
       quiet: Show nothing but warnings.
+      silent: Show nothing at all: another process shows the same.
       stdout: What the command was asked for goes to stdout: there is no JSON object there.
     """
 
-    def __init__(self, *, quiet: bool = False, stdout: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, *, quiet: bool = False, stdout: bool = False, silent: bool = False) -> None:
+        self.quiet, self._silent = quiet or silent, silent
         self._console = _console()
         self._results = _console(sys.stdout) if stdout else self._console
 
@@ -134,7 +143,8 @@ class Terminal:
 
     def warn(self, text: str, *, label: str = "warning: ") -> None:
         """One line that should not be overlooked; `quiet` does not hide it."""
-        _say(self._console, text, label=label, style="yellow")
+        if not self._silent:
+            _say(self._console, text, label=label, style="yellow")
 
     def result(self, text: str) -> None:
         """A plain line of what the command was asked for."""

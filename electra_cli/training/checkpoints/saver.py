@@ -14,6 +14,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from electra_cli.cluster.acts import ALONE, by_chief
+from electra_cli.cluster.member import Worker
 from electra_cli.errors import IOFailedError, TrainingError, listed
 from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text, sync, sync_folder
 from electra_cli.files.layout import (
@@ -36,12 +38,15 @@ _FORMAT_VERSION = 1
 class CheckpointSaver:
     """Saves the state of a run under RUN/checkpoints/ckpt-STEP.
 
+    The workers of a cluster save together: the chief writes, and none goes on before it has.
+
     Attributes:
       checkpoint: What is saved.
-      run: The run folder, or a worker's part of it.
+      run: The run folder.
       identity: config_sha256, vocab_sha256 and sizes, as in `Commit`.
       keep: Which checkpoints stay.
       needed_bytes: The size of a checkpoint, for the message when the disk is full.
+      worker: Which of the workers this is.
     """
 
     checkpoint: tf.train.Checkpoint
@@ -49,6 +54,7 @@ class CheckpointSaver:
     identity: Mapping[str, Any]
     keep: Keep
     needed_bytes: int
+    worker: Worker = ALONE
 
     def prepare(self) -> None:
         """Makes the folder of checkpoints, and removes what killed writers left in it.
@@ -56,6 +62,9 @@ class CheckpointSaver:
         Raises:
           IOFailedError: It cannot be made.
         """
+        by_chief(self.worker, "prepare to save", self._prepare)
+
+    def _prepare(self) -> None:
         try:
             self.run.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
@@ -75,8 +84,12 @@ class CheckpointSaver:
           TrainingError: A value is not finite.
         """
         final = self.run.checkpoints / checkpoint_name(step)
+        by_chief(self.worker, "save", lambda: self._save(final, step))
+        return final
+
+    def _save(self, final: Path, step: int) -> None:
         if final.is_dir():
-            return final
+            return
         temporary = final.with_name(f".{final.name}.tmp-{os.getpid()}")
         try:
             temporary.mkdir()  # without parents: what has vanished does not come back half
@@ -91,7 +104,6 @@ class CheckpointSaver:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         self.keep.sweep(self.run)
-        return final
 
     def commit(self, folder: Path, step: int) -> None:
         """Reads back what was written and makes it last."""
@@ -121,6 +133,9 @@ class CheckpointSaver:
           IOFailedError: As `save`, which it calls first.
         """
         folder = self.save(step)
+        by_chief(self.worker, "record", lambda: self._record(folder, step, metrics))
+
+    def _record(self, folder: Path, step: int, metrics: Mapping[str, float]) -> None:
         record = {"format_version": _FORMAT_VERSION, "step": step, "metrics": finite(metrics)}
         try:
             atomic_write_text(folder / EVALUATION_FILE, json.dumps(record) + "\n")

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import tensorflow as tf
 
+from electra_cli.cluster.addresses import Cluster, split_address
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config, Precision
 from electra_cli.environment import cpu_flags
@@ -42,13 +43,21 @@ def resolve_xla(wanted: bool | None, strategy: tf.distribute.Strategy) -> bool:
     return device.device_type == "GPU"
 
 
-def share_cores(device: Device, config: Config | FinetuneConfig) -> int:
+def share_cores(
+    device: Device, config: Config | FinetuneConfig, cluster: Cluster | None = None
+) -> int:
     """Decides into how many lanes a CPU's cores are shared, and gives TensorFlow its threads.
 
     Each lane computes a part of every micro-batch, one operation on one thread, and cores that are
     left help all of them. That uses the cores better than splitting each operation: the compiled
     pieces hardly gain from a second thread. To be called before anything runs on TensorFlow; in a
     process where something has, the threads stay as they are.
+
+    Args:
+      device: What `--device` asks for.
+      config: The configuration.
+      cluster: The workers among which the batch is divided, and on each machine the cores; None for
+        one.
 
     Returns:
       The number of lanes; 1 where a replica is not alone on the CPU, or compiled as a whole.
@@ -58,17 +67,25 @@ def share_cores(device: Device, config: Config | FinetuneConfig) -> int:
         return 1
     if config.runtime.xla:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    rows = config.train.batch_size // config.train.accumulation_steps
-    fitting = (n for n in range(1, (cores or 1) + 1) if rows % n == 0 and rows >= _ROWS_A_LANE * n)
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    hosts = [split_address(address)[0] for address in cluster.addresses] if cluster else [""]
+    cores = max(1, (found or 1) // hosts.count(hosts[cluster.index if cluster else 0]))
+    rows = config.train.batch_size // config.train.accumulation_steps // len(hosts)
+    fitting = (n for n in range(1, cores + 1) if rows % n == 0 and rows >= _ROWS_A_LANE * n)
     lanes = max(fitting, default=1)
     with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads((cores or 1) - lanes + 1)
+        tf.config.threading.set_intra_op_parallelism_threads(cores - lanes + 1)
         tf.config.threading.set_inter_op_parallelism_threads(lanes)
     return lanes
 
 
-def matmul_peak(precision: str, strategy: tf.distribute.Strategy) -> float:
+def matmul_peak(
+    precision: str,
+    strategy: tf.distribute.Strategy,
+    *,
+    replicas: int | None = None,
+    workers: int = 1,
+) -> float:
     """Measures the best rate of large square matmuls; about a second on a CPU.
 
     As many at once as operations may run at once, so that all cores are busy.
@@ -76,6 +93,8 @@ def matmul_peak(precision: str, strategy: tf.distribute.Strategy) -> float:
     Args:
       precision: The type of the matmul.
       strategy: Virtual CPU replicas share one CPU; other devices count one by one.
+      replicas: Those of all workers; the strategy's by default.
+      workers: How many there are, each with such devices.
 
     Returns:
       FLOP per second over all devices.
@@ -100,7 +119,8 @@ def matmul_peak(precision: str, strategy: tf.distribute.Strategy) -> float:
                 started = time.perf_counter()
                 list(pool.map(multiply, factors))
                 best = min(best, time.perf_counter() - started)
-    return at_once * 2 * size**3 / best * (1 if on_cpu else strategy.num_replicas_in_sync)
+    devices = workers if on_cpu else replicas or strategy.num_replicas_in_sync
+    return at_once * 2 * size**3 / best * devices
 
 
 def peak_memory(strategy: tf.distribute.Strategy) -> int:

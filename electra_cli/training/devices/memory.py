@@ -117,6 +117,7 @@ def memory_of(
     *,
     length: int,
     precision: Compute,
+    replicas: int,
     strategy: tf.distribute.Strategy,
 ) -> Memory:
     """What a run needs and has on the devices of a strategy; see `Memory`."""
@@ -124,6 +125,5 @@ def memory_of(
 
     devices = strategy.extended.worker_devices
     on_host = tf.DeviceSpec.from_string(devices[0]).device_type == "CPU"
-    replicas = strategy.num_replicas_in_sync
     limit = memory_limit() if on_host else None
     return Memory(config, budget, length, precision, replicas, min(replicas, len(devices)), limit)

@@ -6,20 +6,19 @@ The text is understood without TensorFlow, so that a mistake in it costs no star
 
 from __future__ import annotations
 
-import json
-import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from electra_cli.config.nearest import nearest
-from electra_cli.errors import ConfigError
+from electra_cli.errors import ConfigError, TryAgainError
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_KINDS = ("auto", "cpu", "gpu", "mirrored", "multi-worker", "tpu")
-_FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored, multi-worker or tpu"
+_KINDS = ("auto", "cpu", "gpu", "mirrored", "tpu")
+_FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored or tpu"
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Device:
 
     Attributes:
       text: As the user wrote it.
-      kind: auto, cpu, gpu, mirrored, multi-worker or tpu.
+      kind: auto, cpu, gpu, mirrored or tpu.
       numbers: For cpu the number of virtual replicas, for gpu the indices; else empty.
     """
 
@@ -45,15 +44,35 @@ class Device:
             return len(self.numbers) or 1
         return None
 
+    def check_in_cluster(self) -> None:
+        """Makes sure that a worker of a cluster can use it.
+
+        Raises:
+          ConfigError: It cannot.
+        """
+        if self.kind == "tpu":
+            raise ConfigError(
+                "device 'tpu' in a cluster: only workers with GPUs or CPUs train together",
+                hint="--cluster none; a TPU of several hosts is one device",
+            )
+        if self.kind == "cpu" and self.replicas != 1:
+            raise ConfigError(
+                f"device {self.text!r} in a cluster: each worker has one replica on its CPU",
+                hint="--device cpu, and more workers for more replicas",
+            )
+
 
 def parse_device(text: str) -> Device:
     """Reads the value of `--device`.
 
     Raises:
-      ConfigError: It has none of the forms, or asks for multi-worker without TF_CONFIG.
+      ConfigError: It has none of the forms.
     """
-    if text == "multi-worker":
-        check_cluster(os.environ.get("TF_CONFIG", ""))
+    if text == "multi-worker":  # as it was called, also in configurations of runs
+        raise ConfigError(
+            "device 'multi-worker': what a worker uses and where the others are is said apart",
+            hint="--device auto --cluster tf-config",
+        )
     if text in _KINDS:
         return Device(text, text)
     if match := re.fullmatch(r"cpu:(\d+)", text):
@@ -72,29 +91,17 @@ def parse_device(text: str) -> Device:
     raise ConfigError(f"unknown device {text!r}", hint=f"{hint}--device takes {_FORMS}")
 
 
-def check_cluster(text: str) -> None:
-    """Checks the value of TF_CONFIG.
-
-    Raises:
-      ConfigError: It is empty, or names no worker and task.
-    """
-    hint = 'TF_CONFIG=\'{"cluster": {"worker": ["host:port", …]}, "task": {…}}\' on every worker'
-    if not text:
-        raise ConfigError("device multi-worker needs the variable TF_CONFIG", hint=hint)
-    try:
-        found = json.loads(text)
-        valid = bool(found["cluster"]["worker"]) and found["task"]["index"] >= 0
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"TF_CONFIG cannot be understood: {error!r}", hint=hint) from error
-    if not valid:
-        raise ConfigError("TF_CONFIG names no worker", hint=hint)
-
-
-def build_strategy(device: Device) -> tf.distribute.Strategy:
+def build_strategy(device: Device, *, in_cluster: bool = False) -> tf.distribute.Strategy:
     """Makes the strategy.
+
+    Args:
+      device: What `--device` asks for.
+      in_cluster: Whether this process is one of several workers, which TF_CONFIG names. It waits
+        for the others.
 
     Raises:
       ConfigError: A device that is not there; the message lists those that are.
+      TryAgainError: The worker's port is taken.
     """
     import tensorflow as tf
 
@@ -102,12 +109,12 @@ def build_strategy(device: Device) -> tf.distribute.Strategy:
     kind = device.kind
     if kind == "auto":
         kind = "mirrored" if len(gpus) > 1 else "gpu" if gpus else "cpu"
-    if kind == "cpu":
-        return _cpu_strategy(device.replicas if device.kind == "cpu" else 1)
     if kind == "tpu":
         return _tpu_strategy()
-    if kind == "multi-worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+    if kind == "cpu":
+        if in_cluster:
+            return _worker_strategy([])
+        return _cpu_strategy(device.replicas if device.kind == "cpu" else 1)
     wanted = device.numbers or tuple(range(len(gpus))) if kind == "mirrored" else device.numbers
     wanted = wanted or (0,)
     missing = [index for index in wanted if index >= len(gpus)]
@@ -118,9 +125,27 @@ def build_strategy(device: Device) -> tf.distribute.Strategy:
             f"it has {', '.join(there)}",
             hint=f"--device {there[0]}",
         )
+    if in_cluster:
+        return _worker_strategy([gpus[index] for index in wanted])
     if len(wanted) == 1:
         return tf.distribute.OneDeviceStrategy(f"/gpu:{wanted[0]}")
     return tf.distribute.MirroredStrategy([f"/gpu:{index}" for index in wanted])
+
+
+def _worker_strategy(gpus: Sequence[tf.config.PhysicalDevice]) -> tf.distribute.Strategy:
+    """That of a worker of a cluster, which takes all GPUs that it can see, or else the CPU."""
+    import tensorflow as tf
+
+    tf.config.set_visible_devices(gpus, "GPU")
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.UnknownError as error:
+        if "Could not start gRPC server" not in str(error):
+            raise
+        raise TryAgainError(
+            f"this worker cannot listen at its address: {str(error).splitlines()[0]}",
+            hint="find out who uses the port (ss -ltnp), or give the worker another one",
+        ) from error
 
 
 def _cpu_strategy(replicas: int | None) -> tf.distribute.Strategy:

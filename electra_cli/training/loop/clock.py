@@ -11,14 +11,20 @@ class Clock:
 
     Args:
       now: The time in seconds.
+      agree: From what was measured here to what holds for all workers.
     """
 
-    def __init__(self, now: Callable[[], float] = time.perf_counter) -> None:
-        self._now = now
+    def __init__(
+        self,
+        now: Callable[[], float] = time.perf_counter,
+        agree: Callable[[float], float] = lambda seconds: seconds,
+    ) -> None:
+        self._now, self._agree = now, agree
         self._begun = (0.0, 0)
         self._first: tuple[float, int] | None = None
         self._seconds = 0.0
         self._steps = 0
+        self._agreed = 0.0
 
     def start(self, step: int) -> None:
         """A loop begins."""
@@ -32,12 +38,13 @@ class Clock:
         else:
             self._seconds += seconds
             self._steps += steps
+        seconds, steps = (self._seconds, self._steps) if self._steps else self._first
+        self._agreed = self._agree(seconds / steps if steps else 0.0)
 
     @property
     def seconds_per_step(self) -> float:
         """Mean over all loops after the first; of the first while there is no other."""
-        seconds, steps = (self._seconds, self._steps) if self._steps else self._first or (0.0, 0)
-        return seconds / steps if steps else 0.0
+        return self._agreed
 
     def seconds_for(self, steps: int) -> float | None:
         """How long so many steps will take; None while there is no loop but the first."""

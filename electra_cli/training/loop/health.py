@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from electra_cli.cluster.acts import ALONE
+from electra_cli.cluster.member import Worker
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.errors import ConfigError, TrainingError
 from electra_cli.health import FINDINGS
@@ -39,14 +41,16 @@ class Health:
       stop_on: Names of the findings that end it.
       written: Names of those that hold and have a line in metrics.jsonl. What the configuration
         shows may be new: it may have changed.
+      worker: Which of several workers this is; what the chief finds ends all.
     """
 
     monitor: Monitor
     stop_on: Collection[str] = ()
     written: Collection[str] = ()
+    worker: Worker = ALONE
 
     @classmethod
-    def of(cls, plan: RunPlan, stop_on: Collection[str] = ()) -> Health:
+    def of(cls, plan: RunPlan, stop_on: Collection[str] = (), worker: Worker = ALONE) -> Health:
         """The health of a run up to where it goes on; of lines that cannot be read nothing."""
         before = plan.config.replaced({key: was for key, was, _ in plan.changes})
         former = [*former_configs(before, plan.run.changes)]
@@ -62,7 +66,7 @@ class Health:
                         if line["kind"] == "finding":
                             states[str(line.get("name"))] = str(line.get("state"))
         written = [name for name, state in states.items() if state == "begins"]
-        return cls(monitor, stop_on, written)
+        return cls(monitor, stop_on, written, worker)
 
     @property
     def fatal(self) -> Finding | None:
@@ -80,13 +84,21 @@ class Health:
           TrainingError: It is to stop.
           IOFailedError: The state could not be saved.
         """
-        if (finding := self.fatal) is not None:
-            raise TrainingError(
-                f"stopped at step {step:,} on {finding.name}: {finding.title} "
-                f"({finding.evidence}; since step {finding.since:,}); checkpoint {save()}",
-                hint=f"{finding.advice}; to go on with this run all the same, leave out "
-                f"--stop-on {finding.name}",
-            )
+        verdict = self.worker.of_chief("health", self._verdict())
+        if verdict is not None:
+            what, hint = verdict
+            message = f"stopped at step {step:,} on {what}; checkpoint {save()}"
+            raise TrainingError(message, hint=hint)
+
+    def _verdict(self) -> tuple[str, str] | None:
+        """On what the run is to stop, and what to do then; None if it may go on."""
+        if (finding := self.fatal) is None:
+            return None
+        return (
+            f"{finding.name}: {finding.title} ({finding.evidence}; since step {finding.since:,})",
+            f"{finding.advice}; to go on with this run all the same, leave out "
+            f"--stop-on {finding.name}",
+        )
 
 
 def check_names(names: Collection[str]) -> None:

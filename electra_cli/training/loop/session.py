@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from electra_cli.cluster.acts import by_chief
 from electra_cli.errors import ElectraError
 from electra_cli.files.redaction import redacted
 from electra_cli.health.finding import Change
@@ -82,11 +83,12 @@ class Session:
         self._saver, self._writer = saver, writer
         self._listener, self._signals = listener, signals
         self._health, self._process = health, process
+        self._worker = saver.worker
         self._shown: tuple[int, Metrics] | None = None
         self.last_logs: dict[str, float] = {}
         step = trainer.step
         save = SaveAction(
-            saver, interval=intervals.checkpoint, last_step=stop, step=step, warn=listener.warn
+            saver, interval=intervals.checkpoint, last_step=stop, step=step, warn=self._warn_for_all
         )
         ends = (intervals.log, intervals.checkpoint, intervals.evaluation)
         self._controller = make_controller(
@@ -145,6 +147,13 @@ class Session:
         if self._trainer.step() < self._stop:  # else the run is finished anyway
             self._signals.check()
 
+    def _warn_for_all(self, text: str) -> None:
+        if self._worker.is_chief:
+            self._listener.warn(text)
+
+    def _was_evaluated(self, step: int) -> bool:
+        return by_chief(self._worker, "evaluated", lambda: self._writer.has_evaluation(step))
+
     def _compare(self, step: int, metrics: Metrics) -> None:
         self._listener.evaluated(step, metrics, self._shown)
         self._shown = (step, metrics)
@@ -167,7 +176,7 @@ class Session:
         with self._both_ends_told():
             self._stop_if_unhealthy({})
             if step() > 0 or self._from_step_0:
-                evaluations.catch_up(self._writer.has_evaluation)
+                evaluations.catch_up(self._was_evaluated)
             while step() < stop:
                 until = min(evaluations.next_step(), stop)
                 self._controller.train(until, checkpoint_at_completion=False)
@@ -190,8 +199,8 @@ class Session:
         try:
             yield
         except StopRequestedError:
-            saved = self._saver.save(step())
-            error = RunStoppedError(self._signals.received or 0, step(), saved)
+            saved, signals = self._saver.save(step()), self._signals
+            error = RunStoppedError(signals.received or 0, step(), saved, signals.origin)
             reason = error.message
             raise error from None
         except tf.errors.ResourceExhaustedError:

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn, Self
 
+from electra_cli.cluster.acts import ALONE, name_of
+from electra_cli.cluster.member import Worker
 from electra_cli.errors import StoppedError, Terminated
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -25,12 +27,15 @@ class RunStoppedError(StoppedError):
       number: The signal.
       step: Where it stopped.
       where: The checkpoint.
+      origin: The worker that it came to; empty if there is only one.
     """
 
-    def __init__(self, number: int, step: int, where: object) -> None:
+    def __init__(self, number: int, step: int, where: object, origin: str = "") -> None:
+        name, to = signal.Signals(number).name, f" to {origin}" if origin else ""
+        again = " on all workers" if origin else ""
         super().__init__(
-            f"stopped by {signal.Signals(number).name} at step {step}; checkpoint {where}",
-            hint="run the same command again to go on",
+            f"stopped by {name}{to} at step {step}; checkpoint {where}",
+            hint=f"run the same command again{again} to go on",
         )
         if number == signal.SIGINT:
             self.exit_code = 130
@@ -51,6 +56,10 @@ class StopSignals:
 
     Args:
       on_stop: Hears once, from another thread, that the run will stop.
+
+    Attributes:
+      received: The signal on which the run is to stop; None if there was none.
+      origin: The worker that it came to; empty if there is only one.
     """
 
     def __init__(self, on_stop: Callable[[str], None] = lambda text: None) -> None:
@@ -58,6 +67,8 @@ class StopSignals:
         self._deferred = self._told = False
         self._interrupts = 0
         self.received: int | None = None
+        self.origin = ""
+        self._worker: Worker = ALONE
 
     def __enter__(self) -> Self:
         # Python runs a handler only when the main thread is back in Python, which a compiling
@@ -87,9 +98,14 @@ class StopSignals:
         for number in self._before:
             signal.signal(number, self._handle)
 
+    def follow(self, worker: Worker) -> None:
+        """From now on the run stops where all of its workers do: in the same call of `check`."""
+        self._worker = worker
+
     def defer(self) -> None:
         """From now on there is a state to save; a signal that was lost on its way is obeyed."""
         self._deferred = True
+        self._worker.ready()
 
     def check(self) -> None:
         """Raises if the run is to stop; called where its state is whole.
@@ -99,6 +115,9 @@ class StopSignals:
           KeyboardInterrupt: It was lost on its way, and there is none.
           Terminated: The same of another signal than Ctrl-C.
         """
+        self._worker.gather("stop", None)
+        if (stop := self._worker.stop) is not None:
+            self.received, self.origin = stop.signal, name_of(self._worker, stop.worker)
         if self.received is None:
             return
         if self._deferred:

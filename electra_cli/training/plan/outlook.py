@@ -100,6 +100,7 @@ def outlook_of(
         start=plan.start,
         stop=plan.stop,
         begun=plan.run.is_run,
+        workers=plan.workers,
         dry_run=dry_run,
     )
 
@@ -114,38 +115,43 @@ def look_ahead(
     start: int,
     stop: int,
     begun: bool,
+    workers: int = 1,
     dry_run: bool = False,
 ) -> Outlook:
     """Computes and measures what is printed before step 1.
 
     Args:
       config: The configuration.
-      strategy: Its devices.
+      strategy: Its devices; for a dry run those of one worker.
       budget: What a configuration costs.
       length: Tokens of a row.
       epochs: How often each example is seen; None without data.
       start: The step it begins at.
       stop: The last step.
       begun: The run has a folder already.
+      workers: How many there are; they are taken to be alike.
       dry_run: It need not fit into memory.
 
     Raises:
       ConfigError: The batch cannot be shared out.
       OutOfMemoryError: It cannot fit; TensorFlow would end the process, and say nothing.
     """
-    replicas = strategy.num_replicas_in_sync
+    replicas = strategy.num_replicas_in_sync * (workers if dry_run else 1)
     check_batch(config.train, replicas)
     precision = machine.resolve_precision(config.runtime.precision, strategy)
     cost = budget(config, replicas, precision)
-    memory = memory_of(config, budget, length=length, precision=precision, strategy=strategy)
+    memory = memory_of(
+        config, budget, length=length, precision=precision, replicas=replicas, strategy=strategy
+    )
     if memory.is_impossible and not dry_run:
         raise memory.error("this does not fit into memory", begun=begun)
-    peak = machine.matmul_peak(precision, strategy)
+    peak = machine.matmul_peak(precision, strategy, replicas=replicas, workers=workers)
+    here = ", ".join(d.split("device:")[-1] for d in strategy.extended.worker_devices)
     per_step = cost.flops_per_token * cost.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
     return Outlook(
         budget=cost,
         batch=config.train.batch_size,
-        device=", ".join(d.split("device:")[-1] for d in strategy.extended.worker_devices),
+        device=f"{here} on each of {workers} workers" if workers > 1 else here,
         replicas=replicas,
         asked=config.runtime.precision,
         precision=precision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from electra_cli.cluster.addresses import Cluster
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.runs.changes import Change
@@ -24,6 +25,7 @@ class DryPlan:
       manifest: The data's manifest; None for no data.
       initial: The weights it begins from; None if they come from the seed or a checkpoint.
       changes: What differs from the configuration of the run's earlier starts.
+      cluster: The workers that share the batch; None for one.
     """
 
     config: Config
@@ -33,6 +35,12 @@ class DryPlan:
     manifest: Manifest | None
     initial: Initial | None = None
     changes: tuple[Change, ...] = ()
+    cluster: Cluster | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many processes train together."""
+        return self.cluster.size if self.cluster else 1
 
     @property
     def start(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from electra_cli.cluster.addresses import Cluster
 from electra_cli.config.batches import check_batch
 from electra_cli.config.load import LoadedConfig, read_config
 from electra_cli.config.nearest import did_you_mean
@@ -17,7 +18,7 @@ from electra_cli.objectives import objective_of
 from electra_cli.runs.changes import Change, check_changes, check_keys
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tracking.choice import check_installed
-from electra_cli.training.devices.strategy import Device, parse_device
+from electra_cli.training.devices.strategy import parse_device
 from electra_cli.training.plan.initial import plan_initial
 from electra_cli.training.plan.plans import DryPlan
 
@@ -31,6 +32,7 @@ def plan_run(
     init_from: Path | None = None,
     init_allow_missing: Collection[str] = (),
     allow_config_change: Collection[str] = (),
+    cluster: Cluster | None = None,
 ) -> DryPlan:
     """Checks a configuration against data, device, folder and first weights; creates nothing.
 
@@ -45,8 +47,10 @@ def plan_run(
     _check_best_metric(loaded.config)
     check_installed(loaded.config.runtime.trackers)
     device = parse_device(loaded.config.runtime.device)
+    if cluster is not None:
+        device.check_in_cluster()
     if device.replicas is not None:
-        check_batch(loaded.config.train, device.replicas)
+        check_batch(loaded.config.train, device.replicas * (cluster.size if cluster else 1))
     stop = _last_step(loaded.config, stop_at_step)
     run = RunFolder(model_dir)
     manifest = None if data is None else run.load_data(data)
@@ -59,11 +63,10 @@ def plan_run(
         elif not loaded.user_set("model.vocab_size"):  # the data, not known yet, decides it
             config = config.replaced({"model.vocab_size": before.model.vocab_size})
         changes = check_changes(before, config, allow_config_change, run)
-        _check_resumable(device, run)
     else:
         _check_free(run)
     initial = plan_initial(init_from, init_allow_missing, config=config, manifest=manifest, run=run)
-    return DryPlan(config, device, run, stop, manifest, initial, tuple(changes))
+    return DryPlan(config, device, run, stop, manifest, initial, tuple(changes), cluster)
 
 
 def data_of_run(model_dir: Path) -> Path | None:
@@ -124,15 +127,6 @@ def _check_free(run: RunFolder) -> None:
         raise OutputError(
             f"{run.path} exists and is not a run folder: it has no {CONFIG_FILE}",
             hint="choose another --model-dir; nothing is overwritten",
-        )
-
-
-def _check_resumable(device: Device, run: RunFolder) -> None:
-    if device.kind == "multi-worker" and run.all_checkpoints():
-        raise ConfigError(
-            f"resuming {run.path} under multi-worker is not supported: it is not proven to "
-            "restore every worker to the same state",
-            hint="resume with another --device, or start in a new --model-dir",
         )
 
 

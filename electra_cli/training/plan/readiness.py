@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields
 
+from electra_cli.cluster.acts import ALONE, by_chief, name_of
+from electra_cli.cluster.member import Worker
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, mismatch
 from electra_cli.corpus.shards.rows import load_shard
 from electra_cli.corpus.shards.verify import verify_data
-from electra_cli.errors import DataError, IOFailedError
+from electra_cli.errors import ConfigError, DataError, IOFailedError, listed
+from electra_cli.files.layout import STATE, checkpoint_name
 from electra_cli.modeling.budget import budget_of
 from electra_cli.runs.changes import check_made_with
+from electra_cli.runs.commit import read_commit
 from electra_cli.runs.resume import check_fits, resume_point
+from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.training.plan.plans import DryPlan, RunPlan
 
 _VERIFIED_BY_DEFAULT = 10e9
@@ -20,34 +27,54 @@ _WORTH_A_NOTE = 1e9
 _BYTES_OF_A_FLOAT = 4
 
 
-def go_on(plan: DryPlan, *, warn: Callable[[str], None]) -> RunPlan:
+def go_on(plan: DryPlan, *, warn: Callable[[str], None], worker: Worker = ALONE) -> RunPlan:
     """Makes of a dry plan one that is carried out: it finds where the run goes on.
 
     Args:
       plan: Its run folder is locked.
       warn: Hears of damaged checkpoints, which are put aside.
+      worker: Which of several workers this is; the chief finds it for all.
 
     Raises:
+      ConfigError: A worker does not see what the chief sees.
       DataError: There is no data; all checkpoints are damaged, or they are of another model,
         vocabulary or configuration.
       OutputError: A damaged one cannot be put aside.
     """
     if plan.manifest is None:
         raise DataError("a run needs prepared data", hint="electra prepare-data INPUT --output DIR")
+    manifest = plan.manifest
+    step = by_chief(worker, "resume", lambda: _newest_step(plan, manifest, warn))
+    checkpoint = None
+    if step is not None:
+        place = plan.run.checkpoints / checkpoint_name(step)
+        checkpoint = Checkpoint(plan.run, place / STATE, step)
+        _check_all_see(checkpoint, worker)
+    return RunPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)}, resume=checkpoint)
+
+
+def _newest_step(plan: DryPlan, manifest: Manifest, warn: Callable[[str], None]) -> int | None:
+    """The step of the checkpoint at which the run goes on; None for a run that begins."""
     checkpoint = resume_point(plan.run, warn=warn)
-    if checkpoint is not None:
-        check_fits(checkpoint, plan.config, plan.manifest)
-        check_made_with(checkpoint, plan.config)
-    return RunPlan(
-        plan.config,
-        plan.device,
-        plan.run,
-        plan.stop,
-        plan.manifest,
-        plan.initial,
-        plan.changes,
-        checkpoint,
-    )
+    if checkpoint is None:
+        return None
+    check_fits(checkpoint, plan.config, manifest)
+    check_made_with(checkpoint, plan.config)
+    return checkpoint.step
+
+
+def _check_all_see(checkpoint: Checkpoint, worker: Worker) -> None:
+    seen = None
+    with suppress(DataError, ValueError, OSError):
+        seen = read_commit(checkpoint.path).state_sha256
+    states = worker.gather("checkpoint", seen)
+    if others := [index for index, state in enumerate(states) if state != states[0]]:
+        names = listed([name_of(worker, index) for index in others])
+        raise ConfigError(
+            f"the run goes on from {checkpoint.path}, and what {names} can see there is not what "
+            "worker 0 sees",
+            hint=f"mount the same folder as {checkpoint.run.path} on all workers",
+        )
 
 
 def check_data(

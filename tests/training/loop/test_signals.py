@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +13,11 @@ from electra_cli.training import pretrain as training
 from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.conftest import Electra
-from tests.training import runs
 from tests.training.runs import (
-    environment,
-    error_of,
-    finish,
     metric_lines,
     options,
     send_on_call,
     steps_of,
-    wait_for,
 )
 
 pytestmark = pytest.mark.slow
@@ -107,18 +100,3 @@ def test_before_there_is_anything_to_save(
             send_on_call(patch, training, "outlook_of", 1, number)
             electra(*options(data, tmp_path / "run")).failed(code)
         assert not (tmp_path / "run").exists()
-
-
-def test_a_worker_of_a_cluster(data: Path, tmp_path: Path) -> None:
-    """Where TensorFlow starts a cluster it takes SIGTERM for itself."""
-    run = tmp_path / "run"
-    with socket.create_server(("localhost", 0)) as server:
-        port = server.getsockname()[1]
-    cluster = {"cluster": {"worker": [f"localhost:{port}"]}, "task": {"type": "worker", "index": 0}}
-    rare = "--set=train.evaluate_every=100000"
-    command = options(data, run, "--device", "multi-worker", rare, steps=100000)
-    worker = runs.start(command, env=environment(TF_CONFIG=json.dumps(cluster)))
-    wait_for(lambda: 4 in steps_of(run), worker)
-    worker.terminate()
-    code, out, _ = finish(worker)
-    assert (code, error_of(out)["message"]) == (143, "terminated by SIGTERM")

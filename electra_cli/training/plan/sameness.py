@@ -1,0 +1,60 @@
+"""What has to be the same at all workers of a run before any of them begins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from electra_cli.config.schema import leaf_fields
+from electra_cli.interop.source import CHECKPOINT
+from electra_cli.runs.commit import file_sha256
+from electra_cli.training.plan.initial import Initial
+from electra_cli.training.plan.plans import DryPlan
+
+# Where things lie and which devices are used is each machine's own.
+_MAY_DIFFER = ("data.path", "runtime.device")
+
+
+def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[str, Any]:
+    """What a worker is about to do, in the groups in which it is compared.
+
+    Args:
+      plan: Its plan.
+      bindings: The gin bindings in force.
+      stop_on: Findings that are to end the run.
+    """
+    sections = plan.config.model_dump()
+    keys = ((key, *key.split(".")) for key in leaf_fields() if key not in _MAY_DIFFER)
+    facts: dict[str, Any] = {
+        "configuration": {key: sections[section][name] for key, section, name in keys},
+        "command": {
+            "last step": plan.stop,
+            "--stop-on": sorted(stop_on),
+            "gin bindings": bindings,
+            "--init-from": _sha256s(plan.initial) if plan.initial else {},
+            "--init-allow-missing": sorted(plan.initial.allow_missing) if plan.initial else [],
+        },
+    }
+    if plan.manifest is not None:
+        shards = "".join(f"{one.file} {one.sha256}\n" for one in plan.manifest.shards)
+        facts["data"] = {"shards": hashlib.sha256(shards.encode()).hexdigest()}
+        facts["vocabulary"] = {
+            "tokens": plan.manifest.vocab.sha256,
+            "tokenizer": plan.manifest.tokenizer_sha256,
+        }
+    return facts
+
+
+def _sha256s(initial: Initial) -> Mapping[str, str]:
+    """The checksums of the files that the first weights come from, by name."""
+    return {file.name: file_sha256(file) for file in sorted(_files(initial))}
+
+
+def _files(initial: Initial) -> Iterator[Path]:
+    for network, place in initial.source.files.items():
+        if network == CHECKPOINT:
+            yield from place.parent.glob(f"{place.name}.*")
+        else:
+            yield from place.glob("*.safetensors")
