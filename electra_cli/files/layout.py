@@ -13,6 +13,7 @@ RUN/init.json            what `--init-from` loaded, if it was given
 RUN/data/                manifest.json and vocab.txt of the prepared data
 RUN/lock.json            who writes to the run, or wrote to it last
 RUN/.cluster-token       by what its workers know each other, while there are several
+RUN/.cluster-token       by what its workers know each other, while there are several
 RUN/changes.jsonl        changes of the configuration, and the step from which on they hold
 RUN/checkpoints/ckpt-N   a checkpoint, N the step: `state` for TensorFlow, and commit.json
 RUN/metrics.jsonl        a line for each logged step and evaluation, for what begins or ends to be
@@ -56,6 +57,7 @@ BINDINGS_FILE = "bindings.gin"
 INIT_FILE = "init.json"
 DATA_FOLDER = "data"
 RUN_LOCK_FILE = "lock.json"
+CLUSTER_TOKEN_FILE = ".cluster-token"
 CLUSTER_TOKEN_FILE = ".cluster-token"
 CHANGES_FILE = "changes.jsonl"
 CHECKPOINTS_FOLDER = "checkpoints"

@@ -1,0 +1,145 @@
+"""The token of a cluster, which keeps strangers out, and the proof that one knows it.
+
+The chief writes RUN/.cluster-token, for its user alone, before it listens; who can read the run
+folder is a worker of the run. ELECTRA_CLUSTER_TOKEN takes its place where workers run as different
+users. Neither side ever sends the token: each answers a random challenge of the other with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, NoMessageError, packed, receive
+from electra_cli.errors import ConfigError
+from electra_cli.files.layout import CLUSTER_TOKEN_FILE
+from electra_cli.runs.lock import cannot_write
+
+VARIABLE = "ELECTRA_CLUSTER_TOKEN"
+_BYTES = 32
+_PROTOCOL = 1
+
+
+class RefusedError(Exception):
+    """The other side has another token."""
+
+
+@contextmanager
+def given_out(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Gives out a token in a run folder while the block runs; the folder is made if need be.
+
+    Args:
+      folder: The run folder.
+      environment: All variables. With a token there, the folder need not be writable.
+
+    Yields:
+      The token, and what is in the folder for others to find; empty if nothing is.
+
+    Raises:
+      OutputError, IOFailedError: The folder cannot be written to.
+    """
+    word, path = secrets.token_hex(_BYTES), folder / CLUSTER_TOKEN_FILE
+    made = not folder.is_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".", delete=False) as file:
+            file.write(word)  # such a file is its user's alone
+        Path(file.name).replace(path)
+    except OSError as error:
+        if not environment.get(VARIABLE):
+            raise cannot_write(folder, error) from error
+        word = ""
+    try:
+        yield environment.get(VARIABLE) or word, word
+    finally:
+        with suppress(OSError):
+            if word and found(folder) == word:  # and not that of a later start
+                path.unlink()
+            if made:
+                folder.rmdir()
+
+
+def found(folder: Path) -> str:
+    """What the chief has left in a run folder; empty if there is nothing."""
+    with suppress(OSError, ValueError):
+        # Looking into the folder makes a network file system forget that the file was not there.
+        if any(path.name == CLUSTER_TOKEN_FILE for path in folder.iterdir()):
+            return (folder / CLUSTER_TOKEN_FILE).read_text(encoding="ascii").strip()
+    return ""
+
+
+def shown(word: str) -> str:
+    """What may be said of a word over a network."""
+    return hashlib.sha256(word.encode()).hexdigest()
+
+
+async def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> None:
+    """The chief's side: has one who knocks prove that it knows the token.
+
+    Raises:
+      RefusedError: It does not.
+      NoMessageError: It speaks something else.
+      OSError: It has gone.
+    """
+    ours = secrets.token_hex(_BYTES)
+    writer.write(packed("electra", protocol=_PROTOCOL, challenge=ours))
+    answer = await _expected(reader, "answer")
+    theirs = str(answer.get("challenge"))
+    if not _is_proof(answer.get("proof"), token, "worker", ours, theirs):
+        writer.write(packed("refused"))
+        raise RefusedError
+    writer.write(packed("admitted", proof=_proof(token, "chief", ours, theirs)))
+
+
+async def introduce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> None:
+    """A worker's side of `admit`; it has the chief prove the same.
+
+    Raises:
+      RefusedError: One of the two does not know the other's token.
+      NoMessageError: What answers is no chief.
+      ConfigError: It is one of another version.
+      OSError: It has gone.
+    """
+    banner = await _expected(reader, "electra")
+    if banner.get("protocol") != _PROTOCOL:
+        raise ConfigError(
+            f"the chief speaks version {banner.get('protocol')!r} of what workers say to each "
+            f"other, and this worker version {_PROTOCOL}",
+            hint="install the same electra on all machines",
+        )
+    theirs, ours = str(banner.get("challenge")), secrets.token_hex(_BYTES)
+    if not token:
+        raise RefusedError
+    proof = _proof(token, "worker", theirs, ours)
+    writer.write(packed("answer", challenge=ours, proof=proof))
+    answer = await _expected(reader, "admitted", "refused")
+    if not _is_proof(answer.get("proof"), token, "chief", theirs, ours):
+        raise RefusedError
+
+
+async def _expected(reader: asyncio.StreamReader, *kinds: str) -> dict[str, object]:
+    message = await receive(reader, MOST_OF_A_STRANGER)
+    if message is None:
+        raise ConnectionResetError("it has closed the connection")
+    if message["kind"] not in kinds:
+        raise NoMessageError(f"{message['kind']!r} in place of {kinds[0]!r}")
+    return message
+
+
+def _proof(token: str, role: str, *challenges: str) -> str:
+    text = "\n".join((role, *challenges))
+    return hmac.new(os.fsencode(token), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _is_proof(proof: object, token: str, role: str, *challenges: str) -> bool:
+    expected = _proof(token, role, *challenges)
+    return isinstance(proof, str) and hmac.compare_digest(
+        proof.encode(errors="replace"), expected.encode()
+    )
