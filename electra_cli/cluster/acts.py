@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from electra_cli import errors
@@ -17,12 +18,6 @@ ALONE = Alone()
 def check_same(worker: Worker, facts: Any) -> None:
     """Stands in for the comparison of what workers are about to do."""
     del worker, facts
-
-
-def join(choice: str, folder: Any, *, timeout: float, environment: Any) -> Worker:
-    """Stands in for the meeting of the workers."""
-    del choice, folder, timeout, environment
-    return ALONE
 
 
 def by_chief(worker: Worker, topic: str, act: Callable[[], T]) -> T:
@@ -80,6 +75,16 @@ def _told(worker: Worker, topic: str, act: Callable[[], T]) -> tuple[list[dict[s
             name, message, hint = one["error"]
             raise getattr(errors, name)(f"{name_of(worker, index)}: {message}", hint=hint)
     return found, value
+
+
+@contextmanager
+def telling(worker: Worker) -> Iterator[None]:
+    """Tells the other workers if this one ends with an error."""
+    try:
+        yield
+    except Exception as error:
+        worker.failed(error)
+        raise
 
 
 def name_of(worker: Worker, index: int) -> str:

@@ -20,7 +20,7 @@ from electra_cli.cli.screen.training import (
     print_initial_weights,
     print_outlook,
 )
-from electra_cli.cluster.acts import ALONE, by_all, by_chief, check_same, join
+from electra_cli.cluster.acts import ALONE, by_all, by_chief, check_same, telling
 from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.errors import ConfigError, ElectraError
 from electra_cli.objectives import objective_of
@@ -109,7 +109,8 @@ def command(
     del debug
     started = time.perf_counter()
     terminal = Terminal(quiet=quiet, stdout=dry_run and not as_json)
-    with StopSignals(terminal.note) as signals:
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(StopSignals(terminal.note))
         from electra_cli.config.load import Override, load_config, parse_set
         from electra_cli.health.facts import Facts
         from electra_cli.training.loop.health import check_names, check_possible
@@ -136,8 +137,11 @@ def command(
             data = Path(path)
         worker: Worker = ALONE
         if not dry_run:
+            from electra_cli.cluster.join import join
+
             folder = model_dir or Path("runs") / loaded.config.preset
-            worker = join(cluster, folder, timeout=rendezvous_timeout, environment=os.environ)
+            worker = join(cluster, folder, timeout=rendezvous_timeout, on_note=terminal.note)
+            stack.enter_context(telling(worker))
             if not worker.is_chief:  # which shows what there is to see
                 terminal = Terminal(silent=True)
                 speak_as(f"worker {worker.index}")
