@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from electra_cli.cluster.addresses import Cluster
+from electra_cli.cluster.compare import MOST_APART, differences, software
 from electra_cli.cluster.ending import AGAIN, GONE, TRY_AGAIN, End
 from electra_cli.cluster.protocol import Link, Message, Timing
-from electra_cli.errors import listed
+from electra_cli.errors import format_duration, listed
 
 _NOT_HEARD = 2  # beats after which a worker may be lost
 
@@ -49,6 +51,7 @@ class Hub:
         self._cluster = cluster
         self._timing = timing
         self._word = word
+        self._software = software()
         self._seats: dict[int, _Seat] = {}
         self._has_begun = False
         self._stop: tuple[int, int] | None = None
@@ -65,7 +68,7 @@ class Hub:
           hello: The first thing it has said.
         """
         index, who = hello["index"], hello["who"]
-        refusal = self._refusal(index, who, hello["addresses"])
+        refusal = self._refusal(index, who, hello)
         if refusal is not None:
             if refusal.code != TRY_AGAIN and not self._has_begun:
                 self._finish(refusal)
@@ -92,9 +95,10 @@ class Hub:
             if seat.link.silence * self._timing.beat > self._timing.silence:
                 self._gone(index, seat, f"nothing was heard of it for {self._timing.silence:g} s")
 
-    def _refusal(self, index: int, who: str, addresses: list[str]) -> End | None:
+    def _refusal(self, index: int, who: str, hello: Message) -> End | None:
         """Why a worker may not have a seat."""
         names, ours = self._cluster.names, list(self._cluster.addresses)
+        addresses = hello["addresses"]
         if addresses != ours:
             chief = f"{names(0)}, {self._seats[0].who}" if 0 in self._seats else names(0)
             return End(
@@ -102,6 +106,19 @@ class Hub:
                 f"workers have different lists of addresses: {chief}, has {listed(ours, 8)}; "
                 f"{who}, which calls itself worker {index}, has {listed(addresses, 8)}",
                 "give all workers the same addresses, in the same order",
+            )
+        if told := differences(self._software, hello["software"]):
+            return End(
+                2,
+                f"{names(0)} and {names(index)} run different software: {told}",
+                "install the same on all machines",
+            )
+        if abs(apart := hello["clock"] - time.time()) > MOST_APART:
+            return End(
+                2,
+                f"the clock of {names(index)} is {format_duration(abs(apart))} "
+                f"{'ahead of' if apart > 0 else 'behind'} that of {names(0)}",
+                "timedatectl shows the time of a machine and whether it is kept right",
             )
         if (seat := self._seats.get(index)) is None:
             return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from electra_cli.cluster import token
 from electra_cli.cluster.addresses import Cluster, split_address
+from electra_cli.cluster.compare import software
 from electra_cli.cluster.hub import Hub
 from electra_cli.cluster.ports import bound, check_free, resolved
 from electra_cli.cluster.protocol import Link, Message, NoMessageError, Timing, receive
@@ -261,5 +263,7 @@ def _hello(cluster: Cluster) -> Message:
         "kind": "hello",
         "index": cluster.index,
         "addresses": list(cluster.addresses),
+        "software": software(),
+        "clock": time.time(),
         "who": f"process {os.getpid()} on {socket.gethostname()}",
     }
