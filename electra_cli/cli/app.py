@@ -55,6 +55,7 @@ COMMANDS = {
         "pretrain",
         "finetune",
         "evaluate",
+        "launch",
         "report",
         "export",
         "doctor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -38,13 +38,18 @@ def local_only(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def checked(**values: Any) -> None:
-        for name, value in values.items():
-            for path in value if isinstance(value, list) else [value]:
-                if isinstance(path, Path):
-                    refuse_url(str(path), name.replace("_", "-"))
+        refuse_urls(values)
         command(**values)
 
     return checked
+
+
+def refuse_urls(values: Mapping[str, Any]) -> None:
+    """Refuses a URL wherever options have paths; see `refuse_url`."""
+    for name, value in values.items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, Path):
+                refuse_url(str(path), name.replace("_", "-"))
 
 
 def refuse_url(path: str, name: str) -> None:

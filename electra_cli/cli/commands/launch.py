@@ -1,0 +1,155 @@
+"""electra launch: several workers, on this machine or as a text for a batch system."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from electra_cli.cli import options
+from electra_cli.cli.screen.console import Terminal, emit_json
+from electra_cli.cli.screen.streams import write_result
+from electra_cli.errors import ConfigError
+
+EXAMPLES = """
+electra launch --nodes 2 --to local -- pretrain --preset tiny
+electra launch --nodes 4 --to slurm -- pretrain --preset small > job.sbatch
+electra launch --nodes 4 --to jobset --image IMAGE -- evaluate runs/mine
+"""
+LESS_MEMORY = "use fewer --nodes, or start the workers on several machines"
+
+_RESULTS = {"pretrain": ("model_dir", "--model-dir"), "finetune": ("output", "--output")}
+
+
+# fmt: off
+def command(
+    arguments: Annotated[list[str], typer.Argument(
+        metavar="COMMAND...", show_default=False,
+        help="Behind --: pretrain, evaluate or finetune, with the options of each worker.")],
+    to: Annotated[Literal["local", "slurm", "jobset", "vertex"], typer.Option(
+        show_default=False,
+        help="local: processes on this machine. slurm: a script for sbatch. jobset: a manifest for "
+        "Kubernetes. vertex: a custom job of Vertex AI.")],
+    nodes: Annotated[int, typer.Option(
+        min=1, max=10_000, help="Machines with a worker each; with local, workers.")] = 1,
+    gpus_per_node: Annotated[int, typer.Option(
+        min=0, max=1_000, help="GPUs of each worker.")] = 0,
+    output: Annotated[Path | None, typer.Option(
+        metavar="FILE", show_default="stdout",
+        help="File to write; over an earlier one of its own only.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the job.")] = "electra",
+    image: Annotated[str | None, typer.Option(
+        help="Container image, for jobset and vertex.")] = None,
+    max_restarts: Annotated[int, typer.Option(
+        min=0, max=100_000, help="How often slurm and jobset start the job again.")] = 20,
+    option: Annotated[list[str] | None, typer.Option(
+        metavar="KEY=VALUE",
+        help="slurm: any option of sbatch. jobset: namespace, claim, mount, secret, cpu, memory. "
+        "vertex: machine, accelerator, nfs, network, service-account. Repeatable.")] = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Start several workers here, or write what starts them elsewhere; nothing is submitted."""
+    # fmt: on
+    del debug
+    from electra_cli.launch.jobset import jobset_manifest
+    from electra_cli.launch.output import write_text
+    from electra_cli.launch.plan import Launch, parse_options
+    from electra_cli.launch.slurm import sbatch_script
+    from electra_cli.launch.vertex import custom_job
+
+    launch = Launch(
+        tuple(arguments),
+        nodes,
+        gpus_per_node=gpus_per_node,
+        name=name,
+        image=image,
+        restarts=max_restarts,
+        options=parse_options(option or []),
+    )
+    given = _checked(launch.command)
+    if to == "local":
+        _run(launch, output, given, as_json=as_json, quiet=quiet)
+    results = None
+    if launch.command[0] in _RESULTS:
+        key, words = _RESULTS[launch.command[0]]
+        results = words, None if given[key] is None else str(given[key])
+    if to == "slurm":
+        text = sbatch_script(launch)
+    else:
+        text = {"jobset": jobset_manifest, "vertex": custom_job}[to](launch, results)
+    if output is not None:
+        write_text(output, text)
+        Terminal(quiet=quiet).note(f"{output}: {_submit(to, output, name)}")
+    elif not as_json and not quiet:
+        write_result(text)
+    if as_json:
+        emit_json(
+            {
+                "command": "launch",
+                "to": to,
+                "nodes": nodes,
+                "output": None if output is None else str(output),
+                "text": text,
+            }
+        )
+
+
+def _submit(to: str, output: Path, name: str) -> str:
+    """What to type next."""
+    file = shlex.quote(str(output))
+    if to == "slurm":
+        return f"sbatch {file}"
+    if to == "jobset":
+        return f"kubectl apply -f {file}"
+    return (
+        f"gcloud ai custom-jobs create --region=REGION --display-name={shlex.quote(name)} "
+        f"--config={file}"
+    )
+
+
+def _checked(command: tuple[str, ...]) -> dict[str, Any]:
+    """The values of the command's options; see that it would take them.
+
+    Raises:
+      ConfigError: It says where the workers are, which is what launch does, or names a URL.
+      Exception: It has no such option, or no such value; an error of Typer's.
+    """
+    from electra_cli.cli.app import app
+
+    commands: Any = typer.main.get_command(app)
+    context = commands.commands[command[0]].make_context(f"electra {command[0]}", [*command[1:]])
+    source = context.get_parameter_source("cluster")
+    if source is not None and source.name == "COMMANDLINE":
+        raise ConfigError(
+            "electra launch says itself where the workers are", hint="leave --cluster out"
+        )
+    options.refuse_urls(context.params)
+    return dict(context.params)
+
+
+def _run(
+    launch: Any, output: Path | None, given: dict[str, Any], *, as_json: bool, quiet: bool
+) -> None:
+    """Runs the workers here and ends this process as they did."""
+    from dataclasses import replace
+
+    from electra_cli.launch.local import run_workers
+
+    if output is not None:
+        raise ConfigError("--to local writes no file", hint="leave --output out")
+    if launch.image is not None:
+        raise ConfigError("--to local starts no container", hint="leave --image out")
+    added = ["--json"] * (as_json and not given["as_json"])
+    added += ["--quiet"] * (quiet and not given["quiet"])
+    launch = replace(launch, command=(launch.command[0], *added, *launch.command[1:]))
+    terminal = Terminal(quiet=quiet)
+
+    def show(index: int, line: str) -> None:
+        terminal.warn(line, label=f"worker {index}: ")
+
+    sys.exit(run_workers(launch, on_line=show))

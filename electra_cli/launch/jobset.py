@@ -1,0 +1,142 @@
+"""A JobSet of Kubernetes: one indexed job with a pod a worker, which has a name that others find.
+
+API: https://jobset.sigs.k8s.io/docs/reference/jobset.v1alpha2/. A pod that ends with another exit
+code than 0 fails the job, and by its exit code either the whole set, or all pods are made anew.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from electra_cli.cluster.discovery.indexed import DEFAULT_PORT, HOSTS, PORT, SIZE
+from electra_cli.errors import ConfigError
+from electra_cli.launch.manifest import as_yaml
+from electra_cli.launch.plan import FINAL, GRACE, MARK, Launch, check_stays, chosen, needed_image
+
+OPTIONS = {
+    "namespace": None,
+    "claim": "electra",
+    "mount": "/workspace",
+    "secret": None,
+    "cpu": None,
+    "memory": None,
+}
+"""Options of this system, with their defaults."""
+
+_JOB = "workers"
+_TOKEN = "ELECTRA_CLUSTER_TOKEN"
+_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+_LONGEST = 40  # characters; a pod's name, at most 63, has that of the job, its number and a suffix
+_USER = 1000  # of the project's images
+
+
+def jobset_manifest(launch: Launch, results: tuple[str, str | None] | None) -> str:
+    """Returns the manifest, YAML.
+
+    Args:
+      launch: Its options are those of OPTIONS.
+      results: The option for the folder of results, and what was given for it; None if the command
+        has none.
+
+    Raises:
+      ConfigError: There is no image or no such option, the name is none for Kubernetes, or results
+        would be lost.
+    """
+    if not _NAME.fullmatch(launch.name) or len(launch.name) > _LONGEST:
+        raise ConfigError(
+            f"--name {launch.name!r} is no name for a JobSet: small letters, digits and -, "
+            f"{_LONGEST} at most",
+            hint="--name electra",
+        )
+    options = chosen(launch, "jobset", OPTIONS)
+    if results is not None:
+        check_stays(results[1], results[0], [options["mount"]], inside=options["mount"])
+    metadata = {"name": launch.name}
+    if "namespace" in options:
+        metadata["namespace"] = options["namespace"]
+    job = {
+        "parallelism": launch.nodes,
+        "completions": launch.nodes,
+        "completionMode": "Indexed",
+        "backoffLimit": 0,
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "FailJob",
+                    "onExitCodes": {
+                        "containerName": "electra",
+                        "operator": "In",
+                        "values": list(FINAL),
+                    },
+                }
+            ]
+        },
+        "template": {"spec": _pod(launch, options)},
+    }
+    manifest = {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": metadata,
+        "spec": {
+            "network": {"enableDNSHostnames": True, "subdomain": launch.name},
+            "failurePolicy": {
+                "maxRestarts": launch.restarts,
+                "restartStrategy": "BlockingRecreate",
+                "rules": [
+                    {
+                        "name": "final",
+                        "action": "FailJobSet",
+                        "onJobFailureReasons": ["PodFailurePolicy"],
+                    }
+                ],
+            },
+            "replicatedJobs": [{"name": _JOB, "replicas": 1, "template": {"spec": job}}],
+        },
+    }
+    return as_yaml(
+        manifest,
+        f"{MARK}; submit it: kubectl apply -f FILE",
+        f"# Exit codes {', '.join(map(str, FINAL))} end the set; after any other all pods are made",
+        f"# anew, {launch.restarts} times at most.",
+    )
+
+
+def _pod(launch: Launch, options: dict[str, str]) -> dict[str, Any]:
+    environment: list[dict[str, Any]] = [
+        {"name": HOSTS, "value": f"{launch.name}-{_JOB}-0-{{index}}.{launch.name}"},
+        {"name": SIZE, "value": str(launch.nodes)},
+        {"name": PORT, "value": str(DEFAULT_PORT)},
+    ]
+    if "secret" in options:
+        key = {"name": options["secret"], "key": "token"}
+        environment.append({"name": _TOKEN, "valueFrom": {"secretKeyRef": key}})
+    volumes = [
+        {"name": "electra", "persistentVolumeClaim": {"claimName": options["claim"]}},
+    ]
+    mounts = [{"name": "electra", "mountPath": options["mount"]}]
+    limits: dict[str, Any] = {key: options[key] for key in ("cpu", "memory") if key in options}
+    if launch.gpus_per_node:
+        limits["nvidia.com/gpu"] = str(launch.gpus_per_node)
+        # NCCL exchanges data between the GPUs of a pod there, and the default is 64 MB.
+        volumes.append({"name": "shared-memory", "emptyDir": {"medium": "Memory"}})
+        mounts.append({"name": "shared-memory", "mountPath": "/dev/shm"})
+    container: dict[str, Any] = {
+        "name": "electra",
+        "image": needed_image(launch, "jobset"),
+        "workingDir": options["mount"],
+        "command": ["electra"],
+        # Kubernetes replaces $(NAME), and takes $$ for $.
+        "args": [text.replace("$", "$$") for text in launch.arguments("indexed")],
+        "env": environment,
+        "volumeMounts": mounts,
+    }
+    if limits:
+        container["resources"] = {"limits": limits}
+    return {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE,
+        "securityContext": {"fsGroup": _USER},
+        "containers": [container],
+        "volumes": volumes,
+    }

@@ -1,0 +1,103 @@
+"""The script that `sbatch` takes: one worker a node, and a way back into the queue."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from electra_cli.errors import ConfigError
+from electra_cli.launch.plan import GRACE, MARK, TRY_AGAIN, Launch
+
+# Options of ours by the name that sbatch has for them, and what must stay as it is.
+_OURS = {"nodes": "--nodes", "job-name": "--name", "gpus-per-node": "--gpus-per-node"}
+_FIXED = ("signal", "requeue", "no-requeue", "open-mode", "array")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_WAIT = 300  # seconds; a worker that has ended by itself ends the others long before
+
+_SCRIPT = """\
+#!/bin/bash
+{mark}; submit it: sbatch FILE
+{settings}
+
+# srun takes no notice of the job's own setting.
+[ -z "${{SLURM_CPUS_PER_TASK:-}}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
+
+# Before the end of its time only the workers of a job hear SIGTERM. This script hears it too where
+# somebody cancels the job, and then waits for them without putting it back into the queue.
+told=
+trap 'told=yes' TERM
+
+# The workers agree among themselves how to end, so a failed one does not end the others here.
+srun --kill-on-bad-exit=0 --wait={wait} {command}
+code=$?
+
+# {codes}: the same command can help, and goes on at the newest checkpoint.
+case $code in
+  {cases})
+    if [ -z "$told" ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {restarts} ]; then
+      scontrol requeue "$SLURM_JOB_ID"
+    fi
+    ;;
+esac
+exit "$code"
+"""
+
+
+def sbatch_script(launch: Launch) -> str:
+    """Returns the script.
+
+    Args:
+      launch: Its options are those of sbatch, without their dashes.
+
+    Raises:
+      ConfigError: An option is one that the script sets, or cannot stand in a line.
+    """
+    for key in launch.options:
+        if key in _OURS:
+            hint = f"electra launch {_OURS[key]} …"
+            raise ConfigError(
+                f"--option {key}: electra launch has its own option for it", hint=hint
+            )
+        if key in _FIXED:
+            raise ConfigError(
+                f"--option {key}: the script sets it, and would not work with another",
+                hint=f"leave --option {key} out",
+            )
+    settings: dict[str, str | None] = {
+        "job-name": launch.name,
+        "nodes": str(launch.nodes),
+        "ntasks-per-node": "1",
+        **({"gpus-per-node": str(launch.gpus_per_node)} if launch.gpus_per_node else {}),
+        "signal": f"TERM@{GRACE}",
+        "requeue": None,
+        "open-mode": "append",
+        **launch.options,
+    }
+    return _SCRIPT.format(
+        mark=MARK,
+        settings="\n".join(_setting(key, value) for key, value in settings.items()),
+        wait=_WAIT,
+        command=" ".join(map(_word, ["electra", *launch.arguments("slurm")])),
+        codes=" and ".join(map(str, TRY_AGAIN)),
+        cases=" | ".join(map(str, TRY_AGAIN)),
+        restarts=launch.restarts,
+    )
+
+
+def _setting(key: str, value: str | None) -> str:
+    if value is None:
+        return f"#SBATCH --{key}"
+    if _CONTROL.search(value) or "'" in value:
+        raise ConfigError(
+            f"{key} {value!r} cannot stand in a line of #SBATCH",
+            hint="leave quotes and line breaks out of it",
+        )
+    return f"#SBATCH --{key}={shlex.quote(value)}"
+
+
+def _word(text: str) -> str:
+    """One word for bash, on one line: sbatch refuses scripts with line breaks of DOS."""
+    if not _CONTROL.search(text):
+        return shlex.quote(text)
+    text = text.replace("\\", "\\\\").replace("'", "\\'")
+    return "$'" + _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text) + "'"
