@@ -9,8 +9,10 @@ from pathlib import Path
 import tensorflow as tf
 from official.modeling import performance
 
+from electra_cli.cluster.acts import ALONE
+from electra_cli.cluster.member import Worker
 from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.errors import DataError
+from electra_cli.evaluation.plan import data_of
 from electra_cli.inputs.store import lost_shards_named
 from electra_cli.interop.restore import restore
 from electra_cli.metrics.baselines import Baselines
@@ -18,6 +20,7 @@ from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.devices.strategy import build_strategy, parse_device
+from electra_cli.training.loop.peers import lost_peers_named
 from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.experiment import compose
 
@@ -44,6 +47,7 @@ def evaluate(
     device: str = "auto",
     on_progress: Callable[[int], None] | None = None,
     check_stop: Callable[[], None] = lambda: None,
+    worker: Worker = ALONE,
 ) -> list[Evaluated]:
     """Evaluates checkpoints, possibly of several runs.
 
@@ -53,59 +57,41 @@ def evaluate(
       device: As in `pretrain`.
       on_progress: Receives the number of checkpoints done.
       check_stop: Raises between two batches if the evaluation is to end.
+      worker: Which of several workers this is. They evaluate together, and what the chief finds
+        holds for all.
 
     Raises:
       InputMissingError: The data is not there.
       DataError: It was prepared with another tokenizer.
+      TryAgainError: Another worker was lost.
     """
-    strategy = build_strategy(parse_device(device))
     performance.set_mixed_precision_policy("float32")
     results: list[Evaluated] = []
     run, trainer, baselines = None, None, None
-    for checkpoint in checkpoints:
-        if trainer is None or baselines is None or checkpoint.run != run:
-            run, manifest = checkpoint.run, data_of(checkpoint, data)
-            trainer = trainer_of(checkpoint, manifest, strategy)
-            trainer.check_stop = check_stop
-            baselines = Baselines.of(manifest)
-        wanted = {"model": trainer.model, "global_step": trainer.global_step}
-        if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
-            wanted["optimizer"] = trainer.optimizer
-        checkpoint.check_whole()
-        restore(
-            tf.train.Checkpoint(**wanted),
-            checkpoint.prefix,
-            hint="choose another checkpoint of the run",
-        )
-        when = f"while {checkpoint.prefix} was evaluated"
-        with lost_shards_named(lambda: when):  # noqa: B023 - called within
-            results.append(Evaluated(checkpoint, trainer.held_out_metrics(), baselines))
-        if on_progress is not None:
-            on_progress(len(results))
+    when = "before the evaluation"
+    with lost_shards_named(lambda: when), lost_peers_named(worker, lambda: when):
+        strategy = build_strategy(parse_device(device), in_cluster=not worker.is_alone)
+        for checkpoint in checkpoints:
+            when = f"while {checkpoint.prefix} was evaluated"
+            if trainer is None or baselines is None or checkpoint.run != run:
+                run, manifest = checkpoint.run, data_of(checkpoint, data)
+                trainer = trainer_of(checkpoint, manifest, strategy)
+                trainer.check_stop = check_stop
+                baselines = Baselines.of(manifest)
+            wanted = {"model": trainer.model, "global_step": trainer.global_step}
+            if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
+                wanted["optimizer"] = trainer.optimizer
+            checkpoint.check_whole()
+            restore(
+                tf.train.Checkpoint(**wanted),
+                checkpoint.prefix,
+                hint="choose another checkpoint of the run",
+            )
+            metrics = worker.of_chief("metrics", trainer.held_out_metrics())
+            results.append(Evaluated(checkpoint, metrics, baselines))
+            if on_progress is not None:
+                on_progress(len(results))
     return results
-
-
-def data_of(checkpoint: Checkpoint, data: Path | None) -> Manifest:
-    """The data to evaluate a checkpoint on: a folder, or that of its run.
-
-    Raises:
-      InputMissingError: It is not there.
-      DataError: It was prepared with another tokenizer, or its rows are too long for the model.
-    """
-    config, own = checkpoint.config(), checkpoint.manifest()
-    folder = data if data is not None else Path(config.data.path or "")
-    manifest = checkpoint.run.load_data(folder)
-    own.identity.check_data(
-        manifest.identity, of=str(checkpoint.run.path), folder=folder, vocab=checkpoint.run.data
-    )
-    if manifest.sequence_length > config.model.max_position_embeddings:
-        raise DataError(
-            f"the rows of {folder} have {manifest.sequence_length} tokens, the model has "
-            f"{config.model.max_position_embeddings} positions",
-            hint="electra prepare-data INPUT --sequence-length "
-            f"{config.data.sequence_length} --output DIR, then --data DIR",
-        )
-    return manifest
 
 
 def trainer_of(

@@ -9,6 +9,8 @@ import tensorflow as tf
 from official.core import config_definitions as cfg
 from official.modeling import performance
 
+from electra_cli.cluster.acts import ALONE
+from electra_cli.cluster.member import Worker
 from electra_cli.evaluation.labelled import LabelledData
 from electra_cli.interop.restore import restore
 from electra_cli.metrics.names import finite
@@ -17,6 +19,7 @@ from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.sources.finetuned import Finetuned
 from electra_cli.tasks.finetune import FinetuneTask, FinetuneTaskConfig, LabelledDataConfig
 from electra_cli.training.devices.strategy import build_strategy, parse_device
+from electra_cli.training.loop.peers import lost_peers_named
 from electra_cli.training.loop.trainer import ElectraTrainer
 
 
@@ -36,20 +39,27 @@ class EvaluatedFinetuned:
 
 
 def evaluate_finetuned(
-    data: Sequence[LabelledData], *, device: str = "auto"
+    data: Sequence[LabelledData], *, device: str = "auto", worker: Worker = ALONE
 ) -> list[EvaluatedFinetuned]:
     """Scores models.
 
     Args:
       data: What `labelled_data` read for each.
       device: As in `pretrain`.
+      worker: As in `evaluate`.
+
+    Raises:
+      TryAgainError: Another worker was lost.
     """
-    strategy = build_strategy(parse_device(device))
     performance.set_mixed_precision_policy("float32")
-    return [_evaluate(one, strategy) for one in data]
+    with lost_peers_named(worker, lambda: "in the evaluation"):
+        strategy = build_strategy(parse_device(device), in_cluster=not worker.is_alone)
+        return [_evaluate(one, strategy, worker) for one in data]
 
 
-def _evaluate(data: LabelledData, strategy: tf.distribute.Strategy) -> EvaluatedFinetuned:
+def _evaluate(
+    data: LabelledData, strategy: tf.distribute.Strategy, worker: Worker
+) -> EvaluatedFinetuned:
     model, name = data.model, data.split.name
     experiment = cfg.ExperimentConfig(
         task=FinetuneTaskConfig(
@@ -75,5 +85,5 @@ def _evaluate(data: LabelledData, strategy: tf.distribute.Strategy) -> Evaluated
         model.checkpoint.prefix,
         hint="choose another run of the fine-tuning",
     )
-    metrics = trainer.held_out_metrics()
-    return EvaluatedFinetuned(model, len(data.split.examples), finite(metrics))
+    metrics = worker.of_chief("metrics", finite(trainer.held_out_metrics()))
+    return EvaluatedFinetuned(model, len(data.split.examples), metrics)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,6 +127,13 @@ class Checkpoint:
     def path(self) -> Path:
         """What RUN/checkpoints/ckpt-STEP names: its folder."""
         return self.prefix.parent if self.is_committed else self.prefix
+
+    @property
+    def state_sha256(self) -> str | None:
+        """What its record says of its values; None where there is none that can be read."""
+        with suppress(DataError, ValueError, OSError):
+            return read_commit(self.path).state_sha256
+        return None
 
     def check_whole(self) -> None:
         """Compares its files and the tokenizer of its run with its record, if it has one.

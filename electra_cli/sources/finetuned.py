@@ -114,7 +114,13 @@ class Finetuned:
 
 def is_finetuned(path: Path) -> bool:
     """Whether a path is a folder that `electra finetune` wrote, or a run in one."""
-    return any((folder / FINETUNE_FILE).is_file() for folder in (path, path.parent.parent))
+    return folder_of(path) is not None
+
+
+def folder_of(path: Path) -> Path | None:
+    """The folder that `electra finetune` wrote which a path is, or in which it is a run."""
+    folders = (path, path.parent.parent)
+    return next((folder for folder in folders if (folder / FINETUNE_FILE).is_file()), None)
 
 
 def open_finetuned(path: Path) -> Finetuned:

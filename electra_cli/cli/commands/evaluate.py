@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from electra_cli.cli import completion, options
+from electra_cli.cli.joining import joined
 from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.cli.screen.training import print_metrics
+from electra_cli.cluster.acts import by_all
+from electra_cli.cluster.compare import check_same
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
@@ -21,6 +26,8 @@ from electra_cli.objectives import all_objectives, metrics_of, objective_of
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
+    from electra_cli.cluster.member import Worker
+    from electra_cli.evaluation.labelled import LabelledData
     from electra_cli.objectives.base import Objective
     from electra_cli.runs.run_folder import Checkpoint
 
@@ -47,6 +54,8 @@ def command(
         "file.")] = None,
     device: Annotated[str, typer.Option(
         autocompletion=options.devices, help="As in pretrain.")] = "auto",
+    cluster: options.Cluster = "auto",
+    rendezvous_timeout: options.RendezvousTimeout = 300.0,
     fail_under: Annotated[list[str] | None, typer.Option(
         metavar="METRIC=VALUE", autocompletion=options.limits,
         help="End with exit code 1 if a metric is lower, a share as in 0.8 for 80%; repeatable.")
@@ -61,8 +70,9 @@ def command(
     """Show the held-out metrics of checkpoints side by side."""
     # fmt: on
     del debug
-    from electra_cli.runs.named import find_checkpoints
-    from electra_cli.sources.finetuned import is_finetuned
+    from electra_cli.evaluation.plan import choose_checkpoints, facts_of
+    from electra_cli.runs.named import find_run
+    from electra_cli.sources.finetuned import folder_of, is_finetuned
     from electra_cli.training.devices.strategy import parse_device
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
@@ -78,16 +88,32 @@ def command(
                 f"{'--all' if every else '--detail'} is for runs of pretraining",
                 hint="leave it out, or name a run of `electra pretrain`",
             )
-        _evaluate_finetuned(terminal, checkpoints, data, device, fail_under or [], as_json=as_json)
+        folder = folder_of(checkpoints[0]) or checkpoints[0]
+        place = joined(cluster, folder, timeout=rendezvous_timeout, terminal=terminal)
+        _evaluate_finetuned(place, checkpoints, data, device, fail_under or [], as_json=as_json)
         return
-    with StopSignals() as signals:  # there is nothing to save: each ends the command where it is
+    with contextlib.ExitStack() as stack:
+        # There is nothing to save: each ends the command where it is.
+        signals = stack.enter_context(StopSignals())
         limits = _limits(fail_under or [])
         parse_device(device)  # a mistake in it is known before TensorFlow starts
-        found = [c for path in checkpoints for c in find_checkpoints(path, every=every)]
-        settings = {c.run.path: c.config().objective for c in found}
-        objectives = {path: objective_of(of_run) for path, of_run in settings.items()}
+        place = joined(
+            cluster, find_run(checkpoints[0]).path, timeout=rendezvous_timeout, terminal=terminal
+        )
+        worker, terminal = stack.enter_context(place)
+        found = choose_checkpoints(checkpoints, every=every, worker=worker)
+
+        def plan() -> dict[Path, Objective]:
+            if not worker.is_alone:
+                parse_device(device).check_in_cluster()
+            settings = {c.run.path: c.config().objective for c in found}
+            return {path: objective_of(of_run) for path, of_run in settings.items()}
+
+        objectives = by_all(worker, "plan", plan)
         for path, objective in objectives.items():
             _check_limits(limits, path, objective)
+        facts = by_all(worker, "data", lambda: facts_of(found, data))
+        check_same(worker, {"command": {"--fail-under": limits, "--detail": detail}, **facts})
 
         from electra_cli.environment import prepare_tensorflow
 
@@ -101,6 +127,7 @@ def command(
                 device=device,
                 on_progress=bar.update,
                 check_stop=signals.check,
+                worker=worker,
             )
     labels = _labels([result.checkpoint for result in results])
     columns = {label: result.metrics for label, result in zip(labels, results, strict=True)}
@@ -140,7 +167,7 @@ def command(
 
 
 def _evaluate_finetuned(
-    terminal: Terminal,
+    place: AbstractContextManager[tuple[Worker, Terminal]],
     paths: Sequence[Path],
     data: Path | None,
     device: str,
@@ -152,6 +179,7 @@ def _evaluate_finetuned(
     from electra_cli.cli.screen.finetuning import print_scores
     from electra_cli.environment import prepare_tensorflow
     from electra_cli.evaluation.labelled import labelled_data
+    from electra_cli.runs.commit import file_sha256
     from electra_cli.sources.finetuned import open_finetuned
     from electra_cli.training.devices.strategy import parse_device
 
@@ -162,16 +190,32 @@ def _evaluate_finetuned(
         )
     parse_device(device)
     limits = parse_limits(fail_under)
-    with StopSignals():
-        read = [labelled_data(open_finetuned(path), data) for path in paths]
-        for one in read:
-            check_names(limits, one.metrics)
+    with StopSignals(), place as (worker, terminal):
+
+        def plan() -> list[LabelledData]:
+            if not worker.is_alone:
+                parse_device(device).check_in_cluster()
+            read = [labelled_data(open_finetuned(path), data) for path in paths]
+            for one in read:
+                check_names(limits, one.metrics)
+            return read
+
+        read = by_all(worker, "plan", plan)
+        models = {str(one.model.run.path): one.model.checkpoint.state_sha256 for one in read}
+        check_same(
+            worker,
+            {
+                "command": {"--fail-under": limits},
+                "checkpoints": models,
+                "data": {"--data": file_sha256(data)},
+            },
+        )
         for warning in dict.fromkeys(text for one in read for text in one.warnings):
             terminal.warn(warning)
         prepare_tensorflow()
         from electra_cli.evaluation.finetuned import evaluate_finetuned
 
-        results = evaluate_finetuned(read, device=device)
+        results = evaluate_finetuned(read, device=device, worker=worker)
     columns = {str(result.model.run.path): result.metrics for result in results}
     print_scores(terminal, f"Scores on {data}", columns)
     scores = {

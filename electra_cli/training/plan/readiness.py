@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import fields
 
 from electra_cli.cluster.acts import ALONE, by_chief, name_of
@@ -17,7 +16,6 @@ from electra_cli.errors import ConfigError, DataError, IOFailedError, listed
 from electra_cli.files.layout import STATE, checkpoint_name
 from electra_cli.modeling.budget import budget_of
 from electra_cli.runs.changes import check_made_with
-from electra_cli.runs.commit import read_commit
 from electra_cli.runs.resume import check_fits, resume_point
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.training.plan.plans import DryPlan, RunPlan
@@ -64,10 +62,7 @@ def _newest_step(plan: DryPlan, manifest: Manifest, warn: Callable[[str], None])
 
 
 def _check_all_see(checkpoint: Checkpoint, worker: Worker) -> None:
-    seen = None
-    with suppress(DataError, ValueError, OSError):
-        seen = read_commit(checkpoint.path).state_sha256
-    states = worker.gather("checkpoint", seen)
+    states = worker.gather("checkpoint", checkpoint.state_sha256)
     if others := [index for index, state in enumerate(states) if state != states[0]]:
         names = listed([name_of(worker, index) for index in others])
         raise ConfigError(

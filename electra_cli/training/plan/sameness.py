@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.config.schema import leaf_fields
+from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.interop.source import CHECKPOINT
 from electra_cli.runs.commit import file_sha256
 from electra_cli.training.plan.initial import Initial
@@ -38,13 +39,17 @@ def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[
         },
     }
     if plan.manifest is not None:
-        shards = "".join(f"{one.file} {one.sha256}\n" for one in plan.manifest.shards)
-        facts["data"] = {"shards": hashlib.sha256(shards.encode()).hexdigest()}
-        facts["vocabulary"] = {
-            "tokens": plan.manifest.vocab.sha256,
-            "tokenizer": plan.manifest.tokenizer_sha256,
-        }
+        facts |= facts_of_data(plan.manifest)
     return facts
+
+
+def facts_of_data(manifest: Manifest) -> dict[str, Any]:
+    """What tells prepared data from other data: its rows and how text became them."""
+    shards = "".join(f"{one.file} {one.sha256}\n" for one in manifest.shards)
+    return {
+        "data": {"shards": hashlib.sha256(shards.encode()).hexdigest()},
+        "vocabulary": {"tokens": manifest.vocab.sha256, "tokenizer": manifest.tokenizer_sha256},
+    }
 
 
 def _sha256s(initial: Initial) -> Mapping[str, str]:
