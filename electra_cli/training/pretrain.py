@@ -13,7 +13,7 @@ import tensorflow as tf
 from official.modeling import performance
 
 from electra_cli import __version__
-from electra_cli.cluster.acts import ALONE, by_chief, check_same, name_of
+from electra_cli.cluster.acts import ALONE, by_chief
 from electra_cli.cluster.member import Worker
 from electra_cli.errors import OutOfMemoryError, TrainingError
 from electra_cli.files.layout import STATE
@@ -37,7 +37,7 @@ from electra_cli.training.loop.evaluations import SentenceWriter
 from electra_cli.training.loop.health import Health
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
-from electra_cli.training.loop.peers import leaving_together, lost_peers_named
+from electra_cli.training.loop.peers import compare_devices, leaving_together, lost_peers_named
 from electra_cli.training.loop.session import Intervals, Session
 from electra_cli.training.loop.signals import RunStoppedError, StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer
@@ -93,12 +93,8 @@ def pretrain(
         strategy = build_strategy(plan.device, in_cluster=plan.workers > 1)
         signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
         outlook = outlook_of(plan, strategy)
-        check_same(worker, {"devices": _devices(outlook, strategy)})
         listener.outlook(outlook)
-        for index, shortage in enumerate(worker.gather("memory", outlook.shortage)):
-            if shortage is not None:
-                of = "" if index == worker.index else f"{name_of(worker, index)}: "
-                listener.warn(of + shortage)
+        compare_devices(worker, outlook, strategy, listener.warn)
 
         # Task, model, optimizer, data. The first weights come before the folder: with its
         # config.yaml no hint could be followed.
@@ -218,12 +214,6 @@ def pretrain(
             return found.as_json()
 
         return by_chief(worker, "result", result)
-
-
-def _devices(outlook: Outlook, strategy: tf.distribute.Strategy) -> dict[str, object]:
-    """What has to be alike at all workers."""
-    kinds = [tf.DeviceSpec.from_string(d).device_type for d in strategy.extended.worker_devices]
-    return {"devices": kinds, "precision": outlook.precision, "xla": outlook.xla}
 
 
 def _report(plan: RunPlan, writer: MetricWriter, listener: Listener) -> Path | None:

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 
 import tensorflow as tf
 
+from electra_cli.cluster.acts import name_of
+from electra_cli.cluster.compare import check_same
 from electra_cli.cluster.member import Worker
 from electra_cli.errors import TrainingError, TryAgainError
 from electra_cli.training.loop.signals import RunStoppedError
+from electra_cli.training.plan.outlook import Outlook
 
 # What TensorFlow says of a peer that is gone, whatever it was doing.
 _LOST = (
@@ -42,6 +45,25 @@ def lost_peers_named(worker: Worker, when: Callable[[], str]) -> Iterator[None]:
             f"another worker was lost {when()}: {reason}",
             hint="start all workers again; the run goes on from its last checkpoint",
         ) from error
+
+
+def compare_devices(
+    worker: Worker,
+    outlook: Outlook,
+    strategy: tf.distribute.Strategy,
+    warn: Callable[[str], None],
+) -> None:
+    """Makes sure that all workers compute in the same way, and warns of those with little memory.
+
+    Raises:
+      ConfigError: Devices, precision or compilation differ.
+    """
+    kinds = [tf.DeviceSpec.from_string(d).device_type for d in strategy.extended.worker_devices]
+    facts = {"devices": kinds, "precision": outlook.precision, "xla": outlook.xla}
+    check_same(worker, {"devices": facts})
+    for index, shortage in enumerate(worker.gather("memory", outlook.shortage)):
+        if shortage is not None:
+            warn(shortage if index == worker.index else f"{name_of(worker, index)}: {shortage}")
 
 
 @contextmanager

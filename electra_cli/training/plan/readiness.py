@@ -17,7 +17,7 @@ from electra_cli.files.layout import STATE, checkpoint_name
 from electra_cli.modeling.budget import budget_of
 from electra_cli.runs.changes import check_made_with
 from electra_cli.runs.resume import check_fits, resume_point
-from electra_cli.runs.run_folder import Checkpoint
+from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from electra_cli.training.plan.plans import DryPlan, RunPlan
 
 _VERIFIED_BY_DEFAULT = 10e9
@@ -42,34 +42,46 @@ def go_on(plan: DryPlan, *, warn: Callable[[str], None], worker: Worker = ALONE)
     if plan.manifest is None:
         raise DataError("a run needs prepared data", hint="electra prepare-data INPUT --output DIR")
     manifest = plan.manifest
-    step = by_chief(worker, "resume", lambda: _newest_step(plan, manifest, warn))
-    checkpoint = None
-    if step is not None:
-        place = plan.run.checkpoints / checkpoint_name(step)
-        checkpoint = Checkpoint(plan.run, place / STATE, step)
-        _check_all_see(checkpoint, worker)
+    checkpoint = agreed_checkpoint(plan.run, lambda: _newest(plan, manifest, warn), worker)
     return RunPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)}, resume=checkpoint)
 
 
-def _newest_step(plan: DryPlan, manifest: Manifest, warn: Callable[[str], None]) -> int | None:
-    """The step of the checkpoint at which the run goes on; None for a run that begins."""
+def _newest(plan: DryPlan, manifest: Manifest, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The checkpoint at which the run goes on; None for a run that begins."""
     checkpoint = resume_point(plan.run, warn=warn)
-    if checkpoint is None:
+    if checkpoint is not None:
+        check_fits(checkpoint, plan.config, manifest)
+        check_made_with(checkpoint, plan.config)
+    return checkpoint
+
+
+def agreed_checkpoint(
+    run: RunFolder, find: Callable[[], Checkpoint | None], worker: Worker
+) -> Checkpoint | None:
+    """The checkpoint at which all workers go on.
+
+    Args:
+      run: The run.
+      find: Finds it; only the chief is asked.
+      worker: Which of several workers this is.
+
+    Raises:
+      ConfigError: A worker does not see what the chief sees.
+      ElectraError: What `find` raises.
+    """
+    found = by_chief(worker, "resume", lambda: getattr(find(), "step", None))
+    if found is None:
         return None
-    check_fits(checkpoint, plan.config, manifest)
-    check_made_with(checkpoint, plan.config)
-    return checkpoint.step
-
-
-def _check_all_see(checkpoint: Checkpoint, worker: Worker) -> None:
+    checkpoint = Checkpoint(run, run.checkpoints / checkpoint_name(found) / STATE, found)
     states = worker.gather("checkpoint", checkpoint.state_sha256)
     if others := [index for index, state in enumerate(states) if state != states[0]]:
         names = listed([name_of(worker, index) for index in others])
         raise ConfigError(
             f"the run goes on from {checkpoint.path}, and what {names} can see there is not what "
             "worker 0 sees",
-            hint=f"mount the same folder as {checkpoint.run.path} on all workers",
+            hint=f"mount the same folder as {run.path} on all workers",
         )
+    return checkpoint
 
 
 def check_data(
