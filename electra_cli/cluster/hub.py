@@ -83,6 +83,12 @@ class Hub:
         await link.listen(lambda message: self._hear(index, seat, message))
         self._gone(index, seat, "its connection has ended")
 
+    def check(self, task: asyncio.Task[None]) -> None:
+        """Ends the cluster if a task of the chief's has ended with an error."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            message = f"unexpected {type(error).__name__} at the chief: {error}"
+            self._finish(End(70, message))
+
     def knocked(self) -> None:
         """Somebody without the token was at the door."""
         self._strangers += 1

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
@@ -120,6 +121,7 @@ async def held(
             task = asyncio.create_task(welcome(reader, writer))
             guests.add(task)
             task.add_done_callback(guests.discard)
+            task.add_done_callback(hub.check)
 
         servers = [await asyncio.start_server(accept, sock=one) for one in sockets]
         ours, theirs = socket.socketpair()
@@ -129,6 +131,8 @@ async def held(
             asyncio.create_task(hub.serve(seat, _hello(cluster))),
             asyncio.create_task(_beats(hub.beat, timing)),
         ]
+        for task in residents:
+            task.add_done_callback(hub.check)
         try:
             yield hub, own
         finally:
@@ -166,6 +170,7 @@ async def reached(
     host, port = cluster.meeting
     loop = asyncio.get_running_loop()
     start, is_told = loop.time(), False
+    seen = defaultdict[type, list[TryAgainError | ConfigError]](list)
     while True:
         try:
             link = await _knock(host, port, folder, timing, environment)
@@ -186,8 +191,11 @@ async def reached(
             )
         else:
             break
+        seen[type(problem)].append(problem)
         waited = loop.time() - start
         if waited > timing.rendezvous:
+            # The chief may have given up just before.
+            problem = max(seen.values(), key=len)[-1]
             message = f"{problem.message}; this worker has tried for {timing.rendezvous:g} seconds"
             raise type(problem)(message, hint=problem.hint)
         if waited > _SOON and not is_told:

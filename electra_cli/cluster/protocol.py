@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 Message = dict[str, Any]
 
-MOST_OF_A_PEER = 1 << 24
+MOST_OF_A_PEER = 1 << 26
 """Bytes of the longest message between those who know each other."""
 MOST_OF_A_STRANGER = 1 << 12
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -78,7 +78,8 @@ class Supervisor:
         self._over: asyncio.Future[End] = loop.create_future()
         self._welcome: asyncio.Future[str] = loop.create_future()
         adopt_orphans()
-        self._tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._beat())]
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._start(self._beat())
         try:
             with self._signals():
                 async with AsyncExitStack() as stack:
@@ -94,6 +95,18 @@ class Supervisor:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             kill_descendants()
 
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Has something done beside the worker's life, which ends with an error of it."""
+
+        def check(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None and not self._over.done():
+                self._over.set_exception(error)
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(check)
+        self._tasks.append(task)
+
     async def _live(self, stack: AsyncExitStack) -> int:
         """From the meeting to the end of the trainer, if nothing comes between."""
         cluster, folder, timing = self._cluster, self._folder, self._timing
@@ -105,7 +118,7 @@ class Supervisor:
             way = meeting.reached(cluster, folder, timing, self._environment, self._on_note)
             link = await stack.enter_async_context(way)
         self._link = link
-        self._tasks.append(asyncio.create_task(self._listen(link)))
+        self._start(self._listen(link))
         word = await self._welcome
         try:
             await meeting.check_sees_folder(cluster, folder, word, timing)
@@ -113,8 +126,7 @@ class Supervisor:
             self._blame(GONE, error.message, error.hint, code=error.exit_code)
             await self._for_the_end()
         self._trainer = await Trainer.started(cluster, self._command, self._environment)
-        hearing = self._trainer.link.listen(self._hear_trainer)
-        self._tasks.append(asyncio.create_task(hearing))
+        self._start(self._trainer.link.listen(self._hear_trainer))
         code = await self._trainer.ended()
         if code in _GOOD or (self._is_stopping and code in _STOPPED):
             self._code = code

@@ -18,8 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, NoMessageError, packed, receive
-from electra_cli.errors import ConfigError
-from electra_cli.files.layout import CLUSTER_TOKEN_FILE
+from electra_cli.errors import ConfigError, TryAgainError
+from electra_cli.files.atomic import locked_folder
+from electra_cli.files.layout import CLUSTER_TOKEN_FILE, RUN_LOCK_FILE
 from electra_cli.runs.lock import cannot_write
 
 VARIABLE = "ELECTRA_CLUSTER_TOKEN"
@@ -59,11 +60,23 @@ def given_out(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[st
     try:
         yield environment.get(VARIABLE) or word, word
     finally:
-        with suppress(OSError):
+        with suppress(OSError, TryAgainError):
             if word and found(folder) == word:  # and not that of a later start
                 path.unlink()
             if made:
-                folder.rmdir()
+                _remove_unused(folder)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Removes a folder in which no run has begun.
+
+    Raises:
+      OSError, TryAgainError: There is something in it, or somebody is about to begin.
+    """
+    with locked_folder(folder):
+        if [path.name for path in folder.iterdir()] == [RUN_LOCK_FILE]:
+            (folder / RUN_LOCK_FILE).unlink()
+        folder.rmdir()
 
 
 def found(folder: Path) -> str:

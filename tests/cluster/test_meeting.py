@@ -1,0 +1,214 @@
+"""Workers that do not come together: what each of them says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, packed
+from tests.cluster.workers import cluster, free_ports
+
+SAME = "say('values', member.gather('a', member.index))"
+
+
+def test_nobody_waits_for_ever_for_a_worker(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 3, SAME, rendezvous=1.0) as workers:
+        for worker in [workers.start(0), workers.start(2)]:
+            code, said = worker.ended()
+            assert code == 75
+            assert f"error: {workers.names(1)} did not come within 1 seconds" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_waits_for_ever_for_the_chief(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 2, SAME, rendezvous=0.5) as workers:
+        code, said = workers.start(1).ended()
+    assert code == 75
+    assert f"error: the chief, {workers.names(0)}, cannot be reached at 127.0.0.1:" in said
+    assert "Connection refused" in said
+
+
+def test_a_token_of_an_earlier_start_is_read_again(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".cluster-token").write_text("stale")
+    with cluster(run, 2, SAME) as workers:
+        second = workers.start(1)
+        first = workers.start(0)
+        assert (first.ended()[0], second.ended()[0]) == (0, 0)
+    assert list(run.iterdir()) == []
+
+
+def test_the_token_is_for_its_user_alone(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 2, SAME, rendezvous=60.0) as workers:
+        workers.start(0)
+        path = tmp_path / "run" / ".cluster-token"
+        while not path.exists():
+            pass
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert len(path.read_text()) == 64
+
+
+def test_who_sees_another_folder_is_told_so(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with cluster(tmp_path / "run", 2, SAME, rendezvous=1.5) as workers:
+        first, second = workers.start(0), workers.start(1, folder=other)
+        code, said = second.ended()
+        assert code == 2
+        assert f"{other}/.cluster-token is not there or is not its token" in said
+        assert "ELECTRA_CLUSTER_TOKEN" in said
+        code, said = first.ended()
+        assert code == 75
+        assert f"{workers.names(1)} did not come" in said
+
+
+@pytest.mark.parametrize("same_folder", [True, False])
+def test_a_token_of_the_environment(tmp_path: Path, same_folder: bool) -> None:
+    """It lets workers in, and they still have to see the run folder."""
+    other = tmp_path / ("run" if same_folder else "other")
+    token = {"ELECTRA_CLUSTER_TOKEN": "a secret"}
+    program = SAME + "\nassert 'ELECTRA_CLUSTER_TOKEN' not in os.environ"
+    with cluster(tmp_path / "run", 2, program, rendezvous=1.5) as workers:
+        first = workers.start(0, variables=token)
+        second = workers.start(1, variables=token, folder=other)
+        code, said = second.ended()
+        assert code == (0 if same_folder else 2)
+        assert same_folder or f"{workers.names(1)} does not see the run folder" in said
+        code, said = first.ended()
+        assert code == (0 if same_folder else 2)
+        assert same_folder or f"{workers.names(1)} does not see the run folder" in said
+
+
+GARBAGE = [
+    b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n",
+    b"",  # says nothing
+    b"\0\0\0\2{}",
+    b"\0\0\0\5[[[[[",
+    (MOST_OF_A_STRANGER + 1).to_bytes(4, "big") + b"x" * (MOST_OF_A_STRANGER + 1),
+    packed("hello", index=1, addresses=[], who="me", software={}, clock=0),
+    packed("answer", challenge="0" * 64, proof="0" * 64),
+    packed("answer", challenge=None, proof=["é"]),
+    packed("answer"),
+    b"\xff" * 100_000,
+]
+
+
+def test_strangers_disturb_nobody(tmp_path: Path) -> None:
+    """Before the meeting, while it goes on, and while the workers train."""
+    program = """
+member.gather("start", None)
+say("training")
+sys.stdin.read()
+say("values", member.gather("a", member.index))
+"""
+    with cluster(tmp_path / "run", 2, program) as workers:
+        first = workers.start(0)
+        place = ("127.0.0.1", int(workers.addresses[0].split(":")[1]) + 2)
+        strangers = [_speak(place, words) for words in GARBAGE]
+        second = workers.start(1)
+        first.until("training")
+        second.until("training")
+        strangers += [_speak(place, words) for words in GARBAGE]
+        first.go_on()
+        second.go_on()
+        for worker in (first, second):
+            assert worker.ended() == (0, "values [0, 1]\n")
+        for stranger in strangers:
+            stranger.close()
+
+
+def _speak(place: tuple[str, int], words: bytes) -> socket.socket:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            stranger = socket.create_connection(place)
+            break
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+    with suppress(ConnectionError):  # it may have heard enough
+        stranger.sendall(words)
+    return stranger
+
+
+def test_two_workers_with_one_number(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 3, SAME) as workers:
+        everyone = [workers.start(index) for index in (0, 1, 1)]
+        for worker in everyone:
+            code, said = worker.ended()
+            assert code == 2
+            assert f"error: there are two of {workers.names(1)}: process " in said
+            for other in everyone[1:]:
+                assert f"process {other.process.pid} on " in said
+
+
+def test_a_worker_that_comes_twice_while_others_train(tmp_path: Path) -> None:
+    program = "member.gather('start', None); say('training'); sys.stdin.read()"
+    with cluster(tmp_path / "run", 2, program) as workers:
+        everyone = workers.start_all()
+        for worker in everyone:
+            worker.until("training")
+        code, said = workers.start(1).ended()
+        assert code == 75
+        assert f"there are two of {workers.names(1)}: process {everyone[1].process.pid} on" in said
+        for worker in everyone:
+            worker.go_on()
+        assert [worker.ended()[0] for worker in everyone] == [0, 0]
+
+
+def test_workers_with_other_addresses(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 2, SAME) as workers:
+        first = workers.start(0)
+        place = int(workers.addresses[0].split(":")[1]) + 2
+        others = [workers.addresses[0], f"127.0.0.1:{free_ports(1)[0]}"]
+        # It finds the meeting at the same port, since its own is another one.
+        others[0], others[1] = f"127.0.0.1:{place - 1}", others[1]
+        second = workers.start(1, addresses=others)
+        for worker in (first, second):
+            code, said = worker.ended()
+            assert code == 2
+            assert "workers have different lists of addresses" in said
+            assert workers.addresses[1] in said
+            assert others[1] in said
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 2, SAME) as workers, socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port = int(workers.addresses[1].split(":")[1])
+        holder.bind(("127.0.0.1", port))
+        holder.listen()
+        code, said = workers.start(1).ended()
+    assert code == 75
+    assert f"{workers.names(1)} cannot use port {port} of 127.0.0.1: it is taken by" in said
+    assert f"process {os.getpid()} (" in said
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("192.0.2.1", "which does not have that address (192.0.2.1: "),  # RFC 5737
+        ("nowhere.invalid", "no machine is known by the name of worker 1 (nowhere.invalid:"),
+    ],
+)
+def test_an_address_of_no_machine(tmp_path: Path, host: str, words: str) -> None:
+    with cluster(tmp_path / "run", 2, SAME, rendezvous=0.1) as workers:
+        addresses = ["192.0.2.2:2222", f"{host}:2222"]
+        code, said = workers.start(1, addresses=addresses).ended()
+    assert code == 2
+    assert words in said
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with cluster(tmp_path / "file" / "run", 2, SAME) as workers:
+        code, said = workers.start(0).ended()
+    assert code == 73
+    assert "cannot write to" in said
+    shutil.rmtree(tmp_path)
