@@ -15,11 +15,6 @@ T = TypeVar("T")
 ALONE = Alone()
 
 
-def check_same(worker: Worker, facts: Any) -> None:
-    """Stands in for the comparison of what workers are about to do."""
-    del worker, facts
-
-
 def by_chief(worker: Worker, topic: str, act: Callable[[], T]) -> T:
     """Has the chief do something for all.
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from electra_cli.runs.commit import read_commit
 from tests.conftest import Electra
+from tests.prepared import prepare
 from tests.training.runs import copied, error_of, metric_lines, options, steps_of, wait_for
 from tests.training.workers import ends, workers
 
@@ -83,6 +84,48 @@ def train(number: int, arguments: list[str]) -> list[dict[str, Any]]:
         found = ends(started)
     assert [code for code, _, _ in found] == [0] * number, found
     return [json.loads(out) for _, out, _ in found]
+
+
+@pytest.fixture(scope="module")
+def other_data(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same text in rows of the same length, with fewer word pieces."""
+    folder = tmp_path_factory.mktemp("other") / "data"
+    prepare(
+        inputs=corpus,
+        output=folder,
+        vocab_size=500,
+        sequence_length=32,
+        workers=1,
+        validation_fraction=0.1,
+        seed=0,
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options_of_second", "code", "words"),
+    [
+        (["--seed", "1"], 2, "configuration.train.seed is 0 and 1"),
+        (["--stop-at-step", "3"], 2, "command.last step is 20 and 3"),
+        (["--data", "OTHER"], 65, "vocabulary.tokens is "),
+        (["--data", "nowhere"], 66, "nowhere"),
+        (["--device", "cpu:2"], 2, "'cpu:2' in a cluster"),
+    ],
+)
+def test_workers_that_are_about_to_do_something_else(
+    data: Path, other_data: Path, tmp_path: Path,
+    options_of_second: list[str], code: int, words: str,
+) -> None:  # fmt: skip
+    """The same error at both, and nothing is begun."""
+    run = tmp_path / "run"
+    more = [str(other_data) if part == "OTHER" else part for part in options_of_second]
+    with workers(command(data, run), command(data, run, *more)) as started:
+        found = ends(started)
+    for found_code, out, err in found:
+        assert (found_code, words in str(error_of(out)["message"])) == (code, True), (out, err)
+    assert "worker 1 (127.0.0.1:" in str(error_of(found[0][1])["message"])
+    assert found[1][2].startswith("worker 1: error: ")
+    assert not run.exists()
 
 
 @pytest.fixture(scope="module")

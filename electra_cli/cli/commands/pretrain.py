@@ -20,7 +20,8 @@ from electra_cli.cli.screen.training import (
     print_initial_weights,
     print_outlook,
 )
-from electra_cli.cluster.acts import ALONE, by_all, by_chief, check_same, telling
+from electra_cli.cluster.acts import ALONE, by_all, by_chief, telling
+from electra_cli.cluster.compare import check_same
 from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.errors import ConfigError, ElectraError
 from electra_cli.objectives import objective_of

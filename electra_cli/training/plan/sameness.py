@@ -28,7 +28,8 @@ def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[
     """
     sections = plan.config.model_dump()
     keys = ((key, *key.split(".")) for key in leaf_fields() if key not in _MAY_DIFFER)
-    facts: dict[str, Any] = {
+    # Other data may have other sizes, which the configuration takes from it: it is told first.
+    return (facts_of_data(plan.manifest) if plan.manifest else {}) | {
         "configuration": {key: sections[section][name] for key, section, name in keys},
         "command": {
             "last step": plan.stop,
@@ -38,17 +39,14 @@ def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[
             "--init-allow-missing": sorted(plan.initial.allow_missing) if plan.initial else [],
         },
     }
-    if plan.manifest is not None:
-        facts |= facts_of_data(plan.manifest)
-    return facts
 
 
 def facts_of_data(manifest: Manifest) -> dict[str, Any]:
     """What tells prepared data from other data: its rows and how text became them."""
     shards = "".join(f"{one.file} {one.sha256}\n" for one in manifest.shards)
     return {
-        "data": {"shards": hashlib.sha256(shards.encode()).hexdigest()},
         "vocabulary": {"tokens": manifest.vocab.sha256, "tokenizer": manifest.tokenizer_sha256},
+        "data": {"shards": hashlib.sha256(shards.encode()).hexdigest()},
     }
 
 
