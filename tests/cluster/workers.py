@@ -81,24 +81,23 @@ class Worker:
             start_new_session=True,
         )
         self.trainer = 0
-        self.said: list[str] = []
+        self.said: list[str] = []  # all of its lines
 
     def until(self, word: str) -> str:
         """Waits until a line begins with a word, and returns what else it says."""
         assert self.process.stdout is not None
-        lines = []
         for line in self.process.stdout:
-            lines.append(line)
+            self.said.append(line.rstrip())
             if line.startswith("started "):
                 self.trainer = int(line.split()[1])
             if line.startswith(word):
                 return line[len(word) :].strip()
-        raise AssertionError(f"no {word!r}: {''.join(lines)}")
+        raise AssertionError(f"no {word!r}: {self.said}")
 
     def ended(self) -> tuple[int, str]:
         """Its exit code, and what else it has said."""
         said, _ = self.process.communicate(timeout=_BOUND)
-        self.said = said.splitlines()
+        self.said += said.splitlines()
         return self.process.returncode, said
 
     def go_on(self) -> None:
