@@ -1,0 +1,102 @@
+"""`electra launch` as it is typed: what it prints and writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from electra_cli.launch.plan import Launch
+from tests.conftest import Electra
+
+COMMAND = ("--", "pretrain", "--preset", "tiny", "--model-dir", "runs/mine")
+MARK = "# electra launch wrote this file"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["slurm"], ["#SBATCH --nodes=2", "electra pretrain --cluster slurm --preset tiny"]),
+        (["jobset", "--image", "i"], ["kind: JobSet", "parallelism: 2"]),
+        (
+            ["vertex", "--image", "i", "--option", "machine=m", "--option", "nfs=h:/d"],
+            ["workerPoolSpecs:", "/mnt/nfs/electra/r"],
+        ),
+    ],
+)
+def test_texts_go_to_stdout_or_a_file(
+    electra: Electra, tmp_path: Path, options: list[str], words: list[str]
+) -> None:
+    path = "/mnt/nfs/electra/r" if "vertex" in options else "runs/mine"
+    call = ["launch", "--nodes", 2, "--to", *options, *(*COMMAND[:-1], path)]
+    shown = electra(*call)
+    assert (shown.code, shown.stderr) == (0, "")
+    for word in (MARK, *words):
+        assert word in shown.stdout
+    file = tmp_path / "a job"
+    split = call.index("--")
+    written = electra(*call[:split], "--output", file, *call[split:])
+    assert (written.code, written.stdout) == (0, "")
+    assert f"'{file}'" in written.stderr  # in the command that submits it
+    assert file.read_text("utf-8") == shown.stdout
+    told = electra(*call[:split], "--output", file, "--json", *call[split:])  # over its own file
+    assert told.json["text"] == shown.stdout
+    assert electra(*call[:split], "--quiet", *call[split:]).stdout == ""
+
+
+def test_nothing_else_is_overwritten(electra: Electra, tmp_path: Path) -> None:
+    file = tmp_path / "mine.sh"
+    file.write_text("mine")
+    call = ["launch", "--to", "slurm", "--json", "--output"]
+    electra(*call, file, *COMMAND).failed(73, str(file), "nothing is overwritten")
+    assert file.read_text() == "mine"
+    electra(*call, tmp_path, *COMMAND).failed(73, "is a folder")
+    electra(*call, tmp_path / "no" / "job", *COMMAND).failed(73, "mkdir -p")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--to", "slurm"], ["missing: COMMAND..."]),
+        (["--to", "slrum", *COMMAND], ["did you mean --to slurm"]),
+        (["--to", "slurm", "--", "report", "runs/mine"], ["'report' is no command"]),
+        (["--to", "slurm", "--", "pretrain", "--stepps", "3"], ["did you mean --steps"]),
+        (["--to", "slurm", "--", "pretrain", "--steps", "x"], ["electra pretrain --help"]),
+        (["--to", "slurm", "--", "finetune", "runs/mine"], ["missing: --output DIR"]),
+        (["--to", "slurm", *COMMAND, "--cluster", "none"], ["leave --cluster out"]),
+        (["--to", "slurm", "--", "pretrain", "--model-dir", "gs://b/r"], ["gs://b/r (model-dir)"]),
+        (["--to", "slurm", "--option", "nodes=3", *COMMAND], ["electra launch --nodes"]),
+        (["--to", "jobset", "--image", "i", *COMMAND[:-1], "/r"], ["--model-dir /workspace/runs"]),
+        (["--to", "local", "--output", "f", *COMMAND], ["writes no file"]),
+        (["--to", "local", "--image", "i", *COMMAND], ["starts no container"]),
+        (["--to", "local", "--option", "time=1", *COMMAND], ["has no option 'time'"]),
+        (["--to", "local", "--nodes", "0", *COMMAND], ["--nodes"]),
+    ],
+)
+def test_what_is_refused(electra: Electra, arguments: list[str], words: list[str]) -> None:
+    electra("launch", "--json", *arguments).failed(2, *words)
+
+
+@pytest.mark.parametrize("code", [0, 75, 130])
+def test_workers_here_get_the_command_and_give_their_exit_code(
+    electra: Electra, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    called: list[Launch] = []
+
+    def run(launch: Launch, *, on_line: Any) -> int:
+        called.append(launch)
+        on_line(1, "error: no")
+        print(json.dumps({"a": 1}))  # noqa: T201 - as worker 0 does
+        return code
+
+    monkeypatch.setattr("electra_cli.launch.local.run_workers", run)
+    shown = electra("launch", "--nodes", 3, "--to", "local", "--json", "--quiet", *COMMAND)
+    assert shown.code == code
+    assert shown.json == {"a": 1}
+    assert shown.stderr == "worker 1: error: no\n"
+    assert called[0].command == ("pretrain", "--json", "--quiet", *COMMAND[2:])
+    assert called[0].nodes == 3
+    electra("launch", "--json", "--to", "local", *COMMAND, "--json")
+    assert called[1].command == ("pretrain", *COMMAND[2:], "--json")

@@ -1,0 +1,72 @@
+"""What is rendered for each system, and the arguments that come back out of it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from electra_cli.launch.jobset import jobset_manifest
+from electra_cli.launch.plan import Launch
+from electra_cli.launch.slurm import sbatch_script
+from electra_cli.launch.vertex import custom_job
+
+GOLDEN = Path(__file__).with_name("golden")
+COMMAND = ("pretrain", "--preset", "small", "--data", "data", "--model-dir", "runs/mine")
+
+SLURM = Launch(COMMAND, 4, gpus_per_node=8, name="mine", options={"time": "24:00:00"})
+JOBSET = Launch(COMMAND, 4, gpus_per_node=8, image="registry/electra:gpu", restarts=50)
+VERTEX = Launch(
+    (*COMMAND[:-1], "/mnt/nfs/electra/runs/mine"),
+    4,
+    gpus_per_node=1,
+    image="registry/electra:gpu",
+    options={
+        "machine": "g2-standard-8",
+        "accelerator": "NVIDIA_L4",
+        "nfs": "10.0.0.2:/share",
+        "network": "projects/1/global/networks/mine",
+    },
+)
+
+
+def results(launch: Launch) -> tuple[str, str | None]:
+    command = launch.command
+    return "--model-dir", command[command.index("--model-dir") + 1]
+
+
+RENDERED: dict[str, Callable[[], str]] = {
+    "job.sbatch": lambda: sbatch_script(SLURM),
+    "jobset.yaml": lambda: jobset_manifest(JOBSET, results(JOBSET)),
+    "vertex.yaml": lambda: custom_job(VERTEX, results(VERTEX)),
+}
+
+
+def of_bash(script: str, folder: Path) -> list[str]:
+    """What electra is called with, in a shell that finds programs of ours for `srun`."""
+    srun = folder / "srun"
+    srun.write_text('#!/bin/bash\nprintf "%s\\0" "$@"\n')
+    srun.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/bash", "-c", script], env={"PATH": str(folder)}, capture_output=True, check=True
+    )
+    words = done.stdout.decode().split("\0")[:-1]
+    return words[words.index("electra") + 1 :]
+
+
+def of_kubernetes(manifest: str) -> list[str]:
+    """What electra is called with in a pod, where $$ is $ and a $ alone would begin a variable."""
+    (job,) = yaml.safe_load(manifest)["spec"]["replicatedJobs"]
+    (container,) = job["template"]["spec"]["template"]["spec"]["containers"]
+    halves = [text.split("$$") for text in container["args"]]
+    assert not any("$" in half for parts in halves for half in parts)
+    return ["$".join(parts) for parts in halves]
+
+
+def of_vertex(job: str) -> list[str]:
+    """What electra is called with, in each pool the same."""
+    pools = [pool["containerSpec"]["args"] for pool in yaml.safe_load(job)["workerPoolSpecs"]]
+    assert pools[0] == pools[-1]
+    return pools[0]

@@ -1,0 +1,226 @@
+"""Scripts and manifests: what was reviewed, what their readers know, what they do."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from kubeflow_trainer_api.models.jobset_v1alpha2_job_set import JobsetV1alpha2JobSet
+
+from electra_cli.cluster.discovery.choice import find_cluster
+from electra_cli.errors import ConfigError
+from electra_cli.launch.jobset import jobset_manifest
+from electra_cli.launch.manifest import as_yaml
+from electra_cli.launch.plan import FINAL, TRY_AGAIN, Launch, parse_options
+from electra_cli.launch.slurm import sbatch_script
+from electra_cli.launch.vertex import custom_job
+from tests.launch.rendered import (
+    COMMAND,
+    GOLDEN,
+    JOBSET,
+    RENDERED,
+    SLURM,
+    VERTEX,
+    of_bash,
+    of_kubernetes,
+    of_vertex,
+    results,
+)
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_texts_are_those_that_were_reviewed(name: str) -> None:
+    assert RENDERED[name]() == (GOLDEN / name).read_text("utf-8")
+
+
+def test_a_jobset_is_all_known_to_kubernetes() -> None:
+    """Keys that the models of its API do not have would be lost on the way through them."""
+    launch = dataclasses.replace(
+        JOBSET,
+        options={"namespace": "team", "secret": "token", "cpu": "8", "memory": "32Gi"},
+    )
+    manifest = yaml.safe_load(jobset_manifest(launch, results(launch)))
+    known = JobsetV1alpha2JobSet.from_dict(manifest)
+    assert known is not None
+    assert known.to_dict() == manifest
+
+
+def test_workers_of_a_jobset_find_each_other() -> None:
+    manifest = yaml.safe_load(RENDERED["jobset.yaml"]())
+    job = manifest["spec"]["replicatedJobs"][0]
+    container = job["template"]["spec"]["template"]["spec"]["containers"][0]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    environment["JOB_COMPLETION_INDEX"] = "3"
+    cluster = find_cluster("indexed", environment)
+    assert cluster is not None
+    # <jobset>-<replicated job>-<job>-<pod>.<subdomain>
+    subdomain = manifest["spec"]["network"]["subdomain"]
+    name = f"{manifest['metadata']['name']}-{job['name']}-0-3.{subdomain}"
+    assert cluster.addresses[3] == f"{name}:2222"
+    assert job["template"]["spec"]["completions"] == cluster.size
+
+
+def test_exit_codes_are_known_and_decide() -> None:
+    from electra_cli import errors
+
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    codes = {kind.exit_code for kind in kinds if hasattr(kind, "exit_code")}
+    assert codes | {1} == {*FINAL, *TRY_AGAIN}
+
+
+ARGUMENTS = [
+    "a b", "it's", '"', "$HOME", "$(date)", "$$", "$$(A)", "`ls`", "a\nb", "a\r\nb", "\t", "\\",
+    "\\n", "ü", "日本語", "é\u0301", "\u2028", "\x1b[1m", "\x7f", "", " ", "#", "!x", "*", "~",
+    "{a,b}", "a;b", "&", "1e-4", "1_000", "0x1f", "010", "12:30", "yes", "y", "NO", "null", ".inf",
+    "=", "<<", "- a", "a: b", "@a", "%a", "|", ">", "2026-01-01", "{{x}}", "{mark}", "--", "-x",
+    "true", "\ufeff", "\x85", "\U0001f600",
+]  # fmt: skip
+
+
+def test_arguments_come_through_as_they_are(tmp_path: Path) -> None:
+    random.seed(19)
+    mixed = ["".join(random.choices("ab $'\"\\\n\r\t`!#{}()é日%*", k=12)) for _ in range(200)]
+    command = ("pretrain", *ARGUMENTS, *mixed)
+    expected = [command[0], "--cluster", "{}", *command[1:]]
+
+    def of(cluster: str) -> list[str]:
+        return [cluster if word == "{}" else word for word in expected]
+
+    launch = Launch(command, 2, image="i", options={})
+    assert of_bash(sbatch_script(launch), tmp_path) == of("slurm")
+    assert of_kubernetes(jobset_manifest(launch, None)) == of("indexed")
+    options = {"machine": "m"}
+    launch = dataclasses.replace(launch, options=options)
+    assert of_vertex(custom_job(launch, None)) == of("tf-config")
+
+
+def test_texts_of_yaml_are_quoted_unless_every_reader_takes_them_for_texts() -> None:
+    """Go reads 1e-4 as a number, and older YAML y as true; Python's writer knows neither."""
+    lines = as_yaml({"a": ARGUMENTS}).splitlines()[1:]
+    plain = [line for line in lines if not line.startswith('- "')]
+    assert plain == []
+    assert as_yaml({"env": ["pretrain", "runs/mine"]}) == "env:\n- pretrain\n- runs/mine\n"
+
+
+BASH = shutil.which("bash") or "/bin/bash"
+
+
+def test_the_script_is_one_for_bash_and_its_linter() -> None:
+    script = GOLDEN / "job.sbatch"
+    assert subprocess.run([BASH, "-n", script], check=False).returncode == 0
+    linter = Path(sys.executable).with_name("shellcheck")
+    done = subprocess.run([linter, script], capture_output=True, text=True, check=False)
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "restarts", "is_cancelled", "is_requeued"),
+    [
+        *((code, None, False, True) for code in TRY_AGAIN),
+        *((code, None, False, False) for code in (0, 130, 137, *FINAL)),
+        (75, 19, False, True),
+        (75, 20, False, False),
+        (143, None, True, False),  # `scancel` tells the script too
+    ],
+)
+def test_which_jobs_go_back_into_the_queue(
+    tmp_path: Path, code: int, restarts: int | None, is_cancelled: bool, is_requeued: bool
+) -> None:
+    for name, body in {
+        "srun": f"{'kill $PPID' if is_cancelled else ''}\nexit {code}",
+        "scontrol": 'echo "$@"',
+    }.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/bash\n{body}\n")
+        program.chmod(0o755)
+    environment = {"PATH": str(tmp_path), "SLURM_JOB_ID": "7"}
+    if restarts is not None:
+        environment["SLURM_RESTART_COUNT"] = str(restarts)
+    done = subprocess.run(
+        [BASH, GOLDEN / "job.sbatch"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code
+    assert done.stdout == ("requeue 7\n" if is_requeued else "")
+    assert done.stderr == ""
+
+
+def slurm(*options: str) -> str:
+    return sbatch_script(dataclasses.replace(SLURM, options=parse_options(options)))
+
+
+def test_options_of_sbatch_are_passed_through_and_win() -> None:
+    script = slurm("ntasks-per-node=8", "--gpus-per-task=1", "exclusive", "comment=two words")
+    lines = [line for line in script.splitlines() if line.startswith("#SBATCH")]
+    assert len({re.split("[ =]", line)[1] for line in lines}) == len(lines)
+    for line in ("ntasks-per-node=8", "gpus-per-task=1", "exclusive", "comment='two words'"):
+        assert f"#SBATCH --{line}" in lines
+
+
+WRONG = {
+    "no option": (lambda: parse_options(["=x"]), "KEY=VALUE"),
+    "twice": (lambda: parse_options(["time=1", "time=2"]), "twice"),
+    "sbatch: own": (lambda: slurm("nodes=3"), "--nodes"),
+    "sbatch: fixed": (lambda: slurm("signal=KILL"), "the script sets it"),
+    "sbatch: line break": (lambda: slurm("comment=a\nrm -rf x"), "cannot stand in a line"),
+    "sbatch: quote": (lambda: slurm("comment=it's"), "cannot stand in a line"),
+    "command": (lambda: Launch(("report", "r"), 2), "'report' is no command"),
+    "nothing": (lambda: Launch((), 2), "nothing is no command"),
+    "bytes": (lambda: Launch((*COMMAND, "\udcff"), 2), "not valid UTF-8"),
+    "jobset: image": (
+        lambda: jobset_manifest(dataclasses.replace(JOBSET, image=None), None), "container image",
+    ),
+    "jobset: option": (
+        lambda: jobset_manifest(dataclasses.replace(JOBSET, options={"claims": "c"}), None),
+        "did you mean --option claim=VALUE",
+    ),
+    "jobset: value": (
+        lambda: jobset_manifest(dataclasses.replace(JOBSET, options={"claim": None}), None),
+        "--option claim has no value",
+    ),
+    "jobset: name": (
+        lambda: jobset_manifest(dataclasses.replace(JOBSET, name="My_Job"), None), "My_Job",
+    ),
+    "jobset: lost": (
+        lambda: jobset_manifest(JOBSET, ("--model-dir", "/tmp/r")), "--model-dir /tmp/r lies in",
+    ),
+    "jobset: climbs": (
+        lambda: jobset_manifest(JOBSET, ("--model-dir", "../r")), "--model-dir ../r lies in",
+    ),
+    "vertex: machine": (
+        lambda: custom_job(dataclasses.replace(VERTEX, options={}), None), "type of machine",
+    ),
+    "vertex: GPUs": (
+        lambda: custom_job(dataclasses.replace(VERTEX, gpus_per_node=0), None), "belong together",
+    ),
+    "vertex: mount": (
+        lambda: custom_job(
+            dataclasses.replace(VERTEX, options={**VERTEX.options, "nfs": "server"}), None
+        ),
+        "SERVER:/PATH",
+    ),
+    "vertex: lost": (
+        lambda: custom_job(VERTEX, ("--model-dir", None)), "--model-dir /mnt/nfs/electra/runs/NAME",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_refused(name: str) -> None:
+    render, words = WRONG[name]
+    with pytest.raises(ConfigError) as error:
+        render()
+    assert words in f"{error.value.message} {error.value.hint}"
+    assert error.value.hint
+
+
+def test_a_job_of_one_machine_has_one_pool() -> None:
+    job = yaml.safe_load(custom_job(dataclasses.replace(VERTEX, nodes=1), results(VERTEX)))
+    assert [pool["replicaCount"] for pool in job["workerPoolSpecs"]] == [1]
