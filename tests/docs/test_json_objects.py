@@ -117,6 +117,11 @@ def test_evaluate(electra: Electra, trained: Path, documented: dict[str, Any]) -
     check(result.json, documented["evaluate"])
 
 
+def test_launch(electra: Electra, documented: dict[str, Any]) -> None:
+    result = electra("launch", "--to", "slurm", "--json", "--", "pretrain", "--preset", "tiny")
+    check(result.json, documented["launch"])
+
+
 def test_report(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -> None:
     # With a finding and a fine-tuning, so that every key is there.
     run = made_run(tmp_path / "run", finished(), settings=["optimizer.warmup_steps=900"])

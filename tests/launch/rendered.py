@@ -19,7 +19,7 @@ COMMAND = ("pretrain", "--preset", "small", "--data", "data", "--model-dir", "ru
 SLURM = Launch(COMMAND, 4, gpus_per_node=8, name="mine", options={"time": "24:00:00"})
 JOBSET = Launch(COMMAND, 4, gpus_per_node=8, image="registry/electra:gpu", restarts=50)
 VERTEX = Launch(
-    (*COMMAND[:-1], "/mnt/nfs/electra/runs/mine"),
+    tuple(word.replace("runs/", "/mnt/nfs/electra/runs/") for word in COMMAND),
     4,
     gpus_per_node=1,
     image="registry/electra:gpu",
