@@ -32,6 +32,7 @@ SETTINGS = (
     "model.attention_dropout=0.1",
     "optimizer.ema_decay=0.9",
     "train.best_metric=masked_lm_loss",
+    "train.evaluate_every=10",
     "train.keep_checkpoints=9",
 )
 
