@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from electra_cli.cluster.addresses import Cluster
 from electra_cli.config.batches import check_batch
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
@@ -36,6 +37,7 @@ class FinetunePlan:
       data: What they hold.
       tokens: The vocabulary.
       folder: Where results go.
+      cluster: The workers that train together; None for one.
     """
 
     config: FinetuneConfig
@@ -47,6 +49,12 @@ class FinetunePlan:
     data: TaskData
     tokens: Sequence[str]
     folder: FinetuneFolder
+    cluster: Cluster | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many processes train together."""
+        return self.cluster.size if self.cluster else 1
 
     @property
     def architecture(self) -> Architecture:
@@ -113,6 +121,7 @@ def plan_finetune(
     steps: Sequence[int] = (),
     random: bool = False,
     probe: bool = False,
+    cluster: Cluster | None = None,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> FinetunePlan:
     """Checks what can be checked, and reads the data; creates nothing.
@@ -127,6 +136,7 @@ def plan_finetune(
       steps: Checkpoints of these steps.
       random: Also from random weights.
       probe: Also with the encoder as it is.
+      cluster: The workers that train together; None for one.
       on_progress: Receives what begins.
 
     Raises:
@@ -138,17 +148,19 @@ def plan_finetune(
     check_installed(config.runtime.trackers)
     folder = FinetuneFolder(output)
     folder.check_free()
-    if config.runtime.device == "multi-worker":
-        raise ConfigError("finetune runs on one machine", hint="--device auto")
     device = parse_device(config.runtime.device)
+    if cluster is not None:
+        device.check_in_cluster()
     if device.replicas is not None:
-        check_batch(config.train, device.replicas)
+        check_batch(config.train, device.replicas * (cluster.size if cluster else 1))
     columns = plan_columns(item, source, every=every, steps=steps, random=random, probe=probe)
     config, data, tokens = plan_data(
         config, item, source=source, files=files, on_progress=on_progress
     )
     folder.check_same(config)
-    return FinetunePlan(config, device, source, item, columns, dict(files), data, tokens, folder)
+    return FinetunePlan(
+        config, device, source, item, columns, dict(files), data, tokens, folder, cluster
+    )
 
 
 def plan_data(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -14,6 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from electra_cli.cluster.acts import ALONE, by_all, by_chief
+from electra_cli.cluster.compare import check_same
+from electra_cli.cluster.member import Worker
 from electra_cli.corpus.wordpiece.identity import tokenizer_sha256
 from electra_cli.corpus.wordpiece.vocabulary import special_ids, vocabulary_sha256
 from electra_cli.errors import DataError, InputMissingError, TrainingError
@@ -32,19 +36,22 @@ from electra_cli.modeling.heads.sizes import HeadSizes
 from electra_cli.modeling.task_model import head_of
 from electra_cli.runs.commit import fault_of, file_sha256, read_commit
 from electra_cli.runs.resume import resume_point
-from electra_cli.runs.run_folder import RunFolder
+from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from electra_cli.sources.exportable import Exportable
 from electra_cli.sources.finetuned import GivenFile, Inputs
 from electra_cli.training.checkpoints.keeping import Keep
 from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.strategy import build_strategy
+from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
+from electra_cli.training.loop.peers import compare_devices
 from electra_cli.training.loop.session import Intervals, Session
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 from electra_cli.training.plan.outlook import Outlook, look_ahead
+from electra_cli.training.plan.readiness import agreed_checkpoint
 
 
 class FinetuneListener(Listener, Protocol):
@@ -65,11 +72,13 @@ class Bench:
       plan: What was decided.
       workbench: Trainers.
       identity: What each checkpoint says of where it belongs.
+      worker: Which of several workers this is. The chief writes; the others compute the same.
     """
 
     plan: FinetunePlan
     workbench: Workbench
     identity: Mapping[str, Any]
+    worker: Worker = ALONE
 
 
 def outlook_of_plan(
@@ -92,6 +101,7 @@ def outlook_of_plan(
         start=0,
         stop=plan.steps,
         begun=plan.folder.begun,
+        workers=plan.workers,
         dry_run=dry_run,
     )
 
@@ -102,6 +112,7 @@ def finetune(
     listener: FinetuneListener,
     signals: StopSignals,
     watchdog: Watchdog,
+    worker: Worker = ALONE,
 ) -> tuple[Comparison, Bench]:
     """Trains what is not finished yet, and compares all runs.
 
@@ -110,6 +121,7 @@ def finetune(
       listener: Hears what happens.
       signals: Tell whether to stop before the end.
       watchdog: Hears whenever something has ended.
+      worker: Which of several workers this is.
 
     Raises:
       RunStoppedError: A signal has come; the state is saved.
@@ -118,21 +130,31 @@ def finetune(
       OutOfMemoryError: It cannot fit, or a step did not.
       IOFailedError: A checkpoint could not be saved, twice or at the end.
     """
-    lanes = machine.share_cores(plan.device, plan.config)
-    strategy = build_strategy(plan.device)
+    lanes = machine.share_cores(plan.device, plan.config, plan.cluster)
+    strategy = build_strategy(plan.device, in_cluster=plan.workers > 1)
+    signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
     outlook = outlook_of_plan(plan, strategy)
     listener.outlook(outlook)
-    if outlook.shortage:
-        listener.warn(outlook.shortage)
+    compare_devices(worker, outlook, strategy, listener.warn)
     sources = {column.name: column.source for column in plan.columns if column.source is not None}
-    inputs = inputs_of(plan, {name: weights_sha256(source) for name, source in sources.items()})
+    inputs = by_all(
+        worker,
+        "sources",
+        lambda: inputs_of(plan, {name: weights_sha256(one) for name, one in sources.items()}),
+    )
+    check_same(worker, {"weights": inputs.source_sha256})
     signals.check()
-    plan.folder.begin(plan.config, plan.item.config, inputs, plan.tokens)
+    by_chief(
+        worker,
+        "begin",
+        lambda: plan.folder.begin(plan.config, plan.item.config, inputs, plan.tokens),
+    )
     workbench = Workbench(plan.config, plan.data, plan.architecture, strategy, outlook, lanes)
-    bench = Bench(plan, workbench, identity_of(plan, inputs))
+    bench = Bench(plan, workbench, identity_of(plan, inputs), worker)
+    finished = by_chief(worker, "finished", lambda: [r.as_json() for r in _finished_runs(plan)])
     comparison = Comparison(
         (), {}, plan.data.kind.metric, plan.data.majority(), plan.config.preset
-    ).joined(_finished_runs(plan))
+    ).joined([SeedResult.of_json(record) for record in finished])
     before = {(run.column, run.seed) for runs in comparison.runs.values() for run in runs}
     jobs = [(column, seed) for seed in plan.seeds for column in plan.columns]
     for number, (column, seed) in enumerate(jobs, start=1):
@@ -141,22 +163,29 @@ def finetune(
         listener.begins(column, seed, number, len(jobs), plan.steps)
         run = plan.folder.run(column.name, seed)
         try:
-            weights = None if column.source is None else _weights(column.source)
+            weights = by_all(worker, "weights", functools.partial(_weights, column.source))
             result = train_run(
                 bench, column, seed, weights, listener=listener, signals=signals, watchdog=watchdog
             )
         except TrainingError as error:
             listener.warn(f"{column.label}, seed {seed} has diverged: {error.message}")
             result = SeedResult.diverged(column, seed, plan.data.metrics)
-            drop_weights(run)
-        plan.folder.write_result(run.result, result.as_json())
         comparison = comparison.joined([result])
+
+        def write(result: SeedResult, run: RunFolder, comparison: Comparison) -> None:
+            if not result.state_sha256:
+                drop_weights(run)
+            plan.folder.write_result(run.result, result.as_json())
+            _keep_best(plan, comparison, before)
+
+        by_chief(worker, "write", functools.partial(write, result, run, comparison))
         listener.finished(column, result)
-        _keep_best(plan, comparison, before)
     return comparison, bench
 
 
-def _weights(source: Exportable) -> Weights:
+def _weights(source: Exportable | None) -> Weights | None:
+    if source is None:
+        return None
     try:
         return encoder_weights(source)
     except InputMissingError as error:
@@ -179,18 +208,13 @@ def train_run(
     watchdog: Watchdog,
 ) -> SeedResult:
     """One run, from its first step or from its newest checkpoint to its last."""
-    plan, workbench = bench.plan, bench.workbench
+    plan, workbench, worker = bench.plan, bench.workbench, bench.worker
     run, train, stop = plan.folder.run(column.name, seed), plan.config.train, workbench.steps
-    run.path.mkdir(parents=True, exist_ok=True)
     trainer = workbench.trainer(frozen=column.frozen)
     workbench.begin(trainer, weights, seed=seed)
-    checkpoint = resume_point(run, warn=listener.warn, saves_first=False)
+    trainer.clock = Clock(agree=functools.partial(worker.of_chief, "seconds a step"))
+    checkpoint = agreed_checkpoint(run, functools.partial(_resume, bench, run, listener), worker)
     if checkpoint is not None:
-        if read_commit(checkpoint.path).config_sha256 != bench.identity["config_sha256"]:
-            raise DataError(
-                f"{checkpoint.path} is of another fine-tuning",
-                hint=f"put the checkpoints of {run.path} back, or choose another --output",
-            )
         hint = "choose another --output to begin anew"
         restore(trainer.checkpoint, checkpoint.prefix, hint=hint)
         listener.resumed(checkpoint)
@@ -201,13 +225,14 @@ def train_run(
         identity=bench.identity,
         keep=Keep(newest=1),
         needed_bytes=3 * 4 * workbench.outlook.budget.parameters.total,
+        worker=worker,
     )
     saver.prepare()
     writer = MetricWriter(
         run,
         plan.config,
         name=f"{plan.folder.path.resolve().name}-{column.name}-seed-{seed}",
-        warn=listener.warn,
+        warn=listener.warn if worker.is_chief else None,
         note=listener.note,
     )
     session = Session(
@@ -231,22 +256,40 @@ def train_run(
         memory = workbench.outlook.memory
         raise memory.error(f"out of memory at step {trainer.step()}", begun=True) from error
     saved = saver.save(trainer.step())
-    numbers = finite(
-        {
-            "loss": session.last_logs.get("loss", math.nan),
-            "speed": session.rates().sequences_per_second,
-        }
-    )
-    return SeedResult(
-        **column.record,
-        seed=seed,
-        steps=trainer.step(),
-        loss=numbers["loss"],
-        metrics=finite(metrics),
-        threshold=plan.data.kind.threshold(metrics),
-        state_sha256=read_commit(saved).state_sha256,
-        sequences_per_second=numbers["speed"] or 0.0,
-    )
+
+    def result() -> dict[str, Any]:
+        numbers = finite(
+            {
+                "loss": session.last_logs.get("loss", math.nan),
+                "speed": session.rates().sequences_per_second,
+            }
+        )
+        return SeedResult(
+            **column.record,
+            seed=seed,
+            steps=trainer.step(),
+            loss=numbers["loss"],
+            metrics=finite(metrics),
+            threshold=plan.data.kind.threshold(metrics),
+            state_sha256=read_commit(saved).state_sha256,
+            sequences_per_second=numbers["speed"] or 0.0,
+        ).as_json()
+
+    return SeedResult.of_json(by_chief(worker, "result of a run", result))
+
+
+def _resume(bench: Bench, run: RunFolder, listener: Listener) -> Checkpoint | None:
+    """Makes the folder of a run, and finds where it goes on; None for one that begins."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    checkpoint = resume_point(run, warn=listener.warn, saves_first=False)
+    if checkpoint is None:
+        return None
+    if read_commit(checkpoint.path).config_sha256 != bench.identity["config_sha256"]:
+        raise DataError(
+            f"{checkpoint.path} is of another fine-tuning",
+            hint=f"put the checkpoints of {run.path} back, or choose another --output",
+        )
+    return checkpoint
 
 
 def _examples_of(plan: FinetunePlan, seed: int) -> Callable[[int], list[int]]:

@@ -89,7 +89,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
         ([*BOTH, *TABLE, "--seeds", "0"], 2, ["train.seeds", "--seeds"]),
         ([*BOTH, *TABLE, "--epochs", "0"], 2, ["train.epochs", "--epochs"]),
         ([*BOTH, *TABLE, "--batch-size", "9", "--device", "cpu:2"], 2, ["9", "2 replicas"]),
-        ([*BOTH, *TABLE, "--device", "multi-worker"], 2, ["one machine", "--device auto"]),
+        ([*BOTH, *TABLE, "--device", "multi-worker"], 2, ["--cluster tf-config"]),
         ([*BOTH, *TABLE, "--device", "cuda"], 2, ["cuda", "gpu"]),
         ([*BOTH, *TABLE, "--set", "task.metric=acuracy"], 2, ["acuracy", "task.metric=accuracy"]),
         ([*BOTH, *TABLE, "--set", "task.labels=neg,nag"], 65, ["pos"]),

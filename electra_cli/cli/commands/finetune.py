@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import statistics
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from electra_cli.cli import options
+from electra_cli.cli.joining import joined
 from electra_cli.cli.screen.console import Terminal, emit_json, show_error
 from electra_cli.cli.screen.finetuning import (
     FinetuneDisplay,
@@ -19,12 +22,16 @@ from electra_cli.cli.screen.finetuning import (
     print_overview,
     print_scores,
 )
+from electra_cli.cluster.acts import ALONE, by_all, by_chief
+from electra_cli.cluster.compare import check_same
+from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.errors import ConfigError, ElectraError, InputMissingError, counted
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from electra_cli.cluster.member import Worker
     from electra_cli.finetuning.inference import Prediction
     from electra_cli.finetuning.plan import FinetunePlan
     from electra_cli.finetuning.result import Comparison
@@ -103,6 +110,8 @@ def command(
         "repeatable.")] = None,
     device: Annotated[str | None, typer.Option(
         autocompletion=options.devices, help="As in pretrain.")] = None,
+    cluster: options.Cluster = "auto",
+    rendezvous_timeout: options.RendezvousTimeout = 300.0,
     precision: Annotated[str | None, typer.Option(
         autocompletion=options.precisions, help="auto, float32, bfloat16 or float16.")] = None,
     xla: Annotated[bool | None, typer.Option(
@@ -123,7 +132,9 @@ def command(
     del debug
     started = time.perf_counter()
     terminal = Terminal(quiet=quiet, stdout=not as_json)
-    with StopSignals(terminal.note) as signals, TemporaryDirectory(prefix="electra-") as scratch:
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(StopSignals(terminal.note))
+        scratch = stack.enter_context(TemporaryDirectory(prefix="electra-"))
         loaded = options.load_task(
             task,
             task_file,
@@ -149,42 +160,53 @@ def command(
         limits = parse_limits(fail_under or [])
         if predictions is not None and predict is None:
             raise ConfigError("--predictions without --predict", hint="--predict FILE")
+        if every and steps is not None:
+            raise ConfigError("--all and --steps: one says it", hint="leave out --all")
         from electra_cli.finetuning.inference import plan_prediction
         from electra_cli.finetuning.plan import choose_files, plan_finetune
         from electra_cli.sources.open import open_source
+
+        worker: Worker = ALONE
+        if not dry_run:
+            place = joined(cluster, output, timeout=rendezvous_timeout, terminal=terminal)
+            worker, terminal = stack.enter_context(place)
 
         def on_progress(what: str) -> None:
             signals.check()
             terminal.note(what)
 
-        if every and steps is not None:
-            raise ConfigError("--all and --steps: one says it", hint="leave out --all")
-        if predict is not None and not predict.exists():
-            raise InputMissingError(f"{predict} does not exist", hint="--predict FILE")
-        files = choose_files(loaded.config, data=data, train=train, dev=dev or [])
-        item = open_source(
-            source,
-            reference_config=reference_config,
-            vocab=vocab,
-            lowercase=lowercase,
-            scratch=Path(scratch),
-            needs_head=False,
-            on_progress=on_progress,
-        )
-        plan = plan_finetune(
-            loaded.config,
-            item,
-            source=source,
-            files=files,
-            output=output,
-            every=every,
-            steps=_steps(steps),
-            random=random,
-            probe=probe,
-            on_progress=on_progress,
-        )
-        check_names(limits, plan.data.metrics)
-        planned = None if predict is None else plan_prediction(plan, predict, predictions)
+        def plan_here() -> tuple[FinetunePlan, Prediction | None]:
+            if predict is not None and not predict.exists():
+                raise InputMissingError(f"{predict} does not exist", hint="--predict FILE")
+            files = choose_files(loaded.config, data=data, train=train, dev=dev or [])
+            item = open_source(
+                source,
+                reference_config=reference_config,
+                vocab=vocab,
+                lowercase=lowercase,
+                scratch=Path(scratch),
+                needs_head=False,
+                on_progress=on_progress,
+            )
+            plan = plan_finetune(
+                loaded.config,
+                item,
+                source=source,
+                files=files,
+                output=output,
+                every=every,
+                steps=_steps(steps),
+                random=random,
+                probe=probe,
+                cluster=find_cluster(cluster, os.environ) if dry_run else worker.cluster,
+                on_progress=on_progress,
+            )
+            check_names(limits, plan.data.metrics)
+            if predict is None:
+                return plan, None
+            return plan, plan_prediction(plan, predict, predictions)
+
+        plan, planned = by_all(worker, "plan", plan_here)
         for note in () if planned is None else planned.split.notes:
             terminal.warn(f"{predict}: {note}")
         print_overview(terminal, plan.data.overview)
@@ -193,10 +215,15 @@ def command(
         if dry_run:
             _look_ahead(plan, terminal, as_json=as_json)
             return
+        from electra_cli.finetuning.sameness import facts_of
+
+        check_same(worker, {**facts_of(plan, planned), "limits": {"--fail-under": limits}})
+        signals.follow(worker)
         comparison, result = _train(
             plan,
             terminal,
             signals,
+            worker,
             planned=planned,
             plots=every or steps is not None,
             started=started,
@@ -233,6 +260,7 @@ def _train(
     plan: FinetunePlan,
     terminal: Terminal,
     signals: StopSignals,
+    worker: Worker,
     *,
     planned: Prediction | None,
     plots: bool,
@@ -240,9 +268,10 @@ def _train(
     as_json: bool,
 ) -> tuple[Comparison, dict[str, Any]]:
     """Trains and predicts in the locked folder, and writes what came of it."""
-    with plan.folder.locked():
-        comparison, bench = _run(plan, terminal, signals, as_json=as_json)
-        result = {
+    from electra_cli.environment import prepare_tensorflow
+
+    def result_of_runs() -> dict[str, Any]:
+        return {
             "command": "finetune",
             **_given(plan),
             "warnings": list(plan.data.warnings),
@@ -250,25 +279,32 @@ def _train(
             "seeds": sorted({run.seed for runs in comparison.runs.values() for run in runs}),
             "plots": [str(path) for path in _draw(plan, comparison)] if plots else [],
             "predictions": None,
-            "seconds": time.perf_counter() - started,
         }
-        # First, since predictions that cannot be written must not cost it.
-        plan.folder.write_result(plan.folder.result, result)
-        if planned is not None:
-            from electra_cli.finetuning.predicting import predict_best
 
-            written = predict_best(planned, comparison, bench, signals)
-            result |= {"predictions": str(written), "seconds": time.perf_counter() - started}
-            plan.folder.write_result(plan.folder.result, result)
+    def recorded(result: dict[str, Any]) -> dict[str, Any]:
+        result["seconds"] = time.perf_counter() - started
+        plan.folder.write_result(plan.folder.result, result)
+        return result
+
+    with plan.folder.locked() if worker.is_chief else contextlib.nullcontext():
+        prepare_tensorflow()
+        from electra_cli.finetuning.predicting import predict_best
+        from electra_cli.training.loop.peers import leaving_together, lost_peers_named
+
+        with leaving_together(worker), lost_peers_named(worker, lambda: "in the fine-tuning"):
+            comparison, bench = _run(plan, terminal, signals, worker, as_json=as_json)
+            # First, since predictions that cannot be written must not cost it.
+            result = by_chief(worker, "result", lambda: recorded(result_of_runs()))
+            if planned is not None:
+                written = predict_best(planned, comparison, bench, signals)
+                result |= {"predictions": str(written)}
+                result = by_chief(worker, "result with predictions", lambda: recorded(result))
     return comparison, result
 
 
 def _run(
-    plan: FinetunePlan, terminal: Terminal, signals: StopSignals, *, as_json: bool
+    plan: FinetunePlan, terminal: Terminal, signals: StopSignals, worker: Worker, *, as_json: bool
 ) -> tuple[Comparison, Bench]:
-    from electra_cli.environment import prepare_tensorflow
-
-    prepare_tensorflow()
     from electra_cli.finetuning.run import finetune
 
     def stalled(error: ElectraError) -> None:
@@ -276,7 +312,7 @@ def _run(
 
     watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
     with FinetuneDisplay(terminal, plan.data.kind.metric) as display, watchdog:
-        return finetune(plan, listener=display, signals=signals, watchdog=watchdog)
+        return finetune(plan, listener=display, signals=signals, watchdog=watchdog, worker=worker)
 
 
 def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from electra_cli.config.schema import leaf_fields
+from electra_cli.config.schema import Root, leaf_fields
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.interop.source import CHECKPOINT
 from electra_cli.runs.commit import file_sha256
@@ -26,11 +26,9 @@ def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[
       bindings: The gin bindings in force.
       stop_on: Findings that are to end the run.
     """
-    sections = plan.config.model_dump()
-    keys = ((key, *key.split(".")) for key in leaf_fields() if key not in _MAY_DIFFER)
     # Other data may have other sizes, which the configuration takes from it: it is told first.
     return (facts_of_data(plan.manifest) if plan.manifest else {}) | {
-        "configuration": {key: sections[section][name] for key, section, name in keys},
+        "configuration": facts_of_config(plan.config),
         "command": {
             "last step": plan.stop,
             "--stop-on": sorted(stop_on),
@@ -39,6 +37,13 @@ def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[
             "--init-allow-missing": sorted(plan.initial.allow_missing) if plan.initial else [],
         },
     }
+
+
+def facts_of_config(config: Root) -> dict[str, Any]:
+    """Values by full key."""
+    sections = config.model_dump()
+    keys = ((key, *key.split(".")) for key in leaf_fields(type(config)) if key not in _MAY_DIFFER)
+    return {key: sections[section][name] for key, section, name in keys}
 
 
 def facts_of_data(manifest: Manifest) -> dict[str, Any]:
