@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from electra_cli.cli.screen.console import Terminal, speak_as
 from electra_cli.cluster.acts import telling
-from electra_cli.cluster.join import join
-from electra_cli.cluster.member import Worker
+from electra_cli.cluster.discovery.choice import find_cluster
+from electra_cli.cluster.member import CHANNEL, Worker
 
 
 @contextmanager
@@ -29,6 +30,12 @@ def joined(
     Yields:
       The place among the workers, and what is to be shown here: of all but the chief only errors.
     """
+    from electra_cli.cluster.join import join
+
+    # What the supervisor says has its worker's name before it, too.
+    found = find_cluster(choice, os.environ) if CHANNEL not in os.environ else None
+    if found is not None and not found.is_chief:
+        speak_as(f"worker {found.index}")
     worker = join(choice, folder, timeout=timeout, on_note=terminal.note)
     if not worker.is_chief:
         terminal = Terminal(silent=True)

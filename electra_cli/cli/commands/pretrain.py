@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from electra_cli.cli import completion, options
-from electra_cli.cli.screen.console import Terminal, emit_json, show_error, speak_as
+from electra_cli.cli.joining import joined
+from electra_cli.cli.screen.console import Terminal, emit_json, show_error
 from electra_cli.cli.screen.training import (
     RunDisplay,
     TrainingDisplay,
@@ -20,7 +21,7 @@ from electra_cli.cli.screen.training import (
     print_initial_weights,
     print_outlook,
 )
-from electra_cli.cluster.acts import ALONE, by_all, by_chief, telling
+from electra_cli.cluster.acts import ALONE, by_all, by_chief
 from electra_cli.cluster.compare import check_same
 from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.errors import ConfigError, ElectraError
@@ -138,14 +139,9 @@ def command(
             data = Path(path)
         worker: Worker = ALONE
         if not dry_run:
-            from electra_cli.cluster.join import join
-
             folder = model_dir or Path("runs") / loaded.config.preset
-            worker = join(cluster, folder, timeout=rendezvous_timeout, on_note=terminal.note)
-            stack.enter_context(telling(worker))
-            if not worker.is_chief:  # which shows what there is to see
-                terminal = Terminal(silent=True)
-                speak_as(f"worker {worker.index}")
+            place = joined(cluster, folder, timeout=rendezvous_timeout, terminal=terminal)
+            worker, terminal = stack.enter_context(place)
             signals.follow(worker)
 
         def plan_here() -> tuple[DryPlan, str]:
