@@ -9,10 +9,28 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.cli.screen import console
 from electra_cli.cli.screen.console import Terminal, show_error
 from electra_cli.cli.screen.text import width_of
 from electra_cli.errors import IOFailedError
 from tests.cli.screen.emulated import rows_of
+
+
+def test_one_of_several_workers(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one shows the same; what concerns this one alone begins with its name."""
+    monkeypatch.setattr(console, "_speaker", "")
+    silent = Terminal(silent=True)
+    silent.note("hello")
+    silent.warn("careful")
+    silent.table("title", ("a",), [("1",)])
+    with silent.progress("training", 3):
+        pass
+    assert capfd.readouterr() == ("", "")
+    console.speak_as("worker 1")
+    show_error("no room", "make some", 74)
+    assert capfd.readouterr().err == "worker 1: error: no room\nworker 1: hint: make some\n"
 
 
 def test_quiet_hides_all_but_warnings(capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from electra_cli.cluster.addresses import Cluster
 from electra_cli.config.schema import Config
 from electra_cli.training.devices.machine import share_cores
 from electra_cli.training.devices.strategy import parse_device
@@ -30,6 +31,23 @@ def test_lanes_of_a_batch(
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     config = Config().replaced({"train.batch_size": batch, "train.accumulation_steps": parts})
     assert share_cores(parse_device("cpu"), config) == lanes
+
+
+@pytest.mark.parametrize(
+    ("addresses", "lanes"),
+    [
+        (("a:1", "b:1"), 4),  # sixteen rows for each
+        (("a:1", "a:2"), 2),  # and half of the cores
+        (("a:1", "b:1", "a:2", "a:3"), 1),  # eight rows, and a third of the cores
+        (tuple(f"a:{port}" for port in range(1, 9)), 1),
+    ],
+)
+def test_workers_share_rows_and_the_cores_of_their_machine(
+    addresses: tuple[str, ...], lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    config = Config().replaced({"train.batch_size": 32})
+    assert share_cores(parse_device("auto"), config, Cluster(addresses, 0, "TEST")) == lanes
 
 
 @pytest.mark.parametrize(
