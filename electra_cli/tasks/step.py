@@ -104,6 +104,9 @@ def outputs_of_lanes(
         del lane
         return forward(part)
 
+    # Workers of several hosts do not know how many rows there are in the last batch of each.
+    if next(iter(features.values())).shape[0] is None:
+        lanes = 1
     outputs = side_by_side(of_lane, features, lanes)
     return {name: tf.concat([of[name] for of in outputs], axis=0) for name in outputs[0]}
 
