@@ -43,7 +43,7 @@ def check_same(worker: Worker, facts: Mapping[str, Any]) -> None:
                 names = worker.cluster.names
                 message = f"{names(0)} and {names(index)} differ: {told}"
                 if name in _OF_DATA:
-                    hint = "give all workers the same prepared data"
+                    hint = "give all workers the same data"
                     raise DataError(message, hint=hint)
                 hint = "start the same command, with the same files and variables, on all machines"
                 raise ConfigError(message, hint=hint)

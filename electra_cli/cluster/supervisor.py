@@ -63,6 +63,7 @@ class Supervisor:
         self._is_interrupted = self._is_stopping = False
         self._has_failed = self._may_show = False  # the trainer: told its error, may show it
         self._code: int | None = None  # of the trainer
+        self._told: int | None = None  # with what code it said that it would end
         self._still = 0  # beats for which it stands still
 
     async def run(self) -> int:
@@ -152,6 +153,7 @@ class Supervisor:
         is_culprit = end.culprit == self._cluster.index
         if self._trainer and self._has_failed and (self._may_show or is_culprit):
             self._show()
+            self._code = self._told  # on a busy machine TensorFlow takes long to end
             with suppress(TimeoutError):
                 code = await asyncio.wait_for(self._trainer.ended(), self._timing.grace)
                 self._code = code if code > 0 else None
@@ -190,7 +192,7 @@ class Supervisor:
                 self._link.say(**message)
             case "failed":
                 code, told = message["code"], message["message"]
-                self._has_failed = True
+                self._has_failed, self._told = True, code
                 # What may come of another worker's end waits until it is known whether it does.
                 if code != TRY_AGAIN:
                     self._show()
