@@ -217,7 +217,9 @@ class Supervisor:
             self._over.set_result(end)
 
     def _chief_is_gone(self, how: str) -> None:
-        self._finish(End(TRY_AGAIN, f"{self._cluster.names(0)} was lost: {how}", culprit=0))
+        end = End(TRY_AGAIN, f"{self._cluster.names(0)} was lost: {how}", culprit=0)
+        self._blame(GONE, end.message)  # a chief that stood still hears it, once it goes on
+        self._finish(end)
 
     async def _beat(self) -> None:
         """Gives a sign of life, and misses those of others."""

@@ -128,15 +128,20 @@ def test_a_trainer_ends_with_its_supervisor(tmp_path: Path) -> None:
         assert everyone[0].ended()[0] == 75
 
 
-def test_a_worker_that_was_suspended_finds_out_that_it_was_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suspended", [0, 1])
+def test_a_worker_that_was_suspended_finds_out_that_it_was_lost(
+    tmp_path: Path, suspended: int
+) -> None:
     with cluster(tmp_path / "run", 2, LOOP) as workers:
-        first, second = workers.start_all()
-        first.until("training")
-        second.until("training")
-        second.signal(signal.SIGSTOP)
-        assert first.ended()[0] == 75
-        second.signal(signal.SIGCONT)
-        assert second.ended()[0] == 75
+        for worker in workers.start_all():
+            worker.until("training")
+        worker, other = workers.all[suspended], workers.all[1 - suspended]
+        worker.signal(signal.SIGSTOP)
+        assert other.ended()[0] == 75
+        worker.signal(signal.SIGCONT)
+        code, said = worker.ended()
+        assert code == 75
+        assert f"error: {workers.names(suspended)} was lost: nothing was heard" in said
 
 
 FAILS = """
