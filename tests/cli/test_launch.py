@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +102,20 @@ def test_workers_here_get_the_command_and_give_their_exit_code(
     assert called[0].nodes == 3
     electra("launch", "--json", "--to", "local", *COMMAND, "--json")
     assert called[1].command == ("pretrain", *COMMAND[2:], "--json")
+
+
+@pytest.mark.slow
+def test_real_workers_meet_and_fail_alike(tmp_path: Path) -> None:
+    """What one of them finds all end with; stdout has the object of worker 0 alone."""
+    command = ["pretrain", "--preset", "tiny", "--data", tmp_path / "no", "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "electra_cli", "launch", "--nodes", "2", "--to", "local",
+         "--json", "--", *command, "--model-dir", tmp_path / "run"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 66, done.stderr
+    assert json.loads(done.stdout)["error"]["exit_code"] == 66
+    told = f"error: there is no folder {tmp_path / 'no'}"
+    assert told in done.stderr.splitlines()
+    assert f"worker 1: {told}" in done.stderr.splitlines()
+    assert not (tmp_path / "run").exists()

@@ -150,6 +150,7 @@ def _run(
     terminal = Terminal(quiet=quiet)
 
     def show(index: int, line: str) -> None:
+        terminal.make_room()
         terminal.warn(line, label=f"worker {index}: ")
 
     sys.exit(run_workers(launch, on_line=show))

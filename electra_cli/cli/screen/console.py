@@ -146,6 +146,11 @@ class Terminal:
         if not self._silent:
             _say(self._console, text, label=label, style="yellow")
 
+    def make_room(self) -> None:
+        """Erases a line of progress that another process draws on this terminal."""
+        if self._console.is_interactive:
+            self._console.print(Segments([_codes("\r\x1b[J")]), end="")
+
     def result(self, text: str) -> None:
         """A plain line of what the command was asked for."""
         self._show(lambda console: _say(console, text))

@@ -182,3 +182,20 @@ def test_progress_on_a_terminal_is_one_line(
     assert note == "in between"
     assert line.startswith("training: 270/430, 63%, 1m 0")
     assert line.endswith("loss 24.549")
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_room_is_made_where_another_process_shows_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
+) -> None:
+    """Its cursor waits at the begin of its line."""
+    if is_terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = Terminal()
+    terminal.make_room()
+    terminal.warn("no", label="worker 1: ")
+    shown = capsys.readouterr().err
+    assert rows_of(f"a long line of progress\r{shown}", 40) == (
+        ["worker 1: no"] if is_terminal else ["worker 1: noof progress"]
+    )
