@@ -55,7 +55,9 @@ def given_out(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[st
         Path(file.name).replace(path)
     except OSError as error:
         if not environment.get(VARIABLE):
-            raise cannot_write(folder, error) from error
+            refused = cannot_write(folder, error)
+            refused.hint += f"; to read it is enough with the same {VARIABLE}=SECRET at all workers"
+            raise refused from error
         word = ""
     try:
         yield environment.get(VARIABLE) or word, word

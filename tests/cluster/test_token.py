@@ -94,7 +94,8 @@ def test_the_token_of_a_later_start_stays(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     run = tmp_path / "file" / "run"
     run.parent.touch()
-    with pytest.raises(OutputError), token.given_out(run, {}):
+    with pytest.raises(OutputError) as refused, token.given_out(run, {}):
         pass
+    assert token.VARIABLE in refused.value.hint
     with token.given_out(run, {token.VARIABLE: "secret"}) as (secret, word):
         assert (secret, word, token.found(run)) == ("secret", "", "")
