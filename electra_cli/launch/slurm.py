@@ -14,6 +14,9 @@ _FIXED = ("signal", "requeue", "no-requeue", "open-mode", "array")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WAIT = 300  # seconds; a worker that has ended by itself ends the others long before
 
+_AGAIN = 75
+_RAISED = 175  # above 128 + SIGTERM, and what comes of it below 253, srun's own for want of memory
+
 _SCRIPT = """\
 #!/bin/bash
 {mark}; submit it: sbatch FILE
@@ -27,9 +30,23 @@ _SCRIPT = """\
 told=
 trap 'told=yes' TERM
 
-# The workers agree among themselves how to end, so a failed one does not end the others here.
-srun --kill-on-bad-exit=0 --wait={wait} {command}
+# srun ends with the highest code of all workers. Where one has an error others end with {again}, so
+# the error has to count for more: each code below {again} is raised by {raised} on its way.
+# Signals are for the worker, and its shell waits for it.
+# shellcheck disable=SC2016
+worker='
+trap : TERM HUP INT
+electra "$@"
 code=$?
+[ "$code" -eq 0 ] || [ "$code" -ge {again} ] || code=$((code + {raised}))
+exit "$code"
+'
+
+# The workers agree among themselves how to end, so a failed one does not end the others here.
+srun --kill-on-bad-exit=0 --wait={wait} /bin/bash -c "$worker" \\
+  {command}
+code=$?
+[ "$code" -le {raised} ] || [ "$code" -ge {highest} ] || code=$((code - {raised}))
 
 # {codes}: the same command can help, and goes on at the newest checkpoint.
 case $code in
@@ -77,6 +94,9 @@ def sbatch_script(launch: Launch) -> str:
         mark=MARK,
         settings="\n".join(_setting(key, value) for key, value in settings.items()),
         wait=_WAIT,
+        again=_AGAIN,
+        raised=_RAISED,
+        highest=_RAISED + _AGAIN,
         command=" ".join(map(_word, ["electra", *launch.arguments("slurm")])),
         codes=" and ".join(map(str, TRY_AGAIN)),
         cases=" | ".join(map(str, TRY_AGAIN)),

@@ -44,16 +44,32 @@ RENDERED: dict[str, Callable[[], str]] = {
 }
 
 
+SRUN = """
+while [[ $1 == -* ]]; do shift; done
+highest=0
+for code in {codes}; do
+  SCRIPT=$PPID CODE=$code "$@" || {{ code=$?; [ $code -lt $highest ] || highest=$code; }}
+done
+exit $highest
+"""
+"""The program of this name. Workers know the script's process as SCRIPT, how to end as CODE."""
+
+
+def add_program(folder: Path, name: str, body: str) -> None:
+    """Makes one for bash."""
+    program = folder / name
+    program.write_text(f"#!/bin/bash\n{body}\n")
+    program.chmod(0o755)
+
+
 def of_bash(script: str, folder: Path) -> list[str]:
     """What electra is called with, in a shell that finds programs of ours for `srun`."""
-    srun = folder / "srun"
-    srun.write_text('#!/bin/bash\nprintf "%s\\0" "$@"\n')
-    srun.chmod(0o755)
+    add_program(folder, "srun", SRUN.format(codes="0"))
+    add_program(folder, "electra", 'printf "%s\\0" "$@"')
     done = subprocess.run(
         ["/bin/bash", "-c", script], env={"PATH": str(folder)}, capture_output=True, check=True
     )
-    words = done.stdout.decode().split("\0")[:-1]
-    return words[words.index("electra") + 1 :]
+    return done.stdout.decode().split("\0")[:-1]
 
 
 def of_kubernetes(manifest: str) -> list[str]:
