@@ -54,6 +54,9 @@ class Alone:
         del topic
         return value
 
+    def waiting_for(self, what: str, most: float = 0.0, hint: str = "") -> None:
+        """Says what comes next."""
+
     def ready(self) -> None:
         """From now on there is a state to save."""
 
@@ -90,6 +93,7 @@ class Member:
         self.size = self.cluster.size
         self.is_chief = self.cluster.is_chief
         self.stop: Stop | None = None
+        self._path: str | None = start["path"]  # PYTHONPATH, as the user has it
 
     @classmethod
     def of_environment(cls, environment: MutableMapping[str, str]) -> Member | None:
@@ -98,14 +102,19 @@ class Member:
         From then on this process ends with its supervisor, and its own children are no trainers.
 
         Args:
-          environment: All variables; the one that names the socket is taken out.
+          environment: All variables; the one that names the socket is taken out, and those that
+            were for this process alone are as the user has them.
         """
         if (place := environment.pop(CHANNEL, None)) is None:
             return None
         descriptor, _, supervisor = place.partition(":")
         die_with_parent(int(supervisor))
         os.set_inheritable(int(descriptor), False)
-        return cls(socket.socket(fileno=int(descriptor)))
+        member = cls(socket.socket(fileno=int(descriptor)))
+        environment.pop("PYTHONPATH", None)
+        if member._path is not None:
+            environment["PYTHONPATH"] = member._path
+        return member
 
     def gather(self, topic: str, value: Any) -> list[Any]:
         """Waits for all workers, and gives each of them the values of all.
@@ -129,6 +138,19 @@ class Member:
     def of_chief(self, topic: str, value: Any) -> Any:
         """The value of the chief; the others give any."""
         return self.gather(topic, value if self.is_chief else None)[0]
+
+    def waiting_for(self, what: str, most: float = 0.0, hint: str = "") -> None:
+        """Says what comes next, and how long that takes at most; then all workers end with 75.
+
+        The supervisor counts, which TensorFlow never holds. The seconds begin anew with each call
+        and at the end of each gather, and stand still within one.
+
+        Args:
+          what: What comes next, for the message.
+          most: Seconds; 0 for any number.
+          hint: What to do if it took longer.
+        """
+        self._say("waiting", what=what, most=most, hint=hint)
 
     def ready(self) -> None:
         """From now on there is a state to save: a signal stops all workers at their next gather.

@@ -16,9 +16,9 @@ from typing import Any, NoReturn
 
 from electra_cli.cluster import meeting
 from electra_cli.cluster.addresses import Cluster
-from electra_cli.cluster.ending import AGAIN, FAILED, GONE, PERHAPS, TRY_AGAIN, End, of_wait_status
+from electra_cli.cluster.ending import FAILED, GONE, PERHAPS, TRY_AGAIN, End, of_wait_status
 from electra_cli.cluster.hub import Hub
-from electra_cli.cluster.processes import adopt_orphans, is_stopped, kill_descendants
+from electra_cli.cluster.processes import adopt_orphans, kill_descendants
 from electra_cli.cluster.protocol import Link, Message, Timing
 from electra_cli.cluster.trainer import STOP_SIGNALS, Trainer
 from electra_cli.errors import ConfigError
@@ -64,7 +64,6 @@ class Supervisor:
         self._has_failed = self._may_show = False  # the trainer: told its error, may show it
         self._code: int | None = None  # of the trainer
         self._told: int | None = None  # with what code it said that it would end
-        self._still = 0  # beats for which it stands still
 
     async def run(self) -> int:
         """Lives as long as the worker.
@@ -94,7 +93,7 @@ class Supervisor:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            kill_descendants()
+            self._kill()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Has something done beside the worker's life, which ends with an error of it."""
@@ -157,12 +156,18 @@ class Supervisor:
             with suppress(TimeoutError):
                 code = await asyncio.wait_for(self._trainer.ended(), self._timing.grace)
                 self._code = code if code > 0 else None
-        kill_descendants()
+        self._kill()
         if self._code is None:
             raise end.error()
         if not is_culprit:
             self._on_note(end.message)
         return self._code
+
+    def _kill(self) -> None:
+        """Ends the trainer and all that it has started."""
+        if self._trainer is not None:
+            self._trainer.kill()
+        kill_descendants()
 
     async def _listen(self, link: Link) -> None:
         """Hears the chief until it is gone."""
@@ -175,6 +180,7 @@ class Supervisor:
                 self._welcome.set_result(message["word"])
             case "answer" if self._trainer is not None:
                 self._is_stopping = self._is_stopping or message["stop"] is not None
+                self._trainer.goes_on()
                 self._trainer.link.say(**message)
             case "stopping":
                 again = "; once more leaves at once" if self._is_interrupted else ""
@@ -187,8 +193,14 @@ class Supervisor:
 
     def _hear_trainer(self, message: Message) -> None:
         assert self._link is not None
+        assert self._trainer is not None
         match message["kind"]:
-            case "gather" | "ready":
+            case "waiting":
+                self._trainer.waits(message)
+            case "gather":
+                self._trainer.waits(message)
+                self._link.say(**message)
+            case "ready":
                 self._link.say(**message)
             case "failed":
                 code, told = message["code"], message["message"]
@@ -231,11 +243,8 @@ class Supervisor:
                 self._link.silence += 1
                 if self._link.silence * beat > silence:
                     self._chief_is_gone(f"nothing was heard of it for {silence:g} s")
-            if self._trainer is not None:
-                self._still = self._still + 1 if is_stopped(self._trainer.pid) else 0
-                if self._still * beat > silence:
-                    what = f"the trainer of {self._name} has been stopped for {silence:g} s"
-                    self._blame(GONE, what, AGAIN)
+            if self._trainer is not None and (stuck := self._trainer.beat(self._timing)):
+                self._blame(GONE, *stuck)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:

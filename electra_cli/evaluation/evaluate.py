@@ -70,7 +70,7 @@ def evaluate(
     run, trainer, baselines = None, None, None
     when = "before the evaluation"
     with lost_shards_named(lambda: when), lost_peers_named(worker, lambda: when):
-        strategy = build_strategy(parse_device(device), in_cluster=not worker.is_alone)
+        strategy = build_strategy(parse_device(device), worker=worker)
         for checkpoint in checkpoints:
             when = f"while {checkpoint.prefix} was evaluated"
             if trainer is None or baselines is None or checkpoint.run != run:

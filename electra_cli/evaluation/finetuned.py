@@ -53,7 +53,7 @@ def evaluate_finetuned(
     """
     performance.set_mixed_precision_policy("float32")
     with lost_peers_named(worker, lambda: "in the evaluation"):
-        strategy = build_strategy(parse_device(device), in_cluster=not worker.is_alone)
+        strategy = build_strategy(parse_device(device), worker=worker)
         return [_evaluate(one, strategy, worker) for one in data]
 
 

@@ -131,7 +131,8 @@ def finetune(
       IOFailedError: A checkpoint could not be saved, twice or at the end.
     """
     lanes = machine.share_cores(plan.device, plan.config, plan.cluster)
-    strategy = build_strategy(plan.device, in_cluster=plan.workers > 1)
+    strategy = build_strategy(plan.device, worker=worker)
+    watchdog.waiting_for("the first step")
     signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
     outlook = outlook_of_plan(plan, strategy)
     listener.outlook(outlook)

@@ -90,7 +90,8 @@ def pretrain(
     # Devices, and the numbers before any work.
     lanes = machine.share_cores(plan.device, plan.config, plan.cluster)
     with lost_peers_named(worker, lambda: "before the first step"):
-        strategy = build_strategy(plan.device, in_cluster=plan.workers > 1)
+        strategy = build_strategy(plan.device, worker=worker)
+        watchdog.waiting_for("the first step")
         signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
         outlook = outlook_of(plan, strategy)
         listener.outlook(outlook)

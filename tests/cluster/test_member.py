@@ -12,7 +12,7 @@ from electra_cli.cluster.member import CHANNEL, Alone, Member, Stop
 from electra_cli.cluster.protocol import NoMessageError, packed, receive, receive_now
 from electra_cli.errors import DataError, TryAgainError
 
-START = packed("start", addresses=["a:1", "b:2"], index=1, origin="a test")
+START = packed("start", addresses=["a:1", "b:2"], index=1, origin="a test", path=None)
 
 
 def test_a_member_asks_its_supervisor() -> None:
@@ -28,12 +28,14 @@ def test_a_member_asks_its_supervisor() -> None:
         ours.sendall(packed("answer", values=["chief", None], stop=[15, 1]))
         assert member.of_chief("b", "mine") == "chief"
         assert member.stop == Stop(15, 1)
+        member.waiting_for("step 2", 7.0, "look")
         member.ready()
         ours.sendall(packed("noted"))
         member.failed(DataError("bad row"))
-        assert [receive_now(said) for _ in range(4)] == [
+        assert [receive_now(said) for _ in range(5)] == [
             {"kind": "gather", "topic": "a", "value": [1]},
             {"kind": "gather", "topic": "b", "value": None},
+            {"kind": "waiting", "what": "step 2", "most": 7.0, "hint": "look"},
             {"kind": "ready"},
             {"kind": "failed", "code": 65, "message": "bad row"},
         ]

@@ -310,7 +310,7 @@ def _run(
     def stalled(error: ElectraError) -> None:
         show_error(error.message, error.hint, error.exit_code, as_json=as_json)
 
-    watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
+    watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled, worker=worker)
     with FinetuneDisplay(terminal, plan.data.kind.metric) as display, watchdog:
         return finetune(plan, listener=display, signals=signals, watchdog=watchdog, worker=worker)
 

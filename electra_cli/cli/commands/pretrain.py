@@ -222,7 +222,7 @@ def _train(
     def stalled(error: ElectraError) -> None:
         show_error(error.message, error.hint, error.exit_code, as_json=as_json)
 
-    watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled)
+    watchdog = Watchdog(plan.config.runtime.stall_timeout, stalled, worker=worker)
     objective = objective_of(plan.config.objective)
     baselines = Baselines.of(plan.manifest)
     with RunDisplay(terminal, objective, baselines) as display, watchdog, _telling(health):

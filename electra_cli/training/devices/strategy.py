@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from electra_cli.cluster.acts import ALONE
+from electra_cli.cluster.member import Worker
 from electra_cli.config.nearest import nearest
 from electra_cli.errors import ConfigError, TryAgainError
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _KINDS = ("auto", "cpu", "gpu", "mirrored", "tpu")
+_CONNECTING = 80.0  # seconds; those of large machines list their GPUs meanwhile
 _FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored or tpu"
 
 
@@ -91,13 +94,13 @@ def parse_device(text: str) -> Device:
     raise ConfigError(f"unknown device {text!r}", hint=f"{hint}--device takes {_FORMS}")
 
 
-def build_strategy(device: Device, *, in_cluster: bool = False) -> tf.distribute.Strategy:
+def build_strategy(device: Device, *, worker: Worker = ALONE) -> tf.distribute.Strategy:
     """Makes the strategy.
 
     Args:
       device: What `--device` asks for.
-      in_cluster: Whether this process is one of several workers, which TF_CONFIG names. It waits
-        for the others.
+      worker: Which of several workers this is, as TF_CONFIG has it. It waits for the others, but
+        not for ever.
 
     Raises:
       ConfigError: A device that is not there; the message lists those that are.
@@ -112,8 +115,8 @@ def build_strategy(device: Device, *, in_cluster: bool = False) -> tf.distribute
     if kind == "tpu":
         return _tpu_strategy()
     if kind == "cpu":
-        if in_cluster:
-            return _worker_strategy([])
+        if not worker.is_alone:
+            return _worker_strategy([], worker)
         return _cpu_strategy(device.replicas if device.kind == "cpu" else 1)
     wanted = device.numbers or tuple(range(len(gpus))) if kind == "mirrored" else device.numbers
     wanted = wanted or (0,)
@@ -125,18 +128,27 @@ def build_strategy(device: Device, *, in_cluster: bool = False) -> tf.distribute
             f"it has {', '.join(there)}",
             hint=f"--device {there[0]}",
         )
-    if in_cluster:
-        return _worker_strategy([gpus[index] for index in wanted])
+    if not worker.is_alone:
+        return _worker_strategy([gpus[index] for index in wanted], worker)
     if len(wanted) == 1:
         return tf.distribute.OneDeviceStrategy(f"/gpu:{wanted[0]}")
     return tf.distribute.MirroredStrategy([f"/gpu:{index}" for index in wanted])
 
 
-def _worker_strategy(gpus: Sequence[tf.config.PhysicalDevice]) -> tf.distribute.Strategy:
+def _worker_strategy(
+    gpus: Sequence[tf.config.PhysicalDevice], worker: Worker
+) -> tf.distribute.Strategy:
     """That of a worker of a cluster, which takes all GPUs that it can see, or else the CPU."""
     import tensorflow as tf
 
     tf.config.set_visible_devices(gpus, "GPU")
+    worker.gather("connect", None)  # from here on none waits for one that is slow to begin
+    worker.waiting_for(
+        "the connections of TensorFlow",
+        _CONNECTING,
+        "all workers have to reach each other at their addresses, without a firewall or a proxy "
+        "between them; then start all again",
+    )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.UnknownError as error:
@@ -146,6 +158,8 @@ def _worker_strategy(gpus: Sequence[tf.config.PhysicalDevice]) -> tf.distribute.
             f"this worker cannot listen at its address: {str(error).splitlines()[0]}",
             hint="find out who uses the port (ss -ltnp), or give the worker another one",
         ) from error
+    finally:
+        worker.waiting_for("the first step")
 
 
 def _cpu_strategy(replicas: int | None) -> tf.distribute.Strategy:

@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
+from electra_cli.cluster.member import Alone
+from electra_cli.training.loop.watchdog import Watchdog
 from tests.training.runs import finish
 
 BEATING = """
@@ -60,3 +63,20 @@ def test_a_stall_that_nobody_reads_about() -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_in_a_cluster_the_supervisor_counts() -> None:
+    said: list[tuple[str, float]] = []
+
+    class Listed(Alone):
+        is_alone = False
+
+        def waiting_for(self, what: str, most: float = 0.0, hint: str = "") -> None:
+            assert most == 0 or "runtime.stall_timeout" in hint
+            said.append((what, most))
+
+    threads = threading.active_count()
+    with Watchdog(7.0, worker=Listed()) as watchdog:
+        watchdog.waiting_for("step 2")
+        assert threading.active_count() == threads
+    assert said == [("the start", 7), ("step 2", 7), ("the end", 0)]

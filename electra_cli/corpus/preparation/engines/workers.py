@@ -239,6 +239,7 @@ def _died_twice(task: Task, file: str, how: str) -> ElectraError:
 def _serve(connection: Connection) -> None:
     """Does tasks until the command has no more of them."""
     signal.signal(signal.SIGTERM, _end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # as a worker of a cluster has it
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with suppress(EOFError):  # the command has ended
         while True:
