@@ -15,7 +15,7 @@ from electra_cli.cluster import token
 from electra_cli.cluster.addresses import Cluster, split_address
 from electra_cli.cluster.compare import software
 from electra_cli.cluster.hub import Hub
-from electra_cli.cluster.ports import bound, check_free, resolved
+from electra_cli.cluster.ports import bound, check_free, connected, resolved
 from electra_cli.cluster.protocol import Link, Message, NoMessageError, Timing, receive
 from electra_cli.errors import ConfigError, TryAgainError
 
@@ -239,7 +239,7 @@ async def _knock(
 ) -> Link:
     """Connects to the chief, and has each side prove that it is one."""
     async with asyncio.timeout(timing.handshake):
-        reader, writer = await _connected(host, port)
+        reader, writer = await connected(host, port)
         try:
             secret = environment.get(token.VARIABLE) or token.found(folder)
             await token.introduce(reader, writer, secret)
@@ -247,16 +247,6 @@ async def _knock(
             writer.transport.abort()
             raise
     return Link(reader, writer)
-
-
-async def _connected(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    failure: OSError = OSError("its name stands for no machine")
-    for address in await resolved(host):
-        try:
-            return await asyncio.open_connection(address, port)
-        except OSError as error:
-            failure = error
-    raise failure
 
 
 async def _beats(beat: Callable[[], None], timing: Timing) -> None:

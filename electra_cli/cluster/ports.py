@@ -51,6 +51,21 @@ async def resolved(host: str) -> list[str]:
     return await answer
 
 
+async def connected(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connects to a machine, at whichever of its addresses answers.
+
+    Raises:
+      OSError: None does.
+    """
+    failure: OSError = OSError("its name stands for no machine")
+    for address in await resolved(host):
+        try:
+            return await asyncio.open_connection(address, port)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
 def bound(name: str, host: str, addresses: list[str], port: int) -> list[socket.socket]:
     """Takes a port of this machine.
 
