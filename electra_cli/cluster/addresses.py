@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from electra_cli.errors import ConfigError
@@ -14,6 +13,7 @@ from electra_cli.errors import ConfigError
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^][]*)\]|(?P<name>[^][:]*)):(?P<port>[0-9]{1,5})", re.A)
 _LAST_PORT = 65535
+_TO_MEETING = 10  # ports from the chief's to that of the meeting
 _FORMS = "an address is host:port, and with IPv6 [address]:port"
 
 
@@ -65,11 +65,19 @@ class Cluster:
                 f"{self.size} (0 to {self.size - 1})",
                 hint="number the workers from 0 and list the addresses of all of them",
             )
-        if next(self._free_ports(), None) is None:
+        host, port = self.meeting
+        if port > _LAST_PORT:
             raise ConfigError(
-                f"{self.origin}: no port above that of {self.names(0)} is free for the workers to "
-                "meet at",
-                hint=f"give worker 0 a port far below {_LAST_PORT}",
+                f"{self.origin}: the workers meet {_TO_MEETING} ports above that of "
+                f"{self.names(0)}, and there is no port {port}",
+                hint=f"give worker 0 a port up to {_LAST_PORT - _TO_MEETING}",
+            )
+        if (holder := first.get((_same_for_all_spellings(host), port))) is not None:
+            raise ConfigError(
+                f"{self.origin}: the workers meet at port {port} of worker 0's machine, which is "
+                f"that of {self.names(holder)}",
+                hint=f"give worker {holder} another port: the meeting's is {_TO_MEETING} above "
+                "that of worker 0",
             )
 
     @property
@@ -86,9 +94,11 @@ class Cluster:
     def meeting(self) -> tuple[str, int]:
         """Host and port where the workers meet.
 
-        The host is the chief's; the port is the lowest above the chief's that no worker there has.
+        It follows from the chief's address alone: whoever has another list of workers meets them,
+        and hears that.
         """
-        return split_address(self.addresses[0])[0], next(self._free_ports())
+        host, port = split_address(self.addresses[0])
+        return host, port + _TO_MEETING
 
     def names(self, index: int) -> str:
         """What messages call a worker: "worker 1 (host:port)"."""
@@ -99,12 +109,20 @@ class Cluster:
         task = {"type": "worker", "index": self.index}
         return json.dumps({"cluster": {"worker": list(self.addresses)}, "task": task})
 
-    def _free_ports(self) -> Iterator[int]:
-        places = [split_address(address) for address in self.addresses]
-        chief = _same_for_all_spellings(places[0][0])
-        taken = {port for host, port in places if _same_for_all_spellings(host) == chief}
-        above = range(places[0][1] + 1, _LAST_PORT + 1)
-        return (port for port in above if port not in taken)
+
+def ports_of(first: int, workers: int) -> list[int]:
+    """Ports beside each other for the workers of one machine, without that of their meeting.
+
+    Args:
+      first: The first of them, which is the chief's if the chief is there.
+      workers: How many there are.
+    """
+    return [first + n + (n >= _TO_MEETING) for n in range(workers)]
+
+
+def ports_taken(workers: int) -> int:
+    """How many ports beside each other they and their meeting need."""
+    return max(workers, _TO_MEETING) + 1
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -16,7 +16,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
-from electra_cli.cluster.addresses import Cluster, split_address
+from electra_cli.cluster.addresses import Cluster, ports_of, ports_taken
 from electra_cli.cluster.processes import die_with_parent
 from electra_cli.cluster.trainer import STOP_SIGNALS
 from electra_cli.errors import ConfigError, ElectraError, Terminated, TrainingError, TryAgainError
@@ -232,14 +232,13 @@ def _gpus(launch: Launch, environment: Mapping[str, str]) -> list[dict[str, str]
 
 def _free_addresses(number: int) -> tuple[str, ...]:
     """Addresses of workers on this machine; the port where they meet is free as well."""
+    needed = ports_taken(number)
     for _ in range(_TRIES):
-        first = random.randint(_FIRST_PORT, _LAST_PORT - number)
-        addresses = tuple(f"{_HOST}:{first + index}" for index in range(number))
-        ports = [split_address(address)[1] for address in addresses]
-        if all(map(_is_free, (*ports, Cluster(addresses, 0, "TF_CONFIG").meeting[1]))):
-            return addresses
+        first = random.randint(_FIRST_PORT, _LAST_PORT - needed + 1)
+        if all(map(_is_free, range(first, first + needed))):
+            return tuple(f"{_HOST}:{port}" for port in ports_of(first, number))
     raise TryAgainError(
-        f"no {number + 1} ports beside each other are free between {_FIRST_PORT} and {_LAST_PORT}",
+        f"no {needed} ports beside each other are free between {_FIRST_PORT} and {_LAST_PORT}",
         hint="`ss -ltnp` shows who listens; use fewer --nodes",
     )
 

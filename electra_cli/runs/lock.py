@@ -97,6 +97,6 @@ def cannot_write(folder: Path, error: OSError) -> OutputError | IOFailedError:
     message = f"cannot write to {folder}: {error.strerror}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return IOFailedError(message, hint="free some space and run the same command again")
-    if error.errno == errno.ENOENT:
+    if error.errno == errno.ENOENT and not folder.parent.is_dir():
         return OutputError(message, hint=f"mkdir -p {shlex.quote(str(folder.parent))}")
     return OutputError(message, hint="choose another folder, or change its permissions")

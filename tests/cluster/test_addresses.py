@@ -9,7 +9,7 @@ import string
 
 import pytest
 
-from electra_cli.cluster.addresses import Cluster, split_address
+from electra_cli.cluster.addresses import Cluster, ports_of, ports_taken, split_address
 from electra_cli.errors import ConfigError
 
 
@@ -27,14 +27,15 @@ def test_what_a_cluster_says() -> None:
 @pytest.mark.parametrize(
     ("addresses", "place"),
     [
-        (("a:1", "b:2"), ("a", 2)),
-        (("a:1", "a:2", "a:4"), ("a", 3)),
-        (("a:5", "A.:6", "a:1"), ("a", 7)),
-        (("[::1]:1", "[0:0::1]:2"), ("::1", 3)),
-        (("127.0.0.1:1", "localhost:2"), ("127.0.0.1", 3)),
+        (("a:1", "b:11"), ("a", 11)),
+        (("a:5", "A.:6", "a:1"), ("a", 15)),
+        (("[::1]:1", "[0:0::1]:2"), ("::1", 11)),
+        (("127.0.0.1:65525", "localhost:2"), ("127.0.0.1", 65535)),
     ],
 )
-def test_the_meeting_is_above_the_chief(addresses: tuple[str, ...], place: tuple[str, int]) -> None:
+def test_the_meeting_is_where_the_chief_says(
+    addresses: tuple[str, ...], place: tuple[str, int]
+) -> None:
     assert Cluster(addresses, 0, "").meeting == place
 
 
@@ -97,8 +98,9 @@ def test_bad_addresses(address: str, words: str, hint: str) -> None:
         (("a.b:1", "a.b.:1"), 0, "two workers one address"),
         (("a:1", "b:1"), 2, "this is worker 2, and has addresses of 2 (0 to 1)"),
         (("a:1", "b:1"), -1, "this is worker -1"),
-        (("a:65535", "b:1"), 0, "no port above that of worker 0 (a:65535)"),
-        (("a:65534", "a:65535"), 0, "no port above"),
+        (("a:65526", "b:1"), 0, "above that of worker 0 (a:65526), and there is no port 65536"),
+        (("a:1", "b:11", "A.:11"), 1, "port 11 of worker 0's machine, which is that of worker 2"),
+        (("127.0.0.1:1", "localhost:11"), 0, "which is that of worker 1 (localhost:11)"),
         (("b:1", "localhost:1"), 0, "worker 1 (localhost:1) an address that only its own"),
         (("[::1]:1", "b:1"), 0, "reaches, and worker 1 (b:1) another"),
         (("127.0.1.1:1", "10.0.0.1:1"), 0, "only its own machine reaches"),
@@ -131,9 +133,15 @@ def test_any_hosts_and_ports_come_back_as_they_were_given() -> None:
         ]
         cluster = Cluster(tuple(addresses), draw.randrange(len(places)), "X")
         assert [split_address(address) for address in cluster.addresses] == places
-        assert cluster.meeting[0] == places[0][0]
-        assert cluster.meeting[1] > places[0][1]
-        assert cluster.meeting not in places
+        assert cluster.meeting == (places[0][0], places[0][1] + 10)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 10, 11, 19, 40])
+def test_ports_of_one_machine(workers: int) -> None:
+    ports = ports_of(100, workers)
+    assert len(set(ports)) == workers
+    cluster = Cluster(tuple(f"a:{port}" for port in ports), 0, "X")
+    assert {*ports, cluster.meeting[1]} <= set(range(100, 100 + ports_taken(workers)))
 
 
 def test_no_text_is_half_understood() -> None:

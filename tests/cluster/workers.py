@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from electra_cli.cluster.addresses import ports_of, ports_taken
+
 # What a trainer begins with; `say` tells the test where it is.
 _TRAINER = """
 import json, os, signal, sys, time
@@ -159,14 +161,13 @@ def cluster(folder: Path, size: int, program: str = "", **timing: float) -> Iter
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has, and the one above them for the meeting."""
+    """Ports beside each other that nobody has, and neither that of the meeting."""
     while True:
         with socket.socket() as first:
             first.bind(("127.0.0.1", 0))
             port = first.getsockname()[1]
-        ports = range(port, port + count + 1)
-        if all(_is_free(one) for one in ports):
-            return list(ports)[:count]
+        if all(map(_is_free, range(port, port + ports_taken(count)))):
+            return ports_of(port, count)
 
 
 def _is_free(port: int) -> bool:

@@ -124,3 +124,5 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_to_be_made(tmp_path: Path) -> None:
     error = cannot_write(tmp_path / "no folder" / "x.html", FileNotFoundError(2, "No such file"))
     assert error.hint == f"mkdir -p '{tmp_path / 'no folder'}'"
+    error = cannot_write(tmp_path / "x.html", FileNotFoundError(2, "No such file"))  # as in /proc
+    assert error.hint == "choose another folder, or change its permissions"

@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from subprocess import Popen
 
+from tests.cluster.workers import free_ports
 from tests.training.runs import environment, finish, start
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody has, and that TensorFlow's workers and their meeting may take."""
-    with ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]
 
 
 @contextmanager

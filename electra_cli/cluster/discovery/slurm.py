@@ -8,8 +8,8 @@ result for this task.
 
 A worker's port follows from the job, the step, and the number of the task on its node. A step has
 20 of the ports from 12000 to 31999, below those that Linux gives to outgoing connections: enough
-for 19 tasks on a node and the place where they meet. Two steps on a node have the same ones where
-job + 101 × step is the same modulo 1,000.
+for 19 tasks on a node, which are the most, and the place where they meet. Two steps on a node have
+the same ones where job + 101 × step is the same modulo 1,000.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from electra_cli.cluster.addresses import Cluster
+from electra_cli.cluster.addresses import Cluster, ports_of
 from electra_cli.cluster.discovery.host_list import MOST, expand
 from electra_cli.cluster.discovery.variables import first_of, missing, shown, whole_number
 from electra_cli.errors import ConfigError
@@ -39,6 +39,7 @@ HINT = "start one task for each worker with srun, such as `srun --ntasks-per-nod
 _ONE_COMPONENT = f"{HINT}, in one component of a heterogeneous job"
 
 _FIRST_PORT, _PORTS, _BLOCKS = 12_000, 20, 1_000
+_MOST_ON_A_NODE = _PORTS - 1
 _STEPS_APART = 101  # blocks
 _COUNT = re.compile(r"(?P<tasks>[0-9]{1,9})(?:\(x(?P<nodes>[0-9]{1,9})\))?")
 _LARGEST = 2**32 - 1
@@ -66,6 +67,12 @@ def read(environment: Mapping[str, str]) -> Cluster:
     size = sum(counts)
     if len(counts) != len(hosts):
         raise _contradiction(f"{origin} has {len(hosts)} nodes, {name} {len(counts)}", nodes, text)
+    if max(counts) > _MOST_ON_A_NODE:
+        raise ConfigError(
+            f"{name} is {shown(text)}: more than {_MOST_ON_A_NODE} tasks on a node, each of which "
+            "would be a worker",
+            hint="srun --ntasks-per-node=1: one worker uses all GPUs of its node",
+        )
     tasks = first_of(environment, *_TASKS)
     if tasks and whole_number(environment[tasks], tasks, least=1, most=_LARGEST) != size:
         raise _contradiction(
@@ -81,8 +88,8 @@ def read(environment: Mapping[str, str]) -> Cluster:
                 f"from {name}={text} and the distribution {environment.get(_ORDER, 'block')}",
                 hint="srun --distribution=block",
             )
-    port = _first_port(environment)
-    addresses = (f"{hosts[node]}:{port + local}" for node, local in places)
+    ports = ports_of(_first_port(environment), max(counts))
+    addresses = (f"{hosts[node]}:{ports[local]}" for node, local in places)
     return Cluster(tuple(addresses), index, origin)
 
 

@@ -29,7 +29,14 @@ _REFUSED = {
 
 def is_shown(environment: Mapping[str, str]) -> bool:
     """Whether the environment describes a cluster in this way."""
-    return not missing(environment, NEEDED)
+    if missing(environment, NEEDED):
+        return False
+    try:
+        config = json.loads(environment[VARIABLE])
+    except (ValueError, RecursionError):
+        return True  # and `read` says what is wrong
+    # Services that start one machine set it too, with nothing in it or with a task alone.
+    return not isinstance(config, dict) or config.get("cluster", {}) != {}
 
 
 def read(environment: Mapping[str, str]) -> Cluster:

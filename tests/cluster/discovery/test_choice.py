@@ -38,6 +38,14 @@ SHELL = BATCH | {
         ("auto", SHELL, None),
         ("auto", {"JOB_COMPLETION_INDEX": "3"}, None),
         ("auto", {"TF_CONFIG": " "}, None),
+        # For TensorFlow, too, these are none.
+        ("auto", {"TF_CONFIG": "{}"}, None),
+        ("auto", {"TF_CONFIG": '{"cluster": {}, "task": {"type": "worker", "index": 0}}'}, None),
+        (
+            "auto",
+            {"TF_CONFIG": '{"task": {"type": "worker", "index": 0}}'} | STEP,
+            "SLURM_STEP_NODELIST",
+        ),
         # One worker is no cluster, and stands in nobody's way.
         ("auto", ONE, None),
         ("auto", ONE | STEP, "SLURM_STEP_NODELIST"),
@@ -64,6 +72,8 @@ def test_what_is_found(choice: str, environment: dict[str, str], origin: str | N
         ("tf_config", TWO, "unknown cluster 'tf_config'", "--cluster tf-config"),
         ("", {}, "unknown cluster ''", "auto, none, tf-config"),
         ("tf-config", {}, "needs variables that are not set: TF_CONFIG", "export TF_CONFIG="),
+        ("tf-config", {"TF_CONFIG": "{}"}, "TF_CONFIG is {}, and should be", "export TF_CONFIG="),
+        ("auto", {"TF_CONFIG": "[]"}, "TF_CONFIG is [], and should be", "--cluster none"),
         ("slurm", BATCH, "not set: SLURM_STEP_ID", "srun --ntasks-per-node=1"),
         ("slurm", {}, "SLURM_PROCID, SLURM_STEP_ID, SLURM_STEP_NODELIST, ", "srun"),
         ("indexed", {"JOB_COMPLETION_INDEX": "0"}, "ELECTRA_CLUSTER_HOSTS, ELECTRA_", "launch"),

@@ -30,7 +30,7 @@ def test_a_step() -> None:
     cluster = slurm.read(STEP)
     assert cluster.addresses == (f"n9:{PORT}", f"n9:{PORT + 1}", f"n10:{PORT}", f"n10:{PORT + 1}")
     assert (cluster.index, cluster.origin) == (2, "SLURM_STEP_NODELIST")
-    assert cluster.meeting == ("n9", PORT + 2)
+    assert cluster.meeting == ("n9", PORT + 10)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,13 @@ def test_which_task_runs_where(counts: str, order: str | None, hosts: str) -> No
         host, _, port = address.partition(":")
         assert int(port) == 12_020 + ports.get(host, 0)
         ports[host] = ports.get(host, 0) + 1
+
+
+def test_as_many_tasks_as_a_node_may_have_stay_among_their_ports() -> None:
+    step = {**STEP, "SLURM_STEP_TASKS_PER_NODE": "19(x2)", "SLURM_STEP_NUM_TASKS": "38"}
+    cluster = slurm.read({**step, "SLURM_NODEID": "0", "SLURM_LOCALID": "2"})
+    used = {int(address.partition(":")[2]) for address in cluster.addresses}
+    assert used | {cluster.meeting[1]} == set(range(PORT, PORT + 20))
 
 
 def test_the_plane_has_a_variable_of_its_own() -> None:
@@ -133,6 +140,7 @@ def test_ports_of_jobs_and_steps_that_may_share_a_node() -> None:
         ({"SLURM_STEP_TASKS_PER_NODE": "2(x0)"}, "'2(x0)'"),
         ({"SLURM_STEP_TASKS_PER_NODE": "0,2"}, "'0'"),
         ({"SLURM_STEP_TASKS_PER_NODE": "1(x999999999)"}, "more than 65,536 tasks"),
+        ({"SLURM_STEP_TASKS_PER_NODE": "2,20"}, "is '2,20': more than 19 tasks on a node"),
         ({"SLURM_STEP_NUM_TASKS": "5"}, "adds up to 4 tasks ('2(x2)'; 'SLURM_STEP_NUM_TASKS=5')"),
         ({"SLURM_STEP_NUM_TASKS": "many"}, "SLURM_STEP_NUM_TASKS is 'many'"),
         ({"SLURM_JOB_ID": "j"}, "SLURM_JOB_ID is 'j'"),
