@@ -15,7 +15,7 @@ from electra_cli.cluster import token
 from electra_cli.cluster.addresses import Cluster, split_address
 from electra_cli.cluster.compare import software
 from electra_cli.cluster.hub import Hub
-from electra_cli.cluster.ports import bound, check_free, connected, resolved
+from electra_cli.cluster.ports import bound, check_free, connected, reason_of, resolved
 from electra_cli.cluster.protocol import Link, Message, NoMessageError, Timing, receive
 from electra_cli.errors import ConfigError, TryAgainError
 
@@ -89,7 +89,9 @@ async def held(
         sockets = bound(cluster.names(0), host, addresses, port)
         for one in sockets:
             stack.callback(one.close)
-        secret, word = stack.enter_context(token.given_out(folder, environment))
+        secret, word = stack.enter_context(
+            token.given_out(token.path_in(folder, cluster), environment)
+        )
         hub = Hub(cluster, timing, token.shown(word) if word else "")
         at_the_door = 0
 
@@ -168,24 +170,24 @@ async def reached(
       ConfigError: It can, but this worker does not have its token.
     """
     host, port = cluster.meeting
+    path = token.path_in(folder, cluster)
     loop = asyncio.get_running_loop()
     start, is_told = loop.time(), False
     seen = defaultdict[type, list[TryAgainError | ConfigError]](list)
     while True:
         try:
-            link = await _knock(host, port, folder, timing, environment)
+            link = await _knock(host, port, path, timing, environment)
         except token.RefusedError:
             problem: TryAgainError | ConfigError = ConfigError(
-                f"{cluster.names(0)} answers, but {folder / token.CLUSTER_TOKEN_FILE} is not there "
-                "or is not its token",
-                hint="all workers need to see the same run folder: mount it here, or set "
-                f"{token.VARIABLE} to the same secret for all",
+                f"{cluster.names(0)} answers, but {path} is not there or is not its token",
+                hint="all workers need to see the same run folder, and to call the chief by the "
+                f"same name: mount the folder here, or set {token.VARIABLE} to the same secret "
+                "for all",
             )
         except (OSError, NoMessageError, TimeoutError) as error:
-            number = getattr(error, "errno", None)
-            reason = os.strerror(number) if number else str(error) or "it does not answer"
             problem = TryAgainError(
-                f"the chief, {cluster.names(0)}, cannot be reached at {host}:{port}: {reason}",
+                f"the chief, {cluster.names(0)}, cannot be reached at {host}:{port}: "
+                f"{reason_of(error)}",
                 hint="look whether worker 0 was started and what it says; a firewall has to let "
                 f"{port} through",
             )
@@ -223,11 +225,12 @@ async def check_sees_folder(cluster: Cluster, folder: Path, word: str, timing: T
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + min(timing.rendezvous, 60.0)
-    while word and token.shown(token.found(folder)) != word:
+    path = token.path_in(folder, cluster)
+    while word and token.shown(token.found(path)) != word:
         if loop.time() > deadline:
             raise ConfigError(
                 f"{cluster.names(cluster.index)} does not see the run folder of the chief: "
-                f"{folder / token.CLUSTER_TOKEN_FILE} is not there, or is another one",
+                f"{path} is not there, or is another one",
                 hint=f"df {folder} shows what is mounted there; all workers need to read the same "
                 "folder",
             )
@@ -235,13 +238,13 @@ async def check_sees_folder(cluster: Cluster, folder: Path, word: str, timing: T
 
 
 async def _knock(
-    host: str, port: int, folder: Path, timing: Timing, environment: dict[str, str]
+    host: str, port: int, path: Path, timing: Timing, environment: dict[str, str]
 ) -> Link:
     """Connects to the chief, and has each side prove that it is one."""
     async with asyncio.timeout(timing.handshake):
         reader, writer = await connected(host, port)
         try:
-            secret = environment.get(token.VARIABLE) or token.found(folder)
+            secret = environment.get(token.VARIABLE) or token.found(path)
             await token.introduce(reader, writer, secret)
         except BaseException:
             writer.transport.abort()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from electra_cli.cluster.protocol import NoMessageError
 from electra_cli.errors import ConfigError, TryAgainError
 from electra_cli.files.redaction import redacted
 
@@ -64,6 +65,12 @@ async def connected(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio
         except OSError as error:
             failure = error
     raise failure
+
+
+def reason_of(error: OSError | NoMessageError) -> str:
+    """Why a machine was not reached, in words."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error) or "it does not answer"
 
 
 def bound(name: str, host: str, addresses: list[str], port: int) -> list[socket.socket]:

@@ -14,14 +14,14 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from electra_cli.cluster import meeting
+from electra_cli.cluster import meeting, reach
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.ending import FAILED, GONE, PERHAPS, TRY_AGAIN, End, of_wait_status
 from electra_cli.cluster.hub import Hub
 from electra_cli.cluster.processes import adopt_orphans, kill_descendants
 from electra_cli.cluster.protocol import Link, Message, Timing
 from electra_cli.cluster.trainer import STOP_SIGNALS, Trainer
-from electra_cli.errors import ConfigError
+from electra_cli.errors import ElectraError
 
 _GOOD = (0, 1)  # 1 is an evaluation that did not reach what --fail-under asks for
 _STOPPED = (130, 143)
@@ -77,6 +77,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         self._over: asyncio.Future[End] = loop.create_future()
         self._welcome: asyncio.Future[str] = loop.create_future()
+        self._answer: asyncio.Future[list[Any]]
         adopt_orphans()
         self._tasks: list[asyncio.Task[Any]] = []
         self._start(self._beat())
@@ -122,7 +123,11 @@ class Supervisor:
         word = await self._welcome
         try:
             await meeting.check_sees_folder(cluster, folder, word, timing)
-        except ConfigError as error:
+            async with reach.listening(cluster, addresses):
+                await self._gather("listening", None)
+                found = await self._gather("missed", await reach.missed(cluster, timing.handshake))
+            reach.check(cluster, found)
+        except ElectraError as error:
             self._blame(GONE, error.message, error.hint, code=error.exit_code)
             await self._for_the_end()
         self._trainer = await Trainer.started(cluster, self._command, self._environment)
@@ -141,6 +146,13 @@ class Supervisor:
             self._blame(rank, message, hint)
         self._code = code if code > 0 else None
         return await self._for_the_end()
+
+    async def _gather(self, topic: str, value: Any) -> list[Any]:
+        """As `Member.gather`, as long as there is no trainer."""
+        assert self._link is not None
+        self._link.say("gather", topic=topic, value=value)
+        self._answer = asyncio.get_running_loop().create_future()
+        return await self._answer
 
     async def _for_the_end(self) -> NoReturn:
         """Waits for `_over`; `run` goes on from there."""
@@ -178,7 +190,9 @@ class Supervisor:
         match message["kind"]:
             case "welcome":
                 self._welcome.set_result(message["word"])
-            case "answer" if self._trainer is not None:
+            case "answer" if self._trainer is None:
+                self._answer.set_result(message["values"])
+            case "answer":
                 self._is_stopping = self._is_stopping or message["stop"] is not None
                 self._trainer.goes_on()
                 self._trainer.link.say(**message)
