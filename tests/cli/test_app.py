@@ -90,7 +90,7 @@ def test_unexpected_errors_have_exit_code_70(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the moon is full")
 
-    monkeypatch.setattr("electra_cli.runs.named.find_checkpoints", fail)
+    monkeypatch.setattr("electra_cli.runs.named.find_run", fail)
     electra("evaluate", "nowhere", "--json").failed(70, "the moon is full", "--debug")
 
 
@@ -104,7 +104,7 @@ def test_out_of_memory_is_71_with_options_that_the_command_has(
     monkeypatch.setattr("electra_cli.corpus.preparation.pipeline.prepare_data", fail)
     result = electra("prepare-data", str(tmp_path), "--output", str(tmp_path / "out"), "--json")
     result.failed(71, f"out of memory{f': {error}' if error.args else ''}", "--workers")
-    monkeypatch.setattr("electra_cli.runs.named.find_checkpoints", fail)
+    monkeypatch.setattr("electra_cli.runs.named.find_run", fail)
     electra("evaluate", "nowhere", "--json").failed(71, "out of memory", "one checkpoint at a time")
 
 
@@ -121,7 +121,7 @@ def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("electra_cli.runs.named.find_checkpoints", interrupt)
+    monkeypatch.setattr("electra_cli.runs.named.find_run", interrupt)
     assert electra("evaluate", "nowhere", "--json").json["error"]["exit_code"] == 130
 
 
