@@ -190,12 +190,12 @@ class Supervisor:
         match message["kind"]:
             case "welcome":
                 self._welcome.set_result(message["word"])
-            case "answer" if self._trainer is None:
-                self._answer.set_result(message["values"])
-            case "answer":
+            case "answer" if self._trainer is not None:
                 self._is_stopping = self._is_stopping or message["stop"] is not None
                 self._trainer.goes_on()
                 self._trainer.link.say(**message)
+            case "answer":
+                self._answer.set_result(message["values"])
             case "stopping":
                 again = "; once more leaves at once" if self._is_interrupted else ""
                 name = signal.Signals(message["number"]).name
