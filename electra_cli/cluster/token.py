@@ -1,8 +1,9 @@
 """The token of a cluster, which keeps strangers out, and the proof that one knows it.
 
-The chief writes RUN/.cluster-token, for its user alone, before it listens; who can read the run
-folder is a worker of the run. ELECTRA_CLUSTER_TOKEN takes its place where workers run as different
-users. Neither side ever sends the token: each answers a random challenge of the other with it.
+The chief writes it into the run folder, for its user alone, before it listens; who can read it is a
+worker of the run. ELECTRA_CLUSTER_TOKEN takes its place where workers run as different users: what
+is in the folder then is no secret, and shows who sees the folder. Neither side ever sends the
+token: each answers a random challenge of the other with it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, NoMessageError, packed, receive
 from electra_cli.errors import ConfigError, TryAgainError
 from electra_cli.files.atomic import locked_folder
-from electra_cli.files.layout import CLUSTER_TOKEN_FILE, RUN_LOCK_FILE
+from electra_cli.files.layout import RUN_LOCK_FILE, cluster_token_name
 from electra_cli.runs.lock import cannot_write
 
 VARIABLE = "ELECTRA_CLUSTER_TOKEN"
 _BYTES = 32
+_FOR_ITS_USER, _FOR_ALL = 0o600, 0o644
 _PROTOCOL = 1
 
 
@@ -32,12 +35,17 @@ class RefusedError(Exception):
     """The other side has another token."""
 
 
+def path_in(folder: Path, cluster: Cluster) -> Path:
+    """Where a cluster's token lies in a run folder."""
+    return folder / cluster_token_name(*cluster.meeting)
+
+
 @contextmanager
-def given_out(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def given_out(path: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Gives out a token in a run folder while the block runs; the folder is made if need be.
 
     Args:
-      folder: The run folder.
+      path: Where; see `path_in`.
       environment: All variables. With a token there, the folder need not be writable.
 
     Yields:
@@ -46,13 +54,15 @@ def given_out(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[st
     Raises:
       OutputError, IOFailedError: The folder cannot be written to.
     """
-    word, path = secrets.token_hex(_BYTES), folder / CLUSTER_TOKEN_FILE
+    word, folder = secrets.token_hex(_BYTES), path.parent
     made = not folder.is_dir()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".", delete=False) as file:
-            file.write(word)  # such a file is its user's alone
-        Path(file.name).replace(path)
+            file.write(word)
+        hidden = Path(file.name)
+        hidden.chmod(_FOR_ALL if environment.get(VARIABLE) else _FOR_ITS_USER)
+        hidden.replace(path)
     except OSError as error:
         if not environment.get(VARIABLE):
             refused = cannot_write(folder, error)
@@ -63,7 +73,7 @@ def given_out(folder: Path, environment: Mapping[str, str]) -> Iterator[tuple[st
         yield environment.get(VARIABLE) or word, word
     finally:
         with suppress(OSError, TryAgainError):
-            if word and found(folder) == word:  # and not that of a later start
+            if word and found(path) == word:  # and not that of a later start
                 path.unlink()
             if made:
                 _remove_unused(folder)
@@ -81,12 +91,12 @@ def _remove_unused(folder: Path) -> None:
         folder.rmdir()
 
 
-def found(folder: Path) -> str:
-    """What the chief has left in a run folder; empty if there is nothing."""
+def found(path: Path) -> str:
+    """What the chief has left there for others to find; empty if there is nothing."""
     with suppress(OSError, ValueError):
         # Looking into the folder makes a network file system forget that the file was not there.
-        if any(path.name == CLUSTER_TOKEN_FILE for path in folder.iterdir()):
-            return (folder / CLUSTER_TOKEN_FILE).read_text(encoding="ascii").strip()
+        if path in path.parent.iterdir():
+            return path.read_text(encoding="ascii").strip()
     return ""
 
 

@@ -12,8 +12,7 @@ RUN/bindings.gin         gin bindings, if any were given
 RUN/init.json            what `--init-from` loaded, if it was given
 RUN/data/                manifest.json and vocab.txt of the prepared data
 RUN/lock.json            who writes to the run, or wrote to it last
-RUN/.cluster-token       by what its workers know each other, while there are several
-RUN/.cluster-token       by what its workers know each other, while there are several
+RUN/.cluster-token-PLACE by what several workers know each other, who meet at the place HOST-PORT
 RUN/changes.jsonl        changes of the configuration, and the step from which on they hold
 RUN/checkpoints/ckpt-N   a checkpoint, N the step: `state` for TensorFlow, and commit.json
 RUN/metrics.jsonl        a line for each logged step and evaluation, for what begins or ends to be
@@ -57,8 +56,7 @@ BINDINGS_FILE = "bindings.gin"
 INIT_FILE = "init.json"
 DATA_FOLDER = "data"
 RUN_LOCK_FILE = "lock.json"
-CLUSTER_TOKEN_FILE = ".cluster-token"
-CLUSTER_TOKEN_FILE = ".cluster-token"
+CLUSTER_TOKEN_PATTERN = ".cluster-token-*"
 CHANGES_FILE = "changes.jsonl"
 CHECKPOINTS_FOLDER = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
@@ -89,6 +87,12 @@ def slice_name(index: int, number: int | None = None) -> str:
 def record_path(output: Path, index: int, number: int | None = None) -> Path:
     """Where a slice's record is; it is written after the slice's shards."""
     return output / RECORDS_FOLDER / f"{slice_name(index, number)}.json"
+
+
+def cluster_token_name(host: str, port: int) -> str:
+    """The name of the token of the workers that meet at a place; more than one may use a run."""
+    place = re.sub(r"[^a-z0-9.-]", "_", host.lower().removesuffix("."))
+    return CLUSTER_TOKEN_PATTERN.replace("*", f"{place[-200:]}-{port}")
 
 
 def checkpoint_name(step: int | str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from electra_cli.files.layout import CLUSTER_TOKEN_FILE
+from electra_cli.files.layout import CLUSTER_TOKEN_PATTERN
 from electra_cli.runs.run_folder import RunFolder
 from tests.chaos.crew import Crew, CrewMember, send
 
@@ -93,7 +93,7 @@ class Watch:
         self._crew = crew
         self._folder = folder
         self._metrics = RunFolder(folder).metrics
-        self._token = _text(folder / CLUSTER_TOKEN_FILE)
+        self._tokens = self._tokens_now()
         self._seen = len(_text(self._metrics))
 
     def lines(self, kind: str) -> list[int]:
@@ -103,7 +103,10 @@ class Watch:
         return [line["step"] for line in lines if line["kind"] == kind]
 
     def meets(self) -> bool:
-        return _text(self._folder / CLUSTER_TOKEN_FILE) not in ("", self._token)
+        return not self._tokens_now() <= self._tokens
+
+    def _tokens_now(self) -> set[str]:
+        return set(map(_text, self._folder.glob(CLUSTER_TOKEN_PATTERN))) - {""}
 
     def have_met(self) -> bool:
         """Whether there is a trainer, which is started after the meeting."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from electra_cli.files.layout import CLUSTER_TOKEN_PATTERN
 from tests.conftest import Electra
 from tests.finetuning.finished import Finished
 from tests.training.workers import ends, workers
@@ -39,7 +40,7 @@ def test_a_run(electra: Electra, trained: Path) -> None:
     assert found["baselines"] == expected["baselines"]
     alike = pytest.approx(numbers(expected["metrics"]), rel=1e-6, abs=1e-6, nan_ok=True)
     assert numbers(found["metrics"]) == alike
-    assert not (trained / ".cluster-token").exists()
+    assert not list(trained.glob(CLUSTER_TOKEN_PATTERN))
 
 
 def test_a_fine_tuned_model(classified: Finished) -> None:
