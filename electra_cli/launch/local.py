@@ -12,12 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from electra_cli.cluster.addresses import Cluster, ports_of, ports_taken
-from electra_cli.cluster.processes import die_with_parent
 from electra_cli.cluster.trainer import STOP_SIGNALS
 from electra_cli.errors import ConfigError, ElectraError, Terminated, TrainingError, TryAgainError
 from electra_cli.launch.plan import Launch, chosen
@@ -27,6 +25,7 @@ _FIRST_PORT, _LAST_PORT = 20_000, 31_999  # below those that Linux gives to outg
 _TRIES = 100
 _PATIENCE = 30.0  # seconds for the others, once a worker has failed
 _GPUS = "CUDA_VISIBLE_DEVICES"
+_TIED = (sys.executable, "-P", "-m", "electra_cli.launch.tied")
 _AGAIN = "run the same command again: it goes on at the newest checkpoint"
 
 
@@ -100,13 +99,12 @@ class _Workers:
         """Starts the next worker, in a session of its own: signals come to it from here."""
         index = len(self._running)
         process = subprocess.Popen(
-            command,
+            [*_TIED, str(os.getpid()), *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL if index else None,
             stderr=subprocess.PIPE if index else None,
             start_new_session=True,
-            preexec_fn=partial(die_with_parent, os.getpid()),
         )
         self._running[index] = process
         self._in_background(lambda: self._news.put((index, process.wait())))
