@@ -21,11 +21,18 @@ electra launch --nodes 4 --to jobset --image IMAGE -- evaluate runs/mine
 """
 LESS_MEMORY = "use fewer --nodes, or start the workers on several machines"
 
+_NOT_FOR = {
+    "output": ("local",),
+    "name": ("local",),
+    "image": ("local", "slurm"),
+    "max_restarts": ("local", "vertex"),
+}
 _RESULTS = {"pretrain": ("model_dir", "--model-dir"), "finetune": ("output", "--output")}
 
 
 # fmt: off
 def command(
+    context: typer.Context,
     arguments: Annotated[list[str], typer.Argument(
         metavar="COMMAND...", show_default=False,
         help="Behind --: pretrain, evaluate or finetune, with the options of each worker.")],
@@ -62,6 +69,7 @@ def command(
     from electra_cli.launch.slurm import sbatch_script
     from electra_cli.launch.vertex import custom_job
 
+    _check_effect(context, to)
     launch = Launch(
         tuple(arguments),
         nodes,
@@ -73,7 +81,7 @@ def command(
     )
     given = _checked(launch.command)
     if to == "local":
-        _run(launch, output, given, as_json=as_json, quiet=quiet)
+        _run(launch, given, as_json=as_json, quiet=quiet)
     results = None
     if launch.command[0] in _RESULTS:
         key, words = _RESULTS[launch.command[0]]
@@ -112,6 +120,23 @@ def _submit(to: str, output: Path, name: str) -> str:
     )
 
 
+def _check_effect(context: typer.Context, to: str) -> None:
+    """Refuses options that would change nothing.
+
+    Raises:
+      ConfigError: There is one of those that were given.
+    """
+    for key, systems in _NOT_FOR.items():
+        if to in systems and _is_given(context, key):
+            option = f"--{key.replace('_', '-')}"
+            raise ConfigError(f"--to {to} has no use for {option}", hint=f"leave {option} out")
+
+
+def _is_given(context: typer.Context, key: str) -> bool:
+    source = context.get_parameter_source(key)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _checked(command: tuple[str, ...]) -> dict[str, Any]:
     """The values of the command's options; see that it would take them.
 
@@ -123,8 +148,7 @@ def _checked(command: tuple[str, ...]) -> dict[str, Any]:
 
     commands: Any = typer.main.get_command(app)
     context = commands.commands[command[0]].make_context(f"electra {command[0]}", [*command[1:]])
-    source = context.get_parameter_source("cluster")
-    if source is not None and source.name == "COMMANDLINE":
+    if _is_given(context, "cluster"):
         raise ConfigError(
             "electra launch says itself where the workers are", hint="leave --cluster out"
         )
@@ -132,18 +156,12 @@ def _checked(command: tuple[str, ...]) -> dict[str, Any]:
     return dict(context.params)
 
 
-def _run(
-    launch: Any, output: Path | None, given: dict[str, Any], *, as_json: bool, quiet: bool
-) -> None:
+def _run(launch: Any, given: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
     """Runs the workers here and ends this process as they did."""
     from dataclasses import replace
 
     from electra_cli.launch.local import run_workers
 
-    if output is not None:
-        raise ConfigError("--to local writes no file", hint="leave --output out")
-    if launch.image is not None:
-        raise ConfigError("--to local starts no container", hint="leave --image out")
     added = ["--json"] * (as_json and not given["as_json"])
     added += ["--quiet"] * (quiet and not given["quiet"])
     launch = replace(launch, command=(launch.command[0], *added, *launch.command[1:]))
