@@ -6,6 +6,7 @@ machine, the chief; pool 1 has all others.
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from electra_cli.errors import ConfigError
@@ -38,6 +39,10 @@ def custom_job(launch: Launch, results: tuple[str, str | None] | None) -> str:
       ConfigError: There is no image, no machine or no such option, or results would be lost.
     """
     options = chosen(launch, "vertex", OPTIONS)
+    if not launch.name.isprintable():
+        raise ConfigError(
+            f"--name {launch.name!r} cannot stand in a line", hint="leave line breaks out of it"
+        )
     if "machine" not in options:
         raise ConfigError(
             "--to vertex needs a type of machine", hint="--option machine=g2-standard-8"
@@ -66,7 +71,8 @@ def custom_job(launch: Launch, results: tuple[str, str | None] | None) -> str:
     pool["containerSpec"] = {
         "imageUri": needed_image(launch, "vertex"),
         "command": ["electra"],
-        "args": launch.arguments("tf-config"),
+        # What the service says to a machine that is alone is nothing to build on.
+        "args": launch.arguments("tf-config" if launch.nodes > 1 else "none"),
     }
     pools = [pool]
     if launch.nodes > 1:
@@ -81,5 +87,6 @@ def custom_job(launch: Launch, results: tuple[str, str | None] | None) -> str:
     return as_yaml(
         job,
         f"{MARK}; submit it:",
-        "# gcloud ai custom-jobs create --region=REGION --display-name=NAME --config=FILE",
+        f"# gcloud ai custom-jobs create --region=REGION --display-name={shlex.quote(launch.name)} "
+        "--config=FILE",
     )

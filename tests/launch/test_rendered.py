@@ -225,6 +225,9 @@ WRONG = {
     "vertex: GPUs": (
         lambda: custom_job(dataclasses.replace(VERTEX, gpus_per_node=0), None), "belong together",
     ),
+    "vertex: name": (
+        lambda: custom_job(dataclasses.replace(VERTEX, name="a\nb: c"), None), "cannot stand",
+    ),
     "vertex: mount": (
         lambda: custom_job(
             dataclasses.replace(VERTEX, options={**VERTEX.options, "nfs": "server"}), None
@@ -248,4 +251,6 @@ def test_what_is_refused(name: str) -> None:
 
 def test_a_job_of_one_machine_has_one_pool() -> None:
     job = yaml.safe_load(custom_job(dataclasses.replace(VERTEX, nodes=1), results(VERTEX)))
-    assert [pool["replicaCount"] for pool in job["workerPoolSpecs"]] == [1]
+    (pool,) = job["workerPoolSpecs"]
+    assert pool["replicaCount"] == 1
+    assert pool["containerSpec"]["args"][:3] == ["pretrain", "--cluster", "none"]
