@@ -45,7 +45,7 @@ class Cluster:
             except ConfigError as error:
                 message = f"{self.origin} gives worker {number} a bad address: {error.message}"
                 raise ConfigError(message, hint=error.hint) from None
-            near.setdefault(_is_loopback(host), number)
+            near.setdefault(is_loopback(host), number)
             other = first.setdefault((_same_for_all_spellings(host), port), number)
             if other != number:
                 raise ConfigError(
@@ -99,6 +99,12 @@ class Cluster:
         """
         host, port = split_address(self.addresses[0])
         return host, port + _TO_MEETING
+
+    @property
+    def is_on_one_machine(self) -> bool:
+        """Whether all addresses have the same host."""
+        hosts = {split_address(address)[0] for address in self.addresses}
+        return len(set(map(_same_for_all_spellings, hosts))) == 1
 
     def names(self, index: int) -> str:
         """What messages call a worker: "worker 1 (host:port)"."""
@@ -170,7 +176,7 @@ def _hint(address: str) -> str:
     return _FORMS
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only the machine itself reaches a host."""
     try:
         return ipaddress.ip_address(_same_for_all_spellings(host)).is_loopback

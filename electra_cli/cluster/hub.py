@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,8 @@ class Hub:
         self._causes: list[tuple[int, int, End]] = []
         self._strangers = 0
         self._later = asyncio.get_running_loop().call_later
-        self._later(timing.rendezvous, self._give_up)
+        self._hellos = 0
+        self._are_told = asyncio.Event()  # all workers, or it is time to go
 
     async def serve(self, link: Link, hello: Message) -> None:
         """Gives a worker its seat, and hears it until it is gone.
@@ -68,6 +70,13 @@ class Hub:
           hello: The first thing it has said.
         """
         index, who = hello["index"], hello["who"]
+        self._hellos += 1
+        if self.end is not None and not self._has_begun:
+            link.say("end", **self.end.parts())
+            if not self.has_late_ones:
+                self._are_told.set()
+            await link.listen(lambda message: None)
+            return
         refusal = self._refusal(index, who, hello)
         if refusal is not None:
             if refusal.code != TRY_AGAIN and not self._has_begun:
@@ -82,6 +91,17 @@ class Hub:
             self._say_all("welcome", word=self._word)
         await link.listen(lambda message: self._hear(index, seat, message))
         self._gone(index, seat, "its connection has ended")
+
+    @property
+    def has_late_ones(self) -> bool:
+        """Whether a start was refused, and not by a signal, before all have heard of it."""
+        refused = self.end is not None and self.end.signal is None and not self._has_begun
+        return refused and self._hellos < self._cluster.size
+
+    async def tell_late_ones(self, seconds: float) -> None:
+        """Stays for those who come late, for so long at most."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._are_told.wait(), seconds)
 
     def check(self, task: asyncio.Task[None]) -> None:
         """Ends the cluster if a task of the chief's has ended with an error."""
@@ -181,6 +201,8 @@ class Hub:
     def _stop_all(self, number: int, index: int) -> None:
         """A signal has come to a worker."""
         seats = self._seats.values()
+        if self.end is not None:
+            self._are_told.set()
         if self._stop is not None or self.end is not None:
             return
         self._stop = (number, index)
@@ -224,8 +246,8 @@ class Hub:
     def _is_done(self, index: int) -> bool:
         return index in self._seats and self._seats[index].is_done
 
-    def _give_up(self) -> None:
-        """Not all have come in time."""
+    def give_up(self) -> None:
+        """Ends the cluster if not all have come, since it is time."""
         if self._has_begun:
             return
         missing = [i for i in range(self._cluster.size) if i not in self._seats]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
 import time
@@ -12,7 +13,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from electra_cli.cluster import token
-from electra_cli.cluster.addresses import Cluster, split_address
+from electra_cli.cluster.addresses import Cluster, is_loopback, split_address
 from electra_cli.cluster.compare import software
 from electra_cli.cluster.hub import Hub
 from electra_cli.cluster.ports import bound, check_free, connected, reason_of, resolved
@@ -22,40 +23,112 @@ from electra_cli.errors import ConfigError, TryAgainError
 _MOST_STRANGERS = 64  # at the door at once
 _PAUSE = 0.5  # seconds between two tries
 _SOON = 10.0  # seconds after which a worker says what it waits for
+_STALE = 60.0  # seconds for which a name server may know an address that holds no more
+_STAY = 30.0  # seconds for which a chief whose start was refused tells others of it
 
 
-async def found_machines(cluster: Cluster, timing: Timing) -> list[str]:
+class Patience:
+    """How long this worker waits for the others, and that it says so.
+
+    Args:
+      seconds: From now on.
+      on_note: Hears what it is waiting for, if that takes long.
+
+    Attributes:
+      deadline: In the time of the event loop.
+    """
+
+    def __init__(self, seconds: float, on_note: Callable[[str], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.deadline = self._loop.time() + seconds
+        self.seconds = seconds
+        self.on_note = on_note
+        self._is_told = False
+
+    async def pause(self, problem: str, until: float | None = None) -> bool:
+        """Waits a moment before the next try.
+
+        Args:
+          problem: Why this one has failed.
+          until: An earlier deadline.
+
+        Returns:
+          Whether there is time for another one.
+        """
+        left = min(self.deadline, until or self.deadline) - self._loop.time()
+        if left < 0:
+            return False
+        if not self._is_told and self.deadline - self._loop.time() < self.seconds - _SOON:
+            self._is_told = True
+            self.on_note(f"{problem}; trying for {left:.0f} s more")
+        await asyncio.sleep(min(_PAUSE, self.seconds / 10))
+        return True
+
+
+async def found_machines(cluster: Cluster, patience: Patience) -> list[str]:
     """Waits until the name of every machine is known, which for a new one takes a while.
 
+    Args:
+      cluster: All workers.
+      patience: How long.
+
     Returns:
-      The addresses of this one.
+      The addresses of this machine at which the others reach it.
 
     Raises:
-      ConfigError: A name stands for no machine, or this worker's for another one.
-      TryAgainError: Its port is taken.
+      ConfigError: This worker's name stands for no machine, or for another one.
+      TryAgainError: Another worker's stands for none, or the port is taken.
     """
-    places = [split_address(address) for address in cluster.addresses]
-    deadline = asyncio.get_running_loop().time() + timing.rendezvous
-    for index, (host, _) in enumerate(places):
-        while True:
-            try:
-                addresses = await resolved(host)
-            except OSError as error:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise ConfigError(
-                        f"no machine is known by the name of {cluster.names(index)}: "
-                        f"{error.strerror or error}",
-                        hint=f"getent hosts {host} shows what is known here; {cluster.origin} "
-                        "gave the name",
-                    ) from None
-                await asyncio.sleep(_PAUSE)
-            else:
-                break
-        if index == cluster.index:
-            ours = addresses
-    host, port = places[cluster.index]
-    check_free(cluster.names(cluster.index), host, ours, port)
+    host, port = split_address(cluster.addresses[cluster.index])
+    # A machine made anew may have the address of the one before it in the caches of name servers.
+    soon = asyncio.get_running_loop().time() + (0.0 if _is_address(host) else _STALE)
+    while True:
+        try:
+            ours = _listening(cluster, host, await _known(cluster, cluster.index, patience))
+            check_free(cluster.names(cluster.index), host, ours, port)
+            break
+        except ConfigError as error:
+            if not await patience.pause(error.message, soon):
+                raise
+    for index in range(cluster.size):
+        await _known(cluster, index, patience)
     return ours
+
+
+async def _known(cluster: Cluster, index: int, patience: Patience) -> list[str]:
+    """The addresses of a worker's machine."""
+    host, _ = split_address(cluster.addresses[index])
+    while True:
+        try:
+            return await resolved(host)
+        except OSError as error:
+            problem = (
+                f"no machine is known by the name of {cluster.names(index)}: "
+                f"{error.strerror or error}"
+            )
+        if not await patience.pause(problem):
+            # Whose own name is known only lacks a worker that has not come.
+            kind = ConfigError if index == cluster.index else TryAgainError
+            hint = f"getent hosts {host} shows what is known here; {cluster.origin} gave the name"
+            raise kind(f"{problem}, for {patience.seconds:g} seconds", hint=hint)
+
+
+def _listening(cluster: Cluster, host: str, addresses: list[str]) -> list[str]:
+    """Where this worker listens, given what its name stands for here.
+
+    Debian gives the name of a machine to 127.0.1.1 there, and others know it by another address.
+    """
+    is_hidden = all(map(is_loopback, addresses)) and not is_loopback(host)
+    return ["0.0.0.0", "::"] if is_hidden and not cluster.is_on_one_machine else addresses
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is given by its address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -65,6 +138,7 @@ async def held(
     folder: Path,
     timing: Timing,
     environment: dict[str, str],
+    patience: Patience,
 ) -> AsyncIterator[tuple[Hub, Link]]:
     """The chief's side: holds the meeting while the block runs.
 
@@ -74,6 +148,7 @@ async def held(
       folder: The run folder.
       timing: How long to wait.
       environment: All variables.
+      patience: How long all have to come.
 
     Yields:
       Where all meet, and the chief's own link to it.
@@ -93,6 +168,7 @@ async def held(
             token.given_out(token.path_in(folder, cluster), environment)
         )
         hub = Hub(cluster, timing, token.shown(word) if word else "")
+        asyncio.get_running_loop().call_at(patience.deadline, hub.give_up)
         at_the_door = 0
 
         async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -138,6 +214,10 @@ async def held(
         try:
             yield hub, own
         finally:
+            stay = min(_STAY, patience.deadline - asyncio.get_running_loop().time())
+            if hub.has_late_ones and stay > 0:
+                patience.on_note(f"workers that come within {stay:.0f} s hear why this one ends")
+                await hub.tell_late_ones(stay)
             for server in servers:
                 server.close()
             # What is still to be read here would make the system throw away what was said last.
@@ -154,7 +234,7 @@ async def reached(
     folder: Path,
     timing: Timing,
     environment: dict[str, str],
-    on_note: Callable[[str], None],
+    patience: Patience,
 ) -> AsyncIterator[Link]:
     """A worker's side: finds the chief, and is linked to it while the block runs.
 
@@ -163,7 +243,7 @@ async def reached(
       folder: The run folder.
       timing: How long to try.
       environment: All variables.
-      on_note: Hears what it is waiting for, if that takes long.
+      patience: How long to try.
 
     Raises:
       TryAgainError: The chief cannot be reached.
@@ -171,8 +251,6 @@ async def reached(
     """
     host, port = cluster.meeting
     path = token.path_in(folder, cluster)
-    loop = asyncio.get_running_loop()
-    start, is_told = loop.time(), False
     seen = defaultdict[type, list[TryAgainError | ConfigError]](list)
     while True:
         try:
@@ -194,16 +272,11 @@ async def reached(
         else:
             break
         seen[type(problem)].append(problem)
-        waited = loop.time() - start
-        if waited > timing.rendezvous:
+        if not await patience.pause(problem.message):
             # The chief may have given up just before.
             problem = max(seen.values(), key=len)[-1]
-            message = f"{problem.message}; this worker has tried for {timing.rendezvous:g} seconds"
+            message = f"{problem.message}; this worker has tried for {patience.seconds:g} seconds"
             raise type(problem)(message, hint=problem.hint)
-        if waited > _SOON and not is_told:
-            is_told = True
-            on_note(f"{problem.message}; trying for {timing.rendezvous - waited:.0f} s more")
-        await asyncio.sleep(min(_PAUSE, timing.rendezvous / 10))
     link.say(**_hello(cluster))
     try:
         yield link

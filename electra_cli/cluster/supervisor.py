@@ -111,12 +111,13 @@ class Supervisor:
     async def _live(self, stack: AsyncExitStack) -> int:
         """From the meeting to the end of the trainer, if nothing comes between."""
         cluster, folder, timing = self._cluster, self._folder, self._timing
-        addresses = await meeting.found_machines(cluster, timing)
+        patience = meeting.Patience(timing.rendezvous, self._on_note)
+        addresses = await meeting.found_machines(cluster, patience)
         if cluster.is_chief:
-            place = meeting.held(cluster, addresses, folder, timing, self._environment)
+            place = meeting.held(cluster, addresses, folder, timing, self._environment, patience)
             self._hub, link = await stack.enter_async_context(place)
         else:
-            way = meeting.reached(cluster, folder, timing, self._environment, self._on_note)
+            way = meeting.reached(cluster, folder, timing, self._environment, patience)
             link = await stack.enter_async_context(way)
         self._link = link
         self._start(self._listen(link))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import signal
 import socket
 import time
 from contextlib import suppress
@@ -11,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.cluster import meeting
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, packed
 from electra_cli.cluster.token import path_in
+from electra_cli.errors import ConfigError, ElectraError, TryAgainError
 from tests.cluster.workers import cluster, free_ports
 
 SAME = "say('values', member.gather('a', member.index))"
@@ -154,6 +158,29 @@ def test_a_worker_that_comes_twice_while_others_train(tmp_path: Path) -> None:
         assert [worker.ended()[0] for worker in everyone] == [0, 0]
 
 
+def test_who_comes_late_to_a_refused_start_hears_why(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 3, SAME) as workers:
+        first = workers.start(0)
+        others = [*workers.addresses[:2], f"127.0.0.1:{free_ports(1)[0]}"]
+        code, said = workers.start(1, addresses=others).ended()
+        assert code == 2
+        first.until("note: workers that come within")
+        assert workers.start(2).ended() == (2, said)
+        assert first.ended() == (2, said)
+
+
+def test_a_refused_start_can_be_left(tmp_path: Path) -> None:
+    with cluster(tmp_path / "run", 3, SAME) as workers:
+        first = workers.start(0)
+        others = [workers.addresses[0], f"127.0.0.1:{free_ports(1)[0]}"]
+        workers.start(1, addresses=others)
+        first.until("note: workers that come within")
+        first.signal(signal.SIGINT)
+        code, said = first.ended()
+        assert code == 2
+        assert "different lists of addresses" in said
+
+
 def test_workers_with_other_addresses(tmp_path: Path) -> None:
     with cluster(tmp_path / "run", 2, SAME) as workers:
         first = workers.start(0)
@@ -192,6 +219,77 @@ def test_an_address_of_no_machine(tmp_path: Path, host: str, words: str) -> None
         code, said = workers.start(1, addresses=addresses).ended()
     assert code == 2
     assert words in said
+
+
+@pytest.mark.parametrize(
+    ("hosts", "index", "names", "listens"),
+    [
+        (("anna:1", "berta:1"), 0, {"anna": ["127.0.1.1", "::1"]}, ["0.0.0.0", "::"]),
+        (("anna:1", "berta:1"), 1, {"anna": ["127.0.1.1"], "berta": ["10.0.0.1"]}, ["10.0.0.1"]),
+        (("anna:1", "berta:1"), 0, {"anna": ["127.0.1.1", "10.0.0.1"]}, ["127.0.1.1", "10.0.0.1"]),
+        (("anna:1", "Anna.:2"), 0, {"anna": ["127.0.1.1"]}, ["127.0.1.1"]),
+        (("localhost:1", "127.0.0.2:2"), 0, {"localhost": ["127.0.0.1"]}, ["127.0.0.1"]),
+    ],
+)
+def test_where_a_worker_listens(
+    monkeypatch: pytest.MonkeyPatch,
+    hosts: tuple[str, ...],
+    index: int,
+    names: dict[str, list[str]],
+    listens: list[str],
+) -> None:
+    """A name that stands for loopback alone, as on Debian, is another address for others."""
+    monkeypatch.setattr(meeting, "check_free", lambda *given: None)
+    known = {"berta": ["10.0.0.2"], "127.0.0.2": ["127.0.0.2"], "Anna.": ["127.0.1.1"]} | names
+    assert _found(monkeypatch, Cluster(hosts, index, ""), known, 1.0) == listens
+
+
+def test_an_address_that_a_name_server_still_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pod made anew is known by that of the one before it for a while."""
+    port = free_ports(1)[0]
+    answers = iter([["192.0.2.1"], ["192.0.2.1"], ["127.0.0.1"]])  # RFC 5737
+
+    class Names(dict[str, list[str]]):
+        def __getitem__(self, host: str) -> list[str]:
+            return next(answers, ["127.0.0.1"])
+
+    cluster = Cluster((f"a-0.a:{port}", f"a-1.a:{port}"), 0, "")
+    monkeypatch.setattr(meeting, "_listening", lambda cluster, host, addresses: addresses)
+    assert _found(monkeypatch, cluster, Names(), 1.0) == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("index", "kind", "words"),
+    [
+        (0, TryAgainError, "no machine is known by the name of worker 1 (b:1): none, for 0.1 s"),
+        (1, ConfigError, "no machine is known by the name of worker 1 (b:1): none, for 0.1 s"),
+    ],
+)
+def test_only_an_own_name_that_is_unknown_is_an_error_for_good(
+    monkeypatch: pytest.MonkeyPatch, index: int, kind: type[ElectraError], words: str
+) -> None:
+    monkeypatch.setattr(meeting, "check_free", lambda *given: None)
+    with pytest.raises(kind) as caught:
+        _found(monkeypatch, Cluster(("a:1", "b:1"), index, ""), {"a": ["10.0.0.1"]}, 0.1)
+    assert words in caught.value.message
+
+
+def _found(
+    monkeypatch: pytest.MonkeyPatch, cluster: Cluster, names: dict[str, list[str]], seconds: float
+) -> list[str]:
+    """What `found_machines` returns where names stand for such addresses."""
+
+    async def resolved(host: str) -> list[str]:
+        try:
+            return names[host]
+        except KeyError:
+            raise OSError("none") from None
+
+    async def find() -> list[str]:
+        return await meeting.found_machines(cluster, meeting.Patience(seconds, print))
+
+    monkeypatch.setattr(meeting, "resolved", resolved)
+    return asyncio.run(find())
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
