@@ -16,10 +16,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from tests.chaos.crew import Crew, CrewMember, send, started
 from tests.prepared import prepare
 from tests.training.runs import metric_lines, options
 
-SIZE, STEPS = 2, 24
+SIZE, STEPS = 2, 24  # workers and steps of a run
 _MOST_STARTS_OF_A_RUN = 5
 _RENDEZVOUS = 30  # seconds
 _PROMISED = 60.0  # seconds until those end who have met
@@ -102,15 +102,17 @@ class Trials:
     Args:
       data: Prepared text.
       work: A folder.
+      steps: Of each run.
 
     Attributes:
       folder: Of the run that is not over yet.
       counts: What has happened.
     """
 
-    def __init__(self, data: Path, work: Path) -> None:
+    def __init__(self, data: Path, work: Path, steps: int) -> None:
         self._data = data
         self._work = work
+        self._steps = steps
         self._number = 0
         self.folder = work / "run-0"
         self.counts = Counts()
@@ -169,7 +171,7 @@ class Trials:
     ) -> AbstractContextManager[Crew]:
         command = options(
             self._data, folder, "--rendezvous-timeout", _RENDEZVOUS,
-            "--set", f"train.evaluate_every={EVALUATE_EVERY}", steps=STEPS,
+            "--set", f"train.evaluate_every={EVALUATE_EVERY}", steps=self._steps,
         )  # fmt: skip
         return started(self._work, command, SIZE, without=without, apart=apart)
 
@@ -231,23 +233,24 @@ def _told(crew: Crew) -> str:
     return "".join(map(of, crew.members))
 
 
-def run(data: Path, work: Path, starts: list[Plan]) -> Counts:
+def run(data: Path, work: Path, starts: Sequence[Plan], *, steps: int = STEPS) -> Counts:
     """Starts so often, and compares each run that came to its end."""
-    trials = Trials(data, work)
-    of_this_run = 0
-    for number, plan in enumerate(starts):
-        is_last = number == len(starts) - 1
-        of_this_run += 1
-        before = time.monotonic()
+    trials, of_this_run = Trials(data, work, steps), 0
+
+    def check(number: int, plan: Plan, promise: Callable[[], None]) -> None:
         try:
-            trials.meet(plan)
-            is_over = RunFolder(trials.folder).result.exists()
-            if is_over or is_last or of_this_run == _MOST_STARTS_OF_A_RUN:
-                of_this_run = 0
-                trials.compare()
+            promise()
         except AssertionError as error:
             trials.counts.broken.append(f"start {number}, {plan}: {error}")
             sys.stderr.write(f"BROKEN: {error}\n")
+
+    for number, plan in enumerate(starts):
+        before, of_this_run = time.monotonic(), of_this_run + 1
+        check(number, plan, partial(trials.meet, plan))
+        is_last = number == len(starts) - 1 or of_this_run == _MOST_STARTS_OF_A_RUN
+        if is_last or RunFolder(trials.folder).result.exists():
+            of_this_run = 0
+            check(number, plan, trials.compare)
         sys.stderr.write(f"{number}, {time.monotonic() - before:.0f} s: {plan}\n")
     return trials.counts
 

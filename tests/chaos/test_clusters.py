@@ -1,4 +1,4 @@
-"""The short version of `make chaos` for several workers: what no other test lets happen to them."""
+"""The short version of `make chaos` for several workers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.blows import DROPPED, TRAINER, Blow
-from tests.chaos.clusters import Plan, Trials
-from tests.conftest import needs_root
+from tests.chaos.blows import SUPERVISOR, Blow
+from tests.chaos.clusters import Plan, run
 
 
 @pytest.mark.slow
-@needs_root
-def test_killed_in_a_save_then_cut_off(data: Path, tmp_path: Path) -> None:
-    trials = Trials(data, tmp_path)
-    killed = Blow("SIGKILL trainer", signal.SIGKILL, TRAINER)
-    trials.meet(Plan(killed, victim=0, moment="in a save", delay=0.0))
-    trials.meet(Plan(DROPPED, victim=1, moment="between steps", delay=0.0))
-    assert trials.counts.over == 0
+def test_the_chief_is_killed_and_all_start_again(data: Path, tmp_path: Path) -> None:
+    blow = Blow("SIGKILL", signal.SIGKILL, SUPERVISOR)
+    # The line of that step is written while its checkpoint is, and then the step is evaluated.
+    plan = Plan(blow, victim=0, moment="in an evaluation", delay=0.0)
+    counts = run(data, tmp_path, [plan], steps=12)
+    assert counts.broken == []
+    assert (counts.over, counts.compared) == (0, 1)
