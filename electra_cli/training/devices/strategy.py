@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _KINDS = ("auto", "cpu", "gpu", "mirrored", "tpu")
-_CONNECTING = 80.0  # seconds; those of large machines list their GPUs meanwhile
+_CONNECTING = 60.0  # seconds; all trainers are there by then
 _FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored or tpu"
 
 

@@ -6,9 +6,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from electra_cli.corpus.preparation.engines.workers import _serve
 from electra_cli.corpus.preparation.plan import Report
 from electra_cli.files.atomic import AtomicFile
 
@@ -24,6 +26,12 @@ def read(file: str, report: Report) -> str:
 def blocked_signals(report: Report) -> set[signal.Signals]:
     del report
     return {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])}
+
+
+def serve_as_in_a_cluster(connection: Connection) -> None:
+    """A worker's process whose parent has all signals to stop blocked."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    _serve(connection)
 
 
 def _attempt(folder: Path) -> int:

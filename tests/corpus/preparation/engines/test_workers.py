@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import select
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.corpus.preparation.engines.server import start_process
 from electra_cli.corpus.preparation.engines.workers import Task, Workers
 from electra_cli.environment import shielded_children
 from electra_cli.errors import DataError, InputMissingError, TryAgainError
@@ -33,6 +35,20 @@ def test_ctrl_c_is_blocked_from_the_servers_first_moment():
     with Workers(1) as workers:
         assert workers.run(Task("a", "a", tasks.blocked_signals)) == {signal.SIGINT}
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_worker_hears_what_its_parent_has_blocked():
+    here, there = multiprocessing.Pipe()
+    with here, there:
+        process = start_process(tasks.serve_as_in_a_cluster, there)
+        try:
+            here.send(tasks.blocked_signals)
+            assert here.recv() == ("result", {signal.SIGINT})
+            process.terminate()
+            process.join()
+            assert process.exitcode == 128 + signal.SIGTERM
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("how", [KILL, ABORT, SEGV, 3])
