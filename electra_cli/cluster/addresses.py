@@ -13,7 +13,7 @@ from electra_cli.errors import ConfigError
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^][]*)\]|(?P<name>[^][:]*)):(?P<port>[0-9]{1,5})", re.A)
 _LAST_PORT = 65535
-_TO_MEETING = 10  # ports from the chief's to that of the meeting
+_TO_MEETING = 18  # ports from the chief's to the meeting's: a step nobody takes by hand
 _FORMS = "an address is host:port, and with IPv6 [address]:port"
 
 

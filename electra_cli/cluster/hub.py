@@ -84,9 +84,7 @@ class Hub:
             link.say("end", **refusal.parts())
             return
         seat = self._seats[index] = _Seat(link, who)
-        if self.end is not None:
-            link.say("end", **self.end.parts())
-        elif len(self._seats) == self._cluster.size:
+        if len(self._seats) == self._cluster.size:
             self._has_begun = True
             self._say_all("welcome", word=self._word)
         await link.listen(lambda message: self._hear(index, seat, message))

@@ -27,10 +27,10 @@ def test_what_a_cluster_says() -> None:
 @pytest.mark.parametrize(
     ("addresses", "place"),
     [
-        (("a:1", "b:11"), ("a", 11)),
-        (("a:5", "A.:6", "a:1"), ("a", 15)),
-        (("[::1]:1", "[0:0::1]:2"), ("::1", 11)),
-        (("127.0.0.1:65525", "localhost:2"), ("127.0.0.1", 65535)),
+        (("a:1", "b:19"), ("a", 19)),
+        (("a:5", "A.:6", "a:1"), ("a", 23)),
+        (("[::1]:1", "[0:0::1]:2"), ("::1", 19)),
+        (("127.0.0.1:65517", "localhost:2"), ("127.0.0.1", 65535)),
     ],
 )
 def test_the_meeting_is_where_the_chief_says(
@@ -98,9 +98,9 @@ def test_bad_addresses(address: str, words: str, hint: str) -> None:
         (("a.b:1", "a.b.:1"), 0, "two workers one address"),
         (("a:1", "b:1"), 2, "this is worker 2, and has addresses of 2 (0 to 1)"),
         (("a:1", "b:1"), -1, "this is worker -1"),
-        (("a:65526", "b:1"), 0, "above that of worker 0 (a:65526), and there is no port 65536"),
-        (("a:1", "b:11", "A.:11"), 1, "port 11 of worker 0's machine, which is that of worker 2"),
-        (("127.0.0.1:1", "localhost:11"), 0, "which is that of worker 1 (localhost:11)"),
+        (("a:65518", "b:1"), 0, "above that of worker 0 (a:65518), and there is no port 65536"),
+        (("a:1", "b:19", "A.:19"), 1, "port 19 of worker 0's machine, which is that of worker 2"),
+        (("127.0.0.1:1", "localhost:19"), 0, "which is that of worker 1 (localhost:19)"),
         (("b:1", "localhost:1"), 0, "worker 1 (localhost:1) an address that only its own"),
         (("[::1]:1", "b:1"), 0, "reaches, and worker 1 (b:1) another"),
         (("127.0.1.1:1", "10.0.0.1:1"), 0, "only its own machine reaches"),
@@ -133,10 +133,10 @@ def test_any_hosts_and_ports_come_back_as_they_were_given() -> None:
         ]
         cluster = Cluster(tuple(addresses), draw.randrange(len(places)), "X")
         assert [split_address(address) for address in cluster.addresses] == places
-        assert cluster.meeting == (places[0][0], places[0][1] + 10)
+        assert cluster.meeting == (places[0][0], places[0][1] + 18)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 10, 11, 19, 40])
+@pytest.mark.parametrize("workers", [1, 2, 18, 19, 40])
 def test_ports_of_one_machine(workers: int) -> None:
     ports = ports_of(100, workers)
     assert len(set(ports)) == workers

@@ -106,7 +106,7 @@ say("values", member.gather("a", member.index))
 """
     with cluster(tmp_path / "run", 2, program) as workers:
         first = workers.start(0)
-        place = ("127.0.0.1", int(workers.addresses[0].split(":")[1]) + 10)
+        place = ("127.0.0.1", int(workers.addresses[0].split(":")[1]) + 18)
         strangers = [_speak(place, words) for words in GARBAGE]
         second = workers.start(1)
         first.until("training")

@@ -116,7 +116,7 @@ def test_the_token_of_another_cluster_on_the_folder_is_another(
 def test_all_workers_find_the_token_under_one_name(tmp_path: Path) -> None:
     one, other = Cluster(("N.a:1", "b:1"), 0, ""), Cluster(("n.A.:1", "b:1"), 1, "")
     assert token.path_in(tmp_path, one) == token.path_in(tmp_path, other)
-    assert token.path_in(tmp_path, one).name == ".cluster-token-n.a-11"
+    assert token.path_in(tmp_path, one).name == ".cluster-token-n.a-19"
     long = Cluster((f"{'a' * 250}:1", "[fe80::1%eth0]:1"), 0, "")
     for cluster in (long, Cluster(long.addresses[::-1], 0, "")):
         path = token.path_in(tmp_path, cluster)

@@ -30,7 +30,7 @@ def test_a_step() -> None:
     cluster = slurm.read(STEP)
     assert cluster.addresses == (f"n9:{PORT}", f"n9:{PORT + 1}", f"n10:{PORT}", f"n10:{PORT + 1}")
     assert (cluster.index, cluster.origin) == (2, "SLURM_STEP_NODELIST")
-    assert cluster.meeting == ("n9", PORT + 10)
+    assert cluster.meeting == ("n9", PORT + 18)
 
 
 @pytest.mark.parametrize(
