@@ -9,16 +9,17 @@ import socket
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from electra_cli.cluster import token
 from electra_cli.cluster.addresses import Cluster, is_loopback, split_address
 from electra_cli.cluster.compare import software
+from electra_cli.cluster.ending import End
 from electra_cli.cluster.hub import Hub
 from electra_cli.cluster.ports import bound, check_free, connected, reason_of, resolved
 from electra_cli.cluster.protocol import Link, Message, NoMessageError, Timing, receive
-from electra_cli.errors import ConfigError, TryAgainError
+from electra_cli.errors import ConfigError, ElectraError, TryAgainError
 
 _MOST_STRANGERS = 64  # at the door at once
 _PAUSE = 0.5  # seconds between two tries
@@ -164,9 +165,15 @@ async def held(
         sockets = bound(cluster.names(0), host, addresses, port)
         for one in sockets:
             stack.callback(one.close)
-        secret, word = stack.enter_context(
-            token.given_out(token.path_in(folder, cluster), environment)
-        )
+        try:
+            path = token.path_in(folder, cluster)
+            secret, word = stack.enter_context(token.given_out(path, environment))
+        except ElectraError as error:
+            message = f"{cluster.names(0)}: {error.message}"
+            await _turn_all_away(
+                cluster, sockets, End(error.exit_code, message, error.hint), patience
+            )
+            raise
         hub = Hub(cluster, timing, token.shown(word) if word else "")
         asyncio.get_running_loop().call_at(patience.deadline, hub.give_up)
         at_the_door = 0
@@ -214,9 +221,7 @@ async def held(
         try:
             yield hub, own
         finally:
-            stay = min(_STAY, patience.deadline - asyncio.get_running_loop().time())
-            if hub.has_late_ones and stay > 0:
-                patience.on_note(f"workers that come within {stay:.0f} s hear why this one ends")
+            if hub.end is not None and hub.has_late_ones and (stay := _stay(patience, hub.end)):
                 await hub.tell_late_ones(stay)
             for server in servers:
                 server.close()
@@ -226,6 +231,36 @@ async def held(
             await asyncio.gather(*(link.close(timing.beat) for link in (*links, own, seat)))
             for task in (*guests, *residents):
                 task.cancel()
+
+
+async def _turn_all_away(
+    cluster: Cluster, sockets: list[socket.socket], why: End, patience: Patience
+) -> None:
+    """Stays for a while to say to those who come why nothing begins."""
+    are_told, told = asyncio.Event(), 0
+
+    def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal told
+        del reader
+        token.turn_away(writer, why)
+        writer.close()
+        told += 1
+        if told == cluster.size - 1:
+            are_told.set()
+
+    servers = [await asyncio.start_server(turn_away, sock=one) for one in sockets]
+    with suppress(TimeoutError):
+        await asyncio.wait_for(are_told.wait(), _stay(patience, why))
+    for server in servers:
+        server.close()
+
+
+def _stay(patience: Patience, why: End) -> float:
+    """For how many seconds the chief tells those who come late; says so."""
+    seconds = min(_STAY, max(0.0, patience.deadline - asyncio.get_running_loop().time()))
+    if seconds:
+        patience.on_note(f"{why.message}; workers that come within {seconds:.0f} s are told so")
+    return seconds
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from electra_cli.cluster.addresses import Cluster
+from electra_cli.cluster.ending import TRY_AGAIN, End
 from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, NoMessageError, packed, receive
 from electra_cli.errors import ConfigError, TryAgainError
 from electra_cli.files.atomic import locked_folder
@@ -29,6 +30,8 @@ VARIABLE = "ELECTRA_CLUSTER_TOKEN"
 _BYTES = 32
 _FOR_ITS_USER, _FOR_ALL = 0o600, 0o644
 _PROTOCOL = 1
+_MOST_TOLD = 300  # characters: at six bytes each they still fit into a message to a stranger
+_SIGNALLED = 128  # exit codes from here on say that a signal has ended a process
 
 
 class RefusedError(Exception):
@@ -123,6 +126,12 @@ async def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toke
     writer.write(packed("admitted", proof=_proof(token, "chief", ours, theirs)))
 
 
+def turn_away(writer: asyncio.StreamWriter, why: End) -> None:
+    """The chief's side where it cannot begin, and so has no token: says why."""
+    told = {"code": why.code, "message": why.message[:_MOST_TOLD], "hint": why.hint[:_MOST_TOLD]}
+    writer.write(packed("electra", protocol=_PROTOCOL, challenge="", error=told))
+
+
 async def introduce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str) -> None:
     """A worker's side of `admit`; it has the chief prove the same.
 
@@ -130,6 +139,7 @@ async def introduce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
       RefusedError: One of the two does not know the other's token.
       NoMessageError: What answers is no chief.
       ConfigError: It is one of another version.
+      ElectraError: The chief cannot begin.
       OSError: It has gone.
     """
     banner = await _expected(reader, "electra")
@@ -139,6 +149,10 @@ async def introduce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             f"other, and this worker version {_PROTOCOL}",
             hint="install the same electra on all machines",
         )
+    if isinstance(told := banner.get("error"), dict):
+        code = told.get("code")
+        code = code if isinstance(code, int) and 0 < code < _SIGNALLED else TRY_AGAIN
+        raise End(code, str(told.get("message")), str(told.get("hint")), culprit=0).error()
     theirs, ours = str(banner.get("challenge")), secrets.token_hex(_BYTES)
     if not token:
         raise RefusedError

@@ -164,7 +164,7 @@ def test_who_comes_late_to_a_refused_start_hears_why(tmp_path: Path) -> None:
         others = [*workers.addresses[:2], f"127.0.0.1:{free_ports(1)[0]}"]
         code, said = workers.start(1, addresses=others).ended()
         assert code == 2
-        first.until("note: workers that come within")
+        first.until("note: workers have different lists of addresses")
         assert workers.start(2).ended() == (2, said)
         assert first.ended() == (2, said)
 
@@ -174,7 +174,7 @@ def test_a_refused_start_can_be_left(tmp_path: Path) -> None:
         first = workers.start(0)
         others = [workers.addresses[0], f"127.0.0.1:{free_ports(1)[0]}"]
         workers.start(1, addresses=others)
-        first.until("note: workers that come within")
+        first.until("note: workers have different lists of addresses")
         first.signal(signal.SIGINT)
         code, said = first.ended()
         assert code == 2
@@ -295,7 +295,11 @@ def _found(
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with cluster(tmp_path / "file" / "run", 2, SAME) as workers:
-        code, said = workers.start(0).ended()
-    assert code == 73
-    assert "cannot write to" in said
+        first, second = workers.start(0), workers.start(1)
+        code, said = second.ended()
+        assert code == 73
+        assert f"error: {workers.names(0)}: cannot write to" in said
+        code, said = first.ended()
+        assert code == 73
+        assert "error: cannot write to" in said
     shutil.rmtree(tmp_path)
