@@ -30,7 +30,12 @@ class _Seat:
     who: str  # process and machine
     is_ready: bool = False
     given: tuple[str, Any] | None = None  # topic and value of the gather that it waits in
+    is_still: bool = False  # its trainer was stopped at the last beat
     is_done: bool = False  # its trainer has ended, well or not
+
+    @property
+    def may_be_lost(self) -> bool:
+        return not self.is_done and (self.is_still or self.link.silence > _NOT_HEARD)
 
 
 class Hub:
@@ -156,6 +161,8 @@ class Hub:
             case "gather":
                 seat.given = (message["topic"], message["value"])
                 self._answer()
+            case "alive":
+                seat.is_still = message["is_still"]
             case "ready":
                 seat.is_ready = True
             case "signal":
@@ -230,7 +237,7 @@ class Hub:
 
     def _decide(self) -> None:
         """Ends the time in which others may end by themselves, or turn out to be the cause."""
-        if any(s.link.silence > _NOT_HEARD and not s.is_done for s in self._seats.values()):
+        if any(seat.may_be_lost for seat in self._seats.values()):
             self._later(self._timing.beat, self._decide)
         else:
             self._finish(self._cause())

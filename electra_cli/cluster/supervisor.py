@@ -254,7 +254,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(beat)
             if self._link is not None:
-                self._link.say("alive")
+                is_still = self._trainer is not None and self._trainer.is_still
+                self._link.say("alive", is_still=is_still)
                 self._link.silence += 1
                 if self._link.silence * beat > silence:
                     self._chief_is_gone(f"nothing was heard of it for {silence:g} s")

@@ -95,6 +95,11 @@ class Trainer:
         """The gather that it waited in is over."""
         self._waited, self._is_in_gather = 0.0, False
 
+    @property
+    def is_still(self) -> bool:
+        """Whether it was stopped at the last beat."""
+        return self._still > 0
+
     def beat(self, timing: Timing) -> tuple[str, str] | None:
         """Looks at it, once in a beat.
 

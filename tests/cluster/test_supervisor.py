@@ -192,7 +192,16 @@ def test_the_error_of_one_is_told_once(
         assert (told in said) == (index not in shown), said
 
 
-def test_an_error_waits_for_news_of_the_worker_it_comes_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("is_trainer", "words"),
+    [
+        (False, "{} was lost: nothing was heard"),
+        (True, "the trainer of {} has been stopped"),
+    ],
+)
+def test_an_error_waits_for_news_of_the_worker_it_comes_from(
+    tmp_path: Path, is_trainer: bool, words: str
+) -> None:
     """TensorFlow notices a worker that is silent before we do."""
     program = """
 member.gather("start", None)
@@ -207,12 +216,12 @@ time.sleep(600)
         everyone = workers.start_all()
         for worker in everyone:
             worker.until("training")
-        everyone[1].signal(signal.SIGSTOP)
+        os.kill(everyone[1].trainer if is_trainer else everyone[1].process.pid, signal.SIGSTOP)
         everyone[0].go_on()
         for worker in (everyone[0], everyone[2]):
             code, said = worker.ended()
             assert code == 75
-            assert f"error: {workers.names(1)} was lost: nothing was heard" in said
+            assert "error: " + words.format(workers.names(1)) in said
             assert "shown" not in said
 
 
