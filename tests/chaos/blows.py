@@ -59,7 +59,7 @@ class Blow:
             return {_STOPS[self.signal]}
         if self.signal in _STOPS:
             # Python itself may not have begun to listen; those who are not there yet hear nothing.
-            return {_STOPS[self.signal], -self.signal if is_struck else TRY_AGAIN}
+            return {_STOPS[self.signal], *((1, -self.signal) if is_struck else (TRY_AGAIN,))}
         if self.signal == signal.SIGKILL and is_struck and not (have_met and self.to == TRAINER):
             return {-signal.SIGKILL}
         return {TRY_AGAIN}
