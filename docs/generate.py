@@ -79,14 +79,12 @@ START_LINES = {
     "tensorflow": "version of TensorFlow",
     "device": "`--device` as it was given",
     "devices": "the devices that this came to, in words",
-    "workers": "processes that train together, each with devices of its own (lines of an older "
-    "electra lack it)",
+    "workers": "processes that train together (lines of an older electra lack it)",
     "replicas": "copies of the model that train together, over all workers",
     "precision": "the compute type",
 }
 END_LINES = {
-    "reason": "why the process ended: `finished`, or the error; a process that was killed has no "
-    "such line",
+    "reason": "why the process ended: `finished`, or the error; a killed one has no such line",
 }
 
 
