@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from electra_cli.cluster.addresses import Cluster
-from electra_cli.cluster.processes import die_with_parent
+from electra_cli.cluster.machine.processes import die_with_parent
 from electra_cli.cluster.protocol import Message, NoMessageError, packed, receive_now
 from electra_cli.errors import ElectraError, TryAgainError
 

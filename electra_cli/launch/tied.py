@@ -7,7 +7,7 @@ and so cannot have this done for it between a fork and an exec.
 import os
 import sys
 
-from electra_cli.cluster.processes import die_with_parent
+from electra_cli.cluster.machine.processes import die_with_parent
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[1]))

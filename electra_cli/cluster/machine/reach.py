@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 
 from electra_cli.cluster.addresses import Cluster, split_address
-from electra_cli.cluster.ports import bound, connected, reason_of
+from electra_cli.cluster.machine.ports import bound, connected, reason_of
 from electra_cli.errors import TryAgainError, listed
 
 _AT_ONCE = 64  # connections in the making

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.cluster.addresses import Cluster
-from electra_cli.cluster.reach import check, listening, missed
+from electra_cli.cluster.machine.reach import check, listening, missed
 from electra_cli.errors import TryAgainError
 from tests.cluster.workers import cluster, free_ports
 
@@ -56,7 +56,7 @@ def test_a_closed_port_ends_all_before_a_trainer_starts(tmp_path: Path) -> None:
     deaf = tmp_path / "deaf"
     deaf.mkdir()
     (deaf / "sitecustomize.py").write_text(
-        "from electra_cli.cluster import reach\nreach.bound = lambda *where: []\n"
+        "from electra_cli.cluster.machine import reach\nreach.bound = lambda *where: []\n"
     )
     with cluster(tmp_path / "run", 3) as workers:
         for index in range(3):
