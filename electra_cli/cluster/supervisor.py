@@ -14,10 +14,11 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from electra_cli.cluster import meeting, reach
+from electra_cli.cluster import meeting
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.ending import FAILED, GONE, PERHAPS, TRY_AGAIN, End, of_wait_status
 from electra_cli.cluster.hub import Hub
+from electra_cli.cluster.machine import reach
 from electra_cli.cluster.machine.processes import adopt_orphans, kill_descendants
 from electra_cli.cluster.protocol import Link, Message, Timing
 from electra_cli.cluster.trainer import STOP_SIGNALS, Trainer
