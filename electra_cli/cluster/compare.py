@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import platform
 import sys
@@ -62,6 +63,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     )
 
 
+@functools.cache  # once: its files may change on the disk, and what it runs does not
 def software() -> dict[str, str]:
     """What this process runs, as far as it decides what is computed."""
     found = {"electra": __version__, "code of electra": _source()}
