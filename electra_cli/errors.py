@@ -26,6 +26,15 @@ class ElectraError(Exception):
         self.hint = hint
 
 
+def exit_code_of(error: BaseException) -> int:
+    """The exit code that any exception stands for; TensorFlow's are known by their names."""
+    if isinstance(error, ElectraError):
+        return error.exit_code
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return OutOfMemoryError.exit_code
+    return (IOFailedError if isinstance(error, OSError) else ElectraError).exit_code
+
+
 def listed(names: Sequence[str], most: int = 3, *, separator: str = ", ") -> str:
     """Some names for a message: the first ones, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""

@@ -25,6 +25,7 @@ from electra_cli.errors import (
     OutOfMemoryError,
     Terminated,
     TrainingError,
+    exit_code_of,
 )
 from electra_cli.files.atomic import DISK_IS_FULL
 
@@ -122,7 +123,7 @@ def _report(error: BaseException, arguments: list[str]) -> int:
 
 def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     """Gives an unexpected exception its exit code; the cause stays visible with --debug."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+    if exit_code_of(error) == OutOfMemoryError.exit_code:
         what = f": {str(error).splitlines()[0]}" if str(error) else ""
         given = " ".join(arguments)
         hints = [m.LESS_MEMORY for name, m in COMMANDS.items() if given.startswith(name)]

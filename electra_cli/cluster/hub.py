@@ -16,7 +16,8 @@ from typing import Any
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.compare import MOST_APART, differences, software
 from electra_cli.cluster.ending import AGAIN, GONE, TRY_AGAIN, End
-from electra_cli.cluster.protocol import Link, Message, Timing
+from electra_cli.cluster.link import Link
+from electra_cli.cluster.protocol import Message, Timing
 from electra_cli.errors import format_duration, listed
 
 _NOT_HEARD = 2  # beats after which a worker may be lost
@@ -64,7 +65,7 @@ class Hub:
         self._causes: list[tuple[int, int, End]] = []
         self._strangers = 0
         self._later = asyncio.get_running_loop().call_later
-        self._hellos = 0
+        self._came: set[str] = set()  # processes: two may have one number
         self._are_told = asyncio.Event()  # all workers, or it is time to go
 
     async def serve(self, link: Link, hello: Message) -> None:
@@ -75,7 +76,7 @@ class Hub:
           hello: The first thing it has said.
         """
         index, who = hello["index"], hello["who"]
-        self._hellos += 1
+        self._came.add(who)
         if self.end is not None and not self._has_begun:
             link.say("end", **self.end.parts())
             if not self.has_late_ones:
@@ -99,7 +100,7 @@ class Hub:
     def has_late_ones(self) -> bool:
         """Whether a start was refused, and not by a signal, before all have heard of it."""
         refused = self.end is not None and self.end.signal is None and not self._has_begun
-        return refused and self._hellos < self._cluster.size
+        return refused and len(self._came) < self._cluster.size
 
     async def tell_late_ones(self, seconds: float) -> None:
         """Stays for those who come late, for so long at most."""

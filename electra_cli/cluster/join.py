@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, MutableMapping, Sequence
@@ -12,7 +11,6 @@ from pathlib import Path
 from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.cluster.member import Alone, Member, Worker
 from electra_cli.cluster.protocol import Timing
-from electra_cli.cluster.supervisor import Supervisor
 
 
 class Supervised(SystemExit):
@@ -62,6 +60,11 @@ def join(
     cluster = find_cluster(choice, environment)
     if cluster is None:
         return Alone()
+    # A process alone does without it.
+    import asyncio
+
+    from electra_cli.cluster.supervisor import Supervisor
+
     supervisor = Supervisor(
         cluster,
         folder,

@@ -17,8 +17,9 @@ from electra_cli.cluster.addresses import Cluster, is_loopback, split_address
 from electra_cli.cluster.compare import software
 from electra_cli.cluster.ending import End
 from electra_cli.cluster.hub import Hub
+from electra_cli.cluster.link import Link, receive
 from electra_cli.cluster.machine.ports import bound, check_free, connected, reason_of, resolved
-from electra_cli.cluster.protocol import Link, Message, NoMessageError, Timing, receive
+from electra_cli.cluster.protocol import Message, NoMessageError, Timing
 from electra_cli.errors import ConfigError, ElectraError, TryAgainError
 
 _MOST_STRANGERS = 64  # at the door at once

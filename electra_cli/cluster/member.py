@@ -15,7 +15,7 @@ from typing import Any
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.machine.processes import die_with_parent
 from electra_cli.cluster.protocol import Message, NoMessageError, packed, receive_now
-from electra_cli.errors import ElectraError, TryAgainError
+from electra_cli.errors import TryAgainError, exit_code_of
 
 CHANNEL = "ELECTRA_CLUSTER_CHANNEL"
 """The variable by which a supervisor tells its trainer of their socket: FD:PID-OF-SUPERVISOR."""
@@ -165,8 +165,7 @@ class Member:
         It returns once this worker may show it. An error that comes of another worker's is not
         shown: the supervisor ends this process in here, and names the other one.
         """
-        code = error.exit_code if isinstance(error, ElectraError) else 70
-        self._say("failed", code=code, message=str(error) or type(error).__name__)
+        self._say("failed", code=exit_code_of(error), message=str(error) or type(error).__name__)
         self._answer("noted")
 
     def _say(self, kind: str, **parts: Any) -> None:

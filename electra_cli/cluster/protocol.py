@@ -7,10 +7,7 @@ it.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -20,7 +17,7 @@ MOST_OF_A_PEER = 1 << 26
 """Bytes of the longest message between those who know each other."""
 MOST_OF_A_STRANGER = 1 << 12
 
-_HEAD = 4  # bytes
+HEAD = 4  # bytes
 
 
 class NoMessageError(Exception):
@@ -37,40 +34,41 @@ def packed(kind: str, **parts: Any) -> bytes:
     body = json.dumps({"kind": kind, **parts}, separators=(",", ":")).encode()
     if len(body) > MOST_OF_A_PEER:
         raise ValueError(f"a message of {len(body):,} bytes; {MOST_OF_A_PEER:,} are the most")
-    return len(body).to_bytes(_HEAD, "big") + body
+    return len(body).to_bytes(HEAD, "big") + body
 
 
-async def receive(reader: asyncio.StreamReader, most: int = MOST_OF_A_PEER) -> Message | None:
-    """The next message; None at the end.
+def receive_now(stream: BinaryIO, most: int = MOST_OF_A_PEER) -> Message | None:
+    """The next message of a stream that blocks; None at the end.
 
     Raises:
       NoMessageError: What comes is no message of at most so many bytes.
       OSError: The connection is broken.
     """
-    try:
-        length = _length(await reader.readexactly(_HEAD), most)
-        return _unpacked(await reader.readexactly(length))
-    except asyncio.IncompleteReadError:
+    head = stream.read(HEAD)
+    if len(head) < HEAD:
         return None
+    body = stream.read(length := length_of(head, most))
+    return unpacked(body) if len(body) == length else None
 
 
-def receive_now(stream: BinaryIO, most: int = MOST_OF_A_PEER) -> Message | None:
-    """`receive` from a stream that blocks."""
-    head = stream.read(_HEAD)
-    if len(head) < _HEAD:
-        return None
-    body = stream.read(length := _length(head, most))
-    return _unpacked(body) if len(body) == length else None
+def length_of(head: bytes, most: int) -> int:
+    """The bytes of the message behind a head.
 
-
-def _length(head: bytes, most: int) -> int:
+    Raises:
+      NoMessageError: They are too many.
+    """
     length = int.from_bytes(head, "big")
     if length > most:
         raise NoMessageError(f"a message of {length:,} bytes; {most:,} are the most")
     return length
 
 
-def _unpacked(body: bytes) -> Message:
+def unpacked(body: bytes) -> Message:
+    """The message of so many bytes.
+
+    Raises:
+      NoMessageError: They are none.
+    """
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -101,44 +99,3 @@ class Timing:
     handshake: float = 5.0
     grace: float = 5.0
     linger: float = 60.0
-
-
-class Link:
-    """A connection to a process that is known.
-
-    Args:
-      reader: What comes from it.
-      writer: What goes to it.
-
-    Attributes:
-      silence: How many beats ago it was heard. Beats of this process are counted, and no seconds:
-        one that was suspended has not listened.
-    """
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self.silence = 0
-
-    def say(self, kind: str, **parts: Any) -> None:
-        """Sends a message; to a process that is gone it does nothing."""
-        if not self._writer.is_closing():
-            self._writer.write(packed(kind, **parts))
-
-    async def listen(self, hear: Callable[[Message], None]) -> None:
-        """Hands over one message after the other, and returns when no more will come."""
-        with suppress(OSError, NoMessageError):
-            while (message := await receive(self._reader)) is not None:
-                self.silence = 0
-                hear(message)
-
-    async def close(self, patience: float) -> None:
-        """Sends what is left, and closes the connection.
-
-        Args:
-          patience: Seconds for the other side to take it.
-        """
-        with suppress(OSError, TimeoutError):
-            self._writer.close()
-            await asyncio.wait_for(self._writer.wait_closed(), patience)
-        self._writer.transport.abort()

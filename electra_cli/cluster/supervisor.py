@@ -18,9 +18,10 @@ from electra_cli.cluster import meeting
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.ending import FAILED, GONE, PERHAPS, TRY_AGAIN, End, of_wait_status
 from electra_cli.cluster.hub import Hub
+from electra_cli.cluster.link import Link
 from electra_cli.cluster.machine import reach
 from electra_cli.cluster.machine.processes import adopt_orphans, kill_descendants
-from electra_cli.cluster.protocol import Link, Message, Timing
+from electra_cli.cluster.protocol import Message, Timing
 from electra_cli.cluster.trainer import STOP_SIGNALS, Trainer
 from electra_cli.errors import ElectraError
 
@@ -135,6 +136,10 @@ class Supervisor:
         self._trainer = await Trainer.started(cluster, self._command, self._environment)
         self._start(self._trainer.link.listen(self._hear_trainer))
         code = await self._trainer.ended()
+        if self._is_stopping and self._told in _STOPPED:
+            code = (
+                self._told
+            )  # it had saved and met all others: how TensorFlow then ends is nothing
         if code in _GOOD or (self._is_stopping and code in _STOPPED):
             self._code = code
             link.say("done")
@@ -169,7 +174,8 @@ class Supervisor:
             self._code = self._told  # on a busy machine TensorFlow takes long to end
             with suppress(TimeoutError):
                 code = await asyncio.wait_for(self._trainer.ended(), self._timing.grace)
-                self._code = code if code > 0 else None
+                if code > 0:  # else TensorFlow has crashed on its way out
+                    self._code = code
         self._kill()
         if self._code is None:
             raise end.error()
@@ -260,7 +266,8 @@ class Supervisor:
                 self._link.silence += 1
                 if self._link.silence * beat > silence:
                     self._chief_is_gone(f"nothing was heard of it for {silence:g} s")
-            if self._trainer is not None and (stuck := self._trainer.beat(self._timing)):
+            trainer = self._trainer if self._code is None else None
+            if trainer is not None and (stuck := trainer.beat(self._timing)):
                 self._blame(GONE, *stuck)
 
     @contextmanager

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.ending import TRY_AGAIN, End
-from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, NoMessageError, packed, receive
+from electra_cli.cluster.link import receive
+from electra_cli.cluster.protocol import MOST_OF_A_STRANGER, NoMessageError, packed
 from electra_cli.errors import ConfigError, TryAgainError
 from electra_cli.files.atomic import locked_folder
 from electra_cli.files.layout import RUN_LOCK_FILE, cluster_token_name
@@ -174,7 +175,8 @@ async def _expected(reader: asyncio.StreamReader, *kinds: str) -> dict[str, obje
 
 def _proof(token: str, role: str, *challenges: str) -> str:
     text = "\n".join((role, *challenges))
-    return hmac.new(os.fsencode(token), text.encode(), hashlib.sha256).hexdigest()
+    # A stranger may send what UTF-8 cannot say.
+    return hmac.new(os.fsencode(token), text.encode(errors="replace"), hashlib.sha256).hexdigest()
 
 
 def _is_proof(proof: object, token: str, role: str, *challenges: str) -> bool:

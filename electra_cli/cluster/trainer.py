@@ -13,9 +13,10 @@ from contextlib import suppress
 
 from electra_cli.cluster.addresses import Cluster, split_address
 from electra_cli.cluster.ending import AGAIN
+from electra_cli.cluster.link import Link
 from electra_cli.cluster.machine.processes import is_stopped
 from electra_cli.cluster.member import CHANNEL
-from electra_cli.cluster.protocol import Link, Message, Timing
+from electra_cli.cluster.protocol import Message, Timing
 from electra_cli.cluster.token import VARIABLE
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

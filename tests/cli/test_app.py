@@ -24,7 +24,7 @@ CHECK = """
 import sys
 from electra_cli.cli.app import run
 code = run(sys.argv[1:])
-heavy = {"tensorflow", "tf_keras", "official", "orbit", "torch"}
+heavy = {"tensorflow", "tf_keras", "official", "orbit", "torch", "asyncio"}
 if sys.argv[1:] in (["--help"], ["--version"]):
     heavy |= {"numpy", "pyarrow", "matplotlib", "jinja2"}
 heavy = sorted(heavy & set(sys.modules))

@@ -91,6 +91,7 @@ GARBAGE = [
     packed("hello", index=1, addresses=[], who="me", software={}, clock=0),
     packed("answer", challenge="0" * 64, proof="0" * 64),
     packed("answer", challenge=None, proof=["é"]),
+    packed("answer", challenge="\ud800", proof="\ud800"),
     packed("answer"),
     b"\xff" * 100_000,
 ]

@@ -8,8 +8,9 @@ import socket
 
 import pytest
 
+from electra_cli.cluster.link import receive
 from electra_cli.cluster.member import CHANNEL, Alone, Member, Stop
-from electra_cli.cluster.protocol import NoMessageError, packed, receive, receive_now
+from electra_cli.cluster.protocol import NoMessageError, packed, receive_now
 from electra_cli.errors import DataError, TryAgainError
 
 START = packed("start", addresses=["a:1", "b:2"], index=1, origin="a test", path=None)

@@ -53,6 +53,28 @@ def test_a_signal_stops_all_at_one_gather(tmp_path: Path, number: int, at: int) 
     assert [words.split()[1:] for words in saved] == [[str(int(number)), str(at)]]
 
 
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_trainer_that_crashes_after_all_was_saved_has_stopped_well(
+    tmp_path: Path, at: int
+) -> None:
+    program = f"""
+from electra_cli.errors import StoppedError
+member.ready()
+say("training")
+while member.stop is None:
+    member.gather("step", None)
+    time.sleep(0.01)
+member.failed(StoppedError("SIGTERM"))
+os.abort() if member.index == {at} else os._exit(143)
+"""
+    with cluster(tmp_path / "run", 2, program) as workers:
+        everyone = workers.start_all()
+        for worker in everyone:
+            worker.until("training")
+        everyone[0].signal(signal.SIGTERM)
+        assert [worker.ended()[0] for worker in everyone] == [143, 143]
+
+
 @pytest.mark.parametrize("at", [0, 2])
 def test_a_signal_before_there_is_anything_to_save_ends_all(tmp_path: Path, at: int) -> None:
     with cluster(tmp_path / "run", 3, WAIT) as workers:
@@ -174,6 +196,8 @@ time.sleep(600)
         ),
         # TensorFlow may abort those who suffer.
         ("DataError('bad row')", "os.abort()", (75, 65, 75), [1]),
+        # It, too, may crash on its way out.
+        ("DataError('bad row')\nos._exit = lambda code: os.abort()", "", (75, 65, 75), [1]),
         # Nobody else has said anything.
         ("TryAgainError('locked')", "", (75, 75, 75), [1]),
     ],

@@ -217,7 +217,8 @@ def command(
             return
         from electra_cli.finetuning.sameness import facts_of
 
-        check_same(worker, {**facts_of(plan, planned), "limits": {"--fail-under": limits}})
+        if not worker.is_alone:
+            check_same(worker, {**facts_of(plan, planned), "limits": {"--fail-under": limits}})
         signals.follow(worker)
         comparison, result = _train(
             plan,

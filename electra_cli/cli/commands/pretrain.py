@@ -167,7 +167,8 @@ def command(
         from electra_cli.runs.lock import locked_run
         from electra_cli.training.plan.sameness import facts_of
 
-        check_same(worker, facts_of(plan, bindings=bindings, stop_on=stop_on or []))
+        if not worker.is_alone:  # the files of first weights can take long to read
+            check_same(worker, facts_of(plan, bindings=bindings, stop_on=stop_on or []))
         with locked_run(plan.run) if worker.is_chief else contextlib.nullcontext():
             result = _train(
                 plan,
