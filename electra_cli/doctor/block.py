@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from electra_cli.doctor.check import Check
 from electra_cli.doctor.examine import Examination
 from electra_cli.errors import counted
+from electra_cli.training.devices.check import Check
 
 
 def summary(examination: Examination) -> str:

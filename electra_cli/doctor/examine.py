@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from electra_cli.corpus.preparation.demo import default_cache_folder
-from electra_cli.doctor import accelerator, cards, folders, libraries, machine, surroundings, trial
+from electra_cli.doctor import folders, machine, surroundings, trial
 from electra_cli.doctor import versions as of_versions
-from electra_cli.doctor.bounded import Answer, ask
-from electra_cli.doctor.check import Check, guarded
-from electra_cli.doctor.libraries import DRIVER, Library
 from electra_cli.doctor.trial import Trial
 from electra_cli.doctor.versions import Package
 from electra_cli.files.redaction import redacted
 from electra_cli.memory_limits import memory_limit
+from electra_cli.training.devices import accelerator, cards, libraries
+from electra_cli.training.devices.bounded import Answer, ask
+from electra_cli.training.devices.check import Check, guarded
+from electra_cli.training.devices.libraries import DRIVER, Library
 
 Note = Callable[[str], object]
 
@@ -149,7 +150,7 @@ def _accelerator(note: Note) -> Iterator[Check]:
 def _loaded(wanted: list[Library], note: Note, *, with_driver: bool) -> Answer:
     """Loads libraries in another process, which a damaged one may end."""
     files = [DRIVER] * with_driver + [library.file for library in wanted]
-    module = [sys.executable, "-P", "-m", "electra_cli.doctor.libraries"]
+    module = [sys.executable, "-P", "-m", "electra_cli.training.devices.libraries"]
     return _ask([*module, *files], "CUDA's libraries to load", _LOADING_SECONDS, note)
 
 

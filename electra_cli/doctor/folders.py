@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from electra_cli.doctor.check import Check
 from electra_cli.errors import ElectraError, counted
 from electra_cli.memory_limits import GIB
+from electra_cli.training.devices.check import Check
 
 TOPIC = "folders"
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from electra_cli.doctor.check import Check
 from electra_cli.errors import counted
 from electra_cli.memory_limits import GIB, MemoryLimit
+from electra_cli.training.devices.check import Check
 
 TOPIC = "machine"
 

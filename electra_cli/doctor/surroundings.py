@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 
 from electra_cli.cluster.discovery.choice import find_cluster
-from electra_cli.doctor.check import Check
 from electra_cli.errors import ConfigError, listed
 from electra_cli.files.redaction import MASK, is_secret, redacted
+from electra_cli.training.devices.check import Check
 
 TOPIC = "surroundings"
 

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from electra_cli.doctor.bounded import Answer, ask
-from electra_cli.doctor.check import Check
 from electra_cli.errors import counted, listed
+from electra_cli.training.devices.bounded import Answer, ask
+from electra_cli.training.devices.check import Check
 
 TOPIC = "trial"
 

@@ -14,8 +14,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from electra_cli import __version__
-from electra_cli.doctor.check import Check
 from electra_cli.errors import counted, listed
+from electra_cli.training.devices.check import Check
 
 TOPIC = "versions"
 DISTRIBUTION = "electra-cli"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from electra_cli.doctor.bounded import Answer
-from electra_cli.doctor.check import Check
+from electra_cli.training.devices.bounded import Answer
+from electra_cli.training.devices.check import Check
 
 L4 = "0, NVIDIA L4, 580.95.05, 23034, 8.9, [N/A]"
 

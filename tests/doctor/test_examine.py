@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.doctor import bounded
 from electra_cli.doctor import examine as examining
 from electra_cli.doctor.block import as_markdown
-from electra_cli.doctor.check import Check
 from electra_cli.doctor.examine import Examination, examine
 from electra_cli.doctor.trial import Trial
+from electra_cli.training.devices import bounded
+from electra_cli.training.devices.check import Check
 from tests.conftest import Electra
 from tests.doctor.machines import one
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from electra_cli.doctor.bounded import Answer
 from electra_cli.doctor.trial import judge
+from electra_cli.training.devices.bounded import Answer
 from tests.doctor.machines import one, states
 
 STARTED = '{"tensorflow": "2.20.0", "import_seconds": 2.0}\n{"gpus": []}\n'

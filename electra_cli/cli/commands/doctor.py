@@ -16,8 +16,8 @@ from electra_cli.errors import ConfigError
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
-    from electra_cli.doctor.check import Check
     from electra_cli.doctor.examine import Examination
+    from electra_cli.training.devices.check import Check
 
 EXAMPLES = """
 electra doctor

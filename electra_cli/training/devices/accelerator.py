@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import util
 from pathlib import Path
 
-from electra_cli.doctor.cards import Card, Seen
-from electra_cli.doctor.check import Check, State
-from electra_cli.doctor.libraries import DRIVER, USES, Library, Loaded
 from electra_cli.errors import counted, listed
+from electra_cli.training.devices.cards import Card, Seen
+from electra_cli.training.devices.check import Check, State
+from electra_cli.training.devices.libraries import DRIVER, USES, Library, Loaded
 
 TOPIC = "accelerator"
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.doctor.accelerator import (
+from electra_cli.training.devices.accelerator import (
     built_for,
     check_cards,
     check_compiler,
     check_libraries,
     has_driver,
 )
-from electra_cli.doctor.bounded import Answer
-from electra_cli.doctor.cards import look
-from electra_cli.doctor.libraries import (
+from electra_cli.training.devices.bounded import Answer
+from electra_cli.training.devices.cards import look
+from electra_cli.training.devices.libraries import (
     DRIVER,
     Loaded,
     driver_result,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.doctor import bounded
-from electra_cli.doctor.bounded import ask
-from electra_cli.doctor.check import Check, guarded
+from electra_cli.training.devices import bounded
+from electra_cli.training.devices.bounded import ask
+from electra_cli.training.devices.check import Check, guarded
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from electra_cli.doctor.bounded import Answer
+from electra_cli.training.devices.bounded import Answer
 
 _VERSION = re.compile(r"\d+(\.\d+)+")
 _VENDOR = "0x10de"
