@@ -16,8 +16,9 @@ def take_part(
 ) -> dict[str, tf.Tensor]:
     """One of several equal parts of a batch; [B, ...] each -> [B / parts, ...]."""
     size = next(iter(features.values())).shape[0] // parts
+    # A slice from a start to an end that are both computed has no size that XLA could know.
     return {
-        key: tf.ensure_shape(value[part * size : (part + 1) * size], [size, *value.shape[1:]])
+        key: tf.slice(value, [part * size, *[0] * (value.shape.rank - 1)], [size, *value.shape[1:]])
         for key, value in features.items()
     }
 

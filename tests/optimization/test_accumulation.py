@@ -43,7 +43,7 @@ def forward_backward(
     return tape.gradient(squares, variables), found
 
 
-@pytest.mark.parametrize("in_a_graph", [False, True])
+@pytest.mark.parametrize("how", ["at once", "in a graph", "compiled"])
 @pytest.mark.parametrize(
     ("parts", "lanes", "numbers"),
     [(1, 1, 0), (2, 1, 0 + 1), (4, 1, 0 + 1 + 2 + 3), (1, 2, 0), (2, 2, 2 * (0 + 1))],
@@ -54,7 +54,7 @@ def test_gradients_and_losses_of_the_whole_batch(
     parts: int,
     lanes: int,
     numbers: int,
-    in_a_graph: bool,
+    how: str,
 ) -> None:
     """The line gives 4, 5, 6 and 7, whose errors are 3, 1, 3 and 7."""
 
@@ -67,7 +67,9 @@ def test_gradients_and_losses_of_the_whole_batch(
         )
 
     whole = partial(accumulate, of_part, batch, parts, variables, NAMES)
-    gradients, found = tf.function(whole, autograph=False)() if in_a_graph else whole()
+    if how != "at once":
+        whole = tf.function(whole, autograph=False, jit_compile=how == "compiled")
+    gradients, found = whole()
     np.testing.assert_array_equal(gradients[0], [(3 + 3 + 14) / 2, (1 + 3 + 7) / 2])
     np.testing.assert_array_equal(gradients[1], (3 + 1 + 3 + 7) / 2)
     expected = {"squares": (9 + 1 + 9 + 49) / 4, "rows": 4, "part": numbers}
