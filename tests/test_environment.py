@@ -2,10 +2,82 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from importlib import metadata
+from pathlib import Path
 
 import pytest
 
-from electra_cli.environment import prepare_tensorflow, prepare_torch
+from electra_cli.environment import may_have_card, prepare_tensorflow, prepare_torch
+
+DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops=true"
+
+
+def prepared(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, str]:
+    """The variables after TensorFlow was prepared with these and no others."""
+    monkeypatch.setattr("os.environ", {"HOME": "/nonexistent", **variables})
+    prepare_tensorflow()
+    return dict(os.environ)
+
+
+@pytest.mark.parametrize(
+    ("variables", "files", "expected"),
+    [
+        ({}, (), False),
+        ({}, ("nvidiactl", "nvidia-uvm"), False),  # a driver that was given no card
+        ({}, ("nvidia0",), True),
+        ({}, ("dxg",), True),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, (), True),
+        ({"CUDA_VISIBLE_DEVICES": "MIG-1"}, ("nvidia0",), True),
+        ({"CUDA_VISIBLE_DEVICES": ""}, ("nvidia0",), False),
+        ({"CUDA_VISIBLE_DEVICES": " -1 "}, ("nvidia0",), False),
+    ],
+)
+def test_a_card_is_seen_without_its_driver(
+    tmp_path: Path, variables: dict, files: tuple, expected: bool
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    assert may_have_card(variables, tmp_path) == expected
+
+
+def test_without_a_card_xla_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "XLA_FLAGS" not in prepared(monkeypatch, CUDA_VISIBLE_DEVICES="-1")
+
+
+@pytest.mark.parametrize("name", ["cache", 'a "cache" of mine'])
+def test_choices_of_kernels_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    card = {"CUDA_VISIBLE_DEVICES": "0", "XDG_CACHE_HOME": str(tmp_path / name)}
+    found = prepared(monkeypatch, **card)
+    folder = tmp_path / name / "electra" / f"autotune-{metadata.version('tensorflow')}"
+    assert folder.is_dir()
+    flag = f"--xla_gpu_per_fusion_autotune_cache_dir={folder}"
+    if name != "cache":
+        escaped = str(folder).replace('"', '\\"')
+        flag = f'--xla_gpu_per_fusion_autotune_cache_dir="{escaped}"'
+    assert found["XLA_FLAGS"] == f"{DETERMINISTIC} {flag}"
+    assert prepared(monkeypatch, **found) == found  # once, however often
+    # Memory as it is needed, and numbers as nvidia-smi has them.
+    assert found["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    assert found["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("--xla_gpu_autotune_level=0", f"--xla_gpu_autotune_level=0 {DETERMINISTIC}"),
+        ("--xla_gpu_exclude_nondeterministic_ops=false",) * 2,
+        ("/etc/xla.flags",) * 2,  # a file with flags
+    ],
+)
+def test_what_a_user_tells_xla_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, expected: str
+) -> None:
+    file = tmp_path / "file"
+    file.touch()  # no place for a cache
+    card = {"CUDA_VISIBLE_DEVICES": "0", "XDG_CACHE_HOME": str(file)}
+    assert prepared(monkeypatch, **card, XLA_FLAGS=given)["XLA_FLAGS"] == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import ast
 import hashlib
 import inspect
 import json
-import os
 import re
 import sys
 import sysconfig
@@ -24,6 +23,7 @@ from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.pipeline import prepare_data
 from electra_cli.corpus.shards.manifest import MANIFEST_FORMAT_VERSION
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
+from electra_cli.environment import cache_folder
 from electra_cli.errors import DataError, IOFailedError, OutputError
 from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text, locked_folder
 from electra_cli.files.layout import MANIFEST_FILE
@@ -50,22 +50,18 @@ def default_cache_folder() -> Path:
     Raises:
       OutputError: Neither XDG_CACHE_HOME nor HOME names one, and the system does not know the user.
     """
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(base).is_absolute():
-        return Path(base) / "electra"
-    try:
-        home = Path.home()
-    except RuntimeError as error:
+    folder = cache_folder()
+    if folder is None:
         raise OutputError(
             "there is no place to keep the demo corpus: this user has no home folder", hint=_PLACE
-        ) from error
-    return home / ".cache" / "electra"
+        )
+    return folder
 
 
-def demo_folder(cache_folder: Path) -> Path:
+def demo_folder(cache: Path) -> Path:
     """Where the prepared demo corpus of this Python is or will be."""
     key = f"{_DEMO_VERSION} {MANIFEST_FORMAT_VERSION} {sys.version} {sysconfig.get_path('stdlib')}"
-    return cache_folder / f"demo-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / "prepared"
+    return cache / f"demo-{hashlib.sha256(key.encode()).hexdigest()[:12]}" / "prepared"
 
 
 def is_demo_folder(path: Path) -> bool:
@@ -73,11 +69,11 @@ def is_demo_folder(path: Path) -> bool:
     return path.name == "prepared" and path.parent.name.startswith("demo-")
 
 
-def prepare_demo(cache_folder: Path) -> Path:
+def prepare_demo(cache: Path) -> Path:
     """Prepares the demo corpus, unless that has been done.
 
     Args:
-      cache_folder: See `default_cache_folder`.
+      cache: See `default_cache_folder`.
 
     Returns:
       The prepared folder. Processes that come at the same time wait for the first.
@@ -87,7 +83,7 @@ def prepare_demo(cache_folder: Path) -> Path:
       OutputError: The cache folder cannot be written.
       IOFailedError: Its disk is full.
     """
-    prepared = demo_folder(cache_folder)
+    prepared = demo_folder(cache)
     try:
         if (prepared / MANIFEST_FILE).is_file():
             return prepared

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib import util
 from pathlib import Path
 
+from electra_cli.environment import hides_cards
 from electra_cli.errors import counted, listed
 from electra_cli.training.devices.cards import Card, Seen
 from electra_cli.training.devices.check import Check, State
@@ -113,15 +114,12 @@ def _instances(seen: Seen) -> Check:
 
 
 def _hidden(seen: Seen, environment: Mapping[str, str]) -> Iterator[Check]:
-    for name, gone in (
-        ("CUDA_VISIBLE_DEVICES", ("", "-1", "none", "void", "NoDevFiles")),
-        ("NVIDIA_VISIBLE_DEVICES", ("", "none", "void")),
-    ):
+    for name in ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"):
         value = environment.get(name)
         if value is None:
             continue
         text = f"{name}={value!r}"
-        hides = value.strip() in gone
+        hides = hides_cards(value)
         outside = [
             one
             for one in value.split(",")
