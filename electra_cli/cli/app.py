@@ -28,6 +28,7 @@ from electra_cli.errors import (
     exit_code_of,
 )
 from electra_cli.files.atomic import DISK_IS_FULL
+from electra_cli.training.devices.failures import OUT_OF_MEMORY, failure_of, told
 
 _LOOKS: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
 _TRACEBACK = "run again with --debug for the traceback"
@@ -123,7 +124,10 @@ def _report(error: BaseException, arguments: list[str]) -> int:
 
 def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     """Gives an unexpected exception its exit code; the cause stays visible with --debug."""
-    if exit_code_of(error) == OutOfMemoryError.exit_code:
+    if (of_gpu := told(error)) is not None:
+        return of_gpu
+    no_memory = exit_code_of(error) == OutOfMemoryError.exit_code
+    if no_memory or failure_of(error) is OUT_OF_MEMORY:
         what = f": {str(error).splitlines()[0]}" if str(error) else ""
         given = " ".join(arguments)
         hints = [m.LESS_MEMORY for name, m in COMMANDS.items() if given.startswith(name)]

@@ -20,7 +20,7 @@ from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.devices.strategy import build_strategy, parse_device
-from electra_cli.training.loop.peers import lost_peers_named
+from electra_cli.training.loop.peers import failures_named
 from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.plan.experiment import compose
 
@@ -69,7 +69,7 @@ def evaluate(
     results: list[Evaluated] = []
     run, trainer, baselines = None, None, None
     when = "before the evaluation"
-    with lost_shards_named(lambda: when), lost_peers_named(worker, lambda: when):
+    with lost_shards_named(lambda: when), failures_named(worker, lambda: when):
         strategy = build_strategy(parse_device(device), worker=worker)
         for checkpoint in checkpoints:
             when = f"while {checkpoint.prefix} was evaluated"

@@ -19,7 +19,7 @@ from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.sources.finetuned import Finetuned
 from electra_cli.tasks.finetune import FinetuneTask, FinetuneTaskConfig, LabelledDataConfig
 from electra_cli.training.devices.strategy import build_strategy, parse_device
-from electra_cli.training.loop.peers import lost_peers_named
+from electra_cli.training.loop.peers import failures_named
 from electra_cli.training.loop.trainer import ElectraTrainer
 
 
@@ -52,7 +52,7 @@ def evaluate_finetuned(
       TryAgainError: Another worker was lost.
     """
     performance.set_mixed_precision_policy("float32")
-    with lost_peers_named(worker, lambda: "in the evaluation"):
+    with failures_named(worker, lambda: "in the evaluation"):
         strategy = build_strategy(parse_device(device), worker=worker)
         return [_evaluate(one, strategy, worker) for one in data]
 

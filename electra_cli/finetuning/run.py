@@ -42,6 +42,7 @@ from electra_cli.sources.finetuned import GivenFile, Inputs
 from electra_cli.training.checkpoints.keeping import Keep
 from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.devices import machine
+from electra_cli.training.devices.failures import failures_told
 from electra_cli.training.devices.strategy import build_strategy
 from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.listener import Listener
@@ -250,12 +251,9 @@ def train_run(
     trainer.waiting_for = watchdog.waiting_for
     trainer.check_stop = signals.check
     signals.defer()
-    try:
-        with writer:
-            metrics = session.run()
-    except tf.errors.ResourceExhaustedError as error:
-        memory = workbench.outlook.memory
-        raise memory.error(f"out of memory at step {trainer.step()}", begun=True) from error
+    shortage = functools.partial(workbench.outlook.memory.error, begun=True)
+    with writer, failures_told(lambda: f"at step {trainer.reached()}", shortage):
+        metrics = session.run()
     saved = saver.save(trainer.step())
 
     def result() -> dict[str, Any]:

@@ -31,13 +31,14 @@ from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.checkpoints.keeping import Keep
 from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.devices import machine
+from electra_cli.training.devices.failures import failures_told
 from electra_cli.training.devices.strategy import build_strategy
 from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.evaluations import SentenceWriter
 from electra_cli.training.loop.health import Health
 from electra_cli.training.loop.listener import Listener
 from electra_cli.training.loop.metric_writer import MetricWriter
-from electra_cli.training.loop.peers import compare_devices, leaving_together, lost_peers_named
+from electra_cli.training.loop.peers import compare_devices, failures_named, leaving_together
 from electra_cli.training.loop.session import Intervals, Session
 from electra_cli.training.loop.signals import RunStoppedError, StopSignals
 from electra_cli.training.loop.trainer import ElectraTrainer
@@ -83,13 +84,17 @@ def pretrain(
       TrainingError: The run has diverged, or is to stop on what was found.
       OutOfMemoryError: The run cannot fit, or a step did not.
       IOFailedError: A checkpoint could not be saved, twice or at the end.
-      TryAgainError: Another worker was lost.
+      TryAgainError: Another worker was lost, or a GPU.
     """
     train = plan.config.train
 
     # Devices, and the numbers before any work.
     lanes = machine.share_cores(plan.device, plan.config, plan.cluster)
-    with lost_peers_named(worker, lambda: "before the first step"):
+
+    def before() -> str:
+        return "before the first step"
+
+    with failures_named(worker, before):
         strategy = build_strategy(plan.device, worker=worker)
         watchdog.waiting_for("the first step")
         signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
@@ -99,7 +104,8 @@ def pretrain(
 
         # Task, model, optimizer, data. The first weights come before the folder: with its
         # config.yaml no hint could be followed.
-        with strategy.scope():
+        shortage = functools.partial(outlook.memory.error, begun=outlook.begun)
+        with strategy.scope(), failures_told(before, shortage):
             trainer, initialized = _build(plan, outlook, lanes)
         if initialized is not None:
             listener.initialized(initialized)
@@ -165,15 +171,13 @@ def pretrain(
     signals.defer()
 
     def when() -> str:
-        return f"at step {trainer.step()}"
+        return f"at step {trainer.reached()}"
 
+    shortage = functools.partial(outlook.memory.error, begun=True)
     with leaving_together(worker), writer:
         try:
-            with lost_shards_named(when), lost_peers_named(worker, when):
-                try:
-                    evaluation = session.run()
-                except tf.errors.ResourceExhaustedError as error:
-                    raise outlook.memory.error(f"out of memory {when()}", begun=True) from error
+            with lost_shards_named(when), failures_named(worker, when, shortage):
+                evaluation = session.run()
         except (TrainingError, RunStoppedError, OutOfMemoryError) as error:  # all is saved by now
             if worker.is_chief and (report := _report(plan, writer, listener)):
                 error.hint += f"; {report} explains the run"

@@ -20,7 +20,7 @@ from electra_cli.training.checkpoints.keeping import Keep
 from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.health import Health
-from electra_cli.training.loop.peers import leaving_together, lost_peers_named
+from electra_cli.training.loop.peers import failures_named, leaving_together
 from electra_cli.training.loop.signals import RunStoppedError, StopRequestedError, StopSignals
 from electra_cli.training.plan.readiness import agreed_checkpoint
 from tests.cluster.together import Together, at_each
@@ -141,7 +141,7 @@ def test_workers_go_on_from_what_all_can_see(trained: Path, tmp_path: Path, seen
 )
 def test_what_the_loss_of_a_worker_looks_like(lost: type[tf.errors.OpError]) -> None:
     def lose(worker: Together) -> None:
-        with lost_peers_named(worker, lambda: "at step 7"):
+        with failures_named(worker, lambda: "at step 7"):
             raise lost(None, None, "Connection reset by peer\nand more")
 
     error = at_each(1, lose)[0]

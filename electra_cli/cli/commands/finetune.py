@@ -290,9 +290,9 @@ def _train(
     with plan.folder.locked() if worker.is_chief else contextlib.nullcontext():
         prepare_tensorflow()
         from electra_cli.finetuning.predicting import predict_best
-        from electra_cli.training.loop.peers import leaving_together, lost_peers_named
+        from electra_cli.training.loop.peers import failures_named, leaving_together
 
-        with leaving_together(worker), lost_peers_named(worker, lambda: "in the fine-tuning"):
+        with leaving_together(worker), failures_named(worker, lambda: "in the fine-tuning"):
             comparison, bench = _run(plan, terminal, signals, worker, as_json=as_json)
             # First, since predictions that cannot be written must not cost it.
             result = by_chief(worker, "result", lambda: recorded(result_of_runs()))

@@ -11,6 +11,7 @@ from electra_cli.cluster.acts import name_of
 from electra_cli.cluster.compare import check_same
 from electra_cli.cluster.member import Worker
 from electra_cli.errors import TrainingError, TryAgainError
+from electra_cli.training.devices.failures import Shortage, failures_told
 from electra_cli.training.loop.signals import RunStoppedError
 from electra_cli.training.plan.outlook import Outlook
 
@@ -25,18 +26,23 @@ _MOST_SHOWN = 200  # characters
 
 
 @contextmanager
-def lost_peers_named(worker: Worker, when: Callable[[], str]) -> Iterator[None]:
-    """Turns what TensorFlow makes of a lost worker into an error of ours.
+def failures_named(
+    worker: Worker, when: Callable[[], str], shortage: Shortage | None = None
+) -> Iterator[None]:
+    """Turns what TensorFlow makes of a GPU that fails, or of a lost worker, into an error of ours.
 
     Args:
-      worker: This one; to one that is alone the same errors mean something else.
+      worker: This one; to one that is alone some errors mean something else.
       when: Returns in words where the run was.
+      shortage: As of `failures.told`.
 
     Raises:
       TryAgainError: Another worker was lost.
+      ElectraError: A GPU has failed; see `failures.failures_told`.
     """
     try:
-        yield
+        with failures_told(when, shortage):  # first: some say UNAVAILABLE too
+            yield
     except _LOST as error:
         if worker.is_alone:
             raise

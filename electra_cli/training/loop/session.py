@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import tensorflow as tf
-
 from electra_cli.cluster.acts import by_chief
 from electra_cli.errors import ElectraError
 from electra_cli.files.redaction import redacted
 from electra_cli.health.finding import Change
 from electra_cli.runs.metrics_file import Kind
 from electra_cli.training.checkpoints.saver import CheckpointSaver
+from electra_cli.training.devices.failures import failure_of
 from electra_cli.training.loop.actions import SaveAction, every, stop_when_diverged
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
 from electra_cli.training.loop.evaluations import EvaluationAction, Evaluations
@@ -203,12 +202,11 @@ class Session:
             error = RunStoppedError(signals.received or 0, step(), saved, signals.origin)
             reason = error.message
             raise error from None
-        except tf.errors.ResourceExhaustedError:
-            reason = "out of memory"
-            raise
         except BaseException as error:
             reason = error.message if isinstance(error, ElectraError) else type(error).__name__
+            if (failure := failure_of(error)) is not None:
+                reason = failure.meaning
             raise
         finally:
             if self._process is not None:
-                self._writer.write("end", step(), {"reason": redacted(reason)})
+                self._writer.write("end", self._trainer.reached(), {"reason": redacted(reason)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +40,7 @@ class ElectraTrainer(base_trainer.Trainer):
         logged = (*self.task.losses, "gradient_norm", "learning_rate")
         self._latest = {name: replica_variable(0.0, f"latest/{name}") for name in logged}
         self.skips = Skips(logged)
+        self._known_step = 0
         self.clock = Clock()
         self.check_stop: Callable[[], None] = lambda: None
         self.waiting_for: Callable[[str], None] = lambda what: None
@@ -61,7 +63,14 @@ class ElectraTrainer(base_trainer.Trainer):
 
     def step(self) -> int:
         """The number of updates done."""
-        return int(self.global_step.numpy())
+        self._known_step = int(self.global_step.numpy())
+        return self._known_step
+
+    def reached(self) -> int:
+        """The number of updates done; where the device has failed, the last one that is known."""
+        with contextlib.suppress(tf.errors.OpError):
+            return self.step()
+        return self._known_step
 
     def train_loop_begin(self) -> None:
         """Starts the clock of a loop, unless the run is to stop."""

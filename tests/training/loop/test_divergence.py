@@ -1,7 +1,8 @@
-"""The end of a run that diverges, and of one that runs out of memory."""
+"""The end of a run that diverges, and of one whose device fails."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,27 +33,39 @@ def test_a_run_that_diverges_leaves_finite_checkpoints(
             assert value.dtype.kind != "f" or np.isfinite(value).all()
 
 
-def test_out_of_memory(
+def test_a_device_that_fails(
     electra: Electra, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Simulated: a machine that really has none left ends processes at random."""
+    """Simulated: a machine that really has no memory left ends processes at random."""
+    run = tmp_path / "run"
 
-    def fail(self: ElectraTrainer, steps: tf.Tensor) -> None:
+    def no_memory(self: ElectraTrainer, steps: tf.Tensor) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ElectraTrainer, "train", fail)
-        failed = electra(*options(data, tmp_path / "run"))
+        patch.setattr(ElectraTrainer, "train", no_memory)
+        failed = electra(*options(data, run))
     failed.failed(
         71,
         "out of memory at step 0: 8 rows of 32 tokens",
         "a batch of 4 should fit",
         "--set train.accumulation_steps=2 --allow-config-change train.accumulation_steps",
-        f"{tmp_path / 'run' / 'report.html'} explains the run",
+        f"{run / 'report.html'} explains the run",
     )
-    assert "its last process ended: out of memory" in (tmp_path / "run" / "report.html").read_text()
-    assert steps_of(tmp_path / "run") == [0]
+    assert "its last process ended: out of memory" in (run / "report.html").read_text()
+    assert steps_of(run) == [0]
+
+    def dead(self: ElectraTrainer, *steps: tf.Tensor) -> None:
+        """Whatever is asked of a GPU after such a failure, also for a variable, fails alike."""
+        monkeypatch.setattr(ElectraTrainer, "step", dead)
+        raise tf.errors.InternalError(
+            None, None, "CUDA error: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access\n at x.py"
+        )
+
+    monkeypatch.setattr(ElectraTrainer, "train", dead)
     key = "train.accumulation_steps"
-    hinted = ["--set", f"{key}=2", "--allow-config-change", key]
-    monkeypatch.setattr("electra_cli.environment.prepare_tensorflow", lambda: 1 / 0)
-    electra(*options(data, tmp_path / "run", *hinted)).failed(70, "ZeroDivisionError")
+    failed = electra(*options(data, run, "--set", f"{key}=2", "--allow-config-change", key))
+    said = "a kernel failed on the GPU"
+    failed.failed(70, f"{said} at step 0: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access")
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert (last["kind"], last["step"], last["reason"]) == ("end", 0, said)
