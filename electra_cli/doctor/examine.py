@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,16 +18,11 @@ from electra_cli.doctor.trial import Trial
 from electra_cli.doctor.versions import Package
 from electra_cli.files.redaction import redacted
 from electra_cli.memory_limits import memory_limit
-from electra_cli.training.devices import accelerator, cards, libraries
-from electra_cli.training.devices.bounded import Answer, ask
+from electra_cli.training.devices import accelerator
 from electra_cli.training.devices.check import Check, guarded
-from electra_cli.training.devices.libraries import DRIVER, Library
-
-Note = Callable[[str], object]
+from electra_cli.training.devices.reasons import Note, check_accelerator
 
 _ROOT = Path("/")
-_SMI_SECONDS = 20.0  # a machine with eight cards whose driver sleeps takes some
-_LOADING_SECONDS = 60.0  # hundreds of megabytes, maybe over a network
 
 
 @dataclass(frozen=True)
@@ -91,7 +85,7 @@ def examine(*, devices: bool, note: Note = lambda text: None) -> Examination:
     probes: list[tuple[str, Callable[[], Any]]] = [
         (of_versions.TOPIC, versions),
         (machine.TOPIC, _machine),
-        (accelerator.TOPIC, partial(_accelerator, note)),
+        (accelerator.TOPIC, partial(check_accelerator, note)),
         (folders.TOPIC, partial(_folders, mounts)),
         (surroundings.TOPIC, _surroundings),
     ]
@@ -121,39 +115,6 @@ def _machine() -> Iterator[Check]:
     yield machine.check_memory(memory_limit(), machine.free_memory(_text("proc/meminfo")))
 
 
-def _ask(command: Sequence[str], what: str, seconds: float, note: Note) -> Answer:
-    slow = partial(note, f"waiting for {what}, up to {seconds:.0f} s")
-    return ask(command, seconds=seconds, slow=slow)
-
-
-def _accelerator(note: Note) -> Iterator[Check]:
-    def smi(arguments: Sequence[str]) -> Answer:
-        return _ask(["nvidia-smi", *arguments], "nvidia-smi", _SMI_SECONDS, note)
-
-    seen = cards.look(_ROOT, smi)
-    yield from accelerator.check_cards(seen, os.environ)
-    has_driver = accelerator.has_driver(seen)
-    wanted = libraries.wanted_libraries()
-    answer = _loaded(wanted, note, with_driver=has_driver)
-    yield from accelerator.check_libraries(
-        wanted,
-        libraries.results(answer.stdout),
-        has_driver=has_driver,
-        failure=answer.failure,
-        version=of_versions.installed_version("tensorflow") or "",
-    )
-    nvidia = [folder.parent for folder in libraries.package_folders()]
-    roots = sorted({path for folder in nvidia for path in folder.parent.iterdir()})
-    yield accelerator.check_compiler(roots, shutil.which("ptxas"), has_driver=has_driver)
-
-
-def _loaded(wanted: list[Library], note: Note, *, with_driver: bool) -> Answer:
-    """Loads libraries in another process, which a damaged one may end."""
-    files = [DRIVER] * with_driver + [library.file for library in wanted]
-    module = [sys.executable, "-P", "-m", "electra_cli.training.devices.libraries"]
-    return _ask([*module, *files], "CUDA's libraries to load", _LOADING_SECONDS, note)
-
-
 def _folders(mounts: str) -> Iterator[Check]:
     yield folders.check_runs(mounts)
     yield from folders.check_cache(default_cache_folder, mounts)
@@ -174,9 +135,7 @@ def _surroundings() -> Iterator[Check]:
 def _unused(result: Trial, has_card: bool) -> Iterator[Check]:
     """Says so where there is a card, and TensorFlow does not use it."""
     if has_card and result.tensorflow is not None and not result.gpus:
-        found = "nvidia-smi lists a card, and TensorFlow uses none"
-        advice = "TF_CPP_MIN_LOG_LEVEL=0 electra pretrain --preset tiny --dry-run says why"
-        yield Check(trial.TOPIC, "GPU", "problem", found, advice)
+        yield replace(accelerator.UNUSED, topic=trial.TOPIC)
 
 
 def _text(name: str) -> str:

@@ -10,7 +10,7 @@ from electra_cli.doctor import examine as examining
 from electra_cli.doctor.block import as_markdown
 from electra_cli.doctor.examine import Examination, examine
 from electra_cli.doctor.trial import Trial
-from electra_cli.training.devices import bounded
+from electra_cli.training.devices import bounded, cards
 from electra_cli.training.devices.check import Check
 from tests.conftest import Electra
 from tests.doctor.machines import one
@@ -50,7 +50,7 @@ def test_what_takes_long_is_named_on_stderr(
     program.write_text("#!/bin/sh\nexec /bin/sleep 600\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(examining, "_SMI_SECONDS", 0.1)
+    monkeypatch.setattr(cards, "SMI_SECONDS", 0.1)
     monkeypatch.setattr(bounded, "_SOON", 0.0)
     shown = electra("doctor", "--no-devices")
     assert "waiting for nvidia-smi, up to 0 s" in shown.stderr
@@ -61,7 +61,7 @@ def test_a_card_that_tensorflow_does_not_use(monkeypatch: pytest.MonkeyPatch) ->
     trial = Trial(tensorflow="2.20.0")
     monkeypatch.setattr(examining.trial, "run_trial", lambda: (trial, []))
     card = Check("accelerator", "GPU 0", "ok", "NVIDIA L4")
-    monkeypatch.setattr(examining, "_accelerator", lambda note: [card])
+    monkeypatch.setattr(examining, "check_accelerator", lambda note: [card])
     found = examine(devices=True)
     assert one(found.checks, "GPU").state == "problem"
     assert found.trial is trial

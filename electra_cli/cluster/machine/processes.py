@@ -60,6 +60,15 @@ def _descendants(ancestor: int) -> list[int]:
     return found
 
 
+def ancestors(pid: int) -> list[int]:
+    """A process, the one that has started it, and so on; as far as the system tells."""
+    found = []
+    while pid > 0 and pid not in found:
+        found.append(pid)
+        pid = int((_stat(pid)[1:2] or ["0"])[0])
+    return found
+
+
 def is_stopped(pid: int) -> bool:
     """Whether a process was stopped, by a signal or a debugger."""
     return _stat(pid)[:1] in (["T"], ["t"])

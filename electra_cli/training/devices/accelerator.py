@@ -22,6 +22,15 @@ _OLDEST_DRIVER = (525, 60, 13)
 _BFLOAT16 = (8, 0)  # the compute capability from which on cards multiply it
 _ALL = "pip install 'tensorflow[and-cuda]=={version}'"
 
+HIDDEN = "hidden GPUs"
+UNUSED = Check(
+    TOPIC,
+    "GPU",
+    "problem",
+    "nvidia-smi lists a card, and TensorFlow uses none",
+    "TF_CPP_MIN_LOG_LEVEL=0 electra pretrain --preset tiny --dry-run says why",
+)
+
 
 def check_cards(seen: Seen, environment: Mapping[str, str]) -> Iterator[Check]:
     """Cards, driver and what hides them.
@@ -72,10 +81,10 @@ def _driver(seen: Seen) -> Check:
         advice = "install NVIDIA's driver; then nvidia-smi"
         return Check(TOPIC, name, "problem", f"{cards}{besides}", advice)
     if seen.has_smi:
-        found = f"{smi}, and there is no other sign of an NVIDIA card: this trains on the CPU"
+        found = f"{smi}, and there is no other sign of an NVIDIA card: the CPU trains"
         advice = "nvidia-smi; where there should be a card, install NVIDIA's driver anew"
         return Check(TOPIC, name, "note", found, advice)
-    return Check(TOPIC, name, "note", "no NVIDIA card and no driver: this trains on the CPU")
+    return Check(TOPIC, name, "note", "no NVIDIA card and no driver: the CPU trains")
 
 
 def _nodes(seen: Seen) -> list[str]:
@@ -110,7 +119,7 @@ def _instances(seen: Seen) -> Check:
         advice = "sudo nvidia-smi mig -cgi 0 -C makes one; sudo nvidia-smi -mig 0 turns it off"
         return Check(TOPIC, "MIG", "problem", "is on, and no card has an instance", advice)
     found = f"is on: {counted(seen.instances, 'instance')}; a process uses one of them"
-    return Check(TOPIC, "MIG", "note", found, "nvidia-smi -L; CUDA_VISIBLE_DEVICES=MIG-… electra …")
+    return Check(TOPIC, "MIG", "note", found, "nvidia-smi -L; --device gpu:MIG-…")
 
 
 def _hidden(seen: Seen, environment: Mapping[str, str]) -> Iterator[Check]:
@@ -131,9 +140,9 @@ def _hidden(seen: Seen, environment: Mapping[str, str]) -> Iterator[Check]:
         elif outside:
             state, found = "problem", f"{text}: there is no GPU {outside[0]}, and what follows it"
         else:
-            yield Check(TOPIC, "hidden GPUs", "ok", f"{text} chooses GPUs")
+            yield Check(TOPIC, HIDDEN, "ok", f"{text} chooses GPUs")
             continue
-        yield Check(TOPIC, "hidden GPUs", state, found, f"unset {name}")  # type: ignore[arg-type]
+        yield Check(TOPIC, HIDDEN, state, found, f"unset {name}")  # type: ignore[arg-type]
 
 
 def check_libraries(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from electra_cli.training.devices.bounded import Answer
+from electra_cli.training.devices.bounded import Answer, ask
 
 _VERSION = re.compile(r"\d+(\.\d+)+")
 _VENDOR = "0x10de"
@@ -17,6 +17,7 @@ _FIELDS = ("index", "name", "driver_version", "memory.total", "compute_cap", "mi
 # What an older nvidia-smi does not know either is left out.
 _FEWER = _FIELDS[:4]
 _QUOTED = 80  # characters
+SMI_SECONDS = 20.0  # a machine with eight cards whose driver sleeps takes some
 
 Smi = Callable[[Sequence[str]], Answer]
 
@@ -63,6 +64,68 @@ class Seen:
     has_smi: bool
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A card as `nvidia-smi -L` names it.
+
+    Attributes:
+      name: Such as "NVIDIA L4".
+      uuid: Its own name, GPU-….
+      instances: Those of the instances that it is divided into, MIG-….
+    """
+
+    name: str
+    uuid: str
+    instances: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class User:
+    """A process that computes on a card.
+
+    Attributes:
+      uuid: The card.
+      pid: The process.
+      program: Its program.
+      memory: The card's memory that it has, in MiB, as text; empty if nobody tells.
+    """
+
+    uuid: str
+    pid: int
+    program: str
+    memory: str
+
+
+def nvidia_smi(arguments: Sequence[str], slow: Callable[[], object] = lambda: None) -> Answer:
+    """Runs it; `slow` is called if it does not answer soon."""
+    return ask(["nvidia-smi", *arguments], seconds=SMI_SECONDS, slow=slow)
+
+
+def list_cards(smi: Smi) -> list[Listed]:
+    """The cards in the order of the bus; none where nvidia-smi does not tell."""
+    found: list[Listed] = []
+    for line in smi(["-L"]).stdout.splitlines():
+        if card := re.match(r"GPU \d+: (.+) \(UUID: (GPU-\S+)\)", line):
+            found.append(Listed(card[1], card[2]))
+        elif found and (instance := re.match(r"\s+MIG .+\(UUID: (MIG-\S+)\)", line)):
+            found[-1] = replace(found[-1], instances=(*found[-1].instances, instance[1]))
+    return found
+
+
+def users_of(smi: Smi) -> list[User]:
+    """The processes that compute on cards; none where nvidia-smi does not tell, as in containers.
+
+    A process on an instance of a divided card is listed with the whole card.
+    """
+    fields = "gpu_uuid,pid,process_name,used_memory"
+    answer = smi([f"--query-compute-apps={fields}", "--format=csv,noheader,nounits"])
+    rows = re.findall(r"^(GPU-\S+), (\d+), (.*), (.*?)\s*$", answer.stdout, re.MULTILINE)
+    return [
+        User(uuid, int(pid), program, memory if memory.isdecimal() else "")
+        for uuid, pid, program, memory in rows
+    ]
+
+
 def look(root: Path, smi: Smi) -> Seen:
     """Looks at cards.
 
@@ -79,13 +142,13 @@ def look(root: Path, smi: Smi) -> Seen:
     if not cards and not failure:
         said = answer.stdout.strip().partition("\n")[0][:_QUOTED]
         failure = f"lists no card; it says {said!r}" if said else "lists no card, and says nothing"
-    listed = smi(["-L"]).stdout if any(card.mig for card in cards) else ""
+    listed = list_cards(smi) if any(card.mig for card in cards) else []
     return Seen(
         on_bus=sum(_is_card(device) for device in root.glob("sys/bus/pci/devices/*")),
         kernel_driver=_kernel_driver(root / "proc/driver/nvidia/version"),
         device_files=tuple(sorted(path.name for path in root.glob("dev/nvidia*"))),
         cards=cards,
-        instances=len(re.findall(r"^\s+MIG ", listed, re.MULTILINE)),
+        instances=sum(len(card.instances) for card in listed),
         failure=failure,
         has_smi=answer.is_there,
     )

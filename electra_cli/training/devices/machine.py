@@ -16,7 +16,7 @@ from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config, Precision
 from electra_cli.environment import cpu_flags
 from electra_cli.modeling.budget import Compute
-from electra_cli.training.devices.strategy import Device
+from electra_cli.training.devices.strategy import Device, logical_gpus
 
 _ROWS_A_LANE = 4  # with fewer, matrix products are too small
 
@@ -29,7 +29,7 @@ def resolve_precision(wanted: Precision, strategy: tf.distribute.Strategy) -> Co
         return "bfloat16"
     device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
     if device.device_type == "GPU":
-        gpu = tf.config.list_physical_devices("GPU")[device.device_index]
+        gpu, _ = logical_gpus(tf.config.get_visible_devices("GPU"))[device.device_index]
         details = tf.config.experimental.get_device_details(gpu)
         return "bfloat16" if details.get("compute_capability", (0, 0)) >= (8, 0) else "float32"
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & cpu_flags() else "float32"

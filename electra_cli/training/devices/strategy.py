@@ -6,6 +6,7 @@ The text is understood without TensorFlow, so that a mistake in it costs no star
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,17 @@ from electra_cli.cluster.acts import ALONE
 from electra_cli.cluster.member import Worker
 from electra_cli.config.nearest import nearest
 from electra_cli.errors import ConfigError, TryAgainError
+from electra_cli.training.devices.claim import claim_cards
+from electra_cli.training.devices.reasons import why_no_gpu
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 _KINDS = ("auto", "cpu", "gpu", "mirrored", "tpu")
 _CONNECTING = 60.0  # seconds; all trainers are there by then
-_FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored or tpu"
+# As nvidia-smi -L prints them, or the beginning of that.
+_NAME = r"(?:GPU|MIG)-[0-9A-Za-z][-/0-9A-Za-z]*"
+_FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], gpu:GPU-…, gpu:MIG-…, mirrored or tpu"
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,15 @@ class Device:
     Attributes:
       text: As the user wrote it.
       kind: auto, cpu, gpu, mirrored or tpu.
-      numbers: For cpu the number of virtual replicas, for gpu the indices; else empty.
+      numbers: For cpu the number of virtual replicas, for gpu the indices among those that
+        CUDA_VISIBLE_DEVICES shows; else empty.
+      names: Cards by their own names, which then are the only ones; or the beginnings of these.
     """
 
     text: str
     kind: str
     numbers: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
 
     @property
     def replicas(self) -> int | None:
@@ -46,6 +54,14 @@ class Device:
         if self.kind == "gpu":
             return len(self.numbers) or 1
         return None
+
+    def gpus(self, found: int) -> tuple[int, ...]:
+        """The indices of the GPUs that it asks for, of so many that were found."""
+        if self.kind == "gpu":
+            return self.numbers or (0,)
+        if self.kind == "mirrored":
+            return tuple(range(max(1, found)))
+        return tuple(range(found)) if self.kind == "auto" else ()
 
     def check_in_cluster(self) -> None:
         """Makes sure that a worker of a cluster can use it.
@@ -83,65 +99,136 @@ def parse_device(text: str) -> Device:
             raise ConfigError(f"device {text!r}: at least one replica", hint="--device cpu:2")
         return Device(text, "cpu", (int(match[1]),))
     if match := re.fullmatch(r"gpu:(\d+(?:,\d+)*)", text):
-        indices = tuple(int(part) for part in match[1].split(","))
-        if len(set(indices)) < len(indices):
-            once = ",".join(str(index) for index in dict.fromkeys(indices))
-            raise ConfigError(f"device {text!r} names a GPU twice", hint=f"--device gpu:{once}")
-        return Device(text, "gpu", indices)
+        indices = _once(text, match[1].split(","))
+        return Device(text, "gpu", tuple(int(index) for index in indices))
+    if match := re.fullmatch(rf"gpu:({_NAME}(?:,{_NAME})*)", text):
+        names = _once(text, match[1].split(","))
+        if len(names) > 1 and any(name.startswith("MIG-") for name in names):
+            raise ConfigError(
+                f"device {text!r}: a process uses one instance of a divided card, and nothing else",
+                hint=f"--device gpu:{names[0]}",
+            )
+        return Device(text, "gpu", tuple(range(len(names))), names)
     kind, colon, numbers = text.partition(":")
     near = nearest(kind, _KINDS)
     hint = f"did you mean --device {near}{colon}{numbers}? " if near else ""
     raise ConfigError(f"unknown device {text!r}", hint=f"{hint}--device takes {_FORMS}")
 
 
-def build_strategy(device: Device, *, worker: Worker = ALONE) -> tf.distribute.Strategy:
-    """Makes the strategy.
+def _once(text: str, parts: Sequence[str]) -> tuple[str, ...]:
+    """The GPUs that `--device` names.
+
+    Raises:
+      ConfigError: One is named twice.
+    """
+    once = tuple(dict.fromkeys(parts))
+    if len(once) < len(parts):
+        raise ConfigError(
+            f"device {text!r} names a GPU twice", hint=f"--device gpu:{','.join(once)}"
+        )
+    return once
+
+
+def build_strategy(
+    device: Device, *, worker: Worker = ALONE, share: bool = False, tf32: bool = False
+) -> tf.distribute.Strategy:
+    """Makes the strategy, and leaves all other GPUs alone.
 
     Args:
       device: What `--device` asks for.
       worker: Which of several workers this is, as TF_CONFIG has it. It waits for the others, but
         not for ever.
+      share: Also use GPUs that other processes compute on.
+      tf32: Whether GPUs may round the factors of float32 products to TF32. Everything that is
+        traced from now on obeys.
 
     Raises:
-      ConfigError: A device that is not there; the message lists those that are.
-      TryAgainError: The worker's port is taken.
+      ConfigError: A device that is not there; the message lists those that are, or says why there
+        is no GPU.
+      TryAgainError: Another process uses the GPU, or the worker's port is taken.
     """
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
-    kind = device.kind
-    if kind == "auto":
-        kind = "mirrored" if len(gpus) > 1 else "gpu" if gpus else "cpu"
-    if kind == "tpu":
+    if device.kind == "tpu":
         return _tpu_strategy()
-    if kind == "cpu":
-        if not worker.is_alone:
-            return _worker_strategy([], worker)
-        return _cpu_strategy(device.replicas if device.kind == "cpu" else 1)
-    wanted = device.numbers or tuple(range(len(gpus))) if kind == "mirrored" else device.numbers
-    wanted = wanted or (0,)
-    missing = [index for index in wanted if index >= len(gpus)]
-    if missing:
-        there = [*(f"gpu:{index}" for index in range(len(gpus))), "cpu", "cpu:N"]
-        raise ConfigError(
-            f"device {device.text!r}: this machine has no gpu:{missing[0]}; "
-            f"it has {', '.join(there)}",
-            hint=f"--device {there[0]}",
-        )
+    if device.kind != "cpu":
+        claim_cards(device, share=share)
+    gpus = logical_gpus(tf.config.list_physical_devices("GPU"))
+    wanted = device.gpus(len(gpus))
+    _check_there(device, wanted, len(gpus))
+    used = [gpus[index] for index in wanted]
+    names = _see_only(used)
+    if used:
+        tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if not worker.is_alone:
-        return _worker_strategy([gpus[index] for index in wanted], worker)
-    if len(wanted) == 1:
-        return tf.distribute.OneDeviceStrategy(f"/gpu:{wanted[0]}")
-    return tf.distribute.MirroredStrategy([f"/gpu:{index}" for index in wanted])
+        return _worker_strategy(worker)
+    if not used:
+        return _cpu_strategy(device.replicas if device.kind == "cpu" else 1)
+    if len(used) == 1:
+        return tf.distribute.OneDeviceStrategy(names[0])
+    return tf.distribute.MirroredStrategy(names)
 
 
-def _worker_strategy(
-    gpus: Sequence[tf.config.PhysicalDevice], worker: Worker
-) -> tf.distribute.Strategy:
+def logical_gpus(
+    gpus: Sequence[tf.config.PhysicalDevice],
+) -> list[tuple[tf.config.PhysicalDevice, int]]:
+    """GPUs as TensorFlow counts them: each as often as it was divided into virtual ones.
+
+    Args:
+      gpus: Those that it sees.
+
+    Returns:
+      At the index of each the card, and the number of the part.
+    """
+    import tensorflow as tf
+
+    parts = tf.config.get_logical_device_configuration
+    return [(gpu, part) for gpu in gpus for part in range(len(parts(gpu) or [gpu]))]
+
+
+def _check_there(device: Device, wanted: Sequence[int], found: int) -> None:
+    missing = [index for index in wanted if index >= found]
+    if not missing:
+        return
+    if not found:
+        why = why_no_gpu()
+        advice = f"{why.advice}; or " if why.advice else ""
+        raise ConfigError(
+            f"device {device.text!r}: TensorFlow finds no GPU: {why.found}",
+            hint=f"{advice}--device cpu; electra doctor says more",
+        )
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    within = "this machine" if shown is None else f"CUDA_VISIBLE_DEVICES={shown!r}"
+    there = [*(f"gpu:{index}" for index in range(found)), "cpu", "cpu:N"]
+    raise ConfigError(
+        f"device {device.text!r}: {within} has no gpu:{missing[0]}; it has {', '.join(there)}",
+        hint=f"--device {there[0]}",
+    )
+
+
+def _see_only(used: Sequence[tuple[tf.config.PhysicalDevice, int]]) -> list[str]:
+    """Hides all other GPUs, of which TensorFlow would take the memory too.
+
+    Returns:
+      The names of those that are used, as TensorFlow counts the ones it sees.
+    """
+    import tensorflow as tf
+
+    # TensorFlow has them in the order of the machine, in whatever order they are given.
+    alike = {gpu for gpu, _ in used}
+    seen = [gpu for gpu in tf.config.list_physical_devices("GPU") if gpu in alike]
+    try:
+        tf.config.set_visible_devices(seen, "GPU")
+    except RuntimeError:  # it already runs, in a process that has had a strategy before
+        seen = tf.config.get_visible_devices("GPU")
+    logical = logical_gpus(seen)
+    return [f"/gpu:{logical.index(one)}" for one in used]
+
+
+def _worker_strategy(worker: Worker) -> tf.distribute.Strategy:
     """That of a worker of a cluster, which takes all GPUs that it can see, or else the CPU."""
     import tensorflow as tf
 
-    tf.config.set_visible_devices(gpus, "GPU")
     worker.gather("connect", None)  # from here on none waits for one that is slow to begin
     worker.waiting_for(
         "the connections of TensorFlow",

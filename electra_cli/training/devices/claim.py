@@ -1,0 +1,120 @@
+"""Which cards a command takes: those that are named become the only ones it sees, and those that
+another process computes on are left to it.
+
+Nothing here starts a card: all of it is what nvidia-smi says, and where that says nothing the
+command goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from electra_cli.cluster.machine.processes import ancestors
+from electra_cli.config.nearest import nearest
+from electra_cli.environment import may_have_card
+from electra_cli.errors import ConfigError, TryAgainError, listed
+from electra_cli.training.devices.cards import Listed, Smi, User, list_cards, nvidia_smi, users_of
+
+if TYPE_CHECKING:
+    from electra_cli.training.devices.strategy import Device
+
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+def claim_cards(
+    device: Device,
+    *,
+    share: bool,
+    environment: MutableMapping[str, str] = os.environ,
+    smi: Smi = nvidia_smi,
+) -> None:
+    """To be called before CUDA starts, which reads CUDA_VISIBLE_DEVICES once.
+
+    Args:
+      device: What `--device` asks for.
+      share: Also take cards that other processes compute on.
+      environment: The variables; cards that are named are put there.
+      smi: Runs nvidia-smi with arguments.
+
+    Raises:
+      ConfigError: A card that is named is not there, or the variable hides it.
+      TryAgainError: Another process computes on one of the cards.
+    """
+    if not device.names and not may_have_card(environment):
+        return
+    cards = list_cards(smi)
+    if device.names:
+        names = [_whole_name(device, name, cards, environment) for name in device.names]
+        environment[_VISIBLE] = ",".join(names)
+    if share:
+        return
+    seen = visible(cards, environment.get(_VISIBLE))
+    own = ancestors(os.getpid())
+    users = {user.uuid: user for user in users_of(smi) if user.pid not in own} if seen else {}
+    for index in device.gpus(len(seen)):
+        if index < len(seen) and (user := users.get(seen[index])):
+            card = next(card.name for card in cards if card.uuid == user.uuid)
+            free = [n for n, name in enumerate(seen) if name not in users and not device.names]
+            raise _busy(f"gpu:{index} ({card})", user, free)
+
+
+def visible(cards: Sequence[Listed], shown: str | None) -> list[str]:
+    """The names of the cards that CUDA shows, in its order.
+
+    Of a divided card it shows the first instance, unless others are named. A name or number that is
+    not there hides what follows.
+
+    Args:
+      cards: All cards, in the order of the bus.
+      shown: The value of CUDA_VISIBLE_DEVICES; None without one.
+    """
+    usable = [(card.instances or (card.uuid,))[0] for card in cards]
+    if shown is None:
+        return usable
+    found: list[str] = []
+    for one in (part.strip() for part in shown.split(",")):
+        number = int(one) if one.isdecimal() else len(cards)
+        names = usable[number : number + 1] or _beginning(one, cards)
+        if len(names) != 1:
+            break
+        found += names
+    return found
+
+
+def _beginning(name: str, cards: Sequence[Listed]) -> list[str]:
+    """What the beginning of a name may mean; of a divided card its first instance."""
+    of_cards = [(card.instances or (card.uuid,))[0] for card in cards if card.uuid.startswith(name)]
+    instances = [one for card in cards for one in card.instances if one.startswith(name)]
+    return of_cards + instances if name else []
+
+
+def _whole_name(
+    device: Device, name: str, cards: Sequence[Listed], environment: Mapping[str, str]
+) -> str:
+    if not cards:  # then CUDA decides whether it is there
+        return name
+    found, shown = _beginning(name, cards), environment.get(_VISIBLE)
+    if len(found) != 1:
+        names = found or [one for card in cards for one in (card.instances or (card.uuid,))]
+        what = "several begin so" if found else "nvidia-smi -L lists no such card"
+        raise ConfigError(
+            f"device {device.text!r}: {what}: {listed(names, 8)}",
+            hint=f"--device {device.text.replace(name, nearest(name, names) or names[0])}",
+        )
+    if shown is not None and found[0] not in visible(cards, shown):
+        raise ConfigError(
+            f"device {device.text!r}: {_VISIBLE}={shown!r} hides it", hint=f"unset {_VISIBLE}"
+        )
+    return found[0]
+
+
+def _busy(card: str, user: User, free: Sequence[int]) -> TryAgainError:
+    memory = f", {user.memory} MiB" if user.memory else ""
+    another = f"--device gpu:{free[0]}, or " if free else ""
+    return TryAgainError(
+        f"{card} is in use: process {user.pid} ({Path(user.program).name}{memory})",
+        hint=f"wait until it has ended, or {another}--share-device if both fit into its memory",
+    )
