@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 
 import numpy as np
-from worker import Job, measure, read_job
+from worker import Job, job_parser, measure, read_job
 
 from electra_cli.environment import prepare_tensorflow
 
@@ -47,7 +47,7 @@ def masked_batch(job: Job, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Trains and prints the measurement."""
-    job = read_job(__doc__)
+    job = read_job(job_parser(__doc__).parse_args())
     chosen = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
     prepare_tensorflow()
     if chosen is None:  # as TensorFlow decides it by itself for those who do not use this project

@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from electra_cli.config.load import load_config, parse_set
-from electra_cli.config.schema import Config
-from electra_cli.corpus.shards.manifest import load_manifest
-from electra_cli.corpus.shards.rows import ids_of, load_shard
-from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
+# A peer that is told what to run, by benchmarks/gpu_parts/theirs.py, gets along without the
+# package and what it needs.
+if TYPE_CHECKING:
+    from electra_cli.config.schema import Config
+    from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Job:
       precision: float32 or bfloat16, for a peer that has a choice.
       warmup: Steps that are not timed.
       steps: Steps that are timed.
+      padded: Whether there is padding in any row.
     """
 
     config: Config
@@ -40,14 +42,15 @@ class Job:
     precision: str
     warmup: int
     steps: int
+    padded: bool
 
     def batch(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
         """Rows drawn at random, [B, S]."""
         return self.rows[rng.integers(len(self.rows), size=self.config.train.batch_size)]
 
 
-def read_job(description: str | None) -> Job:
-    """Reads the command line of a peer."""
+def job_parser(description: str | None) -> argparse.ArgumentParser:
+    """The command line of a peer."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--preset", required=True)
     parser.add_argument("--data", type=Path, required=True, help="a prepared folder")
@@ -55,21 +58,31 @@ def read_job(description: str | None) -> Job:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), required=True)
     parser.add_argument("--warmup", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
-    options = parser.parse_args()
+    return parser
+
+
+def read_job(options: argparse.Namespace) -> Job:
+    """What a command line of `job_parser` asks for."""
+    from electra_cli.config.load import load_config, parse_set
+    from electra_cli.corpus.shards.manifest import load_manifest
+    from electra_cli.corpus.shards.rows import ids_of, load_shard
+
     config = load_config(
         preset=options.preset,
         environment=os.environ,
         overrides=[parse_set(text) for text in options.set],
     ).config
     manifest = load_manifest(options.data)
-    rows = np.concatenate([load_shard(path) for path in manifest.paths_of("train")])
+    shards = np.concatenate([load_shard(path) for path in manifest.paths_of("train")])
+    rows = ids_of(shards, manifest.sequence_length).astype(np.int64)
     return Job(
         config,
-        ids_of(rows, manifest.sequence_length).astype(np.int64),
+        rows,
         manifest.special_ids,
         options.precision,
         options.warmup,
         options.steps,
+        padded=bool((rows == manifest.special_ids.pad).any()),
     )
 
 
