@@ -34,6 +34,7 @@ class MemoryLimit:
       remedy: What to do about it.
       doubtful: An estimate above it may not fit.
       impossible: An estimate above it cannot.
+      shared: All that a process has takes a part of it; else it is that of each replica's device.
     """
 
     bytes: int
@@ -41,6 +42,7 @@ class MemoryLimit:
     remedy: str
     doubtful: int
     impossible: int
+    shared: bool = True
 
 
 def memory_limit(root: Path = Path("/")) -> MemoryLimit:
@@ -61,6 +63,18 @@ def memory_limit(root: Path = Path("/")) -> MemoryLimit:
     if (left := _addresses_left(root)) is not None:
         limits.append(MemoryLimit(left, _ULIMIT, _RAISE_IT, int(left / _UNUSED), left))
     return min(limits, key=lambda limit: limit.doubtful)
+
+
+def device_limit(size: int, name: str) -> MemoryLimit:
+    """The limit of a replica on a device.
+
+    Args:
+      size: The bytes that TensorFlow can have of it.
+      name: What to call it, such as "GPU 0 (NVIDIA L4)".
+    """
+    remedy = "use a GPU with more memory, or end what else uses this one (nvidia-smi)"
+    most = int(size * _ESTIMATES_ERR)
+    return MemoryLimit(size, f"{name} offers", remedy, size, most, shared=False)
 
 
 def check_tensorflow_fits() -> None:

@@ -54,8 +54,9 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
 def _memory(outlook: Outlook) -> str:
     """What is needed, and of how much."""
     needed, limit = outlook.memory.needed / 2**30, outlook.memory.limit
-    there = "a replica" if limit is None else f"of {limit.bytes / 2**30:,.1f} GiB"
-    return f"{needed:,.1f} GiB {there}"
+    of = "" if limit is None else f" of {limit.bytes / 2**30:,.1f} GiB"
+    each = "" if limit is not None and limit.shared else " a replica"
+    return f"{needed:,.1f} GiB{each}{of}"
 
 
 def _precision(outlook: Outlook) -> str:

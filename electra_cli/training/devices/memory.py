@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError, counted
-from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
+from electra_cli.memory_limits import GIB, MemoryLimit, device_limit, memory_limit
 from electra_cli.modeling.budget import Budget, Compute
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Memory:
       precision: The compute type.
       replicas: Copies of the model.
       here: Those of this process.
-      limit: Of the process; None if the memory is that of devices, of which nobody tells.
+      limit: Of the process, or of each replica's device; None if nobody tells.
     """
 
     config: AnyConfig
@@ -106,7 +106,7 @@ class Memory:
 
     def _needed(self, config: AnyConfig) -> int:
         budget = self.budget(config, self.replicas, self.precision)
-        if self.limit is None:
+        if self.limit is None or not self.limit.shared:
             return budget.memory_bytes
         return budget.process_bytes + self.here * budget.memory_bytes
 
@@ -121,9 +121,52 @@ def memory_of(
     strategy: tf.distribute.Strategy,
 ) -> Memory:
     """What a run needs and has on the devices of a strategy; see `Memory`."""
+    devices = strategy.extended.worker_devices
+    limit = _limit_of(devices)
+    return Memory(config, budget, length, precision, replicas, min(replicas, len(devices)), limit)
+
+
+def _limit_of(devices: Sequence[str]) -> MemoryLimit | None:
+    """The limit on devices: of the process for a CPU, else of the device that has least."""
     import tensorflow as tf
 
-    devices = strategy.extended.worker_devices
-    on_host = tf.DeviceSpec.from_string(devices[0]).device_type == "CPU"
-    limit = memory_limit() if on_host else None
-    return Memory(config, budget, length, precision, replicas, min(replicas, len(devices)), limit)
+    if tf.DeviceSpec.from_string(devices[0]).device_type == "CPU":
+        return memory_limit()
+    sizes = _bytes_of(devices)
+    if not sizes:
+        return None
+    least = min(sizes, key=lambda name: sizes[name])
+    return device_limit(sizes[least], _called(tf.DeviceSpec.from_string(least)))
+
+
+def _bytes_of(devices: Sequence[str]) -> dict[str, int]:
+    """What TensorFlow can have of each device's memory, where it says.
+
+    That is what was free when it began, less what it leaves to the driver, and of a divided card
+    what belongs to the instance. It may do without for a while: memory grows.
+    """
+    from tensorflow.python.client import pywrap_tf_session as told
+    from tensorflow.python.eager import context
+    from tensorflow.python.pywrap_tfe import TFE_ContextListDevices
+
+    # What is public tells only how much is used.
+    begun = context.context()
+    begun.ensure_initialized()
+    there = TFE_ContextListDevices(begun._handle)
+    sizes = {
+        told.TF_DeviceListName(there, index): told.TF_DeviceListMemoryBytes(there, index)
+        for index in range(told.TF_DeviceListCount(there))
+    }
+    return {name: size for name, size in sizes.items() if name in devices and size > 0}
+
+
+def _called(device: tf.DeviceSpecV2) -> str:
+    """GPU:1 -> "GPU 2 (NVIDIA L4)" if TensorFlow was shown the cards 1 and 2 alone."""
+    import tensorflow as tf
+
+    kind, index = str(device.device_type), int(device.device_index or 0)
+    cards = tf.config.get_visible_devices(kind)
+    if index >= len(cards):  # parts of a card
+        return f"{kind} {index}"
+    name = tf.config.experimental.get_device_details(cards[index]).get("device_name")
+    return f"{kind} {cards[index].name.rpartition(':')[2]}" + (f" ({name})" if name else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import OutOfMemoryError
 from electra_cli.memory_limits import GIB, MemoryLimit, memory_limit
 from electra_cli.modeling.budget import budget_of
-from electra_cli.training.devices.memory import Memory
+from electra_cli.training.devices.memory import Memory, memory_of
 from tests.conftest import Electra, settings
 from tests.training.trainers import configuration
 
@@ -100,6 +101,58 @@ def test_replicas_of_a_cpu_share_a_process() -> None:
     config = load_config(preset="small", environment={}).config
     alone, shared = memory(config, 8).needed, memory(config, 8, replicas=4).needed
     assert alone < shared < 1.2 * alone  # the batch is the same, the weights are four times there
+
+
+def test_the_memory_of_a_gpu_is_what_tensorflow_can_have_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepare_tensorflow()
+    import tensorflow as tf
+
+    from electra_cli.training.devices import memory as module
+
+    config = load_config(preset="base", environment={}).config
+    names = [f"/job:localhost/replica:0/task:0/device:GPU:{index}" for index in (0, 1)]
+    strategy = SimpleNamespace(extended=SimpleNamespace(worker_devices=names))
+
+    def found(sizes: dict[str, int]) -> Memory:
+        monkeypatch.setattr(module, "_bytes_of", lambda devices: sizes)
+        return memory_of(
+            config, budget_of, length=512, precision="bfloat16", replicas=2, strategy=strategy
+        )
+
+    cards = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in (2, 5)]
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: cards)
+    details = {cards[1]: {"device_name": "NVIDIA L4"}, cards[0]: {}}
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", details.__getitem__)
+    # The one with less counts, and nothing of the process does.
+    short = found({names[0]: 30 * GIB, names[1]: 20 * GIB})
+    assert short.needed == budget_of(config, 2, "bfloat16").memory_bytes
+    assert short.limit is not None
+    assert not short.limit.shared
+    assert short.is_impossible
+    error = short.error("this does not fit into memory", begun=False)
+    assert error.exit_code == 71
+    assert "128 rows of 512 tokens at once need about" in error.message
+    assert "GiB, and GPU 5 (NVIDIA L4) offers 20.00 GiB; a batch of" in error.message
+    assert error.hint.endswith("or end what else uses this one (nvidia-smi)")
+    parts = error.hint.partition("accumulation_steps=")[2].partition(";")[0]
+    config = config.replaced({"train.accumulation_steps": int(parts)})
+    assert not found({names[0]: 30 * GIB, names[1]: 20 * GIB}).is_doubtful
+    assert found({names[0]: GIB}).shortage(begun=True)[0].find("GPU 2 offers 1.00 GiB") > 0
+    # Parts of a card are named by their number; of what does not tell nothing is known.
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: cards[:1])
+    assert "GPU 1 offers" in found({names[1]: GIB}).shortage(begun=True)[0]
+    assert found({}).limit is None
+
+
+def test_what_tensorflow_tells_of_devices() -> None:
+    """Of a CPU it says 256 MiB; nobody asks for that, but it comes from where a GPU's comes."""
+    prepare_tensorflow()
+    from electra_cli.training.devices.memory import _bytes_of
+
+    cpu = "/job:localhost/replica:0/task:0/device:CPU:0"
+    assert _bytes_of([cpu, cpu.replace("CPU", "GPU")]) == {cpu: 2**28}
 
 
 PROC = {
