@@ -12,6 +12,7 @@ from electra_cli.environment import hides_cards
 from electra_cli.errors import counted, listed
 from electra_cli.training.devices.cards import Card, Seen
 from electra_cli.training.devices.check import Check, State
+from electra_cli.training.devices.failures import COMPILER
 from electra_cli.training.devices.libraries import DRIVER, USES, Library, Loaded
 
 TOPIC = "accelerator"
@@ -229,7 +230,7 @@ def check_compiler(folders: Sequence[Path], on_path: str | None, *, has_driver: 
         name,
         "problem",
         "no ptxas and libdevice: a GPU's step is compiled as a whole by default",
-        "pip install 'nvidia-cuda-nvcc-cu12>=12.5.82,<13', or train with --no-xla",
+        f"pip install {COMPILER}, or train with --no-xla",
     )
 
 

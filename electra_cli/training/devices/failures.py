@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from electra_cli.errors import ConfigError, ElectraError, OutOfMemoryError, TryAgainError
 
+# What XLA compiles with: ptxas and libdevice.
+COMPILER = "'nvidia-cuda-nvcc-cu12>=12.5.82,<13'"
+
 Shortage = Callable[[str], OutOfMemoryError]
 
 _MOST_SHOWN = 160  # characters
@@ -74,8 +77,8 @@ _FAILURES = (
         r"|Failed to launch ptxas|ptxas/nvlink version|JIT_COMPILER_NOT_FOUND"
         r"|JIT compil(er library not found|ation failed)",
         "XLA cannot compile for the GPU: ptxas or libdevice is missing, or too old",
-        "pip install --force-reinstall --no-deps 'nvidia-cuda-nvcc-cu12>=12.5.82,<13'; electra "
-        "doctor says where they are; --no-xla trains without, and slower",
+        f"pip install --force-reinstall --no-deps {COMPILER}; electra doctor says where they are; "
+        "--no-xla trains without, and slower",
         ConfigError,
     ),
     Failure(
