@@ -1,4 +1,5 @@
-"""What a shell offers for folders: runs, checkpoints, prepared data; without TensorFlow.
+"""What a shell offers for folders: runs, checkpoints, prepared data; and for cards by their names;
+without TensorFlow.
 
 It is asked at every press of a key, so it looks two folders deep and opens no file. Where nothing
 is offered, the shell completes the names of files by itself.
@@ -7,15 +8,18 @@ is offered, the shell completes the names of files by itself.
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.presets import available_presets
+from electra_cli.environment import may_have_card
 from electra_cli.files import layout
 
 _MOST = 500
+_SMI_SECONDS = 2.0  # nobody waits longer for an offer
 
 
 def runs(incomplete: str) -> list[str]:
@@ -44,6 +48,18 @@ def configurations(incomplete: str) -> list[str]:
     names = [*available_presets(), *available_presets(FinetuneConfig)]
     found = _folders(incomplete, layout.CONFIG_FILE, layout.FINETUNE_FILE)
     return [name for name in names if name.startswith(incomplete)] + found
+
+
+def cards() -> list[str]:
+    """The names of this machine's NVIDIA cards, and of the instances that they are divided into."""
+    from electra_cli.training.devices.bounded import Answer, ask
+    from electra_cli.training.devices.cards import list_cards
+
+    def smi(arguments: Sequence[str]) -> Answer:
+        return ask(["nvidia-smi", *arguments], seconds=_SMI_SECONDS)
+
+    found = list_cards(smi) if may_have_card(os.environ) else []
+    return [name for card in found for name in (card.uuid, *card.instances)]
 
 
 def _folders(incomplete: str, *files: str) -> list[str]:

@@ -79,6 +79,7 @@ def refuse_url(path: str, name: str) -> None:
 
 
 _DEVICES = ("auto", "cpu", "cpu:2", "gpu", "gpu:0", "gpu:0,1", "mirrored", "tpu")
+_GPU = "gpu:"
 
 Complete = Callable[[str], list[str]]
 
@@ -105,8 +106,13 @@ def _findings() -> Iterable[str]:
     return FINDINGS
 
 
+def devices(incomplete: str) -> list[str]:
+    """The forms of --device; behind gpu: this machine's cards too."""
+    names = completion.cards() if incomplete.startswith(_GPU) else []
+    return _one_of(lambda: [*_DEVICES, *(_GPU + name for name in names)])(incomplete)
+
+
 presets = _one_of(available_presets)
-devices = _one_of(lambda: _DEVICES)
 clusters = _one_of(lambda: CHOICES)
 precisions = _one_of(lambda: get_args(Precision))
 networks = _one_of(lambda: get_args(Network))
@@ -154,6 +160,8 @@ MaxLength = Annotated[int | None, typer.Option(
 Settings = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", autocompletion=task_settings,
     help="Any key of a task or its recipe; repeatable.")]
+ShareDevice = Annotated[bool, typer.Option(
+    "--share-device", help="Also use a GPU on which another process computes.")]
 Cluster = Annotated[str, typer.Option(
     metavar="|".join(CHOICES), autocompletion=clusters,
     help="Where the workers of a cluster are found: TF_CONFIG, Slurm's variables, or those of a "

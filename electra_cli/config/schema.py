@@ -199,14 +199,23 @@ class RuntimeConfig(Section):
     device: str = Field(
         default="auto",
         min_length=1,
-        description="auto, cpu, cpu:N, gpu, gpu:I,J, mirrored or tpu; in a cluster what each "
-        "worker uses.",
+        description="auto, cpu, cpu:N, gpu, gpu:I,J, gpu:GPU-…, gpu:MIG-…, mirrored or tpu; in a "
+        "cluster what each worker uses.",
+    )
+    share_device: bool = Field(
+        default=False,
+        description="Also use a GPU on which another process computes, which is refused otherwise.",
     )
     precision: Precision = Field(
         default="auto", description="Compute type; parameters and losses stay in float32."
     )
     xla: bool | None = Field(
         default=None, description="Compile the whole step with XLA; null: on a GPU."
+    )
+    tf32: bool = Field(
+        default=False,
+        description="Let GPUs round the factors of float32 products to TF32, which is faster; of "
+        "compute capability 8.0 and later.",
     )
     verify_data: Literal["auto", "full", "size"] = Field(
         default="auto",

@@ -41,7 +41,7 @@ def measure(seconds: float) -> None:
     _tell(gpus=names)
     device = parse_device("gpu" if gpus else "cpu")  # one of them
     machine.share_cores(device, config)
-    strategy = build_strategy(device)
+    strategy = build_strategy(device, share=True)
     precision = machine.resolve_precision(config.runtime.precision, strategy)
     _tell(precision=precision)
     until = time.perf_counter() + seconds

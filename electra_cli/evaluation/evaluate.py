@@ -45,6 +45,7 @@ def evaluate(
     *,
     data: Path | None = None,
     device: str = "auto",
+    share: bool = False,
     on_progress: Callable[[int], None] | None = None,
     check_stop: Callable[[], None] = lambda: None,
     worker: Worker = ALONE,
@@ -55,6 +56,7 @@ def evaluate(
       checkpoints: What to evaluate, in this order.
       data: A folder prepared with the same tokenizer; None for each run's own.
       device: As in `pretrain`.
+      share: Also use a GPU on which another process computes.
       on_progress: Receives the number of checkpoints done.
       check_stop: Raises between two batches if the evaluation is to end.
       worker: Which of several workers this is. They evaluate together, and what the chief finds
@@ -63,14 +65,14 @@ def evaluate(
     Raises:
       InputMissingError: The data is not there.
       DataError: It was prepared with another tokenizer.
-      TryAgainError: Another worker was lost.
+      TryAgainError: Another worker was lost, or another process uses the GPU.
     """
     performance.set_mixed_precision_policy("float32")
     results: list[Evaluated] = []
     run, trainer, baselines = None, None, None
     when = "before the evaluation"
     with lost_shards_named(lambda: when), failures_named(worker, lambda: when):
-        strategy = build_strategy(parse_device(device), worker=worker)
+        strategy = build_strategy(parse_device(device), worker=worker, share=share)
         for checkpoint in checkpoints:
             when = f"while {checkpoint.prefix} was evaluated"
             if trainer is None or baselines is None or checkpoint.run != run:

@@ -39,21 +39,26 @@ class EvaluatedFinetuned:
 
 
 def evaluate_finetuned(
-    data: Sequence[LabelledData], *, device: str = "auto", worker: Worker = ALONE
+    data: Sequence[LabelledData],
+    *,
+    device: str = "auto",
+    share: bool = False,
+    worker: Worker = ALONE,
 ) -> list[EvaluatedFinetuned]:
     """Scores models.
 
     Args:
       data: What `labelled_data` read for each.
       device: As in `pretrain`.
+      share: As in `evaluate`.
       worker: As in `evaluate`.
 
     Raises:
-      TryAgainError: Another worker was lost.
+      TryAgainError: Another worker was lost, or another process uses the GPU.
     """
     performance.set_mixed_precision_policy("float32")
     with failures_named(worker, lambda: "in the evaluation"):
-        strategy = build_strategy(parse_device(device), worker=worker)
+        strategy = build_strategy(parse_device(device), worker=worker, share=share)
         return [_evaluate(one, strategy, worker) for one in data]
 
 

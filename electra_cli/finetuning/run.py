@@ -132,7 +132,10 @@ def finetune(
       IOFailedError: A checkpoint could not be saved, twice or at the end.
     """
     lanes = machine.share_cores(plan.device, plan.config, plan.cluster)
-    strategy = build_strategy(plan.device, worker=worker)
+    runtime = plan.config.runtime
+    strategy = build_strategy(
+        plan.device, worker=worker, share=runtime.share_device, tf32=runtime.tf32
+    )
     watchdog.waiting_for("the first step")
     signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
     outlook = outlook_of_plan(plan, strategy)

@@ -86,7 +86,7 @@ def pretrain(
       IOFailedError: A checkpoint could not be saved, twice or at the end.
       TryAgainError: Another worker was lost, or a GPU.
     """
-    train = plan.config.train
+    train, runtime = plan.config.train, plan.config.runtime
 
     # Devices, and the numbers before any work.
     lanes = machine.share_cores(plan.device, plan.config, plan.cluster)
@@ -95,7 +95,9 @@ def pretrain(
         return "before the first step"
 
     with failures_named(worker, before):
-        strategy = build_strategy(plan.device, worker=worker)
+        strategy = build_strategy(
+            plan.device, worker=worker, share=runtime.share_device, tf32=runtime.tf32
+        )
         watchdog.waiting_for("the first step")
         signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster
         outlook = outlook_of(plan, strategy)
@@ -195,6 +197,7 @@ def pretrain(
                 workers=plan.workers,
                 replicas=outlook.replicas,
                 precision=outlook.precision,
+                tf32=runtime.tf32,
                 start_step=plan.start,
                 final_step=trainer.step(),
                 parameters=outlook.budget.parameters,

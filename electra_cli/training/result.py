@@ -34,6 +34,7 @@ class RunResult:
     workers: int
     replicas: int
     precision: str
+    tf32: bool
     start_step: int
     final_step: int
     parameters: Parameters

@@ -20,8 +20,8 @@ def wrong_values(annotation: Any) -> list[Any]:
         return ["8", 1.0, 1.5, True, [1], {"a": 1}, math.nan]
     if annotation is float:
         return ["0.5", "1e-5", True, None, [0.5], {"a": 1}, math.nan, math.inf]
-    if bool in get_args(annotation):
-        return ["yes", 1, 0.5, [True], {"a": True}]
+    if bool in (annotation, *get_args(annotation)):
+        return ["yes", 1, 0.5, [True], {"a": True}, *([None] if annotation is bool else [])]
     if get_origin(annotation) is Literal:
         return ["no such choice", 1, True, None, list(get_args(annotation))]
     if str in (annotation, *get_args(annotation)):

@@ -23,6 +23,7 @@ def result(run: Path, **values: Any) -> RunResult:
         "workers": 1,
         "replicas": 1,
         "precision": "float32",
+        "tf32": False,
         "start_step": 0,
         "final_step": 12,
         "parameters": Parameters(1, 2, 3, 6),

@@ -54,6 +54,7 @@ def command(
         "file.")] = None,
     device: Annotated[str, typer.Option(
         autocompletion=options.devices, help="As in pretrain.")] = "auto",
+    share_device: options.ShareDevice = False,
     cluster: options.Cluster = "auto",
     rendezvous_timeout: options.RendezvousTimeout = 300.0,
     fail_under: Annotated[list[str] | None, typer.Option(
@@ -90,7 +91,15 @@ def command(
             )
         folder = folder_of(checkpoints[0]) or checkpoints[0]
         place = joined(cluster, folder, timeout=rendezvous_timeout, terminal=terminal)
-        _evaluate_finetuned(place, checkpoints, data, device, fail_under or [], as_json=as_json)
+        _evaluate_finetuned(
+            place,
+            checkpoints,
+            data,
+            device,
+            fail_under or [],
+            share_device=share_device,
+            as_json=as_json,
+        )
         return
     with contextlib.ExitStack() as stack:
         # There is nothing to save: each ends the command where it is.
@@ -125,6 +134,7 @@ def command(
                 found,
                 data=data,
                 device=device,
+                share=share_device,
                 on_progress=bar.update,
                 check_stop=signals.check,
                 worker=worker,
@@ -173,6 +183,7 @@ def _evaluate_finetuned(
     device: str,
     fail_under: Sequence[str],
     *,
+    share_device: bool,
     as_json: bool,
 ) -> None:
     """Scores what `electra finetune` wrote on a labelled file."""
@@ -215,7 +226,9 @@ def _evaluate_finetuned(
         prepare_tensorflow()
         from electra_cli.evaluation.finetuned import evaluate_finetuned
 
-        results = evaluate_finetuned(read, device=device, worker=worker)
+        results = evaluate_finetuned(
+            read, device=device, share=share_device, worker=worker
+        )
     columns = {str(result.model.run.path): result.metrics for result in results}
     print_scores(terminal, f"Scores on {data}", columns)
     scores = {

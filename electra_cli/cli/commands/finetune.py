@@ -110,6 +110,7 @@ def command(
         "repeatable.")] = None,
     device: Annotated[str | None, typer.Option(
         autocompletion=options.devices, help="As in pretrain.")] = None,
+    share_device: options.ShareDevice = False,
     cluster: options.Cluster = "auto",
     rendezvous_timeout: options.RendezvousTimeout = 300.0,
     precision: Annotated[str | None, typer.Option(
@@ -152,6 +153,7 @@ def command(
                 ("train.seed", seed, "--seed"),
                 ("train.seeds", seeds, "--seeds"),
                 ("runtime.device", device, "--device"),
+                ("runtime.share_device", share_device or None, "--share-device"),
                 ("runtime.precision", precision, "--precision"),
                 ("runtime.xla", xla, "--xla" if xla else "--no-xla"),
                 ("runtime.track", options.joined(track), "--track"),
@@ -327,7 +329,8 @@ def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> Non
     from electra_cli.finetuning.run import outlook_of_plan
     from electra_cli.training.devices.strategy import build_strategy
 
-    outlook = outlook_of_plan(plan, build_strategy(plan.device), dry_run=True)
+    strategy = build_strategy(plan.device, share=True, tf32=plan.config.runtime.tf32)
+    outlook = outlook_of_plan(plan, strategy, dry_run=True)
     print_outlook(terminal, outlook)
     terminal.result(f"{counted(len(plan.columns) * len(plan.seeds), 'run')} like this")
     if outlook.shortage:

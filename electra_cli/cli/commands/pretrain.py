@@ -56,8 +56,9 @@ def command(
         help="Run folder, runs/PRESET by default. The same command again resumes it.")] = None,
     device: Annotated[str | None, typer.Option(
         autocompletion=options.devices,
-        help="auto, cpu, cpu:N, gpu, gpu:I[,J…], mirrored or tpu; in a cluster what each worker "
-        "uses.")] = None,
+        help="auto, cpu, cpu:N, gpu, gpu:I[,J…], gpu:GPU-…, gpu:MIG-…, mirrored or tpu; in a "
+        "cluster what each worker uses.")] = None,
+    share_device: options.ShareDevice = False,
     cluster: options.Cluster = "auto",
     rendezvous_timeout: options.RendezvousTimeout = 300.0,
     steps: Annotated[int | None, typer.Option(help="Updates: the horizon of the schedule.")] = None,
@@ -121,6 +122,7 @@ def command(
         check_names(stop_on or [])
         given = [
             Override("runtime.device", device, "--device"),
+            Override("runtime.share_device", share_device or None, "--share-device"),
             Override("train.steps", steps, "--steps"),
             Override("train.batch_size", batch_size, "--batch-size"),
             Override("optimizer.learning_rate", learning_rate, "--learning-rate"),
@@ -281,7 +283,8 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     from electra_cli.training.plan.initial import check_initial
     from electra_cli.training.plan.outlook import outlook_of
 
-    outlook = outlook_of(plan, build_strategy(plan.device), dry_run=True)
+    strategy = build_strategy(plan.device, share=True, tf32=plan.config.runtime.tf32)
+    outlook = outlook_of(plan, strategy, dry_run=True)
     print_outlook(terminal, outlook)
     if outlook.shortage:
         terminal.warn(outlook.shortage)

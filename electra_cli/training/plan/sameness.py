@@ -15,7 +15,7 @@ from electra_cli.training.plan.initial import Initial
 from electra_cli.training.plan.plans import DryPlan
 
 # Where things lie and which devices are used is each machine's own.
-_MAY_DIFFER = ("data.path", "runtime.device")
+_MAY_DIFFER = ("data.path", "runtime.device", "runtime.share_device")
 
 
 def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[str, Any]:
