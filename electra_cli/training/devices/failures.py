@@ -48,7 +48,7 @@ OUT_OF_MEMORY = Failure(
 # library that cannot be used is like a package that is not installed, 2; a card that is lost or
 # damaged is gone at the next start, or another card is taken, 75; a kernel that fails would fail
 # again, 70.
-_FAILURES = (
+FAILURES = (
     OUT_OF_MEMORY,
     Failure(
         r"driver version is insufficient|[Ii]nsufficient ?[Dd]river|UNSUPPORTED_PTX_VERSION"
@@ -153,7 +153,7 @@ def failure_of(error: BaseException) -> Failure | None:
         return None
     if "ResourceExhaustedError" in names:
         return OUT_OF_MEMORY
-    return next((one for one in _FAILURES if re.search(one.signs, str(error))), None)
+    return next((one for one in FAILURES if re.search(one.signs, str(error))), None)
 
 
 def told(

@@ -11,6 +11,7 @@ from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError, counted
 from electra_cli.memory_limits import GIB, MemoryLimit, device_limit, memory_limit
 from electra_cli.modeling.budget import Budget, Compute
+from electra_cli.training.devices.strategy import logical_gpus
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -161,12 +162,10 @@ def _bytes_of(devices: Sequence[str]) -> dict[str, int]:
 
 
 def _called(device: tf.DeviceSpecV2) -> str:
-    """GPU:1 -> "GPU 2 (NVIDIA L4)" if TensorFlow was shown the cards 1 and 2 alone."""
+    """GPU:1 -> "GPU 2 (NVIDIA L4)" if TensorFlow was told to see the cards 1 and 2 alone."""
     import tensorflow as tf
 
     kind, index = str(device.device_type), int(device.device_index or 0)
-    cards = tf.config.get_visible_devices(kind)
-    if index >= len(cards):  # parts of a card
-        return f"{kind} {index}"
-    name = tf.config.experimental.get_device_details(cards[index]).get("device_name")
-    return f"{kind} {cards[index].name.rpartition(':')[2]}" + (f" ({name})" if name else "")
+    card, _ = logical_gpus(tf.config.get_visible_devices(kind))[index]
+    name = tf.config.experimental.get_device_details(card).get("device_name")
+    return f"{kind} {card.name.rpartition(':')[2]}" + (f" ({name})" if name else "")

@@ -123,6 +123,7 @@ def test_the_memory_of_a_gpu_is_what_tensorflow_can_have_of_it(
 
     cards = [tf.config.PhysicalDevice(f"/physical_device:GPU:{i}", "GPU") for i in (2, 5)]
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: cards)
+    monkeypatch.setattr(tf.config, "get_logical_device_configuration", lambda card: None)
     details = {cards[1]: {"device_name": "NVIDIA L4"}, cards[0]: {}}
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details.__getitem__)
     # The one with less counts, and nothing of the process does.
@@ -140,9 +141,10 @@ def test_the_memory_of_a_gpu_is_what_tensorflow_can_have_of_it(
     config = config.replaced({"train.accumulation_steps": int(parts)})
     assert not found({names[0]: 30 * GIB, names[1]: 20 * GIB}).is_doubtful
     assert found({names[0]: GIB}).shortage(begun=True)[0].find("GPU 2 offers 1.00 GiB") > 0
-    # Parts of a card are named by their number; of what does not tell nothing is known.
-    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: cards[:1])
-    assert "GPU 1 offers" in found({names[1]: GIB}).shortage(begun=True)[0]
+    # Two parts of one card; and what does not tell.
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: cards[1:])
+    monkeypatch.setattr(tf.config, "get_logical_device_configuration", lambda card: [1, 2])
+    assert "GPU 5 (NVIDIA L4) offers" in found({names[1]: GIB}).shortage(begun=True)[0]
     assert found({}).limit is None
 
 
