@@ -10,7 +10,7 @@ from pathlib import Path
 
 from electra_cli.environment import hides_cards
 from electra_cli.errors import counted, listed
-from electra_cli.training.devices.cards import Card, Seen
+from electra_cli.training.devices.cards import Card, Listed, Seen, User
 from electra_cli.training.devices.check import Check, State
 from electra_cli.training.devices.failures import COMPILER
 from electra_cli.training.devices.libraries import DRIVER, USES, Library, Loaded
@@ -46,6 +46,19 @@ def check_cards(seen: Seen, environment: Mapping[str, str]) -> Iterator[Check]:
     if any(card.mig for card in seen.cards):
         yield _instances(seen)
     yield from _hidden(seen, environment)
+
+
+def check_users(cards: Sequence[Listed], users: Sequence[User]) -> Iterator[Check]:
+    """Who computes on which card.
+
+    Args:
+      cards: All of them, in their order.
+      users: The processes that nvidia-smi tells of.
+    """
+    for number, card in enumerate(cards):
+        if found := [str(user) for user in users if user.uuid == card.uuid]:
+            advice = "commands refuse it: wait, take another one, or add --share-device"
+            yield Check(TOPIC, f"GPU {number} in use", "note", listed(found), advice)
 
 
 def has_driver(seen: Seen) -> bool:

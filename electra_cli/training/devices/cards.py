@@ -95,6 +95,10 @@ class User:
     program: str
     memory: str
 
+    def __str__(self) -> str:
+        memory = f", {self.memory} MiB" if self.memory else ""
+        return f"process {self.pid} ({Path(self.program).name}{memory})"
+
 
 def nvidia_smi(arguments: Sequence[str], slow: Callable[[], object] = lambda: None) -> Answer:
     """Runs it; `slow` is called if it does not answer soon."""

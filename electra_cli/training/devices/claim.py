@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.cluster.machine.processes import ancestors
@@ -112,9 +111,8 @@ def _whole_name(
 
 
 def _busy(card: str, user: User, free: Sequence[int]) -> TryAgainError:
-    memory = f", {user.memory} MiB" if user.memory else ""
     another = f"--device gpu:{free[0]}, or " if free else ""
     return TryAgainError(
-        f"{card} is in use: process {user.pid} ({Path(user.program).name}{memory})",
+        f"{card} is in use: {user}",
         hint=f"wait until it has ended, or {another}--share-device if both fit into its memory",
     )

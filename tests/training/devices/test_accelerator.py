@@ -11,10 +11,11 @@ from electra_cli.training.devices.accelerator import (
     check_cards,
     check_compiler,
     check_libraries,
+    check_users,
     has_driver,
 )
 from electra_cli.training.devices.bounded import Answer
-from electra_cli.training.devices.cards import look
+from electra_cli.training.devices.cards import Listed, User, look
 from electra_cli.training.devices.libraries import (
     DRIVER,
     Loaded,
@@ -203,3 +204,12 @@ def test_compiler(
 ) -> None:
     write(tmp_path, files)
     assert check_compiler([tmp_path], on_path, has_driver=driver).state == state
+
+
+def test_who_computes_on_a_card() -> None:
+    cards = [Listed("NVIDIA L4", "GPU-1"), Listed("NVIDIA L4", "GPU-2")]
+    users = [User("GPU-2", 7, "/usr/bin/python3", "512"), User("GPU-2", 9, "electra", "")]
+    (check,) = check_users(cards, users)
+    assert (check.name, check.state) == ("GPU 1 in use", "note")
+    assert check.found == "process 7 (python3, 512 MiB), process 9 (electra)"
+    assert "--share-device" in check.advice
