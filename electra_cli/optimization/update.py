@@ -126,36 +126,46 @@ def apply_if_finite(
         overflowed = ~is_finite & tf.math.is_finite(loss)
         overflowed &= tf.cast(scaling.loss_scale, tf.float32) > _LARGEST_SEARCHED
 
-    def across(
-        strategy: tf.distribute.Strategy, finite: Any, finite_norm: Any, gradients: Any
-    ) -> None:
-        def first(value: Any) -> tf.Tensor:
-            return strategy.experimental_local_results(value)[0]
-
-        def advance() -> tf.Operation:
-            return _advance(optimizer)
-
+    def decide(finite: tf.Tensor, finite_norm: tf.Tensor, everywhere: Any) -> None:
         def update_with(chosen: Any) -> Any:
             def update(parts: Sequence[tf.Tensor]) -> None:
                 chosen.apply_gradients(
                     zip(parts, variables, strict=True), experimental_aggregate_gradients=False
                 )
 
-            def everywhere() -> tf.Operation:
-                strategy.extended.call_for_each_replica(update, args=(gradients,))
+            def updated() -> tf.Operation:
+                everywhere(update)
                 return tf.no_op()
 
-            return everywhere
+            return updated
+
+        def advance() -> tf.Operation:
+            return _advance(optimizer)
 
         # Given gradients that are not finite, a dynamic loss scale is lowered and the iterations
         # advance, and nothing else happens; it would apply finite ones, whatever the loss is.
         def lower() -> tf.Operation:
-            return tf.cond(first(finite_norm), advance, update_with(scaling))
+            return tf.cond(finite_norm, advance, update_with(scaling))
 
         searches = scaling is not None and scaling.dynamic
-        tf.cond(first(finite), update_with(optimizer), lower if searches else advance)
+        tf.cond(finite, update_with(optimizer), lower if searches else advance)
 
-    replica.merge_call(across, args=(is_finite, finite_norm, list(gradients)))
+    def across(
+        strategy: tf.distribute.Strategy, finite: Any, finite_norm: Any, gradients: Any
+    ) -> None:
+        def first(value: Any) -> tf.Tensor:
+            return strategy.experimental_local_results(value)[0]
+
+        def everywhere(update: Any) -> None:
+            strategy.extended.call_for_each_replica(update, args=(gradients,))
+
+        decide(first(finite), first(finite_norm), everywhere)
+
+    gradients = list(gradients)
+    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+        decide(is_finite, finite_norm, lambda update: update(gradients))
+    else:
+        replica.merge_call(across, args=(is_finite, finite_norm, gradients))
     return Verdict(is_finite, overflowed)
 
 

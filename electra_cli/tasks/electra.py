@@ -33,7 +33,7 @@ from electra_cli.modeling.losses import over_replicas
 from electra_cli.objectives import objective_of
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.tasks.sentences import SentenceCollector
-from electra_cli.tasks.step import StepSettings, outputs_of_lanes, step_of_batch
+from electra_cli.tasks.step import StepSettings, outputs_of_lanes, step_of_batch, whole
 
 # Validation draws its masks and samples from this constant and the example alone, so that every
 # checkpoint of every run meets the same ones.
@@ -275,8 +275,14 @@ class ElectraPretrainTask(base_task.Task):
           Scalars of the global batch, the same on every replica: loss, those of
           `objective.losses`, and what `optimization.update.update` returns.
         """
-        features = self._features(inputs, training=True, step=optimizer.iterations)
-        counts = over_replicas(self.objective.counts(features))
+        xla = bool(self._settings.runtime.xla)
+
+        def prepared(rows: Mapping[str, tf.Tensor]) -> Any:
+            features = self._features(rows, training=True, step=optimizer.iterations)
+            return features, self.objective.counts(features)
+
+        features, counts = whole(prepared, xla)(dict(inputs))
+        counts = over_replicas(counts)
 
         def losses(batch: Mapping[str, tf.Tensor], dropout: Dropout) -> dict[str, tf.Tensor]:
             outputs = model(batch, training=True, dropout=dropout)
@@ -296,7 +302,7 @@ class ElectraPretrainTask(base_task.Task):
             settings=StepSettings(
                 parts=self._settings.train.accumulation_steps,
                 lanes=self._lanes,
-                xla=bool(self._settings.runtime.xla),
+                xla=xla,
                 clip_norm=self._settings.optimizer.clip_norm,
             ),
         )
@@ -310,6 +316,13 @@ class ElectraPretrainTask(base_task.Task):
             inputs = self._features(inputs, training=False)
 
         return outputs_of_lanes(lambda part: model(part, training=False), inputs, self._lanes)
+
+    def validation_logs(
+        self, inputs: Mapping[str, tf.Tensor], model: ElectraModel
+    ) -> dict[str, tf.Tensor]:
+        """What `validation_step` returns, without the loss of the batch."""
+        features = self._features(inputs, training=False)
+        return self.objective.validation_logs(features, self.inference_step(features, model))
 
     def validation_step(
         self, inputs: Mapping[str, tf.Tensor], model: ElectraModel, metrics: Any = None

@@ -162,11 +162,8 @@ class FinetuneTask(base_task.Task):
             ),
         )
 
-    def validation_step(
-        self, inputs: Batch, model: TaskModel, metrics: Any = None
-    ) -> dict[str, tf.Tensor]:
-        """The outputs of a batch, its rows' losses and indices, [B, …] each, and their mean."""
-        del metrics
+    def validation_logs(self, inputs: Batch, model: TaskModel) -> dict[str, tf.Tensor]:
+        """The outputs of a batch, its rows' losses and indices, [B, …] each."""
         has_labels = _LABELS[self._head.kind] in inputs
 
         def forward(part: Batch) -> dict[str, tf.Tensor]:
@@ -174,9 +171,15 @@ class FinetuneTask(base_task.Task):
             losses = {_LOSS: _row_losses(model, part, outputs)} if has_labels else {}
             return _kept(outputs) | losses
 
-        outputs = outputs_of_lanes(forward, inputs, self._lanes)
-        mean = tf.reduce_mean(outputs[_LOSS]) if _LOSS in outputs else tf.zeros([])
-        return outputs | {_INDEX: inputs[_INDEX], self.loss: mean}
+        return outputs_of_lanes(forward, inputs, self._lanes) | {_INDEX: inputs[_INDEX]}
+
+    def validation_step(
+        self, inputs: Batch, model: TaskModel, metrics: Any = None
+    ) -> dict[str, tf.Tensor]:
+        """What `validation_logs` returns, and the mean of the rows' losses."""
+        del metrics
+        logs = self.validation_logs(inputs, model)
+        return logs | {self.loss: tf.reduce_mean(logs[_LOSS]) if _LOSS in logs else tf.zeros([])}
 
     def aggregate_logs(
         self, state: list[Outputs] | None = None, step_logs: Mapping[str, Any] | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from electra_cli.modeling.dropout import Dropout
+from electra_cli.modeling.fused import plain_operations
 from electra_cli.optimization.accumulation import accumulate, side_by_side, sum_of_lanes
 from electra_cli.optimization.update import loss_scaling, update
 
@@ -24,7 +26,7 @@ class StepSettings:
     Attributes:
       parts: Accumulation steps.
       lanes: Parts of a micro-batch that run side by side on the cores of a CPU.
-      xla: Compile what comes before replicas meet.
+      xla: Compile what lies between the places where replicas meet.
       clip_norm: The largest global gradient norm.
     """
 
@@ -85,14 +87,58 @@ def step_of_batch(
         # Slices of the word table become dense: its norm must count each row once.
         return [tf.convert_to_tensor(g) for g in tape.gradient(scaled, variables)], found
 
-    summed = functools.partial(sum_of_lanes, forward_backward, lanes=settings.lanes)
-    if settings.xla:
-        summed = tf.function(summed, jit_compile=True, autograph=False)
-    gradients, found = accumulate(summed, features, settings.parts, variables, names)
-    replica = tf.distribute.get_replica_context()
-    gradients, found = replica.all_reduce(tf.distribute.ReduceOp.SUM, (gradients, found))
-    done = update(optimizer, gradients, variables, loss=found[total], clip_norm=settings.clip_norm)
-    return found | done
+    # Several replicas meet once, with one vector for everything.
+    packs = settings.xla and replica_count() > 1
+    shapes = [*(variable.shape for variable in variables), *(tf.TensorShape([]) for _ in names)]
+
+    def computed(batch: Batch) -> Any:
+        of_part = functools.partial(sum_of_lanes, forward_backward, lanes=settings.lanes)
+        gradients, found = accumulate(of_part, batch, settings.parts, variables, names)
+        sums = [*gradients, *(found[name] for name in names)]
+        return tf.concat([tf.reshape(part, [-1]) for part in sums], axis=0) if packs else sums
+
+    def updated(sums: Any) -> dict[str, tf.Tensor]:
+        if packs:
+            parts = tf.split(sums, [shape.num_elements() for shape in shapes])
+            sums = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+        gradients, found = sums[: len(variables)], sums[len(variables) :]
+        named = dict(zip(names, found, strict=True))
+        return named | update(
+            optimizer, gradients, variables, loss=named[total], clip_norm=settings.clip_norm
+        )
+
+    sums = whole(computed, settings.xla)(dict(features))
+    sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    return whole(updated, settings.xla)(sums)
+
+
+def whole(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:
+    """A function of a replica's tensors, compiled by XLA as one if asked for.
+
+    Its operations are then plain ones, and nothing in it waits for other replicas.
+    """
+
+    @functools.wraps(function)
+    def plain(*args: Any) -> Any:
+        with plain_operations(), _no_meeting():
+            return function(*args)
+
+    return tf.function(plain, jit_compile=True, autograph=False) if xla else function
+
+
+@contextlib.contextmanager
+def _no_meeting() -> Iterator[None]:
+    """Within it optimizers change the variables of a replica without waiting for others.
+
+    It is what TensorFlow does by itself in what is compiled for GPUs, and for them alone.
+    """
+    extended = tf.distribute.get_strategy().extended
+    former = extended._use_merge_call
+    extended._use_merge_call = lambda: False
+    try:
+        yield
+    finally:
+        extended._use_merge_call = former
 
 
 def outputs_of_lanes(

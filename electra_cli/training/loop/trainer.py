@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from official.core import base_trainer
 
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.update import create_slots
+from electra_cli.tasks.step import whole
 from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.signals import StopRequestedError
 from electra_cli.training.loop.skips import Skips, replica_variable
@@ -83,18 +83,21 @@ class ElectraTrainer(base_trainer.Trainer):
     def train_step(self, iterator: Any) -> None:
         """One update on every replica."""
 
-        update = functools.partial(self.task.train_step, model=self.model, optimizer=self.optimizer)
-        # Several replicas meet inside the step, which XLA cannot do: there the task compiles what
-        # comes before.
-        if self.config.runtime.enable_xla and self.strategy.num_replicas_in_sync == 1:
-            update = tf.function(update, jit_compile=True, autograph=False)
-
-        def step(inputs: dict[str, tf.Tensor]) -> None:
-            logs = update(inputs)
+        def record(logs: dict[str, tf.Tensor]) -> None:
             for name, variable in self._latest.items():
                 variable.assign(logs[name])
             self.skips.count(logs, tf.cast(self.global_step, tf.int64) + 1)
             self.global_step.assign_add(1)
+
+        xla = self.config.runtime.enable_xla
+
+        def update(inputs: dict[str, tf.Tensor]) -> None:
+            logs = self.task.train_step(inputs, model=self.model, optimizer=self.optimizer)
+            whole(record, xla)(logs)
+
+        def step(inputs: dict[str, tf.Tensor]) -> None:
+            # Several replicas meet inside the step: there the pieces between are compiled.
+            whole(update, xla and self.strategy.num_replicas_in_sync == 1)(inputs)
 
         self.strategy.run(step, args=(self.next_train_inputs(iterator),))
 
@@ -110,8 +113,14 @@ class ElectraTrainer(base_trainer.Trainer):
     def eval_step(self, iterator: Any) -> dict[str, Any]:
         """One validation step; each log is the whole global batch, whichever worker asks."""
         inputs, _ = self.next_eval_inputs(iterator)
-        outputs = self.strategy.run(self.task.validation_step, args=(inputs, self.model))
-        del outputs[self.task.loss]  # the tokens say it for the whole split
+
+        def logs(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return self.task.validation_logs(inputs, self.model)
+
+        def step(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return whole(logs, self.config.runtime.enable_xla)(inputs)
+
+        outputs = self.strategy.run(step, args=(inputs,))
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             return {name: self.strategy.gather(log, axis=0) for name, log in outputs.items()}
         return tf.nest.map_structure(self.strategy.experimental_local_results, outputs)
