@@ -96,7 +96,11 @@ def pretrain(
 
     with failures_named(worker, before):
         strategy = build_strategy(
-            plan.device, worker=worker, share=runtime.share_device, tf32=runtime.tf32
+            plan.device,
+            worker=worker,
+            share=runtime.share_device,
+            tf32=runtime.tf32,
+            warn=listener.warn,
         )
         watchdog.waiting_for("the first step")
         signals.listen_again()  # TensorFlow takes SIGTERM for itself in a cluster

@@ -55,8 +55,10 @@ def test_a_card_in_use_is_left_to_who_uses_it(
         assert "electra doctor" in shared.json["error"]["hint"]
     assert not (tmp_path / "run" / "config.yaml").exists()
     # A look ahead uses nothing for long.
-    looked = electra(*pretrain, "--dry-run", "--json")
-    looked.failed(2, "TensorFlow finds no GPU")
+    electra(*pretrain, "--dry-run", "--json").failed(2, "TensorFlow finds no GPU")
+    looked = electra(*pretrain, "--dry-run", "--device", "auto")
+    assert looked.code == 0
+    assert "TensorFlow finds no GPU, and the CPU is used: nvidia-smi lists" in looked.stderr
 
 
 def test_the_shell_offers_cards_by_name() -> None:

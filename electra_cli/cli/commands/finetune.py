@@ -329,7 +329,8 @@ def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> Non
     from electra_cli.finetuning.run import outlook_of_plan
     from electra_cli.training.devices.strategy import build_strategy
 
-    strategy = build_strategy(plan.device, share=True, tf32=plan.config.runtime.tf32)
+    tf32 = plan.config.runtime.tf32
+    strategy = build_strategy(plan.device, share=True, tf32=tf32, warn=terminal.warn)
     outlook = outlook_of_plan(plan, strategy, dry_run=True)
     print_outlook(terminal, outlook)
     terminal.result(f"{counted(len(plan.columns) * len(plan.seeds), 'run')} like this")

@@ -283,7 +283,8 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     from electra_cli.training.plan.initial import check_initial
     from electra_cli.training.plan.outlook import outlook_of
 
-    strategy = build_strategy(plan.device, share=True, tf32=plan.config.runtime.tf32)
+    tf32 = plan.config.runtime.tf32
+    strategy = build_strategy(plan.device, share=True, tf32=tf32, warn=terminal.warn)
     outlook = outlook_of(plan, strategy, dry_run=True)
     print_outlook(terminal, outlook)
     if outlook.shortage:

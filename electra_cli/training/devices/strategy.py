@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from electra_cli.cluster.acts import ALONE
 from electra_cli.cluster.member import Worker
 from electra_cli.config.nearest import nearest
+from electra_cli.environment import may_have_card
 from electra_cli.errors import ConfigError, TryAgainError
 from electra_cli.training.devices.claim import claim_cards
 from electra_cli.training.devices.reasons import why_no_gpu
@@ -130,7 +131,12 @@ def _once(text: str, parts: Sequence[str]) -> tuple[str, ...]:
 
 
 def build_strategy(
-    device: Device, *, worker: Worker = ALONE, share: bool = False, tf32: bool = False
+    device: Device,
+    *,
+    worker: Worker = ALONE,
+    share: bool = False,
+    tf32: bool = False,
+    warn: Callable[[str], object] = lambda text: None,
 ) -> tf.distribute.Strategy:
     """Makes the strategy, and leaves all other GPUs alone.
 
@@ -141,6 +147,7 @@ def build_strategy(
       share: Also use GPUs that other processes compute on.
       tf32: Whether GPUs may round the factors of float32 products to TF32. Everything that is
         traced from now on obeys.
+      warn: Hears that `auto` means the CPU although there seems to be a card.
 
     Raises:
       ConfigError: A device that is not there; the message lists those that are, or says why there
@@ -160,6 +167,9 @@ def build_strategy(
     names = _see_only(used)
     if used:
         tf.config.experimental.enable_tensor_float_32_execution(tf32)
+    elif device.kind == "auto" and may_have_card(os.environ):
+        why = why_no_gpu()
+        warn(f"TensorFlow finds no GPU, and the CPU is used: {why.found}; {why.advice}")
     if not worker.is_alone:
         return _worker_strategy(worker)
     if not used:

@@ -144,6 +144,20 @@ def test_float32_is_float32_on_gpus(with_gpus: Give) -> None:
     assert cards.tf32 == [False, True]
 
 
+def test_what_is_compiled_obeys() -> None:
+    """XLA multiplies factors of the highest precision as they are, on any card."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    try:
+        for tf32 in (True, False):
+            tf.config.experimental.enable_tensor_float_32_execution(tf32)
+            product = tf.function(tf.matmul, jit_compile=True)
+            ones = tf.ones([2, 2])
+            text = product.experimental_get_compiler_ir(ones, ones)(stage="hlo")
+            assert ("operand_precision={highest,highest}" in text) == (not tf32)
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(before)
+
+
 @pytest.mark.parametrize(
     ("capability", "precision"), [((7, 5), "float32"), ((8, 0), "bfloat16"), (None, "float32")]
 )
@@ -188,6 +202,24 @@ def test_without_any_gpu_the_reason_is_told(
     with pytest.raises(ConfigError, match="TensorFlow finds no GPU: cannot open it") as caught:
         build_strategy(parse_device(device))
     assert caught.value.hint == "pip install x; or --device cpu; electra doctor says more"
+
+
+@pytest.mark.parametrize(
+    ("device", "shown", "warned"),
+    [("auto", "0", True), ("auto", "", False), ("cpu", "0", False)],
+)
+def test_a_card_that_stays_idle_is_told(
+    with_gpus: Give, monkeypatch: pytest.MonkeyPatch, device: str, shown: str, warned: bool
+) -> None:
+    with_gpus(0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    reason = Check("accelerator", "libcudnn.so.9", "problem", "cannot open it", "pip install x")
+    monkeypatch.setattr(strategy, "why_no_gpu", lambda: reason)
+    monkeypatch.setattr(strategy, "claim_cards", lambda *_, **__: None)
+    said: list[str] = []
+    assert build_strategy(parse_device(device), warn=said.append) == "/cpu:0"
+    told = "TensorFlow finds no GPU, and the CPU is used: cannot open it; pip install x"
+    assert said == [told] * warned
 
 
 def test_a_port_that_was_taken_meanwhile(
