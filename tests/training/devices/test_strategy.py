@@ -150,9 +150,8 @@ def test_what_is_compiled_obeys() -> None:
     try:
         for tf32 in (True, False):
             tf.config.experimental.enable_tensor_float_32_execution(tf32)
-            product = tf.function(tf.matmul, jit_compile=True)
-            ones = tf.ones([2, 2])
-            text = product.experimental_get_compiler_ir(ones, ones)(stage="hlo")
+            product = tf.function(lambda x: tf.matmul(x, x), jit_compile=True)
+            text = product.experimental_get_compiler_ir(tf.ones([2, 2]))(stage="hlo")
             assert ("operand_precision={highest,highest}" in text) == (not tf32)
     finally:
         tf.config.experimental.enable_tensor_float_32_execution(before)
