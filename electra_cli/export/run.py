@@ -17,6 +17,7 @@ from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, OutputError
 from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
 from electra_cli.sources.open import open_source
+from electra_cli.training.devices.strategy import build_strategy, parse_device
 
 if TYPE_CHECKING:
     from electra_cli.export.checks.parity import Parity
@@ -111,6 +112,7 @@ def export(
         with _all_or_nothing(output) as folder:
             on_progress(f"loading {item.path}")
             prepare_tensorflow()
+            build_strategy(parse_device("cpu"))  # a GPU may be in use, and numbers are compared
             # Imported here: one needs packages that are an extra.
             module = import_module(f"electra_cli.export.formats.{FORMATS[format]}")
             model = item.load_model()

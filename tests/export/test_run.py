@@ -44,9 +44,14 @@ def assert_nothing_left(output: Path) -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_newest_checkpoint_of_a_run(one_run: Path, output: Path, format: str) -> None:
+def test_the_newest_checkpoint_of_a_run(
+    one_run: Path, output: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
     stages: list[str] = []
+    seen: list[tuple[object, str]] = []
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *devices: seen.append(devices))
     exported = export(checkpoint=one_run, format=format, output=output, on_progress=stages.append)
+    assert seen == [([], "GPU")]  # which somebody may use, and where numbers are rounded otherwise
     assert exported.checkpoint == one_run / "checkpoints" / "ckpt-7"
     assert exported.output == output
     assert len(stages) == 3
