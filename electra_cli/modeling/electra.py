@@ -15,14 +15,15 @@ import tensorflow as tf
 import tf_keras
 
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
-from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.encoder import Embeddings, Encoder, length_of
-from electra_cli.modeling.fused import compile_quietly_once, dropped, gelu
+from electra_cli.modeling.dropout import Dropout, dropped
+from electra_cli.modeling.encoder import Embeddings, Encoder
+from electra_cli.modeling.fused import biased_logits, compile_quietly_once, gelu
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
     LayerNorm,
     glorot_uniform,
+    length_of,
     truncated_normal,
 )
 
@@ -44,8 +45,8 @@ class MaskedLMHead(tf.Module):
         activated = gelu(self.dense(values))  # [N, E]
         predicted = self.norm(activated)  # [N, E]
         words = tf.cast(self._embeddings.words, values.dtype)  # [V, E]
-        logits = tf.matmul(predicted, words, transpose_b=True)  # [N, V]
-        return tf.cast(logits, tf.float32) + self.bias
+        product = tf.matmul(predicted, words, transpose_b=True)  # [N, V]
+        return biased_logits(product, tf.convert_to_tensor(self.bias))
 
 
 class ReplacedTokenHead(tf.Module):

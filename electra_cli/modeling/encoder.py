@@ -11,20 +11,17 @@ from typing import Self
 import tensorflow as tf
 
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
+from electra_cli.modeling.attention import attend
 from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.fused import attention_weights, gelu
+from electra_cli.modeling.fused import gelu
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
     LayerNorm,
     glorot_uniform,
+    length_of,
     truncated_normal,
 )
-
-
-def length_of(ids: tf.Tensor) -> int | tf.Tensor:
-    """S of [B, S] ids: a number where it is known while tracing, else a scalar tensor."""
-    return ids.shape[1] if ids.shape[1] is not None else tf.shape(ids)[1]
 
 
 class Embeddings(tf.Module):
@@ -104,20 +101,9 @@ class Block(tf.Module):
 
     def _attend(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
         """[B·S, D] -> [B·S, D]."""
-        hidden = values.shape[-1]
-        size = hidden // self._heads
         projected = self.query_key_value(values)  # [B·S, 3·D]
-        split = tf.reshape(
-            projected, [-1, length_of(input_mask), 3, self._heads, size]
-        )  # [B, S, 3, H, K]
-        query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
-        scores = tf.matmul(key, query, transpose_b=True)  # [B, H, S, S], keys by queries
         draw = dropout.draw(self._attention_dropout)
-        weights = attention_weights(
-            scores, input_mask, draw.key, scale=size**-0.5, rate=draw.rate
-        )  # [B, H, S, S]
-        context = tf.matmul(weights, value, transpose_a=True)  # [B, H, S, K]
-        return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
+        return attend(projected, input_mask, draw, heads=self._heads)  # [B·S, D]
 
     def __call__(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
         """[B·S, D] -> [B·S, D]; `input_mask` is [B, S], 0 for padding."""

@@ -5,8 +5,10 @@ and writes the whole activation; on a CPU that costs more time than the matmuls.
 is compiled by XLA into one pass, its gradient too, while matmuls stay outside, where oneDNN's
 kernels do them. Statistics, exponentials and sums are float32 whatever the type of the input.
 
+Within `plain_operations` they are ordinary operations instead, for a compiler of whole steps.
+
 Shapes: N rows (usually B·S), I and O inputs and outputs of a dense layer, D hidden, B batch,
-H heads, S sequence, V vocabulary, C columns of it, K starts.
+S sequence, V vocabulary, C columns of it, K starts.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.python.xla import optimization_barrier
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from electra_cli.environment import cpu_flags
+from electra_cli.modeling.dropout import dropped
 
 _LAYER_NORM_EPSILON = 1e-12  # of tf.contrib's layer_norm, which the reference uses
-_MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
 VOCABULARY_COLUMNS = 256  # of `column_weights`
 _COMPILES_PRODUCTS = "avx512f" not in cpu_flags()
 # absl::SetMinLogLevel(LogSeverityAtLeast), an enumeration of int, in the Abseil of TensorFlow 2.20.
@@ -35,15 +39,26 @@ _plain: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=F
 
 @contextlib.contextmanager
 def plain_operations() -> Iterator[None]:
-    """Within it the functions of this module are traced as ordinary operations.
+    """Within it networks are traced as ordinary operations, without what is made for a CPU.
 
-    For graphs that must run where there is no XLA, such as an exported model.
+    For graphs that must run where there is no XLA, such as an exported model, and for steps that
+    XLA compiles as a whole, whose gradients have to be asked for within it too.
     """
     token = _plain.set(True)
     try:
         yield
     finally:
         _plain.reset(token)
+
+
+def is_plain() -> bool:
+    """Whether operations are traced within `plain_operations`."""
+    return _plain.get()
+
+
+def is_compiled_as_a_whole() -> bool:
+    """Whether what is traced is part of a function that XLA compiles, without pieces in it."""
+    return is_plain() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 @functools.cache
@@ -74,35 +89,43 @@ def _logged_from(level: int) -> Iterator[None]:
         set_level(0)
 
 
-def _fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Compiles a function of tensors, and its gradient, which computes the forward pass again.
 
-    Computing it again costs less than writing what lies between to memory and reading it back.
+    Computing it again costs less than writing what lies between to memory and reading it back. In
+    a step that is compiled as a whole a barrier keeps the second pass apart from the first, which
+    XLA would otherwise find to be the same, and keep all its float32 values for.
     Positional arguments are tensors, of which those of a floating type have a gradient; keyword
     arguments are constants.
     """
-    forward = tf.function(function, jit_compile=True, autograph=False)
 
-    @functools.partial(tf.function, jit_compile=True, autograph=False)
-    def backward(inputs: list[tf.Tensor], upstream: tf.Tensor, **constants: Any) -> list[tf.Tensor]:
+    def derived(inputs: list[tf.Tensor], upstream: tf.Tensor, **constants: Any) -> list[tf.Tensor]:
         floats = [tensor for tensor in inputs if tensor.dtype.is_floating]
         with tf.GradientTape() as tape:
             tape.watch(floats)
             output = function(*inputs, **constants)
         return tape.gradient(output, floats, upstream)
 
+    forward = tf.function(function, jit_compile=True, autograph=False)
+    backward = tf.function(derived, jit_compile=True, autograph=False)
+
     @functools.wraps(function)
     def call(*inputs: tf.Tensor, **constants: Any) -> tf.Tensor:
-        if _plain.get():
+        is_inline = is_compiled_as_a_whole()
+        if is_plain() and not is_inline:
             return function(*inputs, **constants)
 
         @tf.custom_gradient
         def differentiable(*tensors: tf.Tensor) -> Any:
             def gradient(upstream: tf.Tensor) -> list[tf.Tensor | None]:
-                found = iter(backward(list(tensors), upstream, **constants))
+                if is_inline:
+                    *again, upstream = optimization_barrier(*tensors, upstream)
+                    found = iter(derived(again, upstream, **constants))
+                else:
+                    found = iter(backward(list(tensors), upstream, **constants))
                 return [next(found) if t.dtype.is_floating else None for t in tensors]
 
-            return forward(*tensors, **constants), gradient
+            return (function if is_inline else forward)(*tensors, **constants), gradient
 
         return differentiable(*(tf.convert_to_tensor(tensor) for tensor in inputs))
 
@@ -115,7 +138,7 @@ def _compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 
     @functools.wraps(function)
     def call(*inputs: tf.Tensor) -> tf.Tensor:
-        return function(*inputs) if _plain.get() else kernel(*inputs)
+        return function(*inputs) if is_plain() else kernel(*inputs)
 
     return call
 
@@ -150,35 +173,9 @@ def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 
         return tf.nn.bias_add(tf.matmul(values, kernel), bias), gradient  # [N, O]
 
-    if _plain.get():
+    if is_plain():
         return tf.nn.bias_add(tf.matmul(values, kernel), bias)  # [N, O]
     return differentiable(values, kernel, bias)
-
-
-def dropped(values: tf.Tensor, key: tf.Tensor, rate: float) -> tf.Tensor:
-    """Zeroes elements with probability `rate` and scales the others; shape stays.
-
-    The key is two words and the number of the share, whose elements follow those of the share
-    before.
-    Element i is decided by a hash of (i, key): two rounds of multiplication and shift, each of
-    which can be undone, so no index shares its bits with another. (The constants are those of
-    Chris Wellons' search for unbiased 32-bit hashes, "lowbias32".) Cheaper than drawing bits
-    because nothing is written to memory.
-    """
-    if rate == 0.0:
-        return values
-
-    def word(value: int) -> tf.Tensor:
-        return tf.constant(value, tf.uint32)
-
-    size = tf.size(values)
-    bits = tf.bitcast(tf.range(size), tf.uint32) + key[2] * tf.bitcast(size, tf.uint32)  # [size]
-    bits ^= key[0]
-    bits = (bits ^ tf.bitwise.right_shift(bits, word(16))) * word(0x7FEB352D) + key[1]
-    bits = (bits ^ tf.bitwise.right_shift(bits, word(15))) * word(0x846CA68B)
-    bits = bits ^ tf.bitwise.right_shift(bits, word(16))
-    keep = tf.reshape(bits >= word(round(rate * 2**32)), tf.shape(values))
-    return tf.where(keep, values / (1.0 - rate), 0.0)
 
 
 def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
@@ -192,13 +189,13 @@ def _activated(exact: tf.Tensor) -> tf.Tensor:
     return 0.5 * exact * (1.0 + tf.math.erf(exact * 0.5**0.5))
 
 
-@_fused
+@fused
 def dropout_of(values: tf.Tensor, key: tf.Tensor, *, rate: float) -> tf.Tensor:
     """`dropped` by itself; the shape and the type stay."""
     return tf.cast(dropped(tf.cast(values, tf.float32), key, rate), values.dtype)
 
 
-@_fused
+@fused
 def gelu(values: tf.Tensor) -> tf.Tensor:
     """GELU with the error function (modeling.py: `gelu`), not the tanh approximation."""
     return tf.cast(_activated(tf.cast(values, tf.float32)), values.dtype)
@@ -208,7 +205,7 @@ def gelu(values: tf.Tensor) -> tf.Tensor:
 def pair_scores(left: tf.Tensor, right: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Σₙ wₙ · gelu(left + right)ₙ of every pair, none of which is written to memory.
 
-    What is summed comes first, for the reason given at `attention_weights`.
+    What is summed comes first, for the reason given at `attention.weights_by_key`.
 
     Args:
       left: [B, K, N].
@@ -224,7 +221,7 @@ def pair_scores(left: tf.Tensor, right: tf.Tensor, weights: tf.Tensor) -> tf.Ten
     return tf.reduce_sum(activated * weights[:, None, None, None], axis=0)  # [B, K, S]
 
 
-@_fused
+@fused
 def layer_norm_dropout(
     values: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, key: tf.Tensor, *, rate: float
 ) -> tf.Tensor:
@@ -233,7 +230,7 @@ def layer_norm_dropout(
     return tf.cast(dropped(normalized, key, rate), values.dtype)
 
 
-@_fused
+@fused
 def dropout_add_layer_norm(
     values: tf.Tensor,
     residual: tf.Tensor,
@@ -246,33 +243,6 @@ def dropout_add_layer_norm(
     """LayerNorm(residual + dropout(values)); all [N, D] in the type of `values`."""
     exact = dropped(tf.cast(values, tf.float32), key, rate) + tf.cast(residual, tf.float32)
     return tf.cast(_normalized(exact, gamma, beta), values.dtype)
-
-
-@_fused
-def attention_weights(
-    scores: tf.Tensor, input_mask: tf.Tensor, key: tf.Tensor, *, scale: float, rate: float
-) -> tf.Tensor:
-    """dropout(softmax(scale · scores)) over the positions that are not padding.
-
-    Keys come before queries, since XLA's reductions on a CPU use vectors only over an axis that is
-    not the last one: with keys last this takes half as long again.
-
-    Args:
-      scores: [B, H, S, S], keys by queries.
-      input_mask: [B, S] integers, 0 for padding.
-      key: Three words, see `dropped`.
-      scale: 1 / √(head size).
-      rate: Of dropout.
-
-    Returns:
-      [B, H, S, S] in the type of `scores`, keys by queries.
-    """
-    masked = (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE  # [B, S]
-    exact = tf.cast(scores, tf.float32) * scale + masked[:, None, :, None]  # [B, H, S, S]
-    highest = tf.stop_gradient(tf.reduce_max(exact, axis=2, keepdims=True))  # [B, H, 1, S]
-    powers = tf.exp(exact - highest)
-    weights = powers / tf.reduce_sum(powers, axis=2, keepdims=True)
-    return tf.cast(dropped(weights, key, rate), scores.dtype)
 
 
 @_compiled
@@ -296,6 +266,26 @@ def column_weights(logits: tf.Tensor, highest: tf.Tensor) -> tf.Tensor:
     sums = tf.reduce_sum(tf.exp(table - highest[:, :, None]), axis=1)  # [N, C]
     rest = tf.exp(logits[:, whole:] - highest)  # [N, V modulo C]
     return sums + tf.pad(rest, [[0, 0], [0, columns - vocab_size % columns]])  # [N, C]
+
+
+def biased_logits(product: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """product + bias; [N, V] in the compute type and [V] float32 -> [N, V] float32.
+
+    In a step that is compiled as a whole the gradient exists in the compute type alone, and the
+    one of the bias is its sum: none of the size of the product is written in float32.
+    """
+
+    @tf.custom_gradient
+    def differentiable(product: tf.Tensor, bias: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            narrow = tf.cast(upstream, product.dtype)  # [N, V]
+            return narrow, tf.reduce_sum(tf.cast(narrow, tf.float32), axis=0)  # [V]
+
+        return tf.cast(product, tf.float32) + bias, gradient
+
+    if is_compiled_as_a_whole():
+        return differentiable(product, bias)
+    return tf.cast(product, tf.float32) + bias
 
 
 @_compiled

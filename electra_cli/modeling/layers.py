@@ -20,6 +20,11 @@ from electra_cli.modeling.dropout import Draw, Dropout
 Initializer = Callable[[list[int], str], tf.Tensor]
 
 
+def length_of(ids: tf.Tensor) -> int | tf.Tensor:
+    """S of [B, S] ids: a number where it is known while tracing, else a scalar tensor."""
+    return ids.shape[1] if ids.shape[1] is not None else tf.shape(ids)[1]
+
+
 def truncated_normal(stddev: float, seed: int) -> Initializer:
     """The reference's initialiser: a normal distribution cut at two standard deviations.
 

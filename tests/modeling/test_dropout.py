@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_cli.modeling.dropout import Draw, Dropout
-from electra_cli.modeling.fused import dropped
+from electra_cli.modeling.dropout import Draw, Dropout, dropped
 
 RATE = 0.1
 

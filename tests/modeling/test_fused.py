@@ -33,7 +33,6 @@ def softmax(values: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
-INPUT_MASK = np.array([[1] * 16, [1] * 9 + [0] * 7], np.int32)
 GAMMA, BETA = 1 + 0.1 * normal(32, seed=3), normal(32, seed=4)
 
 # name: (the call, its tensors that have gradients)
@@ -52,10 +51,7 @@ PIECES: dict[str, tuple[Callable[..., tf.Tensor], list[np.ndarray]]] = {
         lambda *inputs: fused.dropout_add_layer_norm(*inputs, KEY, rate=0.3),
         [normal(40, 32), normal(40, 32, seed=1), GAMMA, BETA],
     ),
-    "attention_weights": (
-        lambda scores: fused.attention_weights(scores, INPUT_MASK, KEY, scale=0.5, rate=0.3),
-        [normal(2, 3, 16, 16)],
-    ),
+    "biased_logits": (fused.biased_logits, [normal(7, 45), normal(45)]),
     "cross_entropy": (
         lambda logits: fused.cross_entropy(
             tf.cast(logits, tf.float32), np.arange(7, dtype=np.int32) * 5
@@ -65,7 +61,7 @@ PIECES: dict[str, tuple[Callable[..., tf.Tensor], list[np.ndarray]]] = {
 }
 
 
-def value_and_gradients(piece: str, dtype: tf.DType) -> list[np.ndarray]:
+def value_and_gradients(piece: str, dtype: tf.DType) -> list[tf.Tensor]:
     call, arrays = PIECES[piece]
     inputs = [tf.cast(array, dtype if array.ndim > 1 else tf.float32) for array in arrays]
     with tf.GradientTape() as tape:
@@ -74,18 +70,20 @@ def value_and_gradients(piece: str, dtype: tf.DType) -> list[np.ndarray]:
         upstream = normal(*output.shape, seed=9)
         total = tf.reduce_sum(output * upstream)
     found = [output, *tape.gradient(total, inputs)]
-    return [tf.cast(tensor, tf.float32).numpy() for tensor in found]
+    return [tf.cast(tensor, tf.float32) for tensor in found]
 
 
 @pytest.mark.parametrize("piece", PIECES)
 @pytest.mark.parametrize(("dtype", "bound"), [(tf.float32, 2e-6), (tf.bfloat16, 2e-2)])
 def test_equal_to_plain_operations(piece: str, dtype: tf.DType, bound: float) -> None:
     """Also a check of the masks: the gradient draws them again and must meet the same ones."""
-    compiled = value_and_gradients(piece, dtype)
+    pieces = value_and_gradients(piece, dtype)
     with fused.plain_operations():
         plain = value_and_gradients(piece, tf.float32)
-    for found, expected in zip(compiled, plain, strict=True):
-        assert np.linalg.norm(found - expected) <= bound * np.linalg.norm(expected)
+        whole = tf.function(value_and_gradients, jit_compile=True, autograph=False)(piece, dtype)
+    for form in (pieces, whole):
+        for found, expected in zip(form, plain, strict=True):
+            assert np.linalg.norm(found - expected) <= bound * np.linalg.norm(expected)
 
 
 def test_plain_operations_hold_no_compiled_call() -> None:
@@ -149,15 +147,6 @@ def test_dropout_add_layer_norm() -> None:
     found = fused.dropout_add_layer_norm(values, residual, GAMMA, BETA, KEY, rate=0.3)
     expected = normalized(residual + dropped, GAMMA, BETA)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_attention_weights() -> None:
-    scores = normal(2, 3, 16, 16)
-    found = fused.attention_weights(scores, INPUT_MASK, KEY, scale=0.5, rate=0.0).numpy()
-    by_query = scores.swapaxes(2, 3) * 0.5
-    expected = softmax(by_query + np.where(INPUT_MASK, 0, -1e4)[:, None, None, :]).swapaxes(2, 3)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
-    assert (found[1, :, 9:, :] == 0).all()
 
 
 def test_cross_entropy() -> None:

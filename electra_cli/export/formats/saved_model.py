@@ -20,8 +20,8 @@ from electra_cli.export.formats.in_graph_tokenizer import InGraphTokenizer
 from electra_cli.export.networks import Model, finetuned_of, networks_of, takes_text, task_outputs
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.electra import ElectraModel, discriminate
-from electra_cli.modeling.encoder import length_of
 from electra_cli.modeling.fused import plain_operations
+from electra_cli.modeling.layers import length_of
 from electra_cli.modeling.task_model import TaskModel
 from electra_cli.sources.exportable import Exportable
 

@@ -11,12 +11,11 @@ import tensorflow as tf
 
 from electra_cli.modeling.architecture import EncoderSizes
 from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.encoder import length_of
 from electra_cli.modeling.fused import affine, gelu, pair_scores
 from electra_cli.modeling.heads.base import SCOPE, Head, Tensors, logits_of
 from electra_cli.modeling.heads.sizes import HeadSizes
 from electra_cli.modeling.heads.spans import span_losses
-from electra_cli.modeling.layers import Dense, glorot_uniform
+from electra_cli.modeling.layers import Dense, glorot_uniform, length_of
 
 _INNER = 512  # width of the hidden layers, whatever the encoder's is
 _MASKED = -1000.0  # added to the logits of positions that cannot be in an answer

@@ -11,9 +11,8 @@ import tensorflow as tf
 
 from electra_cli.modeling.architecture import EncoderSizes
 from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.encoder import length_of
 from electra_cli.modeling.heads.base import SCOPE, Head, Tensors, cross_entropy, logits_of
-from electra_cli.modeling.layers import Dense, truncated_normal
+from electra_cli.modeling.layers import Dense, length_of, truncated_normal
 
 
 class SpanHead(Head):

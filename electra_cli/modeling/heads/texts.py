@@ -11,12 +11,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 from electra_cli.modeling.architecture import EncoderSizes
-from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.encoder import length_of
-from electra_cli.modeling.fused import dropped, gelu
+from electra_cli.modeling.dropout import Dropout, dropped
+from electra_cli.modeling.fused import gelu
 from electra_cli.modeling.heads.base import SCOPE, Head, Tensors, cross_entropy, logits_of
 from electra_cli.modeling.heads.sizes import HeadSizes
-from electra_cli.modeling.layers import Dense, glorot_uniform, truncated_normal
+from electra_cli.modeling.layers import Dense, glorot_uniform, length_of, truncated_normal
 
 REFERENCE_DROPOUT = 0.1  # classification_tasks.py: keep_prob=0.9, whatever the encoder has
 

@@ -12,11 +12,10 @@ import tensorflow as tf
 
 from electra_cli.modeling.architecture import EncoderSizes
 from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.encoder import length_of
 from electra_cli.modeling.fused import dropout_of
 from electra_cli.modeling.heads.base import SCOPE, Head, Tensors, cross_entropy, logits_of
 from electra_cli.modeling.heads.sizes import HeadSizes
-from electra_cli.modeling.layers import Dense, glorot_uniform, truncated_normal
+from electra_cli.modeling.layers import Dense, glorot_uniform, length_of, truncated_normal
 
 
 class WordHead(Head):

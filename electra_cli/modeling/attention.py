@@ -1,0 +1,223 @@
+"""Attention, in the form of a CPU's pieces and in the one for steps that are compiled as a whole.
+
+Both compute the same within rounding and drop the same weights: what is said of weight i of
+[B, H, keys, queries] in the one holds in the other, whichever axis comes first and however queries
+are cut into blocks.
+
+Shapes: B batch, S sequence, D hidden, H heads, K head size (D = H·K), Q queries of a block,
+N blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from electra_cli.modeling.dropout import Draw, Places, dropped, row_major
+from electra_cli.modeling.fused import fused, is_compiled_as_a_whole, is_plain
+from electra_cli.modeling.layers import length_of
+
+_MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
+_MOST_QUERIES, _MULTIPLE = 128, 8  # of a block; its size is a multiple, as matrix units want it
+
+
+def attend(projected: tf.Tensor, input_mask: tf.Tensor, draw: Draw, *, heads: int) -> tf.Tensor:
+    """What each position takes from all that are not padding.
+
+    Args:
+      projected: Queries, keys and values, [B·S, 3·D].
+      input_mask: [B, S], 0 for padding.
+      draw: The mask of dropout on attention weights.
+      heads: H.
+
+    Returns:
+      [B·S, D] in the type of `projected`.
+    """
+    length = length_of(input_mask)
+    hidden = projected.shape[-1] // 3
+    size = hidden // heads
+    split = tf.reshape(projected, [-1, length, 3, heads, size])  # [B, S, 3, H, K]
+    if is_compiled_as_a_whole() and isinstance(length, int) and length > _MOST_QUERIES:
+        return tf.reshape(_in_blocks(split, input_mask, draw), [-1, hidden])  # [B·S, D]
+    query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
+    if is_plain():
+        context = _of_queries(query, key, value, input_mask, draw, tf.constant(0))  # [B, H, S, K]
+    else:
+        scores = tf.matmul(key, query, transpose_b=True)  # [B, H, S, S], keys by queries
+        weights = weights_by_key(
+            scores, input_mask, draw.key, scale=size**-0.5, rate=draw.rate
+        )  # [B, H, S, S]
+        context = tf.matmul(weights, value, transpose_a=True)  # [B, H, S, K]
+    return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
+
+
+@fused
+def weights_by_key(
+    scores: tf.Tensor, input_mask: tf.Tensor, key: tf.Tensor, *, scale: float, rate: float
+) -> tf.Tensor:
+    """dropout(softmax(scale · scores)) over the positions that are not padding.
+
+    Keys come before queries, since XLA's reductions on a CPU use vectors only over an axis that is
+    not the last one: with keys last this takes half as long again.
+
+    Args:
+      scores: [B, H, S, S], keys by queries.
+      input_mask: [B, S] integers, 0 for padding.
+      key: Three words, see `dropped`.
+      scale: 1 / √(head size).
+      rate: Of dropout.
+
+    Returns:
+      [B, H, S, S] in the type of `scores`, keys by queries.
+    """
+    masked = _of_padding(input_mask)[:, None, :, None]  # [B, 1, S, 1]
+    exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, S, S]
+    return tf.cast(dropped(_softmax(exact, axis=2), key, rate), scores.dtype)
+
+
+@fused
+def weights_by_query(
+    scores: tf.Tensor,
+    input_mask: tf.Tensor,
+    key: tf.Tensor,
+    first: tf.Tensor,
+    *,
+    scale: float,
+    rate: float,
+) -> tf.Tensor:
+    """`weights_by_key` of some queries, with keys last, where a GPU makes one kernel of a softmax.
+
+    Args:
+      scores: [B, H, Q, S], queries by keys.
+      input_mask: [B, S] integers, 0 for padding.
+      key: Three words, see `dropped`.
+      first: Which of the S queries is the first one here, int32 scalar.
+      scale: 1 / √(head size).
+      rate: Of dropout.
+
+    Returns:
+      [B, H, Q, S] in the type of `scores`, queries by keys.
+    """
+    masked = _of_padding(input_mask)[:, None, None, :]  # [B, 1, 1, S]
+    exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, Q, S]
+    rows = scores[:, :, 0]  # [B, H, S]
+    (of_row,), size = row_major(rows)  # [B·H·S]
+    of_row = tf.reshape(of_row, tf.shape(rows))[:, :, None]  # [B, H, 1, S]
+    length = tf.cast(length_of(input_mask), tf.uint32)
+    of_query = tf.cast(first + tf.range(length_of(scores[0])), tf.uint32)[:, None]  # [Q, 1]
+    places = Places((of_query, of_row * length), size * length)
+    return tf.cast(dropped(_softmax(exact, axis=3), key, rate, places), scores.dtype)
+
+
+def _of_padding(input_mask: tf.Tensor) -> tf.Tensor:
+    """What is added to the scores of keys; [B, S] float32."""
+    return (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE
+
+
+def _softmax(exact: tf.Tensor, axis: int) -> tf.Tensor:
+    highest = tf.stop_gradient(tf.reduce_max(exact, axis=axis, keepdims=True))
+    powers = tf.exp(exact - highest)
+    return powers / tf.reduce_sum(powers, axis=axis, keepdims=True)
+
+
+def _of_queries(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    value: tf.Tensor,
+    input_mask: tf.Tensor,
+    draw: Draw,
+    first: tf.Tensor,
+) -> tf.Tensor:
+    """What some queries, `first` and those behind it, take from all keys.
+
+    [B, H, Q, K] and twice [B, H, S, K] -> [B, H, Q, K].
+    """
+    scores = tf.matmul(query, key, transpose_b=True)  # [B, H, Q, S]
+    weights = weights_by_query(
+        scores, input_mask, draw.key, first, scale=query.shape[-1] ** -0.5, rate=draw.rate
+    )  # [B, H, Q, S]
+    return tf.matmul(weights, value)  # [B, H, Q, K]
+
+
+def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw) -> tf.Tensor:
+    """Attention of one block of queries after the other, whose weights are not kept.
+
+    The gradient computes them again. Each block sees all keys, so that no softmax has to be put
+    together from parts, and only the gradients of keys and values are sums over blocks, in float32.
+
+    Args:
+      split: Queries, keys and values, [B, S, 3, H, K] with S known.
+      input_mask: [B, S].
+      draw: As of `attend`.
+
+    Returns:
+      [B, S, H, K].
+    """
+    _, length, _, heads, size = split.shape
+    blocks = -(-length // _MOST_QUERIES)
+    queries = -(-length // (blocks * _MULTIPLE)) * _MULTIPLE  # Q; the last block is filled up
+    query, *others = tf.unstack(split, axis=2)  # each [B, S, H, K]
+    filled = tf.pad(query, [[0, 0], [0, blocks * queries - length], [0, 0], [0, 0]])
+    cut = tf.reshape(filled, [-1, blocks, queries, heads, size])  # [B, N, Q, H, K]
+
+    @tf.custom_gradient
+    def differentiable(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor) -> Any:
+        def of_block(
+            number: tf.Tensor, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
+        ) -> tf.Tensor:
+            return _of_queries(query, key, value, input_mask, draw, number * queries)
+
+        def forward(number: tf.Tensor) -> list[tf.Tensor]:
+            return [of_block(number, tf.gather(query, number), key, value)]
+
+        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+            def backward(number: tf.Tensor, *sums: tf.Tensor) -> list[tf.Tensor]:
+                inputs = [tf.gather(query, number), key, value]
+                with tf.GradientTape() as tape:
+                    tape.watch(inputs)
+                    output = of_block(number, *inputs)
+                first, *parts = tape.gradient(output, inputs, tf.gather(upstream, number))
+                pairs = zip(sums, parts, strict=True)
+                return [first, *(total + tf.cast(part, tf.float32) for total, part in pairs)]
+
+            of_query, *sums = _looped(backward, [tf.zeros(tf.shape(key))] * 2, blocks, split.dtype)
+            return [of_query, *(tf.cast(total, split.dtype) for total in sums)]
+
+        return _looped(forward, [], blocks, split.dtype)[0], gradient
+
+    context = differentiable(
+        tf.transpose(cut, [1, 0, 3, 2, 4]),  # [N, B, H, Q, K]
+        *(tf.transpose(values, [0, 2, 1, 3]) for values in others),  # each [B, H, S, K]
+    )  # [N, B, H, Q, K]
+    rows = tf.transpose(context, [1, 0, 3, 2, 4])  # [B, N, Q, H, K]
+    return tf.reshape(rows, [-1, blocks * queries, heads, size])[:, :length]
+
+
+def _looped(
+    body: Callable[..., list[tf.Tensor]], sums: list[tf.Tensor], blocks: int, dtype: tf.DType
+) -> list[tf.Tensor]:
+    """Calls a body for one block after the other.
+
+    Args:
+      body: Of a block's number and the sums so far; gives an output and the new sums.
+      sums: At the start.
+      blocks: N.
+      dtype: Of the outputs.
+
+    Returns:
+      All outputs, [N, …], and the sums.
+    """
+
+    def turn(number: tf.Tensor, outputs: tf.TensorArray, *sums: tf.Tensor) -> tuple[Any, ...]:
+        output, *new = body(number, *sums)
+        return (number + 1, outputs.write(number, output), *new)
+
+    _, outputs, *sums = tf.while_loop(
+        lambda number, *_: number < blocks,
+        turn,
+        (tf.constant(0), tf.TensorArray(dtype, blocks), *sums),
+        parallel_iterations=1,
+    )
+    return [outputs.stack(), *sums]

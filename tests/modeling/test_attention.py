@@ -1,0 +1,65 @@
+"""Attention in its two forms: equal to each other, whole or in blocks, and to NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from electra_cli.modeling import attention
+from electra_cli.modeling.dropout import Draw
+from electra_cli.modeling.fused import plain_operations
+from tests.modeling.test_fused import KEY, normal, softmax
+
+ROWS, HEADS, SIZE = 2, 3, 8
+# The compiled forms add in another order; bfloat16 has 8 bits, and 2**-8 is 0.4%.
+BOUNDS = {"float32": 2e-6, "bfloat16": 1e-2}
+
+
+def mask_of(length: int) -> np.ndarray:
+    mask = np.ones([ROWS, length], np.int32)
+    mask[1, length * 2 // 3 :] = 0
+    return mask
+
+
+def attended(length: int, dtype: str, *, rate: float = 0.3) -> list[np.ndarray]:
+    """What a length's positions take, and the gradient of queries, keys and values; float32."""
+    projected = tf.cast(normal(ROWS * length, 3 * HEADS * SIZE), dtype)
+    upstream = tf.cast(normal(ROWS * length, HEADS * SIZE, seed=1), dtype)
+    with tf.GradientTape() as tape:
+        tape.watch(projected)
+        draw = Draw(tf.constant(KEY), rate)
+        context = attention.attend(projected, tf.constant(mask_of(length)), draw, heads=HEADS)
+    return [tf.cast(x, tf.float32) for x in (context, tape.gradient(context, projected, upstream))]
+
+
+@pytest.mark.parametrize("dtype", BOUNDS)
+@pytest.mark.parametrize("length", [16, 300])
+def test_the_forms_are_equal(length: int, dtype: str) -> None:
+    """300 positions are three blocks of 104 queries, the last of which has 12 fillers."""
+    pieces = attended(length, "float32")
+    with plain_operations():
+        compiled = tf.function(attended, jit_compile=True, autograph=False)(length, dtype)
+        exported = attended(length, dtype)
+    for form in (compiled, exported):
+        for found, expected in zip(form, pieces, strict=True):
+            difference = np.linalg.norm(found - expected)
+            assert difference <= BOUNDS[dtype] * np.linalg.norm(expected)
+
+
+def test_no_array_of_all_weights_is_in_a_compiled_step() -> None:
+    """Of a long row only a block of queries meets all keys."""
+    with plain_operations():
+        traced = tf.function(lambda: attended(512, "float32"), jit_compile=True, autograph=False)
+        text = traced.experimental_get_compiler_ir()(stage="optimized_hlo")
+    assert f"[{ROWS},{HEADS},128,512]" in text
+    assert "512,512]" not in text
+
+
+def test_weights_by_key() -> None:
+    scores, mask = normal(2, 3, 16, 16), mask_of(16)
+    found = attention.weights_by_key(scores, mask, KEY, scale=0.5, rate=0.0).numpy()
+    by_query = scores.swapaxes(2, 3) * 0.5
+    expected = softmax(by_query + np.where(mask, 0, -1e4)[:, None, None, :]).swapaxes(2, 3)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    assert (found[1, :, 10:, :] == 0).all()
