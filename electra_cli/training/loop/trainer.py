@@ -46,14 +46,20 @@ class ElectraTrainer(base_trainer.Trainer):
         self.waiting_for: Callable[[str], None] = lambda what: None
 
     def distribute_dataset(self, dataset_or_fn: Any, *args: Any, **kwargs: Any) -> Any:
-        """A dataset for the replicas; of a single one on a CPU, the plain one.
+        """A dataset for the replicas; of a single one, the plain one.
 
         What else copies batches to the devices has a thread that tunes it. That sleeps for
         ever longer, and an iterator that goes waits for it: as long as the run has taken, at worst.
+
+        Batches for GPUs stay on the host until a step takes them: TensorFlow wants integers there,
+        and would fetch them back from the card, which it can only after the step before.
         """
-        device = tf.DeviceSpec.from_string(self.strategy.extended.worker_devices[0])
-        if self.strategy.num_replicas_in_sync == 1 and device.device_type == "CPU":
+        kind = tf.DeviceSpec.from_string(self.strategy.extended.worker_devices[0]).device_type
+        if self.strategy.num_replicas_in_sync == 1 and kind in ("CPU", "GPU"):
             return dataset_or_fn(*args, **kwargs)
+        if kind == "GPU":
+            options = tf.distribute.InputOptions(experimental_fetch_to_device=False)
+            kwargs = kwargs | {"input_options": options}
         return super().distribute_dataset(dataset_or_fn, *args, **kwargs)
 
     def restart(self) -> None:
