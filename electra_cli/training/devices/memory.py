@@ -11,7 +11,7 @@ from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError, counted
 from electra_cli.memory_limits import GIB, MemoryLimit, device_limit, memory_limit
 from electra_cli.modeling.budget import Budget, Compute
-from electra_cli.training.devices.strategy import logical_gpus
+from electra_cli.training.devices.strategy import called
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -137,7 +137,7 @@ def _limit_of(devices: Sequence[str]) -> MemoryLimit | None:
     if not sizes:
         return None
     least = min(sizes, key=lambda name: sizes[name])
-    return device_limit(sizes[least], _called(tf.DeviceSpec.from_string(least)))
+    return device_limit(sizes[least], called(least))
 
 
 def _bytes_of(devices: Sequence[str]) -> dict[str, int]:
@@ -159,13 +159,3 @@ def _bytes_of(devices: Sequence[str]) -> dict[str, int]:
         for index in range(told.TF_DeviceListCount(there))
     }
     return {name: size for name, size in sizes.items() if name in devices and size > 0}
-
-
-def _called(device: tf.DeviceSpecV2) -> str:
-    """GPU:1 -> "GPU 2 (NVIDIA L4)" if TensorFlow was told to see the cards 1 and 2 alone."""
-    import tensorflow as tf
-
-    kind, index = str(device.device_type), int(device.device_index or 0)
-    card, _ = logical_gpus(tf.config.get_visible_devices(kind))[index]
-    name = tf.config.experimental.get_device_details(card).get("device_name")
-    return f"{kind} {card.name.rpartition(':')[2]}" + (f" ({name})" if name else "")

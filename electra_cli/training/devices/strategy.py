@@ -196,6 +196,21 @@ def logical_gpus(
     return [(gpu, part) for gpu in gpus for part in range(len(parts(gpu) or [gpu]))]
 
 
+def called(device: str) -> str:
+    """What people call a device of a strategy: "CPU:0"; for a GPU its number and its kind.
+
+    GPU:1 is "GPU 2 (NVIDIA L4)" if TensorFlow was told to see the cards 1 and 2 alone.
+    """
+    import tensorflow as tf
+
+    spec = tf.DeviceSpec.from_string(device)
+    if spec.device_type != "GPU":
+        return f"{spec.device_type}:{spec.device_index}"
+    card, _ = logical_gpus(tf.config.get_visible_devices("GPU"))[spec.device_index]
+    name = tf.config.experimental.get_device_details(card).get("device_name")
+    return f"GPU {card.name.rpartition(':')[2]}" + (f" ({name})" if name else "")
+
+
 def _check_there(device: Device, wanted: Sequence[int], found: int) -> None:
     missing = [index for index in wanted if index >= found]
     if not missing:

@@ -8,9 +8,11 @@ import tensorflow as tf
 
 from electra_cli.config.batches import check_batch
 from electra_cli.config.schema import Precision
+from electra_cli.errors import listed
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.training.devices import machine
 from electra_cli.training.devices.memory import AnyConfig, BudgetOf, Memory, memory_of
+from electra_cli.training.devices.strategy import called
 from electra_cli.training.plan.plans import DryPlan
 
 # A guess for the time before anything was measured; the display says that it is one.
@@ -146,7 +148,7 @@ def look_ahead(
     if memory.is_impossible and not dry_run:
         raise memory.error("this does not fit into memory", begun=begun)
     peak = machine.matmul_peak(precision, strategy, replicas=replicas, workers=workers)
-    here = ", ".join(d.split("device:")[-1] for d in strategy.extended.worker_devices)
+    here = listed([called(device) for device in strategy.extended.worker_devices])
     per_step = cost.flops_per_token * cost.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
     return Outlook(
         budget=cost,
