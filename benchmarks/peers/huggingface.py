@@ -186,7 +186,7 @@ def main() -> None:
     job = read_job(options)
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
-    compiled = {} if options.compile else None
+    compiled: dict[str, str] | None = {} if options.compile else None
     training = Training(job, device=options.device, compiled=compiled)
     rows = torch.from_numpy(job.rows).to(options.device)
 
