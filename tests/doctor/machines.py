@@ -19,11 +19,16 @@ def write(root: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
-def smi(rows: str = "", instances: str = "", failure: str = "", *, is_there: bool = True) -> object:
-    """An nvidia-smi with these rows and this list of instances."""
+def smi(rows: str = "", listed: str = "", failure: str = "", *, is_there: bool = True) -> object:
+    """An nvidia-smi with these rows, and this list of cards by their own names.
+
+    By default that has a card GPU-N for each row.
+    """
+    names = (f"GPU {n}: a card (UUID: GPU-{n})\n" for n, _ in enumerate(rows.splitlines()))
+    listed = listed or "".join(names)
 
     def answer(arguments: Sequence[str]) -> Answer:
-        return Answer(instances if list(arguments) == ["-L"] else rows, failure, is_there)
+        return Answer(listed if list(arguments) == ["-L"] else rows, failure, is_there)
 
     return answer
 

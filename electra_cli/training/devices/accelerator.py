@@ -10,7 +10,7 @@ from pathlib import Path
 
 from electra_cli.environment import hides_cards
 from electra_cli.errors import counted, listed
-from electra_cli.training.devices.cards import Card, Listed, Seen, User
+from electra_cli.training.devices.cards import Card, Listed, Seen, User, visible
 from electra_cli.training.devices.check import Check, State
 from electra_cli.training.devices.failures import COMPILER
 from electra_cli.training.devices.libraries import DRIVER, USES, Library, Loaded
@@ -129,10 +129,11 @@ def _card(number: int, card: Card) -> Check:
 
 
 def _instances(seen: Seen) -> Check:
-    if not seen.instances:
+    count = sum(len(card.instances) for card in seen.listed)
+    if not count:
         advice = "sudo nvidia-smi mig -cgi 0 -C makes one; sudo nvidia-smi -mig 0 turns it off"
         return Check(TOPIC, "MIG", "problem", "is on, and no card has an instance", advice)
-    found = f"is on: {counted(seen.instances, 'instance')}; a process uses one of them"
+    found = f"is on: {counted(count, 'instance')}; a process uses one of them"
     return Check(TOPIC, "MIG", "note", found, "nvidia-smi -L; --device gpu:MIG-…")
 
 
@@ -142,17 +143,14 @@ def _hidden(seen: Seen, environment: Mapping[str, str]) -> Iterator[Check]:
         if value is None:
             continue
         text = f"{name}={value!r}"
-        hides = hides_cards(value)
-        outside = [
-            one
-            for one in value.split(",")
-            if name.startswith("CUDA") and one.strip().isdecimal() and seen.cards
-            if int(one) >= len(seen.cards)
-        ]
-        if hides:
+        names = value.split(",")
+        seen_by_cuda = visible(seen.listed, value) if name.startswith("CUDA") else names
+        if hides_cards(value):
             state, found = "note", f"{text} hides every GPU"
-        elif outside:
-            state, found = "problem", f"{text}: there is no GPU {outside[0]}, and what follows it"
+        elif seen.listed and len(seen_by_cuda) < len(names):
+            first = names[len(seen_by_cuda)].strip()
+            state = "problem"
+            found = f"{text}: there is no GPU {first}, and what follows it is hidden"
         else:
             yield Check(TOPIC, HIDDEN, "ok", f"{text} chooses GPUs")
             continue

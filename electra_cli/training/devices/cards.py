@@ -42,29 +42,6 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is seen of cards.
-
-    Attributes:
-      on_bus: Cards of NVIDIA on the bus.
-      kernel_driver: The version of the driver in the kernel; None without one.
-      device_files: The driver's files in /dev, such as nvidia0.
-      cards: What nvidia-smi lists.
-      instances: Instances of divided cards.
-      failure: Why nvidia-smi lists none, behind its name; empty if it does.
-      has_smi: There is an nvidia-smi.
-    """
-
-    on_bus: int
-    kernel_driver: str | None
-    device_files: tuple[str, ...]
-    cards: tuple[Card, ...]
-    instances: int
-    failure: str
-    has_smi: bool
-
-
-@dataclass(frozen=True)
 class Listed:
     """A card as `nvidia-smi -L` names it.
 
@@ -77,6 +54,29 @@ class Listed:
     name: str
     uuid: str
     instances: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is seen of cards.
+
+    Attributes:
+      on_bus: Cards of NVIDIA on the bus.
+      kernel_driver: The version of the driver in the kernel; None without one.
+      device_files: The driver's files in /dev, such as nvidia0.
+      cards: What nvidia-smi lists.
+      listed: The same by their own names, with the instances of divided ones.
+      failure: Why nvidia-smi lists none, behind its name; empty if it does.
+      has_smi: There is an nvidia-smi.
+    """
+
+    on_bus: int
+    kernel_driver: str | None
+    device_files: tuple[str, ...]
+    cards: tuple[Card, ...]
+    listed: tuple[Listed, ...]
+    failure: str
+    has_smi: bool
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,36 @@ def list_cards(smi: Smi) -> list[Listed]:
     return found
 
 
+def visible(cards: Sequence[Listed], shown: str | None) -> list[str]:
+    """The names of the cards that CUDA shows, in its order.
+
+    Of a divided card it shows the first instance, unless others are named. A name or number that is
+    not there hides what follows.
+
+    Args:
+      cards: All cards, in the order of the bus.
+      shown: The value of CUDA_VISIBLE_DEVICES; None without one.
+    """
+    usable = [(card.instances or (card.uuid,))[0] for card in cards]
+    if shown is None:
+        return usable
+    found: list[str] = []
+    for one in (part.strip() for part in shown.split(",")):
+        number = int(one) if one.isdecimal() else len(cards)
+        names = usable[number : number + 1] or beginning(one, cards)
+        if len(names) != 1:
+            break
+        found += names
+    return found
+
+
+def beginning(name: str, cards: Sequence[Listed]) -> list[str]:
+    """The names of cards and instances that begin so; for a divided card that of its first one."""
+    of_cards = [(card.instances or (card.uuid,))[0] for card in cards if card.uuid.startswith(name)]
+    instances = [one for card in cards for one in card.instances if one.startswith(name)]
+    return of_cards + instances if name else []
+
+
 def users_of(smi: Smi) -> list[User]:
     """The processes that compute on cards; none where nvidia-smi does not tell, as in containers.
 
@@ -146,13 +176,12 @@ def look(root: Path, smi: Smi) -> Seen:
     if not cards and not failure:
         said = answer.stdout.strip().partition("\n")[0][:_QUOTED]
         failure = f"lists no card; it says {said!r}" if said else "lists no card, and says nothing"
-    listed = list_cards(smi) if any(card.mig for card in cards) else []
     return Seen(
         on_bus=sum(_is_card(device) for device in root.glob("sys/bus/pci/devices/*")),
         kernel_driver=_kernel_driver(root / "proc/driver/nvidia/version"),
         device_files=tuple(sorted(path.name for path in root.glob("dev/nvidia*"))),
         cards=cards,
-        instances=sum(len(card.instances) for card in listed),
+        listed=tuple(list_cards(smi)) if cards else (),
         failure=failure,
         has_smi=answer.is_there,
     )

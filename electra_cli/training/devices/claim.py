@@ -15,7 +15,16 @@ from electra_cli.cluster.machine.processes import ancestors
 from electra_cli.config.nearest import nearest
 from electra_cli.environment import may_have_card
 from electra_cli.errors import ConfigError, TryAgainError, listed
-from electra_cli.training.devices.cards import Listed, Smi, User, list_cards, nvidia_smi, users_of
+from electra_cli.training.devices.cards import (
+    Listed,
+    Smi,
+    User,
+    beginning,
+    list_cards,
+    nvidia_smi,
+    users_of,
+    visible,
+)
 
 if TYPE_CHECKING:
     from electra_cli.training.devices.strategy import Device
@@ -60,42 +69,12 @@ def claim_cards(
             raise _busy(f"gpu:{index} ({card})", user, free)
 
 
-def visible(cards: Sequence[Listed], shown: str | None) -> list[str]:
-    """The names of the cards that CUDA shows, in its order.
-
-    Of a divided card it shows the first instance, unless others are named. A name or number that is
-    not there hides what follows.
-
-    Args:
-      cards: All cards, in the order of the bus.
-      shown: The value of CUDA_VISIBLE_DEVICES; None without one.
-    """
-    usable = [(card.instances or (card.uuid,))[0] for card in cards]
-    if shown is None:
-        return usable
-    found: list[str] = []
-    for one in (part.strip() for part in shown.split(",")):
-        number = int(one) if one.isdecimal() else len(cards)
-        names = usable[number : number + 1] or _beginning(one, cards)
-        if len(names) != 1:
-            break
-        found += names
-    return found
-
-
-def _beginning(name: str, cards: Sequence[Listed]) -> list[str]:
-    """What the beginning of a name may mean; of a divided card its first instance."""
-    of_cards = [(card.instances or (card.uuid,))[0] for card in cards if card.uuid.startswith(name)]
-    instances = [one for card in cards for one in card.instances if one.startswith(name)]
-    return of_cards + instances if name else []
-
-
 def _whole_name(
     device: Device, name: str, cards: Sequence[Listed], environment: Mapping[str, str]
 ) -> str:
     if not cards:  # then CUDA decides whether it is there
         return name
-    found, shown = _beginning(name, cards), environment.get(_VISIBLE)
+    found, shown = beginning(name, cards), environment.get(_VISIBLE)
     if len(found) != 1:
         names = found or [one for card in cards for one in (card.instances or (card.uuid,))]
         what = "several begin so" if found else "nvidia-smi -L lists no such card"

@@ -32,8 +32,7 @@ def check_accelerator(note: Note = lambda text: None) -> Iterator[Check]:
     yield from accelerator.check_cards(seen, os.environ)
     has_driver = accelerator.has_driver(seen)
     if has_driver:
-        smi = cards.nvidia_smi
-        yield from accelerator.check_users(cards.list_cards(smi), cards.users_of(smi))
+        yield from accelerator.check_users(seen.listed, cards.users_of(cards.nvidia_smi))
     yield from _libraries(note, has_driver=has_driver)
     nvidia = [folder.parent for folder in libraries.package_folders()]
     roots = sorted({path for folder in nvidia for path in folder.parent.iterdir()})

@@ -71,7 +71,9 @@ MIG_LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-1)\n  MIG 3g.40gb Device 0: (UUID: M
         ({}, smi(L4), {"CUDA_VISIBLE_DEVICES": ""}, "hidden GPUs", "note", "unset CUDA_VISIBLE"),
         ({}, smi(L4), {"CUDA_VISIBLE_DEVICES": "-1"}, "hidden GPUs", "note", "hides every GPU"),
         ({}, smi(L4), {"CUDA_VISIBLE_DEVICES": "0,3"}, "hidden GPUs", "problem", "no GPU 3"),
+        ({}, smi(L4), {"CUDA_VISIBLE_DEVICES": "GPU-7,0"}, "hidden GPUs", "problem", "GPU-7"),
         ({}, smi(L4), {"CUDA_VISIBLE_DEVICES": "0"}, "hidden GPUs", "ok", "'0'"),
+        ({}, smi(L4), {"CUDA_VISIBLE_DEVICES": "GPU-"}, "hidden GPUs", "ok", "'GPU-'"),
         ({}, smi(L4), {"NVIDIA_VISIBLE_DEVICES": "void"}, "hidden GPUs", "note", "unset NVIDIA"),
     ],
 )  # fmt: skip

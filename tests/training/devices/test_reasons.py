@@ -10,7 +10,7 @@ from electra_cli.training.devices import reasons
 from electra_cli.training.devices.bounded import Answer
 from electra_cli.training.devices.libraries import DRIVER, wanted_libraries
 from electra_cli.training.devices.reasons import why_no_gpu
-from tests.doctor.machines import L4, write
+from tests.doctor.machines import L4, smi, write
 
 OLD = "0, Tesla K80, 580.1, 11441, 3.7, [N/A]"
 KERNEL = {"proc/driver/nvidia/version": "NVRM version: x86_64 Kernel Module  580.95.05  Tue\n"}
@@ -36,7 +36,7 @@ def test_why_there_is_no_gpu(
 ) -> None:  # fmt: skip
     def ask(command: list[str], **_: object) -> Answer:
         if command[0] == "nvidia-smi":
-            return Answer(rows, "" if rows else "is missing", bool(rows))
+            return smi(rows, failure="" if rows else "is missing", is_there=bool(rows))(command[1:])
         error = "{}: cannot open shared object file"
         lines = (
             f'{{"file": "{file}", "path": "{file}", '
