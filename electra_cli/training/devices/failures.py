@@ -44,12 +44,22 @@ OUT_OF_MEMORY = Failure(
     OutOfMemoryError,
 )
 
+# Its status is what the system says of a process: below 256 it is a signal. Ctrl-C in a terminal
+# reaches the compiler too, as does what a scheduler sends to all of a job.
+COMPILER_ENDED = Failure(
+    r"ptxas exited with non-zero error code ([1-9]\d?|1\d\d|2[0-4]\d|25[0-5])\b",
+    "XLA's compiler was ended by a signal",
+    f"where it was for want of memory, sudo dmesg | grep -i oom says so; {_GOES_ON}",
+    TryAgainError,
+)
+
 # The first one whose signs are there is meant: those that say most come first. A driver or a
 # library that cannot be used is like a package that is not installed, 2; a card that is lost or
 # damaged is gone at the next start, or another card is taken, 75; a kernel that fails would fail
 # again, 70.
 FAILURES = (
     OUT_OF_MEMORY,
+    COMPILER_ENDED,
     Failure(
         r"driver version is insufficient|[Ii]nsufficient ?[Dd]river|UNSUPPORTED_PTX_VERSION"
         r"|unsupported toolchain",

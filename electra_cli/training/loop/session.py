@@ -13,7 +13,7 @@ from electra_cli.files.redaction import redacted
 from electra_cli.health.finding import Change
 from electra_cli.runs.metrics_file import Kind
 from electra_cli.training.checkpoints.saver import CheckpointSaver
-from electra_cli.training.devices.failures import failure_of
+from electra_cli.training.devices.failures import COMPILER_ENDED, failure_of
 from electra_cli.training.loop.actions import SaveAction, every, stop_when_diverged
 from electra_cli.training.loop.controller import make_controller, steps_per_loop
 from electra_cli.training.loop.evaluations import EvaluationAction, Evaluations
@@ -183,6 +183,16 @@ class Session:
             return evaluations.newest or evaluations.run()
 
     @contextmanager
+    def _stopped_while_compiling(self) -> Iterator[None]:
+        """Takes the end of the compiler for the signal's doing that has come: nothing has run."""
+        try:
+            yield
+        except Exception as error:
+            if failure_of(error) is COMPILER_ENDED and self._signals.received is not None:
+                raise StopRequestedError from error
+            raise
+
+    @contextmanager
     def _both_ends_told(self) -> Iterator[None]:
         """Says that a process begins and what holds already, and when and why it ends."""
         step = self._trainer.step
@@ -196,7 +206,8 @@ class Session:
                     self._tell(change, written=finding.name in self._health.written)
         reason = "finished"
         try:
-            yield
+            with self._stopped_while_compiling():
+                yield
         except StopRequestedError:
             saved, signals = self._saver.save(step()), self._signals
             error = RunStoppedError(signals.received or 0, step(), saved, signals.origin)

@@ -50,7 +50,8 @@ WORDS = [
     (INTERNAL, "|libdevice not found at |./libdevice.10.bc [Op:__inference]", "XLA cannot compile"),
     (UNKNOWN, "|JIT compilation failed.|", "XLA cannot compile"),
     (INTERNAL, "x |ptxas too old|. Falling back to the driver to compile.", "XLA cannot compile"),
-    (INTERNAL, "|ptxas exited with non-zero error code| 255, output: ", "XLA cannot compile"),
+    (INTERNAL, "|ptxas exited with non-zero error code| 65280, output: ", "XLA cannot compile"),
+    (INTERNAL, "|ptxas exited with non-zero error code| 9, output: ", "ended by a signal"),
     (INTERNAL, "|Failed to launch ptxas|", "XLA cannot compile"),
     (tf.errors.UnimplementedError, "HLO instruction %a |does not have a deterministic "
      "implementation|, but", "the same bits each time"),
@@ -85,6 +86,7 @@ CODES = {
     "a library of CUDA is missing": ConfigError,
     "another GPU or worker has gone": TryAgainError,
     "is not free": TryAgainError,
+    "ended by a signal": TryAgainError,
     "the GPU is damaged or lost": TryAgainError,
     "damaged or lost": TryAgainError,
     "the GPUs cannot exchange gradients": ElectraError,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +57,18 @@ def test_a_device_that_fails(
     assert "its last process ended: out of memory" in (run / "report.html").read_text()
     assert steps_of(run) == [0]
 
+    def ended(self: ElectraTrainer, steps: tf.Tensor) -> None:
+        """A signal to all processes of a group, such as Ctrl-C, ends XLA's compiler too."""
+        os.kill(os.getpid(), signal.SIGTERM)
+        words = "ptxas exited with non-zero error code 15, output: "
+        raise tf.errors.InternalError(None, None, words)
+
+    key = "train.accumulation_steps"
+    smaller = options(data, run, "--set", f"{key}=2", "--allow-config-change", key)
+    with monkeypatch.context() as patch:
+        patch.setattr(ElectraTrainer, "train", ended)
+        electra(*smaller).failed(143, "stopped by SIGTERM at step 0; checkpoint")
+
     def dead(self: ElectraTrainer, *steps: tf.Tensor) -> None:
         """Whatever is asked of a GPU after such a failure, also for a variable, fails alike."""
         monkeypatch.setattr(ElectraTrainer, "step", dead)
@@ -63,8 +77,7 @@ def test_a_device_that_fails(
         )
 
     monkeypatch.setattr(ElectraTrainer, "train", dead)
-    key = "train.accumulation_steps"
-    failed = electra(*options(data, run, "--set", f"{key}=2", "--allow-config-change", key))
+    failed = electra(*smaller)
     said = "a kernel failed on the GPU"
     failed.failed(70, f"{said} at step 0: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access")
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
