@@ -16,7 +16,8 @@ from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config, Precision
 from electra_cli.environment import cpu_flags
 from electra_cli.modeling.budget import Compute
-from electra_cli.training.devices.strategy import Device, logical_gpus
+from electra_cli.training.devices.gpus import logical_gpus
+from electra_cli.training.devices.strategy import Device
 
 _ROWS_A_LANE = 4  # with fewer, matrix products are too small
 

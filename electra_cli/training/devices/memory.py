@@ -11,7 +11,7 @@ from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError, counted
 from electra_cli.memory_limits import GIB, MemoryLimit, device_limit, memory_limit
 from electra_cli.modeling.budget import Budget, Compute
-from electra_cli.training.devices.strategy import called
+from electra_cli.training.devices.gpus import called
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -18,6 +18,7 @@ from electra_cli.config.nearest import nearest
 from electra_cli.environment import may_have_card
 from electra_cli.errors import ConfigError, TryAgainError
 from electra_cli.training.devices.claim import claim_cards
+from electra_cli.training.devices.gpus import logical_gpus, see_only
 from electra_cli.training.devices.reasons import why_no_gpu
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def build_strategy(
     wanted = device.gpus(len(gpus))
     _check_there(device, wanted, len(gpus))
     used = [gpus[index] for index in wanted]
-    names = _see_only(used)
+    names = see_only(used)
     if used:
         tf.config.experimental.enable_tensor_float_32_execution(tf32)
     elif device.kind == "auto" and may_have_card(os.environ):
@@ -177,38 +178,6 @@ def build_strategy(
     if len(used) == 1:
         return tf.distribute.OneDeviceStrategy(names[0])
     return tf.distribute.MirroredStrategy(names)
-
-
-def logical_gpus(
-    gpus: Sequence[tf.config.PhysicalDevice],
-) -> list[tuple[tf.config.PhysicalDevice, int]]:
-    """GPUs as TensorFlow counts them: each as often as it was divided into virtual ones.
-
-    Args:
-      gpus: Those that it sees.
-
-    Returns:
-      At the index of each the card, and the number of the part.
-    """
-    import tensorflow as tf
-
-    parts = tf.config.get_logical_device_configuration
-    return [(gpu, part) for gpu in gpus for part in range(len(parts(gpu) or [gpu]))]
-
-
-def called(device: str) -> str:
-    """What people call a device of a strategy: "CPU:0"; for a GPU its number and its kind.
-
-    GPU:1 is "GPU 2 (NVIDIA L4)" if TensorFlow was told to see the cards 1 and 2 alone.
-    """
-    import tensorflow as tf
-
-    spec = tf.DeviceSpec.from_string(device)
-    if spec.device_type != "GPU":
-        return f"{spec.device_type}:{spec.device_index}"
-    card, _ = logical_gpus(tf.config.get_visible_devices("GPU"))[spec.device_index]
-    name = tf.config.experimental.get_device_details(card).get("device_name")
-    return f"GPU {card.name.rpartition(':')[2]}" + (f" ({name})" if name else "")
 
 
 def _check_there(device: Device, wanted: Sequence[int], found: int) -> None:
@@ -229,25 +198,6 @@ def _check_there(device: Device, wanted: Sequence[int], found: int) -> None:
         f"device {device.text!r}: {within} has no gpu:{missing[0]}; it has {', '.join(there)}",
         hint=f"--device {there[0]}",
     )
-
-
-def _see_only(used: Sequence[tuple[tf.config.PhysicalDevice, int]]) -> list[str]:
-    """Hides all other GPUs, of which TensorFlow would take the memory too.
-
-    Returns:
-      The names of those that are used, as TensorFlow counts the ones it sees.
-    """
-    import tensorflow as tf
-
-    # TensorFlow has them in the order of the machine, in whatever order they are given.
-    alike = {gpu for gpu, _ in used}
-    seen = [gpu for gpu in tf.config.list_physical_devices("GPU") if gpu in alike]
-    try:
-        tf.config.set_visible_devices(seen, "GPU")
-    except RuntimeError:  # it already runs, in a process that has had a strategy before
-        seen = tf.config.get_visible_devices("GPU")
-    logical = logical_gpus(seen)
-    return [f"/gpu:{logical.index(one)}" for one in used]
 
 
 def _worker_strategy(worker: Worker) -> tf.distribute.Strategy:

@@ -11,8 +11,8 @@ from electra_cli.config.schema import Precision
 from electra_cli.errors import listed
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.training.devices import machine
+from electra_cli.training.devices.gpus import called
 from electra_cli.training.devices.memory import AnyConfig, BudgetOf, Memory, memory_of
-from electra_cli.training.devices.strategy import called
 from electra_cli.training.plan.plans import DryPlan
 
 # A guess for the time before anything was measured; the display says that it is one.

@@ -134,6 +134,9 @@ def test_a_process_in_which_tensorflow_runs_keeps_what_it_sees(with_gpus: Give) 
     cards = with_gpus(2)
     cards.runs = True
     assert build_strategy(parse_device("gpu:1")) == "/gpu:1"
+    cards.visible = ["GPU 0"]
+    with pytest.raises(ConfigError, match="already runs with 1 GPU in this process"):
+        build_strategy(parse_device("gpu:1"))
 
 
 def test_float32_is_float32_on_gpus(with_gpus: Give) -> None:
