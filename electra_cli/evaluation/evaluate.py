@@ -19,6 +19,7 @@ from electra_cli.metrics.baselines import Baselines
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.training.devices.machine import resolve_xla
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.peers import failures_named
 from electra_cli.training.loop.trainer import ElectraTrainer
@@ -100,12 +101,14 @@ def trainer_of(
     checkpoint: Checkpoint, manifest: Manifest, strategy: tf.distribute.Strategy
 ) -> ElectraTrainer:
     """Builds what evaluates all checkpoints of one run."""
+    config = checkpoint.config()
     experiment = compose(
-        checkpoint.config(),
+        config,
         manifest,
         data=manifest.folder,
         precision="float32",
         replicas=strategy.num_replicas_in_sync,
+        xla=resolve_xla(config.runtime.xla, strategy),
     )
     with strategy.scope():
         task = ElectraPretrainTask(experiment.task)

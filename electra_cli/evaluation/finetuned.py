@@ -18,6 +18,7 @@ from electra_cli.modeling.architecture import Architecture
 from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.sources.finetuned import Finetuned
 from electra_cli.tasks.finetune import FinetuneTask, FinetuneTaskConfig, LabelledDataConfig
+from electra_cli.training.devices.machine import resolve_xla
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.peers import failures_named
 from electra_cli.training.loop.trainer import ElectraTrainer
@@ -71,7 +72,8 @@ def _evaluate(
             validation_data=LabelledDataConfig(
                 split=name, global_batch_size=model.config.train.batch_size, is_training=False
             )
-        )
+        ),
+        runtime=cfg.RuntimeConfig(enable_xla=resolve_xla(model.config.runtime.xla, strategy)),
     )
     with strategy.scope():
         finetune = FinetuneTask(
