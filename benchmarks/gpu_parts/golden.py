@@ -99,5 +99,5 @@ def _write(case: ReferenceCase, folder: Path) -> None:
     inputs = {key: value.numpy() for key, value in case.inputs(0).items()}
     inputs["disc_inputs"] = case.output(0, "disc_inputs")
     np.savez(folder / "weights.npz", **flat)  # type: ignore[arg-type]
-    np.savez(folder / "inputs.npz", **inputs)  # type: ignore[arg-type]
-    np.savez(folder / "recorded.npz", **recorded(case))
+    np.savez(folder / "inputs.npz", **inputs)
+    np.savez(folder / "recorded.npz", **recorded(case))  # type: ignore[arg-type]

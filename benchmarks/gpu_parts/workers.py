@@ -154,8 +154,9 @@ class Worker:
 
 
 def _read(stdout: IO[str], lines: queue.Queue[str | None]) -> None:
-    for line in stdout:
-        lines.put(line)
+    with stdout:
+        for line in stdout:
+            lines.put(line)
     lines.put(None)
 
 
