@@ -46,7 +46,12 @@ def test_a_card_in_use_is_left_to_who_uses_it(
     evaluate = ["evaluate", trained, "--device", "gpu"]
     pretrain = ["pretrain", "--preset", "tiny", "--data", data, "--model-dir", tmp_path / "run"]
     pretrain += ["--set", "data.sequence_length=32", "--device", "gpu:GPU-aa"]
-    for command in (evaluate, pretrain):
+    labelled = tmp_path / "labelled.csv"
+    labelled.write_text("text,label\n" + "".join(f"the {n},{n % 2}\n" for n in range(20)))
+    finetune = ["finetune", trained, "--task", "classification", "--train", labelled]
+    finetune += ["--dev", labelled, "--output", tmp_path / "out", "--device", "gpu"]
+    finetune += ["--max-length", "64"]
+    for command in (evaluate, pretrain, finetune):
         refused = electra(*command, "--json")
         refused.failed(75, "gpu:0 (NVIDIA L4) is in use: process 4000000 (python3, 20123 MiB)")
         assert "--share-device" in refused.json["error"]["hint"]
