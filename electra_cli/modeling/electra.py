@@ -26,6 +26,7 @@ from electra_cli.modeling.layers import (
     length_of,
     truncated_normal,
 )
+from electra_cli.modeling.lookup import rows_at
 
 
 class MaskedLMHead(tf.Module):
@@ -173,8 +174,8 @@ class ElectraModel(tf_keras.Model):
     def masked_lm_logits(self, hidden: tf.Tensor, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """The generator's logits at masked_lm_positions [B, M]; [B·S, G] -> [B, M, V] float32."""
         ids, positions = features["masked_input_ids"], features["masked_lm_positions"]
-        flat = positions + tf.range(tf.shape(ids)[0])[:, None] * length_of(ids)  # [B, M]
-        at_masks = tf.gather(hidden, tf.reshape(flat, [-1]))  # [B·M, G]
+        rows = tf.reshape(hidden, [-1, length_of(ids), hidden.shape[-1]])  # [B, S, G]
+        at_masks = tf.reshape(rows_at(rows, positions), [-1, rows.shape[-1]])  # [B·M, G]
         logits = self.masked_lm_head(at_masks)  # [B·M, V]
         return tf.reshape(logits, [-1, positions.shape[1], logits.shape[-1]])  # [B, M, V]
 

@@ -22,6 +22,7 @@ from electra_cli.modeling.layers import (
     length_of,
     truncated_normal,
 )
+from electra_cli.modeling.lookup import rows_of
 
 
 class Embeddings(tf.Module):
@@ -71,7 +72,7 @@ class Embeddings(tf.Module):
         self, ids: tf.Tensor, segment_ids: tf.Tensor, dtype: tf.DType, dropout: Dropout
     ) -> tf.Tensor:
         """[B, S] token and segment ids -> [B·S, E] in `dtype`."""
-        words = tf.gather(self.words, ids)  # [B, S, E]
+        words = rows_of(self.words, ids)  # [B, S, E]
         # Two types: choosing by a mask has a dense gradient, where a gather would have to
         # add up B·S rows into two.
         is_second = tf.cast(segment_ids, tf.float32)[:, :, None]  # [B, S, 1]

@@ -16,6 +16,7 @@ from electra_cli.modeling.heads.base import SCOPE, Head, Tensors, logits_of
 from electra_cli.modeling.heads.sizes import HeadSizes
 from electra_cli.modeling.heads.spans import span_losses
 from electra_cli.modeling.layers import Dense, glorot_uniform, length_of
+from electra_cli.modeling.lookup import rows_at
 
 _INNER = 512  # width of the hidden layers, whatever the encoder's is
 _MASKED = -1000.0  # added to the logits of positions that cannot be in an answer
@@ -87,7 +88,7 @@ class ReferenceSpanHead(Head):
             ends = affine(hidden, of_end, tf.cast(self.end_inner.bias, hidden.dtype))  # [B·S, N]
             ends = tf.reshape(ends, [-1, length, _INNER])  # [B, S, N]
             if training or "start_positions" in features:
-                start = tf.gather(rows, features["start_positions"], batch_dims=1)  # [B, D]
+                start = rows_at(rows, features["start_positions"][:, None])[:, 0]  # [B, D]
                 inner = tf.matmul(start, of_start)[:, None] + ends  # [B, S, N]
                 end_logits = logits_of(self.end, gelu(tf.reshape(inner, [-1, _INNER])))  # [B·S, 1]
                 outputs["end_logits"] = tf.reshape(end_logits, [-1, length]) + mask

@@ -16,6 +16,7 @@ from electra_cli.modeling.fused import dropout_of
 from electra_cli.modeling.heads.base import SCOPE, Head, Tensors, cross_entropy, logits_of
 from electra_cli.modeling.heads.sizes import HeadSizes
 from electra_cli.modeling.layers import Dense, glorot_uniform, length_of, truncated_normal
+from electra_cli.modeling.lookup import rows_at
 
 
 class WordHead(Head):
@@ -50,8 +51,7 @@ class WordHead(Head):
         # would add up rows of that width.
         length = length_of(features["input_ids"])
         logits = tf.reshape(logits, [-1, length, logits.shape[-1]])  # [B, S, C]
-        positions = features["labeled_positions"]  # [B, W]
-        return {"logits": tf.gather(logits, positions, batch_dims=1)}  # [B, W, C]
+        return {"logits": rows_at(logits, features["labeled_positions"])}  # [B, W, C]
 
     def row_losses(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
         """Sum over words of the cross-entropy with labels [B, W], where labels_mask is 1; [B]."""
