@@ -12,7 +12,6 @@ CPU: its figures mean nothing.
 from __future__ import annotations
 
 import argparse
-import importlib
 import signal
 import sys
 import tempfile
@@ -27,9 +26,8 @@ from gpu_parts.bench import Bench, Effort
 from gpu_parts.parts import Part, parts_of
 from gpu_parts.results import Results
 from gpu_parts.sizes import DRY, ON_A_CARD
-from gpu_parts.workers import WorkerError, serve
+from gpu_parts.workers import WorkerError
 
-_ROLES = ("ours", "theirs", "replicas")
 _LEAVING = 3.0  # seconds to end the processes
 
 
@@ -43,17 +41,14 @@ def main() -> None:
     parser.add_argument("--parts", help="names or their beginnings, joined by commas")
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--dry-run", action="store_true", help="tiny sizes on a CPU")
-    parser.add_argument("--serve", choices=_ROLES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        module = f"gpu_parts.{options.serve}"
-        serve(lambda: dict(importlib.import_module(module).start(options.device)))
-        return
     device = "cpu" if options.dry_run else options.device
     effort, sizes = (LITTLE, DRY) if options.dry_run else (Effort(), ON_A_CARD)
-    chosen = [part for part in parts_of(sizes) if is_chosen(part.name, options.parts)]
+    chosen = [part for part in parts_of(sizes, effort.main) if is_chosen(part.name, options.parts)]
     if not chosen:
-        parser.error(f"--parts {options.parts}: the parts are {names(parts_of(sizes))}")
+        parser.error(
+            f"--parts {options.parts}: the parts are {names(parts_of(sizes, effort.main))}"
+        )
     about = {"device": device, "dry_run": options.dry_run, "minutes": options.minutes}
     results = Results(options.out, about)
     deadline = time.monotonic() + 60 * options.minutes - _LEAVING
@@ -61,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="electra-gpu-") as folder:
         bench = Bench(device, effort, scratch=Path(folder), log=results.log)
         missing = {part.name for part in chosen if not results.is_done(part.name)}
-        bench.ahead = [size for size in sizes[:2] if f"speed-{size.name}" in missing]
+        bench.ahead = [size for size in sizes[: effort.main] if f"speed-{size.name}" in missing]
         try:
             measure(chosen, bench, results, deadline)
         finally:

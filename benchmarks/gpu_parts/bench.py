@@ -20,7 +20,7 @@ from gpu_parts.sizes import Size, job_of
 from gpu_parts.workers import Worker
 
 _ROWS = 4096
-SCRIPT = Path(__file__).parents[1] / "gpu.py"
+_SCRIPT = Path(__file__).with_name("serve.py")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Effort:
       most_steps: Of one.
       command_seconds: That a command is to train.
       golden: Recorded cases.
+      main: The first sizes, so many, are also profiled and run as commands.
       compiled: Arguments of torch.compile.
     """
 
@@ -43,10 +44,11 @@ class Effort:
     most_steps: int = 400
     command_seconds: float = 8.0
     golden: tuple[str, ...] = ("small_like", "base_like")
+    main: int = 2
     compiled: tuple[tuple[str, str], ...] = ()
 
 
-DRY = Effort(512, 2, 0.2, 2, 1.0, ("small_like",), (("backend", "aot_eager"),))
+DRY = Effort(512, 2, 0.2, 2, 1.0, ("small_like",), 1, (("backend", "aot_eager"),))
 
 
 class Bench:
@@ -96,7 +98,7 @@ class Bench:
         return self._worker(role, dict(os.environ))
 
     def _worker(self, role: str, environment: dict[str, str]) -> Worker:
-        command = [sys.executable, str(SCRIPT), "--device", self.device, "--serve", role]
+        command = [sys.executable, str(_SCRIPT), role, self.device]
         return Worker(command, environment=environment, log=self.log)
 
     def data(self, length: int) -> Path:

@@ -36,6 +36,20 @@ _HELD = 2  # trainings that stay prepared
 _LIBRARIES = ("libcu", "libnv", "libnccl")
 
 
+class Again:
+    """An iterator without an end.
+
+    Args:
+      batch: What it gives.
+    """
+
+    def __init__(self, batch: dict[str, tf.Tensor]) -> None:
+        self._batch = batch
+
+    def __next__(self) -> dict[str, tf.Tensor]:
+        return self._batch
+
+
 class Prepared:
     """A training and its step, over and over on one batch that lies on the device.
 
@@ -49,35 +63,20 @@ class Prepared:
         with tf.device("/cpu:0"):
             batch = next(iter(trainer.task.build_inputs(trainer.config.task.train_data)))
         with tf.device(device):
-            self.batch = {name: tf.identity(value) for name, value in batch.items()}
-        held = self.batch
-
-        class Again:
-            def __next__(self) -> dict[str, tf.Tensor]:
-                return held
-
-        iterator = Again()
-
-        def one(done: tf.Tensor) -> tf.Tensor:
-            trainer.train_step(iterator)
-            return done + 1
-
-        def loop(steps: tf.Tensor) -> None:
-            tf.while_loop(lambda done: done < steps, one, [tf.zeros([], tf.int32)])
-
-        self._loop = tf.function(loop, autograph=False)
+            self._again = Again({name: tf.identity(value) for name, value in batch.items()})
+        self._loop = trainer.create_train_loop_fn()  # the one of a run
 
     def trace(self) -> float:
         """Seconds it takes TensorFlow to trace the loop."""
         started = time.perf_counter()
-        self._loop.get_concrete_function(tf.TensorSpec([], tf.int32))
+        self._loop.get_concrete_function(self._again, tf.TensorSpec([], tf.int32))
         return time.perf_counter() - started
 
     def run(self, steps: int) -> tuple[float, dict[str, float]]:
         """Seconds of some steps, and the logs of the last one."""
         started = time.perf_counter()
         self.trainer.train_loop_begin()
-        self._loop(tf.constant(steps))
+        self._loop(self._again, tf.constant(steps))
         logs = self.trainer.train_loop_end()  # waits for the device
         return time.perf_counter() - started, logs
 
@@ -237,7 +236,8 @@ class Ours:
             finally:
                 tf.profiler.experimental.stop()
             (file,) = glob.glob(f"{folder}/**/*.xplane.pb", recursive=True)  # noqa: PTH207
-            found = planes.summary(planes.read(file), sizes, steps=steps)
+            space = planes.read(file)
+        found = planes.summary(space, sizes, steps=steps, on_gpu=self._on_gpu)
         return {"traced_step_seconds": seconds / steps, **found}
 
     def pipeline(self, data: str, batch: int, seconds: float) -> dict[str, float]:

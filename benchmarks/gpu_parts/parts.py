@@ -35,6 +35,7 @@ _FLOAT32 = 1e-4
 # we in bfloat16; so two roundings, each of 2^-8, are always allowed.
 _TWICE, _FLOOR = 2.0, 2**-7
 _REPLICAS = 1e-4
+_TO_MEASURE = 25.0  # seconds of a part that are kept for what is prepared
 _BEGIN = 0.2  # of the loss of guessing; a discriminator's first answers are not exactly a half
 
 
@@ -55,9 +56,14 @@ class Part:
     run: Callable[[Bench, dict[str, Found]], Found]
 
 
-def parts_of(sizes: tuple[Size, ...]) -> list[Part]:
-    """All of them in the order of their worth; the first two sizes are also run as commands."""
-    main, rest = sizes[:2], sizes[2:]
+def parts_of(sizes: tuple[Size, ...], count: int) -> list[Part]:
+    """All of them in the order of their worth.
+
+    Args:
+      sizes: What is trained.
+      count: The first sizes, so many, are also profiled and run as commands.
+    """
+    main, rest = sizes[:count], sizes[count:]
     return [
         Part("environment", 90, 20, environment),
         Part("golden", 150, 30, golden),
@@ -210,7 +216,8 @@ def speed(size: Size, bench: Bench, done: dict[str, Found]) -> Found:
 def _receive_theirs(size: Size, bench: Bench, found: Found) -> bool:
     """Waits for PyTorch's side; whether it is prepared."""
     try:
-        found["theirs"] = bench.theirs.receive(bench.prepare_theirs(size), bench.left)
+        question = bench.prepare_theirs(size)
+        found["theirs"] = bench.theirs.receive(question, bench.left - _TO_MEASURE)
     except WorkerError as error:
         found["theirs"] = {"error": str(error), "memory": error.memory}
         return False

@@ -108,14 +108,12 @@ def read(path: str) -> Any:
     return space
 
 
-def kernels_of(space: Any) -> list[Kernel]:
-    """What ran on the GPUs; where there is none, what compiled modules did on the CPU."""
-    found = [k for plane in space.planes if _is_gpu(plane) for k in _of_streams(plane)]
-    return found or [k for plane in space.planes for k in _of_threads(plane)]
-
-
-def _is_gpu(plane: Any) -> bool:
-    return plane.name.startswith("/device:GPU:")
+def kernels_of(space: Any, *, on_gpu: bool) -> list[Kernel]:
+    """What ran on the GPUs, or what compiled modules did on the CPU."""
+    if on_gpu:
+        gpus = (plane for plane in space.planes if plane.name.startswith("/device:GPU:"))
+        return [kernel for plane in gpus for kernel in _of_streams(plane)]
+    return [kernel for plane in space.planes for kernel in _of_threads(plane)]
 
 
 def _of_streams(plane: Any) -> Iterator[Kernel]:
@@ -222,13 +220,14 @@ def purpose(kernel: Kernel, known: Instruction | None, sizes: Sizes) -> str:
     return "matmul" if _PRODUCT.search(kernel.name) or _PRODUCT.search(kernel.op) else "other"
 
 
-def summary(space: Any, sizes: Sizes, *, steps: int, top: int = 20) -> dict[str, Any]:
+def summary(space: Any, sizes: Sizes, *, steps: int, on_gpu: bool, top: int = 20) -> dict[str, Any]:
     """What the time of a step is spent on.
 
     Args:
       space: A trace of some steps and nothing else.
       sizes: Of the step.
       steps: How many there are.
+      on_gpu: Whether they ran there.
       top: How many kernels are named.
 
     Returns:
@@ -238,9 +237,9 @@ def summary(space: Any, sizes: Sizes, *, steps: int, top: int = 20) -> dict[str,
     Raises:
       ValueError: There is no kernel in the trace.
     """
-    kernels = kernels_of(space)
+    kernels = kernels_of(space, on_gpu=on_gpu)
     if not kernels:
-        raise ValueError("the trace holds no kernel")
+        raise ValueError("the trace holds no kernel" + (": is there a libcupti?" if on_gpu else ""))
     instructions = instructions_of(space)
     window = max(k.end for k in kernels) - min(k.start for k in kernels)
     spent = dict.fromkeys(SHARES, 0)

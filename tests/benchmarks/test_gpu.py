@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -177,7 +178,7 @@ def test_parts_are_kept_one_by_one_and_only_what_is_missing_runs(tmp_path: Path)
 
 
 def test_parts_come_in_the_order_of_their_worth() -> None:
-    names = [part.name for part in parts.parts_of(ON_A_CARD)]
+    names = [part.name for part in parts.parts_of(ON_A_CARD, 2)]
     assert names[:4] == ["environment", "golden", "equal-replicas", "equal-runs"]
     assert names[4:6] == ["speed-small-128x128", "speed-base-64x512"]
     assert len(set(names)) == len(names)
@@ -205,6 +206,26 @@ def test_pytorch_gets_along_without_what_tensorflow_needs() -> None:
     }
     expected = {"PYTHONPATH": "/project", "HOME": "/home", "USE_TF": "0"}
     assert benches.apart_from_tensorflow(given) == expected
+
+
+# Names of modules that are not there on a machine for PyTorch, and stand-ins for what is.
+IMPORTS = """
+import sys
+from unittest.mock import MagicMock
+for name in ("electra_cli", "pydantic", "tensorflow"):
+    sys.modules[name] = None
+for name in ("torch", "torch.nn", "transformers"):
+    sys.modules[name] = MagicMock()
+sys.path.insert(0, sys.argv[1])
+from gpu_parts import serve, theirs
+print(sorted(theirs.start("cpu")))
+"""
+
+
+def test_pytorchs_side_imports_nothing_of_the_package() -> None:
+    command = [sys.executable, "-c", IMPORTS, str(ROOT / "benchmarks")]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert "environment" in ran.stdout, ran.stderr
 
 
 def test_the_profiler_finds_a_newer_cupti(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

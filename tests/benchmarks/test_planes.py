@@ -92,7 +92,7 @@ def card() -> Any:
 
 
 def test_kernels_of_a_card_by_purpose() -> None:
-    found = planes.summary(card(), SIZES, steps=2)
+    found = planes.summary(card(), SIZES, steps=2, on_gpu=True)
     assert found["step_seconds"] == pytest.approx(460e-12)  # the last step ends with its last
     assert found["kernels_per_step"] == 6
     spent = {what: share * 920 for what, share in found["shares"].items()}
@@ -114,7 +114,7 @@ def test_kernels_of_a_card_by_purpose() -> None:
         1,
     )
     assert first["share"] == pytest.approx(400 / 920)
-    assert len(planes.summary(card(), SIZES, steps=2, top=3)["kernels"]) == 3
+    assert len(planes.summary(card(), SIZES, steps=2, on_gpu=True, top=3)["kernels"]) == 3
 
 
 def test_innermost_instructions_of_a_cpu() -> None:
@@ -125,16 +125,20 @@ def test_innermost_instructions_of_a_cpu() -> None:
     made.event(host, thread, "dot.1", 10, 60, hlo_op="dot.1", hlo_module="m")
     made.event(host, thread, "trace", 60, 90)
     made.event(host, thread, "dot.2", 110, 160, hlo_op="dot.2", hlo_module="m")
-    kernels = planes.kernels_of(made.finish())
+    kernels = planes.kernels_of(made.finish(), on_gpu=False)
     assert [(kernel.name, kernel.start, kernel.end) for kernel in kernels] == [
         ("dot.1", 10, 60),
         ("dot.2", 110, 160),
     ]
 
 
-def test_a_trace_without_kernels_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no kernel"):
-        planes.summary(Space().finish(), SIZES, steps=1)
+def test_a_trace_without_kernels_of_the_device_is_an_error() -> None:
+    made = Space()
+    host = made.plane("/host:CPU")
+    made.event(host, host.lines.add(), "launch", 0, 9, hlo_op="dot.1", hlo_module="m")
+    assert planes.summary(made.space, SIZES, steps=1, on_gpu=False)["kernels_per_step"] == 1
+    with pytest.raises(ValueError, match="libcupti"):
+        planes.summary(made.space, SIZES, steps=1, on_gpu=True)
 
 
 @pytest.mark.parametrize(
