@@ -6,13 +6,15 @@ Call `prepare_tensorflow` first in every function that imports TensorFlow or a m
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from electra_cli.memory_limits import check_tensorflow_fits
@@ -29,6 +31,8 @@ _VARIABLES = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # gpu:0 is the one that nvidia-smi calls 0
 }
+# absl::SetMinLogLevel, as TensorFlow 2.20 has it.
+_SET_LOG_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"
 _HIDES_CARDS = ("", "-1", "none", "void", "NoDevFiles")
 
 
@@ -84,6 +88,7 @@ def prepare_tensorflow() -> None:
         os.environ.setdefault(name, value)
     if may_have_card(os.environ):
         _add_xla_flags()
+    _hold_notes_back()
     try:
         Path.home()
     except RuntimeError:  # for a user without one Keras makes a folder called ~ where it runs
@@ -92,6 +97,19 @@ def prepare_tensorflow() -> None:
     warnings.filterwarnings("ignore", message="Protobuf gencode version", category=UserWarning)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def _hold_notes_back() -> None:
+    """Has XLA obey TF_CPP_MIN_LOG_LEVEL, as TensorFlow does.
+
+    It writes through Abseil, which reads no variable: notes at every start, and without end where a
+    card is full.
+    """
+    spec = find_spec("tensorflow")
+    with suppress(OSError, AttributeError, TypeError, ValueError):
+        library = Path(spec.origin).parent / "libtensorflow_framework.so.2"  # type: ignore[union-attr,arg-type]
+        set_level = ctypes.CDLL(str(library))[_SET_LOG_LEVEL]
+        set_level(int(os.environ["TF_CPP_MIN_LOG_LEVEL"]))
 
 
 def _add_xla_flags() -> None:

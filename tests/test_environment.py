@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 from importlib import metadata
@@ -101,6 +102,19 @@ def test_keras_keeps_nothing_for_a_user_without_a_home(
     monkeypatch.setattr("os.environ", dict(os.environ))
     prepare_tensorflow()
     assert os.environ.get("KERAS_HOME") == expected
+
+
+def test_xla_obeys_the_level_of_notes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = importlib.util.find_spec("tensorflow")
+    assert spec is not None
+    assert spec.origin is not None
+    library = ctypes.CDLL(str(Path(spec.origin).parent / "libtensorflow_framework.so.2"))
+    level = library["_ZN4absl12lts_2025012711MinLogLevelEv"]
+    for given, expected in (({"TF_CPP_MIN_LOG_LEVEL": "1"}, 1), ({}, 3)):
+        prepared(monkeypatch, **given)
+        assert level() == expected
+    prepared(monkeypatch, TF_CPP_MIN_LOG_LEVEL="all of it")  # TensorFlow takes no notice either
+    assert level() == expected
 
 
 def test_torch_finds_no_triton_which_would_end_the_process() -> None:
