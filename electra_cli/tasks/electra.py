@@ -277,11 +277,11 @@ class ElectraPretrainTask(base_task.Task):
         """
         xla = bool(self._settings.runtime.xla)
 
-        def prepared(rows: Mapping[str, tf.Tensor]) -> Any:
+        def masking_step(rows: Mapping[str, tf.Tensor]) -> Any:
             features = self._features(rows, training=True, step=optimizer.iterations)
             return features, self.objective.counts(features)
 
-        features, counts = whole(prepared, xla)(dict(inputs))
+        features, counts = whole(masking_step, xla)(dict(inputs))
         counts = over_replicas(counts)
 
         def losses(batch: Mapping[str, tf.Tensor], dropout: Dropout) -> dict[str, tf.Tensor]:

@@ -91,13 +91,13 @@ def step_of_batch(
     packs = settings.xla and replica_count() > 1
     shapes = [*(variable.shape for variable in variables), *(tf.TensorShape([]) for _ in names)]
 
-    def computed(batch: Batch) -> Any:
+    def gradient_step(batch: Batch) -> Any:
         of_part = functools.partial(sum_of_lanes, forward_backward, lanes=settings.lanes)
         gradients, found = accumulate(of_part, batch, settings.parts, variables, names)
         sums = [*gradients, *(found[name] for name in names)]
         return tf.concat([tf.reshape(part, [-1]) for part in sums], axis=0) if packs else sums
 
-    def updated(sums: Any) -> dict[str, tf.Tensor]:
+    def update_step(sums: Any) -> dict[str, tf.Tensor]:
         if packs:
             parts = tf.split(sums, [shape.num_elements() for shape in shapes])
             sums = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -107,9 +107,9 @@ def step_of_batch(
             optimizer, gradients, variables, loss=named[total], clip_norm=settings.clip_norm
         )
 
-    sums = whole(computed, settings.xla)(dict(features))
+    sums = whole(gradient_step, settings.xla)(dict(features))
     sums = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums)
-    return whole(updated, settings.xla)(sums)
+    return whole(update_step, settings.xla)(sums)
 
 
 def whole(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:

@@ -89,7 +89,7 @@ class ElectraTrainer(base_trainer.Trainer):
     def train_step(self, iterator: Any) -> None:
         """One update on every replica."""
 
-        def record(logs: dict[str, tf.Tensor]) -> None:
+        def recording_step(logs: dict[str, tf.Tensor]) -> None:
             for name, variable in self._latest.items():
                 variable.assign(logs[name])
             self.skips.count(logs, tf.cast(self.global_step, tf.int64) + 1)
@@ -97,15 +97,15 @@ class ElectraTrainer(base_trainer.Trainer):
 
         xla = self.config.runtime.enable_xla
 
-        def update(inputs: dict[str, tf.Tensor]) -> None:
+        def training_step(inputs: dict[str, tf.Tensor]) -> None:
             logs = self.task.train_step(inputs, model=self.model, optimizer=self.optimizer)
-            whole(record, xla)(logs)
+            whole(recording_step, xla)(logs)
 
-        def step(inputs: dict[str, tf.Tensor]) -> None:
+        def of_replica(inputs: dict[str, tf.Tensor]) -> None:
             # Several replicas meet inside the step: there the pieces between are compiled.
-            whole(update, xla and self.strategy.num_replicas_in_sync == 1)(inputs)
+            whole(training_step, xla and self.strategy.num_replicas_in_sync == 1)(inputs)
 
-        self.strategy.run(step, args=(self.next_train_inputs(iterator),))
+        self.strategy.run(of_replica, args=(self.next_train_inputs(iterator),))
 
     def train_loop_end(self) -> dict[str, float]:
         """The logs of the last step, and what was skipped so far, as plain numbers."""
@@ -120,13 +120,13 @@ class ElectraTrainer(base_trainer.Trainer):
         """One validation step; each log is the whole global batch, whichever worker asks."""
         inputs, _ = self.next_eval_inputs(iterator)
 
-        def logs(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        def evaluation_step(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             return self.task.validation_logs(inputs, self.model)
 
-        def step(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            return whole(logs, self.config.runtime.enable_xla)(inputs)
+        def of_replica(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+            return whole(evaluation_step, self.config.runtime.enable_xla)(inputs)
 
-        outputs = self.strategy.run(step, args=(inputs,))
+        outputs = self.strategy.run(of_replica, args=(inputs,))
         if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
             return {name: self.strategy.gather(log, axis=0) for name, log in outputs.items()}
         return tf.nest.map_structure(self.strategy.experimental_local_results, outputs)
