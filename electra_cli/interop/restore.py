@@ -22,6 +22,8 @@ def restore(objects: tf.train.Checkpoint, prefix: Path, *, hint: str) -> None:
     """
     try:
         objects.read(str(prefix)).expect_partial().assert_existing_objects_matched()
+    except (tf.errors.InternalError, tf.errors.ResourceExhaustedError):
+        raise  # of a device: a damaged file is something else
     except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
         raise DataError(
             f"checkpoint {prefix} cannot be restored: {str(error).splitlines()[0]}", hint=hint

@@ -99,6 +99,8 @@ class CheckpointSaver:
             sync_folder(final.parent)
         except OSError as error:
             raise self._failed(final, error.strerror or str(error)) from error
+        except tf.errors.InternalError:  # of a device: no file system says that
+            raise
         except (tf.errors.OpError, ValueError) as error:
             raise self._failed(final, _reason(error)) from error
         finally:

@@ -15,6 +15,8 @@ COMPILER = "'nvidia-cuda-nvcc-cu12>=12.5.82,<13'"
 Shortage = Callable[[str], OutOfMemoryError]
 
 _MOST_SHOWN = 160  # characters
+# Up to the end of a line, of a quotation, or to the operation that TensorFlow names.
+_REST = r"[^\n'\[]*"
 _GOES_ON = "the same command goes on from the last checkpoint"
 
 
@@ -113,7 +115,7 @@ FAILURES = (
     Failure(
         r"Could not create cudnn handle|DNN library initialization|Loaded runtime CuDNN library"
         r"|(CUDNN|CUBLAS|CUSOLVER)_STATUS_(NOT_INIT|ALLOC|ARCH|\w*VERSION)|create cublas handle"
-        r"|[Ff]ailed to create cu(Blas|Solver)|(BLAS|Blas|DNN) support|dlopen some GPU libraries"
+        r"|[Ff]ailed to create cu(Blas|Solver)|(?i:blas|dnn) support|dlopen some GPU libraries"
         r"|Could not load dynamic library|Error loading CUDA|shared object initialization failed",
         "a library of CUDA is missing, or is not the version that TensorFlow needs",
         "electra doctor names it, and what to install; where another program has all of the "
@@ -183,9 +185,14 @@ def told(
     what = f"{failure.meaning} {when}".strip()
     if failure is OUT_OF_MEMORY:
         return shortage(what) if shortage is not None else None
-    said = re.search(rf"\w*({failure.signs}).*", str(error))
-    quoted = f": {said[0].strip()[:_MOST_SHOWN]}" if said else ""
-    return failure.error(f"{what}{quoted}", hint=failure.hint)
+    return failure.error(f"{what}{_quoted(failure, str(error))}", hint=failure.hint)
+
+
+def _quoted(failure: Failure, said: str) -> str:
+    """The words that tell most: from CUDA's name for it on, or from the first sign."""
+    begins = (rf"(CUDA_ERROR_|cudaError)\w*{_REST}", rf"\w*({failure.signs}){_REST}")
+    found = next((match for begin in begins if (match := re.search(begin, said))), None)
+    return f": {found[0].strip()[:_MOST_SHOWN]}" if found else ""
 
 
 @contextmanager

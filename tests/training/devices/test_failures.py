@@ -65,6 +65,8 @@ WORDS = [
      "a library of CUDA is missing"),
     (INTERNAL, "|Could not create cudnn handle|: |CUDNN_STATUS_NOT_INITIALIZED|",
      "a library of CUDA is missing"),
+    (INTERNAL, "{{function_node __wrapped__MatMul_device_GPU:0}} |No blas support for stream|",
+     "a library of CUDA is missing"),
     (INTERNAL, "|No BLAS support for stream|", "a library of CUDA is missing"),
     (INTERNAL, "|Failed to initialize BLAS support|", "a library of CUDA is missing"),
     (INTERNAL, "|Failed to create cuSolverDN instance|.", "a library of CUDA is missing"),
@@ -133,10 +135,25 @@ def test_what_is_no_failure_of_a_gpu_stays_what_it_is() -> None:
         assert caught.value is error
 
 
-def test_the_name_of_the_result_is_shown() -> None:
-    words = "CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered"
-    message = str(told(tf.errors.InternalError(None, None, f"CUDA error: {words}")))
-    assert message == f"a kernel failed on the GPU: {words}"
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("CUDA error: : CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered",
+         "a kernel failed on the GPU: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was "
+         "encountered"),
+        ("'cuLaunchKernel(f, x)' failed with 'CUDA_ERROR_ILLEGAL_ADDRESS' [Op:AddV2] name: ",
+         "a kernel failed on the GPU: CUDA_ERROR_ILLEGAL_ADDRESS"),
+        ("Failed to load in-memory CUBIN (compiled for a different GPU?).: CUDA_ERROR_NO_BINARY_FOR"
+         "_GPU: no kernel image is available for execution on the device [Op:__inference_<l>_4]",
+         "this TensorFlow has no code for this GPU: CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image "
+         "is available for execution on the device"),
+        ("libdevice not found at ./libdevice.10.bc [Op:__inference_x]",
+         "XLA cannot compile for the GPU: ptxas or libdevice is missing, or too old: libdevice not "
+         "found at ./libdevice.10.bc"),
+    ],
+)  # fmt: skip
+def test_what_tells_most_is_shown(said: str, shown: str) -> None:
+    assert str(told(tf.errors.InternalError(None, None, said))) == shown
 
 
 @pytest.mark.slow

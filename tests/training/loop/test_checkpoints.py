@@ -237,6 +237,23 @@ def test_it_is_an_error_when_the_next_one_is_due(run: RunFolder, weight: tf.Vari
         save()
 
 
+def test_a_device_that_fails_is_no_fault_of_the_disk_or_the_file(
+    run: RunFolder, weight: tf.Variable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise tf.errors.InternalError(None, None, "CUDA_ERROR_ILLEGAL_ADDRESS")
+
+    saver = saver_of(run, weight)
+    whole = saver.save(1)
+    for name in ("write", "read"):
+        monkeypatch.setattr(tf.train.Checkpoint, name, fail)
+    with pytest.raises(tf.errors.InternalError):
+        saver.save(2)
+    with pytest.raises(tf.errors.InternalError):
+        restore(tf.train.Checkpoint(w=weight), whole / "state", hint="")
+    assert [path.name for path in run.checkpoints.iterdir()] == ["ckpt-1"]
+
+
 def test_a_failed_save_at_an_evaluation_is_tried_again(run: RunFolder, weight: tf.Variable) -> None:
     now, warnings = 4, []
     saver = saver_of(run, weight, best_by="disc_auc")
