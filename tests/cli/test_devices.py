@@ -51,9 +51,9 @@ def test_a_card_in_use_is_left_to_who_uses_it(
     finetune = ["finetune", trained, "--task", "classification", "--train", labelled]
     finetune += ["--dev", labelled, "--output", tmp_path / "out", "--device", "gpu"]
     finetune += ["--max-length", "64"]
-    for command in (evaluate, pretrain, finetune):
+    for command, name in ((evaluate, "gpu:0"), (pretrain, "GPU-aa"), (finetune, "gpu:0")):
         refused = electra(*command, "--json")
-        refused.failed(75, "gpu:0 (NVIDIA L4) is in use: process 4000000 (python3, 20123 MiB)")
+        refused.failed(75, f"{name} (NVIDIA L4) is in use: process 4000000 (python3, 20123 MiB)")
         assert "--share-device" in refused.json["error"]["hint"]
         shared = electra(*command, "--json", "--share-device")
         shared.failed(2, "TensorFlow finds no GPU: nvidia-smi lists no card")

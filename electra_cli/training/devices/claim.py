@@ -65,8 +65,9 @@ def claim_cards(
     for index in device.gpus(len(seen)):
         if index < len(seen) and (user := users.get(seen[index])):
             card = next(card.name for card in cards if card.uuid == user.uuid)
-            free = [n for n, name in enumerate(seen) if name not in users and not device.names]
-            raise _busy(f"gpu:{index} ({card})", user, free)
+            free = [n for n, one in enumerate(seen) if one not in users and not device.names]
+            name = device.names[index] if device.names else f"gpu:{index}"
+            raise _busy(f"{name} ({card})", user, free)
 
 
 def _whole_name(

@@ -114,7 +114,7 @@ def test_without_nvidia_smi_cuda_decides_whether_a_card_is_there() -> None:
         ("auto", None, "gpu:1 (NVIDIA L4)"),
         ("mirrored", "0", ""),
         ("gpu", "1", "gpu:0 (NVIDIA L4)"),  # counted within the variable
-        ("gpu:GPU-ab22", None, "gpu:0 (NVIDIA L4)"),
+        ("gpu:GPU-ab", None, "GPU-ab (NVIDIA L4)"),
         ("gpu:MIG-1a", None, ""),  # instances of a card have memory of their own
         ("gpu:7", None, ""),  # another error is its own
         ("cpu", None, ""),
