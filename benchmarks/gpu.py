@@ -85,7 +85,7 @@ def measure(parts: list[Part], bench: Bench, results: Results, deadline: float) 
             print(f"{part.name}: {left:.0f} s are left, too few to begin", file=sys.stderr)
             continue
         started = time.monotonic()
-        bench.begin(min(left, part.seconds))
+        bench.begin(min(left, part.seconds * bench.effort.patience))
         try:
             found = part.run(bench, results.parts)
         except WorkerError as error:

@@ -36,6 +36,7 @@ class Effort:
       golden: Recorded cases.
       main: The first sizes, so many, are also profiled and run as commands.
       compiled: Arguments of torch.compile.
+      patience: How often the time that a part has on a card.
     """
 
     product: int = 8192
@@ -46,9 +47,10 @@ class Effort:
     golden: tuple[str, ...] = ("small_like", "base_like")
     main: int = 2
     compiled: tuple[tuple[str, str], ...] = ()
+    patience: float = 1.0
 
 
-DRY = Effort(512, 2, 0.2, 2, 1.0, ("small_like",), 1, (("backend", "aot_eager"),))
+DRY = Effort(512, 2, 0.2, 2, 1.0, ("small_like",), 1, (("backend", "aot_eager"),), 4.0)
 
 
 class Bench:
