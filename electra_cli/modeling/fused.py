@@ -119,8 +119,7 @@ def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         def differentiable(*tensors: tf.Tensor) -> Any:
             def gradient(upstream: tf.Tensor) -> list[tf.Tensor | None]:
                 if is_inline:
-                    *again, upstream = optimization_barrier(*tensors, upstream)
-                    found = iter(derived(again, upstream, **constants))
+                    found = iter(derived(*_apart(tensors, upstream), **constants))
                 else:
                     found = iter(backward(list(tensors), upstream, **constants))
                 return [next(found) if t.dtype.is_floating else None for t in tensors]
@@ -130,6 +129,20 @@ def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         return differentiable(*(tf.convert_to_tensor(tensor) for tensor in inputs))
 
     return call
+
+
+def _apart(
+    tensors: tuple[tf.Tensor, ...], upstream: tf.Tensor
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Inputs and upstream gradient behind a barrier.
+
+    But for integers: what follows from them alone, such as the mask of dropout, is made once, and
+    takes a byte an element.
+    """
+    floats = [tensor for tensor in tensors if tensor.dtype.is_floating]
+    *floats, upstream = optimization_barrier(*floats, upstream)
+    found = iter(floats)
+    return [next(found) if t.dtype.is_floating else t for t in tensors], upstream
 
 
 def _compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
@@ -180,9 +193,35 @@ def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
 
 def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
     """LayerNorm over the last axis; [N, D] float32 -> [N, D] float32."""
-    centred = exact - tf.reduce_mean(exact, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)  # [N, 1]
-    return centred * tf.math.rsqrt(variance + _LAYER_NORM_EPSILON) * gamma + beta
+
+    def parts(exact: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        centred = exact - tf.reduce_mean(exact, axis=-1, keepdims=True)
+        variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)  # [N, 1]
+        return centred, tf.math.rsqrt(variance + _LAYER_NORM_EPSILON)
+
+    @tf.custom_gradient
+    def differentiable(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Any:
+        centred, scale = parts(exact)
+        standard = centred * scale  # [N, D]
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            # Two sums over a row that do not wait for each other, where the gradient that
+            # TensorFlow derives has one sum behind the other, and an array written for each.
+            scaled = upstream * gamma  # [N, D]
+            mean = tf.reduce_mean(scaled, axis=-1, keepdims=True)  # [N, 1]
+            along = tf.reduce_mean(scaled * standard, axis=-1, keepdims=True)  # [N, 1]
+            return (
+                scale * (scaled - mean - standard * along),
+                tf.reduce_sum(upstream * standard, axis=0),  # [D]
+                tf.reduce_sum(upstream, axis=0),  # [D]
+            )
+
+        return standard * gamma + beta, gradient
+
+    if is_compiled_as_a_whole():
+        return differentiable(exact, gamma, beta)
+    centred, scale = parts(exact)
+    return centred * scale * gamma + beta
 
 
 def _activated(exact: tf.Tensor) -> tf.Tensor:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.modeling.fused import plain_operations
 from tests.golden.reference_case import ReferenceCase, case_folders, to_reference
+from tests.places import GOLDEN
 
 OUTPUTS = {
     "masked_lm_logits": "mlm_logits",
@@ -23,7 +24,7 @@ OUTPUTS = {
 }
 LOSSES = {"masked_lm_loss": "mlm_loss", "disc_loss": "disc_loss", "total_loss": "total_loss"}
 
-# Fused is what users get; plain is what is exported.
+# Fused is what users get on a CPU; plain is what is exported.
 TRACED = {"fused": contextlib.nullcontext, "plain": plain_operations}
 
 
@@ -113,9 +114,28 @@ def test_all_steps(case: ReferenceCase, traced: str) -> None:
         np.testing.assert_allclose(logs["gradient_norm"], case.output(step, "gnorm"), rtol=1e-6)
         if step == 0:
             check_gradients(case, model, gradients)
+    check_weights(case, model)
+
+
+def check_weights(case: ReferenceCase, model: ElectraModel) -> None:
     for name, ours in by_reference_name(model, model.trainable_variables).items():
         expected = case.values[f"final/{name}"]
         np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_steps_that_are_compiled_as_a_whole() -> None:
+    """The form for a GPU, by what an update reports and by the weights at the end."""
+    case = ReferenceCase(GOLDEN / "base_like")
+    model, _, update = traced_functions(case)
+    compiled = tf.function(update.python_function, jit_compile=True, autograph=False)
+    for step in range(case.steps):
+        with plain_operations():
+            logs = compiled(case.inputs(step))
+        for ours in (*case.losses, "gradient_norm"):
+            theirs = LOSSES.get(ours, "gnorm")
+            np.testing.assert_allclose(logs[ours], case.output(step, theirs), rtol=1e-6)
+    check_weights(case, model)
 
 
 def test_bfloat16_is_within_two_percent(case: ReferenceCase) -> None:
