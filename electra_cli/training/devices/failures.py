@@ -115,8 +115,9 @@ FAILURES = (
     Failure(
         r"Could not create cudnn handle|DNN library initialization|Loaded runtime CuDNN library"
         r"|(CUDNN|CUBLAS|CUSOLVER)_STATUS_(NOT_INIT|ALLOC|ARCH|\w*VERSION)|create cublas handle"
-        r"|[Ff]ailed to create cu(Blas|Solver)|(?i:blas|dnn) support|dlopen some GPU libraries"
-        r"|Could not load dynamic library|Error loading CUDA|shared object initialization failed",
+        r"|[Ff]ailed to create cu(Blas|Solver)|[\w ]*(?i:blas|dnn) support"
+        r"|dlopen some GPU libraries|Could not load dynamic library|Error loading CUDA"
+        r"|shared object initialization failed",
         "a library of CUDA is missing, or is not the version that TensorFlow needs",
         "electra doctor names it, and what to install; where another program has all of the "
         "GPU's memory (nvidia-smi) the same is said",

@@ -147,6 +147,9 @@ def test_what_is_no_failure_of_a_gpu_stays_what_it_is() -> None:
          "_GPU: no kernel image is available for execution on the device [Op:__inference_<l>_4]",
          "this TensorFlow has no code for this GPU: CUDA_ERROR_NO_BINARY_FOR_GPU: no kernel image "
          "is available for execution on the device"),
+        ("{{function_node MatMul_device_GPU:0}} No blas support for stream [Op:MatMul] name: ",
+         "a library of CUDA is missing, or is not the version that TensorFlow needs: No blas "
+         "support for stream"),
         ("libdevice not found at ./libdevice.10.bc [Op:__inference_x]",
          "XLA cannot compile for the GPU: ptxas or libdevice is missing, or too old: libdevice not "
          "found at ./libdevice.10.bc"),
