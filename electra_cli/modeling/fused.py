@@ -191,8 +191,12 @@ def affine(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     return differentiable(values, kernel, bias)
 
 
-def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-    """LayerNorm over the last axis; [N, D] float32 -> [N, D] float32."""
+def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """LayerNorm over the last axis; [N, D] float32 -> [N, D] float32.
+
+    In a step that is compiled as a whole the gradient of `exact` is written once, in `dtype`,
+    whoever reads it.
+    """
 
     def parts(exact: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         centred = exact - tf.reduce_mean(exact, axis=-1, keepdims=True)
@@ -210,8 +214,10 @@ def _normalized(exact: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
             scaled = upstream * gamma  # [N, D]
             mean = tf.reduce_mean(scaled, axis=-1, keepdims=True)  # [N, 1]
             along = tf.reduce_mean(scaled * standard, axis=-1, keepdims=True)  # [N, 1]
+            of_exact = scale * (scaled - mean - standard * along)  # [N, D]
+            [narrow] = optimization_barrier(tf.cast(of_exact, dtype))
             return (
-                scale * (scaled - mean - standard * along),
+                tf.cast(narrow, tf.float32),
                 tf.reduce_sum(upstream * standard, axis=0),  # [D]
                 tf.reduce_sum(upstream, axis=0),  # [D]
             )
@@ -265,7 +271,7 @@ def layer_norm_dropout(
     values: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, key: tf.Tensor, *, rate: float
 ) -> tf.Tensor:
     """dropout(LayerNorm(values)); [N, D] -> [N, D] in the type of the input."""
-    normalized = _normalized(tf.cast(values, tf.float32), gamma, beta)
+    normalized = _normalized(tf.cast(values, tf.float32), gamma, beta, values.dtype)
     return tf.cast(dropped(normalized, key, rate), values.dtype)
 
 
@@ -281,7 +287,7 @@ def dropout_add_layer_norm(
 ) -> tf.Tensor:
     """LayerNorm(residual + dropout(values)); all [N, D] in the type of `values`."""
     exact = dropped(tf.cast(values, tf.float32), key, rate) + tf.cast(residual, tf.float32)
-    return tf.cast(_normalized(exact, gamma, beta), values.dtype)
+    return tf.cast(_normalized(exact, gamma, beta, values.dtype), values.dtype)
 
 
 @_compiled
