@@ -108,7 +108,9 @@ def matmul_peak(
     at_once = tf.config.threading.get_inter_op_parallelism_threads() if on_cpu else 1
     at_once = max(at_once, 1)  # 0: TensorFlow decides
     with tf.device(strategy.extended.worker_devices[0]):
-        factors = [tf.ones([size, size], precision)] * at_once
+        # Random, since a GPU multiplies ones faster than it multiplies what networks have.
+        factor = tf.random.stateless_normal([size, size], [0, 0], dtype=precision, alg="philox")
+        factors = [factor] * at_once
 
         def multiply(factor: tf.Tensor) -> None:
             with tf.device(factor.device):
