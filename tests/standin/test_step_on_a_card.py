@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +16,12 @@ import pytest
 
 from tests.conftest import settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("gcc") is None, reason="compiles a stand-in for a GPU: apt-get install gcc"
+    ),
+]
 
 _CARD = Path(__file__).with_name("card.c")
 _LIBRARIES = (
