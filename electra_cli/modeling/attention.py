@@ -102,12 +102,10 @@ def weights_by_query(
     """
     masked = _of_padding(input_mask)[:, None, None, :]  # [B, 1, 1, S]
     exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, Q, S]
-    rows = scores[:, :, 0]  # [B, H, S]
-    (of_row,), size = row_major(rows)  # [B·H·S]
-    of_row = tf.reshape(of_row, tf.shape(rows))[:, :, None]  # [B, H, 1, S]
-    length = tf.cast(length_of(input_mask), tf.uint32)
-    of_query = tf.cast(first + tf.range(length_of(scores[0])), tf.uint32)[:, None]  # [Q, 1]
-    places = Places((of_query, of_row * length), size * length)
+    length, batch = length_of(input_mask), length_of(input_mask[None])
+    (_, of_key, of_head, of_row), size = row_major([batch, scores.shape[1], length, length])
+    of_query = tf.bitcast(first + tf.range(length_of(scores[0])), tf.uint32)[:, None]  # [Q, 1]
+    places = Places((of_query, of_key[:, 0], of_head, of_row), size)
     return tf.cast(dropped(_softmax(exact, axis=3), key, rate, places), scores.dtype)
 
 
@@ -182,7 +180,9 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw) -> tf.Tensor
                 pairs = zip(sums, parts, strict=True)
                 return [first, *(total + tf.cast(part, tf.float32) for total, part in pairs)]
 
-            of_query, *sums = _looped(backward, [tf.zeros(tf.shape(key))] * 2, blocks, split.dtype)
+            # Not tf.zeros: TensorFlow would make a constant of it on the host, for every layer.
+            zeros = tf.cast(tf.raw_ops.ZerosLike(x=key), tf.float32)  # [B, H, S, K]
+            of_query, *sums = _looped(backward, [zeros, zeros], blocks, split.dtype)
             return [of_query, *(tf.cast(total, split.dtype) for total in sums)]
 
         return _looped(forward, [], blocks, split.dtype)[0], gradient

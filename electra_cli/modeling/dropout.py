@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -22,8 +23,8 @@ class Places(NamedTuple):
     """Which elements of a share are looked at.
 
     Attributes:
-      parts: Their indices are the sum of these, uint32 of shapes that fit each other. What is
-        added up in `dropped` alone cannot become a constant of that size in a compiled step.
+      parts: Their indices are the sum of these, uint32 of shapes that fit each other; small ones,
+        whose sum exists only in `dropped`, behind a number that is no constant.
       size: How many elements the share has, uint32 scalar.
     """
 
@@ -92,7 +93,12 @@ def dropped(
     if rate == 0.0:
         return values
 
-    parts, size = places or row_major(values)
+    if places is None:
+        columns = values.shape[-1]
+        size = values.shape.num_elements()
+        rows = tf.size(values) // columns if size is None else size // columns
+        places = row_major([rows, columns])
+    parts, size = places
     bits = functools.reduce(tf.add, parts, key[2] * size) ^ key[0]
     bits = (bits ^ tf.bitwise.right_shift(bits, _word(16))) * _word(0x7FEB352D) + key[1]
     bits = (bits ^ tf.bitwise.right_shift(bits, _word(15))) * _word(0x846CA68B)
@@ -101,23 +107,23 @@ def dropped(
     return tf.where(keep, values / (1.0 - rate), 0.0)
 
 
-def row_major(values: tf.Tensor) -> Places:
+def row_major(lengths: Sequence[int | tf.Tensor]) -> Places:
     """All elements of an array.
 
     Args:
-      values: Of any shape.
+      lengths: Of its axes, each a number or an int32 scalar.
 
     Returns:
-      One part, [size]: XLA makes the indices where they are used as long as they have one axis.
+      One part an axis. They are small, since TensorFlow makes constants of them on the host, for
+      every mask of a step, before XLA sees it.
     """
-    size = values.shape.num_elements()
-    if size is not None and size < 2**31:
-        indices = tf.bitcast(tf.range(size), tf.uint32)  # [size]
-    else:
-        size = tf.size(values, tf.int64) if size is None else size
-        indices = tf.cast(tf.range(size, dtype=tf.int64), tf.uint32)  # [size]
-    word = _word(size % 2**32) if isinstance(size, int) else tf.cast(size, tf.uint32)
-    return Places((indices,), word)
+    parts: list[tf.Tensor] = []
+    size = _word(1)
+    for length in reversed(lengths):
+        along = tf.bitcast(tf.range(length), tf.uint32) * size  # [length]
+        parts.append(tf.reshape(along, [-1] + [1] * len(parts)))  # [length, 1, …]
+        size *= _word(length) if isinstance(length, int) else tf.bitcast(length, tf.uint32)
+    return Places(tuple(parts), size)
 
 
 def _word(value: int) -> tf.Tensor:

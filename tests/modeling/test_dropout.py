@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -57,6 +60,15 @@ def test_runs_over_rows_and_columns_are_even() -> None:
 
 def test_the_same_inside_a_compiled_function() -> None:
     np.testing.assert_array_equal(tf.function(mask_values, jit_compile=True)(), mask_values())
+
+
+def test_no_constant_is_as_large_as_what_is_dropped() -> None:
+    """Constants are made on the host, those of all masks of a step before XLA compiles it."""
+    traced = tf.function(lambda values, key: dropped(values, key, RATE), jit_compile=True)
+    ir = traced.experimental_get_compiler_ir(tf.ones([50, 101]), draw().key)(stage="hlo")
+    constants = re.findall(r" = \w+\[([\d,]*)\]\S* constant\(", ir)
+    sizes = [math.prod(int(length) for length in found.split(",") if length) for found in constants]
+    assert max(sizes) == 101
 
 
 def mask_values() -> tf.Tensor:
