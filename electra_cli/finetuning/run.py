@@ -90,8 +90,15 @@ def outlook_of_plan(
     variables = head_of(sizes, plan.architecture.main, 0).trainable_variables
     head = sum(int(np.prod(variable.shape)) for variable in variables)
 
-    def budget(config: Any, replicas: int, precision: Compute) -> Any:
-        return task_budget(plan.architecture, config, head, replicas=replicas, precision=precision)
+    def budget(config: Any, replicas: int, precision: Compute, *, compiled: bool) -> Any:
+        return task_budget(
+            plan.architecture,
+            config,
+            head,
+            replicas=replicas,
+            precision=precision,
+            compiled=compiled,
+        )
 
     return look_ahead(
         plan.config,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from electra_cli.config.schema import Config
 
+# Queries of a block of attention, where a step is compiled as a whole and rows are longer.
+MOST_QUERIES = 128
+
 
 @dataclass(frozen=True)
 class EncoderSizes:

@@ -15,12 +15,13 @@ from typing import Any
 
 import tensorflow as tf
 
+from electra_cli.modeling.architecture import MOST_QUERIES
 from electra_cli.modeling.dropout import Draw, Places, dropped, row_major
 from electra_cli.modeling.fused import fused, is_compiled_as_a_whole, is_plain
 from electra_cli.modeling.layers import length_of
 
 _MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
-_MOST_QUERIES, _MULTIPLE = 128, 8  # of a block; its size is a multiple, as matrix units want it
+_MULTIPLE = 8  # the size of a block is one, as matrix units want it
 
 
 def attend(projected: tf.Tensor, input_mask: tf.Tensor, draw: Draw, *, heads: int) -> tf.Tensor:
@@ -39,7 +40,7 @@ def attend(projected: tf.Tensor, input_mask: tf.Tensor, draw: Draw, *, heads: in
     hidden = projected.shape[-1] // 3
     size = hidden // heads
     split = tf.reshape(projected, [-1, length, 3, heads, size])  # [B, S, 3, H, K]
-    if is_compiled_as_a_whole() and isinstance(length, int) and length > _MOST_QUERIES:
+    if is_compiled_as_a_whole() and isinstance(length, int) and length > MOST_QUERIES:
         return tf.reshape(_in_blocks(split, input_mask, draw), [-1, hidden])  # [B·S, D]
     query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
     if is_plain():
@@ -154,7 +155,7 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw) -> tf.Tensor
       [B, S, H, K].
     """
     _, length, _, heads, size = split.shape
-    blocks = -(-length // _MOST_QUERIES)
+    blocks = -(-length // MOST_QUERIES)
     queries = -(-length // (blocks * _MULTIPLE)) * _MULTIPLE  # Q; the last block is filled up
     query, *others = tf.unstack(split, axis=2)  # each [B, S, H, K]
     filled = tf.pad(query, [[0, 0], [0, blocks * queries - length], [0, 0], [0, 0]])

@@ -11,7 +11,7 @@ from typing import Literal
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
-from electra_cli.modeling.architecture import Architecture, EncoderSizes
+from electra_cli.modeling.architecture import MOST_QUERIES, Architecture, EncoderSizes
 
 Compute = Literal["float32", "bfloat16", "float16"]
 
@@ -51,13 +51,20 @@ class Budget:
     process_bytes: int
 
 
-def budget_of(config: Config, replicas: int = 1, precision: Compute = "float32") -> Budget:
+def budget_of(
+    config: Config,
+    replicas: int = 1,
+    precision: Compute = "float32",
+    *,
+    compiled: bool = False,
+) -> Budget:
     """Computes the budget of a configuration.
 
     Args:
       config: The configuration.
       replicas: Copies of the model that share a batch; only the memory depends on it.
       precision: Compute type; only the memory depends on it.
+      compiled: The step is compiled as a whole for a GPU; only the memory depends on it.
     """
     parameters = _parameters(config)
     layers = sum(network.layers for network in Architecture.of(config).networks)
@@ -65,7 +72,7 @@ def budget_of(config: Config, replicas: int = 1, precision: Compute = "float32")
         parameters=parameters,
         flops_per_token=_flops_per_token(config),
         tokens_per_step=config.train.batch_size * config.data.sequence_length,
-        memory_bytes=_memory_bytes(config, parameters.total, replicas, precision),
+        memory_bytes=_memory_bytes(config, parameters.total, replicas, precision, compiled),
         process_bytes=int((_PROCESS_GIB + _LAYER_GIB * layers) * 2**30),
     )
 
@@ -77,6 +84,7 @@ def task_budget(
     *,
     replicas: int = 1,
     precision: Compute = "float32",
+    compiled: bool = False,
 ) -> Budget:
     """The budget of a fine-tuning, where the head's products count for nothing.
 
@@ -86,18 +94,20 @@ def task_budget(
       head: Parameters of the head.
       replicas: Copies of the model that share a batch.
       precision: Compute type.
+      compiled: As of `budget_of`.
     """
     sizes, train, length = architecture.main, config.train, config.task.max_length
     shared = _embedding_parameters(architecture)
     encoder = _encoder_parameters(sizes, architecture.embedding) + head
     rows = -(-train.batch_size // (replicas * train.accumulation_steps))
     state = _state_bytes(shared + encoder, train.accumulation_steps, precision)
-    activations = rows * length * _activations(sizes, architecture.embedding, length)
+    value = _value_size(precision)
+    kept = _kept_bytes(sizes, architecture.embedding, length, value, compiled)
     return Budget(
         parameters=Parameters(0, encoder, shared, shared + encoder),
         flops_per_token=3 * _encoder_flops(sizes, architecture.embedding, length),
         tokens_per_step=train.batch_size * length,
-        memory_bytes=int(state + activations * _value_size(precision)),
+        memory_bytes=int(state + rows * length * kept),
         process_bytes=int((_PROCESS_GIB + _LAYER_GIB * sizes.layers) * 2**30),
     )
 
@@ -189,13 +199,22 @@ def _state_bytes(parameters: int, accumulation_steps: int, precision: Compute) -
     return parameters * (16 + (4 if accumulates else 0) + (2 if copied else 0))
 
 
-def _activations(network: EncoderSizes, embedding: int, length: int) -> float:
-    """Values that are kept of a position for the backward pass."""
-    layer = 9 * network.hidden + 2 * network.intermediate + 2.5 * network.heads * length
-    return 3 * embedding + network.layers * layer
+def _kept_bytes(
+    network: EncoderSizes, embedding: int, length: int, value: int, compiled: bool
+) -> float:
+    """Bytes that are kept of a position for the backward pass, in values of `value` bytes."""
+    layer: float = value * (9 * network.hidden + 2 * network.intermediate)
+    weights = network.heads * length  # of attention
+    if not compiled:
+        layer += 2.5 * value * weights
+    elif length <= MOST_QUERIES:
+        layer += weights  # what dropout keeps of them, a byte each
+    return 3 * value * embedding + network.layers * layer
 
 
-def _memory_bytes(config: Config, parameters: int, replicas: int, precision: Compute) -> int:
+def _memory_bytes(
+    config: Config, parameters: int, replicas: int, precision: Compute, compiled: bool
+) -> int:
     """Estimates the memory of one replica's tensors.
 
       weights, gradients, two Adam slots: 16 bytes a parameter, all in float32
@@ -206,17 +225,20 @@ def _memory_bytes(config: Config, parameters: int, replicas: int, precision: Com
       + rows × M × 4V float32 values of the generator's output: logits, softmax, their gradient,
         cumulative distribution
     The term of a layer is that of Korthikanti et al. (2022), "Reducing Activation Recomputation in
-    Large Transformer Models", equation 2, with f for 4h.
+    Large Transformer Models", equation 2, with f for 4h. A step that is compiled for a GPU keeps
+    no weights of attention, and of the generator's output the logits and their gradient in the
+    compute type.
     """
     state = _state_bytes(parameters, config.train.accumulation_steps, precision)
-    length = config.data.sequence_length
+    length, value = config.data.sequence_length, _value_size(precision)
     rows = -(-config.train.batch_size // (replicas * config.train.accumulation_steps))
-    values = 0.0
     architecture = Architecture.of(config)
-    for network in architecture.networks:
-        values += _activations(network, config.model.embedding_size, length)
-    activations = rows * length * values * _value_size(precision)
+    kept = sum(
+        _kept_bytes(network, config.model.embedding_size, length, value, compiled)
+        for network in architecture.networks
+    )
     output = 0
     if architecture.generator is not None:
-        output = rows * config.max_predictions * 4 * config.model.vocab_size * 4
-    return int(state + activations + output)
+        logits = 4 + value if compiled else 4 * 4
+        output = rows * config.max_predictions * config.model.vocab_size * logits
+    return int(state + rows * length * kept + output)

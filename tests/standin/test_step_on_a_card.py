@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.config.load import read_config
+from electra_cli.modeling.budget import budget_of
 from tests.conftest import settings
 
 pytestmark = [
@@ -83,3 +85,8 @@ def test_a_step_is_one_launch_that_takes_a_batch_and_gives_nothing_back(
     assert re.findall(_LEAVES_THE_CARD, texts[0]) == []
     assert set(re.findall(r'custom_call_target="([^"]+)"', texts[0])) == {"__cublas$gemm"}
     assert " sort(" not in texts[0]  # the gradient of the words adds integers, in any order
+    (memory,) = dump.glob("*training_step*gpu_after_optimizations-memory-usage-report.txt")
+    found = re.match(r"Total bytes used: (\d+)", memory.read_text())
+    budget = budget_of(read_config(run / "config.yaml"), precision="bfloat16", compiled=True)
+    assert found is not None
+    assert 0.6 < int(found[1]) / budget.memory_bytes < 1.2

@@ -44,6 +44,12 @@ def resolve_xla(wanted: bool | None, strategy: tf.distribute.Strategy) -> bool:
     return device.device_type == "GPU"
 
 
+def is_cpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether the replicas of a strategy are on CPUs."""
+    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
+    return device.device_type == "CPU"
+
+
 def share_cores(
     device: Device, config: Config | FinetuneConfig, cluster: Cluster | None = None
 ) -> int:
@@ -100,8 +106,7 @@ def matmul_peak(
     Returns:
       FLOP per second over all devices.
     """
-    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
-    on_cpu = device.device_type == "CPU"
+    on_cpu = is_cpu(strategy)
     # Small enough that float16, which CPUs emulate, does not take minutes.
     size = 8192 if not on_cpu else 512 if precision == "float16" else 2048
     repeats = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 AnyConfig = Config | FinetuneConfig
-BudgetOf = Callable[[Any, int, Compute], Budget]  # of a configuration, its replicas and its type
+BudgetOf = Callable[..., Budget]  # of a configuration, its replicas, its type; `compiled`
 
 _USABLE = 0.9  # of a machine's memory; the rest is the system's
 _KEY = "train.accumulation_steps"

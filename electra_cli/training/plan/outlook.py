@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -141,9 +142,11 @@ def look_ahead(
     replicas = strategy.num_replicas_in_sync * (workers if dry_run else 1)
     check_batch(config.train, replicas)
     precision = machine.resolve_precision(config.runtime.precision, strategy)
-    cost = budget(config, replicas, precision)
+    xla = machine.resolve_xla(config.runtime.xla, strategy)
+    costs = functools.partial(budget, compiled=xla and not machine.is_cpu(strategy))
+    cost = costs(config, replicas, precision)
     memory = memory_of(
-        config, budget, length=length, precision=precision, replicas=replicas, strategy=strategy
+        config, costs, length=length, precision=precision, replicas=replicas, strategy=strategy
     )
     if memory.is_impossible and not dry_run:
         raise memory.error("this does not fit into memory", begun=begun)
@@ -157,7 +160,7 @@ def look_ahead(
         replicas=replicas,
         asked=config.runtime.precision,
         precision=precision,
-        xla=machine.resolve_xla(config.runtime.xla, strategy),
+        xla=xla,
         epochs=epochs,
         peak_flops=peak,
         start_step=start,
