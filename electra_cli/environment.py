@@ -109,7 +109,8 @@ def _hold_notes_back() -> None:
     with suppress(OSError, AttributeError, TypeError, ValueError):
         library = Path(spec.origin).parent / "libtensorflow_framework.so.2"  # type: ignore[union-attr,arg-type]
         set_level = ctypes.CDLL(str(library))[_SET_LOG_LEVEL]
-        set_level(int(os.environ["TF_CPP_MIN_LOG_LEVEL"]))
+        # What ends the process, 3, is always told.
+        set_level(min(int(os.environ["TF_CPP_MIN_LOG_LEVEL"]), 3))
 
 
 def _add_xla_flags() -> None:

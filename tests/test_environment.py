@@ -3,6 +3,9 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import signal
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -115,6 +118,32 @@ def test_xla_obeys_the_level_of_notes_too(monkeypatch: pytest.MonkeyPatch) -> No
         assert level() == expected
     prepared(monkeypatch, TF_CPP_MIN_LOG_LEVEL="all of it")  # TensorFlow takes no notice either
     assert level() == expected
+    prepared(monkeypatch, TF_CPP_MIN_LOG_LEVEL="12")
+    assert level() == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [("", 0, ""), ("--xla_no_such_flag=1", -signal.SIGABRT, "XLA_FLAGS: --xla_no_such_flag=1\n")],
+)
+def test_what_is_said_when_a_process_compiles(flags: str, code: int, said: str) -> None:
+    script = """from electra_cli.environment import prepare_tensorflow
+prepare_tensorflow()
+import tensorflow as tf
+tf.function(lambda: tf.zeros([1]) + 1.0, jit_compile=True)()
+"""
+    variables = {"XLA_FLAGS": flags, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | variables,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stderr.endswith(said)
+    assert done.stderr.count("\n") == said.count("\n")
 
 
 def test_torch_finds_no_triton_which_would_end_the_process() -> None:

@@ -17,7 +17,7 @@ import tf_keras
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 from electra_cli.modeling.dropout import Dropout, dropped
 from electra_cli.modeling.encoder import Embeddings, Encoder
-from electra_cli.modeling.fused import biased_logits, compile_quietly_once, gelu
+from electra_cli.modeling.fused import biased_logits, gelu
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
@@ -121,7 +121,6 @@ class ElectraModel(tf_keras.Model):
     ) -> None:
         # float32 and no autocast: this model decides itself what runs in which type.
         super().__init__(name="electra", dtype="float32", autocast=False)
-        compile_quietly_once()
         self._matmul_dtype = tf.as_dtype(compute_dtype)
         self._forward = forward
         self.architecture = architecture

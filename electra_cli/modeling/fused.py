@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-import ctypes
 import functools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,8 +29,6 @@ from electra_cli.modeling.dropout import dropped
 _LAYER_NORM_EPSILON = 1e-12  # of tf.contrib's layer_norm, which the reference uses
 VOCABULARY_COLUMNS = 256  # of `column_weights`
 _COMPILES_PRODUCTS = "avx512f" not in cpu_flags()
-# absl::SetMinLogLevel(LogSeverityAtLeast), an enumeration of int, in the Abseil of TensorFlow 2.20.
-_SET_LOG_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"
 
 _plain: contextvars.ContextVar[bool] = contextvars.ContextVar("plain", default=False)
 
@@ -59,34 +55,6 @@ def is_plain() -> bool:
 def is_compiled_as_a_whole() -> bool:
     """Whether what is traced is part of a function that XLA compiles, without pieces in it."""
     return is_plain() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-
-
-@functools.cache
-def compile_quietly_once() -> None:
-    """Keeps XLA's note about the first compilation of a process off stderr.
-
-    It comes from a logger that no variable turns down; so the first compilation is a small one,
-    made while that logger obeys TensorFlow's variable. What ends the process is always told.
-    """
-    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "")
-    with _logged_from(int(level) if level.isdecimal() else 0):
-        tf.function(lambda: tf.zeros([1]) + 1.0, jit_compile=True, autograph=False)()
-
-
-@contextlib.contextmanager
-def _logged_from(level: int) -> Iterator[None]:
-    """Within it Abseil logs from a level on: 0 notes, 1 warnings, 2 errors, 3 only the fatal."""
-    try:
-        library = ctypes.CDLL(f"{tf.sysconfig.get_lib()}/libtensorflow_framework.so.2")
-        set_level = library[_SET_LOG_LEVEL]
-    except (OSError, AttributeError):  # another TensorFlow: the note is shown
-        yield
-        return
-    set_level(min(level, 3))
-    try:
-        yield
-    finally:
-        set_level(0)
 
 
 def fused(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:

@@ -13,7 +13,6 @@ import tf_keras
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.encoder import Embeddings, Encoder
-from electra_cli.modeling.fused import compile_quietly_once
 from electra_cli.modeling.heads.base import Head
 from electra_cli.modeling.heads.reference_spans import ReferenceSpanHead
 from electra_cli.modeling.heads.sizes import HeadSizes
@@ -52,7 +51,6 @@ class TaskModel(tf_keras.Model):
     ) -> None:
         # float32 and no autocast: this model decides itself what runs in which type.
         super().__init__(name="electra_task", dtype="float32", autocast=False)
-        compile_quietly_once()
         self._matmul_dtype = tf.as_dtype(compute_dtype)
         self._frozen = frozen
         self.architecture = dataclasses.replace(architecture, seed=seed)

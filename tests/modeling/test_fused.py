@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -97,35 +93,6 @@ def test_plain_operations_hold_no_compiled_call() -> None:
     assert any(compiled_calls())
     with fused.plain_operations():
         assert not any(compiled_calls())
-
-
-@pytest.mark.parametrize("level", ["3", "0", "", "12", "no number"])
-def test_what_is_said_in_the_first_compilation_reaches_stderr(
-    level: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
-    monkeypatch.setattr(fused.tf, "function", lambda *_, **__: lambda: os.write(2, b"fatal\n"))
-    fused.compile_quietly_once.__wrapped__()
-    assert capfd.readouterr().err == "fatal\n"
-
-
-@pytest.mark.parametrize(
-    ("flags", "code", "said"),
-    [("", 0, ""), ("--xla_no_such_flag=1", -signal.SIGABRT, "XLA_FLAGS: --xla_no_such_flag=1\n")],
-)
-def test_the_first_compilation_of_a_process(flags: str, code: int, said: str) -> None:
-    script = "from electra_cli.modeling import fused; fused.compile_quietly_once()"
-    environment = {**os.environ, "XLA_FLAGS": flags, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert done.returncode == code
-    assert done.stderr.endswith(said)
-    assert done.stderr.count("\n") == said.count("\n")
 
 
 def test_gelu() -> None:
