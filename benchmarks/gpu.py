@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="for everything")
+    parser.add_argument("--minutes", type=minutes, default=10.0, help="for everything")
     parser.add_argument("--out", type=Path, default=Path("gpu-results"), help="a folder")
     parser.add_argument("--parts", help="names or their beginnings, joined by commas")
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu")
@@ -44,13 +44,15 @@ def main() -> None:
     options = parser.parse_args()
     device = "cpu" if options.dry_run else options.device
     effort, sizes = (LITTLE, DRY) if options.dry_run else (Effort(), ON_A_CARD)
-    chosen = [part for part in parts_of(sizes, effort.main) if is_chosen(part.name, options.parts)]
-    if not chosen:
-        parser.error(
-            f"--parts {options.parts}: the parts are {names(parts_of(sizes, effort.main))}"
-        )
+    try:
+        chosen = chosen_of(parts_of(sizes, effort.main), options.parts)
+    except ValueError as error:
+        parser.error(f"--parts {error}")
     about = {"device": device, "dry_run": options.dry_run, "minutes": options.minutes}
-    results = Results(options.out, about)
+    try:
+        results = Results(options.out, about)
+    except (ValueError, OSError) as error:
+        parser.error(f"{error}; choose another folder with --out")
     deadline = time.monotonic() + 60 * options.minutes - _LEAVING
     signal.signal(signal.SIGTERM, _stop)
     with tempfile.TemporaryDirectory(prefix="electra-gpu-") as folder:
@@ -61,18 +63,39 @@ def main() -> None:
             measure(chosen, bench, results, deadline)
         finally:
             bench.end()
+    if not results.parts:
+        sys.exit("nothing was measured; give it more --minutes")
     print(table.text(results.parts))
-    print(f"{options.out / 'results.json'} has all values")
+    print(f"{results.file} has all values")
 
 
-def is_chosen(name: str, parts: str | None) -> bool:
-    """Whether `--parts` names a part or begins its name."""
-    return parts is None or any(name.startswith(part) for part in parts.split(",") if part)
+def minutes(text: str) -> float:
+    """How long everything may take.
+
+    Raises:
+      ValueError: It is no time.
+    """
+    found = float(text)
+    if not 0 < found < float("inf"):
+        raise ValueError
+    return found
 
 
-def names(parts: list[Part]) -> str:
-    """Of all parts."""
-    return ", ".join(part.name for part in parts)
+def chosen_of(parts: list[Part], names: str | None) -> list[Part]:
+    """The parts that `--parts` names.
+
+    Args:
+      parts: All.
+      names: Names or their beginnings, joined by commas; None: all.
+
+    Raises:
+      ValueError: One of them begins no part's name.
+    """
+    wanted = [""] if names is None else [name for name in names.split(",") if name]
+    for name in wanted:
+        if not any(part.name.startswith(name) for part in parts):
+            raise ValueError(f"{name}: the parts are {', '.join(part.name for part in parts)}")
+    return [part for part in parts if part.name.startswith(tuple(wanted))]
 
 
 def measure(parts: list[Part], bench: Bench, results: Results, deadline: float) -> None:
@@ -89,7 +112,7 @@ def measure(parts: list[Part], bench: Bench, results: Results, deadline: float) 
         try:
             found = part.run(bench, results.parts)
         except WorkerError as error:
-            found = {"error": str(error), "memory": error.memory}
+            found = error.record
         except Exception as error:  # the other parts are worth their time all the same
             with results.log.open("a", encoding="utf-8") as log:
                 traceback.print_exc(file=log)

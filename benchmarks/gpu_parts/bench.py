@@ -111,16 +111,19 @@ class Bench:
         return folder
 
     def prepare_theirs(self, size: Size) -> int:
-        """Has PyTorch's side prepare a size, if it has not been told to before.
+        """Has PyTorch's side prepare a size, unless it is at it or has just done it.
 
         Returns:
           The number of the question.
         """
-        if size.name not in self._prepared:
+        if not self.theirs.owes(self._prepared.get(size.name, 0)):
             manifest = load_manifest(self.data(size.length))
             shard = ids_of(load_shard(next(iter(manifest.paths_of("train")))), size.length)
             rows = self.scratch / f"{size.name}.npy"
             np.save(rows, np.asarray(shard[: size.batch]))  # [B, S]
+            compiled = dict(self.effort.compiled)
+            if size.graphs:
+                compiled["mode"] = "reduce-overhead"
             config = size.config.replaced({"model.vocab_size": manifest.vocab.size})
             self._prepared[size.name] = self.theirs.send(
                 "prepare",
@@ -129,14 +132,9 @@ class Bench:
                 special=manifest.special_ids.model_dump(),
                 rows=str(rows),
                 precision=self.precision,
-                compiled=dict(self.effort.compiled),
+                compiled=compiled,
             )
         return self._prepared[size.name]
-
-    def release_theirs(self) -> None:
-        """PyTorch's side gives back its memory; what it has prepared is to be prepared anew."""
-        self._prepared.clear()
-        self.theirs.ask("release", self.left)
 
     def prepare_ours(self, size: Size) -> dict[str, Any]:
         """Has our side prepare a size."""

@@ -206,11 +206,6 @@ class Ours:
             return int(tf.config.experimental.get_memory_info(self._gpu)[which])
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
-    def release(self) -> None:
-        """Forgets all trainings. What TensorFlow has of the card goes with the process alone."""
-        self._held.clear()
-        gc.collect()
-
     def holds(self, name: str) -> bool:
         """Whether a training is prepared."""
         return name in self._held
@@ -288,5 +283,5 @@ def _version(file: str) -> str:
 def start(device: str) -> dict[str, Any]:
     """The functions that can be asked."""
     ours = Ours(device)
-    names = ("environment", "golden", "prepare", "run", "release", "holds", "profile", "pipeline")
+    names = ("environment", "golden", "prepare", "run", "holds", "profile", "pipeline")
     return {name: getattr(ours, name) for name in names}

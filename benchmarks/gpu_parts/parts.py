@@ -79,9 +79,19 @@ def parts_of(sizes: tuple[Size, ...], count: int) -> list[Part]:
 
 def environment(bench: Bench, done: dict[str, Found]) -> Found:
     """Card, driver, versions, libraries and the rates that others are measured by."""
-    found = bench.ours.ask("environment", bench.left, size=bench.effort.product)
-    theirs = bench.theirs.ask("environment", bench.left, size=bench.effort.product)
-    return {"card": _card(), "ours": found, "theirs": theirs}
+    found: Found = {"card": _card()}
+    size = bench.effort.product
+    found["ours"] = bench.ours.ask("environment", bench.left, size=size)
+    found["theirs"] = _or_error(lambda: bench.theirs.ask("environment", bench.left, size=size))
+    return found
+
+
+def _or_error(ask: Callable[[], Any]) -> Found:
+    """What PyTorch's side answers, or why it does not; what we have found is kept either way."""
+    try:
+        return dict(ask())
+    except WorkerError as error:
+        return error.record
 
 
 def _card() -> str | None:
@@ -100,18 +110,21 @@ def _card() -> str | None:
 
 
 def golden(bench: Bench, done: dict[str, Found]) -> Found:
-    """Recorded values: ours, and PyTorch's with the same weights."""
+    """Recorded values: ours, and PyTorch's with the same weights.
+
+    Without PyTorch's nothing says how near bfloat16 has to be, and float32 alone decides.
+    """
     found: Found = {"cases": {}, "ok": True}
     for case in bench.effort.golden:
         folder = bench.scratch / case
         folder.mkdir(exist_ok=True)
         ours = bench.ours.ask("golden", bench.left, case=case, folder=str(folder))
-        job = ours.pop("job")
-        theirs = bench.theirs.ask("golden", bench.left, job=job, folder=str(folder))
+        given = {"job": ours.pop("job"), "folder": str(folder)}
+        theirs = _or_error(partial(bench.theirs.ask, "golden", bench.left, **given))
         exact = max(ours["float32"].values())
         near = {
             name: ours["bfloat16"][name] <= max(_FLOOR, _TWICE * error)
-            for name, error in theirs["bfloat16"].items()
+            for name, error in theirs.get("bfloat16", {}).items()
         }
         ok = exact <= _FLOAT32 and all(near.values())
         found["cases"][case] = {"ok": ok, "ours": ours, "theirs": theirs}
@@ -171,7 +184,8 @@ def equal_runs(bench: Bench, done: dict[str, Found]) -> Found:
 def speed(size: Size, bench: Bench, done: dict[str, Found]) -> Found:
     """Ours and theirs, one window after the other, over a batch that lies on the device.
 
-    A side that runs out of memory beside the other is measured alone.
+    A side that runs out of memory beside the other is measured alone, in a process that has begun
+    anew. An error of PyTorch's side leaves what we have found.
     """
     found: Found = {"size": size.name, "ratio": None}
     bench.prepare_theirs(size)
@@ -181,20 +195,16 @@ def speed(size: Size, bench: Bench, done: dict[str, Found]) -> Found:
     except WorkerError as error:
         if not error.memory:
             raise
-        bench.release_theirs()
-        bench.ours.end()  # TensorFlow gives nothing back
+        bench.theirs.end()
         found["ours"] = bench.prepare_ours(size)
     found["ours"]["beside_compilation_of_theirs"] = busy
-    crowded = not _receive_theirs(size, bench, found)
-    if not crowded:
-        _measure(size, bench, found, ["ours", "theirs"])
-    else:
-        _measure(size, bench, found, ["ours"])
-        if found["theirs"]["memory"]:
-            bench.ours.end()
-            bench.release_theirs()
-            if _receive_theirs(size, bench, found):
-                _measure(size, bench, found, ["theirs"])
+    found["theirs"] = _prepared_theirs(size, bench)
+    _measure(size, bench, found, ["ours", "theirs"])
+    found["at_once"] = "error" not in found["theirs"]
+    if found["theirs"].get("memory"):
+        bench.ours.end()  # TensorFlow gives nothing back
+        found["theirs"] = _prepared_theirs(size, bench)
+        _measure(size, bench, found, ["theirs"])
     flops = size.batch * size.length * found["ours"]["flops_per_token"]
     for side in (found["ours"], found["theirs"]):
         if "step_seconds" in side:
@@ -208,37 +218,41 @@ def speed(size: Size, bench: Bench, done: dict[str, Found]) -> Found:
     if "step_seconds" in theirs:
         pairs = [b / a for a, b in zip(ours["step_seconds"], theirs["step_seconds"], strict=True)]
         found["ratio"] = {"min": min(pairs), "median": statistics.median(pairs), "max": max(pairs)}
-        found["at_once"] = not crowded
         found["parameters_differ"] = theirs["parameters"] / ours["parameters"] - 1.0
     return found
 
 
-def _receive_theirs(size: Size, bench: Bench, found: Found) -> bool:
-    """Waits for PyTorch's side; whether it is prepared."""
-    try:
-        question = bench.prepare_theirs(size)
-        found["theirs"] = bench.theirs.receive(question, bench.left - _TO_MEASURE)
-    except WorkerError as error:
-        found["theirs"] = {"error": str(error), "memory": error.memory}
-        return False
-    return True
+def _prepared_theirs(size: Size, bench: Bench) -> Found:
+    """Waits for PyTorch's side to be prepared."""
+    question = bench.prepare_theirs(size)
+    return _or_error(lambda: bench.theirs.receive(question, bench.left - _TO_MEASURE))
 
 
 def _measure(size: Size, bench: Bench, found: Found, names: list[str]) -> None:
     """Adds the seconds of steps to what is known of sides; their windows alternate."""
-    sides: dict[str, Worker] = {name: getattr(bench, name) for name in names}
-    steps = {}
-    for name, worker in sides.items():
-        _check_begin(name, found[name], size)
-        first = worker.ask("run", bench.left, name=size.name, steps=2)["seconds"] / 2
-        wanted = math.ceil(bench.effort.window / first)
-        steps[name] = max(1, min(bench.effort.most_steps, wanted))
-        found[name]["step_seconds"] = []
-    for _ in range(bench.effort.rounds):
-        for name, worker in sides.items():
-            ran = worker.ask("run", bench.left, name=size.name, steps=steps[name])
-            found[name]["step_seconds"].append(ran["seconds"] / steps[name])
-            found[name] |= {key: ran[key] for key in ("loss", "memory_bytes")}
+    steps = dict.fromkeys(names, 2)
+    for window in range(1 + bench.effort.rounds):  # the first tells how many steps the others have
+        for name in names:
+            side = found[name]
+            if "error" in side:
+                continue
+            worker: Worker = getattr(bench, name)
+            try:
+                if window == 0:
+                    _check_begin(name, side, size)
+                ran = worker.ask("run", bench.left, name=size.name, steps=steps[name])
+            except WorkerError as error:
+                if name == "ours":
+                    raise
+                found[name] = error.record
+                continue
+            seconds = ran["seconds"] / steps[name]
+            if window == 0:
+                wanted = math.ceil(bench.effort.window / seconds)
+                steps[name] = max(1, min(bench.effort.most_steps, wanted))
+            else:
+                side.setdefault("step_seconds", []).append(seconds)
+                side |= {key: ran[key] for key in ("loss", "memory_bytes")}
 
 
 def _check_begin(name: str, side: Found, size: Size) -> None:
@@ -253,9 +267,8 @@ def _check_begin(name: str, side: Found, size: Size) -> None:
 def _share(flops: float, done: dict[str, Found]) -> float | None:
     """Of the best product that either side has measured."""
     rates = done.get("environment", {})
-    known = [
-        rates[side]["matmul_flops"]["bfloat16"] for side in ("ours", "theirs") if side in rates
-    ]
+    sides = [rates.get(side, {}) for side in ("ours", "theirs")]
+    known = [side["matmul_flops"]["bfloat16"] for side in sides if "matmul_flops" in side]
     return flops / max(known) if known else None
 
 

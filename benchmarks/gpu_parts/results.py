@@ -9,31 +9,45 @@ from typing import Any
 
 from electra_cli.files.atomic import atomic_write_text
 
-FILE, LOG = "results.json", "log.txt"
+FILE, DAMAGED, LOG = "results.json", "results.damaged.json", "log.txt"
 
 
 class Results:
     """The parts that are done, in OUT/results.json; OUT/log.txt is beside it.
 
     Args:
-      folder: OUT; what an earlier call has left there is kept.
-      about: What every call says of itself.
+      folder: OUT; what an earlier call has left there is kept, or set aside if it is damaged.
+      about: What every call says of itself, with `device` and `dry_run`.
+
+    Raises:
+      ValueError: What an earlier call has left is of another device, or of a dry run.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = folder / FILE
+        self.file = folder / FILE
         self.log = folder / LOG
         self.parts: dict[str, dict[str, Any]] = {}
         self._calls: list[dict[str, Any]] = []
-        if self._file.is_file():
-            earlier = json.loads(self._file.read_text(encoding="utf-8"))
-            self.parts, self._calls = earlier["parts"], earlier["calls"]
+        if self.file.is_file():
+            try:
+                earlier = json.loads(self.file.read_text(encoding="utf-8"))
+                kinds = {_kind(call) for call in earlier["calls"]}
+                self.parts, self._calls = dict(earlier["parts"]), list(earlier["calls"])
+            except (ValueError, LookupError, TypeError):
+                kinds = set()
+                self.file.replace(folder / DAMAGED)
+            if others := kinds - {_kind(about)}:
+                raise ValueError(f"{self.file} has results of {others.pop()}, not {_kind(about)}")
         self._calls.append(about)
 
     def is_done(self, name: str) -> bool:
-        """Whether a part has a result; one that has failed is tried again."""
-        return name in self.parts and "error" not in self.parts[name]
+        """Whether a part has a result; what has failed in it is tried again.
+
+        That a side has too little memory is a result.
+        """
+        found = self.parts.get(name)
+        return found is not None and "error" not in found and not _has_failed(found)
 
     def keep(self, name: str, found: dict[str, Any], seconds: float) -> None:
         """Writes the result of a part."""
@@ -45,4 +59,16 @@ class Results:
             "calls": self._calls,
             "parts": self.parts,
         }
-        atomic_write_text(self._file, json.dumps(record, indent=1) + "\n")
+        atomic_write_text(self.file, json.dumps(record, indent=1) + "\n")
+
+
+def _kind(call: dict[str, Any]) -> str:
+    """The options whose results must not be mixed with those of others."""
+    return f"--device {call['device']}" + (" --dry-run" if call["dry_run"] else "")
+
+
+def _has_failed(found: dict[str, Any]) -> bool:
+    """Whether a side has an error other than of memory, however deep."""
+    if "error" in found:
+        return not found["memory"]
+    return any(_has_failed(value) for value in found.values() if isinstance(value, dict))

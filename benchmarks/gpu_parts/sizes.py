@@ -19,17 +19,20 @@ class Size:
       length: Tokens a row.
       batch: Rows of a step.
       settings: Other keys, KEY=VALUE.
+      graphs: PyTorch replays CUDA graphs, so that launching kernels costs it nothing.
     """
 
     preset: str
     length: int
     batch: int
     settings: tuple[str, ...] = ()
+    graphs: bool = False
 
     @property
     def name(self) -> str:
         """Such as small-128x128: preset, batch, length."""
-        return f"{self.preset}-{self.batch}x{self.length}"
+        name = f"{self.preset}-{self.batch}x{self.length}"
+        return f"{name}-graphs" if self.graphs else name
 
     @property
     def overrides(self) -> list[str]:
@@ -63,6 +66,7 @@ ON_A_CARD = (
     Size("base", 512, 256),
     Size("large", 512, 32),
     Size("small", 128, 512),
+    Size("small", 128, 128, graphs=True),
     Size("base", 512, 128),
     Size("base", 512, 32),
     Size("small", 128, 256),

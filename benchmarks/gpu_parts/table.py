@@ -33,11 +33,15 @@ def text(parts: Mapping[str, Found]) -> str:
 
 def _environment(name: str, found: Found) -> list[str]:
     ours, theirs = found["ours"], found["theirs"]
-    rates = {**ours["matmul_flops"], "PyTorch's bfloat16": theirs["matmul_flops"]["bfloat16"]}
+    rates = dict(ours["matmul_flops"])
+    peer = f"no torch: {theirs.get('error', '')[:160]}"
+    if "error" not in theirs:
+        rates["PyTorch's bfloat16"] = theirs["matmul_flops"]["bfloat16"]
+        peer = f"torch {theirs['torch']}, transformers {theirs['transformers']}"
     lines = (found["card"] or "no card").splitlines()
     lines.append(
         f"tensorflow {ours['tensorflow']}, built for CUDA {ours['built_for']['cuda_version']}; "
-        f"torch {theirs['torch']}, transformers {theirs['transformers']}"
+        f"{peer}"
     )
     lines += [f"  {file} {version}".rstrip() for file, version in ours["libraries"].items()]
     lines.append(
@@ -52,12 +56,14 @@ def _golden(name: str, found: Found) -> list[str]:
     lines = []
     for case, of in found["cases"].items():
         exact = max(of["ours"]["float32"].values())
+        theirs = of["theirs"].get("bfloat16", {})
         lines.append(
-            f"{name} {case}: {_right(of)}, float32 within {exact:.1e}; bfloat16, PyTorch's"
+            f"{name} {case}: {_right(of)}, float32 within {exact:.1e}; bfloat16, PyTorch's "
+            f"{of['theirs'].get('error', '')[:80]}".rstrip()
         )
         lines += [
             f"  {output:24}{of['ours']['bfloat16'][output]:10.1e}{error:10.1e}"
-            for output, error in of["theirs"]["bfloat16"].items()
+            for output, error in theirs.items()
         ]
     return lines
 
@@ -111,21 +117,21 @@ def _speeds(found: list[Found]) -> list[str]:
     if not found:
         return []
     lines = [
-        f"\n{'size':18}{'side':>8}{'sequences/s':>13}{'ms a step':>11}{'of peak':>9}"
+        f"\n{'size':22}{'side':>8}{'sequences/s':>13}{'ms a step':>11}{'of peak':>9}"
         f"{'GiB':>8}{'first step s':>14}{'ours/theirs':>13}"
     ]
     for of in found:
         for name in ("ours", "theirs"):
             side = of[name]
             if "step_seconds" not in side:
-                lines.append(f"{of['size']:18}{name:>8}  {side.get('error', '')[:80]}")
+                lines.append(f"{of['size']:22}{name:>8}  {side.get('error', '')[:80]}")
                 continue
             ratio = of["ratio"] if name == "theirs" else None
             said = (
                 f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})" if ratio else ""
             )
             lines.append(
-                f"{of['size']:18}{name:>8}{side['sequences_per_second']:13,.1f}"
+                f"{of['size']:22}{name:>8}{side['sequences_per_second']:13,.1f}"
                 f"{sorted(side['step_seconds'])[len(side['step_seconds']) // 2] * 1e3:11.2f}"
                 f"{_percent(side['peak_share']):>9}{side['memory_bytes'] / _GIB:8.2f}"
                 f"{side['first_step_seconds']:14.1f}   {said}"

@@ -99,7 +99,9 @@ class Theirs:
         """
         while len(self._held) >= _HELD:
             self._held.pop(next(iter(self._held)))
-        self._release()
+        gc.collect()
+        if self._device == "cuda":
+            torch.cuda.empty_cache()
         others = torch.cuda.memory_allocated() if self._device == "cuda" else 0
         torch.manual_seed(0)
         started = time.perf_counter()
@@ -134,17 +136,6 @@ class Theirs:
         if self._device == "cuda":
             return torch.cuda.max_memory_allocated()
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-    def _release(self) -> None:
-        gc.collect()
-        if self._device == "cuda":
-            torch.cuda.empty_cache()
-
-    def release(self) -> None:
-        """Gives memory back."""
-        self._held.clear()
-        torch.compiler.reset()
-        self._release()
 
     def golden(self, job: dict[str, Any], folder: str) -> dict[str, dict[str, float]]:
         """Runs both networks on recorded inputs, without dropout.
@@ -207,5 +198,5 @@ def start(device: str) -> dict[str, Any]:
     """The functions that can be asked."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     theirs = Theirs(device)
-    names = ("environment", "prepare", "run", "release", "golden")
+    names = ("environment", "prepare", "run", "golden")
     return {name: getattr(theirs, name) for name in names}

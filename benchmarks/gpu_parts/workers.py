@@ -1,7 +1,8 @@
 """Processes that are asked to measure: a line of JSON in, a line of JSON out.
 
 TensorFlow and PyTorch each have one, which keeps what it has compiled. What libraries print goes to
-a log. A question that takes too long ends the process; the next one starts another.
+a log. A question that fails or takes too long ends the process, since CUDA does not forgive all
+errors and memory comes back for certain; the next question starts another.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ class WorkerError(Exception):
         super().__init__(message)
         self.memory = memory
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What is written of it."""
+        return {"error": str(self), "memory": self.memory}
+
 
 class Worker:
     """A process that answers one question after the other.
@@ -63,6 +69,10 @@ class Worker:
         while self._open and not self._lines.empty():
             self._hear(self._lines.get())
         return bool(self._open)
+
+    def owes(self, number: int) -> bool:
+        """Whether the answer to a question is to come, or is here and has not been received."""
+        return number in self._open or number in self._answers
 
     @property
     def is_running(self) -> bool:
@@ -106,6 +116,7 @@ class Worker:
                 raise WorkerError(f"no answer in {seconds:.0f} s") from None
         answer = self._answers.pop(number)
         if "error" in answer:
+            self.end()
             raise WorkerError(answer["error"], memory=answer["memory"])
         return answer["result"]
 
@@ -114,10 +125,14 @@ class Worker:
         return self.receive(self.send(call, **arguments), seconds)
 
     def end(self) -> None:
-        """Ends the process and its children, at once where it is at work."""
+        """Ends the process and its children, at once where it is at work.
+
+        All that has not been received is forgotten, with what the process had prepared.
+        """
         process, at_work = self._process, bool(self._open)
         self._process = None
         self._open.clear()
+        self._answers.clear()
         if process is None:
             return
         assert process.stdin is not None

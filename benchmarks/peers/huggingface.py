@@ -162,6 +162,7 @@ class Training:
         """
         bfloat16 = self._job.precision == "bfloat16"
         for _ in range(steps):
+            torch.compiler.cudagraph_mark_step_begin()  # what the last step gave is not needed
             with torch.autocast(self._device, torch.bfloat16, enabled=bfloat16):
                 loss = self._losses(batch())
             loss.backward()

@@ -46,9 +46,13 @@ def test_a_process_answers_fails_dies_and_is_started_again(worker: Worker, tmp_p
     assert worker.receive(early, 60) == 8  # in whatever order they are asked for
     assert worker.ask("noise", 60) == "said"
     for text, memory in (("wrong", False), ("RESOURCE_EXHAUSTED: of the card", True)):
+        early = worker.send("double", value=1)
+        assert worker.owes(early)
         with pytest.raises(WorkerError, match=text.split(":")[0]) as caught:
             worker.ask("fail", 60, text=text)
         assert caught.value.memory == memory
+        assert not worker.is_running  # CUDA may have had enough of it
+        assert not worker.owes(early)  # what it had prepared has gone with it
     with pytest.raises(WorkerError, match="has ended"):
         worker.ask("die", 60)
     assert not worker.is_running
@@ -65,7 +69,7 @@ class Fake:
 
     def __init__(self, seconds: float, *prepared: bool) -> None:
         self.seconds, self._prepared, self.ended = seconds, list(prepared), 0
-        self.is_busy = False
+        self.is_busy, self.lasts = False, 100
 
     def prepare(self) -> dict[str, Any]:
         if not self._prepared.pop(0):
@@ -79,6 +83,9 @@ class Fake:
         return self.prepare()
 
     def ask(self, call: str, seconds: float, /, **arguments: Any) -> Any:
+        if self.lasts == 0:
+            raise WorkerError("an illegal address")
+        self.lasts -= 1
         return {
             "seconds": self.seconds * arguments.get("steps", 0),
             "loss": 1.0,
@@ -103,9 +110,6 @@ class FakeBench(benches.Bench):
     def prepare_theirs(self, size: Size) -> int:
         return 1
 
-    def release_theirs(self) -> None:
-        pass
-
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "ended", "ratio", "at_once"),
@@ -113,7 +117,7 @@ class FakeBench(benches.Bench):
         ((True,), (True,), 0, 2.0, True),
         ((False, True), (True,), 1, 2.0, True),  # ours fits once PyTorch has given back its own
         ((True,), (False, True), 1, 2.0, False),  # PyTorch's fits alone
-        ((True,), (False, False), 1, None, None),
+        ((True,), (False, False), 1, None, False),
     ],
 )
 def test_a_side_without_memory_is_measured_alone(
@@ -121,16 +125,16 @@ def test_a_side_without_memory_is_measured_alone(
     theirs: tuple[bool, ...],
     ended: int,
     ratio: float | None,
-    at_once: bool | None,
+    at_once: bool,
 ) -> None:
     bench = FakeBench(Fake(0.1, *ours), Fake(0.2, *theirs))
     rates = {"ours": {"matmul_flops": {"bfloat16": 51200.0}}}
     found = parts.speed(DRY[0], bench, {"environment": rates})
-    assert bench.ours.ended == ended  # type: ignore[attr-defined]
+    assert bench.ours.ended + bench.theirs.ended == ended  # type: ignore[attr-defined]
     assert found["ours"]["sequences_per_second"] == pytest.approx(80)
     assert found["ours"]["peak_share"] == pytest.approx(8 * 32 * 10.0 / 0.1 / 51200.0)
     assert (found["ratio"] and found["ratio"]["median"]) == (ratio and pytest.approx(ratio))
-    assert found.get("at_once") == at_once
+    assert found["at_once"] == at_once
     said = table.text({"speed-x": found})
     assert "80.0" in said
     assert ("2.00 (2.00 to 2.00)" in said) == (ratio is not None)
@@ -160,7 +164,7 @@ def test_parts_are_kept_one_by_one_and_only_what_is_missing_runs(tmp_path: Path)
     def measure(*chosen: parts.Part) -> dict[str, Any]:
         ran.clear()
         bench = FakeBench(Fake(0.1), Fake(0.1))
-        results = Results(tmp_path, {"device": "cpu"})
+        results = Results(tmp_path, {"device": "cpu", "dry_run": False})
         gpu.measure(list(chosen), bench, results, time.monotonic() + 30)
         return json.loads((tmp_path / "results.json").read_text())
 
@@ -178,12 +182,14 @@ def test_parts_are_kept_one_by_one_and_only_what_is_missing_runs(tmp_path: Path)
 
 
 def test_parts_come_in_the_order_of_their_worth() -> None:
-    names = [part.name for part in parts.parts_of(ON_A_CARD, 2)]
+    all_parts = parts.parts_of(ON_A_CARD, 2)
+    names = [part.name for part in all_parts]
     assert names[:4] == ["environment", "golden", "equal-replicas", "equal-runs"]
     assert names[4:6] == ["speed-small-128x128", "speed-base-64x512"]
     assert len(set(names)) == len(names)
-    chosen = [name for name in names if gpu.is_chosen(name, "golden,profile,speed-base-64")]
-    assert chosen == [
+    assert gpu.chosen_of(all_parts, None) == all_parts
+    chosen = gpu.chosen_of(all_parts, "golden,profile,speed-base-64")
+    assert [part.name for part in chosen] == [
         "golden",
         "speed-base-64x512",
         "profile-base-64x512",
@@ -192,6 +198,131 @@ def test_parts_come_in_the_order_of_their_worth() -> None:
     for size in (*ON_A_CARD, *DRY):
         assert size.config.model.hidden_dropout == 0.1  # on both sides
         assert json.loads(json.dumps(job_of(size.config)))["train"]["batch_size"] == size.batch
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--minutes", "nan"], "invalid minutes value: 'nan'"),
+        (["--minutes", "-1"], "invalid minutes value: '-1'"),
+        (["--parts", "golden,goldne"], "--parts goldne: the parts are environment, golden"),
+        (["--dry-run"], "results.json has results of --device cpu, not --device cpu --dry-run"),
+        (["--device", "gpu"], "results.json has results of --device cpu, not --device gpu"),
+        (["--device", "cpu", "--out", "{out}/log.txt"], "log.txt'; choose another folder"),
+        (["--device", "cpu", "--minutes", "0.01", "--out", "{out}/new"], "nothing was measured"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    options: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Results(tmp_path, {"device": "cpu", "dry_run": False}).keep("input", {}, 1.0)
+    (tmp_path / "log.txt").touch()
+    given = [option.format(out=tmp_path) for option in options]
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path), *given])
+    with pytest.raises(SystemExit) as caught:
+        gpu.main()
+    assert caught.value.code != 0
+    assert said in capsys.readouterr().err + str(caught.value.code)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"parts": {}, "calls": [1]}'])
+def test_damaged_results_are_set_aside(text: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(text)
+    results = Results(tmp_path, {"device": "cpu", "dry_run": False})
+    assert (results.parts, results.is_done("input")) == ({}, False)
+    assert (tmp_path / "results.damaged.json").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("found", "done"),
+    [
+        ({"ok": False}, True),
+        ({"error": "no answer", "memory": False}, False),
+        ({"ours": {}, "theirs": {"error": "it does not fit", "memory": True}}, True),
+        ({"ours": {}, "theirs": {"error": "no torch", "memory": False}}, False),
+        ({"cases": {"small": {"theirs": {"error": "no torch", "memory": False}}}}, False),
+    ],
+)
+def test_what_has_failed_is_tried_again(found: dict[str, Any], done: bool, tmp_path: Path) -> None:
+    results = Results(tmp_path, {"device": "gpu", "dry_run": False})
+    results.keep("x", found, 1.0)
+    assert results.is_done("x") == done
+
+
+@pytest.mark.parametrize("lasts", [0, 2])  # until its first answer; within the windows
+def test_without_pytorch_what_is_ours_is_kept(lasts: int) -> None:
+    bench = FakeBench(Fake(0.1, True), Fake(0.2, True))
+    bench.theirs.lasts = lasts  # type: ignore[attr-defined]
+    found = parts.speed(DRY[0], bench, {"environment": {"ours": {}, "theirs": {"error": "lost"}}})
+    assert found["ours"]["sequences_per_second"] == pytest.approx(80)
+    assert found["theirs"] == {"error": "an illegal address", "memory": False}
+    assert (found["ratio"], found["at_once"]) == (None, False)
+    assert "an illegal address" in table.text({"speed-x": found})
+
+
+class Telling:
+    """A side that says the same to whatever it is asked, or fails."""
+
+    def __init__(self, said: dict[str, Any] | None) -> None:
+        self._said = said
+
+    def ask(self, call: str, seconds: float, /, **arguments: Any) -> dict[str, Any]:
+        if self._said is None:
+            raise WorkerError("No module named 'torch'")
+        return dict(self._said)
+
+
+def test_without_pytorch_versions_and_recorded_values_are_kept(tmp_path: Path) -> None:
+    found = {
+        "tensorflow": "2.20",
+        "built_for": {"cuda_version": "12.5"},
+        "libraries": {},
+        "matmul_flops": {"bfloat16": 9e14},
+        "memory_bytes_per_second": 3e12,
+        "job": {},
+        "float32": {"disc_loss": 1e-6},
+        "bfloat16": {"disc_loss": 1e-3},
+    }
+    bench = FakeBench(Telling(found), Telling(None))  # type: ignore[arg-type]
+    bench.scratch = tmp_path
+    done = {"environment": parts.environment(bench, {}), "golden": parts.golden(bench, {})}
+    assert done["golden"]["ok"]
+    said = table.text(done)
+    assert "bfloat16 900.00; memory 3,000 GB/s" in said
+    assert "small_like: right, float32 within 1.0e-06" in said
+    assert said.count("No module named 'torch'") == 2
+    results = Results(tmp_path, {"device": "cpu", "dry_run": False})
+    for name, part in done.items():
+        results.keep(name, part, 1.0)
+        assert not results.is_done(name)
+
+
+class Deaf(Worker):
+    """A process that hears all questions and answers none."""
+
+    def __init__(self) -> None:
+        super().__init__([], environment={}, log=Path(os.devnull))
+        self.heard: list[dict[str, Any]] = []
+
+    def send(self, call: str, /, **arguments: Any) -> int:
+        self.heard.append(arguments)
+        self._open.add(len(self.heard))
+        return len(self.heard)
+
+
+def test_pytorch_prepares_again_what_has_ended_with_its_process(tmp_path: Path) -> None:
+    size = Size(DRY[0].preset, DRY[0].length, DRY[0].batch, DRY[0].settings, graphs=True)
+    bench = benches.Bench("cpu", benches.Effort(), scratch=tmp_path, log=tmp_path / "log.txt")
+    bench.theirs = theirs = Deaf()
+    assert [bench.prepare_theirs(size) for _ in range(2)] == [1, 1]
+    theirs.end()
+    assert bench.prepare_theirs(size) == 2
+    assert bench.prepare_theirs(DRY[0]) == 3  # the same one without graphs
+    assert [one["compiled"] for one in theirs.heard] == [*[{"mode": "reduce-overhead"}] * 2, {}]
 
 
 def test_pytorch_gets_along_without_what_tensorflow_needs() -> None:

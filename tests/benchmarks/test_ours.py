@@ -47,6 +47,3 @@ def test_a_step_over_one_batch_is_timed_and_its_kernels_are_known(tmp_path: Path
     assert shares["optimizer"] > 0
     assert shares["attention"] > 0
     assert {kernel["purpose"] for kernel in found["kernels"]} >= {"softmax-loss", "optimizer"}
-
-    ours.release()
-    assert not ours.holds("small")
