@@ -29,7 +29,30 @@ from electra_cli.training.devices.cards import (
 if TYPE_CHECKING:
     from electra_cli.training.devices.strategy import Device
 
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_VISIBLE, _ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+
+
+def each_once(text: str, parts: Sequence[str]) -> tuple[str, ...]:
+    """The GPUs that `--device` asks for.
+
+    Args:
+      text: All of it.
+      parts: The GPUs by number or name.
+
+    Raises:
+      ConfigError: One is there twice, or beside an instance of a divided card.
+    """
+    once = tuple(dict.fromkeys(parts))
+    if len(once) < len(parts):
+        raise ConfigError(
+            f"device {text!r} names a GPU twice", hint=f"--device gpu:{','.join(once)}"
+        )
+    if len(once) > 1 and any(part.startswith("MIG-") for part in once):
+        raise ConfigError(
+            f"device {text!r}: a process uses one instance of a divided card, and nothing else",
+            hint=f"--device gpu:{once[0]}",
+        )
+    return once
 
 
 def claim_cards(
@@ -56,7 +79,9 @@ def claim_cards(
     cards = list_cards(smi)
     if device.names:
         names = [_whole_name(device, name, cards, environment) for name in device.names]
-        environment[_VISIBLE] = ",".join(names)
+        environment[_VISIBLE] = ",".join(each_once(device.text, names))
+    elif environment.get(_ORDER, "PCI_BUS_ID") != "PCI_BUS_ID" and len({c.name for c in cards}) > 1:
+        return  # which number is which card, only CUDA knows
     if share:
         return
     seen = visible(cards, environment.get(_VISIBLE))

@@ -17,7 +17,7 @@ from electra_cli.cluster.member import Worker
 from electra_cli.config.nearest import nearest
 from electra_cli.environment import may_have_card
 from electra_cli.errors import ConfigError, TryAgainError
-from electra_cli.training.devices.claim import claim_cards
+from electra_cli.training.devices.claim import claim_cards, each_once
 from electra_cli.training.devices.gpus import logical_gpus, see_only
 from electra_cli.training.devices.reasons import why_no_gpu
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _KINDS = ("auto", "cpu", "gpu", "mirrored", "tpu")
 _CONNECTING = 60.0  # seconds; all trainers are there by then
 # As nvidia-smi -L prints them, or the beginning of that.
-_NAME = r"(?:GPU|MIG)-[0-9A-Za-z][-/0-9A-Za-z]*"
+_NAME = r"(?i:GPU|MIG)-[0-9A-Za-z][-/0-9A-Za-z]*"
 _FORMS = "auto, cpu, cpu:N, gpu, gpu:I[,J…], gpu:GPU-…, gpu:MIG-…, mirrored or tpu"
 
 
@@ -101,34 +101,16 @@ def parse_device(text: str) -> Device:
             raise ConfigError(f"device {text!r}: at least one replica", hint="--device cpu:2")
         return Device(text, "cpu", (int(match[1]),))
     if match := re.fullmatch(r"gpu:(\d+(?:,\d+)*)", text):
-        indices = _once(text, match[1].split(","))
+        indices = each_once(text, match[1].split(","))
         return Device(text, "gpu", tuple(int(index) for index in indices))
     if match := re.fullmatch(rf"gpu:({_NAME}(?:,{_NAME})*)", text):
-        names = _once(text, match[1].split(","))
-        if len(names) > 1 and any(name.startswith("MIG-") for name in names):
-            raise ConfigError(
-                f"device {text!r}: a process uses one instance of a divided card, and nothing else",
-                hint=f"--device gpu:{names[0]}",
-            )
+        parts = [name[:3].upper() + name[3:] for name in match[1].split(",")]
+        names = each_once(text, parts)
         return Device(text, "gpu", tuple(range(len(names))), names)
     kind, colon, numbers = text.partition(":")
     near = nearest(kind, _KINDS)
-    hint = f"did you mean --device {near}{colon}{numbers}? " if near else ""
+    hint = f"did you mean --device {near}{colon}{numbers}? " if near not in (None, kind) else ""
     raise ConfigError(f"unknown device {text!r}", hint=f"{hint}--device takes {_FORMS}")
-
-
-def _once(text: str, parts: Sequence[str]) -> tuple[str, ...]:
-    """The GPUs that `--device` names.
-
-    Raises:
-      ConfigError: One is named twice.
-    """
-    once = tuple(dict.fromkeys(parts))
-    if len(once) < len(parts):
-        raise ConfigError(
-            f"device {text!r} names a GPU twice", hint=f"--device gpu:{','.join(once)}"
-        )
-    return once
 
 
 def build_strategy(

@@ -68,6 +68,7 @@ def test_cards_that_cuda_shows(shown: str | None, expected: list[str]) -> None:
         ("gpu:GPU-ab22", None, "GPU-ab22"),
         ("gpu:GPU-ab,GPU-aa", None, "GPU-ab22,GPU-aa11"),
         ("gpu:MIG-1", None, "MIG-1a"),
+        ("gpu:gpu-ab22", None, "GPU-ab22"),
         ("gpu:GPU-c", None, "MIG-1a"),  # of a divided card the first instance
         ("gpu:GPU-ab22", "1", "GPU-ab22"),
         ("gpu:MIG-2b", "MIG-2b", "MIG-2b"),
@@ -87,6 +88,8 @@ def test_a_named_card_is_the_only_one(device: str, shown: str | None, expected: 
         ("gpu:GPU-ab22", "0,2", "CUDA_VISIBLE_DEVICES='0,2' hides it", "unset CUDA_VISIBLE"),
         ("gpu:MIG-2b", "2", "CUDA_VISIBLE_DEVICES='2' hides it", "unset CUDA_VISIBLE_DEVICES"),
         ("gpu:GPU-aa11", "", "CUDA_VISIBLE_DEVICES='' hides it", "unset CUDA_VISIBLE_DEVICES"),
+        ("gpu:GPU-aa,GPU-aa1", None, "names a GPU twice", "--device gpu:GPU-aa11"),
+        ("gpu:GPU-cc,GPU-aa", None, "one instance of a divided card", "--device gpu:MIG-1a"),
     ],
 )
 def test_a_name_that_cannot_be_used(device: str, shown: str | None, words: str, hint: str) -> None:
@@ -131,6 +134,16 @@ def test_a_card_that_another_process_uses(device: str, shown: str | None, busy: 
     assert caught.value.message == f"{busy} is in use: process {OTHERS} (python3, 20123 MiB)"
     assert "--share-device" in caught.value.hint
     assert ("--device gpu:0, or" in caught.value.hint) == (shown is None and ":G" not in device)
+
+
+def test_numbers_that_only_cuda_knows() -> None:
+    """By speed the H100 comes first, and it is not the card that another process uses."""
+    users = f"GPU-aa11, {OTHERS}, python3, 1\n"
+    order = {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+    claim_cards(parse_device("gpu:0"), share=False, environment=order, smi=smi(users=users))
+    named = parse_device("gpu:GPU-aa11")
+    with pytest.raises(TryAgainError):
+        claim_cards(named, share=False, environment=order, smi=smi(users=users))
 
 
 @pytest.mark.parametrize(
