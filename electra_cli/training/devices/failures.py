@@ -100,6 +100,12 @@ FAILURES = (
         ConfigError,
     ),
     Failure(
+        r"Failed to parse autotune",
+        "XLA cannot read which kernels it chose at an earlier start",
+        "rm -r ${XDG_CACHE_HOME:-~/.cache}/electra/autotune-*; it chooses anew",
+        ConfigError,
+    ),
+    Failure(
         r"remote process exited",
         "another GPU or worker has gone while gradients were exchanged (NCCL)",
         _GOES_ON,

@@ -55,6 +55,7 @@ WORDS = [
     (INTERNAL, "|Failed to launch ptxas|", "XLA cannot compile"),
     (tf.errors.UnimplementedError, "HLO instruction %a |does not have a deterministic "
      "implementation|, but", "the same bits each time"),
+    (tf.errors.InvalidArgumentError, "|Failed to parse autotune result.|", "XLA cannot read which"),
     (INTERNAL, "|NCCL operation %s failed|: unhandled system error. Last NCCL warning(error) log "
      "entry (may be unrelated) ''", "the GPUs cannot exchange gradients"),
     (INTERNAL, "|NCCL operation %s failed|: |remote process exited| or there was a network error",
@@ -85,6 +86,7 @@ CODES = {
     "no code for this GPU": ConfigError,
     "XLA cannot compile": ConfigError,
     "the same bits each time": ConfigError,
+    "XLA cannot read which": ConfigError,
     "a library of CUDA is missing": ConfigError,
     "another GPU or worker has gone": TryAgainError,
     "is not free": TryAgainError,
