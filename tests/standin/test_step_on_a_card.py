@@ -87,6 +87,11 @@ def test_a_step_is_one_launch_that_takes_a_batch_and_gives_nothing_back(
     assert " sort(" not in texts[0]  # the gradient of the words adds integers, in any order
     (memory,) = dump.glob("*training_step*gpu_after_optimizations-memory-usage-report.txt")
     found = re.match(r"Total bytes used: (\d+)", memory.read_text())
-    budget = budget_of(read_config(run / "config.yaml"), precision="bfloat16", compiled=True)
+    config = read_config(run / "config.yaml")
+    budget = budget_of(config, precision="bfloat16", compiled=True)
     assert found is not None
     assert 0.6 < int(found[1]) / budget.memory_bytes < 1.2
+    (values,) = dump.glob("*training_step*gpu_after_optimizations-buffer-assignment.txt")
+    masked, words = config.train.batch_size * config.max_predictions, config.model.vocab_size
+    written = set(re.findall(rf"value: .*: (\w+)\[{masked},{words}\]", values.read_text()))
+    assert written == {"bf16"}  # logits and their gradient; in float32 they are made on the fly
