@@ -20,7 +20,7 @@ from gpu_parts.sizes import Size, job_of
 from gpu_parts.workers import Worker
 
 _ROWS = 4096
-_SCRIPT = Path(__file__).with_name("serve.py")
+_SCRIPT = Path(__file__).with_name("workers.py")
 
 
 @dataclass(frozen=True)

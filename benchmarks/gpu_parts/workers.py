@@ -3,11 +3,15 @@
 TensorFlow and PyTorch each have one, which keeps what it has compiled. What libraries print goes to
 a log. A question that fails or takes too long ends the process, since CUDA does not forgive all
 errors and memory comes back for certain; the next question starts another.
+
+`workers.py ROLE DEVICE` is such a process; ROLE is a module beside this file, and nothing but what
+that needs is imported.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import queue
@@ -208,3 +212,13 @@ def serve(start: Callable[[], Mapping[str, Callable[..., Any]]]) -> None:
 def is_memory(text: str) -> bool:
     """Whether an error of TensorFlow or PyTorch is about memory."""
     return any(word in text.lower() for word in _MEMORY)
+
+
+def _main() -> None:
+    role, device = sys.argv[1:]
+    sys.path[0] = str(Path(__file__).parents[1])
+    serve(lambda: dict(importlib.import_module(f"gpu_parts.{role}").start(device)))
+
+
+if __name__ == "__main__":
+    _main()

@@ -348,7 +348,7 @@ for name in ("electra_cli", "pydantic", "tensorflow"):
 for name in ("torch", "torch.nn", "transformers"):
     sys.modules[name] = MagicMock()
 sys.path.insert(0, sys.argv[1])
-from gpu_parts import serve, theirs
+from gpu_parts import theirs, workers
 print(sorted(theirs.start("cpu")))
 """
 
