@@ -49,6 +49,7 @@ def evaluate(
     share: bool = False,
     on_progress: Callable[[int], None] | None = None,
     check_stop: Callable[[], None] = lambda: None,
+    warn: Callable[[str], object] = lambda text: None,
     worker: Worker = ALONE,
 ) -> list[Evaluated]:
     """Evaluates checkpoints, possibly of several runs.
@@ -60,6 +61,7 @@ def evaluate(
       share: Also use a GPU on which another process computes.
       on_progress: Receives the number of checkpoints done.
       check_stop: Raises between two batches if the evaluation is to end.
+      warn: Hears of a GPU that stays idle.
       worker: Which of several workers this is. They evaluate together, and what the chief finds
         holds for all.
 
@@ -73,7 +75,7 @@ def evaluate(
     run, trainer, baselines = None, None, None
     when = "before the evaluation"
     with lost_shards_named(lambda: when), failures_named(worker, lambda: when):
-        strategy = build_strategy(parse_device(device), worker=worker, share=share)
+        strategy = build_strategy(parse_device(device), worker=worker, share=share, warn=warn)
         for checkpoint in checkpoints:
             when = f"while {checkpoint.prefix} was evaluated"
             if trainer is None or baselines is None or checkpoint.run != run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -44,6 +44,7 @@ def evaluate_finetuned(
     *,
     device: str = "auto",
     share: bool = False,
+    warn: Callable[[str], object] = lambda text: None,
     worker: Worker = ALONE,
 ) -> list[EvaluatedFinetuned]:
     """Scores models.
@@ -52,6 +53,7 @@ def evaluate_finetuned(
       data: What `labelled_data` read for each.
       device: As in `pretrain`.
       share: As in `evaluate`.
+      warn: As in `evaluate`.
       worker: As in `evaluate`.
 
     Raises:
@@ -59,7 +61,7 @@ def evaluate_finetuned(
     """
     performance.set_mixed_precision_policy("float32")
     with failures_named(worker, lambda: "in the evaluation"):
-        strategy = build_strategy(parse_device(device), worker=worker, share=share)
+        strategy = build_strategy(parse_device(device), worker=worker, share=share, warn=warn)
         return [_evaluate(one, strategy, worker) for one in data]
 
 

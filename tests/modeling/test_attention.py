@@ -60,6 +60,10 @@ def test_no_array_of_all_weights_is_in_a_compiled_step() -> None:
         text = traced.experimental_get_compiler_ir(projected)(stage="optimized_hlo")
     assert f"[{ROWS},{HEADS},128,512]" in text
     assert "512,512]" not in text
+    # A loop whose turns are not known beforehand would have a GPU ask the host after each.
+    loops = [line for line in text.splitlines() if " while(" in line]
+    assert len(loops) == 2  # forward and backward
+    assert all('"known_trip_count":{"n":"4"}' in loop for loop in loops)
 
 
 def test_weights_by_key() -> None:

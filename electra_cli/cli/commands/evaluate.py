@@ -137,6 +137,7 @@ def command(
                 share=share_device,
                 on_progress=bar.update,
                 check_stop=signals.check,
+                warn=terminal.warn,
                 worker=worker,
             )
     labels = _labels([result.checkpoint for result in results])
@@ -227,7 +228,7 @@ def _evaluate_finetuned(
         from electra_cli.evaluation.finetuned import evaluate_finetuned
 
         results = evaluate_finetuned(
-            read, device=device, share=share_device, worker=worker
+            read, device=device, share=share_device, warn=terminal.warn, worker=worker
         )
     columns = {str(result.model.run.path): result.metrics for result in results}
     print_scores(terminal, f"Scores on {data}", columns)

@@ -112,7 +112,8 @@ FAILURES = (
         TryAgainError,
     ),
     Failure(
-        r"NCCL operation|Error invoking NCCL|ncclResult|ncclUnhandled|run with NCCL_DEBUG",
+        r"NCCL operation|Error invoking NCCL|ncclResult|ncclUnhandled"
+        r"|[\w ]*\(run with NCCL_DEBUG",
         "the GPUs cannot exchange gradients (NCCL)",
         "NCCL_DEBUG=WARN electra … says why; a container needs shared memory (docker run "
         "--shm-size=1g); --device gpu:0 uses one GPU alone",

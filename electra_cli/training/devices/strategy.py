@@ -101,8 +101,8 @@ def parse_device(text: str) -> Device:
             raise ConfigError(f"device {text!r}: at least one replica", hint="--device cpu:2")
         return Device(text, "cpu", (int(match[1]),))
     if match := re.fullmatch(r"gpu:(\d+(?:,\d+)*)", text):
-        indices = each_once(text, match[1].split(","))
-        return Device(text, "gpu", tuple(int(index) for index in indices))
+        indices = each_once(text, [str(int(index)) for index in match[1].split(",")])
+        return Device(text, "gpu", tuple(map(int, indices)))
     if match := re.fullmatch(rf"gpu:({_NAME}(?:,{_NAME})*)", text):
         parts = [name[:3].upper() + name[3:] for name in match[1].split(",")]
         names = each_once(text, parts)

@@ -143,6 +143,10 @@ def test_what_is_no_failure_of_a_gpu_stays_what_it_is() -> None:
         ("CUDA error: : CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered",
          "a kernel failed on the GPU: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was "
          "encountered"),
+        ("Collective ops is aborted by: NCCL: unhandled system error (run with NCCL_DEBUG=INFO for "
+         "details). Set NCCL_DEBUG=WARN for detail.",
+         "the GPUs cannot exchange gradients (NCCL): unhandled system error (run with "
+         "NCCL_DEBUG=INFO for details). Set NCCL_DEBUG=WARN for detail."),
         ("'cuLaunchKernel(f, x)' failed with 'CUDA_ERROR_ILLEGAL_ADDRESS' [Op:AddV2] name: ",
          "a kernel failed on the GPU: CUDA_ERROR_ILLEGAL_ADDRESS"),
         ("Failed to load in-memory CUBIN (compiled for a different GPU?).: CUDA_ERROR_NO_BINARY_FOR"

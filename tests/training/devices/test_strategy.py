@@ -240,7 +240,7 @@ def test_a_port_that_was_taken_meanwhile(
 @pytest.mark.parametrize(
     ("text", "words", "hint"),
     [
-        ("gpu:0,0,1", "names a GPU twice", "--device gpu:0,1"),
+        ("gpu:0,00,1", "names a GPU twice", "--device gpu:0,1"),
         ("gpu:GPU-1,GPU-1", "names a GPU twice", "--device gpu:GPU-1"),
         ("gpu:MIG-1,MIG-2", "one instance", "--device gpu:MIG-1"),
         ("gpu:GPU-1,MIG-2", "one instance", "--device gpu:GPU-1"),
