@@ -23,7 +23,7 @@ from types import FrameType
 from gpu_parts import table
 from gpu_parts.bench import DRY as LITTLE
 from gpu_parts.bench import Bench, Effort
-from gpu_parts.parts import Part, parts_of
+from gpu_parts.parts import Part, card, parts_of
 from gpu_parts.results import Results
 from gpu_parts.sizes import DRY, ON_A_CARD
 from gpu_parts.workers import WorkerError
@@ -48,7 +48,12 @@ def main() -> None:
         chosen = chosen_of(parts_of(sizes, effort.main), options.parts)
     except ValueError as error:
         parser.error(f"--parts {error}")
-    about = {"device": device, "dry_run": options.dry_run, "minutes": options.minutes}
+    about = {
+        "device": device,
+        "cards": card("name") if device == "gpu" else None,
+        "dry_run": options.dry_run,
+        "minutes": options.minutes,
+    }
     try:
         results = Results(options.out, about)
     except (ValueError, OSError) as error:

@@ -30,6 +30,8 @@ _OF_COMMAND = (
     "final_step",
 )
 
+_OF_CARD = "name,driver_version,memory.total,memory.used,clocks.max.sm,clocks.sm,power.limit"
+
 _FLOAT32 = 1e-4
 # How near bfloat16 has to be to PyTorch's error. Autocast keeps sums of residuals in float32, and
 # we in bfloat16; so two roundings, each of 2^-8, are always allowed.
@@ -79,7 +81,7 @@ def parts_of(sizes: tuple[Size, ...], count: int) -> list[Part]:
 
 def environment(bench: Bench, done: dict[str, Found]) -> Found:
     """Card, driver, versions, libraries and the rates that others are measured by."""
-    found: Found = {"card": _card()}
+    found: Found = {"card": card(_OF_CARD)}
     size = bench.effort.product
     found["ours"] = bench.ours.ask("environment", bench.left, size=size)
     found["theirs"] = _or_error(lambda: bench.theirs.ask("environment", bench.left, size=size))
@@ -94,8 +96,8 @@ def _or_error(ask: Callable[[], Any]) -> Found:
         return error.record
 
 
-def _card() -> str | None:
-    query = "name,driver_version,memory.total,memory.used,clocks.max.sm,clocks.sm,power.limit"
+def card(query: str) -> str | None:
+    """What nvidia-smi says of all cards, a line of names and then a line each; None: nothing."""
     try:
         ran = subprocess.run(
             ["nvidia-smi", f"--query-gpu={query}", "--format=csv"],

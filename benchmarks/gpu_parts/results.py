@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ class Results:
 
     Args:
       folder: OUT; what an earlier call has left there is kept, or set aside if it is damaged.
-      about: What every call says of itself, with `device` and `dry_run`.
+      about: What every call says of itself, with `device`, `cards` and `dry_run`.
 
     Raises:
-      ValueError: What an earlier call has left is of another device, or of a dry run.
+      ValueError: What an earlier call has left is of another device or card, or of a dry run.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
@@ -37,6 +38,7 @@ class Results:
             except (ValueError, LookupError, TypeError):
                 kinds = set()
                 self.file.replace(folder / DAMAGED)
+                print(f"{self.file} was damaged; it is now {DAMAGED}", file=sys.stderr)
             if others := kinds - {_kind(about)}:
                 raise ValueError(f"{self.file} has results of {others.pop()}, not {_kind(about)}")
         self._calls.append(about)
@@ -63,8 +65,9 @@ class Results:
 
 
 def _kind(call: dict[str, Any]) -> str:
-    """The options whose results must not be mixed with those of others."""
-    return f"--device {call['device']}" + (" --dry-run" if call["dry_run"] else "")
+    """The options and cards whose results must not be mixed with those of others."""
+    cards = f" ({', '.join(call['cards'].splitlines()[1:])})" if call["cards"] else ""
+    return f"--device {call['device']}{cards}" + (" --dry-run" if call["dry_run"] else "")
 
 
 def _has_failed(found: dict[str, Any]) -> bool:

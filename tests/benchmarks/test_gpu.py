@@ -20,6 +20,8 @@ from gpu_parts.workers import Worker, WorkerError
 
 from tests.places import ROOT
 
+ABOUT = {"device": "cpu", "cards": None, "dry_run": False}
+
 SERVER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
@@ -164,7 +166,7 @@ def test_parts_are_kept_one_by_one_and_only_what_is_missing_runs(tmp_path: Path)
     def measure(*chosen: parts.Part) -> dict[str, Any]:
         ran.clear()
         bench = FakeBench(Fake(0.1), Fake(0.1))
-        results = Results(tmp_path, {"device": "cpu", "dry_run": False})
+        results = Results(tmp_path, ABOUT)
         gpu.measure(list(chosen), bench, results, time.monotonic() + 30)
         return json.loads((tmp_path / "results.json").read_text())
 
@@ -219,7 +221,7 @@ def test_what_cannot_be_measured_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Results(tmp_path, {"device": "cpu", "dry_run": False}).keep("input", {}, 1.0)
+    Results(tmp_path, ABOUT).keep("input", {}, 1.0)
     (tmp_path / "log.txt").touch()
     given = [option.format(out=tmp_path) for option in options]
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path), *given])
@@ -229,12 +231,24 @@ def test_what_cannot_be_measured_is_refused(
     assert said in capsys.readouterr().err + str(caught.value.code)
 
 
+def test_results_of_two_cards_are_not_mixed(tmp_path: Path) -> None:
+    one, other = (ABOUT | {"device": "gpu", "cards": f"name\nNVIDIA {x}"} for x in ("L4", "T4"))
+    Results(tmp_path, one).keep("input", {}, 1.0)
+    assert Results(tmp_path, one).is_done("input")
+    said = r"results of --device gpu \(NVIDIA L4\), not --device gpu \(NVIDIA T4\)"
+    with pytest.raises(ValueError, match=said):
+        Results(tmp_path, other)
+
+
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"parts": {}, "calls": [1]}'])
-def test_damaged_results_are_set_aside(text: str, tmp_path: Path) -> None:
+def test_damaged_results_are_set_aside(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "results.json").write_text(text)
-    results = Results(tmp_path, {"device": "cpu", "dry_run": False})
+    results = Results(tmp_path, ABOUT)
     assert (results.parts, results.is_done("input")) == ({}, False)
     assert (tmp_path / "results.damaged.json").read_text() == text
+    assert "results.json was damaged; it is now results.damaged.json" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -248,7 +262,7 @@ def test_damaged_results_are_set_aside(text: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_has_failed_is_tried_again(found: dict[str, Any], done: bool, tmp_path: Path) -> None:
-    results = Results(tmp_path, {"device": "gpu", "dry_run": False})
+    results = Results(tmp_path, ABOUT)
     results.keep("x", found, 1.0)
     assert results.is_done("x") == done
 
@@ -295,7 +309,7 @@ def test_without_pytorch_versions_and_recorded_values_are_kept(tmp_path: Path) -
     assert "bfloat16 900.00; memory 3,000 GB/s" in said
     assert "small_like: right, float32 within 1.0e-06" in said
     assert said.count("No module named 'torch'") == 2
-    results = Results(tmp_path, {"device": "cpu", "dry_run": False})
+    results = Results(tmp_path, ABOUT)
     for name, part in done.items():
         results.keep(name, part, 1.0)
         assert not results.is_done(name)
