@@ -191,6 +191,22 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what was compiled as a whole."""
+    from electra_cli.tasks import step
+    from electra_cli.training.loop import trainer
+
+    names: list[str] = []
+
+    def whole(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:
+        names.extend([function.__name__] * xla)
+        return step.whole(function, xla)
+
+    monkeypatch.setattr(trainer, "whole", whole)
+    return names
+
+
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="mounts a disk of its own, which takes root"
 )

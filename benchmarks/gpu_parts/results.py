@@ -52,7 +52,9 @@ class Results:
         return found is not None and "error" not in found and not _has_failed(found)
 
     def keep(self, name: str, found: dict[str, Any], seconds: float) -> None:
-        """Writes the result of a part."""
+        """Writes the result of a part; one that failed as a whole takes no earlier one's place."""
+        if "error" in found and "error" not in self.parts.get(name, found):
+            return
         call = len(self._calls) - 1
         self.parts[name] = {**found, "seconds": round(seconds, 1), "call": call}
         record = {

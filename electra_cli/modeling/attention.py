@@ -103,9 +103,9 @@ def weights_by_query(
     """
     masked = _of_padding(input_mask)[:, None, None, :]  # [B, 1, 1, S]
     exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, Q, S]
-    length, batch = length_of(input_mask), length_of(input_mask[None])
+    length, batch = length_of(input_mask), length_of(input_mask, 0)
     (_, of_key, of_head, of_row), size = row_major([batch, scores.shape[1], length, length])
-    of_query = tf.bitcast(first + tf.range(length_of(scores[0])), tf.uint32)[:, None]  # [Q, 1]
+    of_query = tf.bitcast(first + tf.range(length_of(scores, 2)), tf.uint32)[:, None]  # [Q, 1]
     places = Places((of_query, of_key[:, 0], of_head, of_row), size)
     return tf.cast(dropped(_softmax(exact, axis=3), key, rate, places), scores.dtype)
 

@@ -20,9 +20,9 @@ from electra_cli.modeling.dropout import Draw, Dropout
 Initializer = Callable[[list[int], str], tf.Tensor]
 
 
-def length_of(ids: tf.Tensor) -> int | tf.Tensor:
-    """S of [B, S] ids: a number where it is known while tracing, else a scalar tensor."""
-    return ids.shape[1] if ids.shape[1] is not None else tf.shape(ids)[1]
+def length_of(values: tf.Tensor, axis: int = 1) -> int | tf.Tensor:
+    """The size of an axis, S of [B, S]: a number if known while tracing, else a scalar tensor."""
+    return values.shape[axis] if values.shape[axis] is not None else tf.shape(values)[axis]
 
 
 def truncated_normal(stddev: float, seed: int) -> Initializer:

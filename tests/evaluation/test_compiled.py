@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from electra_cli.config.load import dump_config, read_config
 from electra_cli.evaluation.evaluate import evaluate
 from electra_cli.runs.named import find_checkpoints
-from electra_cli.tasks import step
-from electra_cli.training.loop import trainer
 
 
 @pytest.mark.slow
-def test_the_metrics(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_metrics(trained: Path, tmp_path: Path, compiled: list[str]) -> None:
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     config = read_config(run / "config.yaml")
     changed = dump_config(config.replaced({"runtime.xla": True}))
     (run / "config.yaml").write_text(changed)
-    compiled: list[str] = []
-
-    def whole(function: Any, xla: bool) -> Any:
-        compiled.extend([function.__name__] * xla)
-        return step.whole(function, xla)
-
-    monkeypatch.setattr(trainer, "whole", whole)
     newest = find_checkpoints(trained)[-1], find_checkpoints(run)[-1]
     expected, found = evaluate(newest, device="cpu")
     assert compiled == ["evaluation_step"]

@@ -103,10 +103,11 @@ def _whole_name(
     found, shown = beginning(name, cards), environment.get(_VISIBLE)
     if len(found) != 1:
         names = found or [one for card in cards for one in (card.instances or (card.uuid,))]
+        better = nearest(name, names) or names[0]
         what = "several begin so" if found else "nvidia-smi -L lists no such card"
         raise ConfigError(
             f"device {device.text!r}: {what}: {listed(names, 8)}",
-            hint=f"--device {device.text.replace(name, nearest(name, names) or names[0])}",
+            hint=f"--device gpu:{','.join(better if n == name else n for n in device.names)}",
         )
     if shown is not None and found[0] not in visible(cards, shown):
         raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -169,11 +170,18 @@ FAILURES = (
 def failure_of(error: BaseException) -> Failure | None:
     """The kind of failure that an exception of TensorFlow's tells of; None for any other."""
     names = {one.__name__ for one in type(error).__mro__}
-    if not names & {"OpError", "RuntimeError"} or isinstance(error, ElectraError):
+    if "OpError" not in names and not _is_raised_by_tensorflow(error):
         return None
     if "ResourceExhaustedError" in names:
         return OUT_OF_MEMORY
     return next((one for one in FAILURES if re.search(one.signs, str(error))), None)
+
+
+def _is_raised_by_tensorflow(error: BaseException) -> bool:
+    """Whether it is a plain error of TensorFlow's, and not one of PyTorch's or Beam's, say."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    by = frames[-1].f_globals.get("__name__", "") if frames else ""
+    return type(error) is RuntimeError and by.startswith("tensorflow.")
 
 
 def told(

@@ -129,6 +129,7 @@ def test_what_is_no_failure_of_a_gpu_stays_what_it_is() -> None:
         tf.errors.InvalidArgumentError(None, None, "ids[0] = 9 is not in [0, 8)"),
         tf.errors.UnavailableError(None, None, "Connection reset by peer"),
         ValueError("CUDA_ERROR_ILLEGAL_ADDRESS"),  # of a file's content, say
+        RuntimeError("PyTorch was compiled without MKLDNN support"),
         IOFailedError("No space left on device"),
     ):
         assert told(error) is None
