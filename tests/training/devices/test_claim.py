@@ -149,14 +149,14 @@ def test_numbers_that_only_cuda_knows() -> None:
 @pytest.mark.parametrize(
     "users",
     [
-        f"GPU-aa11, {os.getpid()}, python3, 100\n",
-        f"GPU-aa11, {os.getppid()}, python3, [N/A]\n",  # who has started this
+        "GPU-aa11, {own}, python3, 100\n",
+        "GPU-aa11, {parent}, python3, [N/A]\n",  # who has started this
         "No running processes found\n",
         "GPU-aa11, [Insufficient Permissions], [Insufficient Permissions], 5\n",
     ],
 )
 def test_what_is_no_other_process(users: str) -> None:
-    claim("gpu:0", users=users)
+    claim("gpu:0", users=users.format(own=os.getpid(), parent=os.getppid()))
 
 
 def test_ancestors_end_with_the_first_process() -> None:
