@@ -267,6 +267,15 @@ def test_what_has_failed_is_tried_again(found: dict[str, Any], done: bool, tmp_p
     assert results.is_done("x") == done
 
 
+def test_a_part_that_fails_leaves_what_was_measured_before(tmp_path: Path) -> None:
+    results = Results(tmp_path, ABOUT)
+    failure = {"error": "lost", "memory": False}
+    measured = {"ours": {"rate": 2.0}, "theirs": failure}  # so it is tried again
+    for found in (failure, measured, failure):
+        results.keep("x", found, 1.0)
+    assert Results(tmp_path, ABOUT).parts["x"]["ours"] == {"rate": 2.0}
+
+
 @pytest.mark.parametrize("lasts", [0, 2])  # until its first answer; within the windows
 def test_without_pytorch_what_is_ours_is_kept(lasts: int) -> None:
     bench = FakeBench(Fake(0.1, True), Fake(0.2, True))

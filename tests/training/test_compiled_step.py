@@ -68,9 +68,8 @@ def test_a_run_compiles_its_step_and_its_evaluation_once(data: Path, tmp_path: P
     evaluation, step = sorted(modules, key=lambda module: module.name)
     for module in modules:
         assert re.findall(_LEAVES_THE_DEVICE, module.text) == []
-        assert "<=" not in module.text.replace(
-            "direction=", ""
-        )  # no size is known only at run time
+        assert not re.search(r"\[[\d,]*<=", module.text)  # no size is known only at run time
+    # That of a step in pieces: XLA's CPU emulates bfloat16 and copies the slots, as no GPU does.
     budget = budget_of(read_config(run / "config.yaml"), precision="bfloat16")
     weights = 4 * budget.parameters.total
     assert 4 * weights <= step.aliased() < 4 * weights + 2**12  # two slots, an average; counters

@@ -22,13 +22,18 @@ from electra_cli.training.devices.strategy import Device
 _ROWS_A_LANE = 4  # with fewer, matrix products are too small
 
 
+def device_of(strategy: tf.distribute.Strategy) -> tf.DeviceSpec:
+    """The device of the first replica here; the others are of the same kind."""
+    return tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
+
+
 def resolve_precision(wanted: Precision, strategy: tf.distribute.Strategy) -> Compute:
     """Turns "auto" into bfloat16 where the hardware multiplies it, else into float32."""
     if wanted != "auto":
         return wanted
     if isinstance(strategy, tf.distribute.TPUStrategy):
         return "bfloat16"
-    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
+    device = device_of(strategy)
     if device.device_type == "GPU":
         gpu, _ = logical_gpus(tf.config.get_visible_devices("GPU"))[device.device_index]
         details = tf.config.experimental.get_device_details(gpu)
@@ -40,14 +45,7 @@ def resolve_xla(wanted: bool | None, strategy: tf.distribute.Strategy) -> bool:
     """Turns None into True on a GPU; compiled as a whole, a CPU's step is slower (ADR 4)."""
     if wanted is not None:
         return wanted
-    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
-    return device.device_type == "GPU"
-
-
-def is_cpu(strategy: tf.distribute.Strategy) -> bool:
-    """Whether the replicas of a strategy are on CPUs."""
-    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
-    return device.device_type == "CPU"
+    return device_of(strategy).device_type == "GPU"
 
 
 def share_cores(
@@ -106,7 +104,7 @@ def matmul_peak(
     Returns:
       FLOP per second over all devices.
     """
-    on_cpu = is_cpu(strategy)
+    on_cpu = device_of(strategy).device_type == "CPU"
     # Small enough that float16, which CPUs emulate, does not take minutes.
     size = 8192 if not on_cpu else 512 if precision == "float16" else 2048
     repeats = 3
@@ -133,7 +131,7 @@ def matmul_peak(
 
 def peak_memory(strategy: tf.distribute.Strategy) -> int:
     """The most memory used so far in bytes: of the process on a CPU, of the device elsewhere."""
-    device = tf.DeviceSpec.from_string(strategy.extended.worker_devices[0])
+    device = device_of(strategy)
     if device.device_type == "GPU":
         info = tf.config.experimental.get_memory_info(f"GPU:{device.device_index}")
         return int(info["peak"])

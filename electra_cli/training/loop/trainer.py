@@ -12,6 +12,7 @@ from official.core import base_trainer
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.update import create_slots
 from electra_cli.tasks.step import whole
+from electra_cli.training.devices.machine import device_of
 from electra_cli.training.loop.clock import Clock
 from electra_cli.training.loop.signals import StopRequestedError
 from electra_cli.training.loop.skips import Skips, replica_variable
@@ -54,7 +55,7 @@ class ElectraTrainer(base_trainer.Trainer):
         Batches for GPUs stay on the host until a step takes them: TensorFlow wants integers there,
         and would fetch them back from the card, which it can only after the step before.
         """
-        kind = tf.DeviceSpec.from_string(self.strategy.extended.worker_devices[0]).device_type
+        kind = device_of(self.strategy).device_type
         if self.strategy.num_replicas_in_sync == 1 and kind in ("CPU", "GPU"):
             return dataset_or_fn(*args, **kwargs)
         if kind == "GPU":

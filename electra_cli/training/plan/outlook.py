@@ -143,7 +143,8 @@ def look_ahead(
     check_batch(config.train, replicas)
     precision = machine.resolve_precision(config.runtime.precision, strategy)
     xla = machine.resolve_xla(config.runtime.xla, strategy)
-    costs = functools.partial(budget, compiled=xla and not machine.is_cpu(strategy))
+    on_cpu = machine.device_of(strategy).device_type == "CPU"
+    costs = functools.partial(budget, compiled=xla and not on_cpu)
     cost = costs(config, replicas, precision)
     memory = memory_of(
         config, costs, length=length, precision=precision, replicas=replicas, strategy=strategy
