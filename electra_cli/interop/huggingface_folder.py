@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from electra_cli.config.schema import Network
+from electra_cli.config.sections import Network
 from electra_cli.errors import DataError
 from electra_cli.files.record import read_json
 from electra_cli.interop.huggingface import Tensors

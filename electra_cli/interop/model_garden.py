@@ -31,6 +31,7 @@ def settings_of(params: Any) -> Config:
         {
             "data.sequence_length": model.sequence_length,
             "objective.disc_weight": model.discriminator_loss_weight,
+            "objective.disallow_correct": model.disallow_correct,
             "model.vocab_size": sizes.vocab_size,
             "model.max_position_embeddings": sizes.max_position_embeddings,
             "train.batch_size": max(1, params.train_data.global_batch_size),
@@ -63,8 +64,7 @@ def architecture_of(params: Any, seed: int) -> Architecture:
         generator=_sizes(generator),
         discriminator=_sizes(discriminator),
         seed=seed,
-        tied=model.tie_embeddings,
-        disallow_correct=model.disallow_correct,
+        sharing="tied" if model.tie_embeddings else "none",
         next_sentence=_next_sentence(params),
     )
 

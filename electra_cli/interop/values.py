@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from electra_cli.config.schema import Network
+from electra_cli.config.sections import Network
 from electra_cli.errors import DataError, listed
 from electra_cli.interop.reference import Arrays
 from electra_cli.modeling.architecture import Sizes

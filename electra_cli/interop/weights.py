@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from electra_cli.config.schema import Network
+from electra_cli.config.sections import Network
 from electra_cli.errors import DataError
 from electra_cli.interop import huggingface, huggingface_folder
 from electra_cli.interop.checkpoint import read_checkpoint

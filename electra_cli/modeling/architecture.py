@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from electra_cli.config.schema import Config
+from electra_cli.config.sections import Sharing
 
 # Queries of a block of attention, where a step is compiled as a whole and rows are longer.
 MOST_QUERIES = 128
@@ -60,8 +61,7 @@ class Architecture:
       generator: Sizes of the generator, which fills masks.
       discriminator: Sizes of the discriminator, which tells replaced tokens.
       seed: Decides the weights at step 0.
-      tied: Both networks share all embeddings and their LayerNorm.
-      disallow_correct: The generator never samples the original token.
+      sharing: What both networks share; see `generator.sharing` in config/sections.py.
       next_sentence: A head on the generator's first token, or none.
     """
 
@@ -72,8 +72,7 @@ class Architecture:
     generator: EncoderSizes | None
     discriminator: EncoderSizes | None
     seed: int
-    tied: bool = True
-    disallow_correct: bool = False
+    sharing: Sharing = "tied"
     next_sentence: NextSentenceSizes | None = None
 
     @classmethod
@@ -102,6 +101,7 @@ class Architecture:
             generator=(beside if len(networks) > 1 else main) if "generator" in networks else None,
             discriminator=main if "discriminator" in networks else None,
             seed=config.train.seed,
+            sharing=config.generator.sharing,
         )
 
     @property

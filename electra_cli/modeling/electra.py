@@ -134,7 +134,7 @@ class ElectraModel(tf_keras.Model):
         if generator is not None:
             self.generator_embeddings = (
                 self.embeddings
-                if architecture.tied
+                if architecture.sharing == "tied"
                 else Embeddings.of(architecture, generator, "generator/embeddings")
             )
             name = "generator" if discriminator else "electra"

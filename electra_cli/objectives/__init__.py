@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from electra_cli.config.schema import ObjectiveConfig, ObjectiveName
+from electra_cli.config.sections import ObjectiveConfig, ObjectiveName
 from electra_cli.objectives.base import Objective
 from electra_cli.objectives.electra import Electra
 from electra_cli.objectives.mlm import MaskedLanguageModelling

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import BANDS
 from electra_cli.objectives.terms import Term

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.objectives.base import Objective
 from electra_cli.objectives.terms import MaskedTokens, ReplacedTokens
 
@@ -82,7 +82,7 @@ class Electra(Objective):
         from electra_cli.modeling.sampling import sample_ids
 
         fixed = tf.stop_gradient(tf.reshape(logits, [-1, logits.shape[-1]]))  # [B·M, V]
-        if model.architecture.disallow_correct:
+        if self.settings.disallow_correct:
             original = tf.reshape(features["masked_lm_ids"], [-1, 1])  # [B·M, 1]
             fixed -= tf.where(tf.range(fixed.shape[-1]) == original, 1000.0, 0.0)
         uniforms = tf.reshape(features["sample_uniforms"], [-1])  # [B·M]

@@ -16,7 +16,8 @@ from official.modeling.optimization import optimizer_factory
 from official.modeling.optimization.configs import optimizer_config
 
 from electra_cli.config.finetune import FinetuneOptimizerConfig
-from electra_cli.config.schema import Config, OptimizerConfig
+from electra_cli.config.schema import Config
+from electra_cli.config.sections import OptimizerConfig
 from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.optimization.schedule import ElectraSchedule
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from electra_cli.config.schema import Config, Network
+from electra_cli.config.schema import Config
+from electra_cli.config.sections import Network
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256

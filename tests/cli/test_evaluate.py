@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.cli.commands.evaluate import _labels
-from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.objectives import metrics_of, objective_of
 from electra_cli.runs.run_folder import Checkpoint, RunFolder

@@ -22,6 +22,7 @@ _KEYS = {
     "num_warmup_steps": "optimizer.warmup_steps",
     "num_train_steps": "train.steps",
     "clip_norm": "optimizer.clip_norm",
+    "disallow_correct": "objective.disallow_correct",
     "train_batch_size": "train.batch_size",
     "vocab_size": "model.vocab_size",
     "generator_hidden_size": "generator.size",
@@ -47,7 +48,6 @@ _READ = {
     "embedding_size",
     "generator_layers",
     "untied_generator_embeddings",
-    "disallow_correct",
     "lr_decay_power",
     "max_predictions_per_seq",
 }
@@ -169,8 +169,7 @@ def architecture_of(recorded: Mapping[str, Any], config: Config) -> Architecture
     return dataclasses.replace(
         architecture,
         generator=sizes,
-        tied=not untied,
-        disallow_correct=hparams.get("disallow_correct", False),
+        sharing="none" if untied else "tied",
     )
 
 

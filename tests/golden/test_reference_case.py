@@ -68,10 +68,10 @@ def test_what_no_key_of_ours_sets_reaches_the_architecture() -> None:
     case["generator"]["num_hidden_layers"] = 1
     architecture = architecture_of(case, config_of(case))
     assert (architecture.generator.layers, architecture.discriminator.layers) == (1, 2)
-    assert architecture.disallow_correct
+    assert config_of(case).objective.disallow_correct
     case = recorded(untied_generator_embeddings=True, generator_hidden_size=0.75)
     case["generator"] |= {"hidden_size": 24, "intermediate_size": 96}
-    assert not architecture_of(case, config_of(case)).tied
+    assert architecture_of(case, config_of(case)).sharing == "none"
 
 
 def test_without_the_electra_objective_the_generator_is_the_main_network() -> None:

@@ -10,7 +10,7 @@ import tensorflow as tf
 from sklearn import metrics as sklearn_metrics
 from sklearn.calibration import calibration_curve
 
-from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.objectives import objective_of
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.metrics.curve import Calibration, RankingCurve
 from electra_cli.metrics.names import finite

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_cli.config.schema import Config, ObjectiveConfig
+from electra_cli.config.schema import Config
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.errors import DataError
 from electra_cli.metrics.names import BANDS
 from electra_cli.modeling.architecture import Architecture

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from electra_cli.config.load import diff_configs, dump_config, read_config
-from electra_cli.config.schema import Config, TrainConfig, leaf_fields
+from electra_cli.config.schema import Config, leaf_fields
+from electra_cli.config.sections import TrainConfig
 from electra_cli.errors import DataError
 from electra_cli.runs import changes
 from electra_cli.runs.changes import check_made_with, config_sha256, record_changes

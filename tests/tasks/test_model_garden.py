@@ -17,7 +17,7 @@ from official.core import config_definitions as cfg
 from official.core import exp_factory, task_factory, train_lib
 from official.modeling.privacy.configs import DifferentialPrivacyConfig
 
-from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.errors import DataError
 from electra_cli.objectives import metrics_of, objective_of

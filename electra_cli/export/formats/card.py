@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from electra_cli.config.schema import Network
+from electra_cli.config.sections import Network
 from electra_cli.errors import counted
 from electra_cli.export.formats.card_parts import (
     Rows,

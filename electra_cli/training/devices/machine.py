@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from electra_cli.cluster.addresses import Cluster, split_address
 from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.config.schema import Config, Precision
+from electra_cli.config.schema import Config
+from electra_cli.config.sections import Precision
 from electra_cli.environment import cpu_flags
 from electra_cli.modeling.budget import Compute
 from electra_cli.training.devices.gpus import logical_gpus

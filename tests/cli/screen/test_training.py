@@ -9,7 +9,7 @@ import pytest
 
 from electra_cli.cli.screen.console import Terminal
 from electra_cli.cli.screen.training import print_finished, print_metrics
-from electra_cli.config.schema import ObjectiveConfig
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.metrics.names import format_metric
 from electra_cli.objectives import objective_of
 
