@@ -1,10 +1,19 @@
-"""Whether the batch of an update can be shared out."""
+"""How many rows each update has, how many the updates before it had, and how they are shared out.
+
+Updates of one size stand in stretches, so both numbers have a closed form: data order stays a
+function of (seed, step). With the default there is one stretch, of train.batch_size, without end.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+import functools
+import re
+from typing import NamedTuple, Protocol
 
 from electra_cli.errors import ConfigError, counted
+
+_KEY = "train.batch_schedule"
+_PART = re.compile(r"(\d{1,18}):(\d{1,18})", re.ASCII)
 
 
 class Batches(Protocol):
@@ -15,27 +24,105 @@ class Batches(Protocol):
         """Rows in an update."""
 
     @property
+    def batch_schedule(self) -> str | None:
+        """Other sizes before it."""
+
+    @property
     def accumulation_steps(self) -> int:
         """Parts it is computed in."""
 
 
+class Stretch(NamedTuple):
+    """Updates of one size, one after the other.
+
+    Attributes:
+      rows: Of each update.
+      first_step: Updates before it.
+      first_row: Rows of those.
+    """
+
+    rows: int
+    first_step: int
+    first_row: int
+
+
+def stretches(train: Batches) -> tuple[Stretch, ...]:
+    """The stretches of a run in order; the last one has no end.
+
+    Raises:
+      ConfigError: `batch_schedule` cannot be read.
+    """
+    return _stretches(train.batch_schedule, train.batch_size)
+
+
+def batch_at(train: Batches, step: int) -> int:
+    """Rows of the update that follows `step` updates."""
+    return _stretch_at(train, step).rows
+
+
+def rows_before(train: Batches, step: int) -> int:
+    """Rows that a run has seen after `step` updates."""
+    stretch = _stretch_at(train, step)
+    return stretch.first_row + (step - stretch.first_step) * stretch.rows
+
+
+def largest_batch(train: Batches) -> int:
+    """Rows of the largest update."""
+    return max(stretch.rows for stretch in stretches(train))
+
+
 def check_batch(train: Batches, replicas: int) -> None:
-    """Checks that an update's batch can be shared out evenly.
+    """Checks that the batch of every update can be shared out evenly.
 
     Args:
       train: The section `train` of a configuration.
       replicas: Copies of the model that train together.
 
     Raises:
-      ConfigError: The batch is not a multiple of replicas × accumulation steps.
+      ConfigError: A batch is not a multiple of replicas × accumulation steps, or the schedule of
+        batches cannot be read.
     """
-    batch, parts = train.batch_size, train.accumulation_steps
+    parts = train.accumulation_steps
     divisor = replicas * parts
-    if batch % divisor:
+    for batch in dict.fromkeys(stretch.rows for stretch in reversed(stretches(train))):
+        if not batch % divisor:
+            continue
         above = (batch // divisor + 1) * divisor
         choices = f"{above - divisor} or {above}" if batch > divisor else f"{above}"
+        is_last = batch == train.batch_size
+        of_schedule = "" if is_last else f" of {_KEY} {train.batch_schedule}"
+        change = f"--batch-size {above}" if is_last else f"{above} rows to {_KEY}"
         raise ConfigError(
-            f"batch size {batch} is not divisible by {counted(replicas, 'replica')} × "
+            f"batch size {batch}{of_schedule} is not divisible by {counted(replicas, 'replica')} × "
             f"{counted(parts, 'accumulation step')} = {divisor}; use {choices}",
-            hint=f"add --batch-size {above}, or change train.accumulation_steps",
+            hint=f"add {change}, or change train.accumulation_steps",
         )
+
+
+def _stretch_at(train: Batches, step: int) -> Stretch:
+    return next(found for found in reversed(stretches(train)) if found.first_step <= step)
+
+
+@functools.lru_cache
+def _stretches(schedule: str | None, last: int) -> tuple[Stretch, ...]:
+    found, step, row = [], 0, 0
+    for part in schedule.split(",") if schedule is not None else ():
+        match = _PART.fullmatch(part.strip())
+        if match is None or not int(match[1]):
+            raise ConfigError(
+                f"{_KEY} {schedule}: expected ROWS:EXAMPLES joined by commas, got {part!r}",
+                hint=f"--set {_KEY}=32:100000,64:300000, for example: updates of 32 rows until "
+                "100,000 examples were seen, of 64 until 300,000",
+            )
+        rows, until = int(match[1]), int(match[2])
+        if until <= row:
+            raise ConfigError(
+                f"{_KEY} {schedule}: {part.strip()} has no update, since {row:,} examples were "
+                "seen before it",
+                hint=f"--set {_KEY} with examples that rise from part to part: each says how many "
+                "the run has seen at its end",
+            )
+        found.append(Stretch(rows, step, row))
+        updates = -(-(until - row) // rows)  # the last one may go beyond
+        step, row = step + updates, row + updates * rows
+    return (*found, Stretch(last, step, row))

@@ -164,6 +164,10 @@ class FinetuneTrainConfig(Section):
     )
     log_every: int = Field(default=50, ge=1, description="Updates between two logged lines.")
 
+    @property
+    def batch_schedule(self) -> None:
+        """All updates have as many rows."""
+
 
 class FinetuneConfig(Root):
     """A whole configuration of `electra finetune`."""

@@ -1,10 +1,10 @@
-"""An update's batch over replicas and parts."""
+"""An update's batch over replicas and parts, and over the steps of a run."""
 
 from __future__ import annotations
 
 import pytest
 
-from electra_cli.config.batches import check_batch
+from electra_cli.config.batches import batch_at, check_batch, largest_batch, rows_before
 from electra_cli.config.schema import Config
 from electra_cli.errors import ConfigError
 
@@ -19,3 +19,45 @@ def test_batch_must_divide_over_replicas_and_accumulation() -> None:
     )
     with pytest.raises(ConfigError, match=r"1 replica × 2 accumulation steps = 2; use 2$"):
         Config().replaced({"train.batch_size": 1, "train.accumulation_steps": 2})
+
+
+@pytest.mark.parametrize(
+    ("schedule", "batches"),
+    [
+        (None, [16] * 9),
+        ("4:8", [4] * 2 + [16] * 7),
+        ("4:9", [4] * 3 + [16] * 6),  # the update that reaches 9 is whole
+        ("4:8, 8:24", [4] * 2 + [8] * 2 + [16] * 5),
+        ("32:64,4:70", [32] * 2 + [4] * 2 + [16] * 5),
+    ],
+)
+def test_rows_before_a_step_are_the_sum_of_the_batches_before_it(
+    schedule: str | None, batches: list[int]
+) -> None:
+    train = Config().replaced({"train.batch_size": 16, "train.batch_schedule": schedule}).train
+    assert [batch_at(train, step) for step in range(9)] == batches
+    assert [rows_before(train, step) for step in range(9)] == [sum(batches[:n]) for n in range(9)]
+    assert largest_batch(train) == max(batches)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reason"),
+    [
+        ("32", "expected ROWS:EXAMPLES joined by commas, got '32'"),
+        ("32:", "expected ROWS:EXAMPLES joined by commas, got '32:'"),
+        ("0:10", "expected ROWS:EXAMPLES joined by commas, got '0:10'"),
+        ("4:8,", "expected ROWS:EXAMPLES joined by commas, got ''"),
+        ("4:-8", "expected ROWS:EXAMPLES joined by commas, got '4:-8'"),
+        ("4:8,8:8", "8:8 has no update, since 8 examples were seen before it"),
+        ("4:0", "4:0 has no update, since 0 examples were seen before it"),
+        ("32:8,4:30", "4:30 has no update, since 32 examples were seen before it"),
+        ("6:60", "batch size 6 of train.batch_schedule 6:60 is not divisible by 1 replica × "),
+    ],
+)
+def test_schedules_of_batches_that_are_none_are_refused(schedule: str, reason: str) -> None:
+    values = {"train.batch_schedule": schedule, "train.accumulation_steps": 4}
+    with pytest.raises(ConfigError) as error:
+        Config().replaced(values)
+    assert reason in error.value.message
+    assert schedule in error.value.message
+    assert "train.batch_schedule" in error.value.hint
