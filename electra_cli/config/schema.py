@@ -97,6 +97,14 @@ class Config(Root):
         return GeneratorSizes.of_width(round(self.model.hidden_size * self.generator.size))
 
     @property
+    def generator_layers(self) -> int:
+        """Layers of the generator beside a discriminator, as the reference rounds: halves to even.
+
+        So 0.5 of 5 is 2 (run_pretraining.py, get_generator_config).
+        """
+        return round(self.model.num_layers * self.generator.layers)
+
+    @property
     def max_predictions(self) -> int:
         """Slots for masked positions in a row."""
         return max_predictions(self.objective.mask_probability, self.data.sequence_length)
@@ -111,12 +119,19 @@ class Config(Root):
                 hint=f"--set model.num_attention_heads={_divisor(model.hidden_size)}, for example",
             )
         hidden, heads, _ = self.generator_sizes
-        if len(self.objective.networks) > 1 and (hidden < 1 or hidden % heads):
+        has_own_sizes = len(self.objective.networks) > 1 and self.generator.sharing != "all"
+        if has_own_sizes and (hidden < 1 or hidden % heads):
             raise ConfigError(
                 f"generator.size {self.generator.size} of model.hidden_size {model.hidden_size} "
                 f"gives a generator {hidden} wide, which {heads} heads cannot share",
                 hint=f"--set generator.size={max(64, hidden // 64 * 64) / model.hidden_size:g}, "
                 "for example: the width is to be a multiple of 64, or below 128",
+            )
+        if has_own_sizes and not self.generator_layers:
+            raise ConfigError(
+                f"generator.layers {self.generator.layers} of model.num_layers "
+                f"{model.num_layers} gives a generator without layers",
+                hint=f"--set generator.layers={1 / model.num_layers:g}, or more",
             )
         if self.data.sequence_length > model.max_position_embeddings:
             raise ConfigError(

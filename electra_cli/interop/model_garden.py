@@ -65,6 +65,9 @@ def architecture_of(params: Any, seed: int) -> Architecture:
         discriminator=_sizes(discriminator),
         seed=seed,
         sharing="tied" if model.tie_embeddings else "none",
+        own_embedding=None
+        if model.tie_embeddings
+        else generator.embedding_size or generator.hidden_size,
         next_sentence=_next_sentence(params),
     )
 

@@ -62,6 +62,7 @@ class Architecture:
       discriminator: Sizes of the discriminator, which tells replaced tokens.
       seed: Decides the weights at step 0.
       sharing: What both networks share; see `generator.sharing` in config/sections.py.
+      own_embedding: Width of the generator's own embeddings, where sharing is none; None: E.
       next_sentence: A head on the generator's first token, or none.
     """
 
@@ -73,17 +74,19 @@ class Architecture:
     discriminator: EncoderSizes | None
     seed: int
     sharing: Sharing = "tied"
+    own_embedding: int | None = None
     next_sentence: NextSentenceSizes | None = None
 
     @classmethod
     def of(cls, config: Config) -> Architecture:
         """The networks of a configuration's objective at its sizes."""
         model, networks = config.model, config.objective.networks
+        sharing, own_embedding = config.generator.sharing, None
 
-        def sizes(hidden: int, heads: int, intermediate: int) -> EncoderSizes:
+        def sizes(hidden: int, heads: int, intermediate: int, layers: int) -> EncoderSizes:
             return EncoderSizes(
                 hidden=hidden,
-                layers=model.num_layers,
+                layers=layers,
                 heads=heads,
                 intermediate=intermediate,
                 hidden_dropout=model.hidden_dropout,
@@ -91,8 +94,14 @@ class Architecture:
                 initializer_range=model.initializer_range,
             )
 
-        main = sizes(model.hidden_size, model.num_attention_heads, model.intermediate_size)
-        beside = sizes(*config.generator_sizes)
+        main = sizes(
+            model.hidden_size, model.num_attention_heads, model.intermediate_size, model.num_layers
+        )
+        beside = main
+        if sharing != "all":
+            beside = sizes(*config.generator_sizes, config.generator_layers)
+        if sharing == "none":
+            own_embedding = config.generator.embedding_size or beside.hidden
         return cls(
             vocab_size=model.vocab_size,
             embedding=model.embedding_size,
@@ -101,8 +110,14 @@ class Architecture:
             generator=(beside if len(networks) > 1 else main) if "generator" in networks else None,
             discriminator=main if "discriminator" in networks else None,
             seed=config.train.seed,
-            sharing=config.generator.sharing,
+            sharing=sharing,
+            own_embedding=own_embedding,
         )
+
+    @property
+    def generator_embedding(self) -> int:
+        """Width of the embeddings that the generator reads."""
+        return self.own_embedding or self.embedding
 
     @property
     def main(self) -> EncoderSizes:

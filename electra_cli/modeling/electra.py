@@ -130,15 +130,17 @@ class ElectraModel(tf_keras.Model):
             return truncated_normal(sizes.initializer_range, architecture.seed)
 
         generator, discriminator = architecture.generator, architecture.discriminator
-        self.embeddings = Embeddings.of(architecture, architecture.main, "electra/embeddings")
+        main, width = architecture.embedding, architecture.generator_embedding
+        self.embeddings = Embeddings.of(architecture, main, architecture.main, "electra/embeddings")
+        is_one = architecture.sharing == "all"  # one encoder, which is both networks
         if generator is not None:
             self.generator_embeddings = (
-                self.embeddings
-                if architecture.sharing == "tied"
-                else Embeddings.of(architecture, generator, "generator/embeddings")
+                Embeddings.of(architecture, width, generator, "generator/embeddings")
+                if architecture.sharing == "none"
+                else self.embeddings
             )
-            name = "generator" if discriminator else "electra"
-            self.generator = Encoder.of(architecture, generator, name)
+            name = "generator" if discriminator and not is_one else "electra"
+            self.generator = Encoder.of(architecture, width, generator, name)
             self.masked_lm_head = MaskedLMHead(
                 generator.hidden, self.generator_embeddings, normal(generator)
             )
@@ -147,7 +149,11 @@ class ElectraModel(tf_keras.Model):
                     generator.hidden, architecture.next_sentence, normal(generator)
                 )
         if discriminator is not None:
-            self.discriminator = Encoder.of(architecture, discriminator, "electra")
+            self.discriminator = (
+                self.generator
+                if is_one
+                else Encoder.of(architecture, main, discriminator, "electra")
+            )
             self.replaced_token_head = ReplacedTokenHead(
                 discriminator.hidden, normal(discriminator), uniform
             )
@@ -225,8 +231,8 @@ class ElectraModel(tf_keras.Model):
 
         Args:
           features: What `inputs.masking.mask_tokens` returns.
-          training: Must be true for `dropout` to be used.
-          dropout: The masks of this pass.
+          training: Must be true for `dropout` to be used, and for what only training does.
+          dropout: The masks of this pass; None for no dropout.
         """
         assert self._forward is not None, "a model without an objective has no outputs"
-        return self._forward(self, features, dropout if training else None)
+        return self._forward(self, features, (dropout or Dropout()) if training else None)

@@ -56,11 +56,18 @@ class Embeddings(tf.Module):
         self._dropout = dropout
 
     @classmethod
-    def of(cls, architecture: Architecture, sizes: EncoderSizes, name: str) -> Self:
-        """Those of an architecture, with dropout and initialiser of one of its networks."""
+    def of(cls, architecture: Architecture, size: int, sizes: EncoderSizes, name: str) -> Self:
+        """Some of an architecture, with dropout and initialiser of one of its networks.
+
+        Args:
+          architecture: What they are part of.
+          size: Their width.
+          sizes: Of the network.
+          name: Scope of the variables.
+        """
         return cls(
             vocab_size=architecture.vocab_size,
-            size=architecture.embedding,
+            size=size,
             max_positions=architecture.max_positions,
             types=architecture.types,
             dropout=sizes.hidden_dropout,
@@ -139,10 +146,17 @@ class Encoder(tf.Module):
         ]
 
     @classmethod
-    def of(cls, architecture: Architecture, sizes: EncoderSizes, name: str) -> Self:
-        """One of the networks of an architecture."""
+    def of(cls, architecture: Architecture, embedding: int, sizes: EncoderSizes, name: str) -> Self:
+        """One of the networks of an architecture.
+
+        Args:
+          architecture: What it is part of.
+          embedding: Width of the embeddings that it reads.
+          sizes: Of the network.
+          name: Scope of the variables.
+        """
         return cls(
-            architecture.embedding,
+            embedding,
             sizes,
             initializer=truncated_normal(sizes.initializer_range, architecture.seed),
             projection_initializer=glorot_uniform(architecture.seed),

@@ -54,9 +54,9 @@ class TaskModel(tf_keras.Model):
         self._matmul_dtype = tf.as_dtype(compute_dtype)
         self._frozen = frozen
         self.architecture = dataclasses.replace(architecture, seed=seed)
-        sizes = architecture.main
-        self.embeddings = Embeddings.of(self.architecture, sizes, "electra/embeddings")
-        self.encoder = Encoder.of(self.architecture, sizes, "electra")
+        sizes, embedding = architecture.main, architecture.embedding
+        self.embeddings = Embeddings.of(self.architecture, embedding, sizes, "electra/embeddings")
+        self.encoder = Encoder.of(self.architecture, embedding, sizes, "electra")
         self.task_head = head_of(head, sizes, seed)
 
     @property
