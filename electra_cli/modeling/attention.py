@@ -11,7 +11,7 @@ N blocks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import tensorflow as tf
 
@@ -20,18 +20,28 @@ from electra_cli.modeling.dropout import Draw, Places, dropped, row_major
 from electra_cli.modeling.fused import fused, is_compiled_as_a_whole, is_plain
 from electra_cli.modeling.layers import length_of
 
+Reading = Literal["both", "ltr", "rtl"]  # what a position sees: all, or none behind or before it
+
 _MASKED_SCORE = -10000.0  # modeling.py: `attention_layer`
 _MULTIPLE = 8  # the size of a block is one, as matrix units want it
 
 
-def attend(projected: tf.Tensor, input_mask: tf.Tensor, draw: Draw, *, heads: int) -> tf.Tensor:
-    """What each position takes from all that are not padding.
+def attend(
+    projected: tf.Tensor,
+    input_mask: tf.Tensor,
+    draw: Draw,
+    *,
+    heads: int,
+    reading: Reading = "both",
+) -> tf.Tensor:
+    """What each position takes from those it sees that are not padding.
 
     Args:
       projected: Queries, keys and values, [B·S, 3·D].
       input_mask: [B, S], 0 for padding.
       draw: The mask of dropout on attention weights.
       heads: H.
+      reading: Which positions each one sees, itself among them.
 
     Returns:
       [B·S, D] in the type of `projected`.
@@ -41,14 +51,16 @@ def attend(projected: tf.Tensor, input_mask: tf.Tensor, draw: Draw, *, heads: in
     size = hidden // heads
     split = tf.reshape(projected, [-1, length, 3, heads, size])  # [B, S, 3, H, K]
     if is_compiled_as_a_whole() and isinstance(length, int) and length > MOST_QUERIES:
-        return tf.reshape(_in_blocks(split, input_mask, draw), [-1, hidden])  # [B·S, D]
+        return tf.reshape(_in_blocks(split, input_mask, draw, reading), [-1, hidden])  # [B·S, D]
     query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
     if is_plain():
-        context = _of_queries(query, key, value, input_mask, draw, tf.constant(0))  # [B, H, S, K]
+        context = _of_queries(
+            query, key, value, input_mask, draw, tf.constant(0), reading
+        )  # [B, H, S, K]
     else:
         scores = tf.matmul(key, query, transpose_b=True)  # [B, H, S, S], keys by queries
         weights = weights_by_key(
-            scores, input_mask, draw.key, scale=size**-0.5, rate=draw.rate
+            scores, input_mask, draw.key, scale=size**-0.5, rate=draw.rate, reading=reading
         )  # [B, H, S, S]
         context = tf.matmul(weights, value, transpose_a=True)  # [B, H, S, K]
     return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
@@ -56,7 +68,13 @@ def attend(projected: tf.Tensor, input_mask: tf.Tensor, draw: Draw, *, heads: in
 
 @fused
 def weights_by_key(
-    scores: tf.Tensor, input_mask: tf.Tensor, key: tf.Tensor, *, scale: float, rate: float
+    scores: tf.Tensor,
+    input_mask: tf.Tensor,
+    key: tf.Tensor,
+    *,
+    scale: float,
+    rate: float,
+    reading: Reading = "both",
 ) -> tf.Tensor:
     """dropout(softmax(scale · scores)) over the positions that are not padding.
 
@@ -69,11 +87,15 @@ def weights_by_key(
       key: Three words, see `dropped`.
       scale: 1 / √(head size).
       rate: Of dropout.
+      reading: As of `attend`.
 
     Returns:
       [B, H, S, S] in the type of `scores`, keys by queries.
     """
     masked = _of_padding(input_mask)[:, None, :, None]  # [B, 1, S, 1]
+    if reading != "both":
+        places = tf.range(length_of(input_mask))
+        masked = tf.minimum(masked, _unseen(places[:, None], places, reading))  # [B, 1, S, S]
     exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, S, S]
     return tf.cast(dropped(_softmax(exact, axis=2), key, rate), scores.dtype)
 
@@ -87,6 +109,7 @@ def weights_by_query(
     *,
     scale: float,
     rate: float,
+    reading: Reading = "both",
 ) -> tf.Tensor:
     """`weights_by_key` of some queries, with keys last, where a GPU makes one kernel of a softmax.
 
@@ -97,11 +120,16 @@ def weights_by_query(
       first: Which of the S queries is the first one here, int32 scalar.
       scale: 1 / √(head size).
       rate: Of dropout.
+      reading: As of `attend`.
 
     Returns:
       [B, H, Q, S] in the type of `scores`, queries by keys.
     """
     masked = _of_padding(input_mask)[:, None, None, :]  # [B, 1, 1, S]
+    if reading != "both":
+        queries = first + tf.range(length_of(scores, 2))[:, None]  # [Q, 1]
+        unseen = _unseen(tf.range(length_of(input_mask)), queries, reading)  # [Q, S]
+        masked = tf.minimum(masked, unseen)  # [B, 1, Q, S]
     exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, Q, S]
     length, batch = length_of(input_mask), length_of(input_mask, 0)
     (_, of_key, of_head, of_row), size = row_major([batch, scores.shape[1], length, length])
@@ -113,6 +141,15 @@ def weights_by_query(
 def _of_padding(input_mask: tf.Tensor) -> tf.Tensor:
     """What is added to the scores of keys; [B, S] float32."""
     return (1.0 - tf.cast(input_mask, tf.float32)) * _MASKED_SCORE
+
+
+def _unseen(keys: tf.Tensor, queries: tf.Tensor, reading: Reading) -> tf.Tensor:
+    """What is added to the scores of keys where queries do not see them.
+
+    Positions, int32, of shapes that fit each other -> their common shape, float32.
+    """
+    is_unseen = keys > queries if reading == "ltr" else keys < queries
+    return tf.where(is_unseen, _MASKED_SCORE, 0.0)
 
 
 def _softmax(exact: tf.Tensor, axis: int) -> tf.Tensor:
@@ -128,6 +165,7 @@ def _of_queries(
     input_mask: tf.Tensor,
     draw: Draw,
     first: tf.Tensor,
+    reading: Reading,
 ) -> tf.Tensor:
     """What some queries, `first` and those behind it, take from all keys.
 
@@ -135,12 +173,18 @@ def _of_queries(
     """
     scores = tf.matmul(query, key, transpose_b=True)  # [B, H, Q, S]
     weights = weights_by_query(
-        scores, input_mask, draw.key, first, scale=query.shape[-1] ** -0.5, rate=draw.rate
+        scores,
+        input_mask,
+        draw.key,
+        first,
+        scale=query.shape[-1] ** -0.5,
+        rate=draw.rate,
+        reading=reading,
     )  # [B, H, Q, S]
     return tf.matmul(weights, value)  # [B, H, Q, K]
 
 
-def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw) -> tf.Tensor:
+def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw, reading: Reading) -> tf.Tensor:
     """Attention of one block of queries after the other, whose weights are not kept.
 
     The gradient computes them again. Each block sees all keys, so that no softmax has to be put
@@ -150,6 +194,7 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw) -> tf.Tensor
       split: Queries, keys and values, [B, S, 3, H, K] with S known.
       input_mask: [B, S].
       draw: As of `attend`.
+      reading: As of `attend`.
 
     Returns:
       [B, S, H, K].
@@ -166,7 +211,8 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw) -> tf.Tensor
         def of_block(
             number: tf.Tensor, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
         ) -> tf.Tensor:
-            return _of_queries(query, key, value, input_mask, draw, number * queries)
+            first = number * queries
+            return _of_queries(query, key, value, input_mask, draw, first, reading)
 
         def forward(number: tf.Tensor) -> list[tf.Tensor]:
             return [of_block(number, tf.gather(query, number), key, value)]
