@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.errors import DataError
 from electra_cli.finetuning.data import fixed
 from electra_cli.finetuning.examples.checks import unknown_labels
@@ -13,7 +14,6 @@ from electra_cli.finetuning.examples.example import Split
 from electra_cli.finetuning.examples.glue import GLUE_TASKS
 from electra_cli.finetuning.examples.readers import read_split
 from electra_cli.finetuning.features.encoded import Encoded
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.finetuning.kinds import kind_of
 from electra_cli.finetuning.kinds.base import Outputs, TaskKind
 from electra_cli.sources.finetuned import Finetuned
@@ -79,6 +79,6 @@ def labelled_data(model: Finetuned, path: Path) -> LabelledData:
     if task.kind in ("classification", "tagging"):
         warnings = tuple(unknown_labels(split, labels, f"{model.run.path} does not know", task))
     kind = kind_of(
-        task, labels, TextTokenizer(load_vocabulary(model.vocab), model.inputs.tokenizer)
+        task, labels, WordPieceTokenizer(load_vocabulary(model.vocab), model.inputs.tokenizer)
     )
     return LabelledData(model, kind, split, kind.encode(split.examples, training=False), warnings)

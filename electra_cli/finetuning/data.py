@@ -15,6 +15,7 @@ import numpy as np
 from electra_cli.config.finetune import FinetuneConfig, TaskConfig
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.corpus.preparation.plausibility import MOST_UNKNOWN
+from electra_cli.corpus.subword.open import TextIds
 from electra_cli.errors import ConfigError, DataError, counted
 from electra_cli.finetuning.examples.checks import check
 from electra_cli.finetuning.examples.example import Split
@@ -22,7 +23,6 @@ from electra_cli.finetuning.examples.labels import labels_of, scheme_of
 from electra_cli.finetuning.examples.overview import Overview, overview
 from electra_cli.finetuning.examples.readers import read_split
 from electra_cli.finetuning.features.encoded import Encoded
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.finetuning.kinds import kind_of
 from electra_cli.finetuning.kinds.base import Outputs, Predictions, TaskKind
 from electra_cli.inputs.labelled_rows import LabelledRows
@@ -109,7 +109,7 @@ class TaskData:
 def read_task(
     config: FinetuneConfig,
     files: Mapping[str, Path],
-    tokenizer: TextTokenizer,
+    tokenizer: TextIds,
     *,
     most_tokens: int = 512,
     skips_short_rows: bool = False,

@@ -10,11 +10,11 @@ from electra_cli.cluster.addresses import Cluster
 from electra_cli.config.batches import check_batch
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.errors import ConfigError
 from electra_cli.finetuning.columns import ColumnPlan, plan_columns
 from electra_cli.finetuning.data import DEV, TRAIN, TaskData, read_task
 from electra_cli.finetuning.examples.glue import GLUE_TASKS, files_of
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.finetuning.folder import FinetuneFolder
 from electra_cli.finetuning.recipe import completed, steps_of
 from electra_cli.modeling.architecture import Architecture
@@ -186,7 +186,7 @@ def plan_data(
     config, data = read_task(
         config,
         files,
-        TextTokenizer(tokens, item.tokenizer),
+        WordPieceTokenizer(tokens, item.tokenizer),
         most_tokens=model.max_position_embeddings,
         skips_short_rows=config.preset in GLUE_TASKS,
         on_progress=on_progress,

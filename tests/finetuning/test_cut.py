@@ -8,9 +8,9 @@ import pytest
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.errors import DataError
 from electra_cli.finetuning.data import read_task
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 
 TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]
 
@@ -29,7 +29,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 def read(files: dict[str, Path], **values: object) -> FinetuneConfig:
     config = FinetuneConfig().replaced({f"task.{key}": value for key, value in values.items()})
     options = TokenizerOptions(lowercase=True, strip_accents=True)
-    return read_task(config, files, TextTokenizer(TOKENS, options))[0]
+    return read_task(config, files, WordPieceTokenizer(TOKENS, options))[0]
 
 
 def test_too_much_would_be_cut(files: dict[str, Path]) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.errors import ConfigError, DataError
 from electra_cli.finetuning.data import TaskData, read_task
 from electra_cli.finetuning.decoded import decoded
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from tests.export.runs import small_vocabulary
 from tests.finetuning.made_data import write_files
 
@@ -29,7 +29,7 @@ def read(folder: Path, **values: object) -> TaskData:
     files = {"train": first.train, "dev": first.dev, "dev_more": more.dev}
     config = FinetuneConfig().replaced({"task.max_length": 64, **values})
     options = TokenizerOptions(lowercase=True, strip_accents=True)
-    return read_task(config, files, TextTokenizer(TOKENS, options))[1]
+    return read_task(config, files, WordPieceTokenizer(TOKENS, options))[1]
 
 
 def test_every_split_has_its_scores(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def questions(folder: Path, **splits: Mapping[str, str]) -> TaskData:
     values = {"task.kind": "qa", "task.max_length": 16, "task.max_query_length": 8}
     options = TokenizerOptions(lowercase=True, strip_accents=True)
     config = FinetuneConfig().replaced(values)
-    return read_task(config, files, TextTokenizer(TOKENS, options))[1]
+    return read_task(config, files, WordPieceTokenizer(TOKENS, options))[1]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_vocabulary_that_does_not_fit(tmp_path: Path) -> None:
     for name, path in files.items():
         path.write_text("text\tlabel\n" + rows[name])
     options = TokenizerOptions(lowercase=True, strip_accents=True)
-    _, data = read_task(FinetuneConfig(), files, TextTokenizer(TOKENS, options))
+    _, data = read_task(FinetuneConfig(), files, WordPieceTokenizer(TOKENS, options))
     assert [split.unknown for split in data.overview.splits] == [0.6, 0.2]
     assert [warning for warning in data.warnings if "[UNK]" in warning] == [
         f"{files['train']}: 60.0% of the tokens are [UNK]: the vocabulary is not for this text, "
@@ -113,7 +113,7 @@ def test_names_that_do_not_tell_scores_apart(tmp_path: Path, name: str) -> None:
         read_task(
             FinetuneConfig(),
             dict.fromkeys(("train", "dev", f"dev_{name}"), tmp_path / "f1.tsv"),
-            TextTokenizer(TOKENS, TokenizerOptions(lowercase=True, strip_accents=True)),
+            WordPieceTokenizer(TOKENS, TokenizerOptions(lowercase=True, strip_accents=True)),
         )
     assert caught.value.hint == "rename it"
 
@@ -123,7 +123,7 @@ def test_files_that_differ_by_a_dash_alone(tmp_path: Path) -> None:
     paths = {"train": files.train, "dev": files.dev, "dev_x": files.dev, "dev__x": files.dev}
     options = TokenizerOptions(lowercase=True, strip_accents=True)
     config = FinetuneConfig().replaced({"task.max_length": 64})
-    _, data = read_task(config, paths, TextTokenizer(TOKENS, options))
+    _, data = read_task(config, paths, WordPieceTokenizer(TOKENS, options))
     assert len(set(data.metrics)) == len(data.metrics)
     assert {"accuracy", "x/accuracy", "_x/accuracy"} <= set(data.metrics)
 

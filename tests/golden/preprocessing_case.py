@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from tests.golden.reference_case import DIRECTORIES
 
 NAME = "finetune_preprocessing"
@@ -63,7 +63,12 @@ def preprocessing_case(
 
 
 @cache
-def tokenizer() -> TextTokenizer:
+def tokenizer() -> WordPieceTokenizer:
     """The tokenizer that the cases were made with."""
     tokens = load_vocabulary(_HERE / "tokenization" / "vocab.txt")
-    return TextTokenizer(tokens, TokenizerOptions(lowercase=True, strip_accents=True))
+    return WordPieceTokenizer(tokens, TokenizerOptions(lowercase=True, strip_accents=True))
+
+
+def ids_of(text: str) -> list[int]:
+    """The ids of one text."""
+    return next(iter(tokenizer().ids([text]))).tolist()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from electra_cli.corpus.wordpiece.pieces import Ids, Pieces
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
-from electra_cli.finetuning.features.pieces import Ids, Pieces
 from electra_cli.inputs.labelled_rows import LabelledRows
 
 

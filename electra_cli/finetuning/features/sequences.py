@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from electra_cli.config.finetune import TaskConfig
+from electra_cli.corpus.subword.open import TextIds
+from electra_cli.corpus.wordpiece.pieces import Ids
 from electra_cli.finetuning.examples.example import TextExample
 from electra_cli.finetuning.features.encoded import Encoded, lay_out
-from electra_cli.finetuning.features.pieces import Ids
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.inputs.labelled_rows import LabelledRows
 
 
@@ -57,7 +57,7 @@ class TargetRange:
 
 def encode(
     examples: Sequence[TextExample],
-    tokenizer: TextTokenizer,
+    tokenizer: TextIds,
     task: TaskConfig,
     labels: Sequence[str],
     *,
@@ -83,7 +83,7 @@ def encode(
     """
     # A text that is not there is one without a token.
     first, second = (
-        list(tokenizer.many(["".join(x.texts[place : place + 1]) for x in examples]))
+        list(tokenizer.ids(["".join(x.texts[place : place + 1]) for x in examples]))
         for place in (0, 1)
     )
     rows = _fitted(first, second, task.max_length)

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from electra_cli.config.finetune import TaskConfig
+from electra_cli.corpus.subword.open import TextIds
+from electra_cli.corpus.wordpiece.pieces import Ids, Pieces
 from electra_cli.errors import DataError, counted, listed
 from electra_cli.finetuning.examples.example import Question
 from electra_cli.finetuning.features.encoded import Encoded, Window, lay_out
-from electra_cli.finetuning.features.pieces import Ids, Pieces
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.inputs.labelled_rows import LabelledRows
 
 _SPACES = " \t\r\n\u202f"  # what separates words where the reference looks for answers
@@ -22,7 +22,7 @@ _SPACES = " \t\r\n\u202f"  # what separates words where the reference looks for 
 
 def encode(
     examples: Sequence[Question],
-    tokenizer: TextTokenizer,
+    tokenizer: TextIds,
     task: TaskConfig,
     labels: Sequence[str],
     *,
@@ -55,8 +55,8 @@ def encode(
     lengths = np.zeros(len(examples), np.int64)
     cut = 0
     lost: list[str] = []
-    asked = tokenizer.many([example.question for example in examples])
-    right = tokenizer.many(["".join(a.text for a in example.answers[:1]) for example in examples])
+    asked = tokenizer.ids([example.question for example in examples])
+    right = tokenizer.ids(["".join(a.text for a in example.answers[:1]) for example in examples])
     for place, (example, query, answer) in enumerate(zip(examples, asked, right, strict=True)):
         context = contexts.get(example.context)
         if context is None:

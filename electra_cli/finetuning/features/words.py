@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from electra_cli.config.finetune import TaskConfig
+from electra_cli.corpus.subword.open import TextIds
 from electra_cli.finetuning.examples.example import Sentence
 from electra_cli.finetuning.features.encoded import Encoded, lay_out
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.inputs.labelled_rows import LabelledRows
 
 
 def encode(
     examples: Sequence[Sentence],
-    tokenizer: TextTokenizer,
+    tokenizer: TextIds,
     task: TaskConfig,
     labels: Sequence[str],
     *,
@@ -44,16 +44,14 @@ def encode(
       which is 1 for words that have a position.
     """
     length, count = task.max_length, len(examples)
-    words = list({word: None for example in examples for word in example.words})
-    ids_of = dict(zip(words, tokenizer.many(words), strict=True))
     number = {label: place for place, label in enumerate(labels)}
     found, positions = np.zeros((2, count, length), np.int32)  # [N, W] each
     mask = np.zeros((count, length), np.float32)  # [N, W]
     lengths = np.zeros(count, np.int64)
     rows = []
     cut = 0
-    for row, example in enumerate(examples):
-        pieces = [ids_of[word] for word in example.words]
+    ids = tokenizer.ids_of_words([example.words for example in examples])
+    for row, (example, pieces) in enumerate(zip(examples, ids, strict=True)):
         sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))  # of each word
         ends = 1 + np.cumsum(sizes)
         lengths[row] = sizes.sum() + 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from electra_cli.config.finetune import Kind, TaskConfig
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
+from electra_cli.corpus.subword.open import TextIds
 from electra_cli.finetuning.kinds.answers import Questions
 from electra_cli.finetuning.kinds.base import TaskKind
 from electra_cli.finetuning.kinds.texts import Classification, Regression
@@ -19,7 +19,7 @@ _KINDS: Mapping[Kind, type[TaskKind]] = {
 }
 
 
-def kind_of(task: TaskConfig, labels: Sequence[str], tokenizer: TextTokenizer) -> TaskKind:
+def kind_of(task: TaskConfig, labels: Sequence[str], tokenizer: TextIds) -> TaskKind:
     """The kind of a task.
 
     Args:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy.typing as npt
 
 from electra_cli.config.finetune import TaskConfig
+from electra_cli.corpus.subword.open import TextIds
 from electra_cli.finetuning.features.encoded import Encoded
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 
 Outputs = Mapping[str, npt.NDArray[Any]]
 
@@ -46,7 +46,7 @@ class TaskKind(ABC):
       tokenizer: That of the model.
     """
 
-    def __init__(self, task: TaskConfig, labels: Sequence[str], tokenizer: TextTokenizer) -> None:
+    def __init__(self, task: TaskConfig, labels: Sequence[str], tokenizer: TextIds) -> None:
         self.task, self.labels, self.tokenizer = task, tuple(labels), tokenizer
 
     @property

@@ -19,11 +19,11 @@ import transformers
 
 from electra_cli.config.finetune import Kind
 from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.export.checks.probe import Probe, make_probe
 from electra_cli.finetuning.examples.example import Sentence, TextExample
 from electra_cli.finetuning.features import sequences, words
 from electra_cli.finetuning.features.sequences import TargetRange
-from electra_cli.finetuning.features.text_tokenizer import TextTokenizer
 from electra_cli.modeling.task_model import TaskModel
 from electra_cli.sources.exportable import Exportable
 from tests.export.formats.conftest import TaskExports, Tasks
@@ -182,7 +182,7 @@ def test_text_makes_the_rows_of_the_training(
     pairs = [(one, two) if text == "a,b" else (one,) for one in TEXTS for two in TEXTS]
     encoded = sequences.encode(
         [TextExample(pair, None, "") for pair in pairs],
-        TextTokenizer(load_vocabulary(item.vocab), item.tokenizer),
+        WordPieceTokenizer(load_vocabulary(item.vocab), item.tokenizer),
         item.finetuned.config.task,
         LABELS["classification"],
         training=False,
@@ -223,7 +223,7 @@ def test_words_have_the_ids_and_places_of_the_training(
     given = ("The", "NAÏVE", "cat's", "", "中the", "\u200b", "xyz", "ΣΑΣ")
     columns = words.encode(
         [Sentence(given, None, "")],
-        TextTokenizer(load_vocabulary(item.vocab), item.tokenizer),
+        WordPieceTokenizer(load_vocabulary(item.vocab), item.tokenizer),
         item.finetuned.config.task,
         LABELS["tagging"],
         training=False,

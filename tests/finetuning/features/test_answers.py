@@ -15,7 +15,7 @@ from electra_cli.finetuning.features.answers import QuestionAnswers, best_answer
 from electra_cli.finetuning.features.encoded import Encoded, Window
 from electra_cli.finetuning.features.windows import encode
 from tests.finetuning.features.squad_questions import questions
-from tests.golden.preprocessing_case import preprocessing_case, tokenizer
+from tests.golden.preprocessing_case import ids_of, preprocessing_case, tokenizer
 
 # The answers that differ, by their questions, among 21 of each mode.
 # Fault: which window speaks of a span is asked of its first token alone.
@@ -79,7 +79,7 @@ def test_answers_are_the_references(mode: str) -> None:
         ours, whole = _UNKNOWN_TOKEN[mode][name]
         assert one.text.startswith(ours)
         assert theirs[name] == whole + one.text.removeprefix(ours)
-        assert tokenizer().special.unk in tokenizer().ids(one.text)
+        assert tokenizer().special.unk in ids_of(one.text)
     for one in found:
         # Differences of sums in float32.
         assert one.null_odds == pytest.approx(

@@ -8,7 +8,7 @@ import pytest
 from electra_cli.config.finetune import TaskConfig
 from electra_cli.finetuning.examples.example import TextExample
 from electra_cli.finetuning.features.sequences import TargetRange, encode
-from tests.golden.preprocessing_case import preprocessing_case, tokenizer
+from tests.golden.preprocessing_case import ids_of, preprocessing_case, tokenizer
 
 _CLASSES = {
     "pairs": ("contradiction", "entailment", "neutral"),
@@ -64,7 +64,7 @@ def test_pairs_are_cut_token_by_token() -> None:
         ]
         task = TaskConfig(max_length=length, text="a,b", double_unordered=True)
         encoded = encode(examples, tokenizer(), task, (), training=False)
-        a, b = (tokenizer().ids(text)[0] for text in "ab")
+        a, b = (ids_of(text)[0] for text in "ab")
         ids = encoded.rows.columns["input_ids"]
         uncut = np.array([(n, m) for n in sizes for m in sizes])
         room = [length - 3 if m else length - 2 for n, m in uncut]

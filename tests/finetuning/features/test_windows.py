@@ -11,7 +11,7 @@ from electra_cli.finetuning.examples.example import Answer, Question
 from electra_cli.finetuning.features.encoded import Encoded
 from electra_cli.finetuning.features.windows import encode
 from tests.finetuning.features.squad_questions import questions
-from tests.golden.preprocessing_case import preprocessing_case, tokenizer
+from tests.golden.preprocessing_case import ids_of, preprocessing_case, tokenizer
 
 
 def _encoded(
@@ -66,7 +66,7 @@ def test_windows_and_lengths() -> None:
     assert encoded.cut == 0
     ids = encoded.rows.columns["input_ids"]
     special = tokenizer().special
-    query, text = tokenizer().ids("a b"), tokenizer().ids(context)
+    query, text = ids_of("a b"), ids_of(context)
     assert ids[1].tolist() == [special.cls, *query, special.sep, *text[3:], special.sep]
     assert encoded.rows.columns["segment_ids"][1].tolist() == [0] * 4 + [1] * 8
     assert encoded.rows.columns["start_positions"].tolist() == [4 + 4, 4 + 4 - 3]

@@ -12,7 +12,7 @@ from electra_cli.config.finetune import TaskConfig
 from electra_cli.finetuning.examples.example import Sentence
 from electra_cli.finetuning.features.encoded import Encoded
 from electra_cli.finetuning.features.words import encode, tags_of_words
-from tests.golden.preprocessing_case import preprocessing_case, tokenizer
+from tests.golden.preprocessing_case import ids_of, preprocessing_case, tokenizer
 
 _COLUMNS = ("input_ids", "input_mask", "labels", "labeled_positions", "labels_mask")
 
@@ -113,7 +113,7 @@ def test_ideographs_are_words_of_their_own() -> None:
     encoded = _encoded(_sentences("awkward", "upos"), 48, _labels("pos"))
     first, second = encoded.rows.columns["labeled_positions"][_IDEOGRAPHS, :2]
     ids = encoded.rows.columns["input_ids"][_IDEOGRAPHS, first:second]
-    assert ids.tolist() == tokenizer().ids("東京") == tokenizer().ids("東") + tokenizer().ids("京")
+    assert ids.tolist() == ids_of("東京") == ids_of("東") + ids_of("京")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_words_that_do_not_fit(words: list[str], positions: list[int], kept: int
     assert columns["labeled_positions"][0, : len(positions)].tolist() == positions
     assert columns["labeled_positions"].sum() == sum(positions)
     assert columns["labels_mask"].sum() == columns["labels"].sum() == kept
-    pieces = sum(len(tokenizer().ids(word)) for word in words)
+    pieces = sum(len(ids_of(word)) for word in words)
     assert encoded.lengths.tolist() == [pieces + 2]
     assert encoded.cut == int(pieces > 6)
     predicted = np.ones(columns["labels"].shape, np.int64)

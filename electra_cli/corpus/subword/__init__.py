@@ -1,0 +1,1 @@
+"""Tokenizers of any kind behind one interface: our WordPiece, and the library for all others."""
