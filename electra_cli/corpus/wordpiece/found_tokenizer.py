@@ -37,7 +37,7 @@ MODEL_FILE = "config.json"
 NETWORK_FOLDERS = ("discriminator", "generator", "discriminator_model", "generator_model")
 
 # A number in a file from elsewhere asks for no more memory than this, far more than models have.
-_MOST_TOKENS = 10_000_000
+MOST_TOKENS = 10_000_000
 # Classes that take tokenizer.json as it is, where those of BERT go by their own settings.
 _PLAIN_CLASSES = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
@@ -153,9 +153,9 @@ def table_rows(folder: Path) -> int:
         network = config.get("discriminator")  # as a checkpoint of the reference is exported
         rows = (network if isinstance(network, dict) else config).get("vocab_size")
         rows = 0 if rows is None else rows
-        if type(rows) is not int or not 0 <= rows <= _MOST_TOKENS:
+        if type(rows) is not int or not 0 <= rows <= MOST_TOKENS:
             raise DataError(
-                f"{path}: vocab_size is {rows!r}, not an integer up to {_MOST_TOKENS:,}",
+                f"{path}: vocab_size is {rows!r}, not an integer up to {MOST_TOKENS:,}",
                 hint="copy it again, or copy the vocabulary to a folder of its own",
             )
         if rows:
@@ -184,7 +184,7 @@ def _place_added(vocabulary: Path, tokens: list[str]) -> None:
         for number, token in sorted(ids.items()):
             check_line(path, token)
             place = tokens.index(token) if token in tokens else max(number, len(tokens))
-            if place != number or number > _MOST_TOKENS:
+            if place != number or number > MOST_TOKENS:
                 raise DataError(
                     f"{path}: {token!r} has the id {number}, which is not its place behind or in "
                     f"{vocabulary.name}",

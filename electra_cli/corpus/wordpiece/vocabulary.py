@@ -15,10 +15,10 @@ CONTINUATION = "##"
 
 
 class SpecialIds(Record):
-    """Ids of the special tokens."""
+    """Ids of the special tokens; unk is None where every text has tokens, as in bytes."""
 
     pad: int
-    unk: int
+    unk: int | None
     cls: int
     sep: int
     mask: int

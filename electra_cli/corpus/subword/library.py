@@ -1,0 +1,205 @@
+"""Tokenizers of the library `tokenizers`: any WordPiece, BPE or Unigram.
+
+Ids are those that the library's own `encode` gives without special tokens, but for text that looks
+like a special token: it is ordinary characters here.
+
+Shapes: T tokens of a text, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer, decoders
+
+from electra_cli.corpus.subword.tokenizer_file import Kind, TokenizerFile
+from electra_cli.corpus.wordpiece.pieces import Ids, Pieces
+from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, SpecialIds
+from electra_cli.errors import DataError
+
+# Characters that are encoded together: the library takes some two hundred bytes for each.
+_AT_ONCE = 2**17
+# What stands for the space before a word in the pieces of SentencePiece and of byte-level BPE.
+SPACES = ("▁", "Ġ")
+
+
+class LibraryTokenizer:
+    """Makes ids of texts; special tokens typed in a text are ordinary characters.
+
+    Args:
+      path: A `tokenizer.json`.
+      special: See `TokenizerFile`.
+      rows: See `TokenizerFile`.
+
+    Attributes:
+      path: The file.
+      tokens: The tokens in the order of their ids.
+      special: Ids of the special tokens.
+      kind: How it makes tokens of words.
+
+    Raises:
+      InputMissingError: It cannot be opened.
+      DataError: It is damaged, of another kind, or lacks a special token.
+    """
+
+    def __init__(self, path: Path, *, special: SpecialIds | None = None, rows: int = 0) -> None:
+        file = TokenizerFile(path, special=special, rows=rows)
+        self.path = path
+        self.tokens, self.special = file.tokens, file.special
+        self.kind: Kind = file.kind
+        self._tokenizer = _load(path, file.for_text())
+        self._tokenizer.encode_special_tokens = True
+        # Where the pre-tokenizer leaves words together, their pieces tell where they begin.
+        first, *_, last = self._encode(["a a"])[0].word_ids or [0]
+        self._by_piece = self.kind != "wordpiece" and first == last
+
+    def ids(self, texts: Sequence[str]) -> Iterator[Ids]:
+        """The ids of each text in turn, [T]; many at once are fast."""
+        for batch in _batches(texts):
+            for found in self._encode(batch):
+                yield np.array(found.ids, np.int32)  # [T]
+
+    def marked(self, texts: Sequence[str]) -> Iterator[tuple[Any, npt.NDArray[np.bool_]]]:
+        """Each text as the library encodes it, and where words begin in it, [T].
+
+        A word is what the pre-tokenizer takes apart from others. Where it takes nothing apart, as
+        in files whose spaces become a part of the pieces, a piece with a space before it begins
+        one. A table by id would not do: the same piece begins a word behind a bracket, and
+        continues one behind letters.
+        """
+        for batch in _batches(texts):
+            for found in self._encode(batch):
+                words = found.word_ids
+                starts = [a != b for a, b in pairwise([-1, *words])]
+                if self._by_piece:
+                    at_space = self._at_space[found.ids]  # [T]
+                    yield found, np.array(starts, np.bool_) | at_space
+                else:
+                    yield found, np.array(starts, np.bool_)
+
+    def ids_of_words(self, sentences: Sequence[Sequence[str]]) -> Iterator[list[Ids]]:
+        """The ids of each word of each sentence in turn, as they are within the sentence.
+
+        Words stand apart by a space. A token that reaches over two belongs to the first.
+        """
+        texts = [" ".join(words) for words in sentences]
+        for words, text, found in zip(sentences, texts, self._all(texts), strict=True):
+            ends = np.cumsum([len(word) + 1 for word in words])  # behind the space
+            begins, _ = _trimmed(text, found.offsets)  # [T]
+            ids = np.array(found.ids, np.int32)  # [T]
+            places = np.searchsorted(ends, begins, side="right")  # [T]
+            yield [ids[places == place] for place in range(len(words))]
+
+    def pieces(self, text: str) -> Pieces:
+        """The ids of a text, and the characters that each stands for, white space left out."""
+        (found,) = self._encode([text])
+        begins, ends = _trimmed(text, found.offsets)  # [T] each
+        return Pieces(np.array(found.ids, np.int32), begins, ends)
+
+    @cached_property
+    def begins_word(self) -> npt.NDArray[np.bool_]:
+        """Which tokens usually begin a word; special tokens do not; [V].
+
+        Only `marked` knows it of a token in its place.
+        """
+        begins = self._at_space.copy()  # [V]
+        if self.kind == "wordpiece" or not begins.any():
+            begins = np.array([not token.startswith(CONTINUATION) for token in self.tokens])
+        special = self.special
+        begins[[special.pad, special.cls, special.sep, special.mask]] = False
+        return begins
+
+    @cached_property
+    def texts(self) -> Sequence[str]:
+        """What each token stands for where it is shown, `##` before what continues a word; V."""
+        special = set(self.special.model_dump(exclude_none=True).values())
+        found = []
+        for number, token in enumerate(self.tokens):
+            if number in special or self.kind == "wordpiece":
+                found.append(token)
+                continue
+            text = self._decoded([number]).strip() or token
+            found.append(text if self.begins_word[number] else f"{CONTINUATION}{text}")
+        return found
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The tokens of some ids as a person reads them, special ones too."""
+        special = set(self.special.model_dump(exclude_none=True).values())
+        parts = []
+        for is_special, group in groupby(ids, special.__contains__):
+            run = list(group)
+            parts += [self.tokens[i] for i in run] if is_special else [self._decoded(run)]
+        return " ".join(part.strip() for part in parts)
+
+    @cached_property
+    def _at_space(self) -> npt.NDArray[np.bool_]:
+        """Which pieces have a space before them, [V]."""
+        return np.array([token.startswith(SPACES) for token in self.tokens])
+
+    def _decoded(self, ids: list[int]) -> str:
+        if self._tokenizer.decoder is None:
+            self._tokenizer.decoder = self._usual_decoder()
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
+    def _usual_decoder(self) -> Any:
+        """For files without one."""
+        if self.kind == "wordpiece":
+            return decoders.WordPiece(cleanup=False)
+        if any(token.startswith("Ġ") for token in self.tokens):
+            return decoders.ByteLevel()
+        spaces = decoders.Replace("▁", " ")
+        return decoders.Sequence([spaces, decoders.ByteFallback(), decoders.Fuse()])
+
+    def _all(self, texts: Sequence[str]) -> Iterator[Any]:
+        for batch in _batches(texts):
+            yield from self._encode(batch)
+
+    def _encode(self, texts: Sequence[str]) -> Any:
+        try:
+            return self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        except Exception as error:  # the library has no other class
+            raise DataError(
+                f"{self.path} cannot tokenize this text: {error}",
+                hint="save it again with the library that made it, or leave --vocab out",
+            ) from error
+
+
+def _load(path: Path, content: str) -> Any:
+    try:
+        return Tokenizer.from_str(content)
+    except Exception as error:  # likewise
+        raise DataError(
+            f"{path} is no tokenizer that the library tokenizers can read: {error}",
+            hint="copy the file again, or save it with a newer version of the library",
+        ) from error
+
+
+def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    begin = characters = 0
+    for end, text in enumerate(texts, start=1):
+        characters += len(text) + 1
+        if characters >= _AT_ONCE:
+            yield texts[begin:end]
+            begin, characters = end, 0
+    if begin < len(texts):
+        yield texts[begin:]
+
+
+def _trimmed(
+    text: str, offsets: Sequence[tuple[int, int]]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Begins and ends in characters without the white space at either side; [T] each."""
+    bounds = np.empty((2, len(offsets)), np.int64)
+    for place, (begin, end) in enumerate(offsets):
+        while begin < end and text[begin].isspace():
+            begin += 1
+        while end > begin and text[end - 1].isspace():
+            end -= 1
+        bounds[:, place] = begin, end
+    return bounds[0], bounds[1]
