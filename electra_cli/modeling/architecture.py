@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from electra_cli.config.schema import Config
 from electra_cli.config.sections import Sharing
 
 # Queries of a block of attention, where a step is compiled as a whole and rows are longer.
 MOST_QUERIES = 128
+
+# How the name of a table ends that is added to another one; see `encoder.ResidualEmbeddings`.
+RESIDUAL = "_residual"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Architecture:
       sharing: What both networks share; see `generator.sharing` in config/sections.py.
       own_embedding: Width of the generator's own embeddings, where sharing is none; None: E.
       next_sentence: A head on the generator's first token, or none.
+      frozen: Whether the generator stays as it is.
     """
 
     vocab_size: int
@@ -76,6 +80,7 @@ class Architecture:
     sharing: Sharing = "tied"
     own_embedding: int | None = None
     next_sentence: NextSentenceSizes | None = None
+    frozen: bool = False
 
     @classmethod
     def of(cls, config: Config) -> Architecture:
@@ -112,12 +117,25 @@ class Architecture:
             seed=config.train.seed,
             sharing=sharing,
             own_embedding=own_embedding,
+            frozen=config.generator.frozen is not None,
         )
 
     @property
     def generator_embedding(self) -> int:
         """Width of the embeddings that the generator reads."""
         return self.own_embedding or self.embedding
+
+    @property
+    def is_disentangled(self) -> bool:
+        """Whether the discriminator reads the generator's tables and residuals of its own."""
+        return self.sharing == "disentangled" and len(self.networks) > 1
+
+    @property
+    def plain(self) -> Architecture:
+        """A plain ELECTRA that computes the same: no table is a sum, and every weight can learn."""
+        if not self.is_disentangled:
+            return replace(self, frozen=False)
+        return replace(self, sharing="none", own_embedding=self.embedding)
 
     @property
     def main(self) -> EncoderSizes:

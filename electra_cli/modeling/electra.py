@@ -9,6 +9,7 @@ V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import tensorflow as tf
@@ -16,7 +17,7 @@ import tf_keras
 
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 from electra_cli.modeling.dropout import Dropout, dropped
-from electra_cli.modeling.encoder import Embeddings, Encoder
+from electra_cli.modeling.encoder import Embeddings, Encoder, ResidualEmbeddings
 from electra_cli.modeling.fused import biased_logits, gelu
 from electra_cli.modeling.layers import (
     Dense,
@@ -100,6 +101,15 @@ def discriminate(
     return logits, tf.reshape(hidden, [-1, length, hidden.shape[-1]])  # [B, S, D]
 
 
+def _frozen_variables() -> AbstractContextManager[None]:
+    """Within it variables are made that nothing trains."""
+
+    def create(next_creator: Callable[..., tf.Variable], **kwargs: Any) -> tf.Variable:
+        return next_creator(**kwargs | {"trainable": False})
+
+    return tf.variable_creator_scope(create)
+
+
 Forward = Callable[["ElectraModel", dict[str, tf.Tensor], Dropout | None], dict[str, tf.Tensor]]
 
 
@@ -131,19 +141,27 @@ class ElectraModel(tf_keras.Model):
 
         generator, discriminator = architecture.generator, architecture.discriminator
         main, width = architecture.embedding, architecture.generator_embedding
-        self.embeddings = Embeddings.of(architecture, main, architecture.main, "electra/embeddings")
+        shared = Embeddings.of(architecture, main, architecture.main, "electra/embeddings")
+        self.embeddings = (
+            ResidualEmbeddings(
+                shared, dropout=architecture.main.hidden_dropout, name="discriminator/embeddings"
+            )
+            if architecture.is_disentangled
+            else shared
+        )
         is_one = architecture.sharing == "all"  # one encoder, which is both networks
         if generator is not None:
-            self.generator_embeddings = (
-                Embeddings.of(architecture, width, generator, "generator/embeddings")
-                if architecture.sharing == "none"
-                else self.embeddings
-            )
-            name = "generator" if discriminator and not is_one else "electra"
-            self.generator = Encoder.of(architecture, width, generator, name)
-            self.masked_lm_head = MaskedLMHead(
-                generator.hidden, self.generator_embeddings, normal(generator)
-            )
+            with _frozen_variables() if architecture.frozen else nullcontext():
+                self.generator_embeddings = (
+                    Embeddings.of(architecture, width, generator, "generator/embeddings")
+                    if architecture.sharing == "none"
+                    else shared
+                )
+                name = "generator" if discriminator and not is_one else "electra"
+                self.generator = Encoder.of(architecture, width, generator, name)
+                self.masked_lm_head = MaskedLMHead(
+                    generator.hidden, self.generator_embeddings, normal(generator)
+                )
             if architecture.next_sentence is not None:
                 self.next_sentence_head = NextSentenceHead(
                     generator.hidden, architecture.next_sentence, normal(generator)
@@ -165,12 +183,12 @@ class ElectraModel(tf_keras.Model):
 
         Args:
           features: masked_input_ids, input_mask and segment_ids, [B, S].
-          dropout: The masks of this pass; None for no dropout.
+          dropout: The masks of this pass; None for no dropout, which a frozen generator never has.
 
         Returns:
           [B·S, G] in the compute type.
         """
-        dropout = dropout or Dropout()
+        dropout = (None if self.architecture.frozen else dropout) or Dropout()
         embedded = self.generator_embeddings(
             features["masked_input_ids"], features["segment_ids"], self._matmul_dtype, dropout
         )  # [B·S, E]

@@ -10,7 +10,7 @@ from typing import Self
 
 import tensorflow as tf
 
-from electra_cli.modeling.architecture import Architecture, EncoderSizes
+from electra_cli.modeling.architecture import RESIDUAL, Architecture, EncoderSizes
 from electra_cli.modeling.attention import attend
 from electra_cli.modeling.dropout import Dropout
 from electra_cli.modeling.fused import gelu
@@ -80,13 +80,61 @@ class Embeddings(tf.Module):
     ) -> tf.Tensor:
         """[B, S] token and segment ids -> [B·S, E] in `dtype`."""
         words = rows_of(self.words, ids)  # [B, S, E]
-        # Two types: choosing by a mask has a dense gradient, where a gather would have to
-        # add up B·S rows into two.
-        is_second = tf.cast(segment_ids, tf.float32)[:, :, None]  # [B, S, 1]
-        types = self.types[0] + is_second * (self.types[1] - self.types[0])  # [B, S, E]
-        total = words + types + self.positions[: length_of(ids)]  # [B, S, E]
-        flat = tf.reshape(total, [-1, total.shape[-1]])  # [B·S, E]
+        flat = _summed(words, self.types, self.positions, segment_ids)  # [B·S, E]
         return tf.cast(self.norm(flat, dropout.draw(self._dropout)), dtype)
+
+
+class ResidualEmbeddings(tf.Module):
+    """Embeddings that read the tables of others, teach them nothing, and add tables of their own.
+
+    Gradient-disentangled embedding sharing (He, Gao and Chen 2021, DeBERTaV3, section 3.3): the
+    discriminator reads stop_gradient(table) + residual, so what it learns is in the residual alone.
+    All three tables have one, zero at the start. A LayerNorm's scale multiplies and cannot be added
+    to, so there is one of its own, which begins as every LayerNorm does.
+
+    Args:
+      shared: What the generator reads and learns.
+      dropout: On what comes out.
+      name: Scope of the variables.
+    """
+
+    def __init__(self, shared: Embeddings, *, dropout: float, name: str) -> None:
+        super().__init__()
+
+        def residual(table: tf.Variable, kind: str) -> tf.Variable:
+            return tf.Variable(tf.zeros(table.shape), name=f"{name}/{kind}{RESIDUAL}")
+
+        self.word_residual = residual(shared.words, "word_embeddings")  # [V, E]
+        self.position_residual = residual(shared.positions, "position_embeddings")  # [P, E]
+        self.type_residual = residual(shared.types, "token_type_embeddings")  # [2, E]
+        self.norm = LayerNorm(shared.words.shape[-1], name)
+        self._shared = shared
+        self._dropout = dropout
+
+    def __call__(
+        self, ids: tf.Tensor, segment_ids: tf.Tensor, dtype: tf.DType, dropout: Dropout
+    ) -> tf.Tensor:
+        """[B, S] token and segment ids -> [B·S, E] in `dtype`."""
+        # Rows are picked twice and then added: the sum of both tables would be V rows, and picking
+        # from it would hide from the residual's gradient which rows it has.
+        words = tf.stop_gradient(rows_of(self._shared.words, ids))  # [B, S, E]
+        words += rows_of(self.word_residual, ids)  # [B, S, E]
+        types = tf.stop_gradient(self._shared.types) + self.type_residual  # [2, E]
+        positions = tf.stop_gradient(self._shared.positions) + self.position_residual  # [P, E]
+        flat = _summed(words, types, positions, segment_ids)  # [B·S, E]
+        return tf.cast(self.norm(flat, dropout.draw(self._dropout)), dtype)
+
+
+def _summed(
+    words: tf.Tensor, types: tf.Tensor, positions: tf.Tensor, segment_ids: tf.Tensor
+) -> tf.Tensor:
+    """[B, S, E], [2, E], [P, E] and [B, S] -> [B·S, E]."""
+    # Two types: choosing by a mask has a dense gradient, where a gather would have to
+    # add up B·S rows into two.
+    is_second = tf.cast(segment_ids, tf.float32)[:, :, None]  # [B, S, 1]
+    typed = types[0] + is_second * (types[1] - types[0])  # [B, S, E]
+    total = words + typed + positions[: length_of(words)]  # [B, S, E]
+    return tf.reshape(total, [-1, total.shape[-1]])  # [B·S, E]
 
 
 class Block(tf.Module):
