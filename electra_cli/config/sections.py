@@ -136,7 +136,11 @@ class ObjectiveConfig(Section):
         "electric: an energy-based cloze model, whose generator reads a text from both ends.",
     )
     mask_probability: float = Field(
-        default=0.15, gt=0, lt=1, description="Share of a row's tokens that is masked."
+        default=0.15,
+        gt=0,
+        lt=1,
+        description="Share of a row's tokens that is masked in training; of held-out rows it is "
+        "always 0.15.",
     )
     masking: Masking = Field(
         default="token",
@@ -210,7 +214,7 @@ class OptimizerConfig(AdamConfig):
         default="electra",
         description="Learning rate over updates: electra, linear warm-up times linear decay over "
         "the whole run; linear and cosine, a decay behind the warm-up; constant; wsd, constant up "
-        "to a decay at the end.",
+        "to a decay at the end. All but constant end at 0, and all warm up.",
     )
     decay_steps: int | None = Field(
         default=None,
@@ -231,8 +235,11 @@ class OptimizerConfig(AdamConfig):
 class TrainConfig(Section):
     """How long, how much at once, and what happens how often."""
 
-    steps: int = Field(
-        default=1_000_000, ge=1, description="Updates: the horizon of the learning rate schedule."
+    steps: int | None = Field(
+        default=1_000_000,
+        ge=1,
+        description="Updates: the horizon of the learning rate schedule; null, for the schedules "
+        "constant and wsd: no end.",
     )
     batch_size: int = Field(
         default=128, ge=1, description="Rows in an update, over all replicas and accumulation."

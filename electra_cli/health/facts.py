@@ -26,7 +26,7 @@ class Facts:
       has_discriminator: Whether there is one (not with objective mlm).
       vocab_size: Word pieces.
       sequence_length: Tokens of a row.
-      mask_probability: Share of a row's tokens that is masked.
+      mask_probability: Share of a row's tokens that is masked in training.
       sampling: How these are drawn.
       masking: What is drawn.
       steps: Updates of the whole run.

@@ -18,6 +18,8 @@ BANDS = (
     "word_start",
     "word_continuation",
 )
+# Not a metric, but beside all of them: what the training has cost up to there.
+FLOPS = "flops"
 FROM_HERE_EXPONENTS = 1e7  # a longer number would not fit its place
 
 
@@ -30,11 +32,18 @@ def format_metric(name: str, value: float | None) -> str:
     """A metric as people read it: shares in percent, losses and areas as numbers."""
     if value is None or math.isnan(value):
         return "n/a"
+    if name == FLOPS:
+        return format_flops(value)
     if abs(value) >= FROM_HERE_EXPONENTS:
         return f"{value:.3e}"
     if name.endswith("_perplexity"):
         return f"{value:,.1f}"
     return f"{100 * value:.2f}%" if is_share(name) else f"{value:.4f}"
+
+
+def format_flops(value: float) -> str:
+    """A number of floating point operations: 1.23e15; 0 of none."""
+    return f"{value:.2e}".replace("e+", "e") if value else "0"
 
 
 def is_share(name: str) -> bool:

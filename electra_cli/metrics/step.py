@@ -116,8 +116,13 @@ def metric(key: str, name: str) -> tf_keras.metrics.Metric:
     return kinds.get(key, Ratio)(name)
 
 
-def masked_sums(logs: Tensors, *, sampled: bool) -> dict[str, tuple[tf.Tensor, ...]]:
-    """(above, below) of ratios over masked tokens, from [B, M] arrays as `tokens` reads them."""
+def masked_sums(
+    logs: Tensors, *, sampled: bool, predicted: bool = True
+) -> dict[str, tuple[tf.Tensor, ...]]:
+    """(above, below) of ratios over masked tokens, from [B, M] arrays.
+
+    The arguments are those of `tokens.MaskedTokenSums`, which reads the same arrays.
+    """
     used = tf.cast(logs["masked_lm_weights"] > 0, tf.float32)  # [B, M]
     count, ids = tf.reduce_sum(used), logs["masked_lm_ids"]
 
@@ -125,11 +130,9 @@ def masked_sums(logs: Tensors, *, sampled: bool) -> dict[str, tuple[tf.Tensor, .
         return tf.reduce_sum(tf.cast(values, tf.float32) * used), count
 
     nats = over(logs["masked_lm_cross_entropy"])
-    sums = {
-        "loss": nats,
-        "perplexity": nats,
-        "accuracy": over(logs["masked_lm_predictions"] == ids),
-    }
+    sums = {"loss": nats, "perplexity": nats}
+    if predicted:
+        sums["accuracy"] = over(logs["masked_lm_predictions"] == ids)
     return sums | ({"sampled_accuracy": over(logs["sampled_ids"] == ids)} if sampled else {})
 
 

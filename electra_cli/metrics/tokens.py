@@ -58,18 +58,18 @@ class MaskedTokenSums(TokenSums):
 
     Args:
       sampled: There are sampled tokens too.
+      predicted: There are predictions, not samples alone.
     """
 
-    def __init__(self, *, sampled: bool) -> None:
+    def __init__(self, *, sampled: bool, predicted: bool = True) -> None:
         super().__init__()
-        self._sampled = sampled
+        self._sampled, self._predicted = sampled, predicted
         self.logs = (
             "masked_lm_cross_entropy",
             "masked_lm_ids",
             "masked_lm_positions",
-            "masked_lm_predictions",
-            "masked_lm_rank",
             "masked_lm_weights",
+            *(("masked_lm_predictions", "masked_lm_rank") if predicted else ()),
             *(("sampled_ids",) if sampled else ()),
         )
 
@@ -77,27 +77,24 @@ class MaskedTokenSums(TokenSums):
         """Adds the slots in use."""
         used = logs["masked_lm_weights"] > 0  # [B, M]
         original = logs["masked_lm_ids"][used]  # [masked]
-        right = logs["masked_lm_predictions"][used] == original  # [masked]
-        self._count(
-            masked=used.sum(),
-            nats=logs["masked_lm_cross_entropy"][used].sum(dtype=np.float64),
-            correct=right.sum(),
-            top5=(logs["masked_lm_rank"][used] < 5).sum(),
-        )
+        nats = logs["masked_lm_cross_entropy"][used].sum(dtype=np.float64)
+        self._count(masked=used.sum(), nats=nats)
         if self._sampled:
-            self._count(sampled=(logs["sampled_ids"][used] == original).sum())
+            right = logs["sampled_ids"][used] == original  # [masked]
+            self._count(sampled=right.sum())
+        if self._predicted:
+            right = logs["masked_lm_predictions"][used] == original  # [masked]
+            self._count(correct=right.sum(), top5=(logs["masked_lm_rank"][used] < 5).sum())
         count_hits(original, logs["masked_lm_positions"][used], right)
 
     def result(self) -> dict[str, float]:
         """Loss in nats, its exponential, and shares of the masked tokens."""
         s = self._sums
         loss = _ratio(s["nats"], s["masked"])
-        found = {
-            "loss": loss,
-            "perplexity": math.exp(min(loss, 700.0)),
-            "accuracy": _ratio(s["correct"], s["masked"]),
-            "top5_accuracy": _ratio(s["top5"], s["masked"]),
-        }
+        found = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+        if self._predicted:
+            found["accuracy"] = _ratio(s["correct"], s["masked"])
+            found["top5_accuracy"] = _ratio(s["top5"], s["masked"])
         if self._sampled:
             found["sampled_accuracy"] = _ratio(s["sampled"], s["masked"])
         return found

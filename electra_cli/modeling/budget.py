@@ -6,9 +6,11 @@ row, L layers; h width, f feed-forward width and H heads of one network.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from electra_cli.config.batches import rows_before
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
 from electra_cli.modeling.architecture import MOST_QUERIES, Architecture, EncoderSizes
@@ -110,6 +112,12 @@ def task_budget(
         memory_bytes=int(state + rows * length * kept),
         process_bytes=int((_PROCESS_GIB + _LAYER_GIB * sizes.layers) * 2**30),
     )
+
+
+def flops_by_step(config: Config) -> Callable[[int], float]:
+    """Returns what counts the FLOPs of so many updates: forward and backward, padding included."""
+    of_row = _flops_per_token(config) * config.data.sequence_length
+    return lambda step: of_row * rows_before(config.train, step)
 
 
 def epochs_of(config: Config, examples: int) -> float:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from electra_cli.config.batches import rows_before
 from electra_cli.config.schema import Config
-from electra_cli.modeling.budget import budget_of
+from electra_cli.modeling.budget import budget_of, flops_by_step
 from electra_cli.report.starts import Start, starts_of
 from electra_cli.runs.metrics_file import History, read_history
 from electra_cli.runs.run_folder import RunFolder
@@ -76,7 +77,7 @@ def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int
       examples: Prepared rows to train on; None if that is not known.
     """
     budget = budget_of(config)
-    rows, tokens = step * config.train.batch_size, step * budget.tokens_per_step
+    rows = rows_before(config.train, step)
     training = elapsed = None
     if starts and starts[0].step == 0:
         training = sum((s.last_step - s.step) * (s.step_seconds or 0.0) for s in starts)
@@ -87,9 +88,9 @@ def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int
         planned_steps=config.train.steps,
         rows=rows,
         epochs=rows / examples if examples else None,
-        tokens=tokens,
+        tokens=rows * config.data.sequence_length,
         flops_per_token=budget.flops_per_token,
-        flops=tokens * budget.flops_per_token,
+        flops=flops_by_step(config)(step),
         training_seconds=training,
         elapsed_seconds=elapsed,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -20,6 +20,8 @@ from electra_cli.health.facts import Facts
 from electra_cli.health.finding import Finding
 from electra_cli.health.monitor import findings_of
 from electra_cli.metrics.baselines import Baselines, uniform_loss
+from electra_cli.metrics.names import FLOPS
+from electra_cli.modeling.budget import flops_by_step
 from electra_cli.report.commands import commands_of
 from electra_cli.report.cost import Cost, cost_of
 from electra_cli.report.published import Published, published_curve
@@ -27,7 +29,7 @@ from electra_cli.report.starts import Start, starts_of
 from electra_cli.runs.changes import former_configs, recorded_changes
 from electra_cli.runs.held_out import HeldOut, read_held_out
 from electra_cli.runs.lock import is_locked
-from electra_cli.runs.metrics_file import History, read_history
+from electra_cli.runs.metrics_file import History, Series, read_history
 from electra_cli.runs.run_folder import RunFolder
 
 T = TypeVar("T")
@@ -91,7 +93,8 @@ class RunRecord:
         if not len(validation.steps):
             return {}
         found = {name: float(column[-1]) for name, column in validation.columns.items()}
-        found.pop("time", None)
+        for name in ("time", FLOPS):
+            found.pop(name, None)
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
@@ -133,7 +136,7 @@ class _Reader:
     def read(self) -> RunRecord:
         """Reads it; raises as `read_records`."""
         run, config = self._run, read_config(self._run.config)
-        history = read_history(run.metrics)
+        history = _counted(read_history(run.metrics), config)
         manifest = self._try(lambda: read_manifest(run.data))
         result = self._try(lambda: _object(run.result))
         initialized = self._try(lambda: _object(run.init))
@@ -177,6 +180,18 @@ class _Reader:
         except ElectraError as error:
             self._remarks.append(error.message)
         return None
+
+
+def _counted(history: History, config: Config) -> History:
+    """A history with what each step has cost, which lines of an older electra do not say."""
+    flops = flops_by_step(config)
+
+    def counted(series: Series) -> Series:
+        column = np.array([flops(step) for step in series.steps.tolist()], np.float64)  # [N]
+        others = {name: v for name, v in series.columns.items() if name != FLOPS}
+        return Series(series.steps, {FLOPS: column, **others})
+
+    return replace(history, train=counted(history.train), validation=counted(history.validation))
 
 
 def _object(path: Path) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from electra_cli.interop.restore import restore
 from electra_cli.interop.values import Report
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture, sizes_of
+from electra_cli.modeling.budget import flops_by_step
 from electra_cli.report.cost import read_goodput
 from electra_cli.report.write import write_own
 from electra_cli.runs.changes import config_sha256
@@ -156,6 +157,7 @@ def pretrain(
         rates=outlook.rates,
         examples_of=functools.partial(_examples_of, plan),
         health=health,
+        flops=flops_by_step(plan.config),
         process={
             "began": round(time.time() - (time.perf_counter() - started), 3),
             "electra": __version__,
@@ -206,6 +208,7 @@ def pretrain(
                 final_step=trainer.step(),
                 parameters=outlook.budget.parameters,
                 flops_per_token=outlook.budget.flops_per_token,
+                flops=flops_by_step(plan.config)(trainer.step()),
                 losses={name: session.last_logs.get(name) for name in trainer.task.losses},
                 sequences_per_second=rates.sequences_per_second,
                 tokens_per_second=rates.tokens_per_second,

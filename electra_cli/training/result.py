@@ -21,6 +21,7 @@ class RunResult:
 
     Attributes:
       workers: Processes that trained together.
+      flops: Of all updates that the weights have seen.
       losses: Of the last training step, by name; None where this process trained no step.
       evaluation: Metrics of the last step on the held-out data; None for what is no number.
       report: The page that explains the run; None if there is none.
@@ -39,6 +40,7 @@ class RunResult:
     final_step: int
     parameters: Parameters
     flops_per_token: float
+    flops: float
     losses: Mapping[str, float | None]
     sequences_per_second: float
     tokens_per_second: float

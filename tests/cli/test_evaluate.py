@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from electra_cli.cli.commands.evaluate import _labels
+from electra_cli.config.load import read_config
 from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.corpus.shards.manifest import read_manifest
+from electra_cli.metrics.names import format_flops
 from electra_cli.objectives import metrics_of, objective_of
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from tests.conftest import Electra
@@ -39,7 +41,13 @@ def test_all_checkpoints_in_one_table(electra: Electra, trained: Path) -> None:
     assert [c["step"] for c in found["checkpoints"]] == [0, 4, 8, 12]
     names = metrics_of([ELECTRA], detail=True)
     assert all(tuple(c["metrics"]) == names for c in found["checkpoints"])
-    for column in ("step 0", "step 12", "disc_auc"):
+    whole = json.loads((trained / "result.json").read_text())
+    config = read_config(trained / "config.yaml")
+    positions = 12 * config.train.batch_size * config.data.sequence_length
+    assert whole["flops"] == pytest.approx(positions * whole["flops_per_token"])
+    shares = [c["flops"] / whole["flops"] for c in found["checkpoints"]]
+    assert shares == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    for column in ("step 0", "step 12", "disc_auc", "flops", f" {format_flops(whole['flops'])} "):
         assert column in result.stderr
     assert ELECTRA.breakdowns[0] not in result.stderr
     assert "step 12: the generator is " in result.stderr

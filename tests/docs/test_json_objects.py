@@ -215,7 +215,7 @@ def test_metric_lines(trained: Path) -> None:
     names = generator()
     expected = {
         "train": names["TRAIN_LINES"],
-        "validation": metrics_of(all_objectives(), detail=True),
+        "validation": ("flops", *metrics_of(all_objectives(), detail=True)),
         "start": names["START_LINES"],
         "end": names["END_LINES"],
     }

@@ -6,7 +6,7 @@ import pytest
 
 from electra_cli.config.load import load_config
 from electra_cli.config.schema import Config
-from electra_cli.modeling.budget import budget_of, epochs_of
+from electra_cli.modeling.budget import budget_of, epochs_of, flops_by_step
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,14 @@ def test_parameters_of_a_small_model_counted_by_hand() -> None:
 def test_flops_of_small_are_near_seventy_million_a_token() -> None:
     config = load_config(preset="small", environment={}).config
     assert budget_of(config).flops_per_token == pytest.approx(70e6, rel=0.02)
+
+
+def test_flops_follow_the_rows_of_the_updates() -> None:
+    config = load_config(preset="tiny", environment={}).config
+    ramp = config.replaced({"train.batch_schedule": "8:64"})  # 8 updates of 8 rows, then of 32
+    a_row = budget_of(config).flops_per_token * config.data.sequence_length
+    for step, rows in ((0, 0), (8, 64), (10, 64 + 2 * 32)):
+        assert flops_by_step(ramp)(step) == pytest.approx(rows * a_row)
 
 
 def test_tokens_and_epochs() -> None:

@@ -28,6 +28,7 @@ def result(run: Path, **values: Any) -> RunResult:
         "final_step": 12,
         "parameters": Parameters(1, 2, 3, 6),
         "flops_per_token": 1.5,
+        "flops": 4608.0,
         "losses": {"total_loss": None},
         "sequences_per_second": 1.0,
         "tokens_per_second": 2.0,

@@ -21,7 +21,8 @@ from electra_cli.cluster.compare import check_same
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
-from electra_cli.metrics.names import finite, format_metric, is_share
+from electra_cli.metrics.names import FLOPS, finite, format_metric, is_share
+from electra_cli.modeling.budget import flops_by_step
 from electra_cli.objectives import all_objectives, metrics_of, objective_of
 from electra_cli.training.loop.signals import StopSignals
 
@@ -141,7 +142,14 @@ def command(
                 worker=worker,
             )
     labels = _labels([result.checkpoint for result in results])
-    columns = {label: result.metrics for label, result in zip(labels, results, strict=True)}
+    costs = {
+        result.checkpoint: flops_by_step(result.checkpoint.config())(result.checkpoint.step)
+        for result in results
+    }
+    columns = {
+        label: {FLOPS: costs[result.checkpoint]} | result.metrics
+        for label, result in zip(labels, results, strict=True)
+    }
     names = metrics_of(objectives.values(), detail=detail)
     print_metrics(terminal, "Held-out data", columns, names=names)
     newest = {result.checkpoint.run: result for result in results}  # the last one of each run
@@ -166,6 +174,7 @@ def command(
                     {
                         "checkpoint": str(result.checkpoint.prefix),
                         "step": result.checkpoint.step,
+                        FLOPS: costs[result.checkpoint],
                         "metrics": finite(result.metrics),
                         "baselines": result.baselines.beside(result.metrics),
                     }

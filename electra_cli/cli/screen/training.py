@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from electra_cli.cli.screen.console import Terminal
 from electra_cli.cli.screen.progress import ProgressReporter
 from electra_cli.errors import counted, format_duration, listed
-from electra_cli.metrics.names import FROM_HERE_EXPONENTS, format_metric
+from electra_cli.metrics.names import FLOPS, FROM_HERE_EXPONENTS, format_flops, format_metric
 
 if TYPE_CHECKING:
     from electra_cli.health.finding import Change
@@ -74,7 +74,12 @@ def print_metrics(
     *,
     names: Sequence[str],
 ) -> None:
-    """Validation metrics of checkpoints side by side; the longer of both lists goes down."""
+    """Validation metrics of checkpoints side by side; the longer of both lists goes down.
+
+    What each has cost stands first, where it is known.
+    """
+    if any(FLOPS in metrics for metrics in checkpoints.values()):
+        names = (FLOPS, *names)
     cells = {
         name: [format_metric(name, metrics.get(name)) for metrics in checkpoints.values()]
         for name in names
@@ -94,7 +99,7 @@ def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
     """What a finished run says last."""
     speed = result["sequences_per_second"]
     terminal.note(
-        f"finished at step {result['final_step']:,}: {speed:,.1f} sequences/s, "
+        f"finished at step {result['final_step']:,}: {_cost(result)}{speed:,.1f} sequences/s, "
         f"{format_duration(result['seconds'])}; checkpoint {result['checkpoint']}"
     )
     goodput = result.get("goodput") or {}  # which the result of an older electra lacks
@@ -107,6 +112,11 @@ def print_finished(terminal: Terminal, result: Mapping[str, Any]) -> None:
     if result["report"] is not None:
         terminal.note(f"report: {result['report']}")
     terminal.note(f"next: electra evaluate {shlex.quote(str(result['run_dir']))}")
+
+
+def _cost(result: Mapping[str, Any]) -> str:
+    """The FLOPs of a run, which the result of an older electra lacks."""
+    return f"{format_flops(result[FLOPS])} FLOPs, " if FLOPS in result else ""
 
 
 def print_initial_weights(terminal: Terminal, report: Report) -> None:

@@ -7,6 +7,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from electra_cli.health.rule import Line, Rule, Sign, above, below, number
+from electra_cli.metrics import held_out
 from electra_cli.metrics.baselines import constant_disc_loss
 
 if TYPE_CHECKING:
@@ -164,7 +165,10 @@ class ReplacedRate(HeldOutRule):
         if samples is None or rate is None:
             return None
         facts = self.facts
-        expected = _masked_share(facts) * (1 - samples)
+        # Lines of an older electra have no FLOPs, and are of rows masked as those of training.
+        is_old = number(line, "flops") is None
+        share = facts.mask_probability if is_old else held_out.MASK_PROBABILITY
+        expected = _masked_share(facts, share) * (1 - samples)
         rows = facts.validation_examples or 0
         tokens = rows * facts.sequence_length * (1 - (facts.padding_share or 0.0))
         if expected * tokens < 1:
@@ -174,13 +178,13 @@ class ReplacedRate(HeldOutRule):
         return above(abs(rate / expected - 1), _FAR + noise, _NEAR + noise, text)
 
 
-def _masked_share(facts: Facts) -> float:
+def _masked_share(facts: Facts, share: float) -> float:
     """Distinct masked positions a token.
 
     The reference draws round(n·p) positions of a row of n tokens with replacement
     (pretrain_helpers.py), so that some come twice.
     """
-    length, share = facts.sequence_length, facts.mask_probability
+    length = facts.sequence_length
     if facts.masking != "token" or facts.sampling != "reference":
         return share
     candidates = length - 3  # all but [CLS] and two [SEP]

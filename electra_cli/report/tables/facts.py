@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from electra_cli.errors import counted, format_duration
+from electra_cli.metrics import held_out
+from electra_cli.metrics.names import format_flops
 from electra_cli.modeling.budget import budget_of
 from electra_cli.report.cost import Cost
 from electra_cli.report.record import RunRecord
@@ -52,7 +54,8 @@ def _trained(record: RunRecord) -> dict[str, str]:
         "state": f"{record.state}, step {record.step:,} of {train.steps:,}",
         "end of its last process": _text(last.reason if last else None),
         "preset": config.preset,
-        "objective": f"{objective.name}, {objective.mask_probability:.0%} of the tokens masked",
+        "objective": f"{objective.name}, {objective.mask_probability:.0%} of the tokens masked"
+        + _held_out(objective.mask_probability),
         main: f"{counted(model.num_layers, 'layer')}, {model.hidden_size} wide, "
         f"{counted(model.num_attention_heads, 'head')}",
         "beside it": f"{others[0]}, {generator} wide" if others else "",
@@ -70,6 +73,12 @@ def _trained(record: RunRecord) -> dict[str, str]:
         "electra": _text(facts.get("electra")),
         "TensorFlow": _text(facts.get("tensorflow")),
     }
+
+
+def _held_out(masked: float) -> str:
+    """How held-out rows are masked, if that is another share than in training."""
+    share = held_out.MASK_PROBABILITY
+    return "" if masked == share else f", {share:.0%} of held-out ones"
 
 
 def _initial(record: RunRecord) -> str:
@@ -107,7 +116,7 @@ def _cost(record: RunRecord) -> dict[str, str]:
         "rows": f"{cost.rows:,}",
         "epochs": "" if cost.epochs is None else f"{cost.epochs:.2f}",
         "tokens": f"{cost.tokens:,}, padding included",
-        "FLOPs": f"{cost.flops:.2e}, {cost.flops_per_token:.2e} a token",
+        "FLOPs": f"{format_flops(cost.flops)}, {format_flops(cost.flops_per_token)} a token",
         "time in updates": _duration(cost.training_seconds),
         "time of its processes": _duration(cost.process_seconds),
         "from start to last line": _duration(cost.elapsed_seconds),

@@ -11,6 +11,7 @@ from electra_cli.cluster.acts import by_chief
 from electra_cli.errors import ElectraError
 from electra_cli.files.redaction import redacted
 from electra_cli.health.finding import Change
+from electra_cli.metrics.names import FLOPS
 from electra_cli.runs.metrics_file import Kind
 from electra_cli.training.checkpoints.saver import CheckpointSaver
 from electra_cli.training.devices.failures import COMPILER_ENDED, failure_of
@@ -54,6 +55,7 @@ class Session:
       examples_of: The examples of a step, for an error about it.
       on_evaluation: What else is done with what comes out of an evaluation.
       health: What is wrong with the run; None if nobody asks.
+      flops: FLOPs of so many updates, for every line about them; None where nobody counts them.
       process: What a line of kind `start` says of this process; None for no such line, nor one of
         kind `end`.
 
@@ -75,13 +77,14 @@ class Session:
         examples_of: Callable[[int], Sequence[int]],
         on_evaluation: Sequence[EvaluationAction] = (),
         health: Health | None = None,
+        flops: Callable[[int], float] | None = None,
         process: Mapping[str, Any] | None = None,
     ) -> None:
         self._trainer, self._stop, self._rates = trainer, stop, rates
         self._from_step_0 = intervals.from_step_0
         self._saver, self._writer = saver, writer
         self._listener, self._signals = listener, signals
-        self._health, self._process = health, process
+        self._health, self._process, self._flops = health, process, flops
         self._worker = saver.worker
         self._shown: tuple[int, Metrics] | None = None
         self.last_logs: dict[str, float] = {}
@@ -110,8 +113,8 @@ class Session:
             actions=[
                 save.record_evaluation,  # first, since a line in the log says that all is done
                 *on_evaluation,
-                lambda _, metrics: self._write("validation", metrics),
-                self._compare,
+                lambda step, metrics: self._write("validation", self._counted(step, metrics)),
+                lambda step, metrics: self._compare(step, self._counted(step, metrics)),
                 lambda _, metrics: self._stop_if_unhealthy(metrics),
             ],
         )
@@ -128,8 +131,13 @@ class Session:
             self._writer.write("finding", change.step, change.values())
         self._listener.finding(change)
 
+    def _counted(self, step: int, values: Metrics) -> Metrics:
+        """Values of a step with what it has cost up to there."""
+        return values if self._flops is None else {FLOPS: self._flops(step), **values}
+
     def _log(self, logs: Metrics) -> None:
-        self._write("train", {**logs, **asdict(self.rates())})
+        counted = self._counted(self._trainer.step(), logs)
+        self._write("train", {**counted, **asdict(self.rates())})
 
     def _show(self, logs: Metrics) -> None:
         step = self._trainer.step()
