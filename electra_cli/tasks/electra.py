@@ -25,6 +25,7 @@ from electra_cli.inputs import masking, rows
 from electra_cli.inputs.batch import checked_batch
 from electra_cli.interop import weights
 from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig, plain
+from electra_cli.metrics import held_out
 from electra_cli.metrics.validation import ValidationState
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.dropout import Dropout
@@ -219,7 +220,7 @@ class ElectraPretrainTask(base_task.Task):
             seed=self._seed(training),
             step=inputs["step"][0] if training else tf.zeros([], tf.int64),
             examples=inputs["example_index"],
-            mask_probability=objective.mask_probability,
+            mask_probability=objective.mask_probability if training else held_out.MASK_PROBABILITY,
             sampling=objective.sampling,
             special_ids=self._special_ids,
             masking=objective.masking,
