@@ -22,7 +22,8 @@ KEYS = {
     "command", "run_dir", "preset", "device", "workers", "replicas", "precision", "tf32",
     "start_step", "final_step", "parameters", "flops_per_token", "flops", "losses",
     "sequences_per_second", "tokens_per_second", "matmul_peak_share", "peak_memory_bytes",
-    "seconds", "checkpoint", "best_checkpoint", "state_sha256", "evaluation", "findings", "goodput", "report",
+    "seconds", "checkpoint", "best_checkpoint", "state_sha256", "evaluation", "findings", "goodput",
+    "report",
 }  # fmt: skip
 
 
