@@ -15,6 +15,7 @@ from electra_cli.modeling.architecture import Sizes
 _PARTS: tuple[tuple[str, str, Network | None], ...] = (
     ("electra/embeddings/", "embeddings", None),
     ("generator/embeddings/", "generator embeddings", "generator"),
+    ("discriminator/embeddings/", "discriminator embeddings", "discriminator"),
     ("generator/", "generator", "generator"),
     ("generator_predictions/", "generator head", "generator"),
     ("next_sentence/", "next sentence head", "generator"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from electra_cli.config.sections import Network
 from electra_cli.errors import DataError
-from electra_cli.interop import huggingface, huggingface_folder
+from electra_cli.interop import disentangled, huggingface, huggingface_folder
 from electra_cli.interop.checkpoint import read_checkpoint
 from electra_cli.interop.reference import Arrays
 from electra_cli.interop.sizes import check_sizes, sizes_of_arrays
@@ -25,16 +27,18 @@ _logger = logging.getLogger(__name__)
 
 def values_of(model: ElectraModel) -> Arrays:
     """The weights of a model by the names of its variables."""
-    return {v.name.split(":")[0]: v.numpy() for v in model.trainable_variables}
+    return {v.name.split(":")[0]: v.numpy() for v in model.weights}
 
 
 def load_checkpoint(checkpoint: Checkpoint) -> ElectraModel:
     """Builds the model of a run in float32, with a checkpoint's weights or their averages.
 
+    It is a plain ELECTRA, whatever the run has to be another one for: see `Architecture.plain`.
+
     Raises:
       DataError: A weight is missing, or the files are damaged.
     """
-    model = ElectraModel(Architecture.of(checkpoint.config()))
+    model = ElectraModel(Architecture.of(checkpoint.config()).plain)
     load_weights(model, find_source(checkpoint.prefix))
     return model
 
@@ -45,7 +49,7 @@ def load_weights(
     """Loads all weights that a source has; nothing is changed if something does not fit.
 
     Args:
-      model: The model to fill.
+      model: The model to fill, but for a generator that learns nothing.
       source: What `find_source` found.
       allow_missing: Networks of which the encoder or the head may be absent.
 
@@ -55,10 +59,11 @@ def load_weights(
     Raises:
       DataError: The source is damaged, has other sizes, or lacks what may not be missing.
     """
-    values = _read(model, source)
-    sizes = sizes_of_arrays(values.arrays) | values.sizes
-    check_sizes(sizes, sizes_of(model.architecture), source.path, source.vocab)
     variables = {v.name.split(":")[0]: v for v in model.trainable_variables}
+    values = _read(model, source)
+    values = replace(values, arrays=disentangled.fitting(values.arrays, variables))
+    sizes = sizes_of_arrays(values.arrays) | values.sizes
+    check_sizes(sizes, sizes_of(model.architecture.learning), source.path, source.vocab)
     values = without_foreign_head(values, variables)
     report = Report(
         path=str(source.path),
@@ -88,15 +93,27 @@ def load_weights(
 def _read(model: ElectraModel, source: Source) -> Values:
     if CHECKPOINT in source.files:
         return read_checkpoint(source.files[CHECKPOINT])
-    files, links = dict(source.files), huggingface.links_of(model.architecture)
+    files, links = dict(source.files), huggingface.links_of(model.architecture.learning.plain)
     if "discriminator" not in links:
         # The main network can take the encoder of a discriminator, which is of its size.
         links["discriminator"] = links["generator"]
         if "discriminator" in files:
             files.pop("generator", None)
-    tensors = {part: huggingface_folder.read_tensors(folder) for part, folder in files.items()}
-    arrays, unused = huggingface.from_tensors(model, links, tensors)
+    tensors = {
+        part: huggingface_folder.read_tensors(folder)
+        for part, folder in files.items()
+        if part in links
+    }
+    arrays, unused = huggingface.from_tensors(_plain(model), links, tensors)
     return Values("Hugging Face", arrays, unused)
+
+
+def _plain(model: ElectraModel) -> ElectraModel:
+    """A model with the names and shapes of a plain ELECTRA; one that is made for them is empty."""
+    if not model.architecture.is_disentangled:
+        return model
+    with tf.Graph().as_default():  # variables of a graph without a session take no memory
+        return ElectraModel(model.architecture.plain)
 
 
 def initialize(model: ElectraModel, init_checkpoint: str | None) -> Report | None:
@@ -112,7 +129,7 @@ def initialize(model: ElectraModel, init_checkpoint: str | None) -> Report | Non
         _logger.info("no init_checkpoint: all weights begin fresh")
         return None
     source = find_source(Path(init_checkpoint))
-    source.check(model.architecture)
+    source.check(model.architecture.learning)
     report = load_weights(model, source, allow_missing=("generator", "discriminator"))
     _logger.info("loaded %d variables from %s", len(report.loaded), report.path)
     if report.missing:

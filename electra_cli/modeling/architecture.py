@@ -138,6 +138,13 @@ class Architecture:
         return replace(self, sharing="none", own_embedding=self.embedding)
 
     @property
+    def learning(self) -> Architecture:
+        """The networks that learn: all but a generator that is frozen."""
+        if not self.frozen:
+            return self
+        return replace(self, generator=None, sharing="tied", own_embedding=None, frozen=False)
+
+    @property
     def main(self) -> EncoderSizes:
         """Sizes of the main network, whose variables are below `electra/`."""
         return self.networks[-1]

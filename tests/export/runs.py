@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -98,15 +100,18 @@ def write_run(
     tokens: list[str] | None = None,
     length: int = SEQUENCE_LENGTH,
     objective: str = "electra",
+    values: Mapping[str, Any] = {},
 ) -> Path:
-    """Writes a run folder with one checkpoint and returns it."""
+    """Writes a run folder with one checkpoint, of other `values` by key, and returns it."""
     import tensorflow as tf
 
     from electra_cli.modeling.architecture import Architecture
     from electra_cli.modeling.electra import ElectraModel
 
     tokens = tokens or small_vocabulary()
-    config = small_config(embedding, len(tokens), length).replaced({"objective.name": objective})
+    config = small_config(embedding, len(tokens), length).replaced(
+        {"objective.name": objective, **values}
+    )
     (run / "data").mkdir(parents=True)
     (run / "checkpoints").mkdir()
     (run / "config.yaml").write_text(dump_config(config), encoding="utf-8")
@@ -114,7 +119,7 @@ def write_run(
     write_manifest_of(run / "data", tokens=tokens, options=options, length=length)
     model = ElectraModel(Architecture.of(config))
     generator = np.random.default_rng(embedding)
-    for variable in model.trainable_variables:
+    for variable in model.weights:
         # Biases and LayerNorm too, so that no wrong place can hide behind a zero or a one.
         variable.assign(variable + 0.3 * generator.standard_normal(variable.shape))
     tf.train.Checkpoint(model=model).write(str(run / "checkpoints" / f"ckpt-{STEP}"))
