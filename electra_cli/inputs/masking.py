@@ -39,6 +39,19 @@ def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:
     return {"input_ids": ids, "input_mask": input_mask, "segment_ids": segment_ids}
 
 
+def document_ids(input_ids: tf.Tensor, sep_id: int) -> tf.Tensor:
+    """The document of each position of rows that hold several; [B, S] int32 -> [B, S] int32.
+
+    That is the number of [SEP] before it: a document ends with its [SEP], and [CLS] belongs to the
+    first one. Padding behind the last one would be one more.
+
+    Args:
+      input_ids: Before anything was replaced, so that no sample that is a [SEP] ends a document.
+      sep_id: The id of [SEP].
+    """
+    return tf.cumsum(tf.cast(input_ids == sep_id, tf.int32), axis=1, exclusive=True)
+
+
 def candidate_mask(features: Features, unmaskable_ids: list[int]) -> tf.Tensor:
     """Which tokens may be masked: all but special tokens and padding; [UNK] may. [B, S] int32."""
     candidates = features["input_mask"] > 0

@@ -9,6 +9,8 @@ from electra_cli.config.sections import Sharing
 
 # Queries of a block of attention, where a step is compiled as a whole and rows are longer.
 MOST_QUERIES = 128
+# Positions whose logits over the vocabulary exist at a time, where all of them have some.
+MOST_CANDIDATES = 512
 
 # How the name of a table ends that is added to another one; see `encoder.ResidualEmbeddings`.
 RESIDUAL = "_residual"
@@ -68,6 +70,9 @@ class Architecture:
       own_embedding: Width of the generator's own embeddings, where sharing is none; None: E.
       next_sentence: A head on the generator's first token, or none.
       frozen: Whether the generator stays as it is.
+      two_towers: Whether the generator is two networks of its sizes, which read a text from its
+        beginning and from its end.
+      recomputes: Whether only the inputs of blocks are kept for the backward pass.
     """
 
     vocab_size: int
@@ -81,6 +86,8 @@ class Architecture:
     own_embedding: int | None = None
     next_sentence: NextSentenceSizes | None = None
     frozen: bool = False
+    two_towers: bool = False
+    recomputes: bool = False
 
     @classmethod
     def of(cls, config: Config) -> Architecture:
@@ -118,6 +125,8 @@ class Architecture:
             sharing=sharing,
             own_embedding=own_embedding,
             frozen=config.generator.frozen is not None,
+            two_towers=config.objective.name == "electric",
+            recomputes=model.gradient_checkpointing,
         )
 
     @property
@@ -151,8 +160,9 @@ class Architecture:
 
     @property
     def networks(self) -> tuple[EncoderSizes, ...]:
-        """Sizes of the networks there are."""
-        return tuple(sizes for sizes in (self.generator, self.discriminator) if sizes is not None)
+        """Sizes of the networks there are, of each tower apart."""
+        towers = [self.generator] * (2 if self.two_towers else 1)
+        return tuple(sizes for sizes in (*towers, self.discriminator) if sizes is not None)
 
 
 # By key of the configuration; what belongs to the generator alone has none and begins with

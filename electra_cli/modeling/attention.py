@@ -30,6 +30,7 @@ def attend(
     projected: tf.Tensor,
     input_mask: tf.Tensor,
     draw: Draw,
+    document_ids: tf.Tensor | None = None,
     *,
     heads: int,
     reading: Reading = "both",
@@ -40,6 +41,7 @@ def attend(
       projected: Queries, keys and values, [B·S, 3·D].
       input_mask: [B, S], 0 for padding.
       draw: The mask of dropout on attention weights.
+      document_ids: [B, S] int32; no position sees one with another. None: all are of one document.
       heads: H.
       reading: Which positions each one sees, itself among them.
 
@@ -50,17 +52,25 @@ def attend(
     hidden = projected.shape[-1] // 3
     size = hidden // heads
     split = tf.reshape(projected, [-1, length, 3, heads, size])  # [B, S, 3, H, K]
+    documents = () if document_ids is None else (document_ids,)
     if is_compiled_as_a_whole() and isinstance(length, int) and length > MOST_QUERIES:
-        return tf.reshape(_in_blocks(split, input_mask, draw, reading), [-1, hidden])  # [B·S, D]
+        context = _in_blocks(split, input_mask, draw, documents, reading)  # [B, S, H, K]
+        return tf.reshape(context, [-1, hidden])  # [B·S, D]
     query, key, value = tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4]))  # each [B, H, S, K]
     if is_plain():
         context = _of_queries(
-            query, key, value, input_mask, draw, tf.constant(0), reading
+            query, key, value, input_mask, draw, tf.constant(0), documents, reading
         )  # [B, H, S, K]
     else:
         scores = tf.matmul(key, query, transpose_b=True)  # [B, H, S, S], keys by queries
         weights = weights_by_key(
-            scores, input_mask, draw.key, scale=size**-0.5, rate=draw.rate, reading=reading
+            scores,
+            input_mask,
+            draw.key,
+            *documents,
+            scale=size**-0.5,
+            rate=draw.rate,
+            reading=reading,
         )  # [B, H, S, S]
         context = tf.matmul(weights, value, transpose_a=True)  # [B, H, S, K]
     return tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, hidden])  # [B·S, D]
@@ -71,6 +81,7 @@ def weights_by_key(
     scores: tf.Tensor,
     input_mask: tf.Tensor,
     key: tf.Tensor,
+    document_ids: tf.Tensor | None = None,
     *,
     scale: float,
     rate: float,
@@ -85,6 +96,7 @@ def weights_by_key(
       scores: [B, H, S, S], keys by queries.
       input_mask: [B, S] integers, 0 for padding.
       key: Three words, see `dropped`.
+      document_ids: As of `attend`.
       scale: 1 / √(head size).
       rate: Of dropout.
       reading: As of `attend`.
@@ -96,6 +108,9 @@ def weights_by_key(
     if reading != "both":
         places = tf.range(length_of(input_mask))
         masked = tf.minimum(masked, _unseen(places[:, None], places, reading))  # [B, 1, S, S]
+    if document_ids is not None:
+        elsewhere = _elsewhere(document_ids[:, :, None], document_ids[:, None])  # [B, S, S]
+        masked = tf.minimum(masked, elsewhere[:, None])  # [B, 1, S, S]
     exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, S, S]
     return tf.cast(dropped(_softmax(exact, axis=2), key, rate), scores.dtype)
 
@@ -106,6 +121,7 @@ def weights_by_query(
     input_mask: tf.Tensor,
     key: tf.Tensor,
     first: tf.Tensor,
+    document_ids: tf.Tensor | None = None,
     *,
     scale: float,
     rate: float,
@@ -118,6 +134,7 @@ def weights_by_query(
       input_mask: [B, S] integers, 0 for padding.
       key: Three words, see `dropped`.
       first: Which of the S queries is the first one here, int32 scalar.
+      document_ids: As of `attend`.
       scale: 1 / √(head size).
       rate: Of dropout.
       reading: As of `attend`.
@@ -130,6 +147,12 @@ def weights_by_query(
         queries = first + tf.range(length_of(scores, 2))[:, None]  # [Q, 1]
         unseen = _unseen(tf.range(length_of(input_mask)), queries, reading)  # [Q, S]
         masked = tf.minimum(masked, unseen)  # [B, 1, Q, S]
+    if document_ids is not None:
+        # Fillers behind the last query count as that one.
+        places = tf.minimum(first + tf.range(length_of(scores, 2)), length_of(input_mask) - 1)
+        of_queries = tf.gather(document_ids, places, axis=1)  # [B, Q]
+        elsewhere = _elsewhere(document_ids[:, None], of_queries[:, :, None])  # [B, Q, S]
+        masked = tf.minimum(masked, elsewhere[:, None])  # [B, 1, Q, S]
     exact = tf.cast(scores, tf.float32) * scale + masked  # [B, H, Q, S]
     length, batch = length_of(input_mask), length_of(input_mask, 0)
     (_, of_key, of_head, of_row), size = row_major([batch, scores.shape[1], length, length])
@@ -152,6 +175,14 @@ def _unseen(keys: tf.Tensor, queries: tf.Tensor, reading: Reading) -> tf.Tensor:
     return tf.where(is_unseen, _MASKED_SCORE, 0.0)
 
 
+def _elsewhere(keys: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    """What is added to the scores of keys where they are of another document than queries.
+
+    Document ids, int32, of shapes that fit each other -> their common shape, float32.
+    """
+    return tf.where(keys != queries, _MASKED_SCORE, 0.0)
+
+
 def _softmax(exact: tf.Tensor, axis: int) -> tf.Tensor:
     highest = tf.stop_gradient(tf.reduce_max(exact, axis=axis, keepdims=True))
     powers = tf.exp(exact - highest)
@@ -165,6 +196,7 @@ def _of_queries(
     input_mask: tf.Tensor,
     draw: Draw,
     first: tf.Tensor,
+    documents: tuple[tf.Tensor, ...],
     reading: Reading,
 ) -> tf.Tensor:
     """What some queries, `first` and those behind it, take from all keys.
@@ -177,6 +209,7 @@ def _of_queries(
         input_mask,
         draw.key,
         first,
+        *documents,
         scale=query.shape[-1] ** -0.5,
         rate=draw.rate,
         reading=reading,
@@ -184,7 +217,13 @@ def _of_queries(
     return tf.matmul(weights, value)  # [B, H, Q, K]
 
 
-def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw, reading: Reading) -> tf.Tensor:
+def _in_blocks(
+    split: tf.Tensor,
+    input_mask: tf.Tensor,
+    draw: Draw,
+    documents: tuple[tf.Tensor, ...],
+    reading: Reading,
+) -> tf.Tensor:
     """Attention of one block of queries after the other, whose weights are not kept.
 
     The gradient computes them again. Each block sees all keys, so that no softmax has to be put
@@ -194,6 +233,7 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw, reading: Rea
       split: Queries, keys and values, [B, S, 3, H, K] with S known.
       input_mask: [B, S].
       draw: As of `attend`.
+      documents: Their ids, [B, S], or nothing.
       reading: As of `attend`.
 
     Returns:
@@ -212,7 +252,7 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw, reading: Rea
             number: tf.Tensor, query: tf.Tensor, key: tf.Tensor, value: tf.Tensor
         ) -> tf.Tensor:
             first = number * queries
-            return _of_queries(query, key, value, input_mask, draw, first, reading)
+            return _of_queries(query, key, value, input_mask, draw, first, documents, reading)
 
         def forward(number: tf.Tensor) -> list[tf.Tensor]:
             return [of_block(number, tf.gather(query, number), key, value)]
@@ -229,10 +269,10 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw, reading: Rea
 
             # Not tf.zeros: TensorFlow would make a constant of it on the host, for every layer.
             zeros = tf.cast(tf.raw_ops.ZerosLike(x=key), tf.float32)  # [B, H, S, K]
-            of_query, *sums = _looped(backward, [zeros, zeros], blocks, split.dtype)
+            of_query, *sums = looped(backward, [zeros, zeros], blocks, split.dtype)
             return [of_query, *(tf.cast(total, split.dtype) for total in sums)]
 
-        return _looped(forward, [], blocks, split.dtype)[0], gradient
+        return looped(forward, [], blocks, split.dtype)[0], gradient
 
     context = differentiable(
         tf.transpose(cut, [1, 0, 3, 2, 4]),  # [N, B, H, Q, K]
@@ -242,8 +282,11 @@ def _in_blocks(split: tf.Tensor, input_mask: tf.Tensor, draw: Draw, reading: Rea
     return tf.reshape(rows, [-1, blocks * queries, heads, size])[:, :length]
 
 
-def _looped(
-    body: Callable[..., list[tf.Tensor]], sums: list[tf.Tensor], blocks: int, dtype: tf.DType
+def looped(
+    body: Callable[..., list[tf.Tensor]],
+    sums: list[tf.Tensor],
+    blocks: int | tf.Tensor,
+    dtype: tf.DType,
 ) -> list[tf.Tensor]:
     """Calls a body for one block after the other.
 

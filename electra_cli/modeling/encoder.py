@@ -11,9 +11,9 @@ from typing import Self
 import tensorflow as tf
 
 from electra_cli.modeling.architecture import RESIDUAL, Architecture, EncoderSizes
-from electra_cli.modeling.attention import attend
-from electra_cli.modeling.dropout import Dropout
-from electra_cli.modeling.fused import gelu
+from electra_cli.modeling.attention import Reading, attend
+from electra_cli.modeling.dropout import Draw, Dropout
+from electra_cli.modeling.fused import gelu, recomputed
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
@@ -138,9 +138,25 @@ def _summed(
 
 
 class Block(tf.Module):
-    """One post-norm transformer layer."""
+    """One post-norm transformer layer.
 
-    def __init__(self, sizes: EncoderSizes, *, initializer: Initializer, name: str) -> None:
+    Args:
+      sizes: Of the network.
+      initializer: Of the kernels.
+      name: Prefix of the variables' names.
+      reading: Which positions each one sees.
+      recomputes: Only what comes in is kept for the backward pass, which computes the rest again.
+    """
+
+    def __init__(
+        self,
+        sizes: EncoderSizes,
+        *,
+        initializer: Initializer,
+        name: str,
+        reading: Reading = "both",
+        recomputes: bool = False,
+    ) -> None:
         super().__init__()
         hidden, intermediate = sizes.hidden, sizes.intermediate
         attention = f"{name}/attention"
@@ -151,24 +167,46 @@ class Block(tf.Module):
         self.intermediate = Dense(hidden, intermediate, initializer, f"{name}/intermediate/dense")
         self.output = Dense(intermediate, hidden, initializer, f"{name}/output/dense")
         self.output_norm = LayerNorm(hidden, f"{name}/output")
-        self._heads = sizes.heads
-        self._hidden_dropout = sizes.hidden_dropout
-        self._attention_dropout = sizes.attention_dropout
+        self._heads, self._reading, self._recomputes = sizes.heads, reading, recomputes
+        self._rates = (sizes.attention_dropout, sizes.hidden_dropout, sizes.hidden_dropout)
 
-    def _attend(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+    def __call__(
+        self,
+        values: tf.Tensor,
+        input_mask: tf.Tensor,
+        dropout: Dropout,
+        document_ids: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """[B·S, D] -> [B·S, D]; what else it takes is said of `Encoder`."""
+        # All are drawn before: a second pass has to meet the same ones.
+        draws = [dropout.draw(rate) for rate in self._rates]
+
+        def computed(values: tf.Tensor, *keys: tf.Tensor) -> tf.Tensor:
+            of_weights, of_attended, of_output = (
+                Draw(key, draw.rate) for key, draw in zip(keys, draws, strict=True)
+            )
+            context = self._attend(values, input_mask, of_weights, document_ids)  # [B·S, D]
+            attended = self.attention_output(context)  # [B·S, D]
+            values = self.attention_norm.of_sum(values, attended, of_attended)  # [B·S, D]
+            widened = gelu(self.intermediate(values))  # [B·S, F]
+            narrowed = self.output(widened)  # [B·S, D]
+            return self.output_norm.of_sum(values, narrowed, of_output)  # [B·S, D]
+
+        tensors = [values, *(draw.key for draw in draws)]
+        return recomputed(computed, *tensors) if self._recomputes else computed(*tensors)
+
+    def _attend(
+        self,
+        values: tf.Tensor,
+        input_mask: tf.Tensor,
+        draw: Draw,
+        document_ids: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """[B·S, D] -> [B·S, D]."""
         projected = self.query_key_value(values)  # [B·S, 3·D]
-        draw = dropout.draw(self._attention_dropout)
-        return attend(projected, input_mask, draw, heads=self._heads)  # [B·S, D]
-
-    def __call__(self, values: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
-        """[B·S, D] -> [B·S, D]; `input_mask` is [B, S], 0 for padding."""
-        attended = self.attention_output(self._attend(values, input_mask, dropout))  # [B·S, D]
-        draw = dropout.draw(self._hidden_dropout)
-        values = self.attention_norm.of_sum(values, attended, draw)  # [B·S, D]
-        widened = gelu(self.intermediate(values))  # [B·S, F]
-        narrowed = self.output(widened)  # [B·S, D]
-        return self.output_norm.of_sum(values, narrowed, dropout.draw(self._hidden_dropout))
+        return attend(
+            projected, input_mask, draw, document_ids, heads=self._heads, reading=self._reading
+        )  # [B·S, D]
 
 
 class Encoder(tf.Module):
@@ -182,6 +220,8 @@ class Encoder(tf.Module):
         initializer: Initializer,
         projection_initializer: Initializer,
         name: str,
+        reading: Reading = "both",
+        recomputes: bool = False,
     ) -> None:
         super().__init__()
         self.project = None
@@ -189,12 +229,26 @@ class Encoder(tf.Module):
             scope = f"{name}/embeddings_project"
             self.project = Dense(embedding, sizes.hidden, projection_initializer, scope)
         self.blocks = [
-            Block(sizes, initializer=initializer, name=f"{name}/encoder/layer_{index}")
+            Block(
+                sizes,
+                initializer=initializer,
+                name=f"{name}/encoder/layer_{index}",
+                reading=reading,
+                recomputes=recomputes,
+            )
             for index in range(sizes.layers)
         ]
 
     @classmethod
-    def of(cls, architecture: Architecture, embedding: int, sizes: EncoderSizes, name: str) -> Self:
+    def of(
+        cls,
+        architecture: Architecture,
+        embedding: int,
+        sizes: EncoderSizes,
+        name: str,
+        *,
+        reading: Reading = "both",
+    ) -> Self:
         """One of the networks of an architecture.
 
         Args:
@@ -202,6 +256,7 @@ class Encoder(tf.Module):
           embedding: Width of the embeddings that it reads.
           sizes: Of the network.
           name: Scope of the variables.
+          reading: Which positions each one sees.
         """
         return cls(
             embedding,
@@ -209,20 +264,30 @@ class Encoder(tf.Module):
             initializer=truncated_normal(sizes.initializer_range, architecture.seed),
             projection_initializer=glorot_uniform(architecture.seed),
             name=name,
+            reading=reading,
+            recomputes=architecture.recomputes,
         )
 
-    def __call__(self, embeddings: tf.Tensor, input_mask: tf.Tensor, dropout: Dropout) -> tf.Tensor:
+    def __call__(
+        self,
+        embeddings: tf.Tensor,
+        input_mask: tf.Tensor,
+        dropout: Dropout,
+        document_ids: tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Encodes a batch.
 
         Args:
           embeddings: [B·S, E] in the compute type.
           input_mask: [B, S], 1 for tokens and 0 for padding.
           dropout: The masks of this pass.
+          document_ids: [B, S] int32; positions with different ones do not see each other. None:
+            all do.
 
         Returns:
           [B·S, D] in the compute type.
         """
         values = self.project(embeddings) if self.project is not None else embeddings  # [B·S, D]
         for block in self.blocks:
-            values = block(values, input_mask, dropout)  # [B·S, D]
+            values = block(values, input_mask, dropout, document_ids)  # [B·S, D]
         return values

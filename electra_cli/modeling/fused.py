@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -113,7 +113,45 @@ def _apart(
     return [next(found) if t.dtype.is_floating else t for t in tensors], upstream
 
 
-def _compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+def recomputed(function: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Tensor:
+    """A function of which nothing but its inputs is kept for its gradient, which calls it again.
+
+    The second pass hangs on the gradient that comes in: it does not begin before it is needed, and
+    neither TensorFlow nor XLA finds it to be the first one.
+
+    Args:
+      function: Of the tensors; it may have variables, and gives the same for the same tensors.
+      tensors: Those of a floating type have a gradient; the others go along so that what follows
+        from them, such as the mask of dropout, is not kept either.
+
+    Returns:
+      What the function returns.
+    """
+
+    @tf.custom_gradient
+    def differentiable(*tensors: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable] = ()) -> Any:
+            if is_compiled_as_a_whole():
+                *inputs, upstream = optimization_barrier(*tensors, upstream)
+            else:
+                with tf.control_dependencies([upstream]):
+                    inputs = [tf.identity(tensor) for tensor in tensors]
+            floats = [tensor for tensor in inputs if tensor.dtype.is_floating]
+            with tf.GradientTape() as tape:
+                tape.watch(floats)
+                output = function(*inputs)
+            found = iter(tape.gradient(output, [*floats, *variables], upstream))
+            of_tensors = [next(found) if t.dtype.is_floating else None for t in inputs]
+            return (of_tensors, list(found)) if variables else of_tensors
+
+        return function(*tensors), gradient
+
+    if is_plain() and not is_compiled_as_a_whole():
+        return function(*tensors)
+    return differentiable(*tensors)
+
+
+def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Compiles a function of tensors that has no gradient."""
     kernel = tf.function(function, jit_compile=True, autograph=False)
 
@@ -124,7 +162,7 @@ def _compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     return call
 
 
-@_compiled
+@compiled
 def _transposed_product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     """leftᵀ·right; [N, I] and [N, O] -> [I, O]."""
     return tf.matmul(left, right, transpose_a=True)  # [I, O]
@@ -214,7 +252,7 @@ def gelu(values: tf.Tensor) -> tf.Tensor:
     return tf.cast(_activated(tf.cast(values, tf.float32)), values.dtype)
 
 
-@_compiled
+@compiled
 def pair_scores(left: tf.Tensor, right: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Σₙ wₙ · gelu(left + right)ₙ of every pair, none of which is written to memory.
 
@@ -258,7 +296,7 @@ def dropout_add_layer_norm(
     return tf.cast(_normalized(exact, gamma, beta, values.dtype), values.dtype)
 
 
-@_compiled
+@compiled
 def column_weights(logits: tf.Tensor, highest: tf.Tensor) -> tf.Tensor:
     """Sums of exp(logits - highest) over the tokens of one column.
 
@@ -301,8 +339,8 @@ def biased_logits(product: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     return tf.cast(product, tf.float32) + bias
 
 
-@_compiled
-def _cross_entropy_gradient(
+@compiled
+def cross_entropy_gradient(
     logits: tf.Tensor, ids: tf.Tensor, normalizer: tf.Tensor, upstream: tf.Tensor
 ) -> tf.Tensor:
     """(softmax(logits) - one-hot(ids)) · upstream; [N, V], [N], [N, 1], [N] -> [N, V]."""
@@ -318,7 +356,7 @@ def cross_entropy(logits: tf.Tensor, ids: tf.Tensor) -> Any:
     normalizer = highest + tf.math.log(total)  # [N, 1]
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
-        return _cross_entropy_gradient(logits, ids, normalizer, upstream), None
+        return cross_entropy_gradient(logits, ids, normalizer, upstream), None
 
     right = tf.gather(logits, ids[:, None], batch_dims=1)  # [N, 1]
     return (normalizer - right)[:, 0], gradient  # [N]

@@ -53,7 +53,8 @@ class TaskModel(tf_keras.Model):
         super().__init__(name="electra_task", dtype="float32", autocast=False)
         self._matmul_dtype = tf.as_dtype(compute_dtype)
         self._frozen = frozen
-        self.architecture = dataclasses.replace(architecture, seed=seed)
+        # What saves memory while pretraining was asked for there, and costs time here.
+        self.architecture = dataclasses.replace(architecture, seed=seed, recomputes=False)
         sizes, embedding = architecture.main, architecture.embedding
         self.embeddings = Embeddings.of(self.architecture, embedding, sizes, "electra/embeddings")
         self.encoder = Encoder.of(self.architecture, embedding, sizes, "electra")
