@@ -87,7 +87,7 @@ def write_rows(path: Path, source: Path, files: dict[str, Path], length: int) ->
     config = config.replaced({"task.max_length": length})
     with tempfile.TemporaryDirectory() as scratch:
         item = open_source(source, scratch=Path(scratch), needs_head=False)
-        config, data, _ = plan_data(config, item, source=source, files=files)
+        config, data = plan_data(config, item, source=source, files=files)
         model = item.config.model
         encoder = Architecture.of(item.config).main
         config = completed(config, encoder, model.max_position_embeddings)

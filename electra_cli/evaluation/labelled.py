@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
-from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.errors import DataError
 from electra_cli.finetuning.data import fixed
 from electra_cli.finetuning.examples.checks import unknown_labels
@@ -78,7 +76,5 @@ def labelled_data(model: Finetuned, path: Path) -> LabelledData:
     warnings: tuple[str, ...] = ()
     if task.kind in ("classification", "tagging"):
         warnings = tuple(unknown_labels(split, labels, f"{model.run.path} does not know", task))
-    kind = kind_of(
-        task, labels, WordPieceTokenizer(load_vocabulary(model.vocab), model.inputs.tokenizer)
-    )
+    kind = kind_of(task, labels, model.text_ids)
     return LabelledData(model, kind, split, kind.encode(split.examples, training=False), warnings)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.load import diff_configs, dump_config, read_config
 from electra_cli.config.schema import Config
-from electra_cli.corpus.wordpiece.vocabulary import vocabulary_text
+from electra_cli.corpus.subword.open import TextIds
+from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.files import layout
-from electra_cli.files.atomic import atomic_write_text
+from electra_cli.files.atomic import atomic_write_bytes, atomic_write_text
 from electra_cli.files.redaction import redacted
 from electra_cli.modeling.architecture import Architecture, sizes_of
 from electra_cli.runs.lock import check_writable, locked_writer
@@ -43,7 +44,13 @@ _MAY_CHANGE = frozenset(
 )
 # What a start that was killed early may leave.
 _BEFORE_CONFIG = frozenset(
-    {layout.RUN_LOCK_FILE, layout.VOCABULARY_FILE, layout.MODEL_FILE, layout.INPUTS_FILE}
+    {
+        layout.RUN_LOCK_FILE,
+        layout.VOCABULARY_FILE,
+        TOKENIZER_FILE,
+        layout.MODEL_FILE,
+        layout.INPUTS_FILE,
+    }
 )
 
 
@@ -124,7 +131,7 @@ class FinetuneFolder:
             yield
 
     def begin(
-        self, config: FinetuneConfig, sizes: Config, inputs: Inputs, tokens: Sequence[str]
+        self, config: FinetuneConfig, sizes: Config, inputs: Inputs, tokenizer: TextIds
     ) -> None:
         """Writes what describes the fine-tuning, or compares it with what is there.
 
@@ -148,8 +155,7 @@ class FinetuneFolder:
             columns = before.source_sha256 | inputs.source_sha256
             inputs = inputs.model_copy(update={"source_sha256": columns})
         else:
-            vocab = self.path / layout.VOCABULARY_FILE
-            atomic_write_text(vocab, vocabulary_text(tokens))
+            atomic_write_bytes(self.path / tokenizer.file, tokenizer.content)
             atomic_write_text(self.path / layout.MODEL_FILE, dump_config(sizes))
         text = inputs.model_dump_json(indent=1) + "\n"
         atomic_write_text(self.path / layout.INPUTS_FILE, text)

@@ -9,8 +9,7 @@ from pathlib import Path
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.config.batches import check_batch
 from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
-from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
+from electra_cli.corpus.subword.open import TextIds
 from electra_cli.errors import ConfigError
 from electra_cli.finetuning.columns import ColumnPlan, plan_columns
 from electra_cli.finetuning.data import DEV, TRAIN, TaskData, read_task
@@ -35,7 +34,6 @@ class FinetunePlan:
       columns: What is trained and compared.
       files: Labelled files by the name of their split.
       data: What they hold.
-      tokens: The vocabulary.
       folder: Where results go.
       cluster: The workers that train together; None for one.
     """
@@ -47,7 +45,6 @@ class FinetunePlan:
     columns: tuple[ColumnPlan, ...]
     files: Mapping[str, Path]
     data: TaskData
-    tokens: Sequence[str]
     folder: FinetuneFolder
     cluster: Cluster | None = None
 
@@ -55,6 +52,11 @@ class FinetunePlan:
     def workers(self) -> int:
         """How many processes train together."""
         return self.cluster.size if self.cluster else 1
+
+    @property
+    def tokenizer(self) -> TextIds:
+        """What made ids of the data."""
+        return self.data.kind.tokenizer
 
     @property
     def architecture(self) -> Architecture:
@@ -154,13 +156,9 @@ def plan_finetune(
     if device.replicas is not None:
         check_batch(config.train, device.replicas * (cluster.size if cluster else 1))
     columns = plan_columns(item, source, every=every, steps=steps, random=random, probe=probe)
-    config, data, tokens = plan_data(
-        config, item, source=source, files=files, on_progress=on_progress
-    )
+    config, data = plan_data(config, item, source=source, files=files, on_progress=on_progress)
     folder.check_same(config)
-    return FinetunePlan(
-        config, device, source, item, columns, dict(files), data, tokens, folder, cluster
-    )
+    return FinetunePlan(config, device, source, item, columns, dict(files), data, folder, cluster)
 
 
 def plan_data(
@@ -170,25 +168,23 @@ def plan_data(
     source: Path,
     files: Mapping[str, Path],
     on_progress: Callable[[str], None] = lambda text: None,
-) -> tuple[FinetuneConfig, TaskData, Sequence[str]]:
+) -> tuple[FinetuneConfig, TaskData]:
     """Reads the data with the tokenizer of a model; the arguments are those of `plan_finetune`.
 
     Returns:
-      The configuration, complete; the data; and the vocabulary.
+      The configuration, complete, and the data.
     """
     model = item.config.model
     config = completed(config, Architecture.of(item.config).main, model.max_position_embeddings)
-    if item.vocab is None:
+    if (tokenizer := item.text_ids) is None:
         raise ConfigError(
             f"{source} comes without a vocabulary", hint="--vocab FILE names the one it belongs to"
         )
-    tokens = load_vocabulary(item.vocab)
-    config, data = read_task(
+    return read_task(
         config,
         files,
-        WordPieceTokenizer(tokens, item.tokenizer),
+        tokenizer,
         most_tokens=model.max_position_embeddings,
         skips_short_rows=config.preset in GLUE_TASKS,
         on_progress=on_progress,
     )
-    return config, data, tokens

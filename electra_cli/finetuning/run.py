@@ -18,8 +18,8 @@ import tensorflow as tf
 from electra_cli.cluster.acts import ALONE, by_all, by_chief
 from electra_cli.cluster.compare import check_same
 from electra_cli.cluster.member import Worker
+from electra_cli.corpus.subword.open import content_sha256
 from electra_cli.corpus.wordpiece.identity import tokenizer_sha256
-from electra_cli.corpus.wordpiece.vocabulary import special_ids, vocabulary_sha256
 from electra_cli.errors import DataError, InputMissingError, TrainingError
 from electra_cli.finetuning.columns import ColumnPlan, Weights, encoder_weights, weights_sha256
 from electra_cli.finetuning.data import TRAIN
@@ -163,7 +163,7 @@ def finetune(
     by_chief(
         worker,
         "begin",
-        lambda: plan.folder.begin(plan.config, plan.item.config, inputs, plan.tokens),
+        lambda: plan.folder.begin(plan.config, plan.item.config, inputs, plan.tokenizer),
     )
     workbench = Workbench(plan.config, plan.data, plan.architecture, strategy, outlook, lanes)
     bench = Bench(plan, workbench, identity_of(plan, inputs), worker)
@@ -360,8 +360,8 @@ def inputs_of(plan: FinetunePlan, source_sha256: dict[str, str]) -> Inputs:
         files={name: _given(path) for name, path in plan.files.items()},
         labels=plan.data.kind.labels,
         tokenizer=plan.item.tokenizer,
-        vocab_sha256=vocabulary_sha256(plan.tokens),
-        special_ids=special_ids(plan.tokens),
+        vocab_sha256=content_sha256(plan.tokenizer),
+        special_ids=plan.tokenizer.special,
     )
 
 

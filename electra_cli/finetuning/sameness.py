@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from electra_cli.corpus.subword.open import content_sha256
 from electra_cli.corpus.wordpiece.identity import tokenizer_sha256
-from electra_cli.corpus.wordpiece.vocabulary import vocabulary_sha256
 from electra_cli.finetuning.inference import PREDICT, Prediction
 from electra_cli.finetuning.plan import FinetunePlan
 from electra_cli.runs.commit import file_sha256
@@ -24,7 +24,7 @@ def facts_of(plan: FinetunePlan, prediction: Prediction | None) -> dict[str, Any
     files = dict(plan.files)
     if prediction is not None:
         files[PREDICT] = prediction.split.path
-    vocab = vocabulary_sha256(plan.tokens)
+    vocab = content_sha256(plan.tokenizer)
     return {
         "vocabulary": {"tokenizer": tokenizer_sha256(vocab, plan.item.tokenizer)},
         "data": {name: file_sha256(path) for name, path in files.items()},

@@ -80,8 +80,9 @@ class RunFolder:
           output: The folder to write.
         """
         vocab, to = (shlex.quote(str(p)) for p in (self.data / manifest.vocab.file, output))
+        flags = f" {manifest.tokenizer.flags}" if manifest.tokenizer else ""
         return (
-            f"electra prepare-data INPUT --vocab {vocab} {manifest.tokenizer.flags} "
+            f"electra prepare-data INPUT --vocab {vocab}{flags} "
             f"--sequence-length {manifest.sequence_length} --packing {manifest.packing} "
             f"--seed {manifest.seed} --validation-fraction {manifest.validation_fraction} "
             f"--output {to}"

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from electra_cli.config.schema import Config
 from electra_cli.config.sections import Network
 from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.corpus.subword.open import TextIds, content_sha256, open_tokenizer
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
-from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.errors import DataError
 from electra_cli.objectives import objective_of
 from electra_cli.runs.metrics_file import read_history
@@ -31,8 +32,9 @@ class Exportable:
       path: Where the weights are.
       config: The sizes, and for a run of ours its whole configuration.
       special_ids: Ids of the special tokens.
-      tokenizer: How text is normalised.
-      vocab: The vocabulary's file; None for none, and no tokenizer.
+      tokenizer: How text is normalised before word pieces are looked for; None of another kind of
+        tokenizer, whose file says it.
+      vocab: The file of the word pieces, or a tokenizer.json; None for none, and no tokenizer.
       has_generator: False for a discriminator alone.
       load_model: Makes the model with its weights, in float32.
       checkpoint: The checkpoint, for a run of ours.
@@ -43,7 +45,7 @@ class Exportable:
     path: Path
     config: Config
     special_ids: SpecialIds
-    tokenizer: TokenizerOptions
+    tokenizer: TokenizerOptions | None
     vocab: Path | None
     has_generator: bool
     load_model: Callable[[], ElectraModel | TaskModel]
@@ -63,6 +65,23 @@ class Exportable:
         return self.length if self.finetuned else self.config.model.max_position_embeddings
 
     @property
+    def text_ids(self) -> TextIds | None:
+        """What makes ids of texts; None without a vocabulary.
+
+        Raises:
+          InputMissingError: Its file is not there.
+          DataError: It is damaged.
+        """
+        if self.vocab is None:
+            return None
+        return open_tokenizer(
+            self.vocab,
+            self.tokenizer,
+            special=self.special_ids,
+            rows=self.config.model.vocab_size,
+        )
+
+    @property
     def networks(self) -> Sequence[Network]:
         """Networks of pretraining: the objective's, without a generator that the source lacks."""
         if self.finetuned is not None:
@@ -80,29 +99,29 @@ def open_own(checkpoint: Checkpoint) -> Exportable:
     """
     checkpoint.check_whole()
     manifest = checkpoint.manifest()
-    vocab = checkpoint.run.data / manifest.vocab.file
-    if vocabulary_sha256(load_vocabulary(vocab)) != manifest.vocab.sha256:
-        raise DataError(
-            f"{vocab} is not the vocabulary that the run was trained with",
-            hint=f"copy {manifest.vocab.file} from the prepared data into {checkpoint.run.data}",
-        )
 
     def load_model() -> ElectraModel:
         from electra_cli.interop.weights import load_checkpoint
 
         return load_checkpoint(checkpoint)
 
-    return Exportable(
+    item = Exportable(
         path=checkpoint.prefix,
         config=checkpoint.config(),
         special_ids=manifest.special_ids,
         tokenizer=manifest.tokenizer,
-        vocab=vocab,
+        vocab=checkpoint.run.data / manifest.vocab.file,
         has_generator=True,
         load_model=load_model,
         checkpoint=checkpoint,
         manifest=manifest,
     )
+    if (tokenizer := item.text_ids) and content_sha256(tokenizer) != manifest.vocab.sha256:
+        raise DataError(
+            f"{item.vocab} is not the vocabulary that the run was trained with",
+            hint=f"copy {manifest.vocab.file} from the prepared data into {checkpoint.run.data}",
+        )
+    return item
 
 
 def open_task(model: Finetuned) -> Exportable:

@@ -13,8 +13,10 @@ from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
 from electra_cli.config.values import first_fault
+from electra_cli.corpus.subword.open import TextIds, content_sha256, open_tokenizer
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
-from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary, vocabulary_sha256
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
+from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.files.layout import (
     FINETUNE_FILE,
@@ -52,7 +54,8 @@ class Inputs(Record):
       files: The labelled files by the name of their split.
       labels: Of the task, in the order of their numbers; of a regression the least and the
         greatest number.
-      tokenizer: How text is normalised.
+      tokenizer: How text is normalised before word pieces are looked for; None of another kind of
+        tokenizer, whose file says it.
       vocab_sha256: Of the vocabulary.
       special_ids: Ids of the special tokens.
     """
@@ -62,7 +65,7 @@ class Inputs(Record):
     source_sha256: dict[str, str]
     files: dict[str, GivenFile]
     labels: tuple[str, ...]
-    tokenizer: TokenizerOptions
+    tokenizer: TokenizerOptions | None
     vocab_sha256: str
     special_ids: SpecialIds
 
@@ -90,6 +93,16 @@ class Finetuned:
     inputs: Inputs
     vocab: Path
     result: Mapping[str, Any]
+
+    @property
+    def text_ids(self) -> TextIds:
+        """What makes ids of texts."""
+        return open_tokenizer(
+            self.vocab,
+            self.inputs.tokenizer,
+            special=self.inputs.special_ids,
+            rows=self.sizes.model.vocab_size,
+        )
 
     @property
     def head(self) -> HeadSizes:
@@ -148,19 +161,19 @@ def open_finetuned(path: Path) -> Finetuned:
     if (fault := fault_of(checkpoints[-1].path, checkpoints[-1].step)) is not None:
         raise DataError(f"checkpoint {checkpoints[-1].path} is damaged: {fault}", hint=_AGAIN)
     inputs = read_inputs(folder)
-    vocab = folder / VOCABULARY_FILE
-    if vocabulary_sha256(load_vocabulary(vocab)) != inputs.vocab_sha256:
-        raise DataError(f"{vocab} is not the vocabulary that was used", hint=_AGAIN)
-    return Finetuned(
+    model = Finetuned(
         folder=folder,
         run=run,
         checkpoint=checkpoints[-1],
         config=read_config(folder / FINETUNE_FILE, FinetuneConfig),
         sizes=read_config(folder / MODEL_FILE),
         inputs=inputs,
-        vocab=vocab,
+        vocab=folder / (VOCABULARY_FILE if inputs.tokenizer else TOKENIZER_FILE),
         result=result,
     )
+    if content_sha256(model.text_ids) != inputs.vocab_sha256:
+        raise DataError(f"{model.vocab} is not the vocabulary that was used", hint=_AGAIN)
+    return model
 
 
 def read_inputs(folder: Path) -> Inputs:

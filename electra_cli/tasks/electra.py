@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 from official.core import base_task, task_factory
@@ -19,7 +18,7 @@ from official.modeling import optimization
 
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest
-from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary
+from electra_cli.corpus.subword.open import continues_word, open_tokenizer
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import masking, rows
 from electra_cli.inputs.batch import checked_batch
@@ -367,10 +366,15 @@ class ElectraPretrainTask(base_task.Task):
     def _begin_validation(self) -> ValidationState:
         manifest = self._held_out_data()
         rows = manifest.validation_examples if manifest else 0
-        tokens = load_vocabulary(manifest.vocab_path) if manifest else []
-        self.sentences = SentenceCollector(rows, tokens)
-        starts = np.array(continuations(tokens)) if tokens else None  # [V]
-        return self.objective.new_validation(self._architecture.vocab_size, starts)
+        tokenizer = manifest and open_tokenizer(
+            manifest.vocab_path,
+            manifest.tokenizer,
+            special=manifest.special_ids,
+            rows=manifest.vocab.size,
+        )
+        self.sentences = SentenceCollector(rows, tokenizer.texts if tokenizer else ())
+        continues = continues_word(tokenizer) if tokenizer else None  # [V]
+        return self.objective.new_validation(self._architecture.vocab_size, continues)
 
     def _held_out_data(self) -> Manifest | None:
         """What is evaluated on; None where there is no prepared data to ask."""

@@ -25,7 +25,7 @@ class SentenceCollector:
 
     Args:
       rows: Of the whole evaluation; rows that fill its last batches come behind these.
-      tokens: The vocabulary.
+      tokens: What is shown of each token of the vocabulary, `TextIds.texts`.
 
     Attributes:
       found: What was picked so far.

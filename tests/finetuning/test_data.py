@@ -130,7 +130,7 @@ def test_files_that_differ_by_a_dash_alone(tmp_path: Path) -> None:
 
 def test_rows_as_people_read_them(tmp_path: Path) -> None:
     data = read(tmp_path)
-    shown = decoded(data, TOKENS, 100)
+    shown = decoded(data, 100)
     assert len(shown) == 40
     assert [one["label"] for one in shown[:3]] == ["neg", "pos", "neg"]
 

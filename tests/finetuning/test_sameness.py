@@ -10,8 +10,10 @@ import pytest
 
 from electra_cli.cluster.addresses import Cluster
 from electra_cli.cluster.compare import check_same
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.errors import ConfigError, DataError
 from electra_cli.finetuning.inference import plan_prediction
+from electra_cli.finetuning.kinds import kind_of
 from electra_cli.finetuning.plan import FinetunePlan, plan_finetune
 from electra_cli.finetuning.sameness import facts_of
 from tests.cluster.together import ADDRESSES, at_each
@@ -26,6 +28,14 @@ def plan(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetunePla
 def configured(plan: FinetunePlan, **values: Any) -> FinetunePlan:
     keys = {name.replace("__", "."): value for name, value in values.items()}
     return replace(plan, config=plan.config.replaced(keys))
+
+
+def retokenized(plan: FinetunePlan) -> FinetunePlan:
+    """The same with one more token in the vocabulary."""
+    kind, options = plan.data.kind, plan.item.tokenizer
+    assert options is not None
+    other = WordPieceTokenizer([*kind.tokenizer.tokens, "one"], options)
+    return replace(plan, data=replace(plan.data, kind=kind_of(kind.task, kind.labels, other)))
 
 
 def compared(ours: dict[str, Any], theirs: dict[str, Any]) -> list[Any]:
@@ -48,7 +58,7 @@ def test_what_may_differ(plan: FinetunePlan, tmp_path: Path) -> None:
         (lambda p: configured(p, train__batch_size=4), ConfigError, "train.batch_size is 8 and 4"),
         (lambda p: replace(p, columns=p.columns[:1]), ConfigError, "models"),
         (lambda p: replace(p, files=p.files | {"dev": p.files["train"]}), DataError, "data.dev"),
-        (lambda p: replace(p, tokens=[*p.tokens, "one"]), DataError, "vocabulary"),
+        (lambda p: retokenized(p), DataError, "vocabulary"),
     ],
 )
 def test_what_may_not(plan: FinetunePlan, change: Any, kind: type[Exception], word: str) -> None:

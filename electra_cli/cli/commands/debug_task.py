@@ -72,13 +72,13 @@ def command(
             on_progress=terminal.note,
         )
         files = choose_files(loaded.config, data=data, train=train, dev=dev or [])
-        _, found, tokens = plan_data(
+        _, found = plan_data(
             loaded.config, item, source=source, files=files, on_progress=terminal.note
         )
     print_overview(terminal, found.overview)
     for warning in found.warnings:
         terminal.warn(warning)
-    shown = decoded(found, tokens, examples)
+    shown = decoded(found, examples)
     for one in shown:
         terminal.result(f"training row {one['row']:,}: {one['label']}\n  {one['text']}")
     if as_json:

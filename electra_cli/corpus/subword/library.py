@@ -21,6 +21,7 @@ from tokenizers import Tokenizer, decoders
 from electra_cli.corpus.subword.tokenizer_file import Kind, TokenizerFile
 from electra_cli.corpus.wordpiece.pieces import Ids, Pieces
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, SpecialIds
+from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
 from electra_cli.errors import DataError
 
 # Characters that are encoded together: the library takes some two hundred bytes for each.
@@ -39,6 +40,8 @@ class LibraryTokenizer:
 
     Attributes:
       path: The file.
+      file: What it is called in the folders that keep it.
+      content: Its bytes.
       tokens: The tokens in the order of their ids.
       special: Ids of the special tokens.
       kind: How it makes tokens of words.
@@ -48,9 +51,11 @@ class LibraryTokenizer:
       DataError: It is damaged, of another kind, or lacks a special token.
     """
 
+    file = TOKENIZER_FILE
+
     def __init__(self, path: Path, *, special: SpecialIds | None = None, rows: int = 0) -> None:
         file = TokenizerFile(path, special=special, rows=rows)
-        self.path = path
+        self.path, self.content = path, path.read_bytes()
         self.tokens, self.special = file.tokens, file.special
         self.kind: Kind = file.kind
         self._tokenizer = _load(path, file.for_text())

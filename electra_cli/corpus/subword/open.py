@@ -7,6 +7,7 @@ Shapes: T tokens of a text, V vocabulary.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,8 @@ class TextIds(Protocol):
       begins_word: Which tokens begin a word instead of continuing one; special tokens, but for the
         unknown one, do neither; [V].
       texts: What each token stands for where it is shown, `##` before what continues a word; V.
+      file: What its file is called in the folders that keep it.
+      content: The bytes of that file.
     """
 
     @property
@@ -48,6 +51,12 @@ class TextIds(Protocol):
     @property
     def texts(self) -> Sequence[str]: ...  # noqa: D102
 
+    @property
+    def file(self) -> str: ...  # noqa: D102
+
+    @property
+    def content(self) -> bytes: ...  # noqa: D102
+
     def ids(self, texts: Sequence[str]) -> Iterable[Ids]:
         """The ids of each text in turn, [T]."""
 
@@ -61,12 +70,32 @@ class TextIds(Protocol):
         """The tokens of some ids as a person reads them, special ones too."""
 
 
-def open_tokenizer(vocab_path: Path, options: TokenizerOptions | None) -> TextIds:
+def content_sha256(tokenizer: TextIds) -> str:
+    """The hash of its file, which is `vocab.sha256` of a manifest."""
+    return hashlib.sha256(tokenizer.content).hexdigest()
+
+
+def continues_word(tokenizer: TextIds) -> npt.NDArray[np.bool_]:
+    """Which tokens continue a word; special ones do not, [V]."""
+    continues = ~tokenizer.begins_word  # [V]
+    continues[[*tokenizer.special.model_dump(exclude_none=True).values()]] = False
+    return continues
+
+
+def open_tokenizer(
+    vocab_path: Path,
+    options: TokenizerOptions | None,
+    *,
+    special: SpecialIds | None = None,
+    rows: int = 0,
+) -> TextIds:
     """Opens a tokenizer.
 
     Args:
       vocab_path: A `vocab.txt`, or a `tokenizer.json` for the library.
       options: What is done to case and accents; None of a `tokenizer.json`, which says it itself.
+      special: Ids of the special tokens of a `tokenizer.json`; None to look for them.
+      rows: Of the word table, which may have more than there are tokens; 0 for what is known.
 
     Raises:
       InputMissingError: It is not there or cannot be opened.
@@ -75,6 +104,6 @@ def open_tokenizer(vocab_path: Path, options: TokenizerOptions | None) -> TextId
     if vocab_path.name == TOKENIZER_FILE:
         from electra_cli.corpus.subword.library import LibraryTokenizer
 
-        return LibraryTokenizer(vocab_path)
+        return LibraryTokenizer(vocab_path, special=special, rows=rows)
     assert options is not None, "word pieces alone do not say what is done to case"
     return WordPieceTokenizer(load_vocabulary(vocab_path), options)

@@ -29,13 +29,15 @@ class TokenizerOptions(Record):
         return f"{lowercase} {'--strip-accents' if self.strip_accents else '--no-strip-accents'}"
 
 
-def tokenizer_sha256(vocab_sha256: str, options: TokenizerOptions) -> str:
+def tokenizer_sha256(vocab_sha256: str, options: TokenizerOptions | None) -> str:
     """The fingerprint of a tokenizer: tokenizers that share it give the same ids.
 
     Args:
       vocab_sha256: The vocabulary's hash, see `vocabulary.vocabulary_sha256`.
-      options: Whether case and accents are kept.
+      options: Whether case and accents are kept; None of a tokenizer.json, which says it itself.
     """
+    if options is None:
+        return vocab_sha256
     text = json.dumps([vocab_sha256, options.lowercase, options.strip_accents])
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -15,7 +15,13 @@ from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
 from electra_cli.corpus.wordpiece.pieces import Ids, PieceFinder, Pieces
 from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
-from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, continuations, special_ids
+from electra_cli.corpus.wordpiece.vocabulary import (
+    CONTINUATION,
+    continuations,
+    special_ids,
+    vocabulary_text,
+)
+from electra_cli.files.layout import VOCABULARY_FILE
 
 _AT_ONCE = 2**14
 
@@ -31,9 +37,11 @@ class WordPieceTokenizer:
       tokens: The vocabulary.
       special: Ids of the special tokens.
       kind: How it makes tokens of words.
+      file: What its file is called in the folders that keep it.
     """
 
     kind = "wordpiece"
+    file = VOCABULARY_FILE
 
     def __init__(self, tokens: Sequence[str], options: TokenizerOptions) -> None:
         self.tokens = tuple(tokens)
@@ -47,6 +55,11 @@ class WordPieceTokenizer:
         begins = ~np.array(continuations(self.tokens))  # [V]
         begins[[self.special.pad, self.special.cls, self.special.sep, self.special.mask]] = False
         return begins
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of its file."""
+        return vocabulary_text(self.tokens).encode("utf-8")
 
     @property
     def texts(self) -> Sequence[str]:
@@ -75,8 +88,9 @@ class WordPieceTokenizer:
 
     @cached_property
     def _lines(self) -> LineEncoder:
-        width = "uint16" if self._dtype.itemsize == 2 else "uint32"
-        return LineEncoder(self.tokens, self._split, width)
+        return LineEncoder(
+            self.tokens, self._split, "uint16" if self._dtype.itemsize == 2 else "uint32"
+        )
 
     @cached_property
     def _finder(self) -> PieceFinder:

@@ -102,7 +102,8 @@ def _data(record: RunRecord) -> dict[str, str]:
         "padding": f"{manifest.padding_share:.1%} of the positions",
         "held out": f"{counted(manifest.validation_examples, 'row')}, "
         f"{counted(counts.validation_documents, 'document')}",
-        "vocabulary": f"{counted(manifest.vocab.size, 'word piece')}, {options.flags}",
+        "vocabulary": f"{counted(manifest.vocab.size, 'word piece')}, "
+        f"{options.flags if options else manifest.vocab.file}",
         "guess by frequency": "" if by_frequency is None else f"{by_frequency:.2f} nats",
         "uniform guess": f"{record.baselines.uniform:.2f} nats",
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from electra_cli.config.load import dump_config
 from electra_cli.errors import ConfigError
-from electra_cli.files.atomic import atomic_write_text
+from electra_cli.files.atomic import atomic_write_bytes, atomic_write_text
 from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.interop.values import Report
 from electra_cli.runs.changes import record_changes
@@ -46,7 +46,7 @@ def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | Non
     check_writable(run.path)
     run.data.mkdir(exist_ok=True)
     for name in (MANIFEST_FILE, manifest.vocab.file):
-        atomic_write_text(run.data / name, (manifest.folder / name).read_text(encoding="utf-8"))
+        atomic_write_bytes(run.data / name, (manifest.folder / name).read_bytes())
     if bindings:
         atomic_write_text(run.bindings, bindings)
     if initialized is not None:
