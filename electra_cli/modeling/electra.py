@@ -17,38 +17,18 @@ import tf_keras
 
 from electra_cli.modeling.architecture import Architecture, EncoderSizes, NextSentenceSizes
 from electra_cli.modeling.dropout import Dropout, dropped
+from electra_cli.modeling.electric.two_towers import TwoTowers
 from electra_cli.modeling.encoder import Embeddings, Encoder, ResidualEmbeddings
-from electra_cli.modeling.fused import biased_logits, gelu
+from electra_cli.modeling.fused import gelu
+from electra_cli.modeling.heads.masked_lm import MaskedLMHead
 from electra_cli.modeling.layers import (
     Dense,
     Initializer,
-    LayerNorm,
     glorot_uniform,
     length_of,
     truncated_normal,
 )
 from electra_cli.modeling.lookup import rows_at
-
-
-class MaskedLMHead(tf.Module):
-    """dense(E) → GELU → LayerNorm → product with the word table, plus a bias."""
-
-    def __init__(self, hidden: int, embeddings: Embeddings, initializer: Any) -> None:
-        super().__init__()
-        vocab_size, embedding = embeddings.words.shape
-        scope = "generator_predictions"
-        self.dense = Dense(hidden, embedding, initializer, f"{scope}/dense")
-        self.norm = LayerNorm(embedding, scope)
-        self.bias = tf.Variable(tf.zeros([vocab_size]), name=f"{scope}/output_bias")  # [V]
-        self._embeddings = embeddings
-
-    def __call__(self, values: tf.Tensor) -> tf.Tensor:
-        """[N, G] in the compute type -> [N, V] float32 logits."""
-        activated = gelu(self.dense(values))  # [N, E]
-        predicted = self.norm(activated)  # [N, E]
-        words = tf.cast(self._embeddings.words, values.dtype)  # [V, E]
-        product = tf.matmul(predicted, words, transpose_b=True)  # [N, V]
-        return biased_logits(product, tf.convert_to_tensor(self.bias))
 
 
 class ReplacedTokenHead(tf.Module):
@@ -95,7 +75,8 @@ def discriminate(
     """The discriminator as a function of its parts; see `ElectraModel.discriminate`."""
     dropout = dropout or Dropout()
     embedded = embeddings(ids, features["segment_ids"], dtype, dropout)  # [B·S, E]
-    hidden = encoder(embedded, features["input_mask"], dropout)  # [B·S, D]
+    documents = features.get("document_ids")
+    hidden = encoder(embedded, features["input_mask"], dropout, documents)  # [B·S, D]
     length = length_of(ids)
     logits = tf.reshape(head(hidden), [-1, length])  # [B, S]
     return logits, tf.reshape(hidden, [-1, length, hidden.shape[-1]])  # [B, S, D]
@@ -150,7 +131,9 @@ class ElectraModel(tf_keras.Model):
             else shared
         )
         is_one = architecture.sharing == "all"  # one encoder, which is both networks
-        if generator is not None:
+        if architecture.two_towers:
+            self.two_towers = TwoTowers(architecture, shared)
+        elif generator is not None:
             with _frozen_variables() if architecture.frozen else nullcontext():
                 self.generator_embeddings = (
                     Embeddings.of(architecture, width, generator, "generator/embeddings")
@@ -182,7 +165,8 @@ class ElectraModel(tf_keras.Model):
         """The generator's view of masked text.
 
         Args:
-          features: masked_input_ids, input_mask and segment_ids, [B, S].
+          features: masked_input_ids, input_mask and segment_ids, [B, S], and document_ids where
+            positions see their own document alone.
           dropout: The masks of this pass; None for no dropout, which a frozen generator never has.
 
         Returns:
@@ -192,7 +176,8 @@ class ElectraModel(tf_keras.Model):
         embedded = self.generator_embeddings(
             features["masked_input_ids"], features["segment_ids"], self._matmul_dtype, dropout
         )  # [B·S, E]
-        return self.generator(embedded, features["input_mask"], dropout)  # [B·S, G]
+        documents = features.get("document_ids")
+        return self.generator(embedded, features["input_mask"], dropout, documents)  # [B·S, G]
 
     def masked_lm_logits(self, hidden: tf.Tensor, features: dict[str, tf.Tensor]) -> tf.Tensor:
         """The generator's logits at masked_lm_positions [B, M]; [B·S, G] -> [B, M, V] float32."""
@@ -201,6 +186,12 @@ class ElectraModel(tf_keras.Model):
         at_masks = tf.reshape(rows_at(rows, positions), [-1, rows.shape[-1]])  # [B·M, G]
         logits = self.masked_lm_head(at_masks)  # [B·M, V]
         return tf.reshape(logits, [-1, positions.shape[1], logits.shape[-1]])  # [B, M, V]
+
+    def cloze_predicted(
+        self, features: dict[str, tf.Tensor], dropout: Dropout | None = None
+    ) -> tf.Tensor:
+        """What the two towers predict at every position of a text; see `TwoTowers.predicted`."""
+        return self.two_towers.predicted(features, self._matmul_dtype, dropout or Dropout())
 
     def next_sentence_logits(
         self, hidden: tf.Tensor, features: dict[str, tf.Tensor], dropout: Dropout | None = None
@@ -223,7 +214,7 @@ class ElectraModel(tf_keras.Model):
 
         Args:
           ids: [B, S] int32.
-          features: input_mask and segment_ids, [B, S].
+          features: input_mask and segment_ids, [B, S], and perhaps document_ids.
           dropout: The masks of this pass; None for no dropout.
 
         Returns:

@@ -1,0 +1,1 @@
+"""What Electric has beside a discriminator: two towers, and a softmax at every position."""
