@@ -21,18 +21,19 @@ Features = dict[str, tf.Tensor]
 _POSITIONS, _REPLACEMENTS, _SAMPLES = 0, 1, 2
 
 
-def rows_to_features(input_ids: tf.Tensor, sep_id: int) -> Features:
+def rows_to_features(input_ids: tf.Tensor, sep_id: int, pad_id: int = 0) -> Features:
     """Derives what follows from the ids of prepared rows: [CLS] a [SEP] (b [SEP] …) padding.
 
     Args:
-      input_ids: [B, S] integers; padding is 0.
+      input_ids: [B, S] integers.
       sep_id: The id of [SEP].
+      pad_id: The id of [PAD].
 
     Returns:
       input_ids, input_mask and segment_ids, each [B, S] int32.
     """
     ids = tf.cast(input_ids, tf.int32)
-    input_mask = tf.cast(ids != 0, tf.int32)
+    input_mask = tf.cast(ids != pad_id, tf.int32)
     separators = tf.cast(ids == sep_id, tf.int32)
     before = tf.cumsum(separators, axis=1, exclusive=True)  # [B, S]
     segment_ids = tf.minimum(before, 1) * input_mask  # all behind the first [SEP] is the second

@@ -136,6 +136,15 @@ def masked_sums(
     return sums | ({"sampled_accuracy": over(logs["sampled_ids"] == ids)} if sampled else {})
 
 
+def cloze_sums(logs: Tensors) -> dict[str, tuple[tf.Tensor, ...]]:
+    """(above, below) of ratios over the tokens that may be masked, from [B, S] arrays."""
+    used = tf.cast(logs["cloze_weights"] > 0, tf.float32)  # [B, S]
+    count = tf.reduce_sum(used)
+    nats = tf.reduce_sum(logs["cloze_cross_entropy"] * used), count
+    correct = tf.reduce_sum(logs["cloze_is_best"] * used), count
+    return {"loss": nats, "perplexity": nats, "accuracy": correct}
+
+
 def replaced_sums(logs: Tensors) -> dict[str, tuple[tf.Tensor, ...]]:
     """(above, below) of ratios over tokens, and what is ranked, from [B, S] arrays."""
     tokens = tf.cast(logs["input_mask"] > 0, tf.float32)  # [B, S]

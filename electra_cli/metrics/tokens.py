@@ -100,6 +100,30 @@ class MaskedTokenSums(TokenSums):
         return found
 
 
+class ClozeTokenSums(TokenSums):
+    """How likely tokens are that may be masked, from arrays [B, S]."""
+
+    logs = ("cloze_cross_entropy", "cloze_is_best", "cloze_weights")
+
+    def add(self, logs: Arrays, count_hits: CountHits) -> None:
+        """Adds the tokens that may be masked."""
+        used = logs["cloze_weights"] > 0  # [B, S]
+        nats = logs["cloze_cross_entropy"][used].sum(dtype=np.float64)
+        right = logs["cloze_is_best"][used] > 0  # [tokens]
+        self._count(tokens=used.sum(), nats=nats, correct=right.sum())
+        count_hits(logs["input_ids"][used], np.nonzero(used)[1], right)
+
+    def result(self) -> dict[str, float]:
+        """Loss in nats, its exponential, and the share of tokens that are the likeliest."""
+        s = self._sums
+        loss = _ratio(s["nats"], s["tokens"])
+        return {
+            "loss": loss,
+            "perplexity": math.exp(min(loss, 700.0)),
+            "accuracy": _ratio(s["correct"], s["tokens"]),
+        }
+
+
 class ReplacedTokenSums(TokenSums):
     """Verdicts on tokens that may be replaced, from arrays [B, S]; above 0 is "replaced"."""
 

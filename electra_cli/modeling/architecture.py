@@ -161,8 +161,13 @@ class Architecture:
     @property
     def networks(self) -> tuple[EncoderSizes, ...]:
         """Sizes of the networks there are, of each tower apart."""
-        towers = [self.generator] * (2 if self.two_towers else 1)
-        return tuple(sizes for sizes in (*towers, self.discriminator) if sizes is not None)
+        generators = [self.generator] * self.towers
+        return tuple(sizes for sizes in (*generators, self.discriminator) if sizes is not None)
+
+    @property
+    def towers(self) -> int:
+        """How many networks the generator is."""
+        return 2 if self.two_towers else 1
 
 
 # By key of the configuration; what belongs to the generator alone has none and begins with

@@ -7,7 +7,51 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from electra_cli.modeling.fused import column_weights
+from electra_cli.modeling.fused import column_weights, compiled
+
+_NEVER = 1000.0  # pretrain_helpers.py, `sample_from_softmax`: off the logit of what is not drawn
+
+
+@compiled
+def sampling_logits(
+    logits: tf.Tensor, temperature: tf.Tensor | None, disallowed: tf.Tensor | None
+) -> tf.Tensor:
+    """The logits that tokens are drawn from (run_pretraining.py, `_get_fake_data`).
+
+    They are divided by the temperature first, so that what is never drawn stays so at every one.
+
+    Args:
+      logits: [N, V] float32.
+      temperature: [N] float32; None: 1.
+      disallowed: [N] int32, a token a row that is not to be drawn; None: every token may be.
+
+    Returns:
+      [N, V] float32.
+    """
+    if temperature is not None:
+        logits /= temperature[:, None]
+    if disallowed is not None:
+        logits -= tf.where(tf.range(logits.shape[-1]) == disallowed[:, None], _NEVER, 0.0)
+    return logits
+
+
+def uniform_ids(
+    uniforms: tf.Tensor, vocab_size: int, disallowed: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Draws tokens that are equally likely: `sample_ids` of logits that are all the same.
+
+    Args:
+      uniforms: Float32 in [0, 1), of any shape.
+      vocab_size: V.
+      disallowed: int32 of the same shape, tokens that are not to be drawn; None: all may be.
+
+    Returns:
+      int32 of the same shape.
+    """
+    choices = vocab_size if disallowed is None else vocab_size - 1
+    found = tf.cast(uniforms * choices, tf.int32)
+    found = tf.minimum(found, choices - 1)  # a product may be rounded up
+    return found if disallowed is None else found + tf.cast(found >= disallowed, tf.int32)
 
 
 def sample_ids(logits: tf.Tensor, uniforms: tf.Tensor) -> tf.Tensor:

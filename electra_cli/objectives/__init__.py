@@ -11,16 +11,21 @@ from collections.abc import Iterable, Mapping
 from electra_cli.config.sections import ObjectiveConfig, ObjectiveName
 from electra_cli.objectives.base import Objective
 from electra_cli.objectives.electra import Electra
+from electra_cli.objectives.electric import Electric
 from electra_cli.objectives.mlm import MaskedLanguageModelling
+from electra_cli.objectives.uniform import UniformElectra
 
 _OBJECTIVES: Mapping[ObjectiveName, type[Objective]] = {
     "electra": Electra,
     "mlm": MaskedLanguageModelling,
+    "electric": Electric,
 }
 
 
 def objective_of(settings: ObjectiveConfig) -> Objective:
     """The objective of a configuration's section `objective`."""
+    if settings.uniform_generator:
+        return UniformElectra(settings)
     return _OBJECTIVES[settings.name](settings)
 
 

@@ -54,8 +54,38 @@ class Objective(ABC):
         Args:
           model: Has the networks that config/schema.py names for this objective.
           features: What `inputs.masking.mask_tokens` returns.
-          dropout: The masks of this pass; None for no dropout.
+          dropout: The masks of this pass; None while nothing is trained: then there is no dropout,
+            and tokens are drawn as of every run, whatever it trains with.
         """
+
+    def batch_features(
+        self, features: Tensors, special_ids: Mapping[str, int], mask_probability: float
+    ) -> dict[str, tf.Tensor]:
+        """The features of a batch, with what the objective reads of it besides.
+
+        Args:
+          features: What `inputs.masking.mask_tokens` returns.
+          special_ids: The ids of cls, sep and mask.
+          mask_probability: Share of the tokens that is masked.
+
+        Returns:
+          The same and new columns, each with an entry a row.
+        """
+        del special_ids, mask_probability
+        return dict(features)
+
+    def step_features(self, features: Tensors, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The features of a training step, with what depends on the step besides.
+
+        Args:
+          features: Of the batch.
+          step: How many updates were before, scalar integer.
+
+        Returns:
+          The same and new columns, each with an entry a row: batches are cut into parts.
+        """
+        del step
+        return dict(features)
 
     def remark(self, before: Mapping[str, float], after: Mapping[str, float]) -> str:
         """Why numbers became worse from one evaluation to the next without a fault, or ''."""

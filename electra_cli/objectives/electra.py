@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from electra_cli.modeling.dropout import Dropout
     from electra_cli.modeling.electra import ElectraModel
+    from electra_cli.objectives.base import Tensors
 
 # Held-out numbers differ by so much from chance; less is not worth a word.
 _AREA, _SHARE_OF_LOSS = 0.01, 0.01
@@ -38,32 +39,28 @@ class Electra(Objective):
         """Generator, sampling, discriminator.
 
         Args:
-          model: Has a generator and a discriminator.
+          model: Has a discriminator, and a generator if `fill` uses it.
           features: What `inputs.masking.mask_tokens` returns. `sampled_ids` [B, M], if present,
             stands in for the samples.
-          dropout: The masks of this pass; None for no dropout.
+          dropout: The masks of this pass; None while nothing is trained: then there is no dropout,
+            and the token that was masked may be drawn.
 
         Returns:
-          masked_lm_logits [B, M, V] float32, sampled_ids [B, M], disc_inputs [B, S], disc_labels
-          [B, S] (1: differs from the original), disc_logits [B, S] float32,
-          disc_sequence_output [B, S, D] and, of a model with that head, next_sentence_logits
-          [B, classes] float32.
+          Those of `fill`, disc_inputs [B, S], disc_labels [B, S] (1: differs from the original),
+          disc_logits [B, S] float32, disc_sequence_output [B, S, D] and, of a model with that head,
+          next_sentence_logits [B, classes] float32.
         """
         import tensorflow as tf
 
         from electra_cli.inputs.masking import scatter_ids
 
-        hidden = model.generator_hidden(features, dropout)  # [B·S, G]
-        logits = model.masked_lm_logits(hidden, features)  # [B, M, V]
-        sampled = features.get("sampled_ids")
-        if sampled is None:
-            sampled = self._sampled(model, logits, features)  # [B, M]
+        filled, hidden = self.fill(model, features, dropout)
         ids, positions = features["input_ids"], features["masked_lm_positions"]
-        replaced = scatter_ids(ids, positions, sampled, features["masked_lm_weights"])  # [B, S]
+        replaced = scatter_ids(
+            ids, positions, filled["sampled_ids"], features["masked_lm_weights"]
+        )  # [B, S]
         disc_logits, sequence = model.discriminate(replaced, features, dropout)
-        outputs = {
-            "masked_lm_logits": logits,
-            "sampled_ids": sampled,
+        outputs = filled | {
             "disc_inputs": replaced,
             "disc_labels": tf.cast(replaced != ids, tf.int32),
             "disc_logits": disc_logits,
@@ -73,20 +70,67 @@ class Electra(Objective):
             outputs["next_sentence_logits"] = model.next_sentence_logits(hidden, features, dropout)
         return outputs
 
-    def _sampled(
-        self, model: ElectraModel, logits: tf.Tensor, features: dict[str, tf.Tensor]
-    ) -> tf.Tensor:
-        """Draws from the generator, which learns nothing from it; [B, M, V] -> [B, M] int32."""
+    def fill(
+        self, model: ElectraModel, features: dict[str, tf.Tensor], dropout: Dropout | None
+    ) -> tuple[dict[str, tf.Tensor], tf.Tensor | None]:
+        """Fills the masks; arguments as of `forward`.
+
+        Returns:
+          masked_lm_logits [B, M, V] float32 and sampled_ids [B, M]; and the generator's view of the
+          text [B·S, G], None without one.
+        """
         import tensorflow as tf
 
         from electra_cli.modeling.sampling import sample_ids
 
+        hidden = model.generator_hidden(features, dropout)  # [B·S, G]
+        logits = model.masked_lm_logits(hidden, features)  # [B, M, V]
+        sampled = features.get("sampled_ids")
+        if sampled is None:
+            drawn_from = self.sampling_logits(logits, features, training=dropout is not None)
+            uniforms = tf.reshape(features["sample_uniforms"], [-1])  # [B·M]
+            drawn = sample_ids(drawn_from, uniforms)  # [B·M]
+            sampled = tf.reshape(drawn, tf.shape(features["masked_lm_weights"]))  # [B, M]
+        return {"masked_lm_logits": logits, "sampled_ids": sampled}, hidden
+
+    def sampling_logits(self, logits: tf.Tensor, features: Tensors, *, training: bool) -> tf.Tensor:
+        """What tokens are drawn from; the generator learns nothing from it.
+
+        Args:
+          logits: The generator's, [B, M, V] float32.
+          features: Of the batch; `sampling_temperature` [B] is what `step_features` adds.
+          training: Whether the token that was masked may be refused.
+
+        Returns:
+          [B·M, V] float32.
+        """
+        import tensorflow as tf
+
+        from electra_cli.modeling import sampling
+
         fixed = tf.stop_gradient(tf.reshape(logits, [-1, logits.shape[-1]]))  # [B·M, V]
-        if self.settings.disallow_correct:
-            original = tf.reshape(features["masked_lm_ids"], [-1, 1])  # [B·M, 1]
-            fixed -= tf.where(tf.range(fixed.shape[-1]) == original, 1000.0, 0.0)
-        uniforms = tf.reshape(features["sample_uniforms"], [-1])  # [B·M]
-        return tf.reshape(sample_ids(fixed, uniforms), tf.shape(features["masked_lm_weights"]))
+        temperature, disallowed = features.get("sampling_temperature"), None
+        if temperature is not None:
+            temperature = tf.repeat(temperature, logits.shape[1])  # [B·M]
+        if training and self.settings.disallow_correct:
+            disallowed = tf.reshape(features["masked_lm_ids"], [-1])  # [B·M]
+        if temperature is None and disallowed is None:
+            return fixed
+        return sampling.sampling_logits(fixed, temperature, disallowed)  # [B·M, V]
+
+    def step_features(self, features: Tensors, step: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Adds `sampling_temperature` [B] float32 where it is not 1 in every step."""
+        import tensorflow as tf
+
+        found, settings = super().step_features(features, step), self.settings
+        if settings.temperature != 1:
+            above = tf.constant(settings.temperature - 1)
+            if settings.temperature_decay_steps:
+                past = tf.cast(step, tf.float32) / settings.temperature_decay_steps
+                above *= tf.exp(-past)
+            rows = tf.shape(features["input_ids"])[0]
+            found["sampling_temperature"] = tf.fill([rows], 1 + above)  # [B]
+        return found
 
     def remark(self, before: Mapping[str, float], after: Mapping[str, float]) -> str:
         """Why numbers of the discriminator have become worse while both networks learn, or ''."""

@@ -88,7 +88,7 @@ class MaskedTokens(Term):
       sampled: A token is also drawn at each masked position.
     """
 
-    corpus_only = ("top5_accuracy",)
+    corpus_only: ClassVar[Collection[str]] = ("top5_accuracy",)
     broken_down = "accuracy"
     output, target = "masked_lm_logits", "masked_lm_ids"
     labels, mask = ("masked_lm_ids", "masked_lm_weights"), "masked_lm_weights"
@@ -137,6 +137,95 @@ class MaskedTokens(Term):
         from electra_cli.metrics.step import masked_sums
 
         return masked_sums(logs, sampled=self._sampled)
+
+
+class UniformTokens(MaskedTokens):
+    """Masked positions where every token is equally likely (the reference's uniform_generator).
+
+    The loss is ln V of every slot, whatever happens; nothing predicts, so that of the accuracies
+    the one of the drawn tokens is left.
+
+    Args:
+      label: As of `Term`.
+      weight: As of `Term`.
+    """
+
+    corpus_only = ()
+    broken_down = "sampled_accuracy"
+    output = "sampled_ids"
+
+    def __init__(self, label: str, weight: float) -> None:
+        super().__init__(label, weight, sampled=True)
+        kept = ("loss", "perplexity", "sampled_accuracy")
+        self.names = {key: self.names[key] for key in kept}
+
+    def cross_entropy(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
+        """Of each slot, [B, M]."""
+        del features
+        return outputs["masked_lm_cross_entropy"]
+
+    def token_sums(self) -> TokenSums:
+        """Sums over the slots in use."""
+        from electra_cli.metrics.tokens import MaskedTokenSums
+
+        return MaskedTokenSums(sampled=True, predicted=False)
+
+    def logs(self, features: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:
+        """What `MaskedTokenSums` reads; [B, M] each."""
+        import tensorflow as tf
+
+        return {
+            "masked_lm_cross_entropy": self.cross_entropy(features, outputs),
+            "masked_lm_ids": tf.cast(features["masked_lm_ids"], tf.int32),
+            "masked_lm_positions": features["masked_lm_positions"],
+            "masked_lm_weights": features["masked_lm_weights"],
+            "sampled_ids": outputs["sampled_ids"],
+        }
+
+    def step_sums(self, logs: Tensors) -> dict[str, tuple[tf.Tensor, ...]]:
+        """Sums over the slots in use."""
+        from electra_cli.metrics.step import masked_sums
+
+        return masked_sums(logs, sampled=True, predicted=False)
+
+
+class ClozeTokens(Term):
+    """Every token that may be masked: how likely it is, given the others (`_get_cloze_outputs`)."""
+
+    names: Mapping[str, str] = {
+        "loss": "cloze_loss",
+        "perplexity": "cloze_perplexity",
+        "accuracy": "cloze_accuracy",
+    }
+    corpus_only = ()
+    broken_down = "accuracy"
+    output, target = "cloze_cross_entropy", "input_ids"
+    labels, mask = ("input_ids", "cloze_weights"), "cloze_weights"
+
+    def cross_entropy(self, features: Tensors, outputs: Tensors) -> tf.Tensor:
+        """Of each position, [B, S]."""
+        del features
+        return outputs[self.output]
+
+    def token_sums(self) -> TokenSums:
+        """Sums over the tokens that may be masked."""
+        from electra_cli.metrics.tokens import ClozeTokenSums
+
+        return ClozeTokenSums()
+
+    def logs(self, features: Tensors, outputs: Tensors) -> dict[str, tf.Tensor]:
+        """What `ClozeTokenSums` reads; [B, S] each."""
+        return {
+            "cloze_cross_entropy": outputs[self.output],
+            "cloze_is_best": outputs["cloze_is_best"],
+            "cloze_weights": features[self.mask],
+        }
+
+    def step_sums(self, logs: Tensors) -> dict[str, tuple[tf.Tensor, ...]]:
+        """Sums over the tokens that may be masked."""
+        from electra_cli.metrics.step import cloze_sums
+
+        return cloze_sums(logs)
 
 
 class ReplacedTokens(Term):

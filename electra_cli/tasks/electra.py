@@ -211,20 +211,28 @@ class ElectraPretrainTask(base_task.Task):
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
         inputs = checked_batch(inputs, self._architecture.vocab_size)
-        if "masked_lm_positions" in inputs:
-            return dict(inputs)
         objective = self._settings.objective
-        return masking.mask_tokens(
-            masking.rows_to_features(inputs["input_ids"], self._special_ids["sep"]),
+        share = objective.mask_probability if training else held_out.MASK_PROBABILITY
+        if "masked_lm_positions" in inputs:
+            return self.objective.batch_features(inputs, self._special_ids, share)
+        sep = self._special_ids["sep"]
+        features = masking.rows_to_features(
+            inputs["input_ids"], sep, self._special_ids.get("pad", 0)
+        )
+        if self._settings.model.document_attention:
+            features["document_ids"] = masking.document_ids(features["input_ids"], sep)
+        features = masking.mask_tokens(
+            features,
             seed=self._seed(training),
             step=inputs["step"][0] if training else tf.zeros([], tf.int64),
             examples=inputs["example_index"],
-            mask_probability=objective.mask_probability if training else held_out.MASK_PROBABILITY,
+            mask_probability=share,
             sampling=objective.sampling,
             special_ids=self._special_ids,
             masking=objective.masking,
             word_starts=inputs.get("word_starts"),
         )
+        return self.objective.batch_features(features, self._special_ids, share)
 
     def _seed(self, training: bool) -> tf.Tensor:
         """Of masks and samples, scalar int64."""
@@ -276,10 +284,11 @@ class ElectraPretrainTask(base_task.Task):
           `objective.losses`, and what `optimization.update.update` returns.
         """
         xla = bool(self._settings.runtime.xla)
+        step = inputs["step"][0] if "step" in inputs else optimizer.iterations
 
         def masking_step(rows: Mapping[str, tf.Tensor]) -> Any:
             features = self._features(rows, training=True, step=optimizer.iterations)
-            return features, self.objective.counts(features)
+            return self.objective.step_features(features, step), self.objective.counts(features)
 
         features, counts = whole(masking_step, xla)(dict(inputs))
         counts = over_replicas(counts)
@@ -298,7 +307,7 @@ class ElectraPretrainTask(base_task.Task):
             model=model,
             optimizer=optimizer,
             seed=self._seed(True),
-            step=inputs["step"][0] if "step" in inputs else optimizer.iterations,
+            step=step,
             settings=StepSettings(
                 parts=self._settings.train.accumulation_steps,
                 lanes=self._lanes,

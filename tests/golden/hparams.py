@@ -5,11 +5,11 @@ The names are those of configure_pretraining.py at commit 8a46635, of which a ca
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from electra_cli.config.schema import Config
+from electra_cli.config.sections import ObjectiveName, Sharing
 from electra_cli.modeling.architecture import Architecture
 
 # What each of them is with us.
@@ -22,10 +22,13 @@ _KEYS = {
     "num_warmup_steps": "optimizer.warmup_steps",
     "num_train_steps": "train.steps",
     "clip_norm": "optimizer.clip_norm",
+    "uniform_generator": "objective.uniform_generator",
     "disallow_correct": "objective.disallow_correct",
+    "temperature": "objective.temperature",
     "train_batch_size": "train.batch_size",
     "vocab_size": "model.vocab_size",
     "generator_hidden_size": "generator.size",
+    "generator_layers": "generator.layers",
     "max_seq_length": "data.sequence_length",
 }
 
@@ -33,27 +36,24 @@ _KEYS = {
 _ONLY = {
     "debug": False,
     "do_train": True,
-    "electric_objective": False,
-    "uniform_generator": False,
-    "two_tower_generator": False,
-    "untied_generator": True,
 }
 
 # Read below; the sizes of the main network are recorded in full, under `discriminator` or, where
 # there is none, under `generator`.
 _READ = {
     "electra_objective",
+    "electric_objective",
+    "two_tower_generator",
     "model_size",
     "model_hparam_overrides",
     "embedding_size",
-    "generator_layers",
+    "untied_generator",
     "untied_generator_embeddings",
     "lr_decay_power",
     "max_predictions_per_seq",
 }
 
-# No recorded number depends on these: they choose files, machines and intervals, and the
-# temperature decides the samples, which are recorded.
+# No recorded number depends on these: they choose files, machines and intervals.
 _WITHOUT_EFFECT = {
     "model_name",
     "do_eval",
@@ -63,7 +63,6 @@ _WITHOUT_EFFECT = {
     "num_eval_steps",
     "eval_batch_size",
     "do_lower_case",
-    "temperature",
     "use_tpu",
     "num_tpu_cores",
     "tpu_job_name",
@@ -131,28 +130,30 @@ def config_of(recorded: Mapping[str, Any]) -> Config:
     values = {key: sizes[name] for name, key in _SIZES.items()}
     values |= {_KEYS[name]: value for name, value in hparams.items() if name in _KEYS}
     values |= {
-        "objective.name": "electra" if main == "discriminator" else "mlm",
+        "objective.name": _objective(hparams),
         "model.embedding_size": recorded["embedding_size"],
+        "generator.sharing": _sharing(hparams) if main == "discriminator" else "tied",
         "model.hidden_dropout": 0.0,
         "model.attention_dropout": 0.0,
     }
+    if values["generator.sharing"] == "all":
+        # The generator is the discriminator, whatever sizes a generator beside it would have.
+        values |= {"generator.size": 1.0, "generator.layers": 1.0}
     _check_same("vocab_size", values["model.vocab_size"], sizes["vocab_size"])
     return Config().replaced(values)
 
 
 def architecture_of(recorded: Mapping[str, Any], config: Config) -> Architecture:
-    """The architecture of a case: that of its configuration, and what no key of ours sets.
+    """The architecture of a case, which is that of its configuration.
 
     Raises:
-      ValueError: A generator whose sizes are not those the reference gives it, or whose own
-        embeddings are not as wide as the discriminator's.
+      ValueError: Sizes of the generator that are not those the reference gives it.
     """
-    hparams, generator = hparams_of(recorded), recorded["generator"]
-    architecture = Architecture.of(config)
+    architecture, generator = Architecture.of(config), recorded["generator"]
     sizes = architecture.generator
-    if architecture.discriminator is not None:
-        layers = round(config.model.num_layers * hparams.get("generator_layers", 1.0))
-        sizes = dataclasses.replace(sizes, layers=layers)
+    if sizes is None:
+        _check_same("generator", generator, None)
+        return architecture
     for name, ours in (
         ("hidden_size", sizes.hidden),
         ("num_hidden_layers", sizes.layers),
@@ -160,22 +161,33 @@ def architecture_of(recorded: Mapping[str, Any], config: Config) -> Architecture
         ("intermediate_size", sizes.intermediate),
     ):
         _check_same(f"generator.{name}", generator[name], ours)
-    untied = hparams.get("untied_generator_embeddings", False)
-    if untied and sizes.hidden != architecture.embedding:
+    return architecture
+
+
+def _sharing(hparams: Mapping[str, Any]) -> Sharing:
+    """What a generator beside a discriminator shares with it (run_pretraining.py)."""
+    if not hparams.get("untied_generator", True):
+        return "all"
+    return "none" if hparams.get("untied_generator_embeddings", False) else "tied"
+
+
+def _objective(hparams: Mapping[str, Any]) -> ObjectiveName:
+    """What is learned: run_pretraining.py has Electric with other generators too."""
+    is_electric = hparams.get("electric_objective", False)
+    towers = hparams.get("two_tower_generator", False)
+    if towers != is_electric:
         raise ValueError(
-            f"hparam untied_generator_embeddings {untied}: the generator's own embeddings are "
-            f"{sizes.hidden} wide, and ours must be as wide as the others, {architecture.embedding}"
+            f"hparam two_tower_generator {towers} is another algorithm with electric_objective "
+            f"{is_electric}: only {is_electric} is"
         )
-    return dataclasses.replace(
-        architecture,
-        generator=sizes,
-        sharing="none" if untied else "tied",
-    )
+    if is_electric:
+        return "electric"
+    return "electra" if hparams.get("electra_objective", True) else "mlm"
 
 
 def _main(recorded: Mapping[str, Any]) -> str:
     """The network that has the sizes of `model`: the generator where nothing tells tokens apart."""
-    return "discriminator" if recorded["hparams"].get("electra_objective", True) else "generator"
+    return "generator" if _objective(recorded["hparams"]) == "mlm" else "discriminator"
 
 
 def _check_same(name: str, recorded: Any, expected: Any) -> None:

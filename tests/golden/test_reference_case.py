@@ -14,6 +14,12 @@ from tests.golden.hparams import architecture_of, config_of
 from tests.golden.reference_case import DIRECTORIES, ReferenceCase, case_folders
 
 HERE = Path(__file__).parent
+# What such a value changes of a recorded generator.
+GENERATORS = {
+    "uniform_generator": "generator is recorded as",
+    "untied_generator": "generator.hidden_size",
+    "generator_layers": "generator.num_hidden_layers",
+}
 SMALL = HERE / "small_like"
 RECORDED = json.loads((SMALL / "config.json").read_text(encoding="utf-8"))
 
@@ -63,15 +69,23 @@ def test_the_optimizer_is_recorded_apart() -> None:
         config_of(case)
 
 
-def test_what_no_key_of_ours_sets_reaches_the_architecture() -> None:
-    case = recorded(generator_layers=0.5, disallow_correct=True)
+def test_what_a_generator_is_follows_from_the_keys() -> None:
+    case = recorded(generator_layers=0.5, disallow_correct=True, temperature=2.0)
     case["generator"]["num_hidden_layers"] = 1
-    architecture = architecture_of(case, config_of(case))
+    architecture, objective = architecture_of(case, config_of(case)), config_of(case).objective
     assert (architecture.generator.layers, architecture.discriminator.layers) == (1, 2)
-    assert config_of(case).objective.disallow_correct
-    case = recorded(untied_generator_embeddings=True, generator_hidden_size=0.75)
-    case["generator"] |= {"hidden_size": 24, "intermediate_size": 96}
-    assert architecture_of(case, config_of(case)).sharing == "none"
+    assert (objective.disallow_correct, objective.temperature) == (True, 2.0)
+    architecture = architecture_of(RECORDED, config_of(RECORDED))
+    assert (architecture.sharing, architecture.generator_embedding) == ("tied", 24)
+    case = recorded(untied_generator_embeddings=True)
+    architecture = architecture_of(case, config_of(case))
+    assert (architecture.sharing, architecture.generator_embedding) == ("none", 8)
+    case = recorded(untied_generator=False)
+    case["generator"] = case["discriminator"]
+    architecture = architecture_of(case, config_of(case))
+    assert (architecture.sharing, architecture.generator) == ("all", architecture.discriminator)
+    case = recorded(uniform_generator=True) | {"generator": None}
+    assert architecture_of(case, config_of(case)).generator is None
 
 
 def test_without_the_electra_objective_the_generator_is_the_main_network() -> None:
@@ -97,10 +111,9 @@ def test_the_power_of_the_decay_reaches_the_schedule(tmp_path: Path, power: floa
         ("debug", True),
         ("do_train", False),
         ("electric_objective", True),
-        ("uniform_generator", True),
         ("two_tower_generator", True),
-        ("untied_generator", False),
-        ("untied_generator_embeddings", True),  # the generator is 8 wide, the embeddings 24
+        ("uniform_generator", True),  # recorded with a generator
+        ("untied_generator", False),  # recorded with one that is 8 wide, not 32
         ("generator_layers", 0.5),  # recorded with two layers
         ("model_hparam_overrides", {"hidden_size": 64}),  # recorded with 32
         ("model_hparam_overrides", {"hidden_act": "relu"}),
@@ -112,8 +125,7 @@ def test_the_power_of_the_decay_reaches_the_schedule(tmp_path: Path, power: floa
 def test_what_cannot_be_done_is_refused_by_name(name: str, value: Any) -> None:
     case = recorded(**{name: value})
     named = next(iter(value)) if isinstance(value, dict) else name
-    named = "generator.num_hidden_layers" if name == "generator_layers" else named
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match=GENERATORS.get(named, named)):
         architecture_of(case, config_of(case))
 
 
@@ -127,7 +139,7 @@ def test_another_activation_and_dropout_are_refused() -> None:
         config_of(case)
 
 
-@pytest.mark.parametrize("name", ["temperature", "use_tpu", "save_checkpoints_steps", "do_eval"])
+@pytest.mark.parametrize("name", ["use_tpu", "save_checkpoints_steps", "do_eval"])
 def test_what_changes_no_recorded_number_is_accepted(name: str) -> None:
     assert config_of(recorded(**{name: 2})) == config_of(recorded())
 
@@ -140,7 +152,9 @@ def test_slots_follow_from_the_hparams_or_are_named(tmp_path: Path) -> None:
 
 
 def test_folders_of_the_environment_replace_the_default_ones(tmp_path: Path) -> None:
-    names = ("base_like", "large_like", "objective_mlm", "small_like")
+    kinds = ("disallow", "electric", "mlm", "uniform", "untied")
+    objectives = (f"objective_{kind}" for kind in kinds)
+    names = ("base_like", "large_like", *objectives, "small_like")
     assert case_folders({}) == [HERE / name for name in names]
     one, two = copied(tmp_path / "one"), copied(tmp_path / "more" / "two")
     assert case_folders({DIRECTORIES: f"{one}:{tmp_path / 'more'}"}) == [one, two]
