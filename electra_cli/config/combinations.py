@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from electra_cli.config.schedules import DECAYS_AT_THE_END, NEED_AN_END
 from electra_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,10 +20,36 @@ def check_combinations(config: Config) -> None:
     Raises:
       ConfigError: The first contradiction.
     """
-    for group in (_objective, _generator):
+    for group in (_schedule, _objective, _generator):
         for is_there, reason, hint in group(config):
             if is_there:
                 raise ConfigError(reason, hint=hint)
+
+
+def _schedule(config: Config) -> Iterator[Contradiction]:
+    steps, chosen = config.train.steps, config.optimizer
+    name, decay = chosen.schedule, chosen.decay_steps
+    yield (
+        steps is None and name in NEED_AN_END,
+        f"train.steps null with optimizer.schedule {name}: the rate falls up to the last update, "
+        "and there is none",
+        "--steps N, or --set optimizer.schedule=wsd",
+    )
+    for key, is_set in (
+        (f"decay_steps {decay}", decay is not None),
+        (f"decay_shape {chosen.decay_shape}", chosen.decay_shape != "linear"),
+    ):
+        yield (
+            is_set and name != DECAYS_AT_THE_END,
+            f"optimizer.{key} with optimizer.schedule {name}: only wsd has a decay of its own",
+            f"--set optimizer.schedule={DECAYS_AT_THE_END}, or leave optimizer.{key.split()[0]} "
+            "out",
+        )
+    yield (
+        decay is not None and steps is not None and decay > steps,
+        f"optimizer.decay_steps {decay} is more than train.steps {steps}",
+        f"--set optimizer.decay_steps={steps}, or --steps {decay}",
+    )
 
 
 def _objective(config: Config) -> Iterator[Contradiction]:
@@ -34,12 +61,36 @@ def _objective(config: Config) -> Iterator[Contradiction]:
         "tokens with its generator's, one by one, and has no masks of words or spans",
         "--set objective.masking=token, or --set objective.name=electra",
     )
+    yield from _electric(config)
     yield (
         objective.uniform_generator and name != "electra",
         f"objective.uniform_generator with objective.name {name}: only electra can do without a "
         "generator that learns",
         "--set objective.uniform_generator=false, or --set objective.name=electra",
     )
+
+
+def _electric(config: Config) -> Iterator[Contradiction]:
+    """What an energy that is learned against two towers leaves no room for."""
+    generator, objective = config.generator, config.objective
+    from_noise = "the energies are right only if tokens are drawn from what the generator says"
+    for key, is_set, value, why in (
+        ("generator.sharing", generator.sharing != "tied", "tied", "its towers share all tables"),
+        ("generator.frozen", generator.frozen is not None, "null", "its towers have to learn"),
+        ("objective.disallow_correct", objective.disallow_correct, "false", from_noise),
+        ("objective.temperature", objective.temperature != 1, "1", from_noise),
+        (
+            "model.document_attention",
+            config.model.document_attention,
+            "false",
+            "its towers hand a token what they say of its neighbours, across documents too",
+        ),
+    ):
+        yield (
+            objective.name == "electric" and is_set,
+            f"{key} with objective.name electric: {why}",
+            f"--set {key}={value}, or --set objective.name=electra",
+        )
 
 
 def _generator(config: Config) -> Iterator[Contradiction]:
@@ -49,6 +100,19 @@ def _generator(config: Config) -> Iterator[Contradiction]:
         f"generator.embedding_size {generator.embedding_size} with generator.sharing "
         f"{generator.sharing}: the generator has no embeddings of its own",
         "--set generator.sharing=none, or leave generator.embedding_size out",
+    )
+    objective = config.objective
+    yield (
+        generator.frozen is not None
+        and (objective.name != "electra" or objective.uniform_generator),
+        f"generator.frozen {generator.frozen} with "
+        + (
+            "objective.uniform_generator: masks are filled without a network"
+            if objective.uniform_generator
+            else f"objective.name {objective.name}, which has no generator that could stay as it is"
+        ),
+        "--set objective.name=electra --set objective.uniform_generator=false, or leave "
+        "generator.frozen out",
     )
     yield (
         generator.frozen is not None and generator.sharing != "none",

@@ -272,7 +272,7 @@ def _wrong_value(root: type[Root], key: str, values: Mapping[str, Any], origin: 
     field = fields[key]
     meant = instead(field, value)
     if key.endswith("_every") and not value and meant != "null" and "train.steps" in fields:
-        steps = values.get("train.steps", fields["train.steps"].default)
+        steps = values.get("train.steps") or fields["train.steps"].default
         hint = (
             "it cannot be switched off; with as many as train.steps it happens only at the ends "
             f"of a run: {_typed(key, str(steps), origin)}"

@@ -80,7 +80,7 @@ def _candidates(field: FieldInfo, value: Any) -> Iterator[Any]:
         yield near
     if word in _YES + _NO:
         yield word in _YES
-    if word in _NOTHING:
+    if word in _NOTHING and field.default is None:
         yield None
     number = number_in(word)
     yield number

@@ -29,7 +29,7 @@ class Facts:
       mask_probability: Share of a row's tokens that is masked in training.
       sampling: How these are drawn.
       masking: What is drawn.
-      steps: Updates of the whole run.
+      steps: Updates of the whole run; None for no end.
       warmup_steps: Those of them that warm up.
       batch_size: Rows of an update.
       learning_rate: Before warm-up and decay.
@@ -52,7 +52,7 @@ class Facts:
     mask_probability: float
     sampling: Sampling
     masking: Masking
-    steps: int
+    steps: int | None
     warmup_steps: int
     batch_size: int
     learning_rate: float

@@ -55,8 +55,8 @@ def write_recipe(path: Path, text: str) -> None:
 
 def _head(plan: RecipePlan, command: str, name: str) -> list[str]:
     config = plan.config
-    flops = budget_of(config).flops_per_token * _positions(plan)
-    rows = config.train.steps * config.train.batch_size
+    flops = budget_of(config).flops_per_token * plan.positions
+    rows = plan.steps * config.train.batch_size
     run = f"runs/{Path(name).stem}"
     return [
         command,
@@ -94,8 +94,7 @@ def _hours(number: float) -> str:
 
 
 def _reasons(plan: RecipePlan) -> dict[str, str]:
-    train = plan.config.train
-    share = f"{plan.config.optimizer.warmup_steps / train.steps:.0%} of the steps"
+    share = f"{plan.config.optimizer.warmup_steps / plan.steps:.0%} of the steps"
     return {
         "model.num_layers": "half of the preset's: more are not worth this text or time",
         "model.hidden_dropout": f"the text is seen about {counted(round(plan.passes), 'time')}",
@@ -115,7 +114,7 @@ def in_words(plan: RecipePlan) -> str:
     """The plan in a sentence."""
     train = plan.config.train
     said = (
-        f"{plan.size.name}, {counted(train.steps, 'step')} of {counted(train.batch_size, 'row')}, "
+        f"{plan.size.name}, {counted(plan.steps, 'step')} of {counted(train.batch_size, 'row')}, "
         f"which see {_passes(plan)} in about {_hours(plan.hours)}"
     )
     return "; ".join([said, *_limit(plan)])
@@ -130,11 +129,6 @@ def _passes(plan: RecipePlan) -> str:
 def _millions(number: float) -> str:
     power = next((power for power in (9, 6) if number >= 10**power), 0)
     return f"{number / 10**power:,.3g}" + {9: " billion", 6: " million", 0: ""}[power]
-
-
-def _positions(plan: RecipePlan) -> int:
-    train = plan.config.train
-    return train.steps * train.batch_size * plan.config.data.sequence_length
 
 
 def _number(value: object) -> str:

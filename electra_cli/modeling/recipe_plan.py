@@ -26,6 +26,7 @@ class RecipePlan:
       recipe: What the text allows.
       size: The model that was chosen.
       config: The whole configuration.
+      steps: Its updates.
       changes: The values that a file has to set beside its preset, by key.
       passes: How often the text is seen.
       tflops: TFLOP a second that are assumed.
@@ -40,6 +41,7 @@ class RecipePlan:
     recipe: Recipe
     size: Size
     config: Config
+    steps: int
     changes: Mapping[str, Any]
     passes: float
     tflops: float
@@ -47,6 +49,11 @@ class RecipePlan:
     hours: float
     hours_given: float | None
     limit: str
+
+    @property
+    def positions(self) -> int:
+        """Tokens that the run sees, padding included."""
+        return _positions(self.config, self.steps)
 
 
 def plan_recipe(
@@ -88,10 +95,10 @@ def plan_recipe(
             f"--memory: {size_in_words(plans[0].memory)}: too little for a single row of any model",
             hint="write --memory 8GiB",
         )
-    worth = [plan for plan in fitting if _positions(plan.config) >= plan.size.fewest_tokens]
+    worth = [plan for plan in fitting if plan.positions >= plan.size.fewest_tokens]
     chosen = worth[-1]
-    if chosen.config.train.steps < recipes.FEWEST_STEPS:
-        needed = chosen.hours * recipes.FEWEST_STEPS / chosen.config.train.steps
+    if chosen.steps < recipes.FEWEST_STEPS:
+        needed = chosen.hours * recipes.FEWEST_STEPS / chosen.steps
         raise ConfigError(
             f"--hours {hours or math.inf:g}: in them {chosen.tflops:g} TFLOP a second compute "
             f"fewer than {recipes.FEWEST_STEPS} steps of {chosen.size.name}",
@@ -134,7 +141,9 @@ def _plan(
     positions = {
         "time": math.inf if hours is None else an_hour * hours,
         "text": recipe.most_passes * tokens,
-        "schedule": float(_positions(preset)) if size.published else math.inf,
+        "schedule": float(_positions(preset, preset.train.steps or 0))
+        if size.published
+        else math.inf,
     }
     limit = min(positions, key=lambda name: positions[name])
     rows = positions[limit] / preset.data.sequence_length
@@ -159,13 +168,14 @@ def _plan(
         values |= {"model.hidden_dropout": 0.1, "model.attention_dropout": 0.1}
     values["train.accumulation_steps"] = _parts(config.replaced(values), memory)
     config = config.replaced(values)
-    seen = _positions(config)
+    seen = _positions(config, steps)
     return RecipePlan(
         corpus_bytes=corpus_bytes,
         tokens=tokens,
         recipe=recipe,
         size=size,
         config=config,
+        steps=steps,
         changes=values,
         passes=seen / tokens,
         tflops=tflops,
@@ -176,9 +186,9 @@ def _plan(
     )
 
 
-def _positions(config: Config) -> int:
-    """Tokens that a run sees, padding included."""
-    return config.train.steps * config.train.batch_size * config.data.sequence_length
+def _positions(config: Config, steps: int) -> int:
+    """Tokens that so many updates see, padding included."""
+    return steps * config.train.batch_size * config.data.sequence_length
 
 
 def _batch(rows: float, batch: int) -> int:

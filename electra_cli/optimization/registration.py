@@ -3,6 +3,7 @@
 optimizer_config:
   optimizer: {type: electra_adamw, electra_adamw: {weight_decay: 0.01}}
   learning_rate: {type: electra, electra: {initial_learning_rate: 5e-4, ...}}
+  learning_rate: {type: electra_course, electra_course: {schedule: wsd, ...}}
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from electra_cli.config.finetune import FinetuneOptimizerConfig
 from electra_cli.config.schema import Config
 from electra_cli.config.sections import OptimizerConfig
 from electra_cli.optimization.adamw import ElectraAdamW
-from electra_cli.optimization.schedule import ElectraSchedule
+from electra_cli.optimization.schedule import CourseSchedule, ElectraSchedule
 
-OPTIMIZER, SCHEDULE = "electra_adamw", "electra"
+OPTIMIZER, SCHEDULE, COURSE = "electra_adamw", "electra", "electra_course"
 
 
 @dataclasses.dataclass
@@ -49,6 +50,19 @@ class ElectraScheduleConfig(base_config.Config):
 
 
 @dataclasses.dataclass
+class CourseScheduleConfig(base_config.Config):
+    """Arguments of `CourseSchedule`; steps is the horizon, None for no end."""
+
+    name: str = "course"
+    initial_learning_rate: float = 5e-4
+    schedule: str = "constant"
+    steps: int | None = None
+    warmup_steps: float = 10_000
+    decay_steps: int | None = None
+    decay_shape: str = "linear"
+
+
+@dataclasses.dataclass
 class OptimizerChoice(optimization.OptimizerConfig):
     """Model Garden's optimizers and ours."""
 
@@ -60,6 +74,7 @@ class ScheduleChoice(optimization.LrConfig):
     """Model Garden's schedules and ours."""
 
     electra: ElectraScheduleConfig = dataclasses.field(default_factory=ElectraScheduleConfig)
+    electra_course: CourseScheduleConfig = dataclasses.field(default_factory=CourseScheduleConfig)
 
 
 @dataclasses.dataclass
@@ -72,19 +87,26 @@ class OptimizationConfig(optimization.OptimizationConfig):
 
 if OPTIMIZER not in optimizer_factory.LEGACY_OPTIMIZERS_CLS:  # the module may be reloaded
     optimizer_factory.register_optimizer_cls(OPTIMIZER, ElectraAdamW)
-optimizer_factory.LR_CLS[SCHEDULE] = ElectraSchedule
+optimizer_factory.LR_CLS |= {SCHEDULE: ElectraSchedule, COURSE: CourseSchedule}
 
 
 def optimization_config(config: Config) -> OptimizationConfig:
     """Says the optimizer and the schedule of a pretraining in Model Garden's words."""
     chosen = config.optimizer
     average = {"average_decay": chosen.ema_decay} if chosen.ema_decay else None
-    schedule = {
+    schedule: dict[str, Any] = {
         "initial_learning_rate": chosen.learning_rate,
         "steps": config.train.steps,
         "warmup_steps": chosen.warmup_steps,
     }
-    return _in_words(chosen, schedule, {}, average)
+    if chosen.schedule == "electra":
+        return _in_words(chosen, {SCHEDULE: schedule}, {}, average)
+    schedule |= {
+        "schedule": chosen.schedule,
+        "decay_steps": chosen.decay_steps,
+        "decay_shape": chosen.decay_shape,
+    }
+    return _in_words(chosen, {COURSE: schedule}, {}, average)
 
 
 def finetune_optimization_config(
@@ -107,7 +129,7 @@ def finetune_optimization_config(
         "decay_factor": chosen.decay_factor,
         "layers": layers,
     }
-    return _in_words(chosen, schedule, rates)
+    return _in_words(chosen, {SCHEDULE: schedule}, rates)
 
 
 def _in_words(
@@ -126,6 +148,6 @@ def _in_words(
         {
             "ema": average,
             "optimizer": {"type": OPTIMIZER, OPTIMIZER: adam | rates},
-            "learning_rate": {"type": SCHEDULE, SCHEDULE: schedule},
+            "learning_rate": {"type": next(iter(schedule)), **schedule},
         }
     )

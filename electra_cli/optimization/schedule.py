@@ -1,16 +1,66 @@
-"""The reference's learning rate: linear decay over the whole run, times linear warm-up."""
+"""The learning rates of config/schedules.py as Keras schedules."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gin
 import tensorflow as tf
 import tf_keras
 
+from electra_cli.config.schedules import Course
+from electra_cli.config.sections import DecayShape, ScheduleName
+
+
+class _Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):
+    """The rate of a course."""
+
+    _of_course: ClassVar[tuple[str, ...]] = ()  # what of it a subclass takes
+
+    def __init__(self, initial_learning_rate: float, course: Course, name: str) -> None:
+        super().__init__()
+        self.initial_learning_rate, self.course, self.name = initial_learning_rate, course, name
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """The rate at step t; scalar float32."""
+        return self.course.rate(self.initial_learning_rate, tf.cast(step, tf.float32), tf)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor."""
+        course = {name: getattr(self.course, name) for name in self._of_course}
+        return {"initial_learning_rate": self.initial_learning_rate, **course, "name": self.name}
+
+
+class CourseSchedule(_Schedule):
+    """Any schedule but the reference's, see `Course`.
+
+    Args:
+      initial_learning_rate: Its peak, before warm-up and decay.
+      schedule: Its name.
+      steps: T, the horizon; None for no end.
+      warmup_steps: W.
+      decay_steps: D.
+      decay_shape: How wsd falls.
+    """
+
+    _of_course = ("schedule", "steps", "warmup_steps", "decay_steps", "decay_shape")
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        schedule: ScheduleName,
+        steps: int | None,
+        warmup_steps: float,
+        decay_steps: int | None = None,
+        decay_shape: DecayShape = "linear",
+        name: str = "course",
+    ) -> None:
+        course = Course(schedule, steps, warmup_steps, decay_steps, decay_shape)
+        super().__init__(initial_learning_rate, course, name)
+
 
 @gin.configurable(allowlist=["power"])
-class ElectraSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
+class ElectraSchedule(_Schedule):
     """lr(t) = lr₀ · (1 − t/T)^power · min(1, t/W) (model/optimization.py, create_optimizer).
 
     The decay runs during warm-up too, so the peak is lr₀·(1 − W/T).
@@ -22,6 +72,8 @@ class ElectraSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
       power: 1 is the reference's linear decay.
     """
 
+    _of_course = ("steps", "warmup_steps", "power")
+
     def __init__(
         self,
         initial_learning_rate: float,
@@ -30,28 +82,5 @@ class ElectraSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
         power: float = 1.0,
         name: str = "electra",
     ) -> None:
-        super().__init__()
-        self.initial_learning_rate = initial_learning_rate
-        self.steps = steps
-        self.warmup_steps = warmup_steps
-        self.power = power
-        self.name = name
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        """The rate at step t; scalar float32."""
-        done = tf.cast(step, tf.float32)
-        left = 1.0 - tf.minimum(done / self.steps, 1.0)
-        rate = self.initial_learning_rate * left**self.power
-        if self.warmup_steps:
-            rate *= tf.minimum(1.0, done / self.warmup_steps)
-        return rate
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments of the constructor."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "steps": self.steps,
-            "warmup_steps": self.warmup_steps,
-            "power": self.power,
-            "name": self.name,
-        }
+        course = Course("electra", steps, warmup_steps, power=power)
+        super().__init__(initial_learning_rate, course, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,7 +84,7 @@ def commands_of(
             for key, _, _ in diff_configs(before, now):
                 parts += ["--allow-config-change", key]
         parts += last
-        if 0 < end < now.train.steps:
+        if 0 < end < (now.train.steps or math.inf):
             parts += ["--stop-at-step", str(end)]
         found.append(shlex.join(parts))
         before = now
@@ -120,5 +121,5 @@ def _first_weights(run: RunFolder, initialized: Mapping[str, Any] | None) -> lis
 
 
 def _option(key: str, value: Any) -> list[str]:
-    option = _OPTIONS.get(key)
+    option = None if value is None else _OPTIONS.get(key)
     return [option, str(value)] if option else ["--set", f"{key}={written(value)}"]

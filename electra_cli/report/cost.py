@@ -46,7 +46,7 @@ class Cost(Goodput):
 
     Attributes:
       steps: Updates that the weights have seen.
-      planned_steps: Updates of the whole run.
+      planned_steps: Updates of the whole run; None for no end.
       rows: Rows of those updates; a row that was read twice counts twice.
       epochs: How often each row was read; None without data.
       tokens: Positions of those rows, padding included.
@@ -57,7 +57,7 @@ class Cost(Goodput):
     """
 
     steps: int
-    planned_steps: int
+    planned_steps: int | None
     rows: int
     epochs: float | None
     tokens: int
@@ -65,6 +65,11 @@ class Cost(Goodput):
     flops: float
     training_seconds: float | None
     elapsed_seconds: float | None
+
+
+def of_planned(step: int, planned: int | None) -> str:
+    """8 and 1,000 -> '8 of 1,000'."""
+    return f"{step:,} of {'a run without end' if planned is None else f'{planned:,}'}"
 
 
 def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int | None) -> Cost:

@@ -215,6 +215,6 @@ def _state(
     step = written if saved is None else saved
     # One of the two may be damaged.
     is_done = done == step or (kind == "end" and last.get("reason") == "finished")
-    if is_done and step >= config.train.steps:
+    if is_done and step >= (config.train.steps or math.inf):
         return "finished", step
     return "stopped" if last or step else "begun", step

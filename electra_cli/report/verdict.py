@@ -7,6 +7,7 @@ import shlex
 from electra_cli.errors import counted
 from electra_cli.files.redaction import as_name
 from electra_cli.health.facts import Facts
+from electra_cli.report.cost import of_planned
 from electra_cli.report.record import RunRecord
 
 # A generator that is nearer to guessing by frequency has learned nothing of the context, and an
@@ -93,11 +94,11 @@ def _unknown(record: RunRecord) -> str:
 
 
 def _state(record: RunRecord) -> str:
-    step, steps = f"{record.step:,}", f"{record.config.train.steps:,}"
+    place = f"at step {of_planned(record.step, record.config.train.steps)}"
     return {
         "finished": f"It is finished, after {counted(record.step, 'step')}.",
-        "running": f"It is going on, at step {step} of {steps}.",
-        "stopped": f"It stands at step {step} of {steps}, {_why(record)}.",
+        "running": f"It is going on, {place}.",
+        "stopped": f"It stands {place}, {_why(record)}.",
         "begun": "It has a folder, and no step yet.",
     }[record.state]
 

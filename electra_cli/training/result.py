@@ -68,14 +68,14 @@ class RunResult:
         atomic_write_text(path, json.dumps(redacted(self.as_json()), indent=2) + "\n")
 
 
-def finished_result(checkpoint: Checkpoint | None, *, stop: int) -> dict[str, Any] | None:
+def finished_result(checkpoint: Checkpoint | None, *, stop: int | None) -> dict[str, Any] | None:
     """What a run that is already finished printed; None if there is something left to do.
 
     Args:
       checkpoint: Where the run would go on; None for a new one.
-      stop: The last step.
+      stop: The last step; None for no end.
     """
-    if checkpoint is None or not checkpoint.run.result.is_file():
+    if checkpoint is None or stop is None or not checkpoint.run.result.is_file():
         return None
     folder = checkpoint.run.path
     try:

@@ -92,11 +92,11 @@ def test_preset_from_a_file_uses_defaults_for_the_rest(tmp_path: Path) -> None:
 
 
 WRONG = [
-    ("train.steps", "ten", 'an integer, at least 1, got the text "ten"'),
-    ("train.steps", "1e6", "an integer, at least 1, got 1000000.0"),
-    ("train.steps", "0", "an integer, at least 1, got 0"),
-    ("train.steps", "true", "an integer, at least 1, got true"),
-    ("train.steps", "", "an integer, at least 1, got null"),
+    ("train.steps", "ten", 'an integer or null, at least 1, got the text "ten"'),
+    ("train.steps", "1e6", "an integer or null, at least 1, got 1000000.0"),
+    ("train.steps", "0", "an integer or null, at least 1, got 0"),
+    ("train.steps", "true", "an integer or null, at least 1, got true"),
+    ("train.batch_size", "", "an integer, at least 1, got null"),
     ("optimizer.learning_rate", "'1e-5'", 'a number, above 0, got the text "1e-5"'),
     ("optimizer.learning_rate", "1e999", "a number, above 0, got inf"),
     ("model.hidden_dropout", "1", "a number, at least 0, below 1, got 1"),

@@ -349,7 +349,7 @@ def _look_ahead(plan: FinetunePlan, terminal: Terminal, *, as_json: bool) -> Non
                 "parameters": outlook.budget.parameters.total,
                 "memory_bytes": outlook.memory.needed,
                 "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,
-                "estimated_seconds": outlook.seconds * len(plan.columns) * len(plan.seeds),
+                "estimated_seconds": (outlook.seconds or 0.0) * len(plan.columns) * len(plan.seeds),
             }
         )
 

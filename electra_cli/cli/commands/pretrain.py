@@ -61,7 +61,9 @@ def command(
     share_device: options.ShareDevice = False,
     cluster: options.Cluster = "auto",
     rendezvous_timeout: options.RendezvousTimeout = 300.0,
-    steps: Annotated[int | None, typer.Option(help="Updates: the horizon of the schedule.")] = None,
+    steps: Annotated[str | None, typer.Option(
+        metavar="N|null",
+        help="Updates: the horizon of the schedule; null, for constant and wsd: no end.")] = None,
     stop_at_step: Annotated[int | None, typer.Option(
         help="Stop earlier; the schedule stays as it is.")] = None,
     batch_size: Annotated[int | None, typer.Option(
@@ -115,6 +117,7 @@ def command(
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(StopSignals(terminal.note))
         from electra_cli.config.load import Override, load_config, parse_set
+        from electra_cli.config.yaml_core import parse_scalar
         from electra_cli.health.facts import Facts
         from electra_cli.training.loop.health import check_names, check_possible
 
@@ -123,7 +126,6 @@ def command(
         given = [
             Override("runtime.device", device, "--device"),
             Override("runtime.share_device", share_device or None, "--share-device"),
-            Override("train.steps", steps, "--steps"),
             Override("train.batch_size", batch_size, "--batch-size"),
             Override("optimizer.learning_rate", learning_rate, "--learning-rate"),
             Override("runtime.precision", precision, "--precision"),
@@ -133,12 +135,16 @@ def command(
         ]
         overrides = [parse_set(text) for text in settings or []]
         overrides += [override for override in given if override.value is not None]
+        if steps is not None:
+            overrides.append(Override("train.steps", parse_scalar(steps), "--steps"))
         loaded = load_config(
             preset=preset, config_file=config, environment=os.environ, overrides=overrides
         )
         if data is None and (path := loaded.config.data.path) is not None:
             options.refuse_url(path, f"data.path, {loaded.origins['data.path']}")
             data = Path(path)
+        if (path := loaded.config.generator.frozen) is not None:
+            options.refuse_url(path, f"generator.frozen, {loaded.origins['generator.frozen']}")
         worker: Worker = ALONE
         if not dry_run:
             folder = model_dir or Path("runs") / loaded.config.preset
@@ -280,6 +286,7 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
     from electra_cli.health.facts import Facts
     from electra_cli.health.monitor import Monitor
     from electra_cli.training.devices.strategy import build_strategy
+    from electra_cli.training.plan.frozen import check_frozen
     from electra_cli.training.plan.initial import check_initial
     from electra_cli.training.plan.outlook import outlook_of
 
@@ -294,6 +301,8 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
         TrainingDisplay(terminal, {}).finding(change)
     if plan.initial is not None and plan.manifest is not None:  # which has the vocabulary's size
         print_initial_weights(terminal, check_initial(plan.initial, plan.config))
+    if plan.frozen is not None and plan.manifest is not None:
+        print_initial_weights(terminal, check_frozen(plan.frozen, plan.config))
     if as_json:
         emit_json(
             {
@@ -359,6 +368,7 @@ def _plan(
         terminal.warn(f"{plan.manifest.folder}: {finding}")
     if init_from is not None and plan.initial is None:
         terminal.note(f"{model_dir} has checkpoints: --init-from {init_from} is not used again")
-    for warning in plan.initial.warnings if plan.initial is not None else ():
-        terminal.warn(warning)
+    for source in (plan.initial, plan.frozen):
+        for warning in source.warnings if source is not None else ():
+            terminal.warn(warning)
     return plan

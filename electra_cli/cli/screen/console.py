@@ -204,13 +204,13 @@ class Terminal:
 
     @contextmanager
     def progress(
-        self, description: str, total: float, *, counted: bool = False
+        self, description: str, total: float | None, *, counted: bool = False
     ) -> Iterator[ProgressReporter]:
         """A line that is drawn anew on a terminal, and another one every few seconds elsewhere.
 
         Args:
           description: What is being done.
-          total: The value of `update` at which it is done.
+          total: The value of `update` at which it is done; None for no end.
           counted: Show "12/300" besides the percentage.
         """
         console = self._console

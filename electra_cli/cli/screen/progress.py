@@ -46,7 +46,7 @@ class ProgressReporter:
 
     Args:
       description: What is being done, in one line.
-      total: The value of `update` at which it is done.
+      total: The value of `update` at which it is done; None for no end, and no bar.
       counted: Show "12/300" besides the percentage.
       note: Receives every few seconds a function that makes a plain line for a width, where there
         is no terminal to draw on.
@@ -56,14 +56,14 @@ class ProgressReporter:
     def __init__(
         self,
         description: str,
-        total: float,
+        total: float | None,
         *,
         counted: bool,
         note: Callable[[Callable[[int], str]], None] | None,
         glyphs: Glyphs = UNICODE,
     ) -> None:
         self._description = description
-        self._total = total
+        self._total = math.inf if total is None else total
         self._counted = counted
         self._note = note
         self._glyphs = glyphs
@@ -105,7 +105,7 @@ class ProgressReporter:
         parts = [status] if isinstance(status, str) else status
         self._completed, self._parts = completed, [part for part in parts if part]
         self._more = [part for part in more if part]
-        self._left = None if math.isnan(left) else left
+        self._left = left if math.isfinite(left) else None
         if curve is not None:
             self._curve.add(curve)
         if self._note is None:
@@ -151,9 +151,11 @@ class ProgressReporter:
             return ""
         length = min(_LONGEST_BAR, room)
         if not self._curve:
-            return self._bar(length)
+            return self._bar(length) if math.isfinite(self._total) else ""
         if room <= 2 * _SHORTEST_BAR:
             return self._curve.drawn(length, self._glyphs.levels)
+        if math.isinf(self._total):
+            return self._curve.drawn(min(_LONGEST_BAR, room), self._glyphs.levels)
         bar = self._bar(min(_LONGEST_BAR, (room - 1) // 2))
         length = min(_LONGEST_BAR, room - 1 - len(bar))
         return f"{bar} {self._curve.drawn(length, self._glyphs.levels)}"
@@ -168,7 +170,9 @@ class ProgressReporter:
     def _head(self, width: int) -> str:
         """What always stands there: without description or count where there is no room."""
         now = time.monotonic()
-        counted = f"{self._completed:,.0f}/{self._total:,.0f}, " if self._counted else ""
+        has_end = math.isfinite(self._total)
+        of = f"/{self._total:,.0f}" if has_end else ""
+        counted = f"{self._completed:,.0f}{of}, " if self._counted else ""
         if self._completed >= self._total:
             percent, when = "100%", f"in {format_duration(now - self._begin)}"
         else:
@@ -178,6 +182,7 @@ class ProgressReporter:
             else:
                 when = f"{format_duration(max(0.0, self._left - (now - self._at)))} left"
         described = shortened(self._description, max(12, 2 * width // 5), self._glyphs.ellipsis)
-        numbers = f"{percent}, {when}"
-        heads = (f"{described}: {counted}{numbers}", f"{counted}{numbers}", numbers, percent, "")
+        numbers = f"{percent}, {when}" if has_end else when
+        shortest = percent if has_end else f"{self._completed:,.0f}"
+        heads = (f"{described}: {counted}{numbers}", f"{counted}{numbers}", numbers, shortest, "")
         return next(head for head in heads if width_of(head) <= width)

@@ -39,16 +39,24 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
     rows += [
         ("FLOPs a token", f"{budget.flops_per_token / 1e6:,.1f} M"),
         ("tokens a step", f"{budget.tokens_per_step:,}"),
-        ("steps", f"{outlook.start_step:,} … {outlook.stop:,}"),
+        ("steps", f"{outlook.start_step:,} … {_last(outlook.stop)}"),
         ("epochs", "n/a" if outlook.epochs is None else f"{outlook.epochs:,.2f}"),
         ("memory (estimate)", _memory(outlook)),
         ("devices", f"{outlook.device} ({counted(outlook.replicas, 'replica')})"),
         ("precision", _precision(outlook)),
         ("compiled by XLA", "the whole step" if outlook.xla else "element-wise chains"),
         ("measured matmul peak", f"{outlook.peak_flops / 1e9:,.0f} GFLOP/s"),
-        ("time (estimate)", f"{format_duration(outlook.seconds)} at 30% of the peak"),
+        ("time (estimate)", _time(outlook.seconds)),
     ]
     terminal.table("Before step 1", ("", "value"), rows)
+
+
+def _last(stop: int | None) -> str:
+    return "no end" if stop is None else f"{stop:,}"
+
+
+def _time(seconds: float | None) -> str:
+    return "no end" if seconds is None else f"{format_duration(seconds)} at 30% of the peak"
 
 
 def _memory(outlook: Outlook) -> str:
@@ -160,8 +168,10 @@ class TrainingDisplay:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def start_bar(self, description: str, step: int, stop: int, status: Sequence[str]) -> None:
-        """Begins to show the way to a last step."""
+    def start_bar(
+        self, description: str, step: int, stop: int | None, status: Sequence[str]
+    ) -> None:
+        """Begins to show the way to a last step, or on and on."""
         self._stack.close()
         bar = self.terminal.progress(description, stop, counted=True)
         self._bar = self._stack.enter_context(bar)

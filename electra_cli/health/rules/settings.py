@@ -11,8 +11,8 @@ from electra_cli.health.rule import Line, Rule, Sign
 if TYPE_CHECKING:
     from electra_cli.health.facts import Facts
 
-# Above this share the schedule is more warm-up than training, and the rate never reaches its peak
-# by far: it falls linearly to 0 at the same time.
+# Above this share the schedule is more warm-up than training, and the reference's rate never
+# reaches its peak by far: it falls linearly to 0 at the same time.
 _LONGEST_WARMUP = 0.5
 # So many times the rate that the scaling rule gives: within a factor of two rates do about as well.
 _HIGH_RATE = 2.0
@@ -53,8 +53,8 @@ class LongWarmup(SettingsRule):
     name = "warmup-too-long"
     title = "The warm-up takes more than half of the run"
     meaning = (
-        "The learning rate rises for most of the run and, since it falls linearly to 0 at its end, "
-        "never comes near the value that was asked for."
+        "The learning rate rises for most of the run: it has little time at the value that was "
+        "asked for, and with a schedule that falls to 0 it never comes near it."
     )
     advice = (
         "lower `optimizer.warmup_steps` to 1 to 10% of `train.steps`, or train longer (`--steps`)"
@@ -63,7 +63,7 @@ class LongWarmup(SettingsRule):
     @classmethod
     def text(cls, facts: Facts) -> str | None:
         """Both numbers."""
-        if facts.warmup_steps <= _LONGEST_WARMUP * facts.steps:
+        if facts.steps is None or facts.warmup_steps <= _LONGEST_WARMUP * facts.steps:
             return None
         return f"optimizer.warmup_steps {facts.warmup_steps:,} of train.steps {facts.steps:,}"
 

@@ -9,7 +9,7 @@ from electra_cli.errors import counted, format_duration
 from electra_cli.metrics import held_out
 from electra_cli.metrics.names import format_flops
 from electra_cli.modeling.budget import budget_of
-from electra_cli.report.cost import Cost
+from electra_cli.report.cost import Cost, of_planned
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables.table import Table, beside
 
@@ -51,7 +51,7 @@ def _trained(record: RunRecord) -> dict[str, str]:
     known = facts | {k: v for k, v in (record.result or {}).items() if k not in facts}
     return {
         "folder": record.place,
-        "state": f"{record.state}, step {record.step:,} of {train.steps:,}",
+        "state": f"{record.state}, step {of_planned(record.step, train.steps)}",
         "end of its last process": _text(last.reason if last else None),
         "preset": config.preset,
         "objective": f"{objective.name}, {objective.mask_probability:.0%} of the tokens masked"
@@ -113,7 +113,7 @@ def _cost(record: RunRecord) -> dict[str, str]:
     cost = record.cost
     lost = f", {cost.lost_steps:,} lost when a process died" if cost.lost_steps else ""
     return {
-        "steps": f"{cost.steps:,} of {cost.planned_steps:,}{lost}",
+        "steps": f"{of_planned(cost.steps, cost.planned_steps)}{lost}",
         "rows": f"{cost.rows:,}",
         "epochs": "" if cost.epochs is None else f"{cost.epochs:.2f}",
         "tokens": f"{cost.tokens:,}, padding included",

@@ -15,7 +15,7 @@ Action = Callable[[Metrics], None]
 _EXAMPLES_SHOWN = 8
 
 
-def every(interval: int, last_step: int, step: Callable[[], int], action: Action) -> Action:
+def every(interval: int, last_step: int | None, step: Callable[[], int], action: Action) -> Action:
     """Calls an action at the multiples of an interval and at the last step."""
 
     def wrapped(logs: Metrics) -> None:
@@ -66,7 +66,7 @@ class SaveAction:
         saver: CheckpointSaver,
         *,
         interval: int,
-        last_step: int,
+        last_step: int | None,
         step: Callable[[], int],
         warn: Callable[[str], None],
     ) -> None:

@@ -14,7 +14,7 @@ _SECONDS_PER_LOOP = 10.0
 
 
 def steps_per_loop(
-    first_step: int, last_step: int, clock: Clock, *intervals: int
+    first_step: int, last_step: float, clock: Clock, *intervals: int
 ) -> Callable[[int], int]:
     """How long the next loop is.
 
@@ -29,7 +29,7 @@ def steps_per_loop(
         ends = [interval - step % interval for interval in intervals]
         if clock.seconds_per_step:
             ends.append(int(_SECONDS_PER_LOOP / clock.seconds_per_step))
-        return max(1, min(*ends, last_step - step))
+        return max(1, int(min(*ends, last_step - step)))
 
     return length
 

@@ -20,15 +20,15 @@ class Progress:
 
     Attributes:
       step: Updates done.
-      stop: Updates at the end.
+      stop: Updates at the end; None for no end.
       logs: Losses, gradient norm and learning rate of that step.
       rates: The speed so far.
       seconds_left: Until the last step, without evaluations; None while only the first loop,
-        which compiles, was timed.
+        which compiles, was timed, and for no end.
     """
 
     step: int
-    stop: int
+    stop: int | None
     logs: Metrics
     rates: Rates
     seconds_left: float | None

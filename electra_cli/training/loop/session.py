@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -46,7 +47,7 @@ class Session:
     Args:
       trainer: The trainer; its state is that of the step to begin at.
       intervals: What happens how often.
-      stop: The last step.
+      stop: The last step; None for no end.
       saver: Saves checkpoints.
       writer: Writes metrics; it is closed by whoever has made it.
       listener: Hears what happens.
@@ -68,7 +69,7 @@ class Session:
         trainer: ElectraTrainer,
         intervals: Intervals,
         *,
-        stop: int,
+        stop: int | None,
         saver: CheckpointSaver,
         writer: MetricWriter,
         listener: Listener,
@@ -80,7 +81,8 @@ class Session:
         flops: Callable[[int], float] | None = None,
         process: Mapping[str, Any] | None = None,
     ) -> None:
-        self._trainer, self._stop, self._rates = trainer, stop, rates
+        self._trainer, self._rates = trainer, rates
+        self._last, self._stop = stop, math.inf if stop is None else stop
         self._from_step_0 = intervals.from_step_0
         self._saver, self._writer = saver, writer
         self._listener, self._signals = listener, signals
@@ -95,7 +97,7 @@ class Session:
         ends = (intervals.log, intervals.checkpoint, intervals.evaluation)
         self._controller = make_controller(
             trainer,
-            loop_length=steps_per_loop(step(), stop, trainer.clock, *ends),
+            loop_length=steps_per_loop(step(), self._stop, trainer.clock, *ends),
             actions=[
                 stop_when_diverged(trainer.skips, examples_of, trainer.task.total),
                 every(intervals.log, stop, step, self._log),
@@ -141,8 +143,8 @@ class Session:
 
     def _show(self, logs: Metrics) -> None:
         step = self._trainer.step()
-        left = self._trainer.clock.seconds_for(self._stop - step)
-        self._listener.progress(Progress(step, self._stop, logs, self.rates(), left))
+        left = None if self._last is None else self._trainer.clock.seconds_for(self._last - step)
+        self._listener.progress(Progress(step, self._last, logs, self.rates(), left))
 
     def _stop_if_unhealthy(self, logs: Metrics) -> None:
         del logs
@@ -185,7 +187,7 @@ class Session:
             if step() > 0 or self._from_step_0:
                 evaluations.catch_up(self._was_evaluated)
             while step() < stop:
-                until = min(evaluations.next_step(), stop)
+                until = int(min(evaluations.next_step(), stop))
                 self._controller.train(until, checkpoint_at_completion=False)
                 evaluations.run()
             return evaluations.newest or evaluations.run()

@@ -31,7 +31,7 @@ def electra_pretrain() -> cfg.ExperimentConfig:
     return cfg.ExperimentConfig(
         task=ElectraTaskConfig(settings=config.model_dump()),
         trainer=cfg.TrainerConfig(
-            optimizer_config=optimization_config(config), train_steps=config.train.steps
+            optimizer_config=optimization_config(config), train_steps=config.train.steps or 0
         ),
     )
 
@@ -64,7 +64,7 @@ def compose(
     rows = max(1, batch // config.train.accumulation_steps // replicas)
     task = ElectraTaskConfig(
         settings=config.replaced({"runtime.xla": xla}).model_dump(),
-        special_ids=manifest.special_ids.model_dump(),
+        special_ids=manifest.special_ids.model_dump(exclude_none=True),
         lanes=lanes,
         train_data=ElectraDataConfig(
             input_path=str(data), global_batch_size=batch, is_training=True, start_step=start_step
@@ -76,7 +76,7 @@ def compose(
     return cfg.ExperimentConfig(
         task=task,
         trainer=cfg.TrainerConfig(
-            optimizer_config=optimization_config(config), train_steps=config.train.steps
+            optimizer_config=optimization_config(config), train_steps=config.train.steps or 0
         ),
         runtime=cfg.RuntimeConfig(
             mixed_precision_dtype=precision,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from electra_cli.config.batches import check_batch
+from electra_cli.config.batches import check_batch, rows_before
 from electra_cli.config.sections import Precision
 from electra_cli.errors import listed
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
@@ -47,11 +47,11 @@ class Outlook:
       asked: The precision that was asked for, which may be auto.
       precision: The compute type.
       xla: Whether the whole step is compiled.
-      epochs: How often the run sees each example; None without data.
+      epochs: How often the run sees each example; None without data, or without an end.
       peak_flops: The measured matmul peak, FLOP per second.
       start_step: The step it begins at.
-      stop: The step it ends at.
-      seconds: An estimate of the time it will take.
+      stop: The step it ends at; None for no end.
+      seconds: An estimate of the time it will take; None for no end.
       memory: What it needs and has.
       begun: The run has a folder already.
     """
@@ -66,8 +66,8 @@ class Outlook:
     epochs: float | None
     peak_flops: float
     start_step: int
-    stop: int
-    seconds: float
+    stop: int | None
+    seconds: float | None
     memory: Memory
     begun: bool
 
@@ -116,7 +116,7 @@ def look_ahead(
     length: int,
     epochs: float | None,
     start: int,
-    stop: int,
+    stop: int | None,
     begun: bool,
     workers: int = 1,
     dry_run: bool = False,
@@ -128,9 +128,9 @@ def look_ahead(
       strategy: Its devices; for a dry run those of one worker.
       budget: What a configuration costs.
       length: Tokens of a row.
-      epochs: How often each example is seen; None without data.
+      epochs: How often each example is seen; None without data, or without an end.
       start: The step it begins at.
-      stop: The last step.
+      stop: The last step; None for no end.
       begun: The run has a folder already.
       workers: How many there are; they are taken to be alike.
       dry_run: It need not fit into memory.
@@ -153,7 +153,9 @@ def look_ahead(
         raise memory.error("this does not fit into memory", begun=begun)
     peak = machine.matmul_peak(precision, strategy, replicas=replicas, workers=workers)
     here = listed([called(device) for device in strategy.extended.worker_devices])
-    per_step = cost.flops_per_token * cost.tokens_per_step / (peak * _ASSUMED_PEAK_SHARE)
+    per_row = cost.flops_per_token * length / (peak * _ASSUMED_PEAK_SHARE)
+    done = rows_before(config.train, start)
+    rows = None if stop is None else rows_before(config.train, stop) - done
     return Outlook(
         budget=cost,
         batch=config.train.batch_size,
@@ -166,7 +168,7 @@ def look_ahead(
         peak_flops=peak,
         start_step=start,
         stop=stop,
-        seconds=per_step * (stop - start),
+        seconds=None if rows is None else per_row * rows,
         memory=memory,
         begun=begun,
     )

@@ -21,21 +21,24 @@ class DryPlan:
       config: The configuration, with the vocabulary size of the data.
       device: What `--device` asks for.
       run: The run folder.
-      stop: The last step, at most the horizon.
+      stop: The last step, at most the horizon; None for no end.
       manifest: The data's manifest; None for no data.
       initial: The weights it begins from; None if they come from the seed or a checkpoint.
       changes: What differs from the configuration of the run's earlier starts.
       cluster: The workers that share the batch; None for one.
+      frozen: The weights of a generator that learns nothing; None if it learns, or if they come
+        from a checkpoint.
     """
 
     config: Config
     device: Device
     run: RunFolder
-    stop: int
+    stop: int | None
     manifest: Manifest | None
     initial: Initial | None = None
     changes: tuple[Change, ...] = ()
     cluster: Cluster | None = None
+    frozen: Initial | None = None
 
     @property
     def workers(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from electra_cli.runs.changes import Change, check_changes, check_keys
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tracking.choice import check_installed
 from electra_cli.training.devices.strategy import parse_device
+from electra_cli.training.plan.frozen import plan_frozen, with_whole_path
 from electra_cli.training.plan.initial import plan_initial
 from electra_cli.training.plan.plans import DryPlan
 
@@ -55,6 +57,7 @@ def plan_run(
     run = RunFolder(model_dir)
     manifest = None if data is None else run.load_data(data)
     config = loaded.config if manifest is None else _fit_to_data(loaded, manifest)
+    config = with_whole_path(config)
     changes: list[Change] = []
     if run.is_run:
         before = read_config(run.config)
@@ -66,7 +69,8 @@ def plan_run(
     else:
         _check_free(run)
     initial = plan_initial(init_from, init_allow_missing, config=config, manifest=manifest, run=run)
-    return DryPlan(config, device, run, stop, manifest, initial, tuple(changes), cluster)
+    frozen = plan_frozen(config, manifest=manifest, run=run)
+    return DryPlan(config, device, run, stop, manifest, initial, tuple(changes), cluster, frozen)
 
 
 def data_of_run(model_dir: Path) -> Path | None:
@@ -89,14 +93,15 @@ def data_of_run(model_dir: Path) -> Path | None:
     return Path(path)
 
 
-def _last_step(config: Config, stop_at_step: int | None) -> int:
+def _last_step(config: Config, stop_at_step: int | None) -> int | None:
     steps = config.train.steps
-    if stop_at_step is None or 1 <= stop_at_step <= steps:
-        return stop_at_step or steps
-    longer = f", or --steps {stop_at_step}" if stop_at_step > steps else ""
+    if stop_at_step is None or 1 <= stop_at_step <= (steps or math.inf):
+        return steps if stop_at_step is None else stop_at_step
+    longer = f", or --steps {stop_at_step}" if stop_at_step > 0 else ""
     raise ConfigError(
-        f"--stop-at-step {stop_at_step} lies outside of 1 … train.steps {steps}",
-        hint=f"--stop-at-step {steps}{longer}",
+        f"--stop-at-step {stop_at_step} lies outside of 1 … "
+        + ("" if steps is None else f"train.steps {steps}"),
+        hint=f"--stop-at-step {steps or 1000}{longer}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import fields
@@ -135,7 +136,8 @@ def check_space(plan: RunPlan) -> None:
       IOFailedError: The disk has no room for the checkpoints that are still to be written.
     """
     train = plan.config.train
-    to_write = -(-(plan.stop - plan.start) // train.checkpoint_every) + (plan.resume is None)
+    steps = math.inf if plan.stop is None else plan.stop - plan.start
+    to_write = -(-steps // train.checkpoint_every) + (plan.resume is None)
     # One more than are kept: the oldest goes when the newest is there.
     most = max(1, train.keep_checkpoints + 1 - len(plan.run.all_checkpoints()))
     size = checkpoint_bytes(plan.config)

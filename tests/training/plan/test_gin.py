@@ -25,7 +25,7 @@ def _no_binding_stays():
 
 
 def test_bindable_is_what_is_marked_and_only_that() -> None:
-    assert ElectraSchedule(0.1, 10, 1).power == BINDABLE["ElectraSchedule.power"]
+    assert ElectraSchedule(0.1, 10, 1).course.power == BINDABLE["ElectraSchedule.power"]
     for name, default in BINDABLE.items():
         assert f"{name.partition('.')[2]} = 0.5" in bind_gin([], [f"{name} = 0.5"])
         bind_gin([], [f"{name} = {default}"])
