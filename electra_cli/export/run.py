@@ -107,7 +107,12 @@ def export(
             on_progress=on_progress,
         )
         _check_has_place(item, format, checkpoint)
-        if not (item.has_generator or item.finetuned) and format in (HUGGINGFACE, REFERENCE):
+        if item.is_electric and format != REFERENCE:
+            on_progress(
+                f"format {format} has no model of two towers: only the discriminator is written, "
+                f"whose logits are energies (--format {REFERENCE} holds all)"
+            )
+        elif not (item.has_generator or item.finetuned) and format in (HUGGINGFACE, REFERENCE):
             on_progress("there is no generator: only the discriminator is written")
         with _all_or_nothing(output) as folder:
             on_progress(f"loading {item.path}")

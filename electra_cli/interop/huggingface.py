@@ -61,7 +61,8 @@ class Link:
 def links_of(architecture: Architecture) -> dict[str, list[Link]]:
     """The tables of `ElectraForPreTraining` and of `ElectraForMaskedLM` at the sizes of a model.
 
-    The output matrix of the second is the word table and not stored.
+    The output matrix of the second is the word table and not stored. Two towers have no model
+    there: their table is empty.
     """
     embedding = architecture.embedding
     tables: dict[str, list[Link]] = {}
@@ -72,7 +73,9 @@ def links_of(architecture: Architecture) -> dict[str, list[Link]]:
             *_dense("replaced_token_head.dense", "discriminator_predictions.dense"),
             *_dense("replaced_token_head.output", "discriminator_predictions.dense_prediction"),
         ]
-    if (sizes := architecture.generator) is not None:
+    if architecture.two_towers:
+        tables["generator"] = []
+    elif (sizes := architecture.generator) is not None:
         tables["generator"] = [
             # The embeddings above, unless the architecture says that they are not tied.
             *_embeddings("generator_embeddings"),
@@ -177,10 +180,12 @@ def _read(
             variable = _variable(model, link.variable)
             used.setdefault(id(variable), set()).add(link.third)
             parts[part][link.tensor] = _tensor(variable.numpy(), link)
+    towers = getattr(model, "two_towers", None)
+    left_out = {id(variable) for variable in towers.trainable_variables} if towers else set()
     unmapped = [
         variable.name
         for variable in model.trainable_variables
-        if used.get(id(variable)) not in ({None}, {0, 1, 2})
+        if used.get(id(variable)) not in ({None}, {0, 1, 2}) and id(variable) not in left_out
     ]
     if unmapped:
         raise TrainingError(

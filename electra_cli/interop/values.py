@@ -17,12 +17,16 @@ _PARTS: tuple[tuple[str, str, Network | None], ...] = (
     ("generator/embeddings/", "generator embeddings", "generator"),
     ("discriminator/embeddings/", "discriminator embeddings", "discriminator"),
     ("generator/", "generator", "generator"),
+    ("generator_ltr/", "two towers", "generator"),
+    ("generator_rtl/", "two towers", "generator"),
+    ("cloze_predictions/", "cloze head", "generator"),
     ("generator_predictions/", "generator head", "generator"),
     ("next_sentence/", "next sentence head", "generator"),
     ("electra/", "discriminator", "discriminator"),
     ("discriminator_predictions/", "discriminator head", "discriminator"),
 )
 OTHER = "other"
+TOWERS = ("two towers", "cloze head")  # of Electric
 
 
 def part_of(name: str) -> str:

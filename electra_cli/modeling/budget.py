@@ -10,10 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from electra_cli.config.batches import rows_before
+from electra_cli.config.batches import largest_batch, rows_before
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
-from electra_cli.modeling.architecture import MOST_QUERIES, Architecture, EncoderSizes
+from electra_cli.modeling.architecture import (
+    MOST_CANDIDATES,
+    MOST_QUERIES,
+    Architecture,
+    EncoderSizes,
+)
 
 Compute = Literal["float32", "bfloat16", "float16"]
 
@@ -120,9 +125,10 @@ def flops_by_step(config: Config) -> Callable[[int], float]:
     return lambda step: of_row * rows_before(config.train, step)
 
 
-def epochs_of(config: Config, examples: int) -> float:
-    """Returns how often the run reads each of the prepared training examples (rows)."""
-    return config.train.steps * config.train.batch_size / examples
+def epochs_of(config: Config, examples: int) -> float | None:
+    """Returns how often the run reads each prepared training example (row); None without end."""
+    steps = config.train.steps
+    return None if steps is None else rows_before(config.train, steps) / examples
 
 
 def _parameters(config: Config) -> Parameters:
@@ -132,8 +138,10 @@ def _parameters(config: Config) -> Parameters:
     shared = _embedding_parameters(architecture)
     generator = discriminator = 0
     if (sizes := architecture.generator) is not None:
-        generator = _encoder_parameters(sizes, embedding)
-        generator += _dense(sizes.hidden, embedding) + 2 * embedding  # head and its LayerNorm
+        towers = architecture.towers
+        generator = towers * _encoder_parameters(sizes, embedding)
+        # Head and its LayerNorm.
+        generator += _dense(towers * sizes.hidden, embedding) + 2 * embedding
         generator += model.vocab_size  # output bias; the output table is the shared word table
     if (sizes := architecture.discriminator) is not None:
         discriminator = _encoder_parameters(sizes, embedding)
@@ -171,7 +179,8 @@ def _flops_per_token(config: Config) -> float:
     each one of the forward pass, hence 3 × forward. Forward, per position:
       each network:       2Eh (only if E != h) + L · (8h² + 4hf + 4Sh)
       discriminator head: 2h² + 2h
-      generator head:     (2hE + 2EV) · M/S, since only masked positions are predicted
+      generator head:     (2hE + 2EV) · M/S, since only masked positions are predicted; of two
+                          towers 4hE + 2EV, and 2EV · M/S more in the forward pass alone
     Look-ups, LayerNorm, softmax, activations, sampling and the optimizer are left out. The paper's
     totals differ: its script takes the backward pass to cost as much as the forward pass, and
     counts look-ups as products with the whole table.
@@ -184,8 +193,12 @@ def _flops_per_token(config: Config) -> float:
     if (sizes := architecture.discriminator) is not None:
         forward += 2 * sizes.hidden**2 + 2 * sizes.hidden
     if (sizes := architecture.generator) is not None:
-        masked_lm_head = 2 * sizes.hidden * embedding + 2 * embedding * config.model.vocab_size
-        forward += masked_lm_head * config.max_predictions / length
+        of_words = 2 * embedding * config.model.vocab_size
+        masked = config.max_predictions / length
+        if architecture.two_towers:
+            forward += 4 * sizes.hidden * embedding + of_words + of_words * masked / 3
+        else:
+            forward += (2 * sizes.hidden * embedding + of_words) * masked
     return 3 * forward
 
 
@@ -241,7 +254,7 @@ def _memory_bytes(
     """
     state = _state_bytes(parameters, config.train.accumulation_steps, precision)
     length, value = config.data.sequence_length, _value_size(precision)
-    rows = -(-config.train.batch_size // (replicas * config.train.accumulation_steps))
+    rows = -(-largest_batch(config.train) // (replicas * config.train.accumulation_steps))
     architecture = Architecture.of(config)
     kept = sum(
         _kept_bytes(network, config.model.embedding_size, length, value, compiled)
@@ -251,4 +264,7 @@ def _memory_bytes(
     if architecture.generator is not None:
         logits = 2 * value if compiled else 4 * 4
         output = rows * config.max_predictions * config.model.vocab_size * logits
+        if architecture.two_towers:
+            # Of masked positions logits without a gradient, of all others those of a block.
+            output = output // 2 + MOST_CANDIDATES * config.model.vocab_size * logits
     return int(state + rows * length * kept + output)

@@ -83,11 +83,23 @@ class Exportable:
 
     @property
     def networks(self) -> Sequence[Network]:
-        """Networks of pretraining: the objective's, without a generator that the source lacks."""
+        """Networks of pretraining that have a model in Hugging Face's library.
+
+        The objective's, without a generator that the source lacks or that is two towers.
+        """
         if self.finetuned is not None:
             return ()
         there = self.config.objective.networks
-        return there if self.has_generator else tuple(n for n in there if n != "generator")
+        has_model = self.has_generator and not self.is_electric
+        return there if has_model else tuple(n for n in there if n != "generator")
+
+    @property
+    def is_electric(self) -> bool:
+        """Whether the discriminator says how unlikely tokens are, not whether they were replaced.
+
+        Its generator is then two towers.
+        """
+        return self.finetuned is None and self.config.objective.name == "electric"
 
 
 def open_own(checkpoint: Checkpoint) -> Exportable:
