@@ -29,6 +29,7 @@ FEATURES = {
     "masked_lm_positions": [[1, 2], [1, 0]],
     "input_ids": [[2, 0, 2, 1], [2, 1, 2, 0]],
     "input_mask": [[1, 1, 1, 1], [1, 1, 1, 0]],
+    "cloze_weights": [[0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 0.0]],
 }
 # Probabilities of three tokens; the right ones have 1/2, 1/4 and 1/8, the unused slot's 1/16.
 PROBABILITIES = [
@@ -39,6 +40,8 @@ LABELS = [[0, 1, 0, 0], [0, 1, 0, 0]]  # 1: replaced
 # Logarithms of odds: 1/2 for each token but two replaced ones, of which one is found.
 LOGITS = [[0.0, math.log(3), 0.0, 0.0], [0.0, -math.log(3), 0.0, 9.0]]
 MASKED_NATS = 6 * math.log(2)  # of 1/2, 1/4 and 1/8
+CLOZE_BITS = [[9.0, 1.0, 2.0, 1.0], [9.0, 3.0, 1.0, 9.0]]
+CLOZE_NATS = 8 * math.log(2)  # of the five that count
 DISC_NATS = 5 * math.log(2) + math.log(4 / 3) + math.log(4)
 
 
@@ -52,8 +55,11 @@ def outputs(objective: Objective) -> dict[str, tf.Tensor]:
         "sampled_ids": tf.constant([[0, 1], [1, 0]]),
         "disc_logits": tf.constant(LOGITS),
         "disc_labels": tf.constant(LABELS),
+        "cloze_cross_entropy": tf.constant(CLOZE_BITS) * math.log(2),
+        "cloze_is_best": tf.constant([[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0]]),
     }
-    used = {term.output for term in objective.terms} | {"sampled_ids", "disc_labels"}
+    used = {term.output for term in objective.terms}
+    used |= {"sampled_ids", "disc_labels", "cloze_is_best"}
     return {name: value for name, value in found.items() if name in used}
 
 
@@ -74,6 +80,11 @@ def numbers(tensors: dict[str, tf.Tensor]) -> dict[str, float]:
             {"masked_lm_loss": 3, "disc_loss": 7},
         ),
         ("mlm", {"masked_lm_loss": MASKED_NATS}, {"masked_lm_loss": 3}),
+        (
+            "electric",
+            {"cloze_loss": CLOZE_NATS, "masked_lm_loss": MASKED_NATS, "disc_loss": DISC_NATS},
+            {"cloze_loss": 5, "masked_lm_loss": 3, "disc_loss": 7},
+        ),
     ],
 )
 def test_sums_and_counts(name: str, sums: dict[str, float], counts: dict[str, int]) -> None:
@@ -88,6 +99,7 @@ def test_sums_and_counts(name: str, sums: dict[str, float], counts: dict[str, in
         ("electra", {}, MASKED_NATS / 3 + 50 * DISC_NATS / 7),
         ("electra", {"generator_weight": 0.0, "disc_weight": 2.0}, 2 * DISC_NATS / 7),
         ("mlm", {"generator_weight": 0.8}, 0.8 * MASKED_NATS / 3),
+        ("electric", {"generator_weight": 0.5}, 0.5 * CLOZE_NATS / 5 + 50 * DISC_NATS / 7),
     ],
 )
 def test_the_total_is_weighed(name: str, settings: dict[str, float], total: float) -> None:
@@ -118,7 +130,11 @@ def test_parts_of_a_batch_add_up_to_it(objective: Objective) -> None:
 
 @pytest.mark.parametrize("objective", all_objectives(), ids=lambda o: o.settings.name)
 def test_nothing_masked_and_rows_of_padding_cost_nothing(objective: Objective) -> None:
-    nothing = batch(masked_lm_weights=[[0.0, 0.0]] * 2, input_mask=[[0] * 4] * 2)
+    nothing = batch(
+        masked_lm_weights=[[0.0, 0.0]] * 2,
+        input_mask=[[0] * 4] * 2,
+        cloze_weights=[[0.0] * 4] * 2,
+    )
     counts = objective.counts(nothing)
     found = numbers(objective.mean_losses(nothing, outputs(objective), counts))
     assert set(found.values()) == {0.0}
@@ -137,6 +153,16 @@ def test_validation_and_keras_metrics_of_the_same_tokens(objective: Objective) -
     assert [metric.name for metric in metrics] == list(objective.step_metrics)
     for metric in metrics:
         assert float(metric.result()) == pytest.approx(exact[metric.name], rel=1e-6), metric.name
+
+
+def test_the_likeliest_tokens_and_the_others() -> None:
+    objective = chosen("electric")
+    state = objective.new_validation(3)
+    state.add(objective.validation_logs(batch(), outputs(objective)))
+    found = state.result()
+    assert found["cloze_accuracy"] == pytest.approx(3 / 5)
+    assert found["cloze_perplexity"] == pytest.approx(2 ** (8 / 5))
+    assert found["cloze_accuracy/position_quarter_2"] == pytest.approx(1 / 2)
 
 
 def test_verdicts_on_tokens() -> None:
