@@ -19,6 +19,11 @@ _TABLES = ("word_embeddings", "position_embeddings", "token_type_embeddings")
 _NORM = ("LayerNorm/gamma", "LayerNorm/beta")
 
 
+def is_apart(names: Iterable[str]) -> bool:
+    """Whether variables of these names keep what the discriminator adds apart."""
+    return any(name.startswith(_OWN) for name in names)
+
+
 def fitting(arrays: Arrays, names: Iterable[str]) -> Arrays:
     """Weights in the form of the model that they are to fill; what fits already stays as it is.
 
@@ -26,8 +31,8 @@ def fitting(arrays: Arrays, names: Iterable[str]) -> Arrays:
       arrays: Weights under our names.
       names: Those of the model's variables.
     """
-    here, there = (any(name.startswith(_OWN) for name in found) for found in (names, arrays))
-    if here == there:
+    here = is_apart(names)
+    if here == is_apart(arrays):
         return arrays
     return _taken_apart(arrays) if here else _added_up(arrays)
 
