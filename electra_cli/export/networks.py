@@ -88,7 +88,12 @@ def finetuned_of(item: Exportable) -> Finetuned:
 
 
 def takes_text(item: Exportable) -> bool:
-    """Whether rows are made of whole texts; not of words, or of windows over a context."""
+    """Whether a graph can make rows of whole texts, by word pieces.
+
+    Other tokenizers are outside of graphs; other rows are of words, or of windows over a context.
+    """
+    if item.vocab is None or item.tokenizer is None:
+        return False
     return item.finetuned is None or item.finetuned.config.task.kind in (
         "classification",
         "regression",

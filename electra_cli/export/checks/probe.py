@@ -47,12 +47,13 @@ def make_probe(item: Exportable) -> Probe:
     length = item.length
     rows = np.random.default_rng(0).integers(item.config.model.vocab_size, size=(_ROWS, length))
     reserved = [ids.pad, ids.cls, ids.sep]
-    rows[np.isin(rows, reserved)] = ids.unk
+    ordinary = ids.mask if ids.unk is None else ids.unk
+    rows[np.isin(rows, reserved)] = ordinary
     real = length - length // 4
     rows[:, 0] = ids.cls
     rows[:, [real // 2, real - 1]] = ids.sep
     rows[:, real:] = ids.pad
-    features = rows_to_features(tf.constant(rows, tf.int32), ids.sep)
+    features = rows_to_features(tf.constant(rows, tf.int32), ids.sep, ids.pad)
     return Probe(*(features[key].numpy() for key in ("input_ids", "input_mask", "segment_ids")))
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from electra_cli.config.sections import Network
 from electra_cli.errors import counted
 from electra_cli.export.formats.card_parts import (
+    NEEDS_TEXT,
     Rows,
     for_hub,
+    ids_code,
     network_facts,
+    no_text,
     page,
+    shown_token,
     table,
+    tokenizer_code,
     tokenizer_facts,
 )
 from electra_cli.export.formats.task_card import (
@@ -19,6 +25,7 @@ from electra_cli.export.formats.task_card import (
     task_onnx_card,
     task_saved_model_card,
 )
+from electra_cli.export.networks import takes_text
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
 from electra_cli.sources.exportable import Exportable, held_out_metrics
 
@@ -40,13 +47,38 @@ def _discriminator_card(item: Exportable) -> str:
     card = _card(
         item,
         title="ELECTRA discriminator",
-        use="The discriminator of an ELECTRA that was pretrained by replaced token detection. "
-        f"**Fine-tune this model**{beside if item.has_generator else ''}.",
+        use=f"{_discriminator(item)}. "
+        f"**Fine-tune this model**{beside if 'generator' in item.networks else ''}."
+        f"{_ENERGIES if item.is_electric else ''}",
         load="from transformers import AutoModelForPreTraining, AutoTokenizer\n"
-        'tokenizer = AutoTokenizer.from_pretrained("discriminator")\n'
-        'model = AutoModelForPreTraining.from_pretrained("discriminator")  # logit > 0: replaced',
+        f"{tokenizer_code(item, 'discriminator')}\n"
+        'model = AutoModelForPreTraining.from_pretrained("discriminator")'
+        f"  # {'logits are energies' if item.is_electric else 'logit > 0: replaced'}",
     )
     return for_hub("feature-extraction", card)
+
+
+def _discriminator(item: Exportable) -> str:
+    if item.is_electric:
+        return (
+            "The discriminator of an Electric, an ELECTRA that was pretrained as an energy-based "
+            "cloze model"
+        )
+    return "The discriminator of an ELECTRA that was pretrained by replaced token detection"
+
+
+def _logits(item: Exportable) -> str:
+    """What is said of a token."""
+    if item.is_electric:
+        return "the energy of each token: the less, the likelier it is where it stands"
+    return "above 0: the token was replaced"
+
+
+_ENERGIES = (
+    "\n\nIts logits are energies: the less, the likelier a token is where it stands. They are "
+    "**not** of the probability that a token was replaced. The negative sum of those of a text's "
+    "tokens, without [CLS] and [SEP], is the text's pseudo-log-likelihood."
+)
 
 
 def _generator_card(item: Exportable) -> str:
@@ -67,35 +99,56 @@ def _generator_card(item: Exportable) -> str:
         item,
         title=title,
         use=use,
-        load="from transformers import pipeline\n"
-        'fill = pipeline("fill-mask", model="generator")\n'
-        'print(fill("The capital of France is [MASK]."))',
+        load=_fill_masks(item),
         network="generator",
     )
     return for_hub("fill-mask", card)
+
+
+def _fill_masks(item: Exportable) -> str:
+    sentence = f"The capital of France is {shown_token(item, 'mask')}."
+    code = tokenizer_code(item, "generator")
+    # The pipeline loads the tokenizer itself where nothing is to be done to it.
+    changed = "\n" in code
+    given = ", tokenizer=tokenizer" if changed else ""
+    load = f"from transformers import AutoTokenizer, pipeline\n{code}" if changed else ""
+    return (
+        f"{load or 'from transformers import pipeline'}\n"
+        f'fill = pipeline("fill-mask", model="generator"{given})\n'
+        f"print(fill({json.dumps(sentence, ensure_ascii=False)}))"
+    )
 
 
 def saved_model_card(item: Exportable) -> str:
     """The card of a SavedModel."""
     if item.finetuned is not None:
         return task_saved_model_card(item)
+    has_text, model = takes_text(item), item.config.model
     return _card(
         item,
         title="ELECTRA discriminator, SavedModel",
-        use="The discriminator of an ELECTRA that was pretrained by replaced token detection, "
-        "with two signatures:\n\n"
+        use=f"{_discriminator(item)}, with "
+        f"{'two signatures' if has_text else 'one signature'}:\n\n"
         "- `serving_default` takes `input_ids`, `input_mask` and `segment_ids`, int32 [B, S] of "
-        f"any B and of S up to {item.config.model.max_position_embeddings};\n"
-        "- `text` takes strings [B], tokenizes them, adds [CLS] and [SEP], keeps the first "
-        f"{counted(item.config.data.sequence_length, 'token')}, pads to the longest text, and also "
-        "returns the `input_ids`.\n\n"
-        "Both return `logits` [B, S] (above 0: the token was replaced) and `sequence_output` "
-        f"[B, S, {item.config.model.hidden_size}].\n\n"
-        "Loading it needs `import tensorflow_text` first (package `tensorflow-text`), which "
-        "registers the operations of the tokenizer.",
+        f"any B and of S up to {model.max_position_embeddings}"
+        f"{_text_signature(item) if has_text else '.'}\n\n"
+        f"{'Both return' if has_text else 'It returns'} `logits` [B, S] ({_logits(item)}) and "
+        f"`sequence_output` [B, S, {model.hidden_size}].{_ENERGIES if item.is_electric else ''}"
+        "\n\n"
+        f"{NEEDS_TEXT if has_text else no_text(item)}",
         load="import tensorflow as tf, tensorflow_text\n"
         'model = tf.saved_model.load("FOLDER")\n'
-        'model.signatures["text"](tf.constant(["The cat sat on the mat."]))',
+        'model.signatures["text"](tf.constant(["The cat sat on the mat."]))'
+        if has_text
+        else ids_code(item),
+    )
+
+
+def _text_signature(item: Exportable) -> str:
+    return (
+        ";\n- `text` takes strings [B], tokenizes them, adds [CLS] and [SEP], keeps the first "
+        f"{counted(item.config.data.sequence_length, 'token')}, pads to the longest text, and also "
+        "returns the `input_ids`."
     )
 
 
@@ -106,15 +159,16 @@ def onnx_card(item: Exportable) -> str:
     return _card(
         item,
         title="ELECTRA discriminator, ONNX",
-        use="The discriminator of an ELECTRA that was pretrained by replaced token detection, "
-        "float32, for ONNX Runtime 1.12 and newer:\n\n"
-        "- `discriminator.onnx` gives `logits` [B, S] (above 0: the token was replaced);\n"
+        use=f"{_discriminator(item)}, float32, for ONNX Runtime 1.12 and newer:\n\n"
+        f"- `discriminator.onnx` gives `logits` [B, S] ({_logits(item)});\n"
         f"- `encoder.onnx` gives `sequence_output` [B, S, {item.config.model.hidden_size}].\n\n"
         "Both take `input_ids`, `input_mask` and `segment_ids`, int32 [B, S] of any B and of S up "
-        f"to {item.config.model.max_position_embeddings}.",
+        f"to {item.config.model.max_position_embeddings}."
+        f"{_ENERGIES if item.is_electric else ''}",
         load="import onnxruntime\n"
         "from transformers import AutoTokenizer\n"
-        'text = AutoTokenizer.from_pretrained("FOLDER")(["The cat sat."], return_tensors="np")\n'
+        f"{tokenizer_code(item, 'FOLDER')}\n"
+        'text = tokenizer(["The cat sat."], return_tensors="np")\n'
         'session = onnxruntime.InferenceSession("FOLDER/discriminator.onnx")\n'
         "inputs = {\n"
         '    "input_ids": text["input_ids"].astype("int32"),\n'
@@ -128,16 +182,27 @@ def onnx_card(item: Exportable) -> str:
 def reference_card(item: Exportable) -> str:
     """The card of a checkpoint of the reference."""
     main = item.networks[0]
+    parts = [*item.networks, *(["two towers"] if item.is_electric else [])]
     return _card(
         item,
         title="ELECTRA, checkpoint of google-research/electra",
-        use=f"The {' and the '.join(item.networks)} of an ELECTRA in `model.ckpt`, under the "
+        use=f"The {' and the '.join(parts)} of an ELECTRA in `model.ckpt`, under the "
         "names of google-research/electra, without the optimizer's slots. Fine-tune the "
-        f"{main}, the variables below `electra/`. `config.json` holds the sizes.",
+        f"{main}, the variables below `electra/`. `config.json` holds the sizes."
+        f"{_not_its_words(item)}{_ENERGIES if item.is_electric else ''}",
         network=main,
         load="import tensorflow as tf\n"
         'reader = tf.train.load_checkpoint("FOLDER/model.ckpt")\n'
         'reader.get_tensor("electra/embeddings/word_embeddings")',
+    )
+
+
+def _not_its_words(item: Exportable) -> str:
+    if item.vocab is None or item.tokenizer is not None:
+        return ""
+    return (
+        " Its tokenizer is no WordPiece, so there is no vocab.txt: google-research/electra cannot "
+        "make ids of text for it, and `tokenizer.json` is for the library tokenizers."
     )
 
 

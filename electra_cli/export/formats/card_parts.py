@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from electra_cli.errors import counted
+from electra_cli.export.formats.given_tokenizer import adds_special, template_lines
 from electra_cli.modeling.architecture import EncoderSizes
 from electra_cli.sources.exportable import Exportable
+
+NEEDS_TEXT = (
+    "Loading it needs `import tensorflow_text` first (package `tensorflow-text`), which registers "
+    "the operations of the tokenizer."
+)
+
+_KINDS = {"wordpiece": "WordPiece", "bpe": "BPE", "unigram": "Unigram"}
 
 Rows = list[tuple[str, str]]
 
@@ -57,12 +65,65 @@ def tokenizer_facts(item: Exportable, sha256: str | None) -> Rows:
     """
     fingerprint = f", SHA-256 {sha256[:12]}…" if sha256 else ""
     facts = [("vocabulary", f"{counted(item.config.model.vocab_size, 'word piece')}{fingerprint}")]
-    if item.vocab is not None:
+    if (tokenizer := item.text_ids) and item.tokenizer is None:
+        kind = _KINDS[tokenizer.kind]
+        facts += [("tokenizer", f"{kind}, `{tokenizer.file}` byte for byte as it was given")]
+    elif item.tokenizer and tokenizer:
         facts += [
             ("text is lower-cased", "yes" if item.tokenizer.lowercase else "no"),
             ("accents are stripped", "yes" if item.tokenizer.strip_accents else "no"),
         ]
     return facts
+
+
+def tokenizer_code(item: Exportable, folder: str) -> str:
+    """Python that loads the tokenizer as `tokenizer`, and makes rows as those of the training."""
+    load = f'tokenizer = AutoTokenizer.from_pretrained("{folder}")'
+    tokenizer = item.text_ids
+    if tokenizer is None or item.tokenizer is not None or adds_special(tokenizer):
+        return load
+    return (
+        f"from tokenizers.processors import TemplateProcessing\n{load}\n{template_lines(tokenizer)}"
+    )
+
+
+def no_text(item: Exportable) -> str:
+    """Why a SavedModel takes ids alone."""
+    if item.vocab is None:
+        return "It came without a vocabulary, so there is no signature for text."
+    return (
+        "There is no signature for text: TensorFlow has no such tokenizer within a graph. The ids "
+        f"are those of the library tokenizers and the `{item.vocab.name}` of the training, which "
+        "`electra export --format huggingface` writes, with "
+        f"{shown_token(item, 'cls')} (id {item.special_ids.cls}) before the first text, "
+        f"{shown_token(item, 'sep')} (id {item.special_ids.sep}) behind each, and padding "
+        f"{item.special_ids.pad}."
+    )
+
+
+def ids_code(item: Exportable) -> str:
+    """Python that loads a SavedModel and gives it ids."""
+    ids = item.special_ids
+    some = ids.mask if ids.unk is None else ids.unk
+    return (
+        "import tensorflow as tf\n"
+        'model = tf.saved_model.load("FOLDER")\n'
+        f"ids = tf.constant([[{ids.cls}, {some}, {ids.sep}, {some}, {ids.sep}]])\n"
+        "segments = tf.constant([[0, 0, 0, 1, 1]])\n"
+        'outputs = model.signatures["serving_default"](\n'
+        "    input_ids=ids, input_mask=tf.ones_like(ids), segment_ids=segments\n"
+        ")"
+    )
+
+
+def shown_token(item: Exportable, role: str) -> str:
+    """How a special token is written: mask, cls, ….
+
+    Without a tokenizer it is as in the vocabularies of this project.
+    """
+    tokenizer = item.text_ids
+    number = getattr(item.special_ids, role)
+    return f"[{role.upper()}]" if tokenizer is None else tokenizer.tokens[number]
 
 
 def table(left: str, right: str, rows: Rows) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,15 @@ from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
 from electra_cli.export.checks.parity import Parity, compare
 from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.formats.card import reference_card
+from electra_cli.export.formats.given_tokenizer import write_given
 from electra_cli.export.networks import networks_of
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.interop.huggingface import network_configs
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.source import find_source
+from electra_cli.interop.values import TOWERS, part_of
 from electra_cli.interop.weights import load_weights, values_of
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.sources.exportable import Exportable
 
@@ -43,7 +45,8 @@ _KEYS = (
 def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     """Writes model.ckpt, its sizes in config.json, and the vocabulary into an existing folder.
 
-    A tokenizer_config.json beside vocab.txt says whether case and accents matter.
+    A tokenizer_config.json beside vocab.txt says whether case and accents matter. Another tokenizer
+    than WordPiece, which the reference has no place for, is written as it was given.
 
     Raises:
       tf.errors.OpError: The disk is full, for example; also OSError.
@@ -65,8 +68,10 @@ def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     (folder / "checkpoint").write_text(f'model_checkpoint_path: "{PREFIX}"\n', encoding="utf-8")
     text = json.dumps(reference_config(item), indent=2) + "\n"
     (folder / "config.json").write_text(text, encoding="utf-8")
-    if item.vocab is not None:
-        shutil.copyfile(item.vocab, folder / VOCABULARY_FILE)
+    if (tokenizer := item.text_ids) and item.tokenizer is None:
+        write_given(tokenizer, folder, max_length=item.max_length)
+    elif tokenizer and item.tokenizer:
+        (folder / VOCABULARY_FILE).write_bytes(tokenizer.content)
         casing = {
             "do_lower_case": item.tokenizer.lowercase,
             "strip_accents": item.tokenizer.strip_accents,
@@ -79,10 +84,15 @@ def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
 def reference_config(item: Exportable) -> dict[str, object]:
     """The sizes in the reference's words (model/modeling.py, `BertConfig`), of each network."""
     configs = network_configs(item.config, pad_id=item.special_ids.pad)
-    networks: dict[str, object] = {
-        name: {key: configs[name][key] for key in _KEYS} for name in item.networks
+    networks: dict[str, dict[str, object]] = {
+        name: {key: config[key] for key in _KEYS}
+        for name, config in configs.items()
+        if item.has_generator or name != "generator"
     }
-    return {**networks, "embedding_size": item.config.model.embedding_size}
+    embedding, own = item.config.model.embedding_size, Architecture.of(item.config).plain
+    if "generator" in networks and own.own_embedding is not None:
+        networks["generator"] |= {"embedding_size": own.own_embedding}
+    return {**networks, "embedding_size": embedding}
 
 
 def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
@@ -99,4 +109,12 @@ def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
         (ours.name, ours.own_outputs(probe)["logits"], theirs.numpy_outputs(probe)["logits"])
         for ours, theirs in zip(networks_of(model, item), networks_of(again, item), strict=True)
     ]
+    if item.is_electric:
+        # Nothing beside this package computes two towers: their weights are what is compared.
+        written = values_of(again)
+        pairs += [
+            (name, ours, written[name])
+            for name, ours in values_of(model).items()
+            if part_of(name) in TOWERS
+        ]
     return compare("numpy", pairs)

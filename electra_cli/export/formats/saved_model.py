@@ -159,9 +159,11 @@ def write(model: Model, item: Exportable, folder: Path) -> None:
 
 
 def _tokenizer(item: Exportable) -> InGraphTokenizer | None:
-    """What makes rows of text; None without a vocabulary, or where text alone makes no row."""
-    if item.vocab is None or not takes_text(item):
+    """What makes rows of text; None if nothing can within a graph, or text alone makes no row."""
+    if not takes_text(item):
         return None
+    assert item.vocab is not None, "only what has a vocabulary takes text"
+    assert item.tokenizer is not None, "only word pieces are made within a graph"
     return InGraphTokenizer(item.vocab, item.tokenizer, item.special_ids, max_length=item.length)
 
 

@@ -10,13 +10,18 @@ from typing import Any
 from electra_cli.config.finetune import Kind
 from electra_cli.errors import counted
 from electra_cli.export.formats.card_parts import (
+    NEEDS_TEXT,
     Rows,
     for_hub,
+    ids_code,
     network_facts,
+    no_text,
     page,
     table,
+    tokenizer_code,
     tokenizer_facts,
 )
+from electra_cli.export.formats.given_tokenizer import splits_words
 from electra_cli.export.networks import finetuned_of, takes_text
 from electra_cli.files.layout import RESULT_FILE
 from electra_cli.interop.huggingface import output_names, task_config
@@ -51,6 +56,18 @@ _USED = {
     "end = start + int(output.end_logits.masked_fill(~context, -1e4)[0, start:].argmax())\n"
     'answer = tokenizer.decode(text["input_ids"][0, start : end + 1])',
 }
+# Of a tokenizer whose words need the space before them, which words that stand alone do not have.
+_WORD_BY_WORD = """\
+words = ["The", "cat", "sat"]
+parts = [
+    tokenizer(" " * (place > 0) + word, add_special_tokens=False)["input_ids"]
+    for place, word in enumerate(words)
+]
+output = model(torch.tensor([[{ids.cls}, *sum(parts, []), {ids.sep}]]))
+best = output.logits[0].argmax(-1).tolist()
+tags = [  # of the first token of each word
+    model.config.id2label[best[1 + sum(map(len, parts[:place]))]] for place in range(len(words))
+]"""
 
 
 def task_huggingface_card(item: Exportable) -> str:
@@ -61,11 +78,16 @@ def task_huggingface_card(item: Exportable) -> str:
     load = (
         f"{'import torch' + chr(10) if kind == 'qa' else ''}"
         f"from transformers import AutoTokenizer, {name}\n"
-        'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
+        f"{tokenizer_code(item, 'FOLDER')}\n"
         f'model = {name}.from_pretrained("FOLDER")\n'
-        f'text = tokenizer({_given(model)}, truncation=True, return_tensors="pt")\n'
-        f"output = model(**text)\n{_USED[kind]}"
     )
+    if kind == "tagging" and not _splits_words(item):
+        load = f"import torch\n{load}{_WORD_BY_WORD.format(ids=item.special_ids)}"
+    else:
+        load += (
+            f'text = tokenizer({_given(model)}, truncation=True, return_tensors="pt")\n'
+            f"output = model(**text)\n{_USED[kind]}"
+        )
     return for_hub(_PIPELINES[kind], _card(item, "transformers", "", load))
 
 
@@ -81,7 +103,7 @@ def task_onnx_card(item: Exportable) -> str:
     load = (
         "import onnxruntime\n"
         "from transformers import AutoTokenizer\n"
-        'tokenizer = AutoTokenizer.from_pretrained("FOLDER")\n'
+        f"{tokenizer_code(item, 'FOLDER')}\n"
         f'text = tokenizer({_given(model)}, truncation=True, return_tensors="np")\n'
         'session = onnxruntime.InferenceSession("FOLDER/model.onnx")\n'
         "inputs = {\n"
@@ -102,16 +124,9 @@ def task_saved_model_card(item: Exportable) -> str:
         "`serving_default` takes `input_ids`, `input_mask` and `segment_ids`, int32 [B, S] of any "
         f"B and of S up to {positions}, and gives {_saved_outputs(model)}."
     )
-    ids = item.special_ids
-    load = (
-        "import tensorflow as tf\n"
-        'model = tf.saved_model.load("FOLDER")\n'
-        f"ids = tf.constant([[{ids.cls}, {ids.unk}, {ids.sep}, {ids.unk}, {ids.sep}]])\n"
-        "segments = tf.constant([[0, 0, 0, 1, 1]])\n"
-        'outputs = model.signatures["serving_default"](\n'
-        "    input_ids=ids, input_mask=tf.ones_like(ids), segment_ids=segments\n"
-        ")"
-    )
+    load = ids_code(item)
+    if item.tokenizer is None and item.vocab is not None:
+        use += f"\n\n{no_text(item)}"
     if takes_text(item):
         names = ("text", "text_pair")[: len(task.texts)]
         use += (
@@ -119,8 +134,7 @@ def task_saved_model_card(item: Exportable) -> str:
             "tokenizes them, adds [CLS] and [SEP], keeps "
             f"{counted(task.max_length, 'token')}, pads to the longest row, and also gives the "
             "`input_ids`.\n\n"
-            "Loading it needs `import tensorflow_text` first (package `tensorflow-text`), which "
-            "registers the operations of the tokenizer."
+            f"{NEEDS_TEXT}"
         )
         texts = _given(model).split(", ")
         given = ", ".join(
@@ -132,6 +146,12 @@ def task_saved_model_card(item: Exportable) -> str:
             f'outputs = model.signatures["text"]({given})'
         )
     return _card(item, _SAVED_MODEL, use, load)
+
+
+def _splits_words(item: Exportable) -> bool:
+    """Whether transformers gives words that stand alone the ids that they were trained with."""
+    tokenizer = item.text_ids
+    return tokenizer is None or item.tokenizer is not None or splits_words(tokenizer)
 
 
 def _given(model: Finetuned) -> str:

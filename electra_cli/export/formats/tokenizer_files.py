@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,25 @@ from electra_cli.corpus.wordpiece.vocabulary import (
 )
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE, TOKENIZER_FILE
 from electra_cli.export.formats import character_classes
+from electra_cli.export.formats.given_tokenizer import write_given
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.sources.exportable import Exportable
 
 
 def write_tokenizer(item: Exportable, folder: Path) -> None:
-    """Writes vocab.txt, tokenizer.json and tokenizer_config.json; nothing without a vocabulary."""
-    if item.vocab is None:
+    """Writes tokenizer.json and tokenizer_config.json, of word pieces vocab.txt too.
+
+    Nothing is written without a vocabulary, and a tokenizer.json that was given stays as it is.
+    """
+    if (tokenizer := item.text_ids) is None:
         return
-    shutil.copyfile(item.vocab, folder / VOCABULARY_FILE)
-    text = _tokenizer(item, item.vocab).to_str(pretty=True)
+    if item.tokenizer is None:
+        write_given(tokenizer, folder, max_length=item.max_length)
+        return
+    (folder / VOCABULARY_FILE).write_bytes(tokenizer.content)
+    text = _tokenizer(item, folder / VOCABULARY_FILE, item.tokenizer).to_str(pretty=True)
     (folder / TOKENIZER_FILE).write_text(text + "\n", encoding="utf-8")
-    text = json.dumps(_tokenizer_config(item), indent=2)
+    text = json.dumps(_tokenizer_config(item, item.tokenizer), indent=2)
     (folder / TOKENIZER_CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
 
 
@@ -88,14 +94,14 @@ def _replace(pattern: str, content: str) -> normalizers.Normalizer:
     return normalizers.Replace(Regex(pattern), content)
 
 
-def _tokenizer(item: Exportable, vocab: Path) -> Tokenizer:
+def _tokenizer(item: Exportable, vocab: Path, options: TokenizerOptions) -> Tokenizer:
     """The tokenizer the data was prepared with, as fine-tuning wants it.
 
     It adds [CLS] and [SEP], and a literal special token in text is that token: masks are filled
     by writing [MASK].
     """
     ids = item.special_ids
-    tokenizer = build_tokenizer(vocab, item.tokenizer)
+    tokenizer = build_tokenizer(vocab, options)
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
     tokenizer.post_processor = TemplateProcessing(
         single=f"{CLS} $A {SEP}",
@@ -105,8 +111,7 @@ def _tokenizer(item: Exportable, vocab: Path) -> Tokenizer:
     return tokenizer
 
 
-def _tokenizer_config(item: Exportable) -> dict[str, Any]:
-    options = item.tokenizer
+def _tokenizer_config(item: Exportable, options: TokenizerOptions) -> dict[str, Any]:
     return {
         # The library's tokenizer for this model type is rebuilt from vocab.txt, by its own table of
         # characters and to words of 100 of them; this class takes tokenizer.json as it is.
