@@ -43,6 +43,7 @@ class Facts:
         to prepare in another way.
       dropped_share: Tokens that the sequence length cut off, of all.
       unigram_loss: Loss of guessing by frequency, in nats a token.
+      is_electric: Whether a token that was drawn counts as replaced even if it is the right one.
       former: What held before each change on the way, the newest first, with the change's step.
     """
 
@@ -65,6 +66,7 @@ class Facts:
     padding_share: float | None = None
     dropped_share: float | None = None
     unigram_loss: float | None = None
+    is_electric: bool = False
     former: tuple[tuple[int, Facts], ...] = ()
 
     @classmethod
@@ -98,6 +100,7 @@ class Facts:
             preset=config.preset,
             preset_rate=None if preset is None else preset.optimizer.learning_rate,
             preset_batch=None if preset is None else preset.train.batch_size,
+            is_electric=objective.name == "electric",
             former=tuple((step, cls.of(before, manifest)) for step, before in former),
         )
         if manifest is None:

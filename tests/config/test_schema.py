@@ -119,6 +119,28 @@ def test_max_predictions(probability: float, length: int, slots: int) -> None:
         ({"generator.size": 0.001}, ["generator.size 0.001", "0 wide"]),
         ({"objective.mask_probability": 0.001}, ["mask_probability 0.001", "length 128"]),
         ({"train.batch_size": 9, "train.accumulation_steps": 2}, ["batch size 9", "use 8 or 10"]),
+        *(
+            ({"objective.name": "electric", key: value}, [key, "electric"])
+            for key, value in (
+                ("objective.masking", "span"),
+                ("objective.masking", "whole-word"),
+                ("objective.uniform_generator", True),
+                ("objective.disallow_correct", True),
+                ("objective.temperature", 2.0),
+                ("generator.sharing", "none"),
+                ("generator.sharing", "all"),
+                ("generator.sharing", "disentangled"),
+                ("model.document_attention", True),
+            )
+        ),
+        (
+            {
+                "objective.name": "electric",
+                "generator.sharing": "none",
+                "generator.frozen": "runs/a",
+            },
+            ["generator", "electric"],
+        ),
     ],
 )
 def test_contradictions(values: dict[str, Any], words: list[str]) -> None:

@@ -203,6 +203,14 @@ NEAR_MISSES: dict[str, tuple[Facts, dict[str, Any]]] = {
             **held_out(**NOTHING),
         },
     ),
+    "right samples of Electric": (
+        replace(TINY, is_electric=True),
+        held_out(
+            sampled_masked_lm_accuracy=constant(0.6),
+            replaced_rate=constant(0.139),
+            disc_loss=constant(0.39),
+        ),
+    ),
     "few held-out rows": (
         replace(TINY, validation_examples=2),
         held_out(replaced_rate=lambda step: 0.08),

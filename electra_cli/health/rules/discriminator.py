@@ -122,6 +122,11 @@ class StrongGenerator(HeldOutRule):
         "discriminator), or a higher `objective.mask_probability`"
     )
 
+    @classmethod
+    def applies(cls, facts: Facts) -> bool:
+        """Not with Electric, of whose samples nobody can tell the right ones."""
+        return super().applies(facts) and not facts.is_electric
+
     def judge(self, line: Line) -> Sign | None:
         """What the discriminator gains over a constant answer, once the generator is good."""
         samples = number(line, "sampled_masked_lm_accuracy")
@@ -168,7 +173,9 @@ class ReplacedRate(HeldOutRule):
         # Lines of an older electra have no FLOPs, and are of rows masked as those of training.
         is_old = number(line, "flops") is None
         share = facts.mask_probability if is_old else held_out.MASK_PROBABILITY
-        expected = _masked_share(facts, share) * (1 - samples)
+        expected = _masked_share(facts, share)
+        if not facts.is_electric:
+            expected *= 1 - samples
         rows = facts.validation_examples or 0
         tokens = rows * facts.sequence_length * (1 - (facts.padding_share or 0.0))
         if expected * tokens < 1:
