@@ -43,7 +43,8 @@ def format_metric(name: str, value: float | None) -> str:
 
 def format_flops(value: float) -> str:
     """A number of floating point operations: 1.23e15; 0 of none."""
-    return f"{value:.2e}".replace("e+", "e") if value else "0"
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if value else "0"
 
 
 def is_share(name: str) -> bool:

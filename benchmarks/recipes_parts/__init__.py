@@ -1,0 +1,1 @@
+"""What benchmarks/recipes.py is made of: recipes, their steps, runs, comparison, table and plot."""

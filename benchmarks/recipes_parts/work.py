@@ -1,0 +1,284 @@
+"""One recipe after the other: data, steps, training, evaluation, fine-tuning."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from electra_cli.config.batches import stretches
+from electra_cli.config.schema import Config
+from electra_cli.corpus.shards.manifest import load_manifest
+from electra_cli.modeling.budget import flops_by_step
+from recipes_parts.book import Book, config_of, most_steps
+from recipes_parts.commands import CommandError, Electra
+from recipes_parts.results import Result, Results
+
+HELD_OUT = ("masked_lm_loss", "disc_auc")
+# How a run ends that has found no finite numbers any more; the code alone may be a fault of ours.
+_DIVERGED, _SAYS = 70, "not finite"
+# Enough for the speed of a step behind those that compile; none of them is kept.
+_TRIAL_STEPS, _TRIAL_LOG = 60, 10
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every run may cost: seconds in updates, or FLOPs."""
+
+    seconds: float | None = None
+    flops: float | None = None
+
+    @property
+    def amount(self) -> float:
+        """Of whichever it is."""
+        found = self.seconds if self.flops is None else self.flops
+        assert found is not None
+        return found
+
+
+class Work:
+    """What one call does.
+
+    Args:
+      book: The recipes.
+      corpus: A prepared folder, or a text to prepare.
+      labelled: A folder of labelled data; None for no fine-tuning.
+      budget: Of each run.
+      results: Where everything is kept.
+      electra: Runs commands.
+      device: What `--device` of all commands is.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        corpus: Path,
+        labelled: Path | None,
+        budget: Budget,
+        results: Results,
+        electra: Electra,
+        device: str,
+    ) -> None:
+        self._book, self._corpus, self._labelled = book, corpus, labelled
+        self.budget, self._results = budget, results
+        self._electra, self._device = electra, device
+
+    @property
+    def tasks(self) -> list[str]:
+        """What is fine-tuned."""
+        return [] if self._labelled is None else list(self._book.downstream)
+
+    def parts(self, name: str) -> tuple[bool, ...]:
+        """The runs of a recipe in their order; True for one that goes before the last."""
+        return (False,) if self._book.recipes[name].first is None else (True, False)
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def data(self, packing: str) -> Path:
+        """Data of a packing, prepared where it is not yet; all with one vocabulary.
+
+        Raises:
+          ValueError: A prepared folder of another packing was named.
+        """
+        if (self._corpus / "manifest.json").is_file():
+            prepared = load_manifest(self._corpus).packing
+            if prepared != packing:
+                raise ValueError(
+                    f"{self._corpus} was prepared with --packing {prepared}, and a recipe needs "
+                    f"{packing}: name the text instead, which is then prepared for both"
+                )
+            return self._corpus
+        folder = self._results.folder / f"data-{packing}"
+        if (folder / "manifest.json").is_file():
+            return folder
+        data, main = self._book.data, self._book.data.packing
+        words: list[object] = ["--vocab-size", data.vocab_size]
+        if packing != main:
+            words = ["--vocab", self.data(main) / "vocab.txt"]
+        self._electra(
+            "prepare-data", self._corpus, "--output", folder, *words, "--packing", packing,
+            "--sequence-length", data.sequence_length,
+        )  # fmt: skip
+        return folder
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def known_steps(self, name: str, *, first: bool = False) -> int | None:
+        """The steps of a recipe's runs; None if its speed has to be measured before."""
+        plan = self._results.plan(name, self._recipe(name))
+        if (found := plan.get(_steps_of(first))) is not None:
+            return int(found)
+        return self._most_steps(name, first, {}) if self.budget.flops is not None else None
+
+    def _steps(self, name: str, first: bool, weights: Path | None) -> int:
+        """The same, measured if it has to be, and kept: a run that goes on has the same."""
+        steps = self.known_steps(name, first=first)
+        speeds: dict[int, float] = {}
+        if steps is None:
+            config = self._config(name, 1000, first, weights)
+            for rows in sorted({stretch.rows for stretch in stretches(config.train)}):
+                speeds[rows] = self._seconds_a_step(name, rows, first, weights)
+            steps = self._most_steps(name, first, speeds)
+        plan = self._results.plan(name, self._recipe(name))
+        if _steps_of(first) not in plan:
+            plan[_steps_of(first)] = steps
+            plan[f"{_steps_of(first)}_seconds_a_step"] = {str(k): v for k, v in speeds.items()}
+            self._results.keep_plan(name, plan)
+        return steps
+
+    def _most_steps(self, name: str, first: bool, speeds: Mapping[int, float]) -> int:
+        """How many updates the budget pays for.
+
+        Args:
+          name: Of the recipe.
+          first: The run that goes before is meant.
+          speeds: Seconds of an update by its rows; not needed for FLOPs.
+        """
+        before = self._book.recipes[name].first
+        share = 1.0 if before is None else before.share if first else 1 - before.share
+        vocabulary = self._vocabulary(name)
+
+        def cost(steps: int) -> float:
+            config = self._config(name, steps, first, Path("first"))
+            if self.budget.flops is not None:
+                return flops_by_step(config.replaced({"model.vocab_size": vocabulary}))(steps)
+            return seconds_of(config, steps, speeds)
+
+        return most_steps(cost, self.budget.amount * share)
+
+    def _seconds_a_step(self, name: str, rows: int, first: bool, weights: Path | None) -> float:
+        settings = self._book.settings(name, _TRIAL_STEPS, first=first, weights=weights)
+        settings |= {
+            "train.batch_size": str(rows),
+            "train.batch_schedule": "null",
+            "train.log_every": str(_TRIAL_LOG),
+            "train.evaluate_every": str(_TRIAL_STEPS),
+            "train.checkpoint_every": str(_TRIAL_STEPS),
+        }
+        folder = self._results.folder / "trial"
+        shutil.rmtree(folder, ignore_errors=True)
+        found = self._pretrain(name, folder, settings, first)
+        shutil.rmtree(folder, ignore_errors=True)
+        return float(rows / found["sequences_per_second"])
+
+    def _vocabulary(self, name: str) -> int:
+        """Word pieces: of the data as soon as it is there, before that those asked for."""
+        for folder in (self._corpus, self._results.folder / f"data-{self._book.packing(name)}"):
+            if (folder / "manifest.json").is_file():
+                return load_manifest(folder).vocab.size
+        return self._book.data.vocab_size
+
+    def _config(self, name: str, steps: int, first: bool, weights: Path | None) -> Config:
+        settings = self._book.settings(name, steps, first=first, weights=weights)
+        return config_of(self._book.preset_of(name, first=first), settings)
+
+    def _recipe(self, name: str) -> dict[str, Any]:
+        """What decides what the runs of a recipe compute."""
+        return {
+            "preset": self._book.preset_of(name),
+            "set": {**self._book.set, **self._book.recipes[name].set},
+            "packing": self._book.packing(name),
+            "first": self._book.recipes[name].model_dump(mode="json")["first"],
+        }
+
+    # -- runs ------------------------------------------------------------------------------------
+
+    def run(self, name: str, seed: int) -> Result:
+        """Trains, evaluates and fine-tunes one seed of a recipe; goes on where it was ended."""
+        began = time.monotonic()
+        try:
+            runs, folder = self._train(name, seed)
+            metrics = self._held_out(name, folder, runs[-1])
+            for task in self.tasks:
+                metrics[task] = self._score(name, seed, folder, task)
+        except CommandError as error:
+            if error.code != _DIVERGED or _SAYS not in str(error):
+                raise
+            nothing = dict.fromkeys((*HELD_OUT, *self.tasks))
+            return Result(name, seed, 0, 0.0, None, time.monotonic() - began, nothing, str(error))
+        seconds = [run["goodput"]["productive_seconds"] for run in runs]
+        return Result(
+            name,
+            seed,
+            steps=sum(run["final_step"] for run in runs),
+            flops=sum(run["flops"] for run in runs),
+            seconds=None if None in seconds else sum(seconds),
+            elapsed=time.monotonic() - began,
+            metrics=metrics,
+        )
+
+    def _train(self, name: str, seed: int) -> tuple[list[dict[str, Any]], Path]:
+        """The results of the runs of a recipe, and the folder of the last one."""
+        place = self._results.folder / "runs" / name
+        runs, weights = [], None
+        for first in self.parts(name):
+            folder = place / (f"seed-{seed}-first" if first else f"seed-{seed}")
+            steps = self._steps(name, first, weights)
+            settings = self._book.settings(name, steps, first=first, weights=weights)
+            settings["train.seed"] = str(seed)
+            runs.append(self._pretrain(name, folder, settings, first))
+            weights = folder
+        return runs, folder
+
+    def _pretrain(
+        self, name: str, folder: Path, settings: Mapping[str, str], first: bool
+    ) -> dict[str, Any]:
+        pairs = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        return self._electra(
+            "pretrain", "--preset", self._book.preset_of(name, first=first),
+            "--data", self.data(self._book.packing(name)), "--model-dir", folder,
+            "--device", self._device, *pairs,
+        )  # fmt: skip
+
+    def _held_out(self, name: str, folder: Path, run: Mapping[str, Any]) -> dict[str, float | None]:
+        """Metrics over the held-out rows of the reference: rows of another packing are others."""
+        main = self._book.packing(self._book.reference)
+        found = run["evaluation"]
+        if self._book.packing(name) != main:
+            try:
+                shown = self._electra(
+                    "evaluate", folder, "--data", self.data(main), "--device", self._device
+                )
+                found = shown["checkpoints"][0]["metrics"]
+            except CommandError as error:
+                if error.code != 2:  # no network for such rows
+                    raise
+                found = {}
+        return {metric: found.get(metric) for metric in HELD_OUT}
+
+    def _score(self, name: str, seed: int, folder: Path, task: str) -> float | None:
+        """The mean over the seeds of a fine-tuning."""
+        options = shlex.split(
+            self._book.downstream[task].replace("{labelled}", shlex.quote(str(self._labelled)))
+        )
+        output = self._results.folder / "finetuned" / name / f"seed-{seed}" / task
+        found = self._electra(
+            "finetune", folder, "--output", output, "--device", self._device, *options
+        )
+        columns: Sequence[Mapping[str, Any]] = found["columns"]
+        return next(column["mean"] for column in columns if column["role"] == "model")
+
+
+def seconds_of(config: Config, steps: int, speeds: Mapping[int, float]) -> float:
+    """What the first updates of a run take.
+
+    Args:
+      config: Its configuration.
+      steps: How many.
+      speeds: Seconds of an update by its rows.
+    """
+    parts = stretches(config.train)
+    ends = [*(part.first_step for part in parts[1:]), steps]
+    return sum(
+        max(0, min(end, steps) - part.first_step) * speeds[part.rows]
+        for part, end in zip(parts, ends, strict=True)
+    )
+
+
+def _steps_of(first: bool) -> str:
+    return "first_steps" if first else "steps"
