@@ -2,7 +2,7 @@
 
 DATA/manifest.json       what is prepared; written last
 DATA/plan.json           how it is cut into slices
-DATA/vocab.txt           the vocabulary
+DATA/vocab.txt           the vocabulary; tokenizer.json of another tokenizer than our WordPiece
 DATA/slices/             a record for each finished slice, beside its shards
 DATA/duplicates/         what was found of duplicates
 DATA/standard-input      a copy of what was piped in, until all of it is prepared
@@ -10,7 +10,8 @@ DATA/standard-input      a copy of what was piped in, until all of it is prepare
 RUN/config.yaml          the complete configuration; with it a folder is a run folder
 RUN/bindings.gin         gin bindings, if any were given
 RUN/init.json            what `--init-from` loaded, if it was given
-RUN/data/                manifest.json and vocab.txt of the prepared data
+RUN/branch.json          what `--from` named and is decayed, if it was given
+RUN/data/                manifest.json and vocab.txt or tokenizer.json of the prepared data
 RUN/lock.json            who writes to the run, or wrote to it last
 RUN/.cluster-token-PLACE by what several workers know each other, who meet at the place HOST-PORT
 RUN/changes.jsonl        changes of the configuration, and the step from which on they hold
@@ -54,6 +55,7 @@ LOCK_FILE = ".lock.json"
 CONFIG_FILE = "config.yaml"
 BINDINGS_FILE = "bindings.gin"
 INIT_FILE = "init.json"
+BRANCH_FILE = "branch.json"
 DATA_FOLDER = "data"
 RUN_LOCK_FILE = "lock.json"
 CLUSTER_TOKEN_PATTERN = ".cluster-token-*"

@@ -13,7 +13,7 @@ import tensorflow as tf
 from electra_cli.config.sections import Masking, ObjectiveConfig, TrainConfig
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.inputs.masking import mask_tokens, rows_to_features
-from electra_cli.inputs.store import RowStore
+from electra_cli.inputs.store import store_of
 
 
 def preview_rows(
@@ -31,18 +31,19 @@ def preview_rows(
     """
     with contextlib.suppress(RuntimeError):  # TensorFlow is running already
         tf.config.set_visible_devices([], "GPU")  # whose memory belongs to a run beside this
-    store = RowStore(manifest.paths_of("train"), manifest.sequence_length)
+    store = store_of(manifest, "train")
     count = min(count, len(store))
     indices = np.arange(count, dtype=np.int64) * len(store) // max(1, count)  # [B]
     rows, word_starts = store.gather_words(indices)  # [B, S] each
+    special = manifest.special_ids
     features = mask_tokens(
-        rows_to_features(tf.constant(rows), manifest.special_ids.sep),
+        rows_to_features(tf.constant(rows), special.sep, special.pad),
         seed=tf.constant(TrainConfig().seed, tf.int64),
         step=tf.zeros([], tf.int64),
         examples=tf.constant(indices),
         mask_probability=ObjectiveConfig().mask_probability,
         sampling=ObjectiveConfig().sampling,
-        special_ids=manifest.special_ids.model_dump(),
+        special_ids=special.model_dump(exclude_none=True),
         masking=masking,
         word_starts=tf.constant(word_starts),
     )

@@ -16,7 +16,7 @@ import tensorflow as tf
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import order
-from electra_cli.inputs.store import RowStore
+from electra_cli.inputs.store import RowStore, store_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def training_dataset(
             f"{share.replicas} replicas",
             hint=f"use a multiple of {share.replicas}",
         )
-    store = RowStore(manifest.paths_of("train"), manifest.sequence_length)
+    store = store_of(manifest, "train")
     examples = len(store)
 
     def choose(step: int, replica: int) -> npt.NDArray[np.int64]:
@@ -110,7 +110,7 @@ def validation_dataset(
     Returns:
       Batches as in `training_dataset`, with step 0.
     """
-    store = RowStore(manifest.paths_of("validation"), manifest.sequence_length)
+    store = store_of(manifest, "validation")
     examples = len(store)
     together = share.rows * share.replicas
     steps = -(-examples // together)

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from electra_cli.corpus.shards.rows import ids_of, load_shard, word_starts_of
+from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.corpus.shards.rows import Split, ids_of, load_shard, word_starts_of
 from electra_cli.errors import DataError, IOFailedError
 
 
@@ -32,14 +33,15 @@ class RowStore:
     Args:
       paths: Shard files, `.npy` arrays of shape [rows, S + W] (corpus/shards/rows.py).
       sequence_length: S.
+      pad_id: Id of [PAD], which fills an empty row.
 
     Raises:
       DataError: A file is no array of numbers.
       OSError: It cannot be opened.
     """
 
-    def __init__(self, paths: list[Path], sequence_length: int) -> None:
-        self.sequence_length = sequence_length
+    def __init__(self, paths: list[Path], sequence_length: int, pad_id: int = 0) -> None:
+        self.sequence_length, self._pad_id = sequence_length, pad_id
         handles: list[int] = []
         weakref.finalize(self, _close, handles)
         _allow_open_files()
@@ -80,11 +82,17 @@ class RowStore:
         places = indices - self._starts[shards]  # [B]
         first = self._shards[0]
         rows = np.zeros((len(indices), first.width), first.dtype)  # [B, S + W]
+        rows[:, : self.sequence_length] = self._pad_id
         octets, size = rows.data.cast("B"), first.row_bytes
         for at, (shard, place) in enumerate(zip(shards.tolist(), places.tolist(), strict=True)):
             if place >= 0:
                 self._shards[shard].read_row(place, octets[at * size : (at + 1) * size])
         return rows
+
+
+def store_of(manifest: Manifest, split: Split) -> RowStore:
+    """The rows of a split of prepared data; see `RowStore`."""
+    return RowStore(manifest.paths_of(split), manifest.sequence_length, manifest.special_ids.pad)
 
 
 class LostShardError(IOFailedError):

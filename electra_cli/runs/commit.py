@@ -68,7 +68,7 @@ class Commit(_Strict):
             here = manifest.vocab.sha256[:12]
             return f"vocabulary {self.vocab_sha256[:12]} there, {here} here"
         if self.tokenizer_sha256 not in ("", manifest.tokenizer_sha256):
-            return f"another casing there, {manifest.tokenizer} here"
+            return f"another casing there, {manifest.tokenizer or manifest.vocab.file} here"
         return None
 
     def own_checksum(self) -> str:

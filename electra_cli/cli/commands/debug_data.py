@@ -106,20 +106,23 @@ def _verify(folder: Path, terminal: Terminal) -> Verified:
 
 
 def _examples(manifest: Manifest, count: int, masking: Masking) -> list[dict[str, Any]]:
-    from electra_cli.corpus.shards.inspect import decode
-    from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
+    from electra_cli.corpus.subword.open import open_tokenizer
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()
     from electra_cli.inputs.preview import preview_rows
 
-    tokens = load_vocabulary(manifest.vocab_path)
+    special = manifest.special_ids
+    tokenizer = open_tokenizer(
+        manifest.vocab_path, manifest.tokenizer, special=special, rows=manifest.vocab.size
+    )
+
+    def shown(ids: list[int]) -> str:
+        """Text as the model sees it: words joined again, special tokens shown, no padding."""
+        return tokenizer.text_of([number for number in ids if number != special.pad])
+
     return [
-        {
-            "example_index": index,
-            "text": decode(ids, tokens),
-            "masked": decode(masked_ids, tokens),
-        }
+        {"example_index": index, "text": shown(ids), "masked": shown(masked_ids)}
         for index, ids, masked_ids in preview_rows(manifest, count, masking=masking)
     ]
 

@@ -125,9 +125,14 @@ def command(
     ] = None,
     vocab: Annotated[Path | None, typer.Option(
         "--vocab", metavar="PATH", rich_help_panel=_VOCABULARY, show_default="train one",
-        help="Use this vocabulary, one word piece a line, or that of a folder: of a Hugging Face "
-        "tokenizer, or a prepared one. What lies beside it says whether case and accents matter.")
+        help="Use this vocabulary, one word piece a line, or a tokenizer.json of Hugging Face "
+        "(WordPiece, BPE, Unigram), or the folder of one, also a prepared one. What lies beside it "
+        "says whether case and accents matter.")
     ] = None,
+    vocab_kind: Annotated[Literal["wordpiece", "bpe", "unigram"], typer.Option(
+        "--vocab-kind", rich_help_panel=_VOCABULARY,
+        help="What to train. bpe and unigram need no spaces between words (Thai, Japanese) and "
+        "keep case and accents unless they are asked not to.")] = "wordpiece",
     vocab_size: Annotated[int | None, typer.Option(
         "--vocab-size", rich_help_panel=_VOCABULARY, show_default=str(DEFAULT_VOCAB_SIZE),
         help="Word pieces of the vocabulary to train.")] = None,
@@ -198,6 +203,7 @@ def command(
     """
     # fmt: on
     trained = {
+        "--vocab-kind": vocab_kind != "wordpiece",
         "--vocab-size": vocab_size is not None,
         "--vocab-sample": vocab_sample != 1.0,
         "--vocab-unused": vocab_unused != 0,
@@ -228,12 +234,18 @@ def command(
     from electra_cli.corpus.preparation.pipeline import PreparedData, prepare_data
     from electra_cli.corpus.reading.cleaning import Cleaning
     from electra_cli.corpus.reading.tables.separators import TableLayout
-    from electra_cli.corpus.wordpiece.found_tokenizer import choose_options, read_tokenizer
+    from electra_cli.corpus.subword.brought import bring
+    from electra_cli.corpus.wordpiece.identity import TokenizerOptions
     from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 
-    casing, notes = choose_options(
-        read_tokenizer(vocab) if vocab else None, lowercase=lowercase, strip_accents=strip_accents
+    brought = vocab and bring(vocab, lowercase=lowercase, strip_accents=strip_accents)
+    usual = vocab_kind == "wordpiece"  # what is done if neither an option nor a tokenizer says
+    casing = TokenizerOptions(
+        lowercase=usual if lowercase is None else lowercase,
+        strip_accents=usual if strip_accents is None else strip_accents,
     )
+    if brought:
+        casing = brought.options or casing
     duplicates = None
     if deduplicate != "none" or near_duplicates is not None:
         duplicates = DuplicateOptions(
@@ -242,6 +254,7 @@ def command(
     options = PrepareOptions(
         vocab=vocab,
         vocabulary=VocabularyOptions(
+            kind=vocab_kind,
             size=DEFAULT_VOCAB_SIZE if vocab_size is None else vocab_size,
             sample=vocab_sample,
             unused=vocab_unused,
@@ -270,7 +283,7 @@ def command(
         documents=documents,
     )
     terminal = Terminal(quiet=quiet, stdout=not as_json)
-    for note in notes:
+    for note in brought.notes if brought else ():
         terminal.note(note)
     with StopSignals(), terminal.progress("preparing", 1.0) as bar:
         result = prepare_data(
@@ -300,16 +313,18 @@ def _given(options: dict[str, bool]) -> list[str]:
 
 def _print_table(terminal: Terminal, result: PreparedData) -> None:
     """The figures of a prepared folder."""
+    from electra_cli.corpus.wordpiece.identity import KIND_NAMES
     from electra_cli.metrics.baselines import Baselines
 
     manifest, counts = result.manifest, result.manifest.counts
     guesses = Baselines.of(manifest)
+    kind = "" if manifest.tokenizer else f", {KIND_NAMES[manifest.vocab.kind]}"
     rows = [
         ("documents", f"{counts.documents:,}"),
         ("tokens", f"{counts.tokens:,}"),
         ("tokens a word", f"{counts.tokens / counts.words:.2f}"),
-        ("vocabulary", f"{manifest.vocab.size:,}"),
-        ("case and accents", str(manifest.tokenizer)),
+        ("vocabulary", f"{manifest.vocab.size:,}{kind}"),
+        ("case and accents", str(manifest.tokenizer or f"as {manifest.vocab.file} says")),
         ("unknown rate", f"{counts.unknown_rate:.3%}"),
         ("examples, training", f"{manifest.examples:,}"),
         ("examples, validation", f"{manifest.validation_examples:,}"),
@@ -347,14 +362,16 @@ def _print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> N
 
 def _json_fields(result: PreparedData) -> dict[str, Any]:
     """The object for `--json`, of a prepared folder."""
-    manifest = result.manifest
+    manifest, options = result.manifest, result.manifest.tokenizer
     return {
         "output": str(manifest.folder),
         "examples": manifest.examples,
         "validation_examples": manifest.validation_examples,
         "shards": len(manifest.shards),
         "vocab_size": manifest.vocab.size,
-        **manifest.tokenizer.model_dump(),
+        "vocab_kind": manifest.vocab.kind,
+        "lowercase": options and options.lowercase,
+        "strip_accents": options and options.strip_accents,
         "unknown_rate": manifest.counts.unknown_rate,
         "padding_share": manifest.padding_share,
         "baselines": manifest.baselines and manifest.baselines.model_dump(),

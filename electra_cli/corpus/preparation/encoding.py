@@ -4,27 +4,42 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.shards.counts import Counts, most_frequent
+from electra_cli.corpus.shards.manifest import VocabularyFile
 from electra_cli.corpus.shards.rows import DType, ids_dtype
-from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
+from electra_cli.corpus.subword.library import LibraryTokenizer
+from electra_cli.corpus.subword.line_encoder import LibraryLineEncoder
+from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.line_encoder import EncodedLines, LineEncoder
 from electra_cli.corpus.wordpiece.marks import count_marked
 from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
-from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary, special_ids
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 
 LONGEST_UNKNOWN_WORD = 64
 MOST_UNKNOWN_WORDS = 2**16
 
 # Small documents are encoded together.
 BATCH_CHARACTERS = 2**18
+
+
+class Encoder(Protocol):
+    """Makes ids of lines; `itemsize` are the bytes of an id."""
+
+    itemsize: int
+
+    def encode(self, lines: Sequence[str]) -> EncodedLines:
+        """Encodes lines, which hold no line end."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +49,27 @@ class Encoding:
     Attributes:
       encoder: Makes ids of lines.
       dtype: Type of an id.
-      begins_word: For each token whether a word begins with it; [V].
+      begins_word: For each token whether a word begins with it; [V]. None where the encoder says
+        it of each token in its place.
+      pad: The id of [PAD].
       cls: The id of [CLS] as bytes.
       sep: The id of [SEP] as bytes.
     """
 
-    encoder: LineEncoder
+    encoder: Encoder
     dtype: DType
-    begins_word: npt.NDArray[np.bool_]
+    begins_word: npt.NDArray[np.bool_] | None
+    pad: int
     cls: bytes
     sep: bytes
 
 
 @lru_cache(maxsize=1)
 def encoding_of(
-    vocab_path: Path, vocab_sha256: str, *, lowercase: bool, strip_accents: bool
+    vocab_path: Path,
+    vocab: VocabularyFile,
+    special: SpecialIds,
+    tokenizer: TokenizerOptions | None,
 ) -> Encoding:
     """The encoding, kept between the slices of a process so that its cache of words stays warm.
 
@@ -56,17 +77,19 @@ def encoding_of(
     """
     # A worker is one core's, and lists of new words are too short to be worth a pool of threads.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    tokens = load_vocabulary(vocab_path, may_be_bare=True)
-    special = special_ids(tokens)
-    dtype = ids_dtype(len(tokens))
-    split = WordSplitter(lowercase=lowercase, strip_accents=strip_accents)
-    cls, sep = (
-        np.array(id_, np.dtype(dtype).newbyteorder("<")).tobytes()
-        for id_ in (special.cls, special.sep)
-    )
-    begins_word = ~np.array(continuations(tokens))  # [V]
-    begins_word[[special.pad, special.cls, special.sep, special.mask]] = False
-    return Encoding(LineEncoder(tokens, split, dtype), dtype, begins_word, cls, sep)
+    dtype = ids_dtype(vocab.size)
+    encoder: Encoder
+    begins_word = None
+    if tokenizer is None:
+        library = LibraryTokenizer(vocab_path, special=special, rows=vocab.size)
+        encoder = LibraryLineEncoder(library)
+    else:
+        own = WordPieceTokenizer(load_vocabulary(vocab_path, may_be_bare=True), tokenizer)
+        split = WordSplitter(**tokenizer.model_dump())
+        encoder, begins_word = LineEncoder(own.tokens, split, dtype), own.begins_word  # [V]
+    unit = np.dtype(f"<u{encoder.itemsize}")
+    cls, sep = (np.array(id_, unit).tobytes() for id_ in (special.cls, special.sep))
+    return Encoding(encoder, dtype, begins_word, special.pad, cls, sep)
 
 
 @dataclass
@@ -84,7 +107,7 @@ class Words:
 
 def encoded(
     documents: Iterable[Document],
-    encoder: LineEncoder,
+    encoder: Encoder,
     counts: Counts,
     words: Words,
     *,

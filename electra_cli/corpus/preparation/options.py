@@ -14,10 +14,13 @@ from electra_cli.corpus.reading.readers import OnError, ReadOptions
 from electra_cli.corpus.reading.tables.separators import TableLayout
 from electra_cli.corpus.reading.texts import Documents
 from electra_cli.corpus.shards.kinds import Packing
+from electra_cli.corpus.shards.manifest import VocabularyFile
+from electra_cli.corpus.subword.open import TextIds, content_sha256
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 from electra_cli.errors import ConfigError
-from electra_cli.files.layout import DUPLICATES_FOLDER, VOCABULARY_FILE
+from electra_cli.files.layout import DUPLICATES_FOLDER
 
 SHORTEST_SEQUENCE = 8
 
@@ -29,8 +32,8 @@ class PrepareOptions:
     Attributes:
       vocab: Vocabulary to use, a file or a tokenizer's folder; None trains one.
       vocabulary: How one is trained.
-      lowercase: Lower-case the text.
-      strip_accents: Remove accents.
+      lowercase: Lower-case the text; None where the tokenizer decides.
+      strip_accents: Remove accents; likewise.
       sequence_length: Ids a row.
       packing: `reference`, or `full` without padding.
       seed: Of the packing.
@@ -51,8 +54,8 @@ class PrepareOptions:
 
     vocab: Path | None = None
     vocabulary: VocabularyOptions = field(default_factory=VocabularyOptions)
-    lowercase: bool = True
-    strip_accents: bool = True
+    lowercase: bool | None = True
+    strip_accents: bool | None = True
     sequence_length: int = 128
     packing: Packing = "reference"
     seed: int = 0
@@ -82,8 +85,10 @@ class PrepareOptions:
             )
 
     @property
-    def tokenizer(self) -> TokenizerOptions:
-        """What is done with case and accents."""
+    def tokenizer(self) -> TokenizerOptions | None:
+        """What is done with case and accents; None where the tokenizer decides."""
+        if self.lowercase is None or self.strip_accents is None:
+            return None
         return TokenizerOptions(lowercase=self.lowercase, strip_accents=self.strip_accents)
 
     @property
@@ -98,21 +103,26 @@ class PrepareOptions:
             documents=self.documents,
         )
 
-    def record(self, vocab_sha256: str | None) -> dict[str, Any]:
+    def record(self, brought: TextIds | None) -> dict[str, Any]:
         """What the plan holds of the options.
 
         Args:
-          vocab_sha256: Of the vocabulary that was brought; None if one is trained.
+          brought: The tokenizer that was brought; None if one is trained.
         """
-        trained = None if vocab_sha256 else asdict(self.vocabulary)
+        trained = None if brought else asdict(self.vocabulary)
+        if trained and trained["kind"] == "wordpiece":
+            del trained["kind"]  # it is newer than some plans
         # on_error and allow_unknown are missing on purpose: what is finished under one is the same
         # under the other.
         # These are newer than some plans, which mean their defaults.
-        newer = {"separator": self.layout.character} if self.layout.character else {}
+        newer: dict[str, Any] = {}
+        newer |= {"separator": self.layout.character} if self.layout.character else {}
         newer |= {"quoting": self.layout.quoting} if self.layout.quoting != "auto" else {}
         newer |= {"documents": self.documents} if self.documents != "blank-line" else {}
+        if brought and self.tokenizer is None:  # what lies beside its file decides, too
+            newer |= {"special": brought.special.model_dump(), "rows": len(brought.tokens)}
         return {
-            "vocab": vocab_sha256,
+            "vocab": content_sha256(brought) if brought else None,
             "vocabulary": trained,
             "lowercase": self.lowercase,
             "strip_accents": self.strip_accents,
@@ -136,19 +146,21 @@ class SliceSettings:
     Attributes:
       options: How text is prepared.
       output: The prepared folder, as this machine finds it.
-      vocab_sha256: Hash of the vocabulary in it.
+      vocab: The vocabulary in it.
+      special: Ids of its special tokens.
       held_out_below: Documents whose 128-bit hash is below this go to validation.
     """
 
     options: PrepareOptions
     output: Path
-    vocab_sha256: str
+    vocab: VocabularyFile
+    special: SpecialIds
     held_out_below: int
 
     @property
     def vocab_path(self) -> Path:
         """Where the vocabulary is."""
-        return self.output / VOCABULARY_FILE
+        return self.output / self.vocab.file
 
     @property
     def duplicates(self) -> Path | None:

@@ -17,6 +17,7 @@ from electra_cli.corpus.preparation.plan_changes import (
     replaced_inputs,
 )
 from electra_cli.corpus.reading.input_file import changed_input
+from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
 from electra_cli.errors import DataError, OutputError, listed
 from electra_cli.files.atomic import (
     TEMPORARY_SUFFIX,
@@ -133,7 +134,7 @@ def any_slice_finished(output: Path) -> bool:
 
 def discard_claim(output: Path) -> None:
     """Takes a claim back with all that was written under it, so that corrected input can follow."""
-    written = [PLAN_FILE, VOCABULARY_FILE, "train-*.npy", "validation-*.npy"]
+    written = [PLAN_FILE, VOCABULARY_FILE, TOKENIZER_FILE, "train-*.npy", "validation-*.npy"]
     for pattern in [f"{RECORDS_FOLDER}/*.json", *written]:
         for path in output.glob(pattern):
             path.unlink()
@@ -142,11 +143,12 @@ def discard_claim(output: Path) -> None:
         shutil.rmtree(output / DUPLICATES_FOLDER)
 
 
-def claim_vocabulary(output: Path, sha256: str) -> None:
+def claim_vocabulary(output: Path, file: str, sha256: str) -> None:
     """Adds the hash of a vocabulary to the plan, or finds the same one in it.
 
     Args:
       output: The folder, claimed.
+      file: What it is called there.
       sha256: Of the vocabulary that is there, was brought, or was trained and is not written yet.
 
     Raises:
@@ -159,7 +161,7 @@ def claim_vocabulary(output: Path, sha256: str) -> None:
             output / PLAN_FILE, json.dumps(plan | {"vocab_sha256": sha256}, indent=1) + "\n"
         )
     elif planned != sha256:
-        path = output / VOCABULARY_FILE
+        path = output / file
         raise DataError(
             f"{path} was changed: it is not the vocabulary that this preparation began with",
             hint=f"delete {path} and run the same command again, with --plan-only if there are "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -42,16 +43,12 @@ from electra_cli.corpus.reading.faults import LeftOut
 from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.reading.passed_over import PassedOver
 from electra_cli.corpus.shards.inspect import with_baselines
-from electra_cli.corpus.shards.manifest import load_manifest, write_manifest
-from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
-from electra_cli.corpus.wordpiece.vocabulary import (
-    load_vocabulary,
-    vocabulary_sha256,
-    vocabulary_text,
-)
+from electra_cli.corpus.shards.manifest import VocabularyFile, load_manifest, write_manifest
+from electra_cli.corpus.subword.brought import bring
+from electra_cli.corpus.subword.open import TextIds, open_tokenizer
 from electra_cli.errors import DataError
-from electra_cli.files.atomic import atomic_write_text, named_if_full
-from electra_cli.files.layout import DUPLICATES_FOLDER, MANIFEST_FILE, VOCABULARY_FILE
+from electra_cli.files.atomic import atomic_write_bytes, named_if_full
+from electra_cli.files.layout import DUPLICATES_FOLDER, MANIFEST_FILE
 
 # Share of the whole time that each pass over the text takes, for the progress bar.
 _VOCABULARY_SHARE = 0.4
@@ -103,7 +100,9 @@ def prepare_data(
         check_beam(schedule.beam_args)
     if schedule.stage in ("task", "finalize"):
         check_planned(output, options, schedule)
-    brought = read_tokenizer(options.vocab).tokens if options.vocab else None
+    brought = bring(options.vocab) if options.vocab else None
+    if brought.options is None if brought else options.vocabulary.kind != "wordpiece":
+        options = replace(options, lowercase=None, strip_accents=None)
     with (
         opened_output(output, shared=schedule.stage == "task"),
         Workers(schedule.processes, on_warning) as workers,
@@ -129,7 +128,7 @@ def prepare_data(
         planning = partial(
             make_plan,
             files,
-            options=options.record(vocabulary_sha256(brought) if brought else None),
+            options=options.record(brought.tokenizer if brought else None),
             text_field=options.text_field,
             slice_bytes=options.slice_bytes,
             documents=options.documents,
@@ -147,15 +146,16 @@ def prepare_data(
         ):
             if names:
                 on_note(f"left out by --on-error skip, {why}: {overview(names)}")
-        watch = UnknownWatch(options.tokenizer, output / VOCABULARY_FILE, on_warning)
-        preparation = _Preparation(plan, output, options, schedule, workers, on_progress, watch)
+        preparation = _Preparation(
+            plan, output, options, schedule, workers, on_progress, on_warning
+        )
         with named_if_full(
             output,
             lambda: room_needed(plan, preparation.records()),
             hint="free some space and run the same command again: it goes on where it stopped",
         ):
             claim_output_folder(output, plan, shared=schedule.stage == "task")
-            result = preparation.run(brought)
+            result = preparation.run(brought.tokenizer if brought else None)
     if isinstance(result, PreparedData) and (names := result.manifest.left_out):
         counts = result.manifest.counts
         met = counts.unreadable_files + counts.damaged_inputs
@@ -174,14 +174,14 @@ class _Preparation:
     schedule: Schedule
     workers: Workers
     on_progress: OnProgress
-    watch: UnknownWatch
+    on_warning: Callable[[str], None]
     done: float = 0.0  # the fraction of the whole that earlier passes have taken
 
-    def run(self, brought: list[str] | None) -> PreparedData | StageDone:
+    def run(self, brought: TextIds | None) -> PreparedData | StageDone:
         """All acts that the schedule asks for.
 
         Args:
-          brought: The tokens of a vocabulary that was given.
+          brought: A tokenizer that was given.
         """
         started = time.monotonic()
         if (self.output / MANIFEST_FILE).is_file():
@@ -223,9 +223,9 @@ class _Preparation:
         records = [finished_record(self.output, slice_.index) for slice_ in self.plan.slices]
         return [record for record in records if record is not None]
 
-    def _settings(self, brought: list[str] | None) -> SliceSettings:
+    def _settings(self, brought: TextIds | None) -> SliceSettings:
         """Vocabulary and duplicates: what all slices need, each made once and then kept."""
-        options, path = self.options, self.output / VOCABULARY_FILE
+        options = self.options
         duplicates = None
         if options.duplicates is not None:
             duplicates = self.output / DUPLICATES_FOLDER
@@ -237,21 +237,27 @@ class _Preparation:
                 on_progress=self._share(_DUPLICATES_SHARE),
             )
             self.done += _DUPLICATES_SHARE
+        path = self.output / (brought.file if brought else options.vocabulary.file)
         is_there = path.is_file()
         if is_there:
-            tokens = load_vocabulary(path, may_be_bare=True)
+            content = path.read_bytes()
         else:
-            tokens = brought or self._train_vocabulary(duplicates)
-        sha256 = vocabulary_sha256(tokens)
-        claim_vocabulary(self.output, sha256)
+            content = brought.content if brought else self._train_vocabulary(duplicates)
+        sha256 = hashlib.sha256(content).hexdigest()
+        claim_vocabulary(self.output, path.name, sha256)
         if not is_there:
-            atomic_write_text(path, vocabulary_text(tokens))
+            atomic_write_bytes(path, content)
+        tokenizer = brought or open_tokenizer(path, options.tokenizer, may_be_bare=True)
+        self.watch = UnknownWatch(options.tokenizer, tokenizer.tokens, self.on_warning)
+        vocab = VocabularyFile(
+            file=path.name, size=len(tokenizer.tokens), sha256=sha256, kind=tokenizer.kind
+        )
         limit = int(options.validation_fraction * 2**HASH_BITS)
-        return SliceSettings(options, self.output, sha256, limit)
+        return SliceSettings(options, self.output, vocab, tokenizer.special, limit)
 
-    def _train_vocabulary(self, duplicates: Path | None) -> list[str]:
+    def _train_vocabulary(self, duplicates: Path | None) -> bytes:
         share = (1 - self.done) * _VOCABULARY_SHARE
-        tokens = train(
+        content = train(
             self.plan.slices,
             duplicates,
             self.options,
@@ -259,7 +265,7 @@ class _Preparation:
             on_progress=self._share(share),
         )
         self.done += share
-        return tokens
+        return content
 
     def _share(self, share: float) -> OnProgress:
         """Progress of a pass that takes this share of the whole."""

@@ -7,6 +7,7 @@ from typing import Any
 
 # Of the vocabulary to train; its casing is that of the text.
 _TRAINED = {
+    "kind": "--vocab-kind",
     "size": "--vocab-size",
     "sample": "--vocab-sample",
     "unused": "--vocab-unused",
@@ -59,17 +60,25 @@ def _command_line(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         name = "--" + key.replace("_", "-")
         if key == "vocabulary":
             for field, trained in _TRAINED.items():
-                yield trained, _shown(value and value[field])
+                yield trained, _shown(value and value.get(field, "wordpiece"))
         elif key == "duplicates":
             kept = {None: "none", False: "documents", True: "paragraphs"}
             yield "--deduplicate", kept[value and value["paragraphs"]]
             yield "--near-duplicates", _shown(value and value["near_duplicates"])
         elif key == "vocab":
-            yield name, f"a vocabulary with SHA-256 {value[:12]}…" if value else _NOT_GIVEN
+            yield name, _vocabulary(options) if value else _NOT_GIVEN
         elif key == "separator":
             yield name, repr(value)  # a tab would not be seen
-        elif key != "slice_bytes":  # is no option
+        elif key not in ("slice_bytes", "special", "rows"):  # are no options
             yield name, _shown(value)
+
+
+def _vocabulary(options: Mapping[str, Any]) -> str:
+    shown = f"a vocabulary with SHA-256 {options['vocab'][:12]}…"
+    if special := options.get("special"):
+        ids = ", ".join(f"{role} {number}" for role, number in special.items())
+        shown += f", {options['rows']:,} tokens, special ones {ids}"
+    return shown
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from electra_cli.corpus.preparation.encoding import LONGEST_UNKNOWN_WORD
 from electra_cli.corpus.preparation.records import SliceRecord
@@ -18,10 +17,11 @@ from electra_cli.corpus.reading.naming import COMPANION
 from electra_cli.corpus.reading.passed_over import cures, describe_kinds
 from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.corpus.subword.open import open_tokenizer
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.marks import has_mark, without_marks
 from electra_cli.corpus.wordpiece.tokenizer import MAX_CHARACTERS_PER_WORD
-from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, load_vocabulary
+from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION
 from electra_cli.errors import DataError, counted
 
 # Shares of the tokens that are [UNK]. The released vocabularies leave about 0.01% of English.
@@ -119,7 +119,12 @@ def unknown_tokens(manifest: Manifest) -> Implausible | None:
     return describe_unknown(
         rate,
         list(manifest.unknown_words),
-        load_vocabulary(manifest.vocab_path),
+        open_tokenizer(
+            manifest.vocab_path,
+            manifest.tokenizer,
+            special=manifest.special_ids,
+            rows=manifest.vocab.size,
+        ).tokens,
         manifest.tokenizer,
     )
 
@@ -143,16 +148,19 @@ class UnknownWatch:
     """Warns once as soon as the slices that are finished have too many [UNK].
 
     Args:
-      tokenizer: What is done with case and accents.
-      vocab_path: The vocabulary, there when the first record comes.
+      tokenizer: What is done with case and accents; None where the tokenizer decides.
+      tokens: The vocabulary.
       on_warning: Receives the warning.
     """
 
     def __init__(
-        self, tokenizer: TokenizerOptions, vocab_path: Path, on_warning: Callable[[str], None]
+        self,
+        tokenizer: TokenizerOptions | None,
+        tokens: Sequence[str],
+        on_warning: Callable[[str], None],
     ) -> None:
         self._tokenizer = tokenizer
-        self._vocab_path = vocab_path
+        self._tokens = tokens
         self._warn: Callable[[str], None] | None = on_warning
         self._counts = Counts()
         self._words: Counter[str] = Counter()
@@ -167,7 +175,7 @@ class UnknownWatch:
         finding = describe_unknown(
             rate,
             list(most_frequent(self._words)),
-            load_vocabulary(self._vocab_path),
+            self._tokens,
             self._tokenizer,
         )
         self._warn(f"so far {finding}")
@@ -175,7 +183,7 @@ class UnknownWatch:
 
 
 def describe_unknown(
-    rate: float, words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOptions
+    rate: float, words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOptions | None
 ) -> Implausible:
     """Says how much is [UNK], with examples and the likeliest cause.
 
@@ -183,7 +191,7 @@ def describe_unknown(
       rate: [UNK] a token.
       words: The white-space words that were met with an [UNK], the most frequent first.
       tokens: The vocabulary.
-      tokenizer: What is done with case and accents.
+      tokenizer: What is done with case and accents; None where the tokenizer decides.
     """
     cause = _cause(words, tokens, tokenizer)
     examples = ", ".join(repr(word) for word in words[:_EXAMPLES])
@@ -197,12 +205,19 @@ _OTHER_VOCABULARY = (
     "one that was trained here needs more room: a larger --vocab-size, or --vocab-alphabet"
 )
 
+_WITHOUT_CAUSE = Implausible(
+    "the vocabulary has their characters, but not the pieces to put them together",
+    _OTHER_VOCABULARY,
+)
 
-def _cause(words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOptions) -> Implausible:
+
+def _cause(
+    words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOptions | None
+) -> Implausible:
     """The first cause that vocabulary and words show."""
-    lowercase, strip_accents = tokenizer.lowercase, tokenizer.strip_accents
     pieces = [token for token in tokens if not (token.startswith("[") and token.endswith("]"))]
-    for mark, kind in _FOREIGN_PIECES.items():
+    marks = _FOREIGN_PIECES.items() if tokenizer else ()
+    for mark, kind in marks:
         if _share(piece.startswith(mark) for piece in pieces) > _TELLING:
             return Implausible(
                 f"pieces of the vocabulary begin with {mark}, so it is one of {kind}, and "
@@ -218,6 +233,9 @@ def _cause(words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOpti
             f"the vocabulary lacks characters of these words, most of them {script}",
             _OTHER_VOCABULARY,
         )
+    if tokenizer is None:
+        return _WITHOUT_CAUSE
+    lowercase, strip_accents = tokenizer.lowercase, tokenizer.strip_accents
     if _share(len(word) >= LONGEST_UNKNOWN_WORD for word in words) > 0.5:
         return Implausible(
             "these words are long, and one of more than "
@@ -246,10 +264,7 @@ def _cause(words: Sequence[str], tokens: Sequence[str], tokenizer: TokenizerOpti
             "the vocabulary has no accents, but those of the text are kept",
             "--strip-accents removes them",
         )
-    return Implausible(
-        "the vocabulary has their characters, but not the pieces to put them together",
-        _OTHER_VOCABULARY,
-    )
+    return _WITHOUT_CAUSE
 
 
 def _folded(word: str) -> str:
@@ -270,10 +285,11 @@ def _script(character: str) -> str:
 def _marks_lost(manifest: Manifest) -> Implausible | None:
     counts = manifest.counts
     share = counts.sampled_marked_words / max(counts.sampled_words, 1)
-    if not manifest.tokenizer.strip_accents or share <= SUSPECT_MARKED:
+    options = manifest.tokenizer
+    if options is None or not options.strip_accents or share <= SUSPECT_MARKED:
         return None
     examples = ", ".join(
-        f"{word!r} becomes {without_marks(word, lowercase=manifest.tokenizer.lowercase)!r}"
+        f"{word!r} becomes {without_marks(word, lowercase=options.lowercase)!r}"
         for word in list(manifest.marked_words)[:_EXAMPLES]
     )
     return Implausible(

@@ -12,9 +12,8 @@ from electra_cli.corpus.preparation.options import SliceSettings
 from electra_cli.corpus.preparation.plan import Plan
 from electra_cli.corpus.reading.faults import MOST_NAMED, MOST_UNREADABLE
 from electra_cli.corpus.shards.counts import Counts, most_frequent
-from electra_cli.corpus.shards.manifest import Manifest, VocabularyFile
+from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.shards.rows import Shard, Split, ids_dtype
-from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary, special_ids
 from electra_cli.errors import DataError, counted
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import record_path
@@ -106,7 +105,6 @@ def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Pla
       DataError: There is nothing to train on, or no reader knows too many files.
     """
     left_out, options = plan.left_out, settings.options
-    tokens = load_vocabulary(settings.vocab_path, may_be_bare=True)
     counts = Counts(
         unreadable_files=len(left_out.unreadable),
         damaged_inputs=len(left_out.damaged),
@@ -132,12 +130,10 @@ def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Pla
         )
     manifest = Manifest(
         sequence_length=options.sequence_length,
-        dtype=ids_dtype(len(tokens)),
-        vocab=VocabularyFile(
-            file=settings.vocab_path.name, size=len(tokens), sha256=settings.vocab_sha256
-        ),
+        dtype=ids_dtype(settings.vocab.size),
+        vocab=settings.vocab,
         tokenizer=options.tokenizer,
-        special_ids=special_ids(tokens),
+        special_ids=settings.special,
         packing=options.packing,
         seed=options.seed,
         validation_fraction=options.validation_fraction,

@@ -208,12 +208,7 @@ def _prepare(
       settings: How, and where to.
     """
     options = settings.options
-    encoding = encoding_of(
-        settings.vocab_path,
-        settings.vocab_sha256,
-        lowercase=options.lowercase,
-        strip_accents=options.strip_accents,
-    )
+    encoding = encoding_of(settings.vocab_path, settings.vocab, settings.special, options.tokenizer)
     frame = Frame(options.sequence_length, encoding.cls, encoding.sep)
     counts, words = read.counts, Words()
     lowest: int | None = None
@@ -227,6 +222,7 @@ def _prepare(
                     sequence_length=options.sequence_length,
                     dtype=encoding.dtype,
                     begins_word=encoding.begins_word,
+                    pad_id=encoding.pad,
                 )
             )
             for split in splits

@@ -1,11 +1,12 @@
 """What a prepared folder holds, counted from its rows.
 
-Shapes: N rows of a part of a shard, L ids a row, V vocabulary.
+Shapes: N rows of a part of a shard, L ids a row and W integers of word
+starts, V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -15,14 +16,8 @@ import numpy.typing as npt
 
 from electra_cli.corpus.shards.held_out import HeldOutTokens
 from electra_cli.corpus.shards.manifest import Manifest, mismatch
-from electra_cli.corpus.shards.rows import Split, ids_of, input_mask
+from electra_cli.corpus.shards.rows import Split, ids_of, input_mask, word_starts_of
 from electra_cli.corpus.shards.verify import IDS_AT_ONCE, ShardError, checked_rows
-from electra_cli.corpus.wordpiece.vocabulary import (
-    CONTINUATION,
-    PAD,
-    continuations,
-    load_vocabulary,
-)
 from electra_cli.errors import DataError
 
 _HASH_BYTES = 16
@@ -90,20 +85,22 @@ def inspect_data(
       ids_at_once: How many are looked at together.
 
     Raises:
-      DataError: The vocabulary or a shard is not what the manifest says.
+      DataError: A shard is not what the manifest says.
     """
-    is_continuation = np.array(continuations(load_vocabulary(manifest.vocab_path)))  # [V]
     lengths = np.zeros(manifest.sequence_length + 1, np.int64)  # [L+1]
-    done = 0
+    special = manifest.special_ids
+    done = words = 0
 
     def read(split: Split) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
         """Counts the rows of a split; returns their hashes, [rows], and frequencies of ids, [V]."""
-        nonlocal lengths, done
+        nonlocal lengths, done, words
         rows = sum(shard.rows for shard in manifest.shards_of(split))
         hashes, filled = np.empty(rows, f"S{_HASH_BYTES}"), 0
         frequencies = np.zeros(manifest.vocab.size, np.int64)  # [V]
-        for ids in _ids(manifest, split, ids_at_once):  # [N, L]
-            tokens = input_mask(ids).sum(axis=1)  # [N]
+        for part in _rows(manifest, split, ids_at_once):  # [N, L + W]
+            ids = ids_of(part, manifest.sequence_length)  # [N, L]
+            words += int(word_starts_of(part, manifest.sequence_length).sum())
+            tokens = input_mask(ids, special.pad).sum(axis=1)  # [N]
             lengths += np.bincount(tokens, minlength=len(lengths))
             frequencies += np.bincount(ids.ravel(), minlength=len(frequencies))
             hashes[filled : filled + len(ids)] = row_hashes(ids)
@@ -119,7 +116,6 @@ def inspect_data(
     frequencies = trained + held_out  # [V]
     train.sort()
     found = np.searchsorted(train, validation, "right") > np.searchsorted(train, validation, "left")
-    special = manifest.special_ids
     tokens = int(frequencies.sum() - frequencies[special.pad])
     word_pieces = tokens - int(frequencies[[special.cls, special.sep]].sum())
     return Figures(
@@ -128,8 +124,8 @@ def inspect_data(
         tokens=tokens,
         padding=int(frequencies[special.pad]),
         word_pieces=word_pieces,
-        unknown_tokens=int(frequencies[special.unk]),
-        words=word_pieces - int(frequencies[is_continuation].sum()),
+        unknown_tokens=0 if special.unk is None else int(frequencies[special.unk]),
+        words=words,
         lengths=lengths.tolist(),
         duplicates=int((train[1:] == train[:-1]).sum()),
         validation_in_train=int(found.sum()),
@@ -147,7 +143,8 @@ def with_baselines(manifest: Manifest) -> Manifest:
     """
     frequencies = np.zeros(manifest.vocab.size, np.int64)  # [V]
     try:
-        for ids in _ids(manifest, "validation"):  # [N, L]
+        for rows in _rows(manifest, "validation"):  # [N, L + W]
+            ids = ids_of(rows, manifest.sequence_length)  # [N, L]
             frequencies += np.bincount(ids.ravel(), minlength=len(frequencies))
     except ShardError as fault:
         raise DataError(
@@ -158,14 +155,13 @@ def with_baselines(manifest: Manifest) -> Manifest:
     return manifest.model_copy(update={"baselines": baselines})
 
 
-def _ids(
+def _rows(
     manifest: Manifest, split: Split, at_once: int = IDS_AT_ONCE
 ) -> Iterator[npt.NDArray[Any]]:
-    """The ids of a split, part by part, [N, L] each; an error names the file."""
+    """The rows of a split, part by part, [N, L + W] each; an error names the file."""
     for shard in manifest.shards_of(split):
         try:
-            for rows in checked_rows(manifest, shard, at_once):  # [N, L + W]
-                yield ids_of(rows, manifest.sequence_length)  # [N, L]
+            yield from checked_rows(manifest, shard, at_once)
         except ShardError as fault:
             raise ShardError(f"{shard.file} {fault}") from fault
 
@@ -181,10 +177,3 @@ def row_hashes(ids: npt.NDArray[Any]) -> npt.NDArray[np.bytes_]:
     """
     digests = (blake2b(row, digest_size=_HASH_BYTES).digest() for row in ids)
     return np.frombuffer(b"".join(digests), f"S{_HASH_BYTES}")
-
-
-def decode(ids: Iterable[int], tokens: Sequence[str]) -> str:
-    """Text as the model sees it: words joined again, special tokens shown, padding left out."""
-    pieces = (tokens[index] for index in ids)
-    text = " ".join(piece for piece in pieces if piece != PAD)
-    return text.replace(f" {CONTINUATION}", "")

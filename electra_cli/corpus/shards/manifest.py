@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.counts import Counts
@@ -16,7 +23,12 @@ from electra_cli.corpus.shards.held_out import HeldOutTokens
 from electra_cli.corpus.shards.kinds import Packing
 from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
-from electra_cli.corpus.wordpiece.identity import Identity, TokenizerOptions, tokenizer_sha256
+from electra_cli.corpus.wordpiece.identity import (
+    Identity,
+    Kind,
+    TokenizerOptions,
+    tokenizer_sha256,
+)
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.errors import DataError, counted, listed
 from electra_cli.files.atomic import atomic_write_text
@@ -27,11 +39,24 @@ MANIFEST_FORMAT_VERSION = 2
 
 
 class VocabularyFile(Record):
-    """The vocabulary: its file in the folder, its number of tokens and the hash of the file."""
+    """The vocabulary.
+
+    Attributes:
+      file: Its file in the folder: vocab.txt, or the tokenizer.json of another tokenizer.
+      size: Its number of tokens, which is the number of rows of the word table.
+      sha256: Hash of the file.
+      kind: How it makes tokens of words.
+    """
 
     file: str
     size: int
     sha256: str
+    kind: Kind = "wordpiece"
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older manifests name none, and those of the same data stay as they were."""
+        return {k: v for k, v in handler(self).items() if (k, v) != ("kind", "wordpiece")}
 
 
 class Manifest(Record):
@@ -42,7 +67,7 @@ class Manifest(Record):
       sequence_length: Ids a row.
       dtype: Type of an id.
       vocab: The vocabulary.
-      tokenizer: Its options.
+      tokenizer: Its options; None of a tokenizer.json, which has rules of its own.
       tokenizer_sha256: Its fingerprint; computed where an older electra wrote the file.
       special_ids: Ids of the special tokens in it.
       packing: How examples were made.
@@ -64,7 +89,7 @@ class Manifest(Record):
     sequence_length: int
     dtype: DType
     vocab: VocabularyFile
-    tokenizer: TokenizerOptions
+    tokenizer: TokenizerOptions | None
     tokenizer_sha256: str = ""
     special_ids: SpecialIds
     packing: Packing
@@ -92,7 +117,7 @@ class Manifest(Record):
     @property
     def identity(self) -> Identity:
         """The tokenizer as it is compared with others."""
-        return Identity(self.vocab.size, self.vocab.sha256, self.tokenizer)
+        return Identity(self.vocab.size, self.vocab.sha256, self.tokenizer, self.vocab.kind)
 
     @property
     def padding_share(self) -> float:

@@ -2,7 +2,9 @@
 
 A row of a shard is L ids and behind them W integers of the same type whose bits say where words
 begin: bit j % bits of the integer L + j // bits, counted from the lowest, belongs to position j.
-A continuation `##x` belongs to the word before it; special tokens and padding begin no word.
+A continuation `##x` belongs to the word before it; special tokens and padding begin no word. Of
+tokenizers whose pieces do not tell, the bit belongs to the token in its place, and is found while
+the text is encoded.
 
 Shapes: N rows, L ids a row, W = ⌈L / bits⌉ integers of word starts.
 """
@@ -17,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from electra_cli.corpus.wordpiece.vocabulary import BEGINS_WORD
 from electra_cli.files.atomic import AtomicFile
 from electra_cli.files.record import Record
 
@@ -67,18 +70,18 @@ def word_starts_of(rows: npt.NDArray[Any], sequence_length: int) -> npt.NDArray[
     return bits.astype(np.bool_)
 
 
-def with_word_starts(ids: npt.NDArray[Any], begins_word: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+def with_word_starts(ids: npt.NDArray[Any], word_starts: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
     """Whole rows out of ids.
 
     Args:
       ids: [N, L]
-      begins_word: For each token of the vocabulary, whether a word begins with it; [V].
+      word_starts: Where words begin, [N, L].
 
     Returns:
       [N, L + W], of the type of the ids.
     """
     length = ids.shape[1]
-    octets = np.packbits(begins_word[ids], axis=1, bitorder="little")  # [N, ⌈L / 8⌉]
+    octets = np.packbits(word_starts, axis=1, bitorder="little")  # [N, ⌈L / 8⌉]
     rows = np.zeros((len(ids), row_width(length, ids.dtype)), ids.dtype)
     rows[:, :length] = ids
     padded = np.zeros((len(ids), (rows.shape[1] - length) * ids.itemsize), np.uint8)
@@ -88,7 +91,7 @@ def with_word_starts(ids: npt.NDArray[Any], begins_word: npt.NDArray[np.bool_]) 
 
 
 class ShardWriter:
-    """Collects the examples of one shard, padded with 0, and writes them as they come.
+    """Collects the examples of one shard, padded, and writes them as they come.
 
     Use it as a context: without `finish` nothing is left of the file.
 
@@ -97,7 +100,9 @@ class ShardWriter:
       split: What its rows are for.
       sequence_length: L.
       dtype: Type of an id.
-      begins_word: For each token of the vocabulary, whether a word begins with it; [V].
+      begins_word: For each token of the vocabulary, whether a word begins with it; [V]. None where
+        it depends on the place: examples have 32 bits to an id then, raised by `BEGINS_WORD`.
+      pad_id: Id of [PAD].
       buffered_bytes: What is collected before it is written: a row may hold a single word, so that
         the rows of a slice can be many times as large as its text.
     """
@@ -109,7 +114,8 @@ class ShardWriter:
         *,
         sequence_length: int,
         dtype: DType,
-        begins_word: npt.NDArray[np.bool_],
+        begins_word: npt.NDArray[np.bool_] | None,
+        pad_id: int = 0,
         buffered_bytes: int = 2 * 2**20,
     ) -> None:
         self._path = path
@@ -118,6 +124,9 @@ class ShardWriter:
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self._width = row_width(sequence_length, dtype)
         self._begins_word = begins_word
+        # The type of what is appended.
+        self._unit = self._dtype if begins_word is not None else np.dtype("<u4")
+        self._pad = np.array(pad_id, self._unit).tobytes()
         self._buffered_bytes = buffered_bytes
         self._ids = bytearray()
         self._file: AtomicFile | None = None
@@ -132,9 +141,9 @@ class ShardWriter:
 
     def append(self, example: bytes) -> int:
         """Adds the little-endian ids of one example, at most L, and returns the padding needed."""
-        padding = self._length - len(example) // self._dtype.itemsize
+        padding = self._length - len(example) // self._unit.itemsize
         self._ids += example
-        self._ids += bytes(padding * self._dtype.itemsize)
+        self._ids += self._pad * padding
         if len(self._ids) >= self._buffered_bytes:
             self._flush()
         return padding
@@ -168,8 +177,13 @@ class ShardWriter:
         if self._file is None:
             self._file = AtomicFile(self._path)
             self._write_header(self._file)
-        ids = np.frombuffer(self._ids, dtype=self._dtype).reshape(-1, self._length)  # [N, L]
-        self._file.stream.write(with_word_starts(ids, self._begins_word).data)  # [N, L + W]
+        ids = np.frombuffer(self._ids, self._unit).reshape(-1, self._length)  # [N, L]
+        if self._begins_word is not None:
+            word_starts = self._begins_word[ids]  # [N, L]
+        else:
+            word_starts = ids >= BEGINS_WORD  # [N, L]
+            ids = (ids % BEGINS_WORD).astype(self._dtype)  # [N, L]
+        self._file.stream.write(with_word_starts(ids, word_starts).data)  # [N, L + W]
         self._rows += len(ids)
         self._ids = bytearray()
 
@@ -196,28 +210,30 @@ def load_shard(path: Path) -> np.memmap[Any, Any]:
         raise ValueError(f"cannot parse header: {error.args[0]}") from error
 
 
-def input_mask(ids: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+def input_mask(ids: npt.NDArray[Any], pad_id: int = 0) -> npt.NDArray[np.int32]:
     """1 where there is a token, 0 on padding.
 
     Args:
       ids: [..., L]
+      pad_id: Id of [PAD].
 
     Returns:
       [..., L]
     """
-    return (ids != 0).astype(np.int32)
+    return (ids != pad_id).astype(np.int32)
 
 
-def segment_ids(ids: npt.NDArray[Any], sep_id: int) -> npt.NDArray[np.int32]:
+def segment_ids(ids: npt.NDArray[Any], sep_id: int, pad_id: int = 0) -> npt.NDArray[np.int32]:
     """0 up to and including the first [SEP], 1 behind it, 0 on padding.
 
     Args:
       ids: [..., L]
       sep_id: Id of [SEP], which text never has: a literal `[SEP]` is ordinary characters.
+      pad_id: Id of [PAD].
 
     Returns:
       [..., L]
     """
     is_sep = (ids == sep_id).astype(np.int32)
     separators_before = np.cumsum(is_sep, axis=-1, dtype=np.int32) - is_sep  # [..., L]
-    return np.minimum(separators_before, 1) * input_mask(ids)
+    return np.minimum(separators_before, 1) * input_mask(ids, pad_id)

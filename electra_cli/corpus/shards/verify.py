@@ -113,7 +113,9 @@ def _row_faults(rows: npt.NDArray[Any], first: int, manifest: Manifest) -> list[
             (ids >= manifest.vocab.size).any(axis=1)
         ),
         "no [CLS] at its beginning": ids[:, 0] != special.cls,
-        "padding before a token": ((ids[:, :-1] == 0) & (ids[:, 1:] != 0)).any(axis=1),
+        "padding before a token": ((ids[:, :-1] == special.pad) & (ids[:, 1:] != special.pad)).any(
+            axis=1
+        ),
         "a word that begins on a special token": (word_starts & no_words).any(axis=1),
     }  # [N] each
     return [

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, decoders
 
-from electra_cli.corpus.subword.tokenizer_file import Kind, TokenizerFile
+from electra_cli.corpus.subword.tokenizer_file import TokenizerFile
+from electra_cli.corpus.wordpiece.identity import Kind
 from electra_cli.corpus.wordpiece.pieces import Ids, Pieces
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, SpecialIds
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
@@ -44,7 +45,10 @@ class LibraryTokenizer:
       content: Its bytes.
       tokens: The tokens in the order of their ids.
       special: Ids of the special tokens.
+      slots: Ids without a token, which are called [unusedN].
       kind: How it makes tokens of words.
+      keeps_space: Whether the space before a word is to stay with it where text is cut, so that
+        the ids are those of the whole.
 
     Raises:
       InputMissingError: It cannot be opened.
@@ -58,35 +62,32 @@ class LibraryTokenizer:
         self.path, self.content = path, path.read_bytes()
         self.tokens, self.special = file.tokens, file.special
         self.kind: Kind = file.kind
+        self.slots = file.slots
         self._tokenizer = _load(path, file.for_text())
         self._tokenizer.encode_special_tokens = True
         # Where the pre-tokenizer leaves words together, their pieces tell where they begin.
-        first, *_, last = self._encode(["a a"])[0].word_ids or [0]
-        self._by_piece = self.kind != "wordpiece" and first == last
+        together, first, bare, spaced = self.encoded(["a a", "a", "a", " a"])
+        self._by_piece = self.kind != "wordpiece" and len(set(together.word_ids)) < 2
+        self.keeps_space = together.ids != first.ids + bare.ids and (
+            together.ids == first.ids + spaced.ids
+        )
 
     def ids(self, texts: Sequence[str]) -> Iterator[Ids]:
         """The ids of each text in turn, [T]; many at once are fast."""
-        for batch in _batches(texts):
-            for found in self._encode(batch):
+        for batch in batches(texts):
+            for found in self.encoded(batch):
                 yield np.array(found.ids, np.int32)  # [T]
 
-    def marked(self, texts: Sequence[str]) -> Iterator[tuple[Any, npt.NDArray[np.bool_]]]:
-        """Each text as the library encodes it, and where words begin in it, [T].
+    def word_starts(self, found: Any) -> npt.NDArray[np.bool_]:
+        """Where words begin in a text as `encoded` gave it, [T].
 
         A word is what the pre-tokenizer takes apart from others. Where it takes nothing apart, as
         in files whose spaces become a part of the pieces, a piece with a space before it begins
         one. A table by id would not do: the same piece begins a word behind a bracket, and
         continues one behind letters.
         """
-        for batch in _batches(texts):
-            for found in self._encode(batch):
-                words = found.word_ids
-                starts = [a != b for a, b in pairwise([-1, *words])]
-                if self._by_piece:
-                    at_space = self._at_space[found.ids]  # [T]
-                    yield found, np.array(starts, np.bool_) | at_space
-                else:
-                    yield found, np.array(starts, np.bool_)
+        starts = np.array([a != b for a, b in pairwise([-1, *found.word_ids])], np.bool_)
+        return starts | self._at_space[found.ids] if self._by_piece else starts
 
     def ids_of_words(self, sentences: Sequence[Sequence[str]]) -> Iterator[list[Ids]]:
         """The ids of each word of each sentence in turn, as they are within the sentence.
@@ -103,7 +104,7 @@ class LibraryTokenizer:
 
     def pieces(self, text: str) -> Pieces:
         """The ids of a text, and the characters that each stands for, white space left out."""
-        (found,) = self._encode([text])
+        (found,) = self.encoded([text])
         begins, ends = _trimmed(text, found.offsets)  # [T] each
         return Pieces(np.array(found.ids, np.int32), begins, ends)
 
@@ -111,7 +112,7 @@ class LibraryTokenizer:
     def begins_word(self) -> npt.NDArray[np.bool_]:
         """Which tokens usually begin a word; special tokens do not; [V].
 
-        Only `marked` knows it of a token in its place.
+        Only `word_starts` knows it of a token in its place.
         """
         begins = self._at_space.copy()  # [V]
         if self.kind == "wordpiece" or not begins.any():
@@ -162,10 +163,15 @@ class LibraryTokenizer:
         return decoders.Sequence([spaces, decoders.ByteFallback(), decoders.Fuse()])
 
     def _all(self, texts: Sequence[str]) -> Iterator[Any]:
-        for batch in _batches(texts):
-            yield from self._encode(batch)
+        for batch in batches(texts):
+            yield from self.encoded(batch)
 
-    def _encode(self, texts: Sequence[str]) -> Any:
+    def encoded(self, texts: Sequence[str]) -> Any:
+        """Texts as the library's own objects, all at once; see `batches`.
+
+        Raises:
+          DataError: It cannot.
+        """
         try:
             return self._tokenizer.encode_batch(texts, add_special_tokens=False)
         except Exception as error:  # the library has no other class
@@ -185,7 +191,8 @@ def _load(path: Path, content: str) -> Any:
         ) from error
 
 
-def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Texts that are encoded at once."""
     begin = characters = 0
     for end, text in enumerate(texts, start=1):
         characters += len(text) + 1

@@ -15,10 +15,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.identity import Kind, TokenizerOptions
 from electra_cli.corpus.wordpiece.pieces import Ids, Pieces
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, load_vocabulary
-from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
 from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 
 
@@ -43,7 +42,7 @@ class TextIds(Protocol):
     def special(self) -> SpecialIds: ...  # noqa: D102
 
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> Kind: ...  # noqa: D102
 
     @property
     def begins_word(self) -> npt.NDArray[np.bool_]: ...  # noqa: D102
@@ -88,6 +87,7 @@ def open_tokenizer(
     *,
     special: SpecialIds | None = None,
     rows: int = 0,
+    may_be_bare: bool = False,
 ) -> TextIds:
     """Opens a tokenizer.
 
@@ -96,14 +96,14 @@ def open_tokenizer(
       options: What is done to case and accents; None of a `tokenizer.json`, which says it itself.
       special: Ids of the special tokens of a `tokenizer.json`; None to look for them.
       rows: Of the word table, which may have more than there are tokens; 0 for what is known.
+      may_be_bare: Whether a vocab.txt may hold its special tokens alone.
 
     Raises:
       InputMissingError: It is not there or cannot be opened.
       DataError: It is damaged, or lacks a special token.
     """
-    if vocab_path.name == TOKENIZER_FILE:
+    if options is None:
         from electra_cli.corpus.subword.library import LibraryTokenizer
 
         return LibraryTokenizer(vocab_path, special=special, rows=rows)
-    assert options is not None, "word pieces alone do not say what is done to case"
-    return WordPieceTokenizer(load_vocabulary(vocab_path), options)
+    return WordPieceTokenizer(load_vocabulary(vocab_path, may_be_bare=may_be_bare), options)

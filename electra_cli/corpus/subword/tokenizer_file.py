@@ -6,21 +6,21 @@ well-known name has it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from electra_cli.corpus.wordpiece.found_tokenizer import MOST_TOKENS, table_rows
+from electra_cli.corpus.wordpiece.identity import Identity, Kind
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, free_slots
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
 from electra_cli.errors import DataError, listed
 from electra_cli.files.layout import INPUTS_FILE, MANIFEST_FILE
 from electra_cli.files.record import read_json
-
-Kind = Literal["wordpiece", "bpe", "unigram"]
 
 SPECIAL_TOKENS_FILE = "special_tokens_map.json"
 # What tokens of each role are called where nothing says it, the likeliest first.
@@ -102,6 +102,13 @@ class TokenizerFile:
         if "dropout" in model:
             model["dropout"] = None
         return json.dumps(content)
+
+    @property
+    def identity(self) -> Identity:
+        """The tokenizer as it is compared with others: files may differ that give the same ids."""
+        rules = json.dumps(json.loads(self.for_text()), sort_keys=True)
+        sha256 = hashlib.sha256(rules.encode("utf-8")).hexdigest()
+        return Identity(len(self.tokens), sha256, None, self.kind)
 
     def _ids(self) -> dict[str, int]:
         """The id of each token, added ones among them."""

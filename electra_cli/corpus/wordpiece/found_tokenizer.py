@@ -91,19 +91,20 @@ def read_tokenizer(path: Path, *, any_rules: bool = False) -> FoundTokenizer:
     """Reads a tokenizer.
 
     Args:
-      path: A vocabulary's file of one word piece a line, or a folder with one: of a Hugging Face
-        tokenizer, a prepared folder, or the `data` of a run.
+      path: A vocabulary's file of one word piece a line, a tokenizer.json, or a folder with one of
+        them: of a Hugging Face tokenizer, a prepared folder, or the `data` of a run.
       any_rules: Whether the tokenizer of a folder may have other rules than BERT's, which the
         reference has too; a file of word pieces never says.
 
     Raises:
       InputMissingError: It is not there or cannot be opened.
-      DataError: It is no vocabulary, something beside it is damaged, or the folder holds another
-        kind of tokenizer.
+      OtherRulesError: It is another tokenizer than BERT's.
+      DataError: It is no vocabulary, or something beside it is damaged.
     """
     found = find_vocabulary(path) if path.is_dir() else path
-    tokens = tokenizer_tokens(found) if found.name == TOKENIZER_FILE else read_lines(found)
-    if (path.is_dir() or found.name == TOKENIZER_FILE) and not any_rules:
+    is_json = found.suffix == ".json"
+    tokens = tokenizer_tokens(found) if is_json else read_lines(found)
+    if (path.is_dir() or is_json) and not any_rules:
         check_rules(found)
     _place_added(found, tokens)
     check_tokens(found, tokens)

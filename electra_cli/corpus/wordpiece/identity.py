@@ -7,9 +7,14 @@ import json
 import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from electra_cli.errors import DataError, counted
 from electra_cli.files.record import Record
+
+# How a tokenizer makes tokens of words.
+Kind = Literal["wordpiece", "bpe", "unigram"]
+KIND_NAMES: dict[Kind, str] = {"wordpiece": "WordPiece", "bpe": "BPE", "unigram": "Unigram"}
 
 
 class TokenizerOptions(Record):
@@ -49,12 +54,14 @@ class Identity:
     Attributes:
       pieces: Tokens of its vocabulary.
       vocab_sha256: Their hash.
-      options: How it normalises text; None where nothing says.
+      options: How it normalises text; None where nothing says, or its file does by itself.
+      kind: How it makes tokens of words.
     """
 
     pieces: int
     vocab_sha256: str
     options: TokenizerOptions | None
+    kind: Kind = "wordpiece"
 
     def with_options(self, options: TokenizerOptions | None) -> Identity:
         """The same vocabulary with other options."""
@@ -72,7 +79,9 @@ class Identity:
         return None
 
     def _vocabulary(self) -> str:
-        return f"{counted(self.pieces, 'word piece')}, sha256 {self.vocab_sha256[:12]}"
+        pieces = counted(self.pieces, "word piece" if self.kind == "wordpiece" else "token")
+        kind = "" if self.kind == "wordpiece" else f" of {KIND_NAMES[self.kind]}"
+        return f"{pieces}{kind}, sha256 {self.vocab_sha256[:12]}"
 
     def check_data(self, data: Identity, *, of: str, folder: Path, vocab: Path) -> None:
         """Makes sure that ids of prepared data mean what they mean to weights.

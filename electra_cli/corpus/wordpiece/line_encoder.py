@@ -41,7 +41,8 @@ class EncodedLines:
     """Lines as ids.
 
     Attributes:
-      lines: The ids of each line, little-endian.
+      lines: The ids of each line, little-endian; raised by `BEGINS_WORD` where
+        no table of ids says which begin a word.
       words: White-space words up to the end of each line.
       unknown_tokens: How often [UNK] stands among the ids.
       unknown_words: The white-space words that it stands for, each as often as it comes.

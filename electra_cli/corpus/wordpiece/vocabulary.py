@@ -12,6 +12,12 @@ from electra_cli.files.record import Record
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
+# What an id of 32 bits is raised by that begins a word, where no table of ids says it.
+BEGINS_WORD = 2**31
+
+
+class OtherRulesError(DataError):
+    """A tokenizer that is whole, but another one than BERT's."""
 
 
 class SpecialIds(Record):
@@ -62,14 +68,14 @@ def check_tokens(path: Path, tokens: Sequence[str], *, may_be_bare: bool = False
     _check_unique(path, tokens)
     missing = [token for token in SPECIAL_TOKENS if token not in tokens]
     if missing:
-        raise DataError(f"vocabulary {path} lacks {', '.join(missing)}", hint=_HINT)
+        raise OtherRulesError(f"vocabulary {path} lacks {', '.join(missing)}", hint=_HINT)
     if len(tokens) == len(SPECIAL_TOKENS) and not may_be_bare:
         raise DataError(
             f"vocabulary {path} has its special tokens alone: every word would be {UNK}",
             hint=_HINT,
         )
     if tokens[0] != PAD:
-        raise DataError(
+        raise OtherRulesError(
             f"vocabulary {path} has {PAD} on line {tokens.index(PAD) + 1}; it must be the first, "
             "since padding is 0",
             hint=_HINT,

@@ -13,6 +13,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from electra_cli.corpus.wordpiece.vocabulary import OtherRulesError
 from electra_cli.errors import DataError, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
@@ -88,10 +89,10 @@ def tokenizer_tokens(path: Path) -> list[str]:
         raise DataError(f"{path} holds no tokenizer: it has no model", hint=_HINT)
     kind = model.get("type", "nameless")
     if kind != "WordPiece":
-        raise DataError(f"{path} holds a {kind} tokenizer, not a WordPiece one", hint=_HINT)
+        raise OtherRulesError(f"{path} holds a {kind} tokenizer, not a WordPiece one", hint=_HINT)
     prefix = model.get("continuing_subword_prefix")
     if prefix != _PREFIX:
-        raise DataError(
+        raise OtherRulesError(
             f"{path}: pieces that continue a word begin with {prefix!r}, not with {_PREFIX!r}",
             hint=_HINT,
         )
@@ -107,7 +108,7 @@ def tokenizer_tokens(path: Path) -> list[str]:
     tokens = sorted(ids, key=lambda token: ids[token])
     for expected, token in enumerate(tokens):
         if ids[token] != expected:
-            raise DataError(
+            raise OtherRulesError(
                 f"{path}: {token!r} has the id {ids[token]}, and id {expected} comes next",
                 hint="the ids must be 0, 1, 2 … without gaps",
             )
@@ -122,7 +123,7 @@ def check_line(path: Path, token: str) -> None:
       DataError: It is blank, or begins or ends with white space.
     """
     if not token or token != token.strip(" \t\r\n") or "\n" in token:
-        raise DataError(
+        raise OtherRulesError(
             f"{path}: token {token!r} cannot be a line of a vocabulary file", hint=_HINT
         )
 
@@ -203,7 +204,7 @@ def _refuse(path: Path, differences: list[str]) -> None:
     if differences:
         file = path.with_name(VOCABULARY_FILE)
         vocab = shlex.quote(str(file))
-        raise DataError(
+        raise OtherRulesError(
             f"{path} does not tokenize as BERT does, so the ids would not be those of its folder: "
             f"{'; '.join(differences)}",
             hint=f"--vocab {vocab} uses its word pieces by BERT's rules all the same"

@@ -9,7 +9,7 @@ million different words, and at 339 MB where all of four million words of 15 let
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -17,13 +17,16 @@ from zlib import crc32
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
+from electra_cli.corpus.wordpiece.identity import Kind
 from electra_cli.corpus.wordpiece.tokenizer import (
     MAX_CHARACTERS_PER_WORD,
     WordSplitter,
     split_words,
 )
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK
+from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
 from electra_cli.errors import ConfigError, DataError
+from electra_cli.files.layout import VOCABULARY_FILE
 
 VOCAB_SIZES = (100, 1_000_000)
 
@@ -57,6 +60,7 @@ class VocabularyOptions:
     """How to train a vocabulary.
 
     Attributes:
+      kind: Of which it is; another than wordpiece is trained by `subword.training`.
       size: Word pieces wanted, special tokens and [unused] slots among them.
       sample: Share of the documents to train on, chosen by a hash of their text.
       unused: Slots [unused0], [unused1] … that no text is ever tokenized to.
@@ -71,6 +75,7 @@ class VocabularyOptions:
       ConfigError: An impossible value.
     """
 
+    kind: Kind = "wordpiece"
     size: int = 30522
     sample: float = 1.0
     unused: int = 0
@@ -96,9 +101,14 @@ class VocabularyOptions:
                 )
 
     @property
+    def file(self) -> str:
+        """What it is called in a prepared folder."""
+        return VOCABULARY_FILE if self.kind == "wordpiece" else TOKENIZER_FILE
+
+    @property
     def rounded_size(self) -> int:
         """The size, rounded up."""
-        return _round_up(self.size, self.multiple_of)
+        return round_up(self.size, self.multiple_of)
 
 
 def train_vocabulary(
@@ -119,27 +129,18 @@ def train_vocabulary(
     Raises:
       DataError: The sample holds no document, although there are some.
     """
-    counts = WordCounts(options, limits)
-    seen = sampled = 0
-    for text in texts:
-        seen += 1
-        if options.sample == 1 or _share(text) < options.sample:
-            sampled += 1
-            counts.add(text)
-    if seen and not sampled:
-        raise DataError(
-            f"--vocab-sample {options.sample} chose none of {seen} documents",
-            hint="raise it, or leave it out to train the vocabulary on all of them",
-        )
-    counts.flush()
+    split = WordSplitter(lowercase=options.lowercase, strip_accents=options.strip_accents)
+    counts = WordCounts(split.parts, limits)
+    counts.add_sample(texts, options.sample)
     wanted = options.rounded_size - options.unused
     special, pieces = _train(counts, wanted, options.alphabet_limit, limits)
     taken = len(special) + options.unused + len(pieces)
-    slots = options.unused + _round_up(taken, options.multiple_of) - taken
+    slots = options.unused + round_up(taken, options.multiple_of) - taken
     return [*special, *(f"[unused{number}]" for number in range(slots)), *pieces]
 
 
-def _round_up(number: int, multiple: int) -> int:
+def round_up(number: int, multiple: int) -> int:
+    """The next multiple."""
     return -(-number // multiple) * multiple
 
 
@@ -153,17 +154,46 @@ class WordCounts:
     """Counts of words as they will be tokenized, in bounded memory.
 
     White-space words are gathered first, so that one is normalised once for all its repetitions.
+
+    Args:
+      split: Normalises a white-space word and splits it.
+      limits: Bounds of memory.
+
+    Attributes:
+      words: How often each word came.
+      characters: How often each character came.
+      continuing: Characters that came within a word.
     """
 
-    def __init__(self, options: VocabularyOptions, limits: Limits = Limits()) -> None:
+    def __init__(
+        self, split: Callable[[str], Iterable[list[str]]], limits: Limits = Limits()
+    ) -> None:
         self._limits = limits
-        split = WordSplitter(lowercase=options.lowercase, strip_accents=options.strip_accents)
-        self._split = split.parts
+        self._split = split
         self._raw: Counter[str] = Counter()
         self._raw_characters = 0
         self.words: dict[str, int] = {}
         self.characters: Counter[str] = Counter()
         self.continuing: set[str] = set()
+
+    def add_sample(self, texts: Iterable[str], sample: float) -> None:
+        """Counts the words of a share of some texts, and brings the figures up to date.
+
+        Raises:
+          DataError: The sample holds no document, although there are some.
+        """
+        seen = sampled = 0
+        for text in texts:
+            seen += 1
+            if sample == 1 or _share(text) < sample:
+                sampled += 1
+                self.add(text)
+        if seen and not sampled:
+            raise DataError(
+                f"--vocab-sample {sample} chose none of {seen} documents",
+                hint="raise it, or leave it out to train the vocabulary on all of them",
+            )
+        self.flush()
 
     def add(self, text: str) -> None:
         """Counts the words of a text."""
@@ -188,11 +218,11 @@ class WordCounts:
         self._raw_characters = 0
         most = self._limits.counted_words
         if len(words) > most:
-            kept = _by_frequency(words)[: most // 2]
+            kept = by_frequency(words)[: most // 2]
             self.words = {word: words[word] for word in kept}
 
 
-def _by_frequency(words: Mapping[str, int]) -> list[str]:
+def by_frequency(words: Mapping[str, int]) -> list[str]:
     """Words, the most frequent first."""
     # Equally frequent ones not by the alphabet: what is cut off would be those of its end.
     ranked = sorted(words, key=lambda word: crc32(word.encode("utf-8")))
@@ -223,7 +253,7 @@ def _train(
 def _known_words(words: Mapping[str, int], characters: set[str], room: int) -> dict[str, int]:
     """The most frequent words of these characters, and how often each comes."""
     known: dict[str, int] = {}
-    for word in _by_frequency(words):
+    for word in by_frequency(words):
         if characters.issuperset(word):
             known[word] = words[word]
             room -= len(word)

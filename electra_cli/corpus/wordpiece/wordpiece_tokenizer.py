@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.identity import Kind, TokenizerOptions
 from electra_cli.corpus.wordpiece.line_encoder import LineEncoder
 from electra_cli.corpus.wordpiece.pieces import Ids, PieceFinder, Pieces
 from electra_cli.corpus.wordpiece.tokenizer import WordSplitter
@@ -40,7 +40,7 @@ class WordPieceTokenizer:
       file: What its file is called in the folders that keep it.
     """
 
-    kind = "wordpiece"
+    kind: Kind = "wordpiece"
     file = VOCABULARY_FILE
 
     def __init__(self, tokens: Sequence[str], options: TokenizerOptions) -> None:

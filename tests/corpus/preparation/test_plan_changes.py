@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import inspect
+from types import SimpleNamespace
 
 from electra_cli.cli.commands import prepare_data
 from electra_cli.corpus.duplicates.outcome import DuplicateOptions
@@ -11,7 +13,11 @@ from electra_cli.corpus.preparation.plan_changes import (
     replaced_inputs,
 )
 from electra_cli.corpus.reading.tables.separators import TableLayout
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
+
+
+VOCAB = SimpleNamespace(content=b"[PAD]\n")
 
 
 def record(vocab=None, **options):
@@ -34,9 +40,23 @@ def test_what_is_nested_in_the_plan_has_the_names_of_the_command_line():
 
 
 def test_a_vocabulary_instead_of_training_one():
-    changed = changed_options(record(), record("0123456789abcdef"))
-    assert "--vocab was not given and is now a vocabulary with SHA-256 0123456789ab…" in changed
+    changed = changed_options(record(), record(VOCAB))
+    sha256 = hashlib.sha256(VOCAB.content).hexdigest()
+    assert f"--vocab was not given and is now a vocabulary with SHA-256 {sha256[:12]}…" in changed
     assert "--vocab-size was 30522 and is now not given" in changed
+
+
+def test_the_roles_of_another_tokenizer():
+    special = SpecialIds(pad=1, unk=3, cls=0, sep=2, mask=4)
+    bpe = SimpleNamespace(content=b"{}", special=special, tokens=("a",) * 2000)
+    own = {"lowercase": None, "strip_accents": None}
+    (changed,) = changed_options(
+        record(bpe, **own) | {"special": {"pad": 0, "mask": 4}}, record(bpe, **own)
+    )
+    assert "special ones pad 0, mask 4 and is now" in changed
+    assert changed.endswith("2,000 tokens, special ones pad 1, unk 3, cls 0, sep 2, mask 4")
+    kinds = changed_options(record(), record(vocabulary=VocabularyOptions(kind="bpe")))
+    assert kinds == ["--vocab-kind was wordpiece and is now bpe"]
 
 
 def test_newer_options_are_in_the_plan_only_where_they_change_something():
@@ -54,7 +74,7 @@ def test_every_name_is_an_option_of_the_command():
     options = inspect.signature(prepare_data.command).parameters
     old = dict.fromkeys(record(), "old") | {"vocabulary": None, "duplicates": None}
     new = record(
-        "0",
+        VOCAB,
         duplicates=DuplicateOptions(near_duplicates=0.8),
         layout=TableLayout(";", "none"),
         documents="file",

@@ -8,12 +8,16 @@ from electra_cli.corpus.preparation.options import PrepareOptions, SliceSettings
 from electra_cli.corpus.preparation.plan import make_plan
 from electra_cli.corpus.preparation.slices import cut_stream
 from electra_cli.corpus.reading.discovery import find_inputs
+from electra_cli.corpus.shards.manifest import VocabularyFile
+from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.errors import DataError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.corpus.preparation.test_pipeline import prepare, rows
 from tests.corpus.tables import jsonl, parquet, txt, write_tar, write_zip
 
 DOCUMENTS = make_documents(120)
+VOCAB = VocabularyFile(file="vocab.txt", size=5, sha256="")
+IDS = SpecialIds(pad=0, unk=1, cls=2, sep=3, mask=4)
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def cut(path, slice_bytes, **options):
     """The slices of a stream, and the names of files that were told while it was read."""
     (slice_,) = slices_of(path)
     assert slice_.is_stream
-    settings = SliceSettings(PrepareOptions(slice_bytes=slice_bytes), path.parent, "", 0)
+    settings = SliceSettings(PrepareOptions(slice_bytes=slice_bytes), path.parent, VOCAB, IDS, 0)
     told = []
     found = list(cut_stream(slice_, settings, lambda *said: told.append(said), **options))
     assert set(told) == {(str(path), 0)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from electra_cli.corpus.shards.counts import Counts
-from electra_cli.corpus.shards.inspect import decode, inspect_data, row_hashes
+from electra_cli.corpus.shards.inspect import inspect_data, row_hashes
 from electra_cli.corpus.shards.manifest import (
     Manifest,
     VocabularyFile,
@@ -129,10 +129,6 @@ def test_hashes_compare_all_bytes(monkeypatch):
     )
     hashes = row_hashes(np.zeros((3, 4), np.uint16))
     assert hashes[0] == hashes[2] != hashes[1]
-
-
-def test_text_as_the_model_sees_it():
-    assert decode([2, 5, 6, 7, 3, 4, 6, 3, 0, 0], TOKENS) == "[CLS] playing . [SEP] [MASK]ing [SEP]"
 
 
 def test_a_damaged_shard(folder):

@@ -228,7 +228,7 @@ def test_impossible_options(options, message):
 def test_words_are_counted_in_bounded_memory():
     limits = Limits(counted_words=200, raw_words=100)
     texts = [f"mountain river {word}" for word in made_up_words(3000)]
-    counts, largest = WordCounts(VocabularyOptions(), limits), 0
+    counts, largest = WordCounts(WordSplitter(lowercase=True, strip_accents=True).parts, limits), 0
     for text in texts:
         counts.add(text)
         largest = max(largest, len(counts.words))

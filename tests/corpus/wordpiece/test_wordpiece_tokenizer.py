@@ -103,3 +103,9 @@ def test_a_large_vocabulary() -> None:
     assert next(tokenizer.ids(["w0 w65535"])).tolist() == [5, 65540]
     assert next(tokenizer.ids(["w65535"])).tolist() == [65540]
     assert tokenizer.pieces("w65535").ids.tolist() == [65540]
+
+
+def test_text_as_the_model_sees_it():
+    tokenizer = _small("play", "##ing", ".")
+    shown = tokenizer.text_of([2, 5, 6, 7, 3, 4, 6, 3])
+    assert shown == "[CLS] playing . [SEP] [MASK]ing [SEP]"

@@ -18,6 +18,8 @@ from electra_cli.corpus.preparation.engines.workers import Task, Workers
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.reading.readers import ReadSoFar
+from electra_cli.corpus.subword.training import train_tokenizer
+from electra_cli.corpus.wordpiece.vocabulary import vocabulary_text
 from electra_cli.corpus.wordpiece.vocabulary_training import train_vocabulary
 from electra_cli.files.atomic import remove_temporaries
 
@@ -75,8 +77,8 @@ def train(
     *,
     workers: Workers,
     on_progress: OnProgress,
-) -> list[str]:
-    """Trains a vocabulary on all slices.
+) -> bytes:
+    """Trains a vocabulary on all slices, and returns the content of its file.
 
     Args:
       slices: Of the plan.
@@ -100,13 +102,13 @@ def train(
         on_progress(1.0, f"seeking word pieces, {time.monotonic() - all_read:.0f} s")
 
     work = partial(_train, slices, duplicates, options)
-    tokens: list[str] = workers.run(Task("the vocabulary", slices[0].label, work), report)
-    return tokens
+    content: bytes = workers.run(Task("the vocabulary", slices[0].label, work), report)
+    return content
 
 
 def _train(
     slices: Sequence[Slice], duplicates: Path | None, options: PrepareOptions, report: Report
-) -> list[str]:
+) -> bytes:
     texts = (
         "\n".join(document)
         for slice_ in slices
@@ -118,4 +120,6 @@ def _train(
             report=report,
         )
     )
-    return train_vocabulary(texts, options.vocabulary)
+    if options.vocabulary.kind != "wordpiece":
+        return train_tokenizer(texts, options.vocabulary).encode("utf-8")
+    return vocabulary_text(train_vocabulary(texts, options.vocabulary)).encode("utf-8")

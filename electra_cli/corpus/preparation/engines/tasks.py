@@ -9,7 +9,7 @@ from electra_cli.corpus.duplicates.outcome import DUPLICATES_FILE
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.errors import ConfigError, TryAgainError, counted, listed
-from electra_cli.files.layout import DUPLICATES_FOLDER, MANIFEST_FILE, PLAN_FILE, VOCABULARY_FILE
+from electra_cli.files.layout import DUPLICATES_FOLDER, MANIFEST_FILE, PLAN_FILE
 
 
 def check_planned(output: Path, options: PrepareOptions, schedule: Schedule) -> None:
@@ -25,7 +25,7 @@ def check_planned(output: Path, options: PrepareOptions, schedule: Schedule) -> 
       TryAgainError: It is to be finished, and no task has begun.
     """
     needed = {
-        output / VOCABULARY_FILE: ("there is no vocabulary", options.vocab is None),
+        output / options.vocabulary.file: ("there is no vocabulary", options.vocab is None),
         output / DUPLICATES_FOLDER / DUPLICATES_FILE: (
             "duplicates were not looked for",
             options.duplicates is not None,

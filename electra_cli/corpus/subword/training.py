@@ -1,0 +1,162 @@
+"""Training a BPE or Unigram tokenizer, the same file for the same text every time.
+
+Spaces become a part of the pieces, as in SentencePiece, and nothing else divides a text: so pieces
+go over punctuation, and text without spaces needs no segmenter. Words are counted as for word
+pieces; what is longer than `LONGEST_WORD` characters, as a line of Thai or Japanese, is counted in
+parts of that length. At most 1.5 million characters are handed to the trainer, or 16 for each piece
+wanted: the most frequent words, and of those that come once the ones that a hash chooses.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
+
+from electra_cli.corpus.wordpiece.vocabulary import CLS, SEP, SPECIAL_TOKENS, UNK
+from electra_cli.corpus.wordpiece.vocabulary_training import (
+    Limits,
+    VocabularyOptions,
+    WordCounts,
+    by_frequency,
+    repeated,
+    round_up,
+)
+
+LONGEST_WORD = 100
+_LONGEST_PIECE = 16  # characters, as in SentencePiece
+_SPACE = "▁"
+# The words are longer than those of word pieces may be, and as many would take more memory.
+_LIMITS = Limits(counted_words=2**18)
+# Sums of the trainer come in the order of a hash map that is seeded anew in each process, and so
+# differ in their last digits.
+_DIGITS = 6
+
+
+def train_tokenizer(
+    texts: Iterable[str], options: VocabularyOptions, limits: Limits = _LIMITS
+) -> str:
+    """Trains a tokenizer.
+
+    Args:
+      texts: The text of a document each; read once.
+      options: How it is trained; of kind bpe or unigram.
+      limits: Bounds of memory and time.
+
+    Returns:
+      The content of its tokenizer.json. Its tokens are [PAD] [UNK] [CLS] [SEP] [MASK], the pieces,
+      and [unused] slots. Little text gives fewer than wanted.
+
+    Raises:
+      DataError: The sample holds no document, although there are some.
+    """
+    normalizer = _normalizer(options)
+
+    def split(word: str) -> list[list[str]]:
+        return [
+            [f"{_SPACE}{part}"[start : start + LONGEST_WORD]]
+            for part in normalizer.normalize_str(word).split(" ")
+            for start in range(0, len(part) + bool(part), LONGEST_WORD)
+        ]
+
+    counts = WordCounts(split, limits)
+    counts.add_sample(texts, options.sample)
+    room = options.rounded_size - options.unused - len(SPECIAL_TOKENS)
+    frequent = sorted(counts.characters, key=lambda c: (-counts.characters[c], c))
+    alphabet = sorted(frequent[: min(room // 2, options.alphabet_limit or room)])
+    words = _known_parts(
+        counts.words, alphabet, max(limits.trained_characters, 16 * options.rounded_size)
+    )
+    counts.words.clear()
+    tokenizer = _trained(words, alphabet, options, limits)
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(_SPACE, prepend_scheme="always")
+    tokenizer.decoder = decoders.Metaspace(_SPACE, prepend_scheme="always")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{CLS} $A {SEP}",
+        pair=f"{CLS} $A {SEP} $B:1 {SEP}:1",
+        special_tokens=[(token, SPECIAL_TOKENS.index(token)) for token in (CLS, SEP)],
+    )
+    taken = tokenizer.get_vocab_size() + options.unused
+    slots = options.unused + round_up(taken, options.multiple_of) - taken
+    tokenizer.add_special_tokens(
+        [AddedToken(f"[unused{number}]", special=True) for number in range(slots)]
+    )
+    return str(tokenizer.to_str())
+
+
+def _normalizer(options: VocabularyOptions) -> Any:
+    """Compatible characters are one (full-width letters, ligatures), and white space is a space."""
+    steps: list[Any] = [
+        normalizers.Replace(Regex("[\\x00-\\x08\\x0e-\\x1f\\x7f-\\x84\\x86-\\x9f]"), ""),
+        normalizers.NFKC(),
+    ]
+    if options.lowercase:
+        steps.append(normalizers.Lowercase())
+    if options.strip_accents:
+        steps += [normalizers.NFD(), normalizers.StripAccents(), normalizers.NFC()]
+    steps += [normalizers.Replace(Regex("\\s+"), " "), normalizers.Strip()]
+    return normalizers.Sequence(steps)
+
+
+def _known_parts(words: Mapping[str, int], alphabet: list[str], room: int) -> Counter[str]:
+    """The most frequent words, each divided where a character is that is not kept."""
+    known: Counter[str] = Counter()
+    inside = re.compile(f"[{re.escape(''.join(alphabet))}]+") if alphabet else re.compile("(?!)")
+    for word in by_frequency(words):
+        for part in inside.findall(word):
+            known[part] += words[word]
+            room -= len(part)
+        if room <= 0:
+            break
+    return known
+
+
+def _trained(
+    words: Mapping[str, int], alphabet: list[str], options: VocabularyOptions, limits: Limits
+) -> Any:
+    """A tokenizer of the special tokens and the pieces."""
+    of_all: dict[str, Any] = {
+        "vocab_size": options.rounded_size - options.unused,
+        "special_tokens": list(SPECIAL_TOKENS),
+        "initial_alphabet": alphabet,
+        "show_progress": False,
+    }
+    if options.kind == "bpe":
+        tokenizer = Tokenizer(models.BPE(unk_token=UNK, fuse_unk=True))
+        trainer: Any = trainers.BpeTrainer(
+            **of_all,
+            min_frequency=2,
+            limit_alphabet=len(alphabet),
+            max_token_length=_LONGEST_PIECE,
+        )
+    else:
+        tokenizer = Tokenizer(models.Unigram())
+        trainer = trainers.UnigramTrainer(**of_all, unk_token=UNK, max_piece_length=_LONGEST_PIECE)
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    if words:
+        tokenizer.train_from_iterator(repeated(words, limits), trainer)
+    else:
+        tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    if options.kind == "unigram" and words:
+        vocabulary = json.loads(tokenizer.to_str())["model"]["vocab"]
+        pieces = [(piece, round(score, _DIGITS)) for piece, score in vocabulary]
+        ordered = pieces[: len(SPECIAL_TOKENS)] + sorted(
+            pieces[len(SPECIAL_TOKENS) :], key=lambda piece: (-piece[1], piece[0])
+        )
+        tokenizer.model = models.Unigram(ordered, SPECIAL_TOKENS.index(UNK), False)
+    return tokenizer
