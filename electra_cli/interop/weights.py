@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from electra_cli.config.sections import Network
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, listed
 from electra_cli.interop import disentangled, huggingface, huggingface_folder
 from electra_cli.interop.checkpoint import read_checkpoint
+from electra_cli.interop.frozen import check_generator, generator_alone
 from electra_cli.interop.reference import Arrays
 from electra_cli.interop.sizes import check_sizes, sizes_of_arrays
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
@@ -73,21 +74,59 @@ def load_weights(
         unused=values.unused + [name for name in values.arrays if name not in variables],
     )
     report.check_whole(allow_missing)
+    _fill(variables, values.arrays, report)
+    return report
+
+
+def load_generator(model: ElectraModel, source: Source) -> Report:
+    """Loads the generator of a source into a model whose generator learns nothing.
+
+    Args:
+      model: The model; its other networks stay as they are.
+      source: What `interop.frozen.find_generator` found.
+
+    Returns:
+      What was loaded.
+
+    Raises:
+      DataError: The source is damaged, has other sizes, or not all of a generator.
+    """
+    if CHECKPOINT in source.files:
+        values = read_checkpoint(source.files[CHECKPOINT])
+        sizes = sizes_of_arrays(values.arrays) | values.sizes | source.sizes
+        check_generator(sizes, model.architecture, source)
+        values = replace(values, arrays=generator_alone(values.arrays))
+    else:
+        links = {"generator": huggingface.links_of(model.architecture)["generator"]}
+        tensors = {"generator": huggingface_folder.read_tensors(source.files["generator"])}
+        values = Values("Hugging Face", *huggingface.from_tensors(model, links, tensors))
+    variables = {v.name.split(":")[0]: v for v in model.non_trainable_variables}
+    if missing := [name for name in variables if name not in values.arrays]:
+        raise DataError(
+            f"{source.path} does not have all of a generator: {listed(missing)} missing",
+            hint="name a source that has one that fills masks",
+        )
+    report = Report(str(source.path), values.layout, list(variables), [], [])
+    _fill(variables, values.arrays, report)
+    return report
+
+
+def _fill(variables: Mapping[str, tf.Variable], arrays: Arrays, report: Report) -> None:
+    """Assigns all that a report says is loaded, or nothing if something of it does not fit."""
     for name in report.loaded:
-        there, here = values.arrays[name].shape, variables[name].shape
+        there, here = arrays[name].shape, variables[name].shape
         if there != here:
             raise DataError(
-                f"{source.path}: {name} is {list(there)}, the model needs {list(here)}",
+                f"{report.path}: {name} is {list(there)}, the model needs {list(here)}",
                 hint="the checkpoint is of another model, or damaged; name another one",
             )
-        if not np.isfinite(values.arrays[name]).all():
+        if not np.isfinite(arrays[name]).all():
             raise DataError(
-                f"{source.path}: {name} has values that are no finite numbers",
+                f"{report.path}: {name} has values that are no finite numbers",
                 hint="its training diverged, or it is damaged; name an earlier checkpoint",
             )
     for name in report.loaded:
-        variables[name].assign(values.arrays[name])
-    return report
+        variables[name].assign(arrays[name])
 
 
 def _read(model: ElectraModel, source: Source) -> Values:

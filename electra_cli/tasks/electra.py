@@ -23,6 +23,7 @@ from electra_cli.errors import ConfigError
 from electra_cli.inputs import masking, rows
 from electra_cli.inputs.batch import checked_batch
 from electra_cli.interop import weights
+from electra_cli.interop.frozen import find_generator
 from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig, plain
 from electra_cli.metrics import held_out
 from electra_cli.metrics.validation import ValidationState
@@ -104,8 +105,11 @@ class ElectraPretrainTask(base_task.Task):
     def initialize(self, model: tf_keras.Model) -> weights.Report | None:
         """Fills a model with what `init_checkpoint` names, and reports what is not there.
 
-        Returns and errors are those of `interop.weights.initialize`.
+        A generator that learns nothing has the weights of `generator.frozen`. Returns and errors
+        are those of `interop.weights.initialize`.
         """
+        if (frozen := self._settings.generator.frozen) is not None:
+            weights.load_generator(model, find_generator(Path(frozen)))
         return weights.initialize(model, self.task_config.init_checkpoint)
 
     def build_inputs(

@@ -46,6 +46,7 @@ from electra_cli.training.loop.trainer import ElectraTrainer
 from electra_cli.training.loop.watchdog import Watchdog
 from electra_cli.training.plan.begin import create_run_folder
 from electra_cli.training.plan.experiment import compose
+from electra_cli.training.plan.frozen import load_frozen
 from electra_cli.training.plan.initial import load_initial
 from electra_cli.training.plan.outlook import Outlook, outlook_of
 from electra_cli.training.plan.plans import RunPlan
@@ -113,9 +114,10 @@ def pretrain(
         # config.yaml no hint could be followed.
         shortage = functools.partial(outlook.memory.error, begun=outlook.begun)
         with strategy.scope(), failures_told(before, shortage):
-            trainer, initialized = _build(plan, outlook, lanes)
-        if initialized is not None:
-            listener.initialized(initialized)
+            trainer, initialized, generator = _build(plan, outlook, lanes)
+        for loaded in (initialized, generator):
+            if loaded is not None:
+                listener.initialized(loaded)
 
         # Restored before anything is recorded: a change that the checkpoint cannot follow is
         # refused, and the former command still goes on.
@@ -239,10 +241,13 @@ def _report(plan: RunPlan, writer: MetricWriter, listener: Listener) -> Path | N
     return report
 
 
-def _build(plan: RunPlan, outlook: Outlook, lanes: int) -> tuple[ElectraTrainer, Report | None]:
+def _build(
+    plan: RunPlan, outlook: Outlook, lanes: int
+) -> tuple[ElectraTrainer, Report | None, Report | None]:
     """Task, model with its first weights, and optimizer; within the scope of a strategy.
 
-    The first weights come before the trainer, which copies them to its averages.
+    The first weights come before the trainer, which copies them to its averages. What was loaded is
+    told, and of a generator that learns nothing apart.
     """
     experiment = compose(
         plan.config,
@@ -258,8 +263,9 @@ def _build(plan: RunPlan, outlook: Outlook, lanes: int) -> tuple[ElectraTrainer,
     task = ElectraPretrainTask(experiment.task, logging_dir=str(plan.run.path))
     model = task.build_model()
     initialized = load_initial(plan.initial, model) if plan.initial is not None else None
+    generator = load_frozen(plan.frozen, model) if plan.frozen is not None else None
     optimizer = task.create_optimizer(experiment.trainer.optimizer_config, experiment.runtime)
-    return ElectraTrainer(experiment, task, model, optimizer), initialized
+    return ElectraTrainer(experiment, task, model, optimizer), initialized, generator
 
 
 def _identity(plan: RunPlan) -> dict[str, object]:

@@ -87,11 +87,13 @@ def plan_initial(
             )
         return None
     source = find_source(path)
-    source.check_networks(config.objective.networks, networks)
+    architecture = Architecture.of(config)
+    there = config.objective.networks
+    source.check_networks(there[:1] if architecture.frozen else there, networks)
     warnings: list[str] = []
     if manifest is not None:
         warnings = source.check_tokenizer(manifest)
-        source.check(Architecture.of(config))
+        source.check(architecture.learning)
     return Initial(source, networks, tuple(warnings))
 
 
