@@ -16,8 +16,8 @@ _KEY = "train.batch_schedule"
 _PART = re.compile(r"(\d{1,18}):(\d{1,18})", re.ASCII)
 
 
-class Batches(Protocol):
-    """What a section `train` says of batches."""
+class Sizes(Protocol):
+    """How large updates are."""
 
     @property
     def batch_size(self) -> int:
@@ -26,6 +26,10 @@ class Batches(Protocol):
     @property
     def batch_schedule(self) -> str | None:
         """Other sizes before it."""
+
+
+class Batches(Sizes, Protocol):
+    """What a section `train` says of batches."""
 
     @property
     def accumulation_steps(self) -> int:
@@ -45,8 +49,12 @@ class Stretch(NamedTuple):
     first_step: int
     first_row: int
 
+    def rows_before(self, step: int) -> int:
+        """Rows of the first `step` updates, the last of which is one of these."""
+        return self.first_row + (step - self.first_step) * self.rows
 
-def stretches(train: Batches) -> tuple[Stretch, ...]:
+
+def stretches(train: Sizes) -> tuple[Stretch, ...]:
     """The stretches of a run in order; the last one has no end.
 
     Raises:
@@ -55,18 +63,17 @@ def stretches(train: Batches) -> tuple[Stretch, ...]:
     return _stretches(train.batch_schedule, train.batch_size)
 
 
-def batch_at(train: Batches, step: int) -> int:
+def batch_at(train: Sizes, step: int) -> int:
     """Rows of the update that follows `step` updates."""
-    return _stretch_at(train, step).rows
+    return stretch_at(train, step).rows
 
 
-def rows_before(train: Batches, step: int) -> int:
+def rows_before(train: Sizes, step: int) -> int:
     """Rows that a run has seen after `step` updates."""
-    stretch = _stretch_at(train, step)
-    return stretch.first_row + (step - stretch.first_step) * stretch.rows
+    return stretch_at(train, step).rows_before(step)
 
 
-def largest_batch(train: Batches) -> int:
+def largest_batch(train: Sizes) -> int:
     """Rows of the largest update."""
     return max(stretch.rows for stretch in stretches(train))
 
@@ -99,7 +106,8 @@ def check_batch(train: Batches, replicas: int) -> None:
         )
 
 
-def _stretch_at(train: Batches, step: int) -> Stretch:
+def stretch_at(train: Sizes, step: int) -> Stretch:
+    """The stretch of the update that follows `step` updates."""
     return next(found for found in reversed(stretches(train)) if found.first_step <= step)
 
 

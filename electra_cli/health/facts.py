@@ -31,7 +31,8 @@ class Facts:
       masking: What is drawn.
       steps: Updates of the whole run; None for no end.
       warmup_steps: Those of them that warm up.
-      batch_size: Rows of an update.
+      batch_size: Rows of an update, of the last one where they grow.
+      batch_schedule: Other sizes before it.
       learning_rate: Before warm-up and decay.
       clip_norm: The largest gradient norm.
       preset: The preset's name.
@@ -58,6 +59,7 @@ class Facts:
     batch_size: int
     learning_rate: float
     clip_norm: float
+    batch_schedule: str | None = None
     preset: str = ""
     preset_rate: float | None = None
     preset_batch: int | None = None
@@ -95,6 +97,7 @@ class Facts:
             steps=train.steps,
             warmup_steps=optimizer.warmup_steps,
             batch_size=train.batch_size,
+            batch_schedule=train.batch_schedule,
             learning_rate=optimizer.learning_rate,
             clip_norm=optimizer.clip_norm,
             preset=config.preset,

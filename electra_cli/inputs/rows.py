@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from electra_cli.config.batches import Stretch
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import order
@@ -57,15 +58,22 @@ class Share:
 
 
 def training_dataset(
-    manifest: Manifest, share: Share, *, seed: int, start_step: int, word_starts: bool = False
+    manifest: Manifest,
+    share: Share,
+    *,
+    seed: int,
+    start_step: int,
+    stretch: Stretch | None = None,
+    word_starts: bool = False,
 ) -> tf.data.Dataset:
-    """An endless dataset of training batches that begins at any step.
+    """An endless dataset of training batches of one size that begins at any step.
 
     Args:
       manifest: The manifest of a prepared folder.
       share: This pipeline's rows of each global batch.
       seed: The run's seed; with the step it decides the order.
       start_step: The step of the first batch.
+      stretch: The updates of this size, among others; None if all of a run have it.
       word_starts: Whether batches say where words begin.
 
     Returns:
@@ -84,8 +92,10 @@ def training_dataset(
     store = store_of(manifest, "train")
     examples = len(store)
 
+    of_size = stretch or Stretch(share.global_batch_size, first_step=0, first_row=0)
+
     def choose(step: int, replica: int) -> npt.NDArray[np.int64]:
-        first = step * share.global_batch_size + replica * share.rows
+        first = of_size.rows_before(step) + replica * share.rows
         positions = np.arange(first, first + share.rows, dtype=np.int64)
         return order.examples_at(positions, examples=examples, seed=seed)
 

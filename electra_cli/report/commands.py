@@ -15,6 +15,7 @@ from electra_cli.config.values import written
 from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import counted
+from electra_cli.runs.branch import BranchRecord
 from electra_cli.runs.changes import former_configs
 from electra_cli.runs.run_folder import RunFolder
 
@@ -38,6 +39,7 @@ def commands_of(
     *,
     initialized: Mapping[str, Any] | None,
     stop: int,
+    branch: BranchRecord | None = None,
 ) -> list[str]:
     """What to type to do the same again, in a run folder beside the first.
 
@@ -47,6 +49,7 @@ def commands_of(
       manifest: Of its data; None if it is not known.
       initialized: What its first weights came from.
       stop: The step at which it ended.
+      branch: Of which checkpoint it began as a copy; None if it is no branch.
 
     Returns:
       prepare-data, unless the data is the built-in demo corpus or not known, and pretrain, once
@@ -62,7 +65,10 @@ def commands_of(
             run.prepare_command(manifest, data),
         ]
     first = ["electra", "pretrain"]
-    if config.preset in available_presets():
+    if branch is not None:  # which has the other run's configuration
+        first += ["--branch-decay", str(branch.decay_steps), "--from", branch.checkpoint]
+        base = config.replaced({"optimizer.decay_shape": "linear"})
+    elif config.preset in available_presets():
         first += ["--preset", config.preset]
         base = load_config(preset=config.preset, environment={}).config
     else:  # its file may be anywhere by now, and the run has all of it

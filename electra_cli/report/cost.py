@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from electra_cli.config.batches import rows_before
+from electra_cli.config.batches import Sizes, rows_before
 from electra_cli.config.schema import Config
+from electra_cli.errors import ElectraError
 from electra_cli.modeling.budget import budget_of, flops_by_step
 from electra_cli.report.starts import Start, starts_of
+from electra_cli.runs.branch import first_step
 from electra_cli.runs.metrics_file import History, read_history
 from electra_cli.runs.run_folder import RunFolder
 
@@ -67,12 +69,14 @@ class Cost(Goodput):
     elapsed_seconds: float | None
 
 
-def of_planned(step: int, planned: int | None) -> str:
-    """8 and 1,000 -> '8 of 1,000'."""
-    return f"{step:,} of {'a run without end' if planned is None else f'{planned:,}'}"
-
-
-def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int | None) -> Cost:
+def cost_of(
+    config: Config,
+    starts: Sequence[Start],
+    *,
+    step: int,
+    examples: int | None,
+    first_step: int = 0,
+) -> Cost:
     """Computes what a run has cost.
 
     Args:
@@ -80,15 +84,16 @@ def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int
       starts: Its processes.
       step: Updates that the weights have seen.
       examples: Prepared rows to train on; None if that is not known.
+      first_step: The step at which the run began; what a branch copied has cost others time.
     """
     budget = budget_of(config)
     rows = rows_before(config.train, step)
     training = elapsed = None
-    if starts and starts[0].step == 0:
-        training = sum((s.last_step - s.step) * (s.step_seconds or 0.0) for s in starts)
+    if starts and starts[0].step == first_step:
+        training = sum(s.seconds_in(s.step, s.last_step) for s in starts)
         elapsed = max(s.time + s.seconds for s in starts) - starts[0].time
     return Cost(
-        **vars(goodput_of(starts, step=step)),
+        **vars(goodput_of(starts, step=step, first_step=first_step)),
         steps=step,
         planned_steps=config.train.steps,
         rows=rows,
@@ -101,19 +106,20 @@ def cost_of(config: Config, starts: Sequence[Start], *, step: int, examples: int
     )
 
 
-def goodput_of(starts: Sequence[Start], *, step: int) -> Goodput:
+def goodput_of(starts: Sequence[Start], *, step: int, first_step: int = 0) -> Goodput:
     """Computes what the time of processes has come to.
 
     Args:
       starts: The processes of a run.
       step: Updates that the weights have seen.
+      first_step: The step at which the run began.
     """
     first = starts[-1].seconds_to_first_step if starts else None
-    if not starts or starts[0].step > 0:
+    if not starts or starts[0].step > first_step:
         return Goodput(None, None, None, None, None, first)
     kept = _kept(starts, step)
     seconds = sum(start.seconds for start in starts)
-    productive = sum(n * (s.step_seconds or 0.0) for n, s in zip(kept, starts, strict=True))
+    productive = sum(s.seconds_in(s.step, s.step + n) for n, s in zip(kept, starts, strict=True))
     return Goodput(
         productive_seconds=productive,
         process_seconds=seconds,
@@ -124,19 +130,19 @@ def goodput_of(starts: Sequence[Start], *, step: int) -> Goodput:
     )
 
 
-def read_goodput(run: RunFolder, *, batch_size: int, step: int) -> Goodput:
+def read_goodput(run: RunFolder, sizes: Sizes, *, step: int) -> Goodput:
     """`goodput_of` what a run has written so far; of lines that cannot be read it is not known.
 
     Args:
       run: The run folder.
-      batch_size: Rows in an update.
+      sizes: How large updates are.
       step: Updates that the weights have seen.
     """
     try:
-        history = read_history(run.metrics)
-    except OSError:
-        history = History.of(())
-    return goodput_of(starts_of(history, batch_size=batch_size), step=step)
+        history, first = read_history(run.metrics), first_step(run)
+    except (OSError, ElectraError):
+        history, first = History.of(()), 0
+    return goodput_of(starts_of(history, sizes), step=step, first_step=first)
 
 
 def _kept(starts: Sequence[Start], step: int) -> list[int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from electra_cli.config.batches import stretches
 from electra_cli.config.load import load_config
 from electra_cli.config.schema import Config
 from electra_cli.runs.metrics_file import Series
@@ -65,7 +66,7 @@ def _compared(config: Config) -> Mapping[str, Any]:
         "generator": config.generator_sizes,
         "objective": config.objective.model_copy(update={"masking": "", "sampling": ""}),
         "length": config.data.sequence_length,
-        "batch": config.train.batch_size,
+        "batch": stretches(config.train),
     }
 
 

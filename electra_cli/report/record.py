@@ -26,6 +26,7 @@ from electra_cli.report.commands import commands_of
 from electra_cli.report.cost import Cost, cost_of
 from electra_cli.report.published import Published, published_curve
 from electra_cli.report.starts import Start, starts_of
+from electra_cli.runs.branch import BranchRecord, read_branch
 from electra_cli.runs.changes import former_configs, recorded_changes
 from electra_cli.runs.held_out import HeldOut, read_held_out
 from electra_cli.runs.lock import is_locked
@@ -61,6 +62,7 @@ class RunRecord:
       result: RUN/result.json; None if the run is not finished, or it cannot be read.
       held_out: Sentences as the newest evaluation saw them; None for none.
       initialized: RUN/init.json: what the first weights were; None for random ones.
+      branch: RUN/branch.json: of which checkpoint it began as a copy; None if it is no branch.
       changes: What was changed on the way: the step, key, old and new value.
       commands: Command lines that do the same again: prepare-data, pretrain.
       remarks: What could not be read and is therefore missing, a sentence each.
@@ -82,9 +84,21 @@ class RunRecord:
     result: Mapping[str, Any] | None
     held_out: HeldOut | None
     initialized: Mapping[str, Any] | None
+    branch: BranchRecord | None
     changes: Sequence[tuple[int, str, Any, Any]]
     commands: Sequence[str]
     remarks: Sequence[str]
+
+    @property
+    def first_step(self) -> int:
+        """The step at which it began; a branch has copied what lies before."""
+        return self.branch.step if self.branch else 0
+
+    @property
+    def progress(self) -> str:
+        """How far it is: '8 of 1,000'."""
+        planned = self.config.train.steps
+        return f"{self.step:,} of {'a run without end' if planned is None else f'{planned:,}'}"
 
     @property
     def newest(self) -> dict[str, float]:
@@ -140,14 +154,17 @@ class _Reader:
         manifest = self._try(lambda: read_manifest(run.data))
         result = self._try(lambda: _object(run.result))
         initialized = self._try(lambda: _object(run.init))
+        branch = self._try(lambda: read_branch(run))
         state, step = _state(run, config, history, result)
         if step and not history.lines:
             self._remarks.append(f"nothing of its {counted(step, 'step')} is in {run.metrics}")
-        starts = starts_of(history, batch_size=config.train.batch_size)
+        starts = starts_of(history, config.train)
         examples = None if manifest is None else manifest.examples
         unknown = Baselines(uniform_loss(config.model.vocab_size), None)
         facts = Facts.of(config, manifest, former_configs(config, run.changes))
-        commands = commands_of(run, config, manifest, initialized=initialized, stop=step)
+        commands = commands_of(
+            run, config, manifest, initialized=initialized, branch=branch, stop=step
+        )
         return RunRecord(
             folder=run.path,
             place=redacted(str(run.path)),
@@ -160,11 +177,18 @@ class _Reader:
             findings=findings_of(history.lines, facts),
             baselines=Baselines.of(manifest) if manifest else unknown,
             published=published_curve(config),
-            cost=cost_of(config, starts, step=step, examples=examples),
+            cost=cost_of(
+                config,
+                starts,
+                step=step,
+                examples=examples,
+                first_step=branch.step if branch else 0,
+            ),
             starts=starts,
             result=redacted(result),
             held_out=self._try(lambda: read_held_out(run.held_out)),
             initialized=redacted(initialized),
+            branch=branch,
             changes=[
                 (at, key, redacted(was), redacted(now))
                 for at, changed in recorded_changes(run.changes)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from electra_cli.config.batches import Sizes, batch_at, rows_before
 from electra_cli.files.redaction import redacted
 from electra_cli.health.rule import number
 from electra_cli.runs.metrics_file import History, Line
@@ -26,6 +27,7 @@ class Start:
       seconds: From then to its last line.
       step_seconds: Of an update, without evaluations, checkpoints and compilation, as its last
         logged step says; None if it logged none.
+      sizes: How large updates are: that one, and others.
       seconds_to_first_step: From the start of its command to the end of its first update: what its
         first logged step took, less the updates after the first; None if it logged none.
       reason: Why it ended, as its last line says; None if it was killed, or is still there.
@@ -40,16 +42,23 @@ class Start:
     seconds_to_first_step: float | None
     reason: str | None
     facts: Mapping[str, Any]
+    sizes: Sizes
+    _logged: int  # the update that took step_seconds
+
+    def seconds_in(self, first: int, last: int) -> float:
+        """Seconds of the updates after one step up to another, at the same speed a row."""
+        rows = rows_before(self.sizes, last) - rows_before(self.sizes, first)
+        return rows / batch_at(self.sizes, self._logged - 1) * (self.step_seconds or 0.0)
 
 
-def starts_of(history: History, *, batch_size: int) -> list[Start]:
+def starts_of(history: History, sizes: Sizes) -> list[Start]:
     """The processes of a run, in their order; none if its lines do not say where they begin.
 
     Args:
       history: All lines.
-      batch_size: Rows in an update.
+      sizes: How large updates are.
     """
-    return [_start(lines, batch_size) for lines in _of_processes(history.lines)]
+    return [_start(lines, sizes) for lines in _of_processes(history.lines)]
 
 
 def _of_processes(lines: Sequence[Line]) -> Iterator[list[Line]]:
@@ -66,12 +75,17 @@ def _of_processes(lines: Sequence[Line]) -> Iterator[list[Line]]:
         yield own
 
 
-def _start(lines: Sequence[Line], batch_size: int) -> Start:
+def _start(lines: Sequence[Line], sizes: Sizes) -> Start:
     first, last = lines[0], lines[-1]
     times = [*_numbers(lines[:1], "began"), *_numbers(lines, "time")]
     reason = last.get("reason") if last["kind"] == "end" else None
-    speeds = [v for v in _numbers(lines, "sequences_per_second") if v > 0]
-    step_seconds = batch_size / speeds[-1] if speeds else None
+    speeds = [
+        (line["step"], speed)
+        for line in lines
+        if line["step"] > 0 and (speed := number(line, "sequences_per_second") or 0.0) > 0
+    ]
+    logged, speed = speeds[-1] if speeds else (1, 0.0)
+    step_seconds = batch_at(sizes, logged - 1) / speed if speeds else None
     return Start(
         step=first["step"],
         last_step=last["step"],
@@ -80,6 +94,8 @@ def _start(lines: Sequence[Line], batch_size: int) -> Start:
         step_seconds=step_seconds,
         seconds_to_first_step=_until_first_step(lines, step_seconds),
         reason=redacted(reason) if isinstance(reason, str) and reason.strip() else None,
+        sizes=sizes,
+        _logged=logged,
         facts=redacted({k: value for k, value in first.items() if k not in _OF_LINES}),
     )
 

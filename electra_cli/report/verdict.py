@@ -7,7 +7,6 @@ import shlex
 from electra_cli.errors import counted
 from electra_cli.files.redaction import as_name
 from electra_cli.health.facts import Facts
-from electra_cli.report.cost import of_planned
 from electra_cli.report.record import RunRecord
 
 # A generator that is nearer to guessing by frequency has learned nothing of the context, and an
@@ -94,7 +93,7 @@ def _unknown(record: RunRecord) -> str:
 
 
 def _state(record: RunRecord) -> str:
-    place = f"at step {of_planned(record.step, record.config.train.steps)}"
+    place = f"at step {record.progress}"
     return {
         "finished": f"It is finished, after {counted(record.step, 'step')}.",
         "running": f"It is going on, {place}.",

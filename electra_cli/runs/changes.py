@@ -11,6 +11,7 @@ from typing import Any
 
 from electra_cli.config.keys import hint_for
 from electra_cli.config.load import diff_configs, read_config
+from electra_cli.config.schedules import same_rates
 from electra_cli.config.schema import Config, leaf_fields
 from electra_cli.errors import ConfigError, DataError, ElectraError
 from electra_cli.files.atomic import atomic_write_text
@@ -18,6 +19,8 @@ from electra_cli.runs.commit import read_commit
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 
 _FORMAT_VERSION = 1
+
+_END = "train.steps"
 
 # None of it decides what is learned.
 MAY_CHANGE = (
@@ -76,7 +79,10 @@ def check_changes(
       ConfigError: Something differs that is not; it shows the differences.
     """
     changes = diff_configs(old, new)
-    refused = [change for change in changes if change[0] not in {*MAY_CHANGE, *allowed}]
+    free = {*MAY_CHANGE, *allowed}
+    if _is_end_free(old, new, run):
+        free.add(_END)
+    refused = [change for change in changes if change[0] not in free]
     if refused:
         lines = "".join(f"\n  {key}: {was} -> {now}" for key, was, now in refused)
         flags = " ".join(f"--allow-config-change {key}" for key, _, _ in refused)
@@ -86,6 +92,18 @@ def check_changes(
             f"the rest of this run learns: {flags}",
         )
     return changes
+
+
+def _is_end_free(old: Config, new: Config, run: RunFolder) -> bool:
+    """Whether no update up to now would have had another rate with the end that a run is to have.
+
+    So a constant run may end later, and a wsd run whose decay has not begun: what it has learned is
+    what it would have learned with that end from the beginning.
+    """
+    done = max((checkpoint.step for checkpoint in run.all_checkpoints()), default=0)
+    with suppress(ConfigError):
+        return same_rates(old, old.replaced({_END: new.train.steps}), done)
+    return False
 
 
 def check_keys(keys: Collection[str]) -> None:
@@ -124,13 +142,19 @@ def check_made_with(checkpoint: Checkpoint, config: Config) -> None:
       DataError: The checkpoint was made with a configuration that none of the changes explains.
     """
     made_with = read_commit(checkpoint.path).config_sha256
-    if made_with not in {*_sha256s(_deciding(config)), *_recorded_sha256s(checkpoint.run)}:
+    recorded = made_with in _recorded_sha256s(checkpoint.run)
+    if not recorded and not may_be_made_with(checkpoint, config):
         raise DataError(
             f"{checkpoint.path} was made with another configuration than {checkpoint.run.config} "
             "holds, and no recorded change leads from one to the other: the file was edited",
             hint="put the former values back; to change what the rest of a run learns, give the "
             "new value to this command with --allow-config-change KEY",
         )
+
+
+def may_be_made_with(checkpoint: Checkpoint, config: Config) -> bool:
+    """Whether a checkpoint says that its run had this configuration."""
+    return read_commit(checkpoint.path).config_sha256 in _sha256s(_deciding(config))
 
 
 def _recorded_sha256s(run: RunFolder) -> set[str]:

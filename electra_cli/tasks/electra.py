@@ -16,6 +16,7 @@ from official.core import base_task, task_factory
 from official.core import config_definitions as cfg
 from official.modeling import optimization
 
+from electra_cli.config.batches import Stretch, stretch_at, stretches
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest
 from electra_cli.corpus.subword.open import continues_word, open_tokenizer
@@ -133,8 +134,20 @@ class ElectraPretrainTask(base_task.Task):
         words = self._settings.objective.masks_words
         if not params.is_training:
             return rows.validation_dataset(manifest, share, word_starts=words)
-        seed, step = self._settings.train.seed, params.start_step
-        return rows.training_dataset(manifest, share, seed=seed, start_step=step, word_starts=words)
+        train, step = self._settings.train, params.start_step
+        return rows.training_dataset(
+            manifest,
+            share,
+            seed=train.seed,
+            start_step=step,
+            stretch=stretch_at(train, step) if train.batch_schedule else None,
+            word_starts=words,
+        )
+
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The sizes of batches in the order in which a trainer has to ask for them."""
+        return stretches(self._settings.train)
 
     def build_metrics(self, training: bool = True) -> list[tf_keras.metrics.Metric]:
         """Keras metrics under the names of `objective.step_metrics`, for trainers that want them.

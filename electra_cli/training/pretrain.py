@@ -15,6 +15,7 @@ from official.modeling import performance
 from electra_cli import __version__
 from electra_cli.cluster.acts import ALONE, by_chief
 from electra_cli.cluster.member import Worker
+from electra_cli.config.batches import batch_at, rows_before
 from electra_cli.errors import OutOfMemoryError, TrainingError
 from electra_cli.files.layout import STATE
 from electra_cli.inputs.order import examples_at
@@ -156,7 +157,8 @@ def pretrain(
         writer=writer,
         listener=listener,
         signals=signals,
-        rates=outlook.rates,
+        rates=lambda seconds: outlook.rates(seconds, batch_at(train, max(0, trainer.step() - 1))),
+        work=functools.partial(rows_before, train),
         examples_of=functools.partial(_examples_of, plan),
         health=health,
         flops=flops_by_step(plan.config),
@@ -222,7 +224,7 @@ def pretrain(
                 state_sha256=read_commit(checkpoint).state_sha256,
                 evaluation=finite(evaluation),
                 findings=[finding.as_json() for finding in health.monitor.findings],
-                goodput=read_goodput(plan.run, batch_size=train.batch_size, step=trainer.step()),
+                goodput=read_goodput(plan.run, train, step=trainer.step()),
             )
             found.write(plan.run.result)
             if report := _report(plan, writer, listener):  # it says that the run is finished
@@ -280,7 +282,6 @@ def _identity(plan: RunPlan) -> dict[str, object]:
 
 def _examples_of(plan: RunPlan, step: int) -> list[int]:
     """The examples that a step, counted from 1, learns from."""
-    batch = plan.config.train.batch_size
-    positions = np.arange((step - 1) * batch, step * batch, dtype=np.int64)
-    examples = plan.manifest.examples
-    return examples_at(positions, examples=examples, seed=plan.config.train.seed).tolist()
+    train, examples = plan.config.train, plan.manifest.examples
+    positions = np.arange(rows_before(train, step - 1), rows_before(train, step), dtype=np.int64)
+    return examples_at(positions, examples=examples, seed=train.seed).tolist()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from electra_cli.config.schema import Config
 from electra_cli.report.cost import read_goodput
 from electra_cli.report.record import read_record
 from electra_cli.runs.run_folder import RunFolder
@@ -73,12 +74,13 @@ def test_times(tmp_path: Path, lines: list[Line], expected: dict[str, Any]) -> N
 
 def test_a_result_has_the_goodput_of_the_report(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", KILLED)
-    found = vars(read_goodput(run, batch_size=32, step=1000))
+    train = Config().replaced({"train.batch_size": 32}).train
+    found = vars(read_goodput(run, train, step=1000))
     assert asdict(read_record(run).cost).items() >= found.items()
     assert (found["restarts"], found["lost_steps"], found["productive_seconds"]) == (2, 100, 650.0)
     run.metrics.unlink()
     run.metrics.mkdir()
-    unknown = read_goodput(run, batch_size=32, step=1000)
+    unknown = read_goodput(run, train, step=1000)
     assert set(vars(unknown).values()) == {None}
 
 

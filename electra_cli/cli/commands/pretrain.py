@@ -86,6 +86,14 @@ def command(
         autocompletion=completion.checkpoints,
         help="Begin from these weights, step 0 and a fresh optimizer: a run, a checkpoint of "
         "the original code, or a Hugging Face folder.")] = None,
+    branch_decay: Annotated[int | None, typer.Option(
+        metavar="N",
+        help="Begin another run as a copy of --from and let its learning rate fall to 0 in N "
+        "updates.")] = None,
+    branch_from: Annotated[Path | None, typer.Option(
+        "--from", autocompletion=completion.checkpoints,
+        help="For --branch-decay: a run with schedule constant or wsd, or a checkpoint of it.")
+    ] = None,
     init_allow_missing: Annotated[list[str] | None, typer.Option(
         metavar="generator|discriminator", autocompletion=options.networks,
         help="A network that --init-from may lack and that then begins fresh; repeatable.")
@@ -120,6 +128,7 @@ def command(
         from electra_cli.config.yaml_core import parse_scalar
         from electra_cli.health.facts import Facts
         from electra_cli.training.loop.health import check_names, check_possible
+        from electra_cli.training.plan.branch import find_branch
 
         options.refuse_url(preset or "", "preset")
         check_names(stop_on or [])
@@ -137,9 +146,16 @@ def command(
         overrides += [override for override in given if override.value is not None]
         if steps is not None:
             overrides.append(Override("train.steps", parse_scalar(steps), "--steps"))
-        loaded = load_config(
-            preset=preset, config_file=config, environment=os.environ, overrides=overrides
+        others = {"--preset": preset, "--config": config, "--init-from": init_from}
+        branch = find_branch(
+            branch_from, branch_decay, model_dir, others=[o for o, given in others.items() if given]
         )
+        if branch is not None:
+            loaded = branch.load(os.environ, overrides)
+        else:
+            loaded = load_config(
+                preset=preset, config_file=config, environment=os.environ, overrides=overrides
+            )
         if data is None and (path := loaded.config.data.path) is not None:
             options.refuse_url(path, f"data.path, {loaded.origins['data.path']}")
             data = Path(path)
@@ -162,6 +178,7 @@ def command(
                 stop_at_step=stop_at_step,
                 init_from=init_from,
                 init_allow_missing=init_allow_missing or [],
+                branch=branch,
                 allow_config_change=allow_config_change or [],
                 cluster=find_cluster(cluster, os.environ) if dry_run else worker.cluster,
             )
@@ -272,7 +289,7 @@ def _bind(plan: DryPlan, files: list[Path], parameters: list[str]) -> str:
         from electra_cli.training.plan.experiment import bind_gin
 
         bindings = bind_gin(files, parameters)
-    check_bindings(plan.run, bindings)
+    check_bindings(plan, bindings)
     return bindings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
+from electra_cli.config.batches import rows_before
 from electra_cli.health.rule import Line, Rule, Sign, Spans, above, number
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Overfitting(Rule):
         if self._best is None or loss < self._best[0]:
             self._best = (loss, line["step"])
         best, at = self._best
-        epochs = line["step"] * self.facts.batch_size / (self.facts.examples or 1)
+        epochs = rows_before(self.facts, line["step"]) / (self.facts.examples or 1)
         text = (
             f"held-out masked_lm_loss {loss:.2f}, best {best:.2f} at step {at:,}; each row was "
             f"read {epochs:.1f} times"

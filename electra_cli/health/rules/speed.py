@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
+from electra_cli.config.batches import stretch_at
 from electra_cli.health.rule import Line, Rule, Sign, below, number
 
 if TYPE_CHECKING:
@@ -49,15 +50,19 @@ class ThroughputFell(Rule):
         mean = number(line, "sequences_per_second")
         if mean is None or mean <= 0 or self._start is None:
             return None
+        stretch = stretch_at(self.facts, step - 1)
+        if stretch.first_step > self._start:  # batches of another size have other means
+            self._start, self._best = stretch.first_step, 0.0
+            self._last.clear()
         # Lines have the mean of the process without its first loop, of one step: back to seconds.
         steps, last = step - self._start - 1, self._last
-        last.append((steps, steps * self.facts.batch_size / mean))
+        last.append((steps, steps * stretch.rows / mean))
         while len(last) > _LINES + 1 and last[-1][1] - last[1][1] >= _SECONDS:
             last.popleft()
         seconds = last[-1][1] - last[0][1]
         if len(last) <= _LINES or seconds < _SECONDS:
             return None
-        speed = (steps - last[0][0]) * self.facts.batch_size / seconds
+        speed = (steps - last[0][0]) * stretch.rows / seconds
         self._best = max(self._best, speed)
         text = f"{speed:,.1f} sequences/s, {self._best:,.1f} at its best"
         since = step - steps + last[0][0]

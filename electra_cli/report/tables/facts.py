@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from electra_cli.errors import counted, format_duration
+from electra_cli.files.redaction import as_name, redacted
 from electra_cli.metrics import held_out
 from electra_cli.metrics.names import format_flops
 from electra_cli.modeling.budget import budget_of
-from electra_cli.report.cost import Cost, of_planned
+from electra_cli.report.cost import Cost
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables.table import Table, beside
 
@@ -51,7 +52,7 @@ def _trained(record: RunRecord) -> dict[str, str]:
     known = facts | {k: v for k, v in (record.result or {}).items() if k not in facts}
     return {
         "folder": record.place,
-        "state": f"{record.state}, step {of_planned(record.step, train.steps)}",
+        "state": f"{record.state}, step {record.progress}",
         "end of its last process": _text(last.reason if last else None),
         "preset": config.preset,
         "objective": f"{objective.name}, {objective.mask_probability:.0%} of the tokens masked"
@@ -61,7 +62,7 @@ def _trained(record: RunRecord) -> dict[str, str]:
         "beside it": f"{others[0]}, {generator} wide" if others else "",
         "parameters": f"{parameters.total:,}",
         "batch": f"{counted(train.batch_size, 'row')} of "
-        f"{counted(config.data.sequence_length, 'token')}",
+        f"{counted(config.data.sequence_length, 'token')}{_before(train.batch_schedule)}",
         "learning rate": f"{config.optimizer.learning_rate:g} after "
         f"{counted(config.optimizer.warmup_steps, 'step')} of warm-up",
         "seed": str(train.seed),
@@ -81,7 +82,13 @@ def _held_out(masked: float) -> str:
     return "" if masked == share else f", {share:.0%} of held-out ones"
 
 
+def _before(schedule: str | None) -> str:
+    return "" if schedule is None else f", before that {schedule}"
+
+
 def _initial(record: RunRecord) -> str:
+    if (branch := record.branch) is not None:
+        return f"step {branch.step:,}, of {as_name(redacted(branch.checkpoint))}"
     if record.initialized is None:
         return "random"
     return _text(record.initialized.get("path")) or "loaded"
@@ -113,7 +120,7 @@ def _cost(record: RunRecord) -> dict[str, str]:
     cost = record.cost
     lost = f", {cost.lost_steps:,} lost when a process died" if cost.lost_steps else ""
     return {
-        "steps": f"{of_planned(cost.steps, cost.planned_steps)}{lost}",
+        "steps": f"{record.progress}{lost}",
         "rows": f"{cost.rows:,}",
         "epochs": "" if cost.epochs is None else f"{cost.epochs:.2f}",
         "tokens": f"{cost.tokens:,}, padding included",

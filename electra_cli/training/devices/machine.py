@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 
 from electra_cli.cluster.addresses import Cluster, split_address
+from electra_cli.config.batches import stretches
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
 from electra_cli.config.sections import Precision
@@ -76,8 +77,13 @@ def share_cores(
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     hosts = [split_address(address)[0] for address in cluster.addresses] if cluster else [""]
     cores = max(1, (found or 1) // hosts.count(hosts[cluster.index if cluster else 0]))
-    rows = config.train.batch_size // config.train.accumulation_steps // len(hosts)
-    fitting = (n for n in range(1, cores + 1) if rows % n == 0 and rows >= _ROWS_A_LANE * n)
+    sizes = [one.rows for one in stretches(config.train)]
+    rows = [size // config.train.accumulation_steps // len(hosts) for size in sizes]
+    fitting = (
+        n
+        for n in range(1, cores + 1)
+        if max(rows) >= _ROWS_A_LANE * n and not any(of_part % n for of_part in rows)
+    )
     lanes = max(fitting, default=1)
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(cores - lanes + 1)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from electra_cli.config.batches import largest_batch
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError, counted
@@ -74,7 +75,7 @@ class Memory:
         if rows == 1 or fitting == 0:
             smaller = "" if self.config.preset == "tiny" else ", such as --preset tiny"
             return message, f"use a smaller model{smaller}, or {remedy}"
-        share = self.config.train.batch_size // self.replicas
+        share = largest_batch(self.config.train) // self.replicas
         parts = next(n for n in range(1, share + 1) if share % n == 0 and share // n <= fitting)
         batch = f"--batch-size {fitting * self.replicas}"
         return (
@@ -92,7 +93,7 @@ class Memory:
     @property
     def _rows(self) -> int:
         train = self.config.train
-        return train.batch_size // self.replicas // train.accumulation_steps
+        return largest_batch(train) // self.replicas // train.accumulation_steps
 
     def _fitting(self) -> int:
         """The most rows at once that should fit, a power of two below those that do not; or 0."""
@@ -102,7 +103,9 @@ class Memory:
         return fitting
 
     def _fits(self, rows: int, limit: MemoryLimit) -> bool:
-        batch = {"train.batch_size": rows * self.replicas, _KEY: 1}
+        batch: dict[str, int | None] = {"train.batch_size": rows * self.replicas, _KEY: 1}
+        if isinstance(self.config, Config):
+            batch["train.batch_schedule"] = None
         return self._needed(self.config.replaced(batch)) <= limit.doubtful * _USABLE
 
     def _needed(self, config: AnyConfig) -> int:

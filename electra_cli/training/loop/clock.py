@@ -21,10 +21,14 @@ class Clock:
     ) -> None:
         self._now, self._agree = now, agree
         self._begun = (0.0, 0)
+        self._agreed = 0.0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forgets all loops: those that follow take other times, and the first of them compiles."""
         self._first: tuple[float, int] | None = None
         self._seconds = 0.0
         self._steps = 0
-        self._agreed = 0.0
 
     def start(self, step: int) -> None:
         """A loop begins."""
@@ -46,6 +50,6 @@ class Clock:
         """Mean over all loops after the first; of the first while there is no other."""
         return self._agreed
 
-    def seconds_for(self, steps: int) -> float | None:
+    def seconds_for(self, steps: float) -> float | None:
         """How long so many steps will take; None while there is no loop but the first."""
         return steps * self._seconds / self._steps if self._steps else None

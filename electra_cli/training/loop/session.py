@@ -53,6 +53,7 @@ class Session:
       listener: Hears what happens.
       signals: Tell whether to stop.
       rates: The speed by the seconds a step takes.
+      work: What so many updates have taken, in any unit that their time goes with.
       examples_of: The examples of a step, for an error about it.
       on_evaluation: What else is done with what comes out of an evaluation.
       health: What is wrong with the run; None if nobody asks.
@@ -75,13 +76,14 @@ class Session:
         listener: Listener,
         signals: StopSignals,
         rates: Callable[[float], Rates],
+        work: Callable[[int], float] = float,
         examples_of: Callable[[int], Sequence[int]],
         on_evaluation: Sequence[EvaluationAction] = (),
         health: Health | None = None,
         flops: Callable[[int], float] | None = None,
         process: Mapping[str, Any] | None = None,
     ) -> None:
-        self._trainer, self._rates = trainer, rates
+        self._trainer, self._rates, self._work = trainer, rates, work
         self._last, self._stop = stop, math.inf if stop is None else stop
         self._from_step_0 = intervals.from_step_0
         self._saver, self._writer = saver, writer
@@ -143,8 +145,14 @@ class Session:
 
     def _show(self, logs: Metrics) -> None:
         step = self._trainer.step()
-        left = None if self._last is None else self._trainer.clock.seconds_for(self._last - step)
+        left = None if self._last is None else self._seconds_left(step, self._last)
         self._listener.progress(Progress(step, self._last, logs, self.rates(), left))
+
+    def _seconds_left(self, step: int, last: int) -> float | None:
+        """Of the rest, if its steps took as long for what is in them as the newest ones."""
+        done = self._work(step)
+        newest = done - self._work(step - 1)
+        return self._trainer.clock.seconds_for((self._work(last) - done) / newest)
 
     def _stop_if_unhealthy(self, logs: Metrics) -> None:
         del logs
@@ -180,8 +188,8 @@ class Session:
           IOFailedError: A checkpoint could not be saved, twice or at the end.
         """
         step, stop, evaluations = self._trainer.step, self._stop, self._evaluations
-        if step() == 0 and self._from_step_0:
-            self._saver.save(0)
+        if self._from_step_0:  # saved already, unless the run is new, or a new branch
+            self._saver.save(step())
         with self._both_ends_told():
             self._stop_if_unhealthy({})
             if step() > 0 or self._from_step_0:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 from official.core import base_trainer
 
+from electra_cli.config.batches import Stretch
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.update import create_slots
 from electra_cli.tasks.step import whole
@@ -42,6 +45,8 @@ class ElectraTrainer(base_trainer.Trainer):
         self._latest = {name: replica_variable(0.0, f"latest/{name}") for name in logged}
         self.skips = Skips(logged)
         self._known_step = 0
+        self._stretches: Sequence[Stretch] = getattr(self.task, "stretches", ())
+        self._fed: Stretch | None = None
         self.clock = Clock()
         self.check_stop: Callable[[], None] = lambda: None
         self.waiting_for: Callable[[str], None] = lambda what: None
@@ -67,6 +72,7 @@ class ElectraTrainer(base_trainer.Trainer):
         """Begins to count and to time anew, for another run with the same graph."""
         self.skips.reset()
         self.clock = Clock()
+        self._fed = None
 
     def step(self) -> int:
         """The number of updates done."""
@@ -78,6 +84,40 @@ class ElectraTrainer(base_trainer.Trainer):
         with contextlib.suppress(tf.errors.OpError):
             return self.step()
         return self._known_step
+
+    def train(self, num_steps: tf.Tensor) -> dict[str, float]:
+        """Trains some steps, where the size of batches changes in several loops.
+
+        A graph is traced for each size, so all shapes stay known.
+
+        Returns:
+          The logs of the last step.
+        """
+        if len(self._stretches) < 2:
+            return super().train(num_steps)
+        logs: dict[str, float] = {}
+        end = self.step() + int(num_steps)
+        while (step := self.step()) < end:
+            logs = super().train(tf.constant(min(self._feed(step), end - step)))
+        return logs
+
+    def _feed(self, step: int) -> int:
+        """Takes batches of the size that the update after a step has.
+
+        Returns:
+          How many updates may follow in one loop: 1 where a graph is traced first.
+        """
+        number = bisect.bisect([one.first_step for one in self._stretches], step) - 1
+        stretch, later = self._stretches[number], self._stretches[number + 1 :]
+        if stretch != self._fed:
+            data = self.config.task.train_data
+            data = data.replace(global_batch_size=stretch.rows, start_step=step)
+            self.train_dataset = self.distribute_dataset(self.task.build_inputs, data)
+            if self._fed is not None:
+                self.clock.begin_anew()
+            self._fed = stretch
+            return 1
+        return later[0].first_step - step if later else sys.maxsize
 
     def train_loop_begin(self) -> None:
         """Starts the clock of a loop, unless the run is to stop."""

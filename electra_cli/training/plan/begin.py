@@ -9,24 +9,26 @@ from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.interop.values import Report
 from electra_cli.runs.changes import record_changes
 from electra_cli.runs.lock import check_writable
-from electra_cli.runs.run_folder import RunFolder
 from electra_cli.training.plan.initial import record_initial
-from electra_cli.training.plan.plans import RunPlan
+from electra_cli.training.plan.plans import DryPlan, RunPlan
 
 
-def check_bindings(run: RunFolder, bindings: str) -> None:
-    """Compares the gin bindings with those that a run was started with.
+def check_bindings(plan: DryPlan, bindings: str) -> None:
+    """Compares the gin bindings with those that a run, or the run it branches from, has.
 
     Raises:
       ConfigError: They differ.
     """
+    run = plan.run
+    if plan.branch is not None and not run.is_run:
+        run = plan.branch.checkpoint.run
     if not run.is_run:
         return
     before = run.bindings.read_text(encoding="utf-8") if run.bindings.is_file() else ""
     if before != bindings:
         raise ConfigError(
             f"{run.path} was started with other gin bindings:\n{before or '  (none)'}",
-            hint="repeat the first command to go on, or choose another --model-dir",
+            hint="give the same bindings again, or choose another --model-dir",
         )
 
 
@@ -52,5 +54,7 @@ def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | Non
     if initialized is not None:
         record_initial(initialized, run)
     record_changes(plan.changes, step=plan.start, path=run.changes)
+    if plan.branch is not None:
+        plan.branch.record.write(run)
     # Last: a folder with a config.yaml is a run.
     atomic_write_text(run.config, dump_config(plan.config))

@@ -9,6 +9,7 @@ import gin
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
+from electra_cli.config.batches import batch_at
 from electra_cli.config.schema import Config
 from electra_cli.config.values import shown
 from electra_cli.corpus.shards.manifest import Manifest
@@ -59,9 +60,9 @@ def compose(
       lanes: Parts of a micro-batch that run side by side.
       start_step: The step of the first training batch.
     """
-    batch = config.train.batch_size
+    batch = batch_at(config.train, start_step)
     # Validation fits where a micro-batch of training fits.
-    rows = max(1, batch // config.train.accumulation_steps // replicas)
+    rows = max(1, config.train.batch_size // config.train.accumulation_steps // replicas)
     task = ElectraTaskConfig(
         settings=config.replaced({"runtime.xla": xla}).model_dump(),
         special_ids=manifest.special_ids.model_dump(exclude_none=True),

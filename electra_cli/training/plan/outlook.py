@@ -41,7 +41,7 @@ class Outlook:
 
     Attributes:
       budget: Parameters, FLOPs, tokens and memory.
-      batch: Rows of a step.
+      batch: Rows of a step, of the last one where they grow.
       device: The devices in words.
       replicas: Copies of the model.
       asked: The precision that was asked for, which may be auto.
@@ -80,13 +80,19 @@ class Outlook:
         will = "will" if self.memory.is_impossible else "may"
         return f"this {will} not fit into memory: {message}; {hint}"
 
-    def rates(self, seconds_per_step: float) -> Rates:
-        """The speed at which a step takes so long; 0 if that is not known yet."""
+    def rates(self, seconds_per_step: float, batch: int | None = None) -> Rates:
+        """The speed at which a step takes so long; 0 if that is not known yet.
+
+        Args:
+          seconds_per_step: Of updates of one size.
+          batch: Their rows; None for that of most steps.
+        """
         if not seconds_per_step:
             return Rates()
-        tokens = self.budget.tokens_per_step / seconds_per_step
+        rows = self.batch if batch is None else batch
+        tokens = self.budget.tokens_per_step / self.batch * rows / seconds_per_step
         share = tokens * self.budget.flops_per_token / self.peak_flops
-        return Rates(self.batch / seconds_per_step, tokens, share)
+        return Rates(rows / seconds_per_step, tokens, share)
 
 
 def outlook_of(

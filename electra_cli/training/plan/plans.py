@@ -10,6 +10,7 @@ from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.runs.changes import Change
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 from electra_cli.training.devices.strategy import Device
+from electra_cli.training.plan.branch import Branch
 from electra_cli.training.plan.initial import Initial
 
 
@@ -28,6 +29,7 @@ class DryPlan:
       cluster: The workers that share the batch; None for one.
       frozen: The weights of a generator that learns nothing; None if it learns, or if they come
         from a checkpoint.
+      branch: What it begins as a copy of; None if it is no branch.
     """
 
     config: Config
@@ -39,6 +41,7 @@ class DryPlan:
     changes: tuple[Change, ...] = ()
     cluster: Cluster | None = None
     frozen: Initial | None = None
+    branch: Branch | None = None
 
     @property
     def workers(self) -> int:
@@ -48,7 +51,7 @@ class DryPlan:
     @property
     def start(self) -> int:
         """The step it begins at; whether there are checkpoints nobody has looked yet."""
-        return 0
+        return self.branch.record.step if self.branch else 0
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,16 @@ class RunPlan(DryPlan):
     """A dry plan that is carried out: its run folder is locked, and there is data.
 
     Attributes:
-      resume: Where it goes on; None for a new run.
+      resume: Where it goes on, for a branch that begins in the other run; None for a new run.
     """
 
     manifest: Manifest
     resume: Checkpoint | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has a checkpoint of its own."""
+        return self.resume is not None and self.resume.run == self.run
 
     @property
     def start(self) -> int:

@@ -20,6 +20,7 @@ from electra_cli.runs.changes import Change, check_changes, check_keys
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tracking.choice import check_installed
 from electra_cli.training.devices.strategy import parse_device
+from electra_cli.training.plan.branch import Branch
 from electra_cli.training.plan.frozen import plan_frozen, with_whole_path
 from electra_cli.training.plan.initial import plan_initial
 from electra_cli.training.plan.plans import DryPlan
@@ -34,6 +35,7 @@ def plan_run(
     init_from: Path | None = None,
     init_allow_missing: Collection[str] = (),
     allow_config_change: Collection[str] = (),
+    branch: Branch | None = None,
     cluster: Cluster | None = None,
 ) -> DryPlan:
     """Checks a configuration against data, device, folder and first weights; creates nothing.
@@ -68,9 +70,17 @@ def plan_run(
         changes = check_changes(before, config, allow_config_change, run)
     else:
         _check_free(run)
+        if branch is not None:
+            source = branch.checkpoint.run
+            if manifest is not None:
+                _check_same_data(read_manifest(source.data), manifest, source)
+            branch.check(config)
     initial = plan_initial(init_from, init_allow_missing, config=config, manifest=manifest, run=run)
-    frozen = plan_frozen(config, manifest=manifest, run=run)
-    return DryPlan(config, device, run, stop, manifest, initial, tuple(changes), cluster, frozen)
+    # A branch has all weights from the checkpoint that it begins from.
+    frozen = None if branch else plan_frozen(config, manifest=manifest, run=run)
+    return DryPlan(
+        config, device, run, stop, manifest, initial, tuple(changes), cluster, frozen, branch
+    )
 
 
 def data_of_run(model_dir: Path) -> Path | None:

@@ -16,6 +16,7 @@ from electra_cli.corpus.shards.verify import verify_data
 from electra_cli.errors import ConfigError, DataError, IOFailedError, listed
 from electra_cli.files.layout import STATE, checkpoint_name
 from electra_cli.modeling.budget import budget_of
+from electra_cli.runs.branch import read_branch
 from electra_cli.runs.changes import check_made_with
 from electra_cli.runs.resume import check_fits, resume_point
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
@@ -44,6 +45,13 @@ def go_on(plan: DryPlan, *, warn: Callable[[str], None], worker: Worker = ALONE)
         raise DataError("a run needs prepared data", hint="electra prepare-data INPUT --output DIR")
     manifest = plan.manifest
     checkpoint = agreed_checkpoint(plan.run, lambda: _newest(plan, manifest, warn), worker)
+    if checkpoint is None and plan.branch is not None:
+        checkpoint = plan.branch.begin()
+    elif checkpoint is None and read_branch(plan.run) is not None:
+        raise ConfigError(
+            f"{plan.run.path} was begun with --branch-decay and has no checkpoint yet",
+            hint="repeat the first command, or choose another --model-dir",
+        )
     return RunPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)}, resume=checkpoint)
 
 
@@ -137,7 +145,7 @@ def check_space(plan: RunPlan) -> None:
     """
     train = plan.config.train
     steps = math.inf if plan.stop is None else plan.stop - plan.start
-    to_write = -(-steps // train.checkpoint_every) + (plan.resume is None)
+    to_write = -(-steps // train.checkpoint_every) + (not plan.has_begun)
     # One more than are kept: the oldest goes when the newest is there.
     most = max(1, train.keep_checkpoints + 1 - len(plan.run.all_checkpoints()))
     size = checkpoint_bytes(plan.config)

@@ -34,6 +34,7 @@ def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[
             "--stop-on": sorted(stop_on),
             "gin bindings": bindings,
             "--init-from": _sha256s(plan.initial) if plan.initial else {},
+            "--from": plan.branch.record.state_sha256 if plan.branch else None,
             "generator.frozen": _sha256s(plan.frozen) if plan.frozen else {},
             "--init-allow-missing": sorted(plan.initial.allow_missing) if plan.initial else [],
         },

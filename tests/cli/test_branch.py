@@ -1,0 +1,167 @@
+"""Branches of a run without an end: finished models of several lengths from one run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from electra_cli.cli.app import run as run_command
+from electra_cli.runs.commit import read_commit
+from electra_cli.runs.metrics_file import read_history
+from tests.conftest import Electra, settings
+from tests.training.runs import before_tensorflow, copied, metric_lines, steps_of
+
+WSD = ("optimizer.schedule=wsd",)
+
+
+def command(data: Path, folder: Path, *more: object) -> list[str]:
+    fixed = ["pretrain", "--preset", "tiny", "--data", data, "--model-dir", folder]
+    return [str(part) for part in [*fixed, "--device", "cpu", "--json", *settings(*WSD), *more]]
+
+
+def branch(source: Path, folder: Path, *more: object, decay: object = 4) -> list[str]:
+    fixed = ["pretrain", "--branch-decay", decay, "--from", source, "--model-dir", folder]
+    return [str(part) for part in [*fixed, "--device", "cpu", "--json", *more]]
+
+
+@pytest.fixture(scope="module")
+def stable(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight updates of a run without an end, four of warm-up; checkpoints 0, 4 and 8."""
+    folder = tmp_path_factory.mktemp("branches") / "stable"
+    assert run_command(command(data, folder, "--steps", "null", "--stop-at-step", 8)) == 0
+    return folder
+
+
+def state_of(run: Path, step: int) -> str:
+    return read_commit(run / "checkpoints" / f"ckpt-{step}").state_sha256
+
+
+@pytest.mark.slow
+def test_a_branch_is_the_run_that_was_planned_so(
+    electra: Electra, data: Path, stable: Path, tmp_path: Path
+) -> None:
+    """From two steps, to the bit; and one is stopped, loses its source and goes on."""
+    files = {path: path.read_bytes() for path in stable.rglob("*") if path.is_file()}
+
+    # Of the newest checkpoint; the rate is whole at step 8, half at 9, and 0 at 10.
+    late = electra(*branch(stable, tmp_path / "late", decay=2)).json
+    assert (late["start_step"], late["final_step"]) == (8, 10)
+    rates = {s: line["learning_rate"] for s, line in metric_lines(stable, "train").items()}
+    assert metric_lines(tmp_path / "late", "train")[10]["learning_rate"] == 0.0
+    planned = command(data, tmp_path / "planned-10", "--steps", 10)
+    planned += ["--set", "optimizer.decay_steps=2"]
+    assert electra(*planned).json["state_sha256"] == late["state_sha256"]
+    assert state_of(tmp_path / "planned-10", 8) == state_of(stable, 8)
+    assert late["goodput"]["restarts"] == 0
+
+    # Of another one, which is stopped and goes on.
+    source = shutil.copytree(stable, tmp_path / "source")
+    early = tmp_path / "early"
+    arguments = branch(source / "checkpoints" / "ckpt-4", early)
+    arguments += ["--set", "optimizer.decay_shape=1-sqrt"]
+    first = electra(*arguments, "--stop-at-step", 6).json
+    assert (first["start_step"], first["final_step"]) == (4, 6)
+    assert state_of(early, 4) == state_of(stable, 4)
+    line = metric_lines(early, "train")[6]
+    assert line["learning_rate"] == pytest.approx(rates[6] * (1 - 0.5**0.5), rel=1e-5)
+    shutil.rmtree(source)
+    half = copied(early, tmp_path / "half", newest=4)
+    last = electra(*arguments).json
+    assert (last["start_step"], last["final_step"]) == (6, 8)
+    planned = command(data, tmp_path / "planned-8", "--steps", 8)
+    planned += ["--set", "optimizer.decay_steps=4", "--set", "optimizer.decay_shape=1-sqrt"]
+    assert electra(*planned).json["state_sha256"] == last["state_sha256"]
+    assert (
+        last["evaluation"]
+        == json.loads((tmp_path / "planned-8/result.json").read_text())["evaluation"]
+    )
+    assert electra(*arguments).json["state_sha256"] == last["state_sha256"]  # it is finished
+
+    # As any run it goes on by its own configuration too, here from its first checkpoint.
+    by_itself = ["pretrain", "--config", half / "config.yaml", "--model-dir", half, "--json"]
+    again = electra(*by_itself, "--device", "cpu").json
+    assert (again["start_step"], again["state_sha256"]) == (4, last["state_sha256"])
+
+    # A run whose rate does not know its end goes on without being asked twice.
+    longer = electra(*command(data, tmp_path / "planned-10", "--steps", 12))
+    longer.failed(2, "train.steps: 10 -> 12", "--allow-config-change train.steps")
+    kept = copied(tmp_path / "planned-10", tmp_path / "kept", newest=8)
+    longer = electra(*command(data, kept, "--steps", "null"), "--set", "optimizer.decay_steps=2",
+                     "--stop-at-step", 9)  # fmt: skip
+    assert (longer.json["start_step"], longer.json["final_step"]) == (8, 9)
+
+    page = electra("report", early, "--format", "md", "--output", tmp_path / "r.md", "--json")
+    assert page.code == 0, page.stderr
+    text = (tmp_path / "r.md").read_text()
+    assert f"electra pretrain --branch-decay 4 --from {source}/checkpoints/ckpt-4" in text
+    assert "--set optimizer.decay_shape=1-sqrt" in text
+    assert {path: path.read_bytes() for path in files} == files
+    assert sorted(files) == sorted(path for path in stable.rglob("*") if path.is_file())
+
+
+@pytest.mark.slow
+def test_what_is_no_branch_is_refused(
+    electra: Electra,
+    data: Path,
+    stable: Path,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    new, begun = tmp_path / "new", tmp_path / "begun"
+    decayed = copied(trained, tmp_path / "decayed")
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["shards"][0]["sha256"] = "0" * 64
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    ckpt = stable / "checkpoints" / "ckpt-0"
+    bare = ["pretrain", "--model-dir", new, "--json"]
+    cases: list[tuple[list[object], int, tuple[str, ...]]] = [
+        ([*branch(decayed, new)], 2, ("schedule electra", "schedule=wsd")),
+        ([*branch(stable, new, decay=0)], 2, ("--branch-decay 0", "at least 1")),
+        ([*bare, "--from", stable], 2, ("--from without --branch-decay", "--model-dir NEW")),
+        ([*bare, "--branch-decay", 3], 2, ("--branch-decay without --from",)),
+        ([*branch(stable, new)[:5], "--json"], 2, ("without --model-dir",)),
+        ([*branch(tmp_path / "none", new)], 66, ("no checkpoint and no run folder",)),
+        ([*branch(ckpt, new)], 2, ("within the warm-up", "4 updates", "later STEP")),
+        ([*branch(stable, new, "--steps", 20)], 2, ("train.steps", "ends at step 12")),
+        ([*branch(stable, new, "--preset", "tiny")], 2, ("--preset with", "leave --preset out")),
+        ([*branch(stable, new, "--seed", 3)], 2, ("train.seed: 0 -> 3", "--init-from")),
+        ([*branch(stable, new, "--batch-size", 4)], 2, ("train.batch_size: 8 -> 4",)),
+        ([*branch(stable, new, "--data", other)], 65, ("was trained on other data",)),
+        ([*branch(stable, stable)], 2, ("is a run already, and no branch",)),
+        (
+            [*branch(stable, new, "--gin-param", "mask_tokens.mask_token_probability = 0.5")],
+            2,
+            ("was started with other gin bindings",),
+        ),
+    ]
+    for arguments, code, words in cases:
+        if "--gin-param" in arguments:
+            result = electra(*arguments)
+        else:
+            with before_tensorflow(monkeypatch):
+                result = electra(*arguments)
+        result.failed(code, *words)
+        assert not new.exists()
+
+    # Killed before its first checkpoint, a branch is begun again, and by nothing else.
+    with monkeypatch.context() as patch:
+        patch.setattr("electra_cli.training.loop.session.Session.run", lambda self: 1 / 0)
+        electra(*branch(stable, begun)).failed(70, "ZeroDivisionError")
+    assert steps_of(begun) == []
+    with before_tensorflow(monkeypatch):
+        by_itself = ["pretrain", "--config", begun / "config.yaml", "--model-dir", begun, "--json"]
+        electra(*by_itself).failed(2, "has no checkpoint yet", "repeat the first command")
+        electra(*branch(stable, begun, decay=3)).failed(2, "--branch-decay 4, not 3")
+        electra(*branch(trained, begun)).failed(2, f"--from {stable}, not {trained}")
+    done = electra(*branch(stable, begun)).json
+    assert (done["start_step"], done["final_step"]) == (8, 12)
+    assert read_history(begun / "metrics.jsonl").of_kind("start")[0]["step"] == 8
+    with before_tensorflow(monkeypatch):  # its decay has begun
+        past = electra(*branch(begun, new))
+    past.failed(2, "lies past step 8", "up to 8")
