@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from electra_cli.errors import ConfigError, ElectraError, OutputError
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.report.downstream import Downstream, read_downstream
+from electra_cli.report.plots.along import Along
 from electra_cli.report.record import RunRecord, read_record
 from electra_cli.runs.lock import cannot_write
 from electra_cli.runs.run_folder import RunFolder
@@ -103,7 +104,11 @@ def check_output(path: Path) -> None:
 
 
 def write_report(
-    records: Sequence[RunRecord], downstream: Sequence[Downstream], path: Path, format: Format
+    records: Sequence[RunRecord],
+    downstream: Sequence[Downstream],
+    path: Path,
+    format: Format,
+    along: Along = "steps",
 ) -> None:
     """Writes a report; the file is there whole or not at all.
 
@@ -112,6 +117,7 @@ def write_report(
       downstream: Scores of models that stand on them.
       path: The file, which is new or a report.
       format: HTML with everything, Markdown without pictures, or the pictures alone.
+      along: What the horizontal axes of pictures have.
 
     Raises:
       OutputError: It would overwrite something else, or cannot be made.
@@ -122,7 +128,7 @@ def write_report(
         if format == "html":
             from electra_cli.report.page.page import page_of
 
-            atomic_write_text(path, page_of(records, downstream))
+            atomic_write_text(path, page_of(records, downstream, along))
         elif format == "md":
             from electra_cli.report.markdown import as_markdown
 
@@ -130,6 +136,6 @@ def write_report(
         else:
             from electra_cli.report.plots.draw import figure
 
-            figure(records, path, format)
+            figure(records, path, format, along)
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """
 electra report runs/mine
-electra report runs/mine runs/other --output both.html
+electra report runs/mine runs/other --x flops --output both.html
 electra report runs/mine finetuned/cola --output report.md
 """
 LESS_MEMORY = "name fewer runs, or end other programs"
@@ -37,6 +37,9 @@ def command(
     format: Annotated[Literal["html", "png", "svg", "md"] | None, typer.Option(
         "--format", show_default="by the ending of --output, else html",
         help="html: all in one page. png, svg: the curves. md: words and tables.")] = None,
+    along: Annotated[Literal["steps", "flops", "hours"], typer.Option(
+        "--x", help="What the horizontal axis of curves has: hours are those in updates.",
+    )] = "steps",
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -61,7 +64,7 @@ def command(
         for text in [*(text for record in records for text in record.remarks), *remarks]:
             terminal.warn(text)
         try:
-            write_report(records, downstream, path, kind)
+            write_report(records, downstream, path, kind, along)
         except OutputError as error:
             if output is not None:
                 raise

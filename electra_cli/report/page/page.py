@@ -18,6 +18,7 @@ from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
 from electra_cli.report.downstream import Downstream
 from electra_cli.report.page.sentences import Passage, levels, passage_of
+from electra_cli.report.plots.along import Along
 from electra_cli.report.plots.axes import DASHES, RUN_COLOURS
 from electra_cli.report.plots.draw import svg_of
 from electra_cli.report.plots.panels import Panel, panels
@@ -78,18 +79,21 @@ class Picture:
     svg: Markup
 
 
-def page_of(records: Sequence[RunRecord], downstream: Sequence[Downstream]) -> str:
+def page_of(
+    records: Sequence[RunRecord], downstream: Sequence[Downstream], along: Along = "steps"
+) -> str:
     """Writes the page: all that is known of runs, those of a report laid over each other.
 
     Args:
       records: At least one.
       downstream: Scores of models that stand on them.
+      along: What the horizontal axes of curves have.
 
     Returns:
       HTML. All texts in it are escaped, control characters too, and it loads nothing, as its own
       policy says.
     """
-    pictures = [Picture(panel, Markup(svg_of(panel))) for panel in panels(records)]
+    pictures = [Picture(panel, Markup(svg_of(panel))) for panel in panels(records, along)]
     last = [
         *(facts.changes(record) for record in records),
         facts.trained(records),

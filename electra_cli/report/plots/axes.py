@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from electra_cli.report.plots.along import LABELS
 from electra_cli.report.plots.panels import Curve, Panel, shortened
 from electra_cli.report.plots.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, tidy
 
@@ -38,6 +39,7 @@ _MOST_MARKERS = 25
 _LONGEST_NAME = 10
 _NEARLY = 0.9  # of a run: an evaluation there is as good as at its end
 _ALL_DIGITS = 6  # of a tick, which is a round number
+_COST_DIGITS = 2  # of what stands below it, which is none
 
 
 def draw(axes: Axes, panel: Panel) -> None:
@@ -73,14 +75,23 @@ def _look(curve: Curve) -> dict[str, Any]:
 
 
 def _scale(axes: Axes, panel: Panel) -> None:
-    if panel.first_step is not None:
-        axes.set_xscale("symlog", linthresh=panel.first_step, linscale=0.3)
+    if panel.begin is not None:
+        axes.set_xscale("symlog", linthresh=panel.begin, linscale=0.3)
     else:
         axes.locator_params(axis="x", nbins=5)
-    axes.set_xlim(0, panel.last_step * (1 if panel.first_step is None else 1.1))
+    axes.set_xlim(0, panel.end * (1 if panel.begin is None else 1.1))
     corner: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9, "color": COLOURS["muted"]}
-    axes.text(1.06, -0.035, "steps", va="top", **corner)
-    axes.xaxis.set_major_formatter(lambda step, _: shortened(step, _ALL_DIGITS))
+    a_step = panel.flops_a_step
+
+    def tick(place: float, _: object) -> str:
+        if panel.along == "flops":
+            return _exponent(place, _ALL_DIGITS)
+        shown = shortened(place, _ALL_DIGITS)
+        return shown if a_step is None else f"{shown}\n{_exponent(place * a_step, _COST_DIGITS)}"
+
+    label = LABELS[panel.along] + ("" if a_step is None else "\nFLOPs")
+    axes.text(1.06, -0.035, label, va="top", linespacing=1.4, **corner)
+    axes.xaxis.set_major_formatter(tick)
     if panel.log_values:
         axes.set_yscale("log")
     else:
@@ -88,18 +99,24 @@ def _scale(axes: Axes, panel: Panel) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: shortened(value, _ALL_DIGITS))
 
 
+def _exponent(number: float, digits: int) -> str:
+    """A number of FLOPs: 1.2e15."""
+    mantissa, _, exponent = f"{number:.{digits - 1}e}".partition("e")
+    return f"{float(mantissa):g}e{int(exponent)}" if number else "0"
+
+
 def _draw_curve(axes: Axes, curve: Curve, *, pale: bool, clip: bool) -> None:
     points, drawn = curve.points, _look(curve)
-    number = len(points.steps)
+    number = len(points.places)
     if curve.role == "held-out" or number == 1:
         drawn |= {"marker": MARKERS[curve.run % len(MARKERS)], "markersize": 4.5}
         drawn |= {"markevery": None if number <= _MOST_MARKERS else 1.2 / _MOST_MARKERS}
     alpha, width = (0.45, 1.1) if pale else (1.0, 1.8)
     drawn["clip_on"] = clip  # else the last mark stands whole on the edge
-    axes.plot(points.steps, points.means, **{"linewidth": width, "alpha": alpha} | drawn)
+    axes.plot(points.places, points.means, **{"linewidth": width, "alpha": alpha} | drawn)
     if not points.is_exact:
         colour = {"color": drawn["color"], "alpha": 0.18, "linewidth": 0}
-        axes.fill_between(points.steps, points.low, points.high, **colour)
+        axes.fill_between(points.places, points.low, points.high, **colour)
 
 
 def _place(axes: Axes, steps: Any, values: Any) -> Any:
@@ -110,8 +127,8 @@ def _place(axes: Axes, steps: Any, values: Any) -> Any:
 
 def _name_baselines(axes: Axes, panel: Panel) -> None:
     """Writes the name of each line above or below it, at the end where nothing else is."""
-    drawn = [_place(axes, c.points.steps, c.points.means) for c in panel.curves]  # [P, 2] each
-    across = np.linspace(0, panel.last_step, 30)
+    drawn = [_place(axes, c.points.places, c.points.means) for c in panel.curves]  # [P, 2] each
+    across = np.linspace(0, panel.end, 30)
     drawn += [
         _place(axes, across, np.full(30, height))
         for line in panel.baselines

@@ -14,13 +14,14 @@ from textwrap import wrap
 from xml.etree import ElementTree
 
 from electra_cli.files.atomic import atomic_write_bytes
+from electra_cli.report.plots.along import Along
 from electra_cli.report.plots.axes import COLOURS, draw
 from electra_cli.report.plots.panels import Panel, panels
 from electra_cli.report.plots.style import DOTS_PER_INCH, Kind, image_of, style
 from electra_cli.report.record import RunRecord
 
 _INCHES = (4.6, 2.8)  # at 72 dots an inch a little narrower than the page shows it
-_EDGES = {"left": 0.125, "right": 0.735, "bottom": 0.1, "top": 0.97}
+_EDGES = {"left": 0.125, "right": 0.735, "bottom": 0.15, "top": 0.97}
 _COLUMNS = 3
 _TITLE_LETTERS, _TITLE_LINES = 100, 3
 _SVG = "http://www.w3.org/2000/svg"
@@ -45,15 +46,21 @@ def svg_of(panel: Panel) -> str:
     return _for_page(drawn, panel.metric)
 
 
-def figure(records: Sequence[RunRecord], path: Path, kind: Kind) -> None:
+def figure(records: Sequence[RunRecord], path: Path, kind: Kind, along: Along = "steps") -> None:
     """Draws all panels of runs into one file, which is there whole or not at all.
+
+    Args:
+      records: The runs.
+      path: The file.
+      kind: Its format.
+      along: What the horizontal axes have.
 
     Raises:
       OSError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
-    shown = panels(records)
+    shown = panels(records, along)
     rows = max(1, math.ceil(len(shown) / _COLUMNS))
     width, height = _INCHES
     with style():

@@ -6,10 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from electra_cli.report.plots.along import Along, Places, flops_a_step, places_of
 from electra_cli.report.plots.shown import METRICS, Metric
 from electra_cli.report.plots.thinning import Floats, Thinned, thinned
 from electra_cli.report.record import RunRecord
@@ -17,6 +18,11 @@ from electra_cli.runs.metrics_file import Series
 
 Role = Literal["published", "training", "held-out"]
 
+_OVER: Mapping[Along, str] = {
+    "steps": "the steps",
+    "flops": "the FLOPs",
+    "hours": "the hours in updates",
+}
 # What is nearer to 0 is 0, and what is farther no number: an axis could not be divided.
 _LEAST, _GREATEST = 1e-100, 1e100
 # A run that fills less of the axis than this is drawn on a logarithmic one.
@@ -33,13 +39,13 @@ _SAME = 0.01  # baselines of several runs that differ by a smaller share are one
 
 @dataclass(frozen=True)
 class Curve:
-    """A metric of a run over the steps.
+    """A metric of a run.
 
     Attributes:
       name: Of the run, or the title of what was published.
       role: What it was measured on.
       run: Which of the runs it is of, from 0.
-      points: Its points.
+      points: Its points, along what the panel has.
       last_step: Its last step.
       last: The number there; NaN for none.
     """
@@ -82,8 +88,10 @@ class Panel:
       unit: What a number of it means.
       curves: At least one, those that are drawn first at first.
       baselines: Horizontal lines.
-      last_step: Where the axis of steps ends; the same of all panels.
-      first_step: Where its logarithmic part begins; None for a linear axis.
+      along: What the horizontal axis has.
+      end: Where that ends; the same of all panels.
+      begin: Where its logarithmic part begins; None for a linear axis.
+      flops_a_step: What stands beside steps, if it is the same for all of the runs; else None.
       log_values: Whether the axis of values is logarithmic.
       window: The least and the greatest value that is shown; None for all of them.
     """
@@ -93,8 +101,10 @@ class Panel:
     unit: str
     curves: Sequence[Curve]
     baselines: Sequence[Baseline]
-    last_step: int
-    first_step: int | None
+    along: Along
+    end: float
+    begin: float | None
+    flops_a_step: float | None
     log_values: bool
     window: tuple[float, float] | None
 
@@ -106,28 +116,28 @@ class Panel:
             for curve in self.curves
         ]
         lines += [f"{line.name}: {line.range}" for line in self.baselines]
-        return f"{self.title} over the steps, {self.unit}. {'; '.join(lines)}."
+        return f"{self.title} over {_OVER[self.along]}, {self.unit}. {'; '.join(lines)}."
 
 
-def panels(records: Sequence[RunRecord]) -> list[Panel]:
+def panels(records: Sequence[RunRecord], along: Along = "steps") -> list[Panel]:
     """Chooses what is drawn of runs: what they have numbers of.
 
     Args:
       records: The runs, laid over each other.
+      along: What the horizontal axes have.
     """
-    ends = [_last_step(record) for record in records if _last_step(record)]
-    ends += [int(r.published.curve.steps[-1]) for r in records if r.published]
+    runs = [_Run(record, places_of(record, along)) for record in records]
+    ends = [end for run in runs for end in run.ends()]
     if not ends:
         return []
-    first = None
+    begin = None
     if min(ends) < _LEAST_SHARE * max(ends):
-        first = min(
-            int(steps[steps > 0][0])
-            for record in records
-            for series in (record.history.train, record.history.validation)
-            if (steps := series.steps).any()
-        )
-    found = (_panel(name, metric, records, max(ends), first) for name, metric in METRICS.items())
+        begin = min(first for run in runs for first in run.begins())
+        if along != "steps":  # whose ticks are round numbers
+            begin = 10.0 ** math.floor(math.log10(begin))
+    costs = {flops_a_step(record) for record in records} if along == "steps" else set()
+    axis = _Axis(along, max(ends), begin, costs.pop() if len(costs) == 1 else None)
+    found = (_panel(name, metric, runs, axis) for name, metric in METRICS.items())
     return [panel for panel in found if panel]
 
 
@@ -144,10 +154,37 @@ def shortened(number: float, digits: int = 3) -> str:
     return f"{number:.{digits}g}"
 
 
-def _panel(
-    name: str, metric: Metric, records: Sequence[RunRecord], last: int, first: int | None
-) -> Panel | None:
-    curves = [curve for role in _ROLES for curve in _curves(name, role, records, first)]
+class _Axis(NamedTuple):
+    """The horizontal axis; see `Panel`."""
+
+    along: Along
+    end: float
+    begin: float | None
+    flops_a_step: float | None
+
+
+class _Run(NamedTuple):
+    """A run, and where its steps stand."""
+
+    record: RunRecord
+    places: Places
+
+    def ends(self) -> Iterator[float]:
+        """Where it ends, and where what was published does."""
+        steps = [_last_step(self.record)]
+        if self.record.published:
+            steps.append(int(self.record.published.curve.steps[-1]))
+        yield from (end for end in self.places(np.array(steps)).tolist() if end > 0)
+
+    def begins(self) -> Iterator[float]:
+        """Where its first steps stand."""
+        for series in (self.record.history.train, self.record.history.validation):
+            yield from (place for place in self.places(series.steps).tolist() if place > 0)
+
+
+def _panel(name: str, metric: Metric, runs: Sequence[_Run], axis: _Axis) -> Panel | None:
+    records = [run.record for run in runs]
+    curves = [curve for role in _ROLES for curve in _curves(name, role, runs, axis.begin)]
     roles = {curve.role for curve in curves}
     if roles <= {"published"} or (metric.only_beside_published and "published" not in roles):
         return None
@@ -155,20 +192,18 @@ def _panel(
     values = _values(curves, 0)
     log_values = bool((values > 0).all() and values.max() > _MOST_SPREAD * np.median(values))
     window = None
-    if first is None and not log_values:
+    if axis.begin is None and not log_values:
         everything = np.append(values, [end for line in baselines for end in (line.low, line.high)])
-        begins = [_first_shown(curve, _FIRST_PART * last) for curve in curves]
+        begins = [_first_shown(curve, _FIRST_PART * axis.end) for curve in curves]
         later = [_values([curve], begin) for curve, begin in zip(curves, begins, strict=True)]
         window = _window(everything, np.concatenate(later)) if any(begins) else None
-    return Panel(
-        name, metric.title, metric.unit, curves, baselines, last, first, log_values, window
-    )
+    return Panel(name, metric.title, metric.unit, curves, baselines, *axis, log_values, window)
 
 
 def _values(curves: Sequence[Curve], after: float) -> Floats:
-    """All that is drawn after a step, in any order."""
+    """All that is drawn after a place, in any order."""
     parts = [
-        extreme[points.steps >= after]
+        extreme[points.places >= after]
         for points in (curve.points for curve in curves)
         for extreme in (points.low, points.high)
     ]
@@ -177,8 +212,8 @@ def _values(curves: Sequence[Curve], after: float) -> Floats:
 
 
 def _first_shown(curve: Curve, later: float) -> float:
-    """The step from which on all of a curve has to be seen."""
-    known = curve.points.steps[np.isfinite(curve.points.means)]
+    """The place from which on all of a curve has to be seen."""
+    known = curve.points.places[np.isfinite(curve.points.means)]
     return later if np.count_nonzero(known >= later) >= _FEWEST_LATER else 0
 
 
@@ -190,23 +225,22 @@ def _window(everything: Floats, later: Floats) -> tuple[float, float] | None:
     return float(later.min()) - edge, float(later.max()) + edge
 
 
-def _curves(
-    name: str, role: Role, records: Sequence[RunRecord], first: int | None
-) -> Iterator[Curve]:
+def _curves(name: str, role: Role, runs: Sequence[_Run], begin: float | None) -> Iterator[Curve]:
     seen = set()
-    for run, record in enumerate(records):
+    for number, (record, places_at) in enumerate(runs):
         series, title = _ROLES[role](record)
-        values = series.column(name)  # [N]
+        values, places = series.column(name), places_at(series.steps)  # [N] each
         size = np.abs(values)
         values = np.where(size < _GREATEST, np.where(size > _LEAST, values, 0.0), np.nan)  # [N]
-        known = np.flatnonzero(np.isfinite(values))
-        if not known.size or (role == "published" and title in seen):
+        shown = np.isfinite(places)  # [N]
+        if role == "published":  # what it lacks is no gap of ours
+            shown &= np.isfinite(values)
+        steps, values, places = series.steps[shown], values[shown], places[shown]
+        if not np.isfinite(values).any() or (role == "published" and title in seen):
             continue
         seen.add(title)
-        if role == "published":  # what it lacks is no gap of ours
-            series, values = Series(series.steps[known], {}), values[known]
-        points = thinned(series.steps, values, first)
-        yield Curve(title, role, run, points, int(series.steps[-1]), float(values[-1]))
+        points = thinned(places, values, begin)
+        yield Curve(title, role, number, points, int(steps[-1]), float(values[-1]))
 
 
 def _baselines(of_runs: Sequence[Mapping[str, float]]) -> list[Baseline]:

@@ -75,6 +75,17 @@ def test_a_run_alone_names_what_was_measured(record: RunRecord) -> None:
     assert {"2.1 training", "2 held-out"} < set(texts(svg_of(panels([record])[0])))
 
 
+def test_flops_stand_below_the_steps_or_in_their_place(record: RunRecord) -> None:
+    cost = record.cost.flops / 1000 * 200  # at a tick
+    mantissa, _, exponent = f"{cost:.1e}".partition("e")
+    below = f"{float(mantissa):g}e{int(exponent)}"
+    assert {"200", below, "steps", "FLOPs"} < set(texts(svg_of(panels([record])[0])))
+    alone = texts(svg_of(panels([record], "flops")[0]))
+    assert "FLOPs" in alone
+    assert "steps" not in alone
+    assert any(re.fullmatch(r"\d(\.\d+)?e\d\d", text) for text in alone)
+
+
 @pytest.mark.parametrize(
     ("lines", "label"),
     [

@@ -82,8 +82,8 @@ def test_a_run_that_would_fill_little_of_the_axis_makes_it_logarithmic(
 ) -> None:
     runs = [with_lines(record, made_run.train(end, 1.0), name=str(end)) for end in ends]
     shown = panels(runs)
-    assert {panel.first_step for panel in shown} == {first}
-    assert {panel.last_step for panel in shown} == {1000}
+    assert {panel.begin for panel in shown} == {first}
+    assert {panel.end for panel in shown} == {1000}
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_the_published_curve_is_behind_ours_once(tmp_path: Path) -> None:
     assert [curve.role for curve in panel.curves] == ["published", "held-out", "held-out"]
     assert panel.curves[0].last == 0.935
     assert [curve.role for curve in shown["disc_auc"].curves] == ["held-out", "held-out"]
-    assert panel.first_step == 100
-    assert panel.last_step == 1_000_000
+    assert panel.begin == 100
+    assert panel.end == 1_000_000
     assert np.isfinite(panel.curves[0].points.means).all()
 
 
@@ -182,3 +182,44 @@ def test_in_words(record: RunRecord) -> None:
 )
 def test_short_numbers(number: float, text: str) -> None:
     assert shortened(number) == text
+
+
+def test_runs_are_compared_by_what_they_have_computed_or_taken(tmp_path: Path) -> None:
+    lines = made_run.finished()
+    slow = [{**line, "sequences_per_second": 32.0} for line in lines]
+    half = ("train.batch_size=16",)
+    usual, other = read_records(
+        [
+            made_run.made_run(tmp_path / "usual", lines),
+            made_run.made_run(tmp_path / "half", slow, settings=half),
+        ]
+    )
+    whole = usual.cost.flops
+    for along, places, over in (
+        ("steps", [1000, 1000], "over the steps"),
+        ("flops", [whole, whole / 2], "over the FLOPs"),
+        ("hours", [1000 * 0.5 / 3600, 1000 * 0.5 / 3600], "over the hours in updates"),
+    ):
+        panel = panels([usual, other], along)[0]
+        ends = [curve.points.places[-1] for curve in panel.curves if curve.role == "held-out"]
+        assert ends == pytest.approx(places)
+        assert panel.end == pytest.approx(max(places))
+        assert over in panel.description
+        assert "at step 1,000" in panel.description
+        assert panel.flops_a_step is None  # the runs differ in it
+    assert panels([usual])[0].flops_a_step == pytest.approx(whole / 1000)
+    assert not panels([replace(usual, starts=[])], "hours")
+
+
+def test_hours_are_those_of_the_updates_that_count(tmp_path: Path) -> None:
+    """A process was killed at step 400 and did it again from 300, half as fast."""
+    speed = {"sequences_per_second": 32.0}  # a second for an update, and half of it before
+    lines = [
+        *(made_run.start(0, 0.0), made_run.train(200, 100.0), made_run.train(400, 200.0)),
+        made_run.start(300, 1000.0),
+        *(made_run.train(step, 700.0 + step, **speed) for step in (400, 600)),
+    ]
+    (record,) = read_records([made_run.made_run(tmp_path / "run", lines)])
+    panel = panels([record], "hours")[0]
+    seconds = panel.curves[0].points.places * 3600
+    assert seconds.tolist() == pytest.approx([100, 150 + 100, 150 + 300])

@@ -13,7 +13,7 @@ def test_a_short_curve_stays_as_it_is(number: int) -> None:
     steps, values = np.arange(number), np.arange(number, dtype=float) ** 2
     points = thinned(steps, values)
     assert points.is_exact
-    assert points.steps.tolist() == steps.tolist()
+    assert points.places.tolist() == steps.tolist()
     assert points.means.tolist() == values.tolist()
 
 
@@ -23,12 +23,12 @@ def test_a_long_curve_keeps_its_ends_and_its_extremes(first: float | None) -> No
     values = np.sin(steps / 5000)
     values[4321], values[8765] = 50.0, -50.0
     points = thinned(steps, values, first)
-    assert len(points.steps) <= MOST
+    assert len(points.places) <= MOST
     assert not points.is_exact
     assert (points.high.max(), points.low.min()) == (50.0, -50.0)
     assert np.all(points.low <= points.means)
     assert np.all(points.means <= points.high)
-    assert np.all(np.diff(points.steps) > 0)
+    assert np.all(np.diff(points.places) > 0)
 
 
 def test_a_mean_is_of_the_numbers_that_are_known() -> None:
@@ -44,6 +44,6 @@ def test_a_mean_is_of_the_numbers_that_are_known() -> None:
 def test_a_logarithmic_axis_keeps_the_first_steps_apart() -> None:
     steps = np.arange(100, 1_000_001, 100)
     points = thinned(steps, np.zeros(len(steps)), 100.0)
-    assert points.steps[:5].tolist() == [100, 200, 300, 400, 500]
+    assert points.places[:5].tolist() == [100, 200, 300, 400, 500]
     linear = thinned(steps, np.zeros(len(steps)))
-    assert linear.steps[0] > 1000
+    assert linear.places[0] > 1000
