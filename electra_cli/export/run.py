@@ -114,6 +114,8 @@ def export(
             )
         elif not (item.has_generator or item.finetuned) and format in (HUGGINGFACE, REFERENCE):
             on_progress("there is no generator: only the discriminator is written")
+        for note in _notes(item, format):
+            on_progress(note)
         with _all_or_nothing(output) as folder:
             on_progress(f"loading {item.path}")
             prepare_tensorflow()
@@ -151,6 +153,31 @@ def _check_has_place(item: Exportable, format: str, checkpoint: Path) -> None:
             f"format {format} holds a discriminator, which objective "
             f"{item.config.objective.name} of {checkpoint} does not train",
             hint=f"--format {HUGGINGFACE}, or --format {REFERENCE}",
+        )
+
+
+def _notes(item: Exportable, format: str) -> Iterator[str]:
+    """What a format lacks of a tokenizer that is no WordPiece of ours, in sentences."""
+    if item.tokenizer is not None or (tokenizer := item.text_ids) is None:
+        return
+    from electra_cli.export.formats.given_tokenizer import adds_special
+
+    special = tokenizer.special
+    cls, sep = tokenizer.tokens[special.cls], tokenizer.tokens[special.sep]
+    if format == SAVED_MODEL:
+        yield (
+            "there is no signature for text: TensorFlow has no such tokenizer within a graph, so "
+            f"the model takes ids, as the library tokenizers makes them with {tokenizer.file}"
+        )
+    elif format == REFERENCE:
+        yield (
+            "there is no vocab.txt, which google-research/electra needs for text: the tokenizer is "
+            f"no WordPiece, and {tokenizer.file} is written as it was given"
+        )
+    elif not adds_special(tokenizer):
+        yield (
+            f"{tokenizer.file} is written as it was given, and does not put {cls} and {sep} where "
+            "the training did: the model card has the lines of Python that do"
         )
 
 

@@ -167,8 +167,9 @@ def read_task(
     _check_cut(encoded, splits, task, most_tokens)
     lengths = {name: of_split.lengths for name, of_split in encoded.items()}
     unknown = {name: one.unknown(tokenizer.special) for name, one in encoded.items()}
+    name = tokenizer.texts[tokenizer.special.unk or 0]
     warnings += [
-        f"{split.path}: {unknown[split.name]:.1%} of the tokens are [UNK]: the vocabulary is not "
+        f"{split.path}: {unknown[split.name]:.1%} of the tokens are {name}: the vocabulary is not "
         "for this text, and scores will be low"
         for split in splits
         if unknown[split.name] > MOST_UNKNOWN

@@ -76,11 +76,15 @@ def template_lines(tokenizer: TextIds) -> str:
     return (
         "# its file is as it was given, and has another template than the training\n"
         "tokenizer.backend_tokenizer.post_processor = TemplateProcessing(\n"
-        f"    single={json.dumps(single, ensure_ascii=False)},\n"
-        f"    pair={json.dumps(pair, ensure_ascii=False)},\n"
-        f"    special_tokens={json.dumps([(cls, ids.cls), (sep, ids.sep)], ensure_ascii=False)},\n"
+        f"    single={_quoted(single)},\n"
+        f"    pair={_quoted(pair)},\n"
+        f"    special_tokens=[({_quoted(cls)}, {ids.cls}), ({_quoted(sep)}, {ids.sep})],\n"
         ")"
     )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 @cache

@@ -169,6 +169,8 @@ def _best(
         if len(best) == task.n_best:
             break
         begin, end = int(context.begins[first[span]]), int(context.ends[last[span]])
+        if begin == end:
+            continue  # a token of white space, which other tokenizers than WordPiece have
         best.setdefault(example.context[begin:end], (begin, float(score[span])))
     found_scores = np.array([value for _, value in best.values()])
     raised = np.exp(found_scores - found_scores.max(initial=-np.inf))

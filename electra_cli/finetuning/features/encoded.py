@@ -54,7 +54,10 @@ class Encoded:
     windows: Sequence[Window] | None = None
 
     def unknown(self, special: SpecialIds) -> float:
-        """[UNK] as a share of the tokens of all rows but [CLS] and [SEP]; 0 without any."""
+        """[UNK] as a share of the tokens of all rows but [CLS] and [SEP]; 0 without any.
+
+        There is none of tokenizers that have pieces for everything.
+        """
         ids, mask = self.rows.columns["input_ids"], self.rows.columns["input_mask"]  # [N, S]
         words = (mask > 0) & (ids != special.cls) & (ids != special.sep)  # [N, S]
         return float((ids == special.unk).sum() / max(1, words.sum()))

@@ -5,7 +5,7 @@ Shapes: N rows, S sequence, T tokens of a text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -56,7 +56,9 @@ def encode(
     cut = 0
     lost: list[str] = []
     asked = tokenizer.ids([example.question for example in examples])
-    right = tokenizer.ids(["".join(a.text for a in example.answers[:1]) for example in examples])
+    right = _alone(
+        ["".join(a.text for a in example.answers[:1]) for example in examples], tokenizer
+    )
     for place, (example, query, answer) in enumerate(zip(examples, asked, right, strict=True)):
         context = contexts.get(example.context)
         if context is None:
@@ -97,18 +99,30 @@ def encode(
     )
 
 
-def _answer(example: Question, context: Pieces, ids: Ids) -> tuple[int, int]:
+def _alone(texts: Sequence[str], tokenizer: TextIds) -> Iterable[Ids | None]:
+    """The ids of answers; None where a text alone has others than behind a space."""
+    return tokenizer.ids(texts) if tokenizer.kind == "wordpiece" else [None] * len(texts)
+
+
+def _answer(example: Question, context: Pieces, ids: Ids | None) -> tuple[int, int]:
     """The first and the last token of the answer; the last before the first if it has none.
 
     An answer may begin or end within a token, as 'Japan' does in 'Japanese.': its tokens are not
-    those of the context then, and all tokens of the words that it touches stand for it.
+    those of the context then, and all tokens of the words that it touches stand for it. Word pieces
+    are compared themselves, as in the reference; of other tokens it is asked where they end.
     """
     if example.is_impossible or not example.answers:
         return -1, -1  # in no window
     answer = example.answers[0]
     begin, end = answer.start, answer.start + len(answer.text)
     first, last = _tokens_between(context, begin, end)
-    if first > last or context.ids[first : last + 1].tolist() == ids.tolist():
+    if first > last:
+        return first, last
+    if ids is None:
+        is_whole = (context.begins[first], context.ends[last]) == (begin, end)
+    else:
+        is_whole = context.ids[first : last + 1].tolist() == ids.tolist()
+    if is_whole:
         return first, last
     while begin > 0 and example.context[begin - 1] not in _SPACES:
         begin -= 1
