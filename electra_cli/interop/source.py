@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from electra_cli.config.schema import Config
 from electra_cli.config.sections import Network
 from electra_cli.corpus.shards.manifest import Manifest
+from electra_cli.corpus.subword.tokenizer_file import TokenizerFile
 from electra_cli.corpus.wordpiece.found_tokenizer import (
     NETWORK_FOLDERS,
     FoundTokenizer,
     read_tokenizer,
 )
-from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
-from electra_cli.corpus.wordpiece.vocabulary_folder import has_tokenizer
+from electra_cli.corpus.wordpiece.vocabulary import OtherRulesError, load_vocabulary
+from electra_cli.corpus.wordpiece.vocabulary_folder import find_vocabulary, has_tokenizer
 from electra_cli.errors import DataError, InputMissingError, listed
 from electra_cli.files.layout import COMMIT_FILE, STATE, is_prefix, prefix_of
 from electra_cli.files.record import read_json
@@ -83,17 +84,20 @@ class Source:
             if not here and network not in allow_missing:
                 raise absent(str(self.path), network, network)
 
-    def read_tokenizers(self, *, any_rules: bool = False) -> list[FoundTokenizer]:
+    def read_tokenizers(
+        self, *, any_rules: bool = False
+    ) -> Sequence[FoundTokenizer | TokenizerFile]:
         """Reads all tokenizers that belong to it.
 
         Args:
-          any_rules: The argument of `read_tokenizer`.
+          any_rules: The argument of `read_tokenizer`: word pieces of tokenizers with other rules
+            than BERT's count as such ones, and not as tokenizers of the library.
 
         Raises:
           DataError: One is damaged, has more tokens than the word table has rows, or they differ.
           InputMissingError: A file cannot be opened.
         """
-        found = [read_tokenizer(path, any_rules=any_rules) for path in self.tokenizers]
+        found = [_read(path, any_rules=any_rules) for path in self.tokenizers]
         for tokenizer in found:
             rows = self.sizes.get("model.vocab_size", len(tokenizer.tokens))
             if len(tokenizer.tokens) > rows:
@@ -122,29 +126,45 @@ class Source:
         Raises:
           DataError: The data was prepared with another one, or one of the source's is damaged.
         """
-        found = self.read_tokenizers(any_rules=True)
+        found = self.read_tokenizers(any_rules=manifest.tokenizer is not None)
         if not found:
             return [
                 f"there is no vocab.txt beside {self.path}: that its word pieces are those of the "
                 "data is not checked"
             ]
-        theirs = load_vocabulary(manifest.vocab_path)
+        if manifest.tokenizer is None:
+            data = TokenizerFile(manifest.vocab_path, special=manifest.special_ids).identity
+            theirs = []
+        else:
+            data, theirs = manifest.identity, load_vocabulary(manifest.vocab_path)
         for tokenizer in found:
-            own, ours = tokenizer.own_tokens, tokenizer.identity
+            own, ours = list(tokenizer.tokens), tokenizer.identity
+            if isinstance(tokenizer, FoundTokenizer):
+                own = tokenizer.own_tokens
             if theirs[: len(own)] == own and all(map(_SLOT.fullmatch, theirs[len(own) :])):
-                ours = manifest.identity.with_options(tokenizer.options)
+                ours = data.with_options(ours.options)
             ours.check_data(
-                manifest.identity,
+                data,
                 of=str(self.path),
                 folder=manifest.folder,
                 vocab=tokenizer.path.parent,
             )
-        if found[0].options is not None:
+        if manifest.tokenizer is None or found[0].identity.options is not None:
             return []
         return [
             f"nothing beside {found[0].path} says whether its text was lower-cased: that it is as "
             f"in the data ({manifest.tokenizer}) is not checked"
         ]
+
+
+def _read(path: Path, *, any_rules: bool) -> FoundTokenizer | TokenizerFile:
+    try:
+        return read_tokenizer(path, any_rules=any_rules)
+    except OtherRulesError:
+        file = find_vocabulary(path) if path.is_dir() else path
+        if file.suffix != ".json":
+            raise
+        return TokenizerFile(file)
 
 
 def find_source(path: Path) -> Source:

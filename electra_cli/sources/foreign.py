@@ -14,6 +14,8 @@ from electra_cli.config.schema import Config, GeneratorSizes
 from electra_cli.config.sections import Network
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.reading.discovery import overview
+from electra_cli.corpus.subword.brought import bring
+from electra_cli.corpus.subword.tokenizer_file import TokenizerFile
 from electra_cli.corpus.wordpiece.found_tokenizer import choose_options
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, special_ids, vocabulary_text
@@ -112,18 +114,24 @@ def open_foreign(
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
     source = replace(source, sizes=sizes, tokenizers=[vocab] if vocab else source.tokenizers)
     found = source.read_tokenizers()
-    tokenizer = found[0].filled(config.model.vocab_size) if found else None
     if found and (lacking := config.model.vocab_size - len(found[0].tokens)) > 0:
         on_progress(
             f"the vocabulary has {len(found[0].tokens):,} tokens and the model "
             f"{config.model.vocab_size:,}: {counted(lacking, 'token')} without a text; is it "
             "that of these weights?"
         )
-    options, file = None, None
+    options: TokenizerOptions | None = TokenizerOptions(lowercase=True, strip_accents=True)
+    file = None
     ids = _RELEASED_IDS if config.model.vocab_size > _RELEASED_IDS.mask else _FIRST_IDS
-    if tokenizer is None:
+    if not found:
         on_progress("no vocabulary, so no tokenizer is written (--vocab FILE names one)")
+    elif isinstance(found[0], TokenizerFile):
+        brought = bring(found[0].path, lowercase=lowercase)
+        for note in brought.notes:
+            on_progress(note)
+        options, file, ids = None, found[0].path, brought.tokenizer.special
     else:
+        tokenizer = found[0].filled(config.model.vocab_size)
         options, notes = choose_options(tokenizer, lowercase=None, strip_accents=None)
         if lowercase is not None:
             # Accents go with case, unless this is the casing that was found.
@@ -140,7 +148,7 @@ def open_foreign(
         path=path,
         config=config,
         special_ids=ids,
-        tokenizer=options or TokenizerOptions(lowercase=True, strip_accents=True),
+        tokenizer=options,
         vocab=file,
         has_generator="generator hidden_size" in sizes,
         load_model=lambda: _load(source, config, needs_head, on_progress),

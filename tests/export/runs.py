@@ -17,13 +17,10 @@ from electra_cli.corpus.shards.manifest import (
     VocabularyFile,
     write_manifest,
 )
+from electra_cli.corpus.subword.open import TextIds, content_sha256, open_tokenizer
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
-from electra_cli.corpus.wordpiece.vocabulary import (
-    SPECIAL_TOKENS,
-    special_ids,
-    vocabulary_sha256,
-    vocabulary_text,
-)
+from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS
+from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 
 STEP = 7
 SEQUENCE_LENGTH = 16
@@ -62,23 +59,40 @@ def small_config(
     )
 
 
+def small_tokenizer(
+    options: TokenizerOptions | None, given: Path | None = None, tokens: list[str] | None = None
+) -> TextIds:
+    """A tokenizer.json that is given, or else word pieces."""
+    if given is not None:
+        return open_tokenizer(given, None)
+    assert options is not None
+    return WordPieceTokenizer(tokens or small_vocabulary(), options)
+
+
 def write_manifest_of(
     folder: Path,
     *,
     tokens: list[str] | None = None,
     options: TokenizerOptions | None = None,
     length: int = SEQUENCE_LENGTH,
+    given: Path | None = None,
 ) -> None:
     """Writes manifest and vocabulary of data that is not there, as a run keeps them."""
-    tokens = tokens or small_vocabulary()
-    options = options or TokenizerOptions(lowercase=True, strip_accents=True)
-    (folder / "vocab.txt").write_text(vocabulary_text(tokens), encoding="utf-8")
+    if given is None:
+        options = options or TokenizerOptions(lowercase=True, strip_accents=True)
+    tokenizer = small_tokenizer(options, given, tokens)
+    (folder / tokenizer.file).write_bytes(tokenizer.content)
     manifest = Manifest(
         sequence_length=length,
         dtype="uint16",
-        vocab=VocabularyFile(file="vocab.txt", size=len(tokens), sha256=vocabulary_sha256(tokens)),
+        vocab=VocabularyFile(
+            file=tokenizer.file,
+            size=len(tokenizer.tokens),
+            sha256=content_sha256(tokenizer),
+            kind=tokenizer.kind,
+        ),
         tokenizer=options,
-        special_ids=special_ids(tokens),
+        special_ids=tokenizer.special,
         packing="reference",
         seed=0,
         validation_fraction=0.01,
@@ -101,22 +115,25 @@ def write_run(
     length: int = SEQUENCE_LENGTH,
     objective: str = "electra",
     values: Mapping[str, Any] = {},
+    given: Path | None = None,
 ) -> Path:
-    """Writes a run folder with one checkpoint, of other `values` by key, and returns it."""
+    """Writes a run folder with one checkpoint, of other `values` by key, and returns it.
+
+    Its tokenizer is word pieces, or a tokenizer.json that is `given`.
+    """
     import tensorflow as tf
 
     from electra_cli.modeling.architecture import Architecture
     from electra_cli.modeling.electra import ElectraModel
 
-    tokens = tokens or small_vocabulary()
-    config = small_config(embedding, len(tokens), length).replaced(
-        {"objective.name": objective, **values}
-    )
+    options = TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents)
+    size = len(small_tokenizer(options, given, tokens).tokens)
+    config = small_config(embedding, size, length).replaced({"objective.name": objective, **values})
     (run / "data").mkdir(parents=True)
     (run / "checkpoints").mkdir()
     (run / "config.yaml").write_text(dump_config(config), encoding="utf-8")
-    options = TokenizerOptions(lowercase=lowercase, strip_accents=strip_accents)
-    write_manifest_of(run / "data", tokens=tokens, options=options, length=length)
+    own = None if given else options
+    write_manifest_of(run / "data", tokens=tokens, options=own, length=length, given=given)
     model = ElectraModel(Architecture.of(config))
     generator = np.random.default_rng(embedding)
     for variable in model.weights:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from electra_cli.config.finetune import FinetuneConfig, HeadStyle, Kind
+from electra_cli.corpus.subword.open import content_sha256
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions, tokenizer_sha256
-from electra_cli.corpus.wordpiece.vocabulary import special_ids, vocabulary_sha256
 from electra_cli.finetuning.folder import FinetuneFolder
 from electra_cli.finetuning.result import SeedResult
 from electra_cli.sources.finetuned import GivenFile, Inputs
-from tests.export.runs import small_config, small_vocabulary
+from tests.export.runs import small_config, small_tokenizer
 
 KINDS: tuple[Kind, ...] = ("classification", "regression", "tagging", "qa")
 LABELS: Mapping[Kind, tuple[str, ...]] = {
@@ -43,6 +43,7 @@ def write_finetuned(
     objective: str = "electra",
     lowercase: bool = True,
     task: Mapping[str, Any] | None = None,
+    given: Path | None = None,
 ) -> Path:
     """Writes what `electra finetune` leaves of two seeds, and returns the folder.
 
@@ -54,6 +55,7 @@ def write_finetuned(
       objective: What the encoder was pretrained by.
       lowercase: Whether its tokenizer lower-cases.
       task: More keys of the section.
+      given: The tokenizer.json of another tokenizer than WordPiece.
     """
     import tensorflow as tf
 
@@ -63,8 +65,9 @@ def write_finetuned(
     from electra_cli.training.checkpoints.keeping import Keep
     from electra_cli.training.checkpoints.saver import CheckpointSaver
 
-    tokens, options = small_vocabulary(), TokenizerOptions(lowercase=lowercase, strip_accents=True)
-    sizes = small_config(24, len(tokens)).replaced({"objective.name": objective})
+    options = None if given else TokenizerOptions(lowercase=lowercase, strip_accents=True)
+    tokenizer = small_tokenizer(options, given)
+    sizes = small_config(24, len(tokenizer.tokens)).replaced({"objective.name": objective})
     section = {"kind": kind, "head": head, "text": text, "max_length": LENGTH}
     section |= {"max_query_length": LENGTH // 4, "n_best": 3} | dict(task or {})
     config = FinetuneConfig.model_validate(
@@ -75,7 +78,7 @@ def write_finetuned(
             "train": {"seeds": len(SCORES)},
         }
     )
-    vocab = vocabulary_sha256(tokens)
+    vocab = content_sha256(tokenizer)
     given = {
         name: GivenFile(path=f"somewhere/{name}.tsv", bytes=1, sha256="0" * 64)
         for name in ("train", "dev")
@@ -87,11 +90,11 @@ def write_finetuned(
         labels=LABELS[kind],
         tokenizer=options,
         vocab_sha256=vocab,
-        special_ids=special_ids(tokens),
+        special_ids=tokenizer.special,
     )
     finetuned = FinetuneFolder(folder)
     folder.mkdir(parents=True)
-    finetuned.begin(config, sizes, inputs, tokens)
+    finetuned.begin(config, sizes, inputs, tokenizer)
     architecture = Architecture.of(sizes)
     identity = {
         "config_sha256": "0" * 64,

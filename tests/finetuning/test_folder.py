@@ -10,7 +10,7 @@ import pytest
 
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.load import read_config
-from electra_cli.corpus.wordpiece.vocabulary import load_vocabulary
+from electra_cli.corpus.subword.open import open_tokenizer
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.files.atomic import AtomicFile
 from electra_cli.finetuning.folder import FinetuneFolder, deciding, drop_weights
@@ -37,7 +37,7 @@ def begin(folder: FinetuneFolder, like: Path, inputs: dict[str, Any], **values: 
         {key: value for key, value in values.items() if key.startswith("model.")}
     )
     now = read_inputs(like).model_copy(update=inputs)
-    folder.begin(config, sizes, now, load_vocabulary(like / "vocab.txt"))
+    folder.begin(config, sizes, now, open_tokenizer(like / "vocab.txt", now.tokenizer))
 
 
 def test_going_on(folder: FinetuneFolder, written: Path) -> None:
