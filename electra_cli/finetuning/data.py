@@ -167,7 +167,7 @@ def read_task(
     _check_cut(encoded, splits, task, most_tokens)
     lengths = {name: of_split.lengths for name, of_split in encoded.items()}
     unknown = {name: one.unknown(tokenizer.special) for name, one in encoded.items()}
-    name = tokenizer.texts[tokenizer.special.unk or 0]
+    name = tokenizer.tokens[tokenizer.special.unk or 0]
     warnings += [
         f"{split.path}: {unknown[split.name]:.1%} of the tokens are {name}: the vocabulary is not "
         "for this text, and scores will be low"

@@ -123,15 +123,21 @@ class LibraryTokenizer:
 
     @cached_property
     def texts(self) -> Sequence[str]:
-        """What each token stands for where it is shown, `##` before what continues a word; V."""
-        special = set(self.special.model_dump(exclude_none=True).values())
+        """What each token stands for where it is shown, `##` before what continues a word; V.
+
+        Special tokens are [CLS], [SEP] and so on, whatever they are called in the file.
+        """
+        roles = self.special.model_dump(exclude_none=True).items()
+        special = {number: role for role, number in roles}
         found = []
         for number, token in enumerate(self.tokens):
-            if number in special or self.kind == "wordpiece":
+            if number in special:
+                found.append(f"[{special[number].upper()}]")
+            elif self.kind == "wordpiece":
                 found.append(token)
-                continue
-            text = self._decoded([number]).strip() or token
-            found.append(text if self.begins_word[number] else f"{CONTINUATION}{text}")
+            else:
+                text = _shown(token, self._decoded([number]))
+                found.append(text if self.begins_word[number] else f"{CONTINUATION}{text}")
         return found
 
     def text_of(self, ids: Sequence[int]) -> str:
@@ -179,6 +185,29 @@ class LibraryTokenizer:
                 f"{self.path} cannot tokenize this text: {error}",
                 hint="save it again with the library that made it, or leave --vocab out",
             ) from error
+
+
+def _shown(token: str, text: str) -> str:
+    """The text of a token without white space; a part of a character is shown by its bytes."""
+    if "\ufffd" in text and all(character in _BYTES for character in token):
+        text = bytes(map(_BYTES.__getitem__, token)).decode("utf-8", "backslashreplace")
+    text = text.strip() or token
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _byte_characters() -> dict[str, int]:
+    """The bytes that the characters of byte-level pieces stand for.
+
+    Printable ones stand for themselves, and what is beyond those of Latin-1 for all others.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = sorted(set(range(0x100)) - set(printable))
+    return {chr(byte): byte for byte in printable} | {
+        chr(0x100 + place): byte for place, byte in enumerate(others)
+    }
+
+
+_BYTES = _byte_characters()
 
 
 def _load(path: Path, content: str) -> Any:

@@ -30,7 +30,8 @@ class TextIds(Protocol):
       kind: How it makes tokens of words: wordpiece, bpe or unigram.
       begins_word: Which tokens begin a word instead of continuing one; special tokens, but for the
         unknown one, do neither; [V].
-      texts: What each token stands for where it is shown, `##` before what continues a word; V.
+      texts: What each token stands for where it is shown, `##` before what continues a word, and
+        special ones as [CLS]; V.
       file: What its file is called in the folders that keep it.
       content: The bytes of that file.
     """
