@@ -11,10 +11,12 @@ import pytest
 
 from electra_cli.cli.screen.console import show_error
 from electra_cli.config.finetune import Kind
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.health.finding import Change, Finding
-from electra_cli.objectives import all_objectives, metrics_of
+from electra_cli.objectives import metrics_of, objective_of
 from tests.conftest import Electra, settings
 from tests.docs.pages import generator
+from tests.export.runs import write_run
 from tests.finetuning.finished import Finished
 from tests.finetuning.made_data import write_files
 from tests.report.made_run import finished, made_run
@@ -31,6 +33,7 @@ _TYPES = {
     "boolean": bool,
     "list of text": list,
     "list of integers": list,
+    "list of numbers": list,
     "list of numbers or null": list | None,
     "list of pairs": list,
     "number or null": int | float | None,
@@ -38,6 +41,9 @@ _TYPES = {
     "any value": str | int | float | bool | None,
     "list of values": list,
 }
+
+# Those of what is trained here: METRIC is any of any objective.
+_METRICS = metrics_of([objective_of(ObjectiveConfig())], detail=True)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +54,7 @@ def documented() -> dict[str, dict[str, Any]]:
         name: {
             key.replace("METRIC", metric): _TYPES[kind]
             for key, (kind, _) in keys.items()
-            for metric in (
-                metrics_of(all_objectives(), detail=True) if key.endswith("METRIC") else [""]
-            )
+            for metric in (_METRICS if key.endswith("METRIC") else [""])
         }
         for name, keys in objects.items()
     }
@@ -117,6 +121,13 @@ def test_dry_run(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -
 def test_evaluate(electra: Electra, trained: Path, documented: dict[str, Any]) -> None:
     result = electra("evaluate", trained, "--device", "cpu", "--json")
     check(result.json, documented["evaluate"])
+
+
+def test_pseudo_likelihood(electra: Electra, tmp_path: Path, documented: dict[str, Any]) -> None:
+    run = write_run(tmp_path / "run", objective="electric")
+    (tmp_path / "sentences").write_text("the cat\n", encoding="utf-8")
+    result = electra("evaluate", run, "--pseudo-likelihood", tmp_path / "sentences", "--json")
+    check(result.json, documented["evaluate --pseudo-likelihood"])
 
 
 def test_launch(electra: Electra, documented: dict[str, Any]) -> None:
@@ -215,7 +226,7 @@ def test_metric_lines(trained: Path) -> None:
     names = generator()
     expected = {
         "train": names["TRAIN_LINES"],
-        "validation": ("flops", *metrics_of(all_objectives(), detail=True)),
+        "validation": ("flops", *_METRICS),
         "start": names["START_LINES"],
         "end": names["END_LINES"],
     }

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,7 @@ EXAMPLES = """
 electra evaluate runs/mine --all
 electra evaluate runs/mine runs/other --detail > table.txt
 electra evaluate runs/mine --json --quiet --fail-under disc_auc=0.8
+electra evaluate runs/electric --pseudo-likelihood sentences.txt
 """
 LESS_MEMORY = (
     "name one checkpoint at a time, without --all and --detail; --device cpu takes the memory of "
@@ -65,6 +67,9 @@ def command(
     detail: Annotated[bool, typer.Option(
         "--detail", help="Also by token frequency, by position and by place in the word.")
     ] = False,
+    pseudo_likelihood: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Instead of held-out data, score the sentences of a file, one a line, "
+        "by a run of objective electric; - for standard input.")] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -73,11 +78,20 @@ def command(
     # fmt: on
     del debug
     from electra_cli.evaluation.plan import choose_checkpoints, facts_of
+    from electra_cli.evaluation.pseudo_likelihood import check_alone
     from electra_cli.runs.named import find_run
     from electra_cli.sources.finetuned import folder_of, is_finetuned
     from electra_cli.training.devices.strategy import parse_device
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
+    if pseudo_likelihood is not None:
+        beside = {"--data": data, "--all": every, "--detail": detail, "--fail-under": fail_under}
+        check_alone(checkpoints, [name for name, value in beside.items() if value])
+        folder = find_run(checkpoints[0]).path
+        place = joined(cluster, folder, timeout=rendezvous_timeout, terminal=terminal)
+        given = checkpoints[0], pseudo_likelihood, device
+        _score_sentences(place, *given, share_device=share_device, as_json=as_json)
+        return
     if finetuned := [path for path in checkpoints if is_finetuned(path)]:
         if others := [path for path in checkpoints if path not in finetuned]:
             raise ConfigError(
@@ -265,6 +279,57 @@ def _evaluate_finetuned(
         )
     if missed:
         raise typer.Exit(1)
+
+
+def _score_sentences(
+    place: AbstractContextManager[tuple[Worker, Terminal]],
+    path: Path,
+    file: Path,
+    device: str,
+    *,
+    share_device: bool,
+    as_json: bool,
+) -> None:
+    """Scores sentences by an Electric."""
+    from electra_cli.environment import prepare_tensorflow
+    from electra_cli.evaluation.pseudo_likelihood import read_sentences, score
+    from electra_cli.runs.named import find_checkpoints
+    from electra_cli.training.devices.strategy import parse_device
+
+    parse_device(device)
+    with StopSignals() as signals, place as (worker, terminal):
+        if not worker.is_alone:
+            raise ConfigError(
+                "--pseudo-likelihood is for one process, and there are several workers",
+                hint="--cluster none",
+            )
+        checkpoint = find_checkpoints(path)[-1]
+        sentences = read_sentences(checkpoint, file)
+        prepare_tensorflow()
+        with terminal.progress("scoring", len(sentences.texts), counted=True) as bar:
+            found = score(
+                sentences,
+                device=device,
+                share=share_device,
+                on_progress=bar.update,
+                check_stop=signals.check,
+                warn=terminal.warn,
+            )
+    rows = [
+        (one.sentence, f"{len(one.tokens):,}", f"{one.score:.4f}", f"{one.mean:.4f}")
+        for one in found
+    ]
+    title = f"Pseudo-log-likelihood of {file}, in nats: the higher, the likelier"
+    terminal.table(title, ("sentence", "tokens", "score", "a token"), rows)
+    if as_json:
+        emit_json(
+            {
+                "command": "evaluate",
+                "checkpoint": str(checkpoint.prefix),
+                "step": checkpoint.step,
+                "sentences": [{"score": one.score, **asdict(one)} for one in found],
+            }
+        )
 
 
 def _labels(checkpoints: Sequence[Checkpoint]) -> list[str]:

@@ -51,8 +51,16 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def as_text(content: bytes, path: Path) -> str:
+_LABELLED = "CSV, TSV, JSON lines, Parquet, SQuAD's JSON or CoNLL"
+
+
+def as_text(content: bytes, path: Path, *, needed: str = _LABELLED) -> str:
     """The content as text, without a byte order mark.
+
+    Args:
+      content: Of the file.
+      path: The file.
+      needed: What it is to hold.
 
     Raises:
       DataError: It is binary, or not in UTF-8.
@@ -67,7 +75,7 @@ def as_text(content: bytes, path: Path) -> str:
     if b"\0" in head:
         raise DataError(
             f"{label} is binary, it begins with {head[:16]!r}",
-            hint="give CSV, TSV, JSON lines, Parquet, SQuAD's JSON or CoNLL",
+            hint=f"give {needed}",
         )
     content = content.removeprefix(BOM)
     try:

@@ -56,6 +56,9 @@ def _nothing_but_frequencies(record: RunRecord) -> dict[str, float]:
 _ORIGINAL = "always “original”"
 METRICS: Mapping[str, Metric] = {
     "masked_lm_loss": Metric("Loss at masked tokens", "nats a token, less is better", _guesses),
+    "cloze_loss": Metric(
+        "Loss of two towers at all tokens", "nats a token, less is better", _guesses
+    ),
     "disc_loss": Metric(
         "Loss of the discriminator", "nats a token, less is better", _always_original
     ),
