@@ -333,6 +333,7 @@ def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
                 "precision": outlook.precision,
                 "parameters": asdict(outlook.budget.parameters),
                 "flops_per_token": outlook.budget.flops_per_token,
+                "flops": outlook.flops,
                 "tokens_per_step": outlook.budget.tokens_per_step,
                 "memory_bytes": outlook.memory.needed,
                 "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,

@@ -40,6 +40,7 @@ def print_outlook(terminal: Terminal, outlook: Outlook) -> None:
         ("FLOPs a token", f"{budget.flops_per_token / 1e6:,.1f} M"),
         ("tokens a step", f"{budget.tokens_per_step:,}"),
         ("steps", f"{outlook.start_step:,} … {_last(outlook.stop)}"),
+        ("FLOPs", "no end" if outlook.flops is None else format_flops(outlook.flops)),
         ("epochs", "n/a" if outlook.epochs is None else f"{outlook.epochs:,.2f}"),
         ("memory (estimate)", _memory(outlook)),
         ("devices", f"{outlook.device} ({counted(outlook.replicas, 'replica')})"),

@@ -51,6 +51,7 @@ class Outlook:
       peak_flops: The measured matmul peak, FLOP per second.
       start_step: The step it begins at.
       stop: The step it ends at; None for no end.
+      flops: Of all updates up to there; None for no end.
       seconds: An estimate of the time it will take; None for no end.
       memory: What it needs and has.
       begun: The run has a folder already.
@@ -67,6 +68,7 @@ class Outlook:
     peak_flops: float
     start_step: int
     stop: int | None
+    flops: float | None
     seconds: float | None
     memory: Memory
     begun: bool
@@ -159,9 +161,9 @@ def look_ahead(
         raise memory.error("this does not fit into memory", begun=begun)
     peak = machine.matmul_peak(precision, strategy, replicas=replicas, workers=workers)
     here = listed([called(device) for device in strategy.extended.worker_devices])
-    per_row = cost.flops_per_token * length / (peak * _ASSUMED_PEAK_SHARE)
+    of_row, speed = cost.flops_per_token * length, peak * _ASSUMED_PEAK_SHARE
     done = rows_before(config.train, start)
-    rows = None if stop is None else rows_before(config.train, stop) - done
+    rows = None if stop is None else rows_before(config.train, stop)
     return Outlook(
         budget=cost,
         batch=config.train.batch_size,
@@ -174,7 +176,8 @@ def look_ahead(
         peak_flops=peak,
         start_step=start,
         stop=stop,
-        seconds=None if rows is None else per_row * rows,
+        flops=None if rows is None else of_row * rows,
+        seconds=None if rows is None else of_row / speed * (rows - done),
         memory=memory,
         begun=begun,
     )
