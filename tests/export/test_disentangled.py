@@ -58,7 +58,9 @@ def test_transformers_computes_what_was_trained(run: Path, tmp_path: Path) -> No
     assert all(name.startswith("electra/") for name in weights)
 
 
-@pytest.mark.parametrize("format", ["saved-model", "onnx", "reference"])
+@pytest.mark.parametrize(
+    "format", [pytest.param("saved-model", marks=pytest.mark.slow), "onnx", "reference"]
+)
 def test_other_formats_pass_their_own_comparison(run: Path, tmp_path: Path, format: str) -> None:
     exported = export(checkpoint=run, format=format, output=tmp_path / "out")
     assert exported.parity.max_abs_difference <= exported.parity.bound

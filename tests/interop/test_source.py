@@ -140,6 +140,7 @@ def test_a_damaged_config(copy: Path, content: str | None) -> None:
             "--set model.hidden_size=32 --set model.intermediate_size=64 --set generator.size=0.5",
         ),
         ({"model.vocab_size": 300}, "prepare-data INPUT --vocab /"),
+        ({"generator.layers": 0.5}, "--set generator.layers=1"),
     ],
 )
 @pytest.mark.parametrize("kind", ["run_folder", "exported"])
@@ -163,8 +164,8 @@ def test_other_sizes(
 
 
 def test_a_generator_that_no_option_makes(copy: Path) -> None:
-    edit(copy / "generator" / "config.json", num_hidden_layers=1)
-    with pytest.raises(DataError, match="generator num_layers 1 there, 2 here") as error:
+    edit(copy / "generator" / "config.json", num_attention_heads=2)
+    with pytest.raises(DataError, match="generator num_attention_heads 2 there, 1 here") as error:
         find_source(copy).check(Architecture.of(small_config(24)))
     assert "no option makes such a generator" in error.value.hint
 
