@@ -64,12 +64,11 @@ def links_of(architecture: Architecture) -> dict[str, list[Link]]:
     The output matrix of the second is the word table and not stored. Two towers have no model
     there: their table is empty.
     """
-    embedding = architecture.embedding
     tables: dict[str, list[Link]] = {}
     if (sizes := architecture.discriminator) is not None:
         tables["discriminator"] = [
             *_embeddings("embeddings"),
-            *_encoder("discriminator", embedding, sizes),
+            *_encoder("discriminator", architecture.embedding, sizes),
             *_dense("replaced_token_head.dense", "discriminator_predictions.dense"),
             *_dense("replaced_token_head.output", "discriminator_predictions.dense_prediction"),
         ]
@@ -79,7 +78,7 @@ def links_of(architecture: Architecture) -> dict[str, list[Link]]:
         tables["generator"] = [
             # The embeddings above, unless the architecture says that they are not tied.
             *_embeddings("generator_embeddings"),
-            *_encoder("generator", embedding, sizes),
+            *_encoder("generator", architecture.generator_embedding, sizes),
             *_dense("masked_lm_head.dense", "generator_predictions.dense"),
             *_norm("masked_lm_head.norm", "generator_predictions.LayerNorm"),
             Link("masked_lm_head.bias", "generator_lm_head.bias"),
@@ -233,6 +232,18 @@ def from_tensors(
     return arrays, unused
 
 
+def are_one_encoder(parts: Mapping[str, Tensors]) -> bool:
+    """Whether the networks that there are have the same embeddings and encoder."""
+    first, *others = (
+        {name: array for name, array in tensors.items() if name.startswith("electra.")}
+        for tensors in parts.values()
+    )
+    return all(
+        first.keys() == other.keys() and all(np.array_equal(first[n], other[n]) for n in first)
+        for other in others
+    )
+
+
 def _without_place(tensors: Tensors, table: Sequence[Link]) -> list[str]:
     """Tensors that stand for no variable; buffers and a tied output matrix do not count."""
     known = {link.tensor for link in table}
@@ -275,16 +286,20 @@ def _tensor(values: npt.NDArray[np.float32], link: Link) -> npt.NDArray[np.float
 
 def network_configs(config: Config, *, pad_id: int) -> dict[str, dict[str, Any]]:
     """The config.json of each network, of `ElectraForPreTraining` and of `ElectraForMaskedLM`."""
-    architecture = Architecture.of(config)
-    networks = {
-        "discriminator": ("ElectraForPreTraining", architecture.discriminator),
-        "generator": ("ElectraForMaskedLM", architecture.generator),
-    }
-    return {
-        network: _config(name, architecture, sizes, pad_id=pad_id)
-        for network, (name, sizes) in networks.items()
-        if sizes is not None
-    }
+    found, architecture = {}, Architecture.of(config).plain
+    if (sizes := architecture.discriminator) is not None:
+        found["discriminator"] = _config(
+            "ElectraForPreTraining", architecture, sizes, architecture.embedding, pad_id=pad_id
+        )
+    if (sizes := architecture.generator) is not None:
+        found["generator"] = _config(
+            "ElectraForMaskedLM",
+            architecture,
+            sizes,
+            architecture.generator_embedding,
+            pad_id=pad_id,
+        )
+    return found
 
 
 def task_config(
@@ -299,7 +314,7 @@ def task_config(
       pad_id: The id of padding.
     """
     architecture, (name, _) = Architecture.of(config), _TASKS[kind]
-    found = _config(name, architecture, architecture.main, pad_id=pad_id)
+    found = _config(name, architecture, architecture.main, architecture.embedding, pad_id=pad_id)
     if kind == "qa":
         return found
     names = ["LABEL_0"] if kind == "regression" else labels  # as the library calls a number
@@ -313,13 +328,13 @@ def task_config(
 
 
 def _config(
-    name: str, architecture: Architecture, sizes: EncoderSizes, *, pad_id: int
+    name: str, architecture: Architecture, sizes: EncoderSizes, embedding: int, *, pad_id: int
 ) -> dict[str, Any]:
     return {
         "architectures": [name],
         "model_type": "electra",
         "vocab_size": architecture.vocab_size,
-        "embedding_size": architecture.embedding,
+        "embedding_size": embedding,
         "hidden_size": sizes.hidden,
         "num_hidden_layers": sizes.layers,
         "num_attention_heads": sizes.heads,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from electra_cli.config.sections import Network
@@ -26,11 +27,12 @@ _ARCHITECTURES: dict[str, Network] = {
 # First versions of the library called the weights of a LayerNorm as TensorFlow does.
 _RENAMED = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias"))
 # An encoder that was saved alone leaves the name of its model out.
+_WORDS = "electra.embeddings.word_embeddings.weight"
 _MODEL, _PARTS = "electra.", ("embeddings.", "embeddings_project.", "encoder.")
-# Their keys, and ours; those of the second table have another prefix in a generator.
+# Their keys, and ours; those of the second table have another prefix in a generator, and so has
+# the width of the embeddings, which may be its own.
 _SHARED = {
     "vocab_size": "model.vocab_size",
-    "embedding_size": "model.embedding_size",
     "max_position_embeddings": "model.max_position_embeddings",
     "type_vocab_size": "model.type_vocab_size",
 }
@@ -80,7 +82,8 @@ def read_network(folder: Path) -> tuple[Network, Sizes]:
             )
     network = _ARCHITECTURES[name]
     prefix = "model." if network == "discriminator" else "generator "
-    keys = _SHARED | {theirs: prefix + ours for theirs, ours in SIZE_KEYS.items()}
+    keys = _SHARED | {"embedding_size": f"{prefix}embedding_size"}
+    keys |= {theirs: prefix + ours for theirs, ours in SIZE_KEYS.items()}
     sizes = {ours: config[theirs] for theirs, ours in keys.items() if theirs in config}
     for key, size in sizes.items():
         if type(size) is not int:
@@ -101,6 +104,29 @@ def read_tensors(folder: Path) -> Tensors:
             _present_name(name): file.get_tensor(name).astype(np.float32)
             for name in file.keys()  # noqa: SIM118 - it is no mapping
         }
+
+
+def has_one_table(folders: Mapping[str, Path]) -> bool:
+    """Whether the word tables of all networks are the same.
+
+    Args:
+      folders: Of the networks.
+
+    Raises:
+      DataError: A file is damaged.
+    """
+    first, *others = (_words(folder) for folder in folders.values())
+    return all(np.array_equal(first, other) for other in others)
+
+
+def _words(folder: Path) -> npt.NDArray[np.float32]:
+    import ml_dtypes  # noqa: F401
+
+    with _opened(folder / WEIGHTS) as file:
+        for name in file.keys():  # noqa: SIM118
+            if _present_name(name) == _WORDS:
+                return np.asarray(file.get_tensor(name), np.float32)
+    return np.zeros([0, 0], np.float32)
 
 
 def _present_name(name: str) -> str:

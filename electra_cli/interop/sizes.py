@@ -18,6 +18,7 @@ _TABLES = {
     "electra/embeddings/word_embeddings": ("model.vocab_size", "model.embedding_size"),
     "electra/embeddings/position_embeddings": ("model.max_position_embeddings",),
     "electra/embeddings/token_type_embeddings": ("model.type_vocab_size",),
+    "generator/embeddings/word_embeddings": ("model.vocab_size", "generator embedding_size"),
     "electra/encoder/layer_0/intermediate/dense/kernel": (
         "model.hidden_size",
         "model.intermediate_size",
@@ -30,6 +31,7 @@ _TABLES = {
 
 
 _GENERATOR = "generator "
+_EMBEDDING, _OWN_EMBEDDING = "model.embedding_size", "generator embedding_size"
 
 
 def sizes_of_arrays(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Sizes:
@@ -58,10 +60,12 @@ def check_sizes(found: Sizes, wanted: Sizes, path: Path, vocab: Path | None = No
     Raises:
       DataError: They differ; it names all differences and the options that remove them.
     """
-    found = _as_in(found, wanted)
-    different = [key for key, size in found.items() if size != wanted[key]]
+    found, here = _with_embedding(_as_in(found, wanted)), _with_embedding(wanted)
+    if not _has_own(found) and _OWN_EMBEDDING not in wanted:
+        found.pop(_OWN_EMBEDDING, None)  # one difference, not two
+    different = [key for key, size in found.items() if size != here.get(key, size)]
     if different:
-        texts = [f"{key} {found[key]} there, {wanted[key]} here" for key in different]
+        texts = [f"{key} {found[key]} there, {here[key]} here" for key in different]
         raise DataError(
             f"{path} holds a model of other sizes: {'; '.join(texts)}",
             hint=_hint(found, wanted, different, vocab),
@@ -81,20 +85,30 @@ def _as_in(found: Sizes, wanted: Sizes) -> Sizes:
     return {key.replace(_GENERATOR, "model."): size for key, size in beside.items()} | main
 
 
+def _with_embedding(sizes: Sizes) -> Sizes:
+    """Sizes with the width of what a generator beside a discriminator reads: its own or shared."""
+    if "generator hidden_size" not in sizes or _EMBEDDING not in sizes:
+        return dict(sizes)
+    return {_OWN_EMBEDDING: sizes[_EMBEDDING]} | sizes
+
+
+def _has_own(sizes: Sizes) -> bool:
+    """Whether the generator reads embeddings of another width than the discriminator's."""
+    return sizes.get(_OWN_EMBEDDING) != sizes.get(_EMBEDDING)
+
+
 def _hint(found: Sizes, wanted: Sizes, different: list[str], vocab: Path | None) -> str:
     there = wanted | found
     width = there.get("generator hidden_size", 0)  # of no generator beside the main network
     made = GeneratorSizes.of_width(width)
     follows = {
-        "generator num_layers": there["model.num_layers"],
         "generator num_attention_heads": made.heads,
         "generator intermediate_size": made.intermediate,
     }
     if any(found.get(key, size) != size for key, size in follows.items()):
         return (
-            "no option makes such a generator: ours has the layers of the discriminator, heads of "
-            "64 and four times its width; name a source without it and --init-allow-missing "
-            "generator"
+            "no option makes such a generator: ours has heads of 64 and four times its width; name "
+            "a source without it and --init-allow-missing generator"
         )
     options = [
         f"--set {key}={found[key]}"
@@ -104,6 +118,13 @@ def _hint(found: Sizes, wanted: Sizes, different: list[str], vocab: Path | None)
     widths = {"generator hidden_size", "model.hidden_size"}
     if "generator hidden_size" in found and not widths.isdisjoint(different):
         options.append(f"--set generator.size={width / there['model.hidden_size']:.6g}")
+    layers = there.get("generator num_layers", 0)
+    share = wanted.get("generator num_layers", 0) / wanted["model.num_layers"]
+    follows_ours = round(there["model.num_layers"] * share)
+    if "generator num_layers" in found and layers != follows_ours:
+        options.append(f"--set generator.layers={layers / there['model.num_layers']:.6g}")
+    if _OWN_EMBEDDING in different:
+        options += _embedding_options(found, wanted)
     hints = [" ".join(options)] if options else []
     if "model.vocab_size" in different:
         hint = (
@@ -116,3 +137,13 @@ def _hint(found: Sizes, wanted: Sizes, different: list[str], vocab: Path | None)
             )
         hints.append(hint)
     return "; ".join(hints)
+
+
+def _embedding_options(found: Sizes, wanted: Sizes) -> list[str]:
+    """What gives a generator embeddings of the width that a source has for them."""
+    width = found[_OWN_EMBEDDING]
+    if _OWN_EMBEDDING in wanted:
+        return [f"--set generator.embedding_size={width}"]
+    if _EMBEDDING not in found:  # a generator alone, which may share them
+        return [f"--set {_EMBEDDING}={width}"]
+    return ["--set generator.sharing=none", f"--set generator.embedding_size={width}"]

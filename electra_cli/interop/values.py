@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from electra_cli.config.sections import Network
 from electra_cli.errors import DataError, listed
@@ -77,6 +78,35 @@ def without_foreign_head(values: Values, names: Collection[str]) -> Values:
     head = [name for name in values.arrays if part_of(name) == "generator head"]
     kept = {name: array for name, array in values.arrays.items() if name not in head}
     return replace(values, arrays=kept, unused=[*values.unused, *head])
+
+
+def foreign_sharing(values: Values, names: Collection[str]) -> Literal["tied", "none"] | None:
+    """What the generator beside a source's discriminator shares, if a model's does not.
+
+    A generator that reads the discriminator's embeddings is another than one with tables of its
+    own, even where all other variables have the same names and shapes.
+
+    Args:
+      values: What the source holds.
+      names: The names of the model's variables.
+    """
+
+    def has(part: str, all_names: Collection[str]) -> bool:
+        return any(part_of(name) == part for name in all_names)
+
+    there, here = values.arrays, names
+    own = "generator embeddings"
+    is_beside = has("generator", there) and has("generator", here)
+    if not is_beside or has(own, there) == has(own, here):
+        return None
+    return "none" if has(own, there) else "tied"
+
+
+def without_generator(values: Values) -> Values:
+    """What a source holds, less its generator."""
+    kept = {n: a for n, a in values.arrays.items() if not part_of(n).startswith("generator")}
+    dropped = [name for name in values.arrays if name not in kept]
+    return replace(values, arrays=kept, unused=[*values.unused, *dropped])
 
 
 @dataclass(frozen=True)

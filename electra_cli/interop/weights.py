@@ -18,7 +18,13 @@ from electra_cli.interop.frozen import check_generator, generator_alone
 from electra_cli.interop.reference import Arrays
 from electra_cli.interop.sizes import check_sizes, sizes_of_arrays
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
-from electra_cli.interop.values import Report, Values, without_foreign_head
+from electra_cli.interop.values import (
+    Report,
+    Values,
+    foreign_sharing,
+    without_foreign_head,
+    without_generator,
+)
 from electra_cli.modeling.architecture import Architecture, sizes_of
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.runs.run_folder import Checkpoint
@@ -62,10 +68,22 @@ def load_weights(
     """
     variables = {v.name.split(":")[0]: v for v in model.trainable_variables}
     values = _read(model, source)
+    is_apart = disentangled.is_apart(values.arrays)
     values = replace(values, arrays=disentangled.fitting(values.arrays, variables))
     sizes = sizes_of_arrays(values.arrays) | values.sizes
     check_sizes(sizes, sizes_of(model.architecture.learning), source.path, source.vocab)
     values = without_foreign_head(values, variables)
+    if sharing := foreign_sharing(values, variables):
+        if "generator" not in allow_missing:
+            read = (
+                "embeddings of its own" if sharing == "none" else "the discriminator's embeddings"
+            )
+            raise DataError(
+                f"the generator of {source.path} reads {read}, and this model's does not",
+                hint=f"--set generator.sharing={'disentangled' if is_apart else sharing}, or "
+                "--init-allow-missing generator",
+            )
+        values = without_generator(values)
     report = Report(
         path=str(source.path),
         layout=values.layout,
@@ -143,6 +161,8 @@ def _read(model: ElectraModel, source: Source) -> Values:
         for part, folder in files.items()
         if part in links
     }
+    if model.architecture.sharing == "all" and not huggingface.are_one_encoder(tensors):
+        tensors.pop("generator", None)  # of another encoder than the discriminator's
     arrays, unused = huggingface.from_tensors(_plain(model), links, tensors)
     return Values("Hugging Face", arrays, unused)
 

@@ -165,6 +165,12 @@ class Architecture:
         return tuple(sizes for sizes in (*generators, self.discriminator) if sizes is not None)
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Width of the embeddings that each of `networks` reads."""
+        of_generators = [self.generator_embedding] * (len(self.networks) - 1)
+        return (*of_generators, self.embedding)
+
+    @property
     def towers(self) -> int:
         """How many networks the generator is."""
         return 2 if self.two_towers else 1
@@ -176,7 +182,7 @@ Sizes = dict[str, int]
 
 
 def sizes_of(architecture: Architecture) -> Sizes:
-    """The sizes of a model of ours."""
+    """The sizes of a model of ours; an encoder that is both networks is the main one."""
     sizes = {
         "model.vocab_size": architecture.vocab_size,
         "model.embedding_size": architecture.embedding,
@@ -184,8 +190,10 @@ def sizes_of(architecture: Architecture) -> Sizes:
         "model.type_vocab_size": architecture.types,
         **_encoder("model.", architecture.main),
     }
-    if architecture.discriminator and architecture.generator:
+    if architecture.discriminator and architecture.generator and architecture.sharing != "all":
         sizes |= _encoder("generator ", architecture.generator)
+        if architecture.own_embedding is not None:
+            sizes["generator embedding_size"] = architecture.own_embedding
     return sizes
 
 

@@ -79,7 +79,7 @@ def budget_of(
         parameters=parameters,
         flops_per_token=_flops_per_token(config),
         tokens_per_step=config.train.batch_size * config.data.sequence_length,
-        memory_bytes=_memory_bytes(config, parameters.total, replicas, precision, compiled),
+        memory_bytes=_memory_bytes(config, parameters, replicas, precision, compiled),
         process_bytes=int((_PROCESS_GIB + _LAYER_GIB * layers) * 2**30),
     )
 
@@ -104,7 +104,7 @@ def task_budget(
       compiled: As of `budget_of`.
     """
     sizes, train, length = architecture.main, config.train, config.task.max_length
-    shared = _embedding_parameters(architecture)
+    shared = _embedding_parameters(architecture, architecture.embedding)
     encoder = _encoder_parameters(sizes, architecture.embedding) + head
     rows = -(-train.batch_size // (replicas * train.accumulation_steps))
     state = _state_bytes(shared + encoder, train.accumulation_steps, precision)
@@ -132,20 +132,29 @@ def epochs_of(config: Config, examples: int) -> float | None:
 
 
 def _parameters(config: Config) -> Parameters:
-    """Counts weights: both networks use the embeddings and their LayerNorm, hence "shared"."""
-    model, architecture = config.model, Architecture.of(config)
-    embedding = model.embedding_size
-    shared = _embedding_parameters(architecture)
+    """Counts weights: both networks use the embeddings and their LayerNorm, hence "shared".
+
+    Tables of the generator's own are its, residuals and an encoder that is both networks the
+    discriminator's.
+    """
+    architecture = Architecture.of(config)
+    embedding, width = architecture.embedding, architecture.generator_embedding
+    shared = _embedding_parameters(architecture, embedding)
     generator = discriminator = 0
     if (sizes := architecture.generator) is not None:
         towers = architecture.towers
-        generator = towers * _encoder_parameters(sizes, embedding)
+        if architecture.sharing != "all":
+            generator = towers * _encoder_parameters(sizes, width)
+        if architecture.own_embedding is not None:
+            generator += _embedding_parameters(architecture, width)
         # Head and its LayerNorm.
-        generator += _dense(towers * sizes.hidden, embedding) + 2 * embedding
-        generator += model.vocab_size  # output bias; the output table is the shared word table
+        generator += _dense(towers * sizes.hidden, width) + 2 * width
+        generator += architecture.vocab_size  # output bias; the output table is the word table
     if (sizes := architecture.discriminator) is not None:
         discriminator = _encoder_parameters(sizes, embedding)
         discriminator += _dense(sizes.hidden, sizes.hidden) + _dense(sizes.hidden, 1)  # head
+        if architecture.is_disentangled:
+            discriminator += shared
     return Parameters(
         generator=generator,
         discriminator=discriminator,
@@ -154,10 +163,10 @@ def _parameters(config: Config) -> Parameters:
     )
 
 
-def _embedding_parameters(architecture: Architecture) -> int:
-    """Tables, and the LayerNorm's scale and offset."""
+def _embedding_parameters(architecture: Architecture, width: int) -> int:
+    """Tables of a width, and the LayerNorm's scale and offset."""
     rows = architecture.vocab_size + architecture.max_positions + architecture.types
-    return rows * architecture.embedding + 2 * architecture.embedding
+    return rows * width + 2 * width
 
 
 def _encoder_parameters(network: EncoderSizes, embedding: int) -> int:
@@ -181,25 +190,26 @@ def _flops_per_token(config: Config) -> float:
       discriminator head: 2h² + 2h
       generator head:     (2hE + 2EV) · M/S, since only masked positions are predicted; of two
                           towers 4hE + 2EV, and 2EV · M/S more in the forward pass alone
+    E is the width of what a network reads. A generator that is frozen has no backward pass.
     Look-ups, LayerNorm, softmax, activations, sampling and the optimizer are left out. The paper's
     totals differ: its script takes the backward pass to cost as much as the forward pass, and
     counts look-ups as products with the whole table.
     """
-    embedding, length = config.model.embedding_size, config.data.sequence_length
-    architecture = Architecture.of(config)
-    forward = 0.0
-    for network in architecture.networks:
-        forward += _encoder_flops(network, embedding, length)
+    length, architecture = config.data.sequence_length, Architecture.of(config)
+    *generators, main = zip(architecture.networks, architecture.widths, strict=True)
+    forward = _encoder_flops(*main, length)
+    beside = sum(_encoder_flops(*network, length) for network in generators)
     if (sizes := architecture.discriminator) is not None:
         forward += 2 * sizes.hidden**2 + 2 * sizes.hidden
     if (sizes := architecture.generator) is not None:
-        of_words = 2 * embedding * config.model.vocab_size
+        width = architecture.generator_embedding
+        of_words = 2 * width * config.model.vocab_size
         masked = config.max_predictions / length
         if architecture.two_towers:
-            forward += 4 * sizes.hidden * embedding + of_words + of_words * masked / 3
+            beside += 4 * sizes.hidden * width + of_words + of_words * masked / 3
         else:
-            forward += (2 * sizes.hidden * embedding + of_words) * masked
-    return 3 * forward
+            beside += (2 * sizes.hidden * width + of_words) * masked
+    return 3 * forward + (1 if architecture.frozen else 3) * beside
 
 
 def _encoder_flops(network: EncoderSizes, embedding: int, length: int) -> float:
@@ -221,7 +231,12 @@ def _state_bytes(parameters: int, accumulation_steps: int, precision: Compute) -
 
 
 def _kept_bytes(
-    network: EncoderSizes, embedding: int, length: int, value: int, compiled: bool
+    network: EncoderSizes,
+    embedding: int,
+    length: int,
+    value: int,
+    compiled: bool,
+    recomputes: bool = False,
 ) -> float:
     """Bytes that are kept of a position for the backward pass, in values of `value` bytes."""
     layer: float = value * (9 * network.hidden + 2 * network.intermediate)
@@ -232,19 +247,24 @@ def _kept_bytes(
         # Scores and weights are kept too, but XLA keeps less of the rest. Its own account by this
         # sum, bfloat16: tiny 32 x 128 0.8, small 128 x 128 0.9, base 64 x 512 0.9.
         layer += weights
-    return 3 * value * embedding + network.layers * layer
+    layers = network.layers * layer
+    if recomputes:
+        # What comes into each, and the one that is at work: its values again, and gradients.
+        layers = value * network.layers * network.hidden + 2 * layer
+    return 3 * value * embedding + layers
 
 
 def _memory_bytes(
-    config: Config, parameters: int, replicas: int, precision: Compute, compiled: bool
+    config: Config, parameters: Parameters, replicas: int, precision: Compute, compiled: bool
 ) -> int:
     """Estimates the memory of one replica's tensors.
 
-      weights, gradients, two Adam slots: 16 bytes a parameter, all in float32
+      weights, gradients, two Adam slots: 16 bytes a parameter, all in float32; a frozen one has 4
       + 4 bytes a parameter for the sum of gradients when they are accumulated
       + 2 bytes a parameter for the 16-bit copy of the weights in mixed precision
       + activations kept for the backward pass, rows × positions × value size ×
-        [per network: 3E (embeddings) + L · (9h + 2f + 5/2·H·S)]
+        [per network: 3E (embeddings) + L · (9h + 2f + 5/2·H·S), or, if layers are computed again,
+        3E + L · h + 2 · (9h + 2f + 5/2·H·S)]
       + rows × M × 4V float32 values of the generator's output: logits, softmax, their gradient,
         cumulative distribution
     The term of a layer is that of Korthikanti et al. (2022), "Reducing Activation Recomputation in
@@ -252,13 +272,16 @@ def _memory_bytes(
     no weights of attention of rows that are longer than a block, and of the generator's output the
     logits and their gradient in the compute type.
     """
-    state = _state_bytes(parameters, config.train.accumulation_steps, precision)
+    architecture = Architecture.of(config)
+    frozen = parameters.generator if architecture.frozen else 0
+    state = 4 * frozen
+    state += _state_bytes(parameters.total - frozen, config.train.accumulation_steps, precision)
     length, value = config.data.sequence_length, _value_size(precision)
     rows = -(-largest_batch(config.train) // (replicas * config.train.accumulation_steps))
-    architecture = Architecture.of(config)
+    learning = architecture.learning  # of others nothing is kept
     kept = sum(
-        _kept_bytes(network, config.model.embedding_size, length, value, compiled)
-        for network in architecture.networks
+        _kept_bytes(network, width, length, value, compiled, architecture.recomputes)
+        for network, width in zip(learning.networks, learning.widths, strict=True)
     )
     output = 0
     if architecture.generator is not None:

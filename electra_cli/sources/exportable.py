@@ -117,13 +117,14 @@ def open_own(checkpoint: Checkpoint) -> Exportable:
 
         return load_checkpoint(checkpoint)
 
+    config = checkpoint.config()
     item = Exportable(
         path=checkpoint.prefix,
-        config=checkpoint.config(),
+        config=config,
         special_ids=manifest.special_ids,
         tokenizer=manifest.tokenizer,
         vocab=checkpoint.run.data / manifest.vocab.file,
-        has_generator=True,
+        has_generator="generator" in config.objective.networks,
         load_model=load_model,
         checkpoint=checkpoint,
         manifest=manifest,

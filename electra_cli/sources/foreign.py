@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from electra_cli.config.schema import Config, GeneratorSizes
-from electra_cli.config.sections import Network
+from electra_cli.config.sections import Network, Sharing
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.reading.discovery import overview
 from electra_cli.corpus.subword.brought import bring
@@ -23,10 +23,11 @@ from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, DataError, counted, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
-from electra_cli.interop.huggingface_folder import SIZE_KEYS
+from electra_cli.interop.huggingface import are_one_encoder
+from electra_cli.interop.huggingface_folder import SIZE_KEYS, has_one_table, read_tensors
 from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
-from electra_cli.interop.values import OTHER, absent, part_of
+from electra_cli.interop.values import OTHER, Values, absent, part_of
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 from electra_cli.sources.exportable import Exportable
 
@@ -40,8 +41,8 @@ _SHARES = {
     "initializer_range": "model.initializer_range",
 }
 _ONLY = (
-    "electra's generators have the layers of the discriminator, heads of 64 and four times their "
-    "width; others cannot be converted"
+    "electra's generators have heads of 64 and four times their width in their feed-forward "
+    "layers; others cannot be converted"
 )
 
 
@@ -57,6 +58,10 @@ class _NetworkRecord(BaseModel):
     hidden_act: Literal["gelu"] = "gelu"  # ours is that in every model
 
 
+class _GeneratorRecord(_NetworkRecord):
+    embedding_size: PositiveInt | None = None  # of embeddings of its own
+
+
 class _DiscriminatorRecord(_NetworkRecord):
     vocab_size: PositiveInt
     max_position_embeddings: PositiveInt
@@ -67,7 +72,7 @@ class _ReferenceRecord(BaseModel):
     model_config = ConfigDict(strict=True)
 
     discriminator: _DiscriminatorRecord
-    generator: _NetworkRecord | None = None
+    generator: _GeneratorRecord | None = None
     embedding_size: PositiveInt
 
 
@@ -99,17 +104,20 @@ def open_foreign(
     source = find_source(path)
     sizes = dict(source.sizes)
     record: dict[str, Any] = {}
+    values = _values(source.files[CHECKPOINT]) if CHECKPOINT in source.files else None
     if reference_config is not None:
         told_sizes, record = _read_config(reference_config)
         sizes |= told_sizes
-    elif CHECKPOINT in source.files:
+    elif values is not None:
         heads = "heads as recorded" if sizes else "heads are 64 wide"
-        sizes = _infer(source.files[CHECKPOINT]) | sizes
+        sizes = _infer(values) | sizes
         told = ", ".join(f"{key} {size}" for key, size in sizes.items())
         on_progress(f"sizes inferred from the weights ({heads}): {told}")
     elif "discriminator" in source.files:
         record = read_json(source.files["discriminator"] / "config.json", hint="copy it again")
-    config = _configuration(sizes, record, reference_config or path)
+    sharing = _sharing(source, values, sizes)
+    del values  # as large as the model
+    config = _configuration(sizes, sharing, record, reference_config or path)
     with _hint(_ONLY):
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
     source = replace(source, sizes=sizes, tokenizers=[vocab] if vocab else source.tokenizers)
@@ -150,7 +158,7 @@ def open_foreign(
         special_ids=ids,
         tokenizer=options,
         vocab=file,
-        has_generator="generator hidden_size" in sizes,
+        has_generator=sharing == "all" or "generator hidden_size" in sizes,
         load_model=lambda: _load(source, config, needs_head, on_progress),
     )
 
@@ -196,19 +204,49 @@ def _hint(hint: str) -> Iterator[None]:
         raise
 
 
-def _infer(prefix: Path) -> Sizes:
-    """Sizes from the shapes of a checkpoint's weights, with heads as the reference scales them."""
+def _values(prefix: Path) -> Values:
     prepare_tensorflow()
     from electra_cli.interop.checkpoint import read_checkpoint
+
+    return read_checkpoint(prefix)
+
+
+def _infer(values: Values) -> Sizes:
+    """Sizes from the shapes of a checkpoint's weights, with heads as the reference scales them."""
     from electra_cli.interop.sizes import sizes_of_arrays
 
-    values = read_checkpoint(prefix)
     sizes = sizes_of_arrays(values.arrays)
     for network in ("model.", "generator "):
         if f"{network}hidden_size" in sizes:
             made = GeneratorSizes.of_width(sizes[f"{network}hidden_size"])
             sizes[f"{network}num_attention_heads"] = made.heads
     return sizes | values.sizes
+
+
+def _sharing(source: Source, values: Values | None, sizes: Sizes) -> Sharing:
+    """What the networks of a source share.
+
+    Args:
+      source: The source.
+      values: What it holds, if it is a checkpoint.
+      sizes: What is known of its sizes.
+    """
+    if values is not None:
+        parts = {part_of(name) for name in values.arrays}
+        if {"generator head", "discriminator head"} <= parts and "generator" not in parts:
+            return "all"
+        return "none" if "generator embeddings" in parts else "tied"
+    if len(source.files) < 2:
+        return "tied"
+    width = sizes.get("model.embedding_size")
+    if sizes.get("generator embedding_size", width) != width or not has_one_table(source.files):
+        return "none"
+    if any(
+        sizes.get(f"generator {key}") != sizes.get(f"model.{key}") for key in SIZE_KEYS.values()
+    ):
+        return "tied"
+    tensors = {network: read_tensors(folder) for network, folder in source.files.items()}
+    return "all" if are_one_encoder(tensors) else "tied"
 
 
 def _read_config(path: Path) -> tuple[Sizes, dict[str, Any]]:
@@ -229,16 +267,19 @@ def _read_config(path: Path) -> tuple[Sizes, dict[str, Any]]:
     for prefix, network in (("model.", told.discriminator), ("generator ", told.generator)):
         if network is not None:
             sizes |= {prefix + ours: getattr(network, key) for key, ours in SIZE_KEYS.items()}
+    if told.generator is not None and told.generator.embedding_size is not None:
+        sizes["generator embedding_size"] = told.generator.embedding_size
     shared = ("vocab_size", "max_position_embeddings", "type_vocab_size")
     sizes |= {f"model.{key}": getattr(told.discriminator, key) for key in shared}
     return sizes, record["discriminator"]
 
 
-def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
+def _configuration(sizes: Sizes, sharing: Sharing, record: dict[str, Any], path: Path) -> Config:
     """A configuration with these sizes; what is not known stays at its default.
 
     Args:
       sizes: The sizes of both networks.
+      sharing: What they share.
       record: What their configuration says of the discriminator.
       path: Where they come from, for messages.
     """
@@ -251,9 +292,16 @@ def _configuration(sizes: Sizes, record: dict[str, Any], path: Path) -> Config:
         )
     values: dict[str, Any] = {k: size for k, size in sizes.items() if k.startswith("model.")}
     values |= {ours: record[theirs] for theirs, ours in _SHARES.items() if theirs in record}
-    width = sizes.get("generator hidden_size")
-    if width is not None:
+    values |= {"generator.sharing": sharing}
+    if sharing == "all":
+        values |= {"generator.size": 1.0, "generator.layers": 1.0}
+    elif (width := sizes.get("generator hidden_size")) is not None:
         values["generator.size"] = width / sizes["model.hidden_size"]
+        layers, of = sizes.get("generator num_layers"), sizes.get("model.num_layers")
+        if layers and of:
+            values["generator.layers"] = layers / of
+    if sharing == "none":
+        values["generator.embedding_size"] = sizes.get("generator embedding_size")
     positions = sizes.get("model.max_position_embeddings", 512)
     try:
         return Config().replaced(values | {"data.sequence_length": min(128, positions)})

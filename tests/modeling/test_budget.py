@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from electra_cli.config.load import load_config
 from electra_cli.config.schema import Config
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.budget import budget_of, epochs_of, flops_by_step
+from electra_cli.modeling.electra import ElectraModel
+from tests.modeling.test_electra import TINY
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,36 @@ def test_parameters_of_a_small_model_counted_by_hand() -> None:
     predictions = 2 * 2 * (4 * 2 + 2 * 10)
     assert alone.flops_per_token * 8 == pytest.approx(3 * (encoder + predictions))
     assert alone.memory_bytes < budget_of(config).memory_bytes
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"objective.uniform_generator": True},
+        {"generator.layers": 0.5},
+        {"generator.sharing": "none"},
+        {"generator.sharing": "none", "generator.embedding_size": 24},
+        {"generator.sharing": "none", "generator.frozen": "somewhere"},
+        {"generator.sharing": "disentangled"},
+        {"generator.sharing": "all", "generator.size": 1.0},
+        {"objective.name": "electric"},
+    ],
+    ids=lambda values: " ".join(f"{key}={value}" for key, value in values.items()),
+)
+def test_networks_that_share_more_or_less(values: dict[str, Any]) -> None:
+    config, tied = TINY.replaced(values), budget_of(TINY)
+    found, model = budget_of(config), ElectraModel(Architecture.of(config))
+    assert found.parameters.total == sum(v.shape.num_elements() for v in model.variables)
+    # Half the generator's layers, none of it, or no backward pass cost less; twice it costs more.
+    is_more = values.get("generator.sharing") == "all" or "objective.name" in values
+    is_less = not {
+        "objective.uniform_generator",
+        "generator.layers",
+        "generator.frozen",
+    }.isdisjoint(values)
+    assert (found.flops_per_token > tied.flops_per_token) >= is_more
+    assert (found.flops_per_token < tied.flops_per_token) >= is_less
+    assert (found.memory_bytes < tied.memory_bytes) >= is_less
 
 
 def test_flops_of_small_are_near_seventy_million_a_token() -> None:
