@@ -23,6 +23,7 @@ from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, DataError, counted, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
+from electra_cli.interop.disentangled import fitting
 from electra_cli.interop.huggingface import are_one_encoder
 from electra_cli.interop.huggingface_folder import SIZE_KEYS, has_one_table, read_tensors
 from electra_cli.interop.sizes import check_sizes
@@ -205,10 +206,12 @@ def _hint(hint: str) -> Iterator[None]:
 
 
 def _values(prefix: Path) -> Values:
+    """What a checkpoint holds, in the form of a plain ELECTRA."""
     prepare_tensorflow()
     from electra_cli.interop.checkpoint import read_checkpoint
 
-    return read_checkpoint(prefix)
+    values = read_checkpoint(prefix)
+    return replace(values, arrays=fitting(values.arrays, ()))
 
 
 def _infer(values: Values) -> Sizes:
