@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from electra_cli.corpus.wordpiece.identity import KIND_NAMES
 from electra_cli.errors import counted
 from electra_cli.export.formats.given_tokenizer import adds_special, template_lines
 from electra_cli.modeling.architecture import EncoderSizes
@@ -13,8 +14,6 @@ NEEDS_TEXT = (
     "Loading it needs `import tensorflow_text` first (package `tensorflow-text`), which registers "
     "the operations of the tokenizer."
 )
-
-_KINDS = {"wordpiece": "WordPiece", "bpe": "BPE", "unigram": "Unigram"}
 
 Rows = list[tuple[str, str]]
 
@@ -64,11 +63,12 @@ def tokenizer_facts(item: Exportable, sha256: str | None) -> Rows:
       sha256: Of the vocabulary, where it is a run of ours.
     """
     fingerprint = f", SHA-256 {sha256[:12]}…" if sha256 else ""
-    facts = [("vocabulary", f"{counted(item.config.model.vocab_size, 'word piece')}{fingerprint}")]
-    if (tokenizer := item.text_ids) and item.tokenizer is None:
-        kind = _KINDS[tokenizer.kind]
-        facts += [("tokenizer", f"{kind}, `{tokenizer.file}` byte for byte as it was given")]
-    elif item.tokenizer and tokenizer:
+    size, tokenizer = item.config.model.vocab_size, item.text_ids
+    if tokenizer and item.tokenizer is None:
+        kind = f"{KIND_NAMES[tokenizer.kind]}, `{tokenizer.file}` byte for byte as it was given"
+        return [("vocabulary", f"{counted(size, 'token')}{fingerprint}"), ("tokenizer", kind)]
+    facts = [("vocabulary", f"{counted(size, 'word piece')}{fingerprint}")]
+    if item.tokenizer and tokenizer:
         facts += [
             ("text is lower-cased", "yes" if item.tokenizer.lowercase else "no"),
             ("accents are stripped", "yes" if item.tokenizer.strip_accents else "no"),
@@ -76,11 +76,17 @@ def tokenizer_facts(item: Exportable, sha256: str | None) -> Rows:
     return facts
 
 
-def tokenizer_code(item: Exportable, folder: str) -> str:
-    """Python that loads the tokenizer as `tokenizer`, and makes rows as those of the training."""
+def tokenizer_code(item: Exportable, folder: str, *, templates: bool = True) -> str:
+    """Python that loads the tokenizer as `tokenizer`.
+
+    Args:
+      item: The model.
+      folder: What stands for its folder.
+      templates: Whether it is to make rows as those of the training.
+    """
     load = f'tokenizer = AutoTokenizer.from_pretrained("{folder}")'
     tokenizer = item.text_ids
-    if tokenizer is None or item.tokenizer is not None or adds_special(tokenizer):
+    if tokenizer is None or item.tokenizer or not templates or adds_special(tokenizer):
         return load
     return (
         f"from tokenizers.processors import TemplateProcessing\n{load}\n{template_lines(tokenizer)}"

@@ -75,19 +75,20 @@ def task_huggingface_card(item: Exportable) -> str:
     model = finetuned_of(item)
     kind = model.config.task.kind
     (name,) = task_config(model.sizes, kind, model.inputs.labels, pad_id=0)["architectures"]
-    load = (
-        f"{'import torch' + chr(10) if kind == 'qa' else ''}"
-        f"from transformers import AutoTokenizer, {name}\n"
-        f"{tokenizer_code(item, 'FOLDER')}\n"
-        f'model = {name}.from_pretrained("FOLDER")\n'
+    by_word = kind == "tagging" and not _splits_words(item)
+    use = (
+        _WORD_BY_WORD.format(ids=item.special_ids)
+        if by_word
+        else f'text = tokenizer({_given(model)}, truncation=True, return_tensors="pt")\n'
+        f"output = model(**text)\n{_USED[kind]}"
     )
-    if kind == "tagging" and not _splits_words(item):
-        load = f"import torch\n{load}{_WORD_BY_WORD.format(ids=item.special_ids)}"
-    else:
-        load += (
-            f'text = tokenizer({_given(model)}, truncation=True, return_tensors="pt")\n'
-            f"output = model(**text)\n{_USED[kind]}"
-        )
+    load = (
+        f"{'import torch' + chr(10) if by_word or kind == 'qa' else ''}"
+        f"from transformers import AutoTokenizer, {name}\n"
+        f"{tokenizer_code(item, 'FOLDER', templates=not by_word)}\n"
+        f'model = {name}.from_pretrained("FOLDER")\n'
+        f"{use}"
+    )
     return for_hub(_PIPELINES[kind], _card(item, "transformers", "", load))
 
 

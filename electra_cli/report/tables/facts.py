@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from electra_cli.corpus.wordpiece.identity import KIND_NAMES
 from electra_cli.errors import counted, format_duration
 from electra_cli.files.redaction import as_name, redacted
 from electra_cli.metrics import held_out
@@ -109,8 +110,9 @@ def _data(record: RunRecord) -> dict[str, str]:
         "padding": f"{manifest.padding_share:.1%} of the positions",
         "held out": f"{counted(manifest.validation_examples, 'row')}, "
         f"{counted(counts.validation_documents, 'document')}",
-        "vocabulary": f"{counted(manifest.vocab.size, 'word piece')}, "
-        f"{options.flags if options else manifest.vocab.file}",
+        "vocabulary": f"{counted(manifest.vocab.size, 'word piece')}, {options.flags}"
+        if options
+        else f"{counted(manifest.vocab.size, 'token')} of {KIND_NAMES[manifest.vocab.kind]}",
         "guess by frequency": "" if by_frequency is None else f"{by_frequency:.2f} nats",
         "uniform guess": f"{record.baselines.uniform:.2f} nats",
     }

@@ -13,11 +13,14 @@ import tensorflow as tf
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from electra_cli.config.finetune import Kind
 from electra_cli.export.formats.given_tokenizer import adds_special, splits_words
 from electra_cli.export.run import export
 from electra_cli.runs.named import find_checkpoints
 from electra_cli.sources.exportable import Exportable, open_own
+from electra_cli.sources.finetuned import open_finetuned
 from tests.export.runs import write_run
+from tests.finetuning.finetuned_folders import write_finetuned
 from tests.given_tokenizers import TEXTS, given_tokenizer
 
 WORDS = ["The", "cat", "sat", ",", "naïve", "猫が", "☃"]
@@ -111,6 +114,7 @@ def test_words_within_a_sentence(item: Exportable) -> None:
     assert splits_words(tokenizer) is not is_byte_level
 
 
+@pytest.mark.slow
 def test_formats_without_it(tmp_path: Path) -> None:
     """A SavedModel takes ids alone and says so; the reference's format says what it lacks."""
     given = given_tokenizer("unigram", tmp_path / "given")
@@ -127,3 +131,41 @@ def test_formats_without_it(tmp_path: Path) -> None:
     assert not (tf1 / "vocab.txt").exists()
     export(checkpoint=tf1, format="huggingface", output=again)
     assert (again / "discriminator/tokenizer.json").read_bytes() == given.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "template", "task", "text"),
+    [
+        ("bytes", False, "tagging", "text"),
+        ("bpe", True, "tagging", "text"),
+        ("unigram", False, "classification", "a,b"),
+        ("bytes", False, "qa", "text"),
+    ],
+)
+def test_the_card_of_a_fine_tuned_model(
+    kind: str, template: bool, task: Kind, text: str, tmp_path: Path
+) -> None:
+    """Its code makes the rows of the training and says something, in both formats."""
+    given = given_tokenizer(kind, tmp_path / "given", template=template)
+    folder = write_finetuned(tmp_path / "finetuned", task, text=text, given=given)
+    assert (folder / "tokenizer.json").read_bytes() == given.read_bytes()
+    tokenizer, names = open_finetuned(folder).text_ids, dict[str, Any]()
+    ids = tokenizer.special
+    for format in ("huggingface", "saved-model"):
+        output = tmp_path / format
+        export(checkpoint=folder, format=format, output=output)
+        code = card_code(output / "README.md").replace("FOLDER", str(output))
+        exec(code, names)
+    assert names.keys() >= {"outputs", {"tagging": "tags", "qa": "answer"}.get(task, "label")}
+    if task == "tagging":
+        (words,) = tokenizer.ids_of_words([["The", "cat", "sat"]])
+        parts = names.get("parts", [part.tolist() for part in words])
+        assert parts == [part.tolist() for part in words]
+        assert ("parts" in names) == (kind == "bytes")
+        assert len(names["tags"]) == 3
+    else:
+        found = names["text"]["input_ids"][0].tolist()
+        assert found.count(ids.sep) == 2
+        assert names["text"]["token_type_ids"][0].tolist()[-1] == 1
+    assert "There is no signature for text" in (tmp_path / "saved-model/README.md").read_text()
