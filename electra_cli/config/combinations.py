@@ -62,11 +62,41 @@ def _objective(config: Config) -> Iterator[Contradiction]:
         "--set objective.masking=token, or --set objective.name=electra",
     )
     yield from _electric(config)
+    yield from _drawing(config)
     yield (
         objective.uniform_generator and name != "electra",
         f"objective.uniform_generator with objective.name {name}: only electra can do without a "
         "generator that learns",
         "--set objective.uniform_generator=false, or --set objective.name=electra",
+    )
+
+
+def _drawing(config: Config) -> Iterator[Contradiction]:
+    """What is said of drawn tokens where none are drawn, or none from logits."""
+    objective = config.objective
+    is_mlm, is_uniform = objective.name == "mlm", objective.uniform_generator
+    yield (
+        is_mlm and objective.disallow_correct,
+        "objective.disallow_correct with objective.name mlm: no tokens are drawn",
+        "--set objective.disallow_correct=false, or --set objective.name=electra",
+    )
+    yield (
+        (is_mlm or is_uniform) and objective.temperature != 1,
+        f"objective.temperature {objective.temperature} with "
+        + (
+            "objective.name mlm: no tokens are drawn"
+            if is_mlm
+            else "objective.uniform_generator: all tokens are equally likely at every temperature"
+        ),
+        "--set objective.temperature=1, or --set objective.name=electra --set "
+        "objective.uniform_generator=false",
+    )
+    yield (
+        objective.temperature == 1 and objective.temperature_decay_steps > 0,
+        f"objective.temperature_decay_steps {objective.temperature_decay_steps} with "
+        "objective.temperature 1: the temperature falls to 1, and is 1 already",
+        "--set objective.temperature=2, for example, or leave objective.temperature_decay_steps "
+        "out",
     )
 
 
@@ -95,6 +125,25 @@ def _electric(config: Config) -> Iterator[Contradiction]:
 
 def _generator(config: Config) -> Iterator[Contradiction]:
     generator = config.generator
+    is_alone = len(config.objective.networks) < 2
+    yield (
+        is_alone and generator.sharing != "tied",
+        f"generator.sharing {generator.sharing} with "
+        + (
+            "objective.uniform_generator"
+            if config.objective.uniform_generator
+            else f"objective.name {config.objective.name}"
+        )
+        + ": there is no generator beside another network",
+        "leave generator.sharing out, or --set objective.name=electra --set "
+        "objective.uniform_generator=false",
+    )
+    yield (
+        generator.sharing == "all" and (generator.size, generator.layers) != (1, 1),
+        f"generator.size {generator.size:g} and generator.layers {generator.layers:g} with "
+        "generator.sharing all: one encoder is both networks, which have the same sizes",
+        "--set generator.size=1 --set generator.layers=1, or --set generator.sharing=tied",
+    )
     yield (
         generator.embedding_size is not None and generator.sharing != "none",
         f"generator.embedding_size {generator.embedding_size} with generator.sharing "

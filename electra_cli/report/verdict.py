@@ -56,9 +56,12 @@ def _judged(record: RunRecord) -> tuple[bool | None, str]:
     ended = " now; what was found has ended" if record.findings else ""
     metrics, baselines = record.newest, record.baselines
     loss, area = metrics.get("masked_lm_loss"), metrics.get(_AREA)
-    settled = Facts.of(record.config, record.manifest).settled_step
+    facts = Facts.of(record.config, record.manifest)
+    settled = facts.settled_step
     guess = baselines.uniform if baselines.unigram is None else baselines.unigram
     beats_guess = loss is not None and loss < guess - _LEAST_GAIN
+    if not facts.has_generator:  # the loss never changes, and the area alone says something
+        beats_guess = area is not None
     if beats_guess and (area is None or area > _LEAST_AREA):
         if baselines.unigram is None:
             return None if step >= settled else False, (

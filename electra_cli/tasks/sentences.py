@@ -74,7 +74,7 @@ def _tokens(row: _Arrays, tokens: Sequence[str]) -> list[Token]:
     times, put = np.zeros((2, len(ids)), np.int64)  # [S] each
     if "masked_lm_positions" in row:
         used = row["masked_lm_weights"] > 0  # [M]
-        guesses = row.get("sampled_ids", row["masked_lm_predictions"])  # [M]
+        guesses = row["sampled_ids" if "sampled_ids" in row else "masked_lm_predictions"]  # [M]
         np.add.at(times, row["masked_lm_positions"][used], 1)
         np.add.at(put, row["masked_lm_positions"][used], guesses[used])
         put //= np.maximum(times, 1)  # as `inputs.masking.scatter_ids` has it

@@ -100,6 +100,14 @@ def test_generator_sizes(hidden: int, size: float, expected: tuple[int, int, int
 
 
 @pytest.mark.parametrize(
+    ("layers", "share", "expected"), [(12, 1.0, 12), (5, 0.5, 2), (7, 0.5, 4), (12, 1 / 12, 1)]
+)
+def test_generator_layers_round_halves_to_even(layers: int, share: float, expected: int) -> None:
+    config = Config().replaced({"model.num_layers": layers, "generator.layers": share})
+    assert config.generator_layers == expected
+
+
+@pytest.mark.parametrize(
     ("probability", "length", "slots"),
     [(0.15, 128, 19), (0.15, 512, 79), (0.25, 512, 130)],
 )
@@ -119,6 +127,26 @@ def test_max_predictions(probability: float, length: int, slots: int) -> None:
         ({"generator.size": 0.001}, ["generator.size 0.001", "0 wide"]),
         ({"objective.mask_probability": 0.001}, ["mask_probability 0.001", "length 128"]),
         ({"train.batch_size": 9, "train.accumulation_steps": 2}, ["batch size 9", "use 8 or 10"]),
+        ({"generator.layers": 0.01}, ["generator.layers 0.01", "without layers"]),
+        ({"generator.sharing": "all"}, ["generator.size 0.25", "sharing all"]),
+        (
+            {"generator.sharing": "all", "generator.size": 1.0, "generator.layers": 0.5},
+            ["generator.layers 0.5", "sharing all"],
+        ),
+        ({"generator.embedding_size": 64}, ["generator.embedding_size 64", "sharing tied"]),
+        *(
+            (alone | {"generator.sharing": sharing}, ["no generator beside", *alone])
+            for alone in ({"objective.name": "mlm"}, {"objective.uniform_generator": True})
+            for sharing in ("none", "disentangled")
+        ),
+        ({"objective.name": "mlm", "objective.disallow_correct": True}, ["no tokens are drawn"]),
+        ({"objective.name": "mlm", "objective.temperature": 2.0}, ["no tokens are drawn"]),
+        ({"objective.name": "mlm", "objective.uniform_generator": True}, ["only electra"]),
+        (
+            {"objective.uniform_generator": True, "objective.temperature": 2.0},
+            ["objective.temperature 2.0", "equally likely"],
+        ),
+        ({"objective.temperature_decay_steps": 5}, ["temperature_decay_steps 5", "1 already"]),
         *(
             ({"objective.name": "electric", key: value}, [key, "electric"])
             for key, value in (

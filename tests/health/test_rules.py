@@ -203,6 +203,18 @@ NEAR_MISSES: dict[str, tuple[Facts, dict[str, Any]]] = {
             **held_out(**NOTHING),
         },
     ),
+    "masks that are filled by chance": (
+        replace(TINY, has_generator=False),
+        {
+            "masked_lm_loss": lambda step: 8.99,
+            **held_out(
+                masked_lm_loss=lambda step: 8.99,
+                sampled_masked_lm_accuracy=lambda step: 0.0,
+                disc_auc=constant(0.97),
+                replaced_rate=constant(0.139),
+            ),
+        },
+    ),
     "right samples of Electric": (
         replace(TINY, is_electric=True),
         held_out(

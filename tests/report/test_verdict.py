@@ -164,6 +164,17 @@ def test_without_frequencies_to_hold_it_against(
     assert "has learned, and" not in verdict(read_record(RunFolder(OLD_RUN)))
 
 
+def test_masks_that_are_filled_by_chance_are_no_reason(tmp_path: Path) -> None:
+    """The loss of a uniform generator is always that of a guess: the area alone is judged."""
+    for area, said in ((0.9, "uniform has learned"), (0.51, "uniform had hardly learned")):
+        run = made_run(
+            tmp_path / f"{area}" / "uniform",
+            with_last(masked_lm_loss=4.42, disc_auc=area),
+            settings=["objective.uniform_generator=true"],
+        )
+        assert sentences_of(read_record(run))[0].startswith(said)
+
+
 @pytest.mark.parametrize("worse", [{"masked_lm_loss": 4.4}, {"disc_auc": 0.51}])
 def test_without_frequencies_it_can_be_told_that_nothing_is_learned(
     tmp_path: Path, worse: dict[str, float]

@@ -144,7 +144,7 @@ def test_disallow_correct_never_samples_the_original(records: str) -> None:
     features = task._features(batch, training=True)
     right = int(features["masked_lm_ids"][0, 0])
     model.masked_lm_head.bias.assign(tf.one_hot(right, V, on_value=50.0))
-    outputs = model(features)
+    outputs = model(features, training=True)
     assert int(outputs["sampled_ids"][0, 0]) != right
     assert (outputs["sampled_ids"][features["masked_lm_ids"] != right].numpy() == right).all()
 

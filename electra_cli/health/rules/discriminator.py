@@ -94,6 +94,11 @@ class EasyDiscriminator(HeldOutRule):
         "`objective.generator_weight` if it was lowered, or more steps: does `masked_lm_loss` fall?"
     )
 
+    @classmethod
+    def applies(cls, facts: Facts) -> bool:
+        """Not where masks are filled by chance: that such tokens are found is what is learned."""
+        return super().applies(facts) and facts.has_generator
+
     def judge(self, line: Line) -> Sign | None:
         """The area; less of it is enough where the generator only guesses by frequency."""
         area, loss = number(line, "disc_auc"), number(line, "masked_lm_loss")

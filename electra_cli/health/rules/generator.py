@@ -49,6 +49,11 @@ class NotBetterThanUniform(Rule):
         self._spans = Spans()
         self._uniform = facts.uniform_loss
 
+    @classmethod
+    def applies(cls, facts: Facts) -> bool:
+        """Only where a network fills masks."""
+        return facts.has_generator
+
     def see(self, line: Line) -> Sign | None:
         """Compares a mean of the training loss with ln V."""
         loss = number(line, "masked_lm_loss")
@@ -86,8 +91,8 @@ class UnigramPlateau(Rule):
 
     @classmethod
     def applies(cls, facts: Facts) -> bool:
-        """Only where the frequencies of held-out tokens are known."""
-        return facts.unigram_loss is not None
+        """Only where a network fills masks, and the frequencies of held-out tokens are known."""
+        return facts.has_generator and facts.unigram_loss is not None
 
     def see(self, line: Line) -> Sign | None:
         """Compares means of the training loss with the entropy, and with each other."""
@@ -135,8 +140,8 @@ class Overfitting(Rule):
 
     @classmethod
     def applies(cls, facts: Facts) -> bool:
-        """Only where the number of rows is known."""
-        return bool(facts.examples)
+        """Only where a network fills masks, and the number of rows is known."""
+        return facts.has_generator and bool(facts.examples)
 
     def see(self, line: Line) -> Sign | None:
         """Compares a held-out loss with the best so far."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from electra_cli.config.batches import rows_in_words
+from electra_cli.config.schema import Config
 from electra_cli.corpus.wordpiece.identity import KIND_NAMES
 from electra_cli.errors import counted, format_duration
 from electra_cli.files.redaction import as_name, redacted
 from electra_cli.metrics import held_out
 from electra_cli.metrics.names import format_flops
+from electra_cli.modeling.architecture import Architecture, EncoderSizes
 from electra_cli.modeling.budget import budget_of
 from electra_cli.report.cost import Cost
 from electra_cli.report.record import RunRecord
@@ -48,7 +51,7 @@ def _trained(record: RunRecord) -> dict[str, str]:
     facts = dict(last.facts) if last else {}
     model, objective, train = config.model, config.objective, config.train
     parameters = budget_of(config).parameters
-    generator = config.generator_sizes.hidden
+    generator = Architecture.of(config).generator
     main, *others = objective.networks
     known = facts | {k: v for k, v in (record.result or {}).items() if k not in facts}
     return {
@@ -60,10 +63,9 @@ def _trained(record: RunRecord) -> dict[str, str]:
         + _held_out(objective.mask_probability),
         main: f"{counted(model.num_layers, 'layer')}, {model.hidden_size} wide, "
         f"{counted(model.num_attention_heads, 'head')}",
-        "beside it": f"{others[0]}, {generator} wide" if others else "",
+        "beside it": _beside(generator, config) if others and generator else "",
         "parameters": f"{parameters.total:,}",
-        "batch": f"{counted(train.batch_size, 'row')} of "
-        f"{counted(config.data.sequence_length, 'token')}{_before(train.batch_schedule)}",
+        "batch": f"{rows_in_words(train)}; {counted(config.data.sequence_length, 'token')} a row",
         "learning rate": f"{config.optimizer.learning_rate:g} after "
         f"{counted(config.optimizer.warmup_steps, 'step')} of warm-up",
         "seed": str(train.seed),
@@ -83,8 +85,12 @@ def _held_out(masked: float) -> str:
     return "" if masked == share else f", {share:.0%} of held-out ones"
 
 
-def _before(schedule: str | None) -> str:
-    return "" if schedule is None else f", before that {schedule}"
+def _beside(generator: EncoderSizes, config: Config) -> str:
+    """What a generator is, as far as it is not what generators are by default."""
+    layers, sharing = generator.layers, config.generator.sharing
+    of = f"{counted(layers, 'layer')}, " if layers != config.model.num_layers else ""
+    shared = "" if sharing == "tied" else f", sharing {sharing}"
+    return f"generator, {of}{generator.hidden} wide{shared}"
 
 
 def _initial(record: RunRecord) -> str:

@@ -79,7 +79,7 @@ def test_groups_of_tokens_are_named_in_words(record: RunRecord) -> None:
 
 def test_scores() -> None:
     columns = [
-        DownstreamColumn("step 9", "model", 9, 0.75, None, 1, 0),
+        DownstreamColumn("step 9", "model", 9, 0.75, None, 1, 0, 1.5e12),
         DownstreamColumn("random weights", "random", None, None, None, 2, 2),
     ]
     table = metrics.downstream(
@@ -87,9 +87,9 @@ def test_scores() -> None:
     )
     assert table.title == "cola on tiny"
     assert rows(table) == {
-        "step 9": ("0.7500", "n/a", "1", "0"),
-        "random weights": ("n/a", "n/a", "2", "2"),
-        "majority baseline": ("0.5000", "–", "–", "–"),
+        "step 9": ("1.50e12", "0.7500", "n/a", "1", "0"),
+        "random weights": ("n/a", "n/a", "n/a", "2", "2"),
+        "majority baseline": ("–", "0.5000", "–", "–", "–"),
     }
     assert table.remark == "One. Two."
 
@@ -99,6 +99,9 @@ def test_what_on_what_data_and_at_what_cost(record: RunRecord) -> None:
     assert trained["state"][0].endswith("step 1,000 of 1,000")
     assert trained["discriminator"] == ("2 layers, 256 wide, 4 heads",)
     assert trained["beside it"] == ("generator, 64 wide",)
+    values = {"generator.layers": 0.5, "generator.sharing": "none"}
+    other = rows(facts.trained([replace(record, config=record.config.replaced(values))]))
+    assert other["beside it"] == ("generator, 1 layer, 64 wide, sharing none",)
     assert trained["first weights"] == ("random",)
     assert data["guess by frequency"] == ("3.50 nats",)
     assert cost["restarts"] == ("0",)
