@@ -102,7 +102,7 @@ def _shard(
     begins_word: npt.NDArray[np.bool_],
 ) -> Shard:
     path = folder / f"{split}-{slice_name(index)}.npy"
-    np.save(path, with_word_starts(ids, begins_word))  # [N, L + W]
+    np.save(path, with_word_starts(ids, begins_word[ids]))  # [N, L + W]
     return Shard(
         file=path.name,
         split=split,

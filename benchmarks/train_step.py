@@ -1,12 +1,13 @@
 """The whole training step side by side with other implementations, in alternating processes.
 
 python benchmarks/train_step.py --against model-garden --against huggingface [--json FILE]
+python benchmarks/train_step.py --against-set model.gradient_checkpointing=true
 
 Our side is the command `electra pretrain` itself: reading rows, masking, both networks with
 dropout, sampling, clipping, optimizer. What the other sides do is described in benchmarks/peers/.
 All train on the same prepared rows with a vocabulary of 30,522, and none is timed during its
-warm-up. A pair is one run of ours and, right after it, one run of a peer; the ratio of a pair is
-our speed divided by the peer's.
+warm-up. A pair is one run of ours and, right after it, one run of a peer or of ours with another
+value of a key; the ratio of a pair is our speed divided by the other's.
 """
 
 from __future__ import annotations
@@ -84,6 +85,15 @@ def run_ours(options: argparse.Namespace, data: Path, run: Path, shared: list[st
     }
 
 
+def run_other(
+    name: str, options: argparse.Namespace, data: Path, run: Path, shared: list[str], ours: Run
+) -> Run:
+    """The other run of a pair: of a peer, or of ours with the value that its name is."""
+    if name in _PEERS:
+        return run_peer(name, options, data, shared, ours)
+    return run_ours(options, data, run, [*shared, "--set", name]) | {"side": name}
+
+
 def run_peer(
     name: str, options: argparse.Namespace, data: Path, shared: list[str], ours: Run
 ) -> Run:
@@ -112,7 +122,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--against", action="append", choices=_PEERS, required=True)
+    parser.add_argument("--against", action="append", choices=_PEERS, default=[])
+    parser.add_argument(
+        "--against-set", action="append", default=[], metavar="KEY=VALUE", help="ours, with this"
+    )
     parser.add_argument("--preset", choices=("small", "base"), default="small")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--length", type=int, default=128, help="tokens a row")
@@ -132,6 +145,9 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=5, help="steps before them")
     parser.add_argument("--json", type=Path, help="also write all measured values to this file")
     options = parser.parse_args()
+    against = [*options.against, *options.against_set]
+    if not against:
+        parser.error("--against or --against-set is needed")
 
     settings = {"data.sequence_length": options.length, "train.batch_size": options.batch_size}
     texts = [f"{key}={value}" for key, value in settings.items()]
@@ -141,14 +157,14 @@ def main() -> None:
     ).config
     budget = budget_of(config)
 
-    pairs: dict[str, list[Run]] = {name: [] for name in options.against}
+    pairs: dict[str, list[Run]] = {name: [] for name in against}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data"
         write_prepared(data, length=options.length, rows=_ROWS, validation_rows=options.batch_size)
         for number in range(1, options.rounds + 1):
             for name, measured in pairs.items():
                 ours = run_ours(options, data, Path(folder) / "run", shared)
-                theirs = run_peer(name, options, data, shared, ours)
+                theirs = run_other(name, options, data, Path(folder) / "run", shared, ours)
                 check_same_work(ours, theirs)
                 ratio = theirs["seconds_per_step"] / ours["seconds_per_step"]
                 measured.append({"ours": ours, "theirs": theirs, "ratio": ratio})
@@ -187,8 +203,9 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def print_tables(pairs: dict[str, list[Run]]) -> None:
     """Prints the median of each side, and the ratios."""
+    width = max(14, *(len(name) + 2 for name in pairs))
     print(
-        f"{'side':14}{'format':>10}{'sequences/s':>13}{'tokens/s':>10}{'peak share':>12}"
+        f"{'side':{width}}{'format':>10}{'sequences/s':>13}{'tokens/s':>10}{'peak share':>12}"
         f"{'memory GB':>11}{'parameters':>13}{'early loss':>12}{'last loss':>11}"
     )
     for measured in pairs.values():
@@ -200,7 +217,7 @@ def print_tables(pairs: dict[str, list[Run]]) -> None:
                 if not isinstance(value, str)
             }
             print(
-                f"{runs[0]['side']:14}{runs[0]['precision']:>10}"
+                f"{runs[0]['side']:{width}}{runs[0]['precision']:>10}"
                 f"{middle['sequences_per_second']:13.2f}{middle['tokens_per_second']:10.0f}"
                 f"{middle['matmul_peak_share']:12.1%}{middle['peak_memory_bytes'] / 2**30:11.2f}"
                 f"{runs[0]['parameters']:13,}{middle['early_loss']:12.2f}{middle['last_loss']:11.2f}"
@@ -210,9 +227,11 @@ def print_tables(pairs: dict[str, list[Run]]) -> None:
         f"electra / {name}": [pair["ratio"] for pair in measured]
         for name, measured in pairs.items()
     }
-    print(f"\n{'':24}{'min':>8}{'median':>8}{'max':>8}")
+    print(f"\n{'':{width + 10}}{'min':>8}{'median':>8}{'max':>8}")
     for name, values in figures.items():
-        print(f"{name:24}" + "".join(f"{value:8.2f}" for value in spread(values).values()))
+        print(
+            f"{name:{width + 10}}" + "".join(f"{value:8.2f}" for value in spread(values).values())
+        )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 from electra_cli.cluster.acts import by_chief
 from electra_cli.cluster.member import Worker
+from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import DataError
 from electra_cli.runs.named import find_checkpoints
@@ -35,7 +36,8 @@ def data_of(checkpoint: Checkpoint, data: Path | None) -> Manifest:
 
     Raises:
       InputMissingError: It is not there.
-      DataError: It was prepared with another tokenizer, or its rows are too long for the model.
+      DataError: It was prepared with another tokenizer, its rows are too long for the model, or
+        they do not say where documents end, and the model attends within these.
     """
     config, own = checkpoint.config(), checkpoint.manifest()
     folder = data if data is not None else Path(config.data.path or "")
@@ -50,6 +52,8 @@ def data_of(checkpoint: Checkpoint, data: Path | None) -> Manifest:
             hint="electra prepare-data INPUT --sequence-length "
             f"{config.data.sequence_length} --output DIR, then --data DIR",
         )
+    if config.model.document_attention:
+        check_documents(manifest)
     return manifest
 
 

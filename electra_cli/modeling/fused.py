@@ -117,7 +117,9 @@ def recomputed(function: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Te
     """A function of which nothing but its inputs is kept for its gradient, which calls it again.
 
     The second pass hangs on the gradient that comes in: it does not begin before it is needed, and
-    neither TensorFlow nor XLA finds it to be the first one.
+    neither TensorFlow nor XLA finds it to be the first one. What goes on to the layer before waits
+    for the gradients of variables: a thread that is alone with a step would leave all of these to
+    the end, and keep what they are made of.
 
     Args:
       function: Of the tensors; it may have variables, and gives the same for the same tensors.
@@ -131,24 +133,30 @@ def recomputed(function: Callable[..., tf.Tensor], *tensors: tf.Tensor) -> tf.Te
     @tf.custom_gradient
     def differentiable(*tensors: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor, variables: Sequence[tf.Variable] = ()) -> Any:
-            if is_compiled_as_a_whole():
-                *inputs, upstream = optimization_barrier(*tensors, upstream)
-            else:
-                with tf.control_dependencies([upstream]):
-                    inputs = [tf.identity(tensor) for tensor in tensors]
+            inputs = _behind(tensors, [upstream])
             floats = [tensor for tensor in inputs if tensor.dtype.is_floating]
             with tf.GradientTape() as tape:
                 tape.watch(floats)
                 output = function(*inputs)
-            found = iter(tape.gradient(output, [*floats, *variables], upstream))
-            of_tensors = [next(found) if t.dtype.is_floating else None for t in inputs]
-            return (of_tensors, list(found)) if variables else of_tensors
+            found = tape.gradient(output, [*floats, *variables], upstream)
+            of_variables = found[len(floats) :]
+            of_floats = iter(_behind(found[: len(floats)], of_variables))
+            of_tensors = [next(of_floats) if t.dtype.is_floating else None for t in inputs]
+            return (of_tensors, of_variables) if variables else of_tensors
 
         return function(*tensors), gradient
 
     if is_plain() and not is_compiled_as_a_whole():
         return function(*tensors)
     return differentiable(*tensors)
+
+
+def _behind(tensors: Sequence[tf.Tensor], first: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Tensors that are there when others are, and that no compiler takes for the former ones."""
+    if is_compiled_as_a_whole():
+        return list(optimization_barrier(*tensors, *first))[: len(tensors)]
+    with tf.control_dependencies(first):
+        return [tf.identity(tensor) for tensor in tensors]
 
 
 def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:

@@ -25,6 +25,7 @@ _END = "train.steps"
 # None of it decides what is learned.
 MAY_CHANGE = (
     "data.path",
+    "model.gradient_checkpointing",
     "train.checkpoint_every",
     "train.keep_checkpoints",
     "train.keep_every",

@@ -18,6 +18,7 @@ from official.modeling import optimization
 
 from electra_cli.config.batches import Stretch, stretch_at, stretches
 from electra_cli.config.schema import Config
+from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest
 from electra_cli.corpus.subword.open import continues_word, open_tokenizer
 from electra_cli.errors import ConfigError
@@ -127,20 +128,32 @@ class ElectraPretrainTask(base_task.Task):
           word_starts [B, S] bool, B a replica's share.
 
         Raises:
-          DataError: The folder is not prepared data.
+          DataError: The folder is not prepared data, or its rows do not say where documents end
+            and the model is to attend within these.
+          ConfigError: The batch is of another size than `train.batch_schedule` has there.
         """
         manifest = load_manifest(Path(params.input_path))
+        if self._settings.model.document_attention:
+            check_documents(manifest)
         share = rows.Share.from_context(params.global_batch_size, input_context)
         words = self._settings.objective.masks_words
         if not params.is_training:
             return rows.validation_dataset(manifest, share, word_starts=words)
         train, step = self._settings.train, params.start_step
+        stretch = stretch_at(train, step) if train.batch_schedule else None
+        if stretch is not None and stretch.rows != params.global_batch_size:
+            raise ConfigError(
+                f"global_batch_size {params.global_batch_size} at step {step}, where "
+                f"train.batch_schedule {train.batch_schedule} has {stretch.rows}",
+                hint=f"set global_batch_size to {stretch.rows}, or batch_schedule to null; only "
+                "ElectraTrainer changes it on the way",
+            )
         return rows.training_dataset(
             manifest,
             share,
             seed=train.seed,
             start_step=step,
-            stretch=stretch_at(train, step) if train.batch_schedule else None,
+            stretch=stretch,
             word_starts=words,
         )
 

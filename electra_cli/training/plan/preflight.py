@@ -12,6 +12,7 @@ from electra_cli.config.load import LoadedConfig, read_config
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.config.schema import Config
 from electra_cli.corpus.preparation.demo import is_demo_folder
+from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.files.layout import CONFIG_FILE, MANIFEST_FILE
@@ -178,4 +179,6 @@ def _fit_to_data(loaded: LoadedConfig, manifest: Manifest) -> Config:
             hint=f"--set data.sequence_length={length}, or electra prepare-data INPUT "
             f"--sequence-length {config.data.sequence_length} --output DIR",
         )
+    if config.model.document_attention:
+        check_documents(manifest, otherwise="; or --set model.document_attention=false")
     return config.replaced({"model.vocab_size": size, "data.path": str(data.resolve())})
