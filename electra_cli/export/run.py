@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, OutputError
 from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
+from electra_cli.modeling.architecture import Architecture
 from electra_cli.sources.open import open_source
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 
@@ -114,7 +115,7 @@ def export(
             )
         elif not (item.has_generator or item.finetuned) and format in (HUGGINGFACE, REFERENCE):
             on_progress("there is no generator: only the discriminator is written")
-        for note in _notes(item, format):
+        for note in (*_notes(item, format), *_notes_on_widths(item, format)):
             on_progress(note)
         with _all_or_nothing(output) as folder:
             on_progress(f"loading {item.path}")
@@ -178,6 +179,19 @@ def _notes(item: Exportable, format: str) -> Iterator[str]:
         yield (
             f"{tokenizer.file} is written as it was given, and does not put {cls} and {sep} where "
             "the training did: the model card has the lines of Python that do"
+        )
+
+
+def _notes_on_widths(item: Exportable, format: str) -> Iterator[str]:
+    """What the reference cannot do with embeddings of a generator's own, in sentences."""
+    architecture = Architecture.of(item.config).plain
+    own, generator = architecture.own_embedding, architecture.generator
+    is_written = format == REFERENCE and "generator" in item.networks
+    if is_written and generator is not None and own not in (None, generator.hidden):
+        yield (
+            f"the generator has embeddings of its own, {own} wide, and google-research/electra "
+            f"makes such ones as wide as the generator alone, {generator.hidden}: it can fine-tune "
+            "the discriminator of this checkpoint, and cannot go on to pretrain from it"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,18 @@ def test_transformers_computes_what_was_trained(run: Path, tmp_path: Path) -> No
     words = model.generator_embeddings.words + model.embeddings.word_residual
     np.testing.assert_array_equal(weights["electra/embeddings/word_embeddings"], words)
     assert all(name.startswith("electra/") for name in weights)
+
+
+@pytest.mark.parametrize("embedding", [16, 24])
+def test_what_the_reference_cannot_do_with_it_is_told(tmp_path: Path, embedding: int) -> None:
+    run = write_run(tmp_path / "run", embedding=embedding, values=APART)
+    told: list[str] = []
+    export(checkpoint=run, format="reference", output=tmp_path / "out", on_progress=told.append)
+    assert any("cannot go on to pretrain" in note for note in told) == (embedding != 16)
+    # Outside of a run it is read as a plain ELECTRA too.
+    export(checkpoint=tmp_path / "out", format="huggingface", output=tmp_path / "again")
+    alone = Path(shutil.copytree(run / "checkpoints", tmp_path / "alone")) / "ckpt-7"
+    export(checkpoint=alone, format="huggingface", output=tmp_path / "of-a-file")
 
 
 @pytest.mark.parametrize(
