@@ -78,6 +78,12 @@ def largest_batch(train: Sizes) -> int:
     return max(stretch.rows for stretch in stretches(train))
 
 
+def rows_in_words(train: Sizes) -> str:
+    """8, or: 8, before that 4:20."""
+    before = "" if train.batch_schedule is None else f", before that {train.batch_schedule}"
+    return f"{train.batch_size:,}{before}"
+
+
 def check_batch(train: Batches, replicas: int) -> None:
     """Checks that the batch of every update can be shared out evenly.
 

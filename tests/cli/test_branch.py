@@ -9,12 +9,24 @@ from pathlib import Path
 import pytest
 
 from electra_cli.cli.app import run as run_command
+from electra_cli.errors import DataError
 from electra_cli.runs.commit import read_commit
-from electra_cli.runs.metrics_file import read_history
+from electra_cli.runs.run_folder import Checkpoint
+from electra_cli.training.plan.begin import create_run_folder
+from electra_cli.training.plan.branch import find_branch
+from electra_cli.training.plan.preflight import plan_run
+from electra_cli.training.plan.readiness import go_on
 from tests.conftest import Electra, settings
-from tests.training.runs import before_tensorflow, copied, metric_lines, steps_of
+from tests.training.runs import before_tensorflow, copied, metric_lines
 
-WSD = ("optimizer.schedule=wsd",)
+# Five updates of four rows come before those of eight; with what else has a state or parts.
+WSD = (
+    "optimizer.schedule=wsd",
+    "train.batch_schedule=4:20",
+    "train.accumulation_steps=2",
+    "optimizer.ema_decay=0.5",
+    "model.hidden_dropout=0.1",
+)
 
 
 def command(data: Path, folder: Path, *more: object) -> list[str]:
@@ -41,9 +53,17 @@ def state_of(run: Path, step: int) -> str:
 
 @pytest.mark.slow
 def test_a_branch_is_the_run_that_was_planned_so(
-    electra: Electra, data: Path, stable: Path, tmp_path: Path
+    electra: Electra,
+    data: Path,
+    stable: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """From two steps, to the bit; and one is stopped, loses its source and goes on."""
+    """From two steps, to the bit; and one is stopped, loses its source and goes on.
+
+    It begins within the stretch of small batches, and is stopped where that ends.
+    """
+    assert "8 of a run without end" in (stable / "report.html").read_text()
     files = {path: path.read_bytes() for path in stable.rglob("*") if path.is_file()}
 
     # Of the newest checkpoint; the rate is whole at step 8, half at 9, and 0 at 10.
@@ -62,15 +82,14 @@ def test_a_branch_is_the_run_that_was_planned_so(
     early = tmp_path / "early"
     arguments = branch(source / "checkpoints" / "ckpt-4", early)
     arguments += ["--set", "optimizer.decay_shape=1-sqrt"]
-    first = electra(*arguments, "--stop-at-step", 6).json
-    assert (first["start_step"], first["final_step"]) == (4, 6)
+    first = electra(*arguments, "--stop-at-step", 5).json
+    assert (first["start_step"], first["final_step"]) == (4, 5)
     assert state_of(early, 4) == state_of(stable, 4)
+    shutil.rmtree(source)
+    last = electra(*arguments).json
+    assert (last["start_step"], last["final_step"]) == (5, 8)
     line = metric_lines(early, "train")[6]
     assert line["learning_rate"] == pytest.approx(rates[6] * (1 - 0.5**0.5), rel=1e-5)
-    shutil.rmtree(source)
-    half = copied(early, tmp_path / "half", newest=4)
-    last = electra(*arguments).json
-    assert (last["start_step"], last["final_step"]) == (6, 8)
     planned = command(data, tmp_path / "planned-8", "--steps", 8)
     planned += ["--set", "optimizer.decay_steps=4", "--set", "optimizer.decay_shape=1-sqrt"]
     assert electra(*planned).json["state_sha256"] == last["state_sha256"]
@@ -80,24 +99,20 @@ def test_a_branch_is_the_run_that_was_planned_so(
     )
     assert electra(*arguments).json["state_sha256"] == last["state_sha256"]  # it is finished
 
-    # As any run it goes on by its own configuration too, here from its first checkpoint.
-    by_itself = ["pretrain", "--config", half / "config.yaml", "--model-dir", half, "--json"]
-    again = electra(*by_itself, "--device", "cpu").json
-    assert (again["start_step"], again["state_sha256"]) == (4, last["state_sha256"])
-
-    # A run whose rate does not know its end goes on without being asked twice.
-    longer = electra(*command(data, tmp_path / "planned-10", "--steps", 12))
+    by_itself = ["pretrain", "--config", early / "config.yaml", "--model-dir", early, "--json"]
+    assert electra(*by_itself, "--device", "cpu").json["state_sha256"] == last["state_sha256"]
+    with before_tensorflow(monkeypatch):  # its decay has begun
+        electra(*branch(early, tmp_path / "new")).failed(2, "lies past step 4", "up to 4")
+        longer = electra(*command(data, tmp_path / "planned-10", "--steps", 12))
     longer.failed(2, "train.steps: 10 -> 12", "--allow-config-change train.steps")
-    kept = copied(tmp_path / "planned-10", tmp_path / "kept", newest=8)
-    longer = electra(*command(data, kept, "--steps", "null"), "--set", "optimizer.decay_steps=2",
-                     "--stop-at-step", 9)  # fmt: skip
-    assert (longer.json["start_step"], longer.json["final_step"]) == (8, 9)
 
     page = electra("report", early, "--format", "md", "--output", tmp_path / "r.md", "--json")
     assert page.code == 0, page.stderr
     text = (tmp_path / "r.md").read_text()
     assert f"electra pretrain --branch-decay 4 --from {source}/checkpoints/ckpt-4" in text
     assert "--set optimizer.decay_shape=1-sqrt" in text
+    assert "8, before that 4:20; 32 tokens a row" in text
+    assert f"{5 * 4 + 3 * 8} " in text.replace("|", " ")
     assert {path: path.read_bytes() for path in files} == files
     assert sorted(files) == sorted(path for path in stable.rglob("*") if path.is_file())
 
@@ -150,18 +165,24 @@ def test_what_is_no_branch_is_refused(
         assert not new.exists()
 
     # Killed before its first checkpoint, a branch is begun again, and by nothing else.
-    with monkeypatch.context() as patch:
-        patch.setattr("electra_cli.training.loop.session.Session.run", lambda self: 1 / 0)
-        electra(*branch(stable, begun)).failed(70, "ZeroDivisionError")
-    assert steps_of(begun) == []
+    loaded = find_branch(stable, 4, begun, others=())
+    assert loaded is not None
+    config = loaded.load({}, [])
+    plan = go_on(plan_run(config, data=data, model_dir=begun, branch=loaded), warn=pytest.fail)
+    begun.mkdir()
+    create_run_folder(plan, bindings="", initialized=None)
     with before_tensorflow(monkeypatch):
         by_itself = ["pretrain", "--config", begun / "config.yaml", "--model-dir", begun, "--json"]
         electra(*by_itself).failed(2, "has no checkpoint yet", "repeat the first command")
         electra(*branch(stable, begun, decay=3)).failed(2, "--branch-decay 4, not 3")
         electra(*branch(trained, begun)).failed(2, f"--from {stable}, not {trained}")
-    done = electra(*branch(stable, begun)).json
-    assert (done["start_step"], done["final_step"]) == (8, 12)
-    assert read_history(begun / "metrics.jsonl").of_kind("start")[0]["step"] == 8
-    with before_tensorflow(monkeypatch):  # its decay has begun
-        past = electra(*branch(begun, new))
-    past.failed(2, "lies past step 8", "up to 8")
+    again = find_branch(stable, 4, begun, others=())
+    assert again is not None
+    plan = go_on(
+        plan_run(again.load({}, []), data=data, model_dir=begun, branch=again), warn=pytest.fail
+    )
+    assert (plan.start, plan.stop, plan.has_begun) == (8, 12, False)
+    assert plan.resume.path == stable / "checkpoints" / "ckpt-8"
+    monkeypatch.setattr(Checkpoint, "state_sha256", "another")
+    with pytest.raises(DataError, match="is gone or is another one by now"):
+        again.begin()

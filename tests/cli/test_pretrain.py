@@ -157,6 +157,9 @@ def test_a_long_warm_up_is_a_warning_that_names_both(electra: Electra, tmp_path:
     assert "train.steps 50" in result.stderr
 
 
+WSD = ("--preset", "tiny", "--set", "optimizer.schedule=wsd")
+
+
 class TestBadInput:
     """What can be decided without devices, and costs no start of TensorFlow."""
 
@@ -173,6 +176,17 @@ class TestBadInput:
             (["--preset", "tiny", "--set", "train.stepz=3"], 2, ["train.stepz", "train.steps"]),
             (["--preset", "tiny", "--set", "train.steps=many"], 2, ["train.steps", "many"]),
             (["--preset", "tiny", "--steps", "many"], 2, ["--steps", "many"]),
+            (["--preset", "tiny", "--steps", "null"], 2, ["train.steps null", "schedule electra"]),
+            (
+                [*WSD, "--steps", "null", "--stop-at-step", "0"],
+                2,
+                ["--stop-at-step 0 lies outside of 1 … ", "--stop-at-step 1000"],
+            ),
+            (
+                [*WSD, "--gin-param", "ElectraSchedule.power = 2.0"],
+                2,
+                ["gin binds ElectraSchedule", "optimizer.schedule is wsd"],
+            ),
             (["--preset", "tiny", "--no-such-option"], 2, ["--no-such-option"]),
             (["--preset", "tiny", "--device", "cuda"], 2, ["cuda", "gpu"]),
             (["--preset", "tiny", "--stop-at-step", 10**6], 2, ["--stop-at-step"]),

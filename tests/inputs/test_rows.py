@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from electra_cli.config.batches import rows_before, stretch_at
+from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary
 from electra_cli.inputs import order, rows
@@ -37,6 +39,29 @@ def test_pipelines_share_every_batch_without_overlap(data: Path, count: int) -> 
         positions = np.arange(first, first + batch)
         expected = order.examples_at(positions, examples=manifest.examples, seed=1)
         np.testing.assert_array_equal(together, expected)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_where_batches_grow_every_position_comes_once(data: Path, count: int) -> None:
+    """Each dataset is of one size, and begins anywhere in its stretch."""
+    manifest = load_manifest(data)
+    train = Config().replaced({"train.batch_size": 12, "train.batch_schedule": "4:11,8:28"}).train
+    seen = []
+    for step in range(8):
+        stretch = stretch_at(train, step)
+        found = [
+            read(
+                rows.training_dataset(manifest, part, seed=1, start_step=step, stretch=stretch),
+                2 // count,
+            )
+            for part in pipelines(count, 2, stretch.rows)
+        ]
+        together = [batch["example_index"] for batches in found for batch in batches]
+        seen.append(np.concatenate(together))
+    assert [len(part) for part in seen] == [4, 4, 4, 8, 8, 12, 12, 12]
+    positions = np.arange(rows_before(train, 8))
+    expected = order.examples_at(positions, examples=manifest.examples, seed=1)
+    np.testing.assert_array_equal(np.concatenate(seen), expected)
 
 
 def test_rows_are_those_of_the_index(data: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from electra_cli.config.load import diff_configs, dump_config, read_config
 from electra_cli.config.schema import Config, leaf_fields
 from electra_cli.config.sections import TrainConfig
-from electra_cli.errors import DataError
+from electra_cli.errors import ConfigError, DataError
 from electra_cli.runs import changes
-from electra_cli.runs.changes import check_made_with, config_sha256, record_changes
+from electra_cli.runs.changes import check_changes, check_made_with, config_sha256, record_changes
 from electra_cli.runs.run_folder import RunFolder
 from tests.conftest import Electra
 from tests.training.runs import before_tensorflow, copied, options
@@ -63,6 +63,35 @@ def test_accepted_and_recorded(electra: Electra, data: Path, run: Path) -> None:
     again = electra(*options(data, run, *more, steps=16))
     assert again.code == 0, again.stderr
     electra(*options(data, run)).failed(2, "train.steps: 16 -> 12")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "done", "end", "is_free"),
+    [
+        ("constant", 100, None, True),
+        ("wsd", 90, 200, True),
+        ("wsd", 91, 200, False),
+        ("electra", 1, 200, False),
+        ("electra", 0, 200, True),
+    ],
+)
+def test_an_end_may_change_that_no_rate_so_far_knows(
+    tmp_path: Path, schedule: str, done: int, end: int | None, is_free: bool
+) -> None:
+    """Only the end: another value that does not matter yet is refused all the same."""
+    run = RunFolder(tmp_path)
+    (run.checkpoints / f"ckpt-{done}").mkdir(parents=True)
+    values = {"train.steps": 100, "optimizer.schedule": schedule, "optimizer.warmup_steps": 0}
+    old = Config().replaced(values)
+    new = old.replaced({"train.steps": end})
+    if is_free:
+        assert check_changes(old, new, (), run) == [("train.steps", 100, end)]
+        other = new.replaced({"train.batch_size": 64})
+        with pytest.raises(ConfigError, match=r"batch_size: 128 -> 64$"):
+            check_changes(old, other, (), run)
+    else:
+        with pytest.raises(ConfigError, match=r"train\.steps: 100 -> "):
+            check_changes(old, new, (), run)
 
 
 def test_edited_by_hand(

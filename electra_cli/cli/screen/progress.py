@@ -152,10 +152,8 @@ class ProgressReporter:
         length = min(_LONGEST_BAR, room)
         if not self._curve:
             return self._bar(length) if math.isfinite(self._total) else ""
-        if room <= 2 * _SHORTEST_BAR:
+        if room <= 2 * _SHORTEST_BAR or math.isinf(self._total):
             return self._curve.drawn(length, self._glyphs.levels)
-        if math.isinf(self._total):
-            return self._curve.drawn(min(_LONGEST_BAR, room), self._glyphs.levels)
         bar = self._bar(min(_LONGEST_BAR, (room - 1) // 2))
         length = min(_LONGEST_BAR, room - 1 - len(bar))
         return f"{bar} {self._curve.drawn(length, self._glyphs.levels)}"

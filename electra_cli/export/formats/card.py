@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from electra_cli.config.batches import rows_in_words
 from electra_cli.config.sections import Network
 from electra_cli.errors import counted
 from electra_cli.export.formats.card_parts import (
@@ -234,7 +235,7 @@ def _training(item: Exportable) -> Rows:
     name = Path(config.data.path).name if config.data.path else ""
     return [
         *([("data", name)] if name else []),
-        ("steps", f"{item.checkpoint.step:,} of batch size {config.train.batch_size:,}"),
+        ("steps", f"{item.checkpoint.step:,} of batch size {rows_in_words(config.train)}"),
         ("sequence length in training", f"{config.data.sequence_length:,}"),
         ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),
         ("tokens", f"{counts.tokens:,}"),

@@ -17,8 +17,14 @@ def check_bindings(plan: DryPlan, bindings: str) -> None:
     """Compares the gin bindings with those that a run, or the run it branches from, has.
 
     Raises:
-      ConfigError: They differ.
+      ConfigError: They differ, or one binds what this configuration does not use.
     """
+    schedule = plan.config.optimizer.schedule
+    if "ElectraSchedule" in bindings and schedule != "electra":
+        raise ConfigError(
+            f"gin binds ElectraSchedule, and optimizer.schedule is {schedule}",
+            hint="leave the binding out, or --set optimizer.schedule=electra",
+        )
     run = plan.run
     if plan.branch is not None and not run.is_run:
         run = plan.branch.checkpoint.run

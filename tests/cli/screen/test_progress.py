@@ -125,6 +125,21 @@ def test_no_time_left_before_anything_can_be_said() -> None:
     assert bar.line(80).startswith("training: 430/430, 100%, in 0s  ━")
 
 
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_work_without_an_end_has_a_count_and_a_curve(width: int) -> None:
+    bar = ProgressReporter("training", None, counted=True, note=None)
+    bar.update(0, "compiling", left=math.nan)
+    assert bar.line(80) == "training: 0, 0s so far  compiling"
+    for curve in (9.0, 8.0):
+        bar.update(123_456, LOSSES, more=MORE, curve=curve, left=math.nan)
+    line = bar.line(width)
+    assert width_of(line) <= width
+    assert "123,456, 0s so far" in line
+    assert "%," not in line
+    assert not set(line) & set("━╌")
+    assert "▁" in line or width == 80  # where the losses leave no room
+
+
 def test_all_is_not_done_before_the_last_step() -> None:
     bar = reporter()
     bar.update(999_999, left=1.0)
