@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.processors import TemplateProcessing
 
 # Byte-level BPE as of RoBERTa; BPE and Unigram with SentencePiece's mark of a space.
 KINDS = ("bytes", "bpe", "unigram")
+# And BPE that leaves words together and falls back to bytes, and word pieces by other rules.
+ALL_KINDS = (*KINDS, "fallback", "wordpiece")
 TEXTS = [
     "The cat sat on the mat, and a naïve dog (the small one) barked at it.",
     "It's fine: tests tested the testing of tested tests in 1999.",
@@ -23,13 +25,17 @@ def given_tokenizer(kind: str, folder: Path, *, template: bool = True) -> Path:
     """Trains a tokenizer and returns its tokenizer.json.
 
     Args:
-      kind: One of KINDS.
+      kind: One of ALL_KINDS.
       folder: Where it is written; made if it is not there.
       template: Whether its file adds <s> and </s> to texts.
     """
     names = list(SPECIAL.values())
     if kind == "bytes":
         made, trainer = _byte_level(names)
+    elif kind == "fallback":
+        made, trainer = _byte_fallback(names)
+    elif kind == "wordpiece":
+        made, trainer = _word_pieces(names)
     else:
         made, trainer = _metaspace(kind, names)
     made.train_from_iterator(TEXTS, trainer)
@@ -50,6 +56,26 @@ def _byte_level(names: list[str]) -> tuple[Any, Any]:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     return made, trainers.BpeTrainer(
         vocab_size=330, special_tokens=names, initial_alphabet=alphabet, show_progress=False
+    )
+
+
+def _byte_fallback(names: list[str]) -> tuple[Any, Any]:
+    made = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    made.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    octets = [f"<0x{number:02X}>" for number in range(256)]
+    return made, trainers.BpeTrainer(
+        vocab_size=340, special_tokens=names + octets, limit_alphabet=40, show_progress=False
+    )
+
+
+def _word_pieces(names: list[str]) -> tuple[Any, Any]:
+    made = Tokenizer(models.WordPiece(unk_token="<unk>"))
+    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return made, trainers.WordPieceTrainer(
+        vocab_size=150, special_tokens=names, show_progress=False
     )
 
 

@@ -17,7 +17,7 @@ def prepare(inputs: Path | list[Path], output: Path, **options: Any) -> Any:
     """Prepares in this process; `vocab_size` and the like are options of the vocabulary."""
     told = {k: options.pop(k) for k in ("on_progress", "on_note", "on_warning") if k in options}
     casing = {k: options[k] for k in ("lowercase", "strip_accents") if k in options}
-    names = {"vocab_size": "size", "vocab_sample": "sample"}
+    names = {"vocab_size": "size", "vocab_sample": "sample", "vocab_kind": "kind"}
     trained = {new: options.pop(old) for old, new in names.items() if old in options}
     cleaning = {f.name: options.pop(f.name) for f in fields(Cleaning) if f.name in options}
     schedule = {f.name: options.pop(f.name) for f in fields(Schedule) if f.name in options}

@@ -31,6 +31,7 @@ _TYPES = {
     "numbers by score": dict,
     "number": int | float,
     "boolean": bool,
+    "boolean or null": bool | None,
     "list of text": list,
     "list of integers": list,
     "list of numbers": list,
@@ -81,7 +82,7 @@ def check(printed: dict[str, Any], keys: dict[str, Any]) -> None:
     assert {key for key, _ in found} == {key for key in keys if not key.startswith(elements)}
     wrong = [(key, value) for key, value in found if not isinstance(value, keys[key])]
     assert not wrong
-    with_booleans = (bool, _TYPES["any value"])
+    with_booleans = (bool, bool | None, _TYPES["any value"])
     flags = {key for key, value in found if isinstance(value, bool)}
     assert not [key for key in flags if keys[key] not in with_booleans]
 

@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
-
 from electra_cli.corpus.wordpiece.found_tokenizer import MOST_TOKENS, table_rows
 from electra_cli.corpus.wordpiece.identity import Identity, Kind
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, free_slots
@@ -66,11 +64,12 @@ class TokenizerFile:
         self.kind = _kind(path, model)
         ids = self._ids()
         named = {number: token for token, number in ids.items()}
-        rows = max(max(named) + 1, rows or table_rows(path.parent))
+        told, size = _told(path)
+        rows = max(max(named) + 1, rows or size or table_rows(path.parent))
         free = free_slots(ids)
         self.tokens = tuple(named.get(number) or next(free) for number in range(rows))
         self.slots = rows - len(named)
-        self.special = special or _told(path) or self._find_special(ids)
+        self.special = special or told or self._find_special(ids)
 
     def for_text(self) -> str:
         """The file as the library is to read it for texts without special tokens.
@@ -154,16 +153,31 @@ class TokenizerFile:
                 f"save it again, or name their roles in {SPECIAL_TOKENS_FILE} beside it, as "
                 '{"cls_token": "<s>"}; or leave --vocab out to train one',
             )
+        self._check_apart(found)
+        return SpecialIds.model_validate(found)
+
+    def _check_apart(self, found: Mapping[str, int | None]) -> None:
+        """Makes sure that rows tell special tokens from each other and from text."""
+        hint = f"name another token for it in {SPECIAL_TOKENS_FILE} beside the file"
+        merges = self._model.get("merges") or []
+        merged = {"".join(m.split(" ") if isinstance(m, str) else m) for m in merges}
         roles: dict[int, str] = {}
         for role in NAMES:
             number = found[role]
-            if number is not None and (other := roles.setdefault(number, role)) != role:
+            if number is None:
+                continue
+            token = self.tokens[number]
+            if (other := roles.setdefault(number, role)) != role:
                 raise DataError(
-                    f"{self.path}: {self.tokens[number]!r} is the token for {other} and for "
-                    f"{role}, and rows could not tell them apart",
-                    hint=f"name another token for one of them in {SPECIAL_TOKENS_FILE} beside it",
+                    f"{self.path}: {token!r} is the token for {other} and for {role}, and rows "
+                    "could not tell them apart",
+                    hint=hint,
                 )
-        return SpecialIds.model_validate(found)
+            if len(token) == 1 or token in merged:
+                raise DataError(
+                    f"{self.path}: the token for {role} is {token!r}, which text has too",
+                    hint=hint,
+                )
 
     def _unknown(self) -> str | None:
         """The token that the model gives where it has none; None if it says nothing of it."""
@@ -213,8 +227,8 @@ def _names_beside(path: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _told(path: Path) -> SpecialIds | None:
-    """What our own files beside it say: those of prepared data, a run, or a fine-tuning."""
+def _told(path: Path) -> tuple[SpecialIds | None, int]:
+    """Special tokens and rows as our own files beside it say: of prepared data, a run, a model."""
     for name in (MANIFEST_FILE, INPUTS_FILE):
         file = path.with_name(name)
         content = read_json(file, hint=_COPY_AGAIN) if file.is_file() else {}
@@ -223,9 +237,8 @@ def _told(path: Path) -> SpecialIds | None:
             continue
         if "special_ids" in content:
             try:
-                return SpecialIds.model_validate(content["special_ids"])
-            except ValidationError as error:
-                raise DataError(
-                    f"{file} is damaged: special_ids ({error})", hint=_COPY_AGAIN
-                ) from error
-    return None
+                special = SpecialIds.model_validate(content["special_ids"])
+                return special, _id(vocabulary.get("size", 0))
+            except ValueError as error:  # of pydantic too
+                raise DataError(f"{file} is damaged: {error}", hint=_COPY_AGAIN) from error
+    return None, 0

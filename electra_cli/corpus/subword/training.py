@@ -13,6 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any
 
 from tokenizers import (
@@ -42,9 +43,12 @@ _LONGEST_PIECE = 16  # characters, as in SentencePiece
 _SPACE = "▁"
 # The words are longer than those of word pieces may be, and as many would take more memory.
 _LIMITS = Limits(counted_words=2**18)
-# Sums of the trainer come in the order of a hash map that is seeded anew in each process, and so
-# differ in their last digits.
+# Sums of the trainer for Unigram come in the order of a hash map that is seeded anew in each
+# process, and so differ in their last digits.
 _DIGITS = 6
+# It gives characters that it had left out the lowest score of all, each so much more than the one
+# before it in that order. They all get the lowest.
+_STEP = 1e-4
 
 
 def train_tokenizer(
@@ -137,7 +141,8 @@ def _trained(
         "show_progress": False,
     }
     if options.kind == "bpe":
-        tokenizer = Tokenizer(models.BPE(unk_token=UNK, fuse_unk=True))
+        known = {token: number for number, token in enumerate(SPECIAL_TOKENS)}
+        tokenizer = Tokenizer(models.BPE(known, [], unk_token=UNK, fuse_unk=True))
         trainer: Any = trainers.BpeTrainer(
             **of_all,
             min_frequency=2,
@@ -145,18 +150,33 @@ def _trained(
             max_token_length=_LONGEST_PIECE,
         )
     else:
-        tokenizer = Tokenizer(models.Unigram())
+        tokenizer = Tokenizer(_unigram([]))
         trainer = trainers.UnigramTrainer(**of_all, unk_token=UNK, max_piece_length=_LONGEST_PIECE)
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     if words:
         tokenizer.train_from_iterator(repeated(words, limits), trainer)
+        if options.kind == "unigram":
+            vocabulary = json.loads(tokenizer.to_str())["model"]["vocab"]
+            tokenizer.model = _unigram(_in_order(vocabulary[len(SPECIAL_TOKENS) :]))
     else:
         tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
-    if options.kind == "unigram" and words:
-        vocabulary = json.loads(tokenizer.to_str())["model"]["vocab"]
-        pieces = [(piece, round(score, _DIGITS)) for piece, score in vocabulary]
-        ordered = pieces[: len(SPECIAL_TOKENS)] + sorted(
-            pieces[len(SPECIAL_TOKENS) :], key=lambda piece: (-piece[1], piece[0])
-        )
-        tokenizer.model = models.Unigram(ordered, SPECIAL_TOKENS.index(UNK), False)
     return tokenizer
+
+
+def _unigram(pieces: list[tuple[str, float]]) -> Any:
+    special = [(token, 0.0) for token in SPECIAL_TOKENS]
+    return models.Unigram([*special, *pieces], SPECIAL_TOKENS.index(UNK), False)
+
+
+def _in_order(vocabulary: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Pieces and scores of the trainer without what chance has done to them."""
+    lowest = min(score for _, score in vocabulary)
+    steps = {piece: (score - lowest) / _STEP for piece, score in vocabulary if len(piece) == 1}
+    raised = {piece: round(step) for piece, step in steps.items() if abs(step % 1 - 0.5) > 0.49}
+    last = next(step for step in count() if step not in raised.values())
+    left_out = {piece for piece, step in raised.items() if step < last}
+    found = [
+        (piece, round(lowest if piece in left_out else score, _DIGITS))
+        for piece, score in vocabulary
+    ]
+    return sorted(found, key=lambda piece: (-piece[1], piece[0]))

@@ -16,7 +16,6 @@ from electra_cli.corpus.reading.tables.separators import TableLayout
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 
-
 VOCAB = SimpleNamespace(content=b"[PAD]\n")
 
 
