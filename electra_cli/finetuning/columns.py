@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.scores.spread import Role
+from electra_cli.modeling.budget import flops_by_step
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.named import find_checkpoints
 from electra_cli.sources.exportable import Exportable, open_own
@@ -31,6 +32,7 @@ class ColumnPlan:
       role: model, random or probe.
       step: Pretraining steps; None where that is not known.
       source: Where the encoder's weights come from; None for random ones.
+      flops: Of the pretraining; None where that is not known.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ColumnPlan:
     role: Role
     step: int | None
     source: Exportable | None
+    flops: float | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -47,6 +50,7 @@ class ColumnPlan:
             "label": self.label,
             "role": self.role,
             "pretraining_steps": self.step,
+            "pretraining_flops": self.flops,
         }
 
     @property
@@ -94,7 +98,8 @@ def _model(item: Exportable, path: Path) -> ColumnPlan:
     if item.checkpoint is None:
         return ColumnPlan("model", path.name or str(path), "model", None, item)
     step = item.checkpoint.step
-    return ColumnPlan(f"step-{step}", f"step {step:,}", "model", step, item)
+    flops = flops_by_step(item.config)(step)
+    return ColumnPlan(f"step-{step}", f"step {step:,}", "model", step, item, flops)
 
 
 def _checkpoints(path: Path, steps: Sequence[int]) -> list[Exportable]:

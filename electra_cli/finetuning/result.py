@@ -34,6 +34,7 @@ class SeedResult:
       threshold: Null odds above which a question counts as unanswered; None for other kinds.
       state_sha256: Of weights and optimizer; empty for a run that has diverged.
       sequences_per_second: Of training, without the first loop.
+      pretraining_flops: FLOPs of the pretraining; None where that is not known.
     """
 
     column: str
@@ -47,6 +48,7 @@ class SeedResult:
     threshold: float | None
     state_sha256: str
     sequences_per_second: float
+    pretraining_flops: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The object in the file."""
@@ -59,6 +61,8 @@ class SeedResult:
         Raises:
           KeyError, TypeError: It is none.
         """
+        # That of an older electra does not say what the pretraining has cost.
+        record = {"pretraining_flops": None, **record}
         return cls(**{name: record[name] for name in cls.__dataclass_fields__})
 
     @classmethod
@@ -99,7 +103,12 @@ class Comparison:
         for result in results:
             if result.column not in columns:
                 columns[result.column] = ColumnPlan(
-                    result.column, result.label, result.role, result.pretraining_steps, None
+                    result.column,
+                    result.label,
+                    result.role,
+                    result.pretraining_steps,
+                    None,
+                    result.pretraining_flops,
                 )
             runs.setdefault(result.column, []).append(result)
         for of_column in runs.values():
@@ -115,6 +124,7 @@ class Comparison:
                 step=column.step,
                 scores={run.seed: run.score(self.metric) for run in self.runs[column.name]},
                 role=column.role,
+                flops=column.flops,
             )
             for column in self.columns
         ]
@@ -173,6 +183,7 @@ class Comparison:
                     "label": column.label,
                     "role": column.role,
                     "pretraining_steps": column.step,
+                    "pretraining_flops": column.flops,
                     "median": _number(found.median),
                     "mean": _number(found.mean),
                     "standard_deviation": _number(found.deviation),

@@ -34,6 +34,7 @@ class DownstreamColumn:
       standard_deviation: The same.
       seeds: How many.
       failed: How many of them learned nothing.
+      flops: FLOPs of the pretraining; None where that is not known.
     """
 
     label: str
@@ -43,6 +44,7 @@ class DownstreamColumn:
     standard_deviation: float | None
     seeds: int
     failed: int
+    flops: float | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ def _column(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: record[name] for name in names},
         "steps": record["pretraining_steps"],
+        "flops": record.get("pretraining_flops"),  # which an older electra did not write
         "seeds": len(record["runs"]),
         "failed": len(record["failed_seeds"]),
     }

@@ -20,8 +20,8 @@ KEYS = {
     "columns", "best", "verdict", "plots", "predictions", "seconds", "warnings",
 }  # fmt: skip
 COLUMN = {
-    "column", "label", "role", "pretraining_steps", "median", "mean", "standard_deviation", "best",
-    "failed_seeds", "runs",
+    "column", "label", "role", "pretraining_steps", "pretraining_flops", "median", "mean",
+    "standard_deviation", "best", "failed_seeds", "runs",
 }  # fmt: skip
 RUN = {"seed", "steps", "loss", "metrics", "threshold", "state_sha256", "sequences_per_second"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,9 @@ def test_one_checkpoint_and_what_it_is_compared_with(trained: Path) -> None:
         ("random", "random", None, False),
     ]  # fmt: skip
     assert found[0].label == "step 12"
+    whole = json.loads((trained / "result.json").read_text())["flops"]
+    assert [c.flops for c in found] == [pytest.approx(whole), pytest.approx(whole), None]
+    assert found[0].record["pretraining_flops"] == pytest.approx(whole)
     assert found[1].source is found[0].source
     assert found[2].source is None
     (one,) = columns(trained / "checkpoints" / "ckpt-4")

@@ -90,6 +90,14 @@ def test_a_run_that_has_diverged_has_failed_and_is_never_the_best() -> None:
         assert alone.best
 
 
+def test_results_of_an_older_electra_do_not_say_what_pretraining_has_cost() -> None:
+    plan = ColumnPlan("step-3", "step 3", "model", 3, None, 2e9)
+    record = SeedResult.diverged(plan, 0, ["accuracy"]).as_json()
+    assert SeedResult.of_json(record).pretraining_flops == 2e9
+    del record["pretraining_flops"]
+    assert SeedResult.of_json(record).pretraining_flops is None
+
+
 def test_columns_stand_in_their_order() -> None:
     found = comparison({"random": [0.5], "probe": [0.5]})
     for step in (20, 3):

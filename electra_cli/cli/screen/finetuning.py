@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from electra_cli.cli.screen.console import Terminal
 from electra_cli.cli.screen.training import COMPILING, TrainingDisplay, print_outlook
 from electra_cli.errors import counted, listed
+from electra_cli.metrics.names import FLOPS, format_metric
 from electra_cli.metrics.scores.names import is_count, label_of, plain
 from electra_cli.metrics.scores.verdict import figure
 
@@ -95,10 +96,12 @@ def print_comparison(terminal: Terminal, comparison: Comparison) -> None:
     """All columns with their seeds, and what they say."""
     metric = comparison.metric
     rows: list[tuple[str, ...]] = []
+    has_cost = any(column.flops is not None for column in comparison.columns)
     for column, found in zip(comparison.columns, comparison.spreads().values(), strict=True):
         rows.append(
             (
                 column.label,
+                *([format_metric(FLOPS, column.flops)] if has_cost else []),
                 figure(found.median, metric),
                 f"{figure(found.mean, metric)} ± {_deviation(found.deviation, metric)}",
                 figure(found.best, metric),
@@ -106,8 +109,10 @@ def print_comparison(terminal: Terminal, comparison: Comparison) -> None:
                 listed([str(seed) for seed in found.failed], 5) if found.failed else "none",
             )
         )
-    rows.append(("always the same answer", *[figure(comparison.majority, metric)] * 3, "", ""))
-    heads = ("model", "median", "mean ± sd", "best", "seeds", "failed seeds")
+    majority = [figure(comparison.majority, metric)] * 3
+    rows.append(("always the same answer", *([""] if has_cost else []), *majority, "", ""))
+    cost = ["FLOPs"] if has_cost else []
+    heads = ("model", *cost, "median", "mean ± sd", "best", "seeds", "failed seeds")
     terminal.table(f"{comparison.title}: {metric}", heads, rows)
     for sentence in comparison.verdict():
         terminal.result(sentence)

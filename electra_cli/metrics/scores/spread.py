@@ -22,12 +22,14 @@ class Column:
       step: Pretraining steps it has seen; None where that is not known or none.
       scores: Of one metric, by seed.
       role: model: fine-tuned whole; random: the same from random weights; probe: the head alone.
+      flops: What the pretraining has cost; None where that is not known or none.
     """
 
     label: str
     step: int | None
     scores: Mapping[int, float]
     role: Role = "model"
+    flops: float | None = None
 
 
 @dataclass(frozen=True)

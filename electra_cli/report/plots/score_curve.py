@@ -15,7 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from electra_cli.files.atomic import atomic_write_bytes
+from electra_cli.metrics.names import format_flops
 from electra_cli.metrics.scores.names import MATTHEWS, MSE, PEARSON, SPEARMAN
 from electra_cli.metrics.scores.spread import Column, Role, Spread, spread
 from electra_cli.report.plots.style import (
@@ -106,6 +109,7 @@ def _draw(axes: Axes, curve: Curve) -> None:
     on_curve = [c for c in stepped if c.role == "model" or baselines[c.role] > 1]
     places = _scale(axes, sorted({column.step or 0 for column in on_curve}))
     axes.set_xlabel("pretraining steps" if places else "")
+    _name_costs(axes, on_curve)
     for role, look in _LOOKS.items():
         mine = [
             (places[column.step or 0], found)
@@ -190,6 +194,26 @@ def _scale(axes: Axes, steps: Sequence[int]) -> dict[int, float]:
     axes.set_xticks([places[step] for step in ticks], [f"{step:,}" for step in ticks])
     axes.set_xticks([], minor=True)
     return places
+
+
+def _name_costs(axes: Axes, columns: Sequence[Column]) -> None:
+    """Writes below the steps what they have cost, where that is known of all."""
+    known = {c.step: c.flops for c in columns if c.step is not None and c.flops is not None}
+    if not known or len(known) < len({column.step for column in columns}):
+        return
+    steps = sorted(known)
+    costs = [known[step] for step in steps]
+
+    def named(step: float) -> str:
+        return f"{step:,.0f}\n{format_flops(float(np.interp(step, steps, costs)))}"
+
+    axes.set_xlabel("pretraining steps, and their FLOPs")
+    if axes.get_xscale() == "log":
+        labels = [label.get_text() for label in axes.get_xticklabels()]
+        shown = [named(float(label.replace(",", ""))) for label in labels]
+        axes.set_xticks(list(axes.get_xticks()), shown)
+    else:
+        axes.xaxis.set_major_formatter(lambda step, _: named(step))
 
 
 def _evenness(places: Sequence[float]) -> float:

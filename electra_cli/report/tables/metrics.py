@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from electra_cli.errors import counted
-from electra_cli.metrics.names import BANDS, format_metric
+from electra_cli.metrics.names import BANDS, FLOPS, format_metric
 from electra_cli.report.downstream import Downstream
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables.table import Table
@@ -65,9 +65,11 @@ def breakdowns(records: Sequence[RunRecord]) -> Table | None:
 
 def downstream(scores: Downstream) -> Table:
     """Scores of fine-tuned models."""
+    has_cost = any(column.flops is not None for column in scores.columns)
     rows = [
         (
             column.label,
+            *([format_metric(FLOPS, column.flops)] if has_cost else []),
             *(
                 "n/a" if value is None else f"{value:.4f}"
                 for value in (column.mean, column.standard_deviation)
@@ -78,8 +80,16 @@ def downstream(scores: Downstream) -> Table:
         for column in scores.columns
     ]
     if scores.majority is not None:
-        rows.append(("majority baseline", f"{scores.majority:.4f}", "–", "–", "–"))
-    heads = ("model", f"{scores.metric}, mean", "± deviation", "seeds", "failed")
+        cost = ["–"] if has_cost else []
+        rows.append(("majority baseline", *cost, f"{scores.majority:.4f}", "–", "–", "–"))
+    heads = (
+        "model",
+        *(["FLOPs"] if has_cost else []),
+        f"{scores.metric}, mean",
+        "± deviation",
+        "seeds",
+        "failed",
+    )
     of = f" on {scores.run}" if scores.run else ""
     return Table(f"{scores.task}{of}", heads, rows, " ".join(scores.verdict))
 

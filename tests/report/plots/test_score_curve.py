@@ -42,6 +42,16 @@ def test_names_what_it_shows(tmp_path: Path) -> None:
         assert expected in text
 
 
+@pytest.mark.parametrize("steps", [(0, 100, 200, 300), (100, 1_000, 10_000)])
+def test_what_the_steps_have_cost_stands_below(steps: tuple[int, ...], tmp_path: Path) -> None:
+    models = [Column(str(step), step, {0: 0.8}, flops=2e9 * step) for step in steps]
+    write(Curve([*models, RANDOM], "accuracy", 0.5), tmp_path / "curve.svg")
+    text = drawn_text(tmp_path / "curve.svg")
+    assert "pretraining steps, and their FLOPs" in text
+    assert {f"{step:,}" for step in steps[1:3]} < set(text)
+    assert {"2.00e11", "2.00e12" if len(steps) == 3 else "4.00e11"} < set(text)
+
+
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_the_same_curve_is_the_same_file(tmp_path: Path, kind: str) -> None:
     first, second = tmp_path / f"1.{kind}", tmp_path / f"2.{kind}"
