@@ -126,18 +126,22 @@ def _electric(config: Config) -> Iterator[Contradiction]:
 def _generator(config: Config) -> Iterator[Contradiction]:
     generator = config.generator
     is_alone = len(config.objective.networks) < 2
-    yield (
-        is_alone and generator.sharing != "tied",
-        f"generator.sharing {generator.sharing} with "
-        + (
-            "objective.uniform_generator"
-            if config.objective.uniform_generator
-            else f"objective.name {config.objective.name}"
+    for key, value, is_set in (
+        ("generator.frozen", generator.frozen, generator.frozen is not None),
+        ("generator.sharing", generator.sharing, generator.sharing != "tied"),
+    ):
+        yield (
+            is_alone and is_set,
+            f"{key} {value} with "
+            + (
+                "objective.uniform_generator"
+                if config.objective.uniform_generator
+                else f"objective.name {config.objective.name}"
+            )
+            + ": there is no generator beside another network",
+            f"leave {key} out, or --set objective.name=electra --set "
+            "objective.uniform_generator=false",
         )
-        + ": there is no generator beside another network",
-        "leave generator.sharing out, or --set objective.name=electra --set "
-        "objective.uniform_generator=false",
-    )
     yield (
         generator.sharing == "all" and (generator.size, generator.layers) != (1, 1),
         f"generator.size {generator.size:g} and generator.layers {generator.layers:g} with "
@@ -149,19 +153,6 @@ def _generator(config: Config) -> Iterator[Contradiction]:
         f"generator.embedding_size {generator.embedding_size} with generator.sharing "
         f"{generator.sharing}: the generator has no embeddings of its own",
         "--set generator.sharing=none, or leave generator.embedding_size out",
-    )
-    objective = config.objective
-    yield (
-        generator.frozen is not None
-        and (objective.name != "electra" or objective.uniform_generator),
-        f"generator.frozen {generator.frozen} with "
-        + (
-            "objective.uniform_generator: masks are filled without a network"
-            if objective.uniform_generator
-            else f"objective.name {objective.name}, which has no generator that could stay as it is"
-        ),
-        "--set objective.name=electra --set objective.uniform_generator=false, or leave "
-        "generator.frozen out",
     )
     yield (
         generator.frozen is not None and generator.sharing != "none",

@@ -36,7 +36,7 @@ RUNS: Mapping[str, Mapping[str, Any]] = {
     "tied": {},
     "apart": {"generator.sharing": "disentangled"},
     "untied": SIZES,
-    "one encoder": {"generator.sharing": "all", **ALONE},
+    "one encoder": {"generator.sharing": "all", "generator.size": 1.0, **ALONE},
     "mlm": {"objective.name": "mlm", **ALONE},
     "uniform": {"objective.uniform_generator": True},
     "heads": {"objective.name": "mlm", **ALONE, "model.num_attention_heads": 2},

@@ -126,11 +126,3 @@ def test_it_begins_as_if_everything_were_shared() -> None:
             for config in (CONFIG, tied)
         ]
     np.testing.assert_array_equal(*found)
-
-
-def test_one_network_alone_shares_nothing() -> None:
-    """Objectives of one network ignore how two would share."""
-    alone = CONFIG.replaced({"objective.name": "mlm"})
-    names = {variable.name for variable in ElectraModel(Architecture.of(alone)).weights}
-    assert "electra/embeddings/word_embeddings:0" in names
-    assert not any(RESIDUAL in name for name in names)
