@@ -27,6 +27,10 @@ _TABLES = {
         "generator hidden_size",
         "generator intermediate_size",
     ),
+    "generator_ltr/encoder/layer_0/intermediate/dense/kernel": (
+        "generator hidden_size",
+        "generator intermediate_size",
+    ),
 }
 
 
@@ -40,7 +44,8 @@ def sizes_of_arrays(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Sizes:
     for name, keys in _TABLES.items():
         if name in arrays:
             sizes |= dict(zip(keys, arrays[name].shape, strict=False))
-    for scope, prefix in (("electra", "model."), ("generator", "generator ")):
+    scopes = {"electra": "model.", "generator": "generator ", "generator_ltr": "generator "}
+    for scope, prefix in scopes.items():
         pattern = re.compile(rf"{scope}/encoder/layer_(\d+)/")
         layers = {int(match[1]) for name in arrays if (match := pattern.match(name))}
         if layers:

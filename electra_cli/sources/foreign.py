@@ -28,7 +28,7 @@ from electra_cli.interop.huggingface import are_one_encoder
 from electra_cli.interop.huggingface_folder import SIZE_KEYS, has_one_table, read_tensors
 from electra_cli.interop.sizes import check_sizes
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
-from electra_cli.interop.values import OTHER, Values, absent, part_of
+from electra_cli.interop.values import OTHER, TOWERS, Values, absent, part_of
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 from electra_cli.sources.exportable import Exportable
 
@@ -117,8 +117,11 @@ def open_foreign(
     elif "discriminator" in source.files:
         record = read_json(source.files["discriminator"] / "config.json", hint="copy it again")
     sharing = _sharing(source, values, sizes)
+    has_towers = values is not None and any(part_of(name) in TOWERS for name in values.arrays)
     del values  # as large as the model
     config = _configuration(sizes, sharing, record, reference_config or path)
+    if has_towers:
+        config = config.replaced({"objective.name": "electric"})
     with _hint(_ONLY):
         check_sizes(sizes, sizes_of(Architecture.of(config)), reference_config or path)
     source = replace(source, sizes=sizes, tokenizers=[vocab] if vocab else source.tokenizers)

@@ -19,6 +19,7 @@ from electra_cli.interop.weights import load_weights, values_of
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.budget import budget_of
 from electra_cli.modeling.electra import ElectraModel
+from electra_cli.modeling.fused import plain_operations
 from electra_cli.objectives import objective_of
 from tests.export.runs import small_config, write_run
 from tests.interop.conftest import assert_same
@@ -53,9 +54,9 @@ def test_a_token_is_predicted_from_all_others_and_not_from_itself() -> None:
 def test_each_loss_teaches_its_own_networks() -> None:
     model, made = model_of(), batch()
     counts = ELECTRIC.counts(made)
-    with tf.GradientTape(persistent=True) as tape:
-        losses = ELECTRIC.mean_losses(made, model(made), counts)
     variables = list(model.trainable_variables)
+    with plain_operations(), tf.GradientTape(persistent=True) as tape:
+        losses = ELECTRIC.mean_losses(made, model(made), counts)
     owners = {
         "cloze_loss": {"generator_ltr", "generator_rtl", "cloze_predictions", "electra/embeddings"},
         "disc_loss": {"electra/embeddings", "electra", "discriminator_predictions"},
@@ -133,8 +134,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("format", "folder", "method"),
     [
-        ("huggingface", "discriminator", "transformers"),
-        ("saved-model", "", "numpy"),
+        pytest.param("huggingface", "discriminator", "transformers", marks=pytest.mark.slow),
+        pytest.param("saved-model", "", "numpy", marks=pytest.mark.slow),
         ("onnx", "", "numpy"),
         ("reference", "", "numpy"),
     ],
@@ -165,6 +166,14 @@ def test_every_format_says_that_logits_are_energies(
     model = ElectraModel(again.architecture)
     load_weights(model, find_source(run))
     assert_same(values_of(again), values_of(model))
+    # What another project has written is known by its towers.
+    copy = tmp_path / "copy"
+    export(checkpoint=output, format="reference", output=copy, on_progress=stages.append)
+    assert "logits are energies" in (copy / "README.md").read_text(encoding="utf-8")
+    wider = small_config(24).replaced({"objective.name": "electric", "generator.size": 1.0})
+    with pytest.raises(DataError, match="generator hidden_size 16 there, 32 here") as caught:
+        load_weights(ElectraModel(Architecture.of(wider)), find_source(output))
+    assert caught.value.hint == "--set generator.size=0.5"
 
 
 def test_towers_and_a_plain_generator_are_not_each_other(run: Path, tmp_path: Path) -> None:
