@@ -102,7 +102,7 @@ class Source:
             rows = self.sizes.get("model.vocab_size", len(tokenizer.tokens))
             if len(tokenizer.tokens) > rows:
                 raise DataError(
-                    f"{tokenizer.path} has {len(tokenizer.tokens)} word pieces, the weights of "
+                    f"{tokenizer.path} has {len(tokenizer.tokens)} tokens, the weights of "
                     f"{self.path} {rows}: ids from {rows} on would have no row in the word table",
                     hint="put the vocabulary that the model was trained with in its place",
                 )
@@ -129,8 +129,8 @@ class Source:
         found = self.read_tokenizers(any_rules=manifest.tokenizer is not None)
         if not found:
             return [
-                f"there is no vocab.txt beside {self.path}: that its word pieces are those of the "
-                "data is not checked"
+                f"there is no {manifest.vocab.file} beside {self.path}: that its tokens are those "
+                "of the data is not checked"
             ]
         if manifest.tokenizer is None:
             data = TokenizerFile(manifest.vocab_path, special=manifest.special_ids).identity

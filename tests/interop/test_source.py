@@ -18,7 +18,8 @@ from electra_cli.errors import DataError, InputMissingError
 from electra_cli.interop.source import find_source
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.runs.named import find_checkpoints
-from tests.export.runs import STEP, small_config
+from tests.export.runs import STEP, small_config, write_manifest_of
+from tests.given_tokenizers import given_tokenizer
 from tests.interop.conftest import write_tf1
 
 
@@ -286,6 +287,35 @@ def test_another_casing(
         find_source(copy).check_tokenizer(manifest)
 
 
+def without_accents(file: Path) -> None:
+    """Other rules, by which other ids come of the same text."""
+    edit(file, normalizer={"type": "StripAccents"})
+
+
+def test_a_tokenizer_of_another_kind(copy: Path, manifest: Manifest, tmp_path: Path) -> None:
+    """Files are the same tokenizer if they give the same ids, whatever their templates."""
+    data = given_tokenizer("bpe", tmp_path / "data")
+    write_manifest_of(tmp_path / "data", given=data)
+    of_bpe = read_manifest(tmp_path / "data")
+    assert "another vocabulary" in str(refused(copy, of_bpe))  # its own is of word pieces
+    files = [given_tokenizer("bpe", path.parent, template=False) for path in settings_of(copy)]
+    for settings in settings_of(copy):
+        settings.unlink()
+    assert files[0].read_bytes() != data.read_bytes()
+    assert find_source(copy).check_tokenizer(of_bpe) == []
+    assert "200 tokens of BPE" in str(refused(copy, manifest))
+    without_accents(files[0])
+    assert "differ in vocabulary" in str(refused(copy, of_bpe))
+    without_accents(files[1])
+    assert f"--vocab {files[0].parent} --output DIR" in refused(copy, of_bpe).hint
+
+
+def refused(source: Path, manifest: Manifest) -> DataError:
+    with pytest.raises(DataError) as error:
+        find_source(source).check_tokenizer(manifest)
+    return error.value
+
+
 def test_what_is_not_known_is_a_warning(copy: Path, manifest: Manifest) -> None:
     for path in settings_of(copy):
         path.unlink()
@@ -325,7 +355,7 @@ def test_a_table_with_more_rows_than_word_pieces(
         edit(copy / folder / "config.json", vocab_size=rows)
     source = find_source(copy)
     if not fits:
-        with pytest.raises(DataError, match=r"has 200 word pieces, the weights of .* 199: ids"):
+        with pytest.raises(DataError, match=r"has 200 tokens, the weights of .* 199: ids"):
             source.check_tokenizer(manifest)
         return
     assert source.check_tokenizer(manifest) == []

@@ -12,9 +12,10 @@ import pytest
 import tensorflow as tf
 from transformers import AutoTokenizer, ElectraConfig, ElectraForPreTraining
 
-from electra_cli.errors import DataError
+from electra_cli.errors import ConfigError, DataError
 from electra_cli.export.run import export
 from electra_cli.sources.foreign import open_foreign
+from tests.given_tokenizers import given_tokenizer
 from tests.interop.conftest import write_tf1
 
 
@@ -158,6 +159,38 @@ def test_another_kind_of_tokenizer(hugging_face: Path, tmp_path: Path) -> None:
     assert export(checkpoint=folder, format="huggingface", output=tmp_path / "out", vocab=vocab)
 
 
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_a_tokenizer_of_the_library(hugging_face: Path, tmp_path: Path, kind: str) -> None:
+    """It goes on as it is, with the roles of its special tokens; case is its own affair."""
+    folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))
+    for name in ("vocab.txt", "tokenizer_config.json"):
+        (folder / name).unlink()
+    given, notes = given_tokenizer(kind, folder), list[str]()
+    item = open_foreign(folder, scratch=tmp_path, on_progress=notes.append)
+    assert (item.tokenizer, item.vocab, item.special_ids.pad) == (None, given, 4)
+    assert any("which the library tokenizers applies" in note for note in notes)
+    tokenizer = item.text_ids
+    assert tokenizer is not None
+    assert len(tokenizer.tokens) == 200  # with a name for each row of the word table
+    with pytest.raises(ConfigError, match="--no-lowercase cannot be: the normalizer of"):
+        open_foreign(folder, lowercase=False, scratch=tmp_path)
+    export(checkpoint=folder, format="huggingface", output=tmp_path / "out")
+    out = tmp_path / "out/discriminator"
+    assert (out / "tokenizer.json").read_bytes() == given.read_bytes()
+    assert json.loads((out / "config.json").read_text())["pad_token_id"] == 4
+    ids = [item.special_ids.cls, *next(iter(tokenizer.ids(["a cat"]))), item.special_ids.sep]
+    assert AutoTokenizer.from_pretrained(out)("a cat")["input_ids"] == ids
+
+
+def test_a_tokenizer_without_a_special_token(hugging_face: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))
+    given = given_tokenizer("bpe", folder)
+    given.write_text(given.read_text().replace("<mask>", "<other>"))
+    (folder / "tokenizer_config.json").unlink()
+    with pytest.raises(DataError, match="lacks special tokens that pretraining needs: mask"):
+        open_foreign(folder, scratch=tmp_path)
+
+
 def test_dropout_of_the_source_is_kept(hugging_face: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))
     told = {"hidden_dropout_prob": 0.25, "attention_probs_dropout_prob": 0.5}
@@ -196,7 +229,7 @@ def test_a_table_with_more_rows_than_word_pieces(
 def test_more_word_pieces_than_rows(hugging_face: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(hugging_face / "discriminator", tmp_path / "model"))
     (folder / "added_tokens.json").write_text('{"<x>": 200}')
-    with pytest.raises(DataError, match=r"has 201 word pieces, the weights of .* 200"):
+    with pytest.raises(DataError, match=r"has 201 tokens, the weights of .* 200"):
         export(checkpoint=folder, format="onnx", output=tmp_path / "out")
 
 
