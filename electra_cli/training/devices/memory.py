@@ -22,6 +22,7 @@ BudgetOf = Callable[..., Budget]  # of a configuration, its replicas, its type; 
 
 _USABLE = 0.9  # of a machine's memory; the rest is the system's
 _KEY = "train.accumulation_steps"
+_RECOMPUTES = "model.gradient_checkpointing"
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,25 @@ class Memory:
         fitting = self._fitting()
         if rows == 1 or fitting == 0:
             smaller = "" if self.config.preset == "tiny" else ", such as --preset tiny"
-            return message, f"use a smaller model{smaller}, or {remedy}"
+            return message, f"{self._computing_again()}use a smaller model{smaller}, or {remedy}"
         share = largest_batch(self.config.train) // self.replicas
         parts = next(n for n in range(1, share + 1) if share % n == 0 and share // n <= fitting)
         batch = f"--batch-size {fitting * self.replicas}"
         return (
             f"{message}; a batch of {fitting * self.replicas:,} should fit",
-            f"keep the batch and compute it in parts: --set {_KEY}={parts}"
+            f"{self._computing_again()}keep the batch and compute it in parts: --set {_KEY}={parts}"
             + (f" --allow-config-change {_KEY}; or start a new run with " if begun else "; or ")
             + f"{batch}; or {remedy}",
         )
+
+    def _computing_again(self) -> str:
+        """How to keep less and take longer, where that is enough; or nothing."""
+        if not isinstance(self.config, Config) or self.config.model.gradient_checkpointing:
+            return ""
+        needed = self._needed(self.config.replaced({_RECOMPUTES: True}))
+        if self.limit is not None and needed > self.limit.doubtful * _USABLE:
+            return ""
+        return f"compute layers again in the backward pass: --set {_RECOMPUTES}=true; or "
 
     def error(self, what: str, *, begun: bool) -> OutOfMemoryError:
         """The error for a run that does not fit, beginning with `what`."""

@@ -73,6 +73,16 @@ def test_large_does_not_fit_into_a_small_machine() -> None:
     assert not memory(large, None).is_doubtful  # devices, of which nobody knows
 
 
+def test_layers_are_computed_again_where_that_is_enough() -> None:
+    config = load_config(preset="base", environment={}).config
+    again = config.replaced({"model.gradient_checkpointing": True})
+    enough = memory(again, 1).needed / GIB / 0.9
+    told = "compute layers again in the backward pass: --set model.gradient_checkpointing=true; or "
+    assert memory(config, enough * 1.01).shortage(begun=False)[1].startswith(told)
+    assert told not in memory(config, enough * 0.99).shortage(begun=False)[1]
+    assert told not in memory(again, 1).shortage(begun=False)[1]
+
+
 def test_between_what_should_fit_and_what_cannot_is_a_warning() -> None:
     config = load_config(preset="tiny", environment={}).config
     needed = memory(config, 1).needed / GIB
