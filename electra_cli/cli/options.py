@@ -180,7 +180,7 @@ ReferenceConfig = Annotated[Path | None, typer.Option(
     "without it.")]
 Vocab = Annotated[Path | None, typer.Option(
     show_default=False, rich_help_panel=WEIGHTS,
-    help="Vocabulary of weights that no run belongs to.")]
+    help="Vocabulary of weights that no run belongs to, or their tokenizer.json.")]
 Lowercase = Annotated[bool | None, typer.Option(
     "--lowercase/--no-lowercase", show_default="as recorded, else yes",
     rich_help_panel=WEIGHTS,

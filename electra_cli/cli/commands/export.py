@@ -29,7 +29,8 @@ def command(
     format: Annotated[Literal["huggingface", "saved-model", "onnx", "reference"], typer.Option(
         "--format", show_default=False,
         help="huggingface: discriminator/ and generator/ for transformers, or the fine-tuned "
-        "model. saved-model: a TensorFlow SavedModel with one signature for ids and one for text. "
+        "model. saved-model: a TensorFlow SavedModel with one signature for ids and, of WordPiece, "
+        "one for text. "
         "onnx: discriminator.onnx and encoder.onnx, or model.onnx of a fine-tuned model; needs "
         "pip install '.[onnx]'. reference: a checkpoint for google-research/electra.")],
     output: Annotated[Path, typer.Option(
@@ -39,7 +40,8 @@ def command(
         help="Sizes of a checkpoint of google-research/electra, JSON; inferred without it.")
     ] = None,
     vocab: Annotated[Path | None, typer.Option(
-        show_default=False, help="Vocabulary of weights that no run belongs to.")] = None,
+        show_default=False,
+        help="Vocabulary of weights that no run belongs to, or their tokenizer.json.")] = None,
     lowercase: Annotated[bool | None, typer.Option(
         "--lowercase/--no-lowercase", show_default="as recorded, else yes",
         help="Whether the tokenizer of such weights lower-cases.")] = None,
