@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from electra_cli.config.load import read_config
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.run_folder import RunFolder
+from electra_cli.training.plan.readiness import checkpoint_bytes
 from tests.conftest import Electra, Result, settings
 
 Pretrain = Callable[..., Result]
@@ -70,8 +72,11 @@ def test_a_run_keeps_the_weights_and_goes_on_without_the_source(
     whole = pretrain("whole", "--set", f"generator.frozen={trained}", *average, "--stop-at-step", 3)
     assert whole.json["state_sha256"] == again.json["state_sha256"]
     assert whole.json["parameters"] == parameters
-    config = RunFolder(tmp_path / "run").config.read_text()
-    assert f"frozen: {tmp_path / 'moved'}" in config
+    run = RunFolder(tmp_path / "run")
+    assert f"frozen: {tmp_path / 'moved'}" in run.config.read_text()
+    size = sum(path.stat().st_size for path in run.checkpoints.glob("ckpt-3/state.data*"))
+    # Beside the values a checkpoint says of each object what it is.
+    assert 0 < size - checkpoint_bytes(read_config(run.config)) < 40_000
     assert json.loads((tmp_path / "run" / "result.json").read_text())["evaluation"]
     assert read_commit(tmp_path / "run" / "checkpoints" / "ckpt-3").step == 3
     # Another source is another run.

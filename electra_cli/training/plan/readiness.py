@@ -132,9 +132,14 @@ def _header_faults(manifest: Manifest) -> list[str]:
 
 
 def checkpoint_bytes(config: Config) -> int:
-    """The size of a checkpoint: weights, two slots each, and their averages; float32."""
-    parameters = budget_of(config, replicas=1, precision="float32").parameters.total
-    return parameters * _BYTES_OF_A_FLOAT * (4 if config.optimizer.ema_decay else 3)
+    """The size of a checkpoint: weights, two slots each, and their averages; float32.
+
+    A generator that learns nothing has its weights alone.
+    """
+    parameters = budget_of(config, replicas=1, precision="float32").parameters
+    frozen = parameters.generator if config.generator.frozen is not None else 0
+    learning = (parameters.total - frozen) * (4 if config.optimizer.ema_decay else 3)
+    return (frozen + learning) * _BYTES_OF_A_FLOAT
 
 
 def check_space(plan: RunPlan) -> None:
