@@ -95,6 +95,9 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
                     print(f"{name}, seed {seed} …", file=sys.stderr, flush=True)
                     results.keep(work.run(name, seed))
                     show(book, results, work.tasks, options.minutes, options.flops)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
     except (ValueError, OSError, ElectraError, CommandError) as error:
         hint = getattr(error, "hint", "")
         print(f"error: {error}{f'; {hint}' if hint else ''}", file=sys.stderr)

@@ -49,10 +49,14 @@ class Processes:
         with self._log.open("ab") as errors:
             errors.write(f"$ electra {' '.join(command[3:])}\n".encode())
             errors.flush()
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+            # In a session of its own: Ctrl-C would reach it too, and a second signal ends the
+            # saving of the checkpoint from which the run goes on.
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            )
             try:
                 output, _ = process.communicate()
-            except BaseException:  # the run saves a checkpoint, and goes on with the next call
+            except BaseException:
                 process.terminate()
                 process.wait()
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from recipes_parts.book import config_of, most_steps, read_book
 from recipes_parts.commands import CommandError, found_in
 from recipes_parts.compare import difference, figure
 from recipes_parts.results import Result, Results
-from recipes_parts.work import seconds_of
+from recipes_parts.work import Budget, Work, seconds_of
 
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.modeling.budget import budget_of, flops_by_step
@@ -57,7 +58,8 @@ class Fake:
         if words[0] == "finetune":
             return {"columns": [{"role": "random", "mean": 0.1}, {"role": "model", "mean": 0.7}]}
         steps = next(int(w.split("=")[1]) for w in words if w.startswith("train.steps="))
-        rows = next(int(w.split("=")[1]) for w in words[::-1] if w.startswith("train.batch_size="))
+        batches = [int(w.split("=")[1]) for w in words if w.startswith("train.batch_size=")]
+        rows = batches[-1] if batches else 32
         return {
             "sequences_per_second": rows * 10.0,  # an update takes a tenth of a second
             "final_step": steps,
@@ -163,6 +165,38 @@ def test_a_run_that_goes_before_takes_its_share(call: Call, tmp_path: Path) -> N
     assert {"train.steps=450", "train.seed=5"} <= set(last)
     (found,) = Results(tmp_path / "out").all(["frozen"])
     assert (found.steps, found.seconds, found.flops) == (600, 60, 600e6)
+
+
+def test_rows_of_another_packing_are_evaluated_as_those_of_the_reference(
+    data: Path, tmp_path: Path
+) -> None:
+    book = read_book(recipes.RECIPES)
+    results = Results(tmp_path)
+    for packing in ("reference", "full"):
+        shutil.copytree(data, tmp_path / f"data-{packing}")
+
+    def refusing(*arguments: object) -> dict[str, Any]:
+        if arguments[0] != "evaluate":
+            return Fake()(*arguments)
+        assert arguments[3] == tmp_path / "data-reference"
+        if "own-document" in str(arguments[1]):
+            raise CommandError(65, "rows of one document with a [SEP] in it")
+        return {"checkpoints": [{"metrics": {"masked_lm_loss": 5.5, "disc_auc": 0.6}}]}
+
+    work = Work(
+        book, corpus=tmp_path / "text", labelled=None, budget=Budget(flops=1e12), results=results,
+        electra=refusing, device="cpu",
+    )  # fmt: skip
+    for name, loss in (("reference", 6.0), ("full-rows", 5.5), ("full-rows-own-document", None)):
+        assert work.run(name, 0).metrics["masked_lm_loss"] == loss
+
+
+def test_a_signal_is_no_fault(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*arguments: object) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    assert call("--minutes", "1", electra=interrupted) == 130
+    assert "the same command goes on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

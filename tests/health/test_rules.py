@@ -215,6 +215,14 @@ NEAR_MISSES: dict[str, tuple[Facts, dict[str, Any]]] = {
             ),
         },
     ),
+    "training masks more than held-out rows": (
+        replace(TINY, mask_probability=0.4),
+        held_out(flops=lambda step: 1e9 * step),
+    ),
+    "an older electra masked both alike": (
+        replace(TINY, mask_probability=0.4),
+        held_out(replaced_rate=constant(0.31)),
+    ),
     "right samples of Electric": (
         replace(TINY, is_electric=True),
         held_out(
