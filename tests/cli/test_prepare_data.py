@@ -21,9 +21,9 @@ from tests.corpus.tables import write_tar
 from tests.places import ROOT
 
 FIELDS = [
-    "command", "output", "examples", "validation_examples", "shards", "vocab_size",
-    "vocab_kind", "lowercase", "strip_accents", "unknown_rate", "padding_share", "baselines", "warnings", *vars(Counts()),
-    "seconds", "megabytes_per_second", "manifest",
+    "command", "output", "examples", "validation_examples", "shards", "vocab_size", "vocab_kind",
+    "lowercase", "strip_accents", "unknown_rate", "padding_share", "baselines", "warnings",
+    *vars(Counts()), "seconds", "megabytes_per_second", "manifest",
 ]  # fmt: skip
 
 

@@ -55,6 +55,30 @@ def test_segments_and_mask_follow_from_the_ids() -> None:
     )
 
 
+def test_padding_need_not_be_0() -> None:
+    """Where ids change places, so do those of the features, and nothing else."""
+    ids = np.array([[2, 5, 6, 3, 7, 3, 0, 0], [2, 8, 3, 0, 0, 0, 0, 0]], np.int32)
+    swapped = np.arange(10, dtype=np.int32)
+    swapped[[0, 8]] = 8, 0  # a word has the id 0, and padding another
+    draws = {
+        "seed": tf.constant(1, tf.int64),
+        "step": tf.constant(3, tf.int64),
+        "examples": tf.constant([4, 9], tf.int64),
+        "mask_probability": 0.5,
+        "sampling": "distinct",
+        "special_ids": IDS,
+    }
+    plain = masking.rows_to_features(tf.constant(ids), IDS["sep"])
+    other = masking.rows_to_features(tf.constant(swapped[ids]), IDS["sep"], pad_id=8)
+    plain, other = (masking.mask_tokens(found, **draws) for found in (plain, other))
+    for name, found in plain.items():
+        values = found.numpy()
+        expected = swapped[values] if name in ("input_ids", "masked_input_ids") else values
+        if name == "masked_lm_ids":
+            expected = np.where(plain["masked_lm_weights"] > 0, swapped[values], 0)
+        np.testing.assert_array_equal(other[name], expected, err_msg=name)
+
+
 @pytest.mark.parametrize("sampling", ["reference", "distinct"])
 def test_only_ordinary_tokens_are_masked(lengths: np.ndarray, sampling: str) -> None:
     ids = rows(lengths)

@@ -33,6 +33,11 @@ def test_store_reads_across_shards(tmp_path: Path) -> None:
     ids, starts = store.gather_words(chosen)
     np.testing.assert_array_equal(ids, expected)
     np.testing.assert_array_equal(starts, begins_word[expected])
+    padded = RowStore([tmp_path / "a.npy", tmp_path / "b.npy"], 20, pad_id=97)
+    expected[2] = 97
+    ids, starts = padded.gather_words(chosen)
+    np.testing.assert_array_equal(ids, expected)
+    assert not starts[2].any()
 
 
 def test_a_shard_that_is_cut_or_gone_while_it_is_read(tmp_path: Path) -> None:

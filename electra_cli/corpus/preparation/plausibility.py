@@ -220,9 +220,9 @@ def _cause(
     for mark, kind in marks:
         if _share(piece.startswith(mark) for piece in pieces) > _TELLING:
             return Implausible(
-                f"pieces of the vocabulary begin with {mark}, so it is one of {kind}, and "
-                f"WordPiece, which electra reads, marks what continues a word with {CONTINUATION}",
-                "leave --vocab out to train one, or bring a WordPiece vocabulary",
+                f"pieces of the vocabulary begin with {mark}, so it is one of {kind}, and a file "
+                f"of word pieces marks what continues a word with {CONTINUATION}",
+                "bring the tokenizer.json that it belongs to, or leave --vocab out to train one",
             )
     known = {character for piece in pieces for character in _folded(piece)}
     lacking = {word: set(_folded(word)) - known for word in words}

@@ -23,6 +23,7 @@ from electra_cli.corpus.shards.held_out import HeldOutTokens
 from electra_cli.corpus.shards.kinds import Packing
 from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
+from electra_cli.corpus.subword.open import TextIds, open_tokenizer
 from electra_cli.corpus.wordpiece.identity import (
     Identity,
     Kind,
@@ -138,6 +139,17 @@ class Manifest(Record):
     def vocab_path(self) -> Path:
         """The vocabulary's file."""
         return self._folder / self.vocab.file
+
+    def text_ids(self) -> TextIds:
+        """What made ids of the texts.
+
+        Raises:
+          InputMissingError: Its file is not there.
+          DataError: It is damaged.
+        """
+        return open_tokenizer(
+            self.vocab_path, self.tokenizer, special=self.special_ids, rows=self.vocab.size
+        )
 
     def shards_of(self, split: Split) -> list[Shard]:
         """The shards of one split, in order."""

@@ -10,6 +10,7 @@ wanted: the most frequent words, and of those that come once the ones that a has
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -68,6 +69,8 @@ def train_tokenizer(
     Raises:
       DataError: The sample holds no document, although there are some.
     """
+    # Sums of several threads come in any order.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     normalizer = _normalizer(options)
 
     def split(word: str) -> list[list[str]]:

@@ -113,24 +113,22 @@ def read_tokenizer(path: Path, *, any_rules: bool = False) -> FoundTokenizer:
 
 
 def choose_options(
-    found: FoundTokenizer | None, *, lowercase: bool | None, strip_accents: bool | None
+    found: FoundTokenizer, *, lowercase: bool | None, strip_accents: bool | None
 ) -> tuple[TokenizerOptions, list[str]]:
     """How text is normalised: as an option says, else as the tokenizer says, else without either.
 
     Args:
-      found: The tokenizer that was brought; None if one is trained.
+      found: The tokenizer that was brought.
       lowercase: What an option says of case; None if none is given.
       strip_accents: The same of accents.
 
     Returns:
       The choice, and in sentences where it and the word pieces of the tokenizer come from.
     """
-    told = found.options if found else None
+    told = found.options
     default = told or TokenizerOptions(lowercase=True, strip_accents=True)
     given = {"lowercase": lowercase, "strip_accents": strip_accents}
     chosen = default.model_copy(update={k: v for k, v in given.items() if v is not None})
-    if found is None:
-        return chosen, []
     sources = [
         f"--{'' if value else 'no-'}{name.replace('_', '-')}"
         for name, value in given.items()

@@ -18,8 +18,20 @@ _UNCASED = ["the", "town", "##s", "river"]
 @pytest.mark.parametrize(
     ("pieces", "words", "casing", "cause", "hint"),
     [
-        (["\u0120the", "\u0120of", "ing"], ["the"], (True, True), "byte-level BPE", "WordPiece"),
-        (["\u2581the", "\u2581of", "ing"], ["the"], (True, True), "SentencePiece", "WordPiece"),
+        (
+            ["\u0120the", "\u0120of", "ing"],
+            ["the"],
+            (True, True),
+            "byte-level BPE",
+            "tokenizer.json",
+        ),
+        (
+            ["\u2581the", "\u2581of", "ing"],
+            ["the"],
+            (True, True),
+            "SentencePiece",
+            "tokenizer.json",
+        ),
         (["The", "Paris", "##s"], ["the"], (True, True), "is a cased one", "--no-lowercase"),
         (_UNCASED, ["The", "Town"], (False, False), "no capital letters", "--lowercase"),
         (["f\u00fcr", "\u00fcber", "und"], ["f\u00fcr"], (True, True), "has accents", "--no-strip"),

@@ -181,10 +181,3 @@ def test_options_go_before_files(tmp_path, config, given, expected, words):
     assert chosen == expected
     assert len(notes) == 1
     assert re.search(words, notes[0])
-
-
-def test_without_a_tokenizer_nothing_is_said():
-    assert choose_options(None, lowercase=None, strip_accents=False) == (
-        TokenizerOptions(lowercase=True, strip_accents=False),
-        [],
-    )
