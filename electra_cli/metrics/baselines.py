@@ -83,7 +83,9 @@ class Baselines:
         """
         found = []
         loss, rate = metrics.get("masked_lm_loss"), metrics.get("replaced_rate")
-        if loss is not None and math.isfinite(loss):
+        # Where chance fills masks, tokens are drawn and none is predicted.
+        draws, predicts = (f"{kind}masked_lm_accuracy" in metrics for kind in ("sampled_", ""))
+        if loss is not None and math.isfinite(loss) and (predicts or not draws):
             guesses = {"guessing by frequency": self.unigram, "a uniform guess": self.uniform}
             beside = " and ".join(
                 f"{_better(than - loss)} {guess} ({than:.2f})"

@@ -51,6 +51,10 @@ def test_weights_come_back_from_every_format(tmp_path: Path, shape: str) -> None
         done = export(checkpoint=run, format=format, output=exported[format])
         assert done.parity.method == method
         assert set(done.networks) == set(widths)
+    texts = [path.read_text() for path in sorted(exported["huggingface"].glob("*/README.md"))]
+    words = {"all": "with the same encoder", "uniform": "tokens that chance had put in"}
+    for key, sentence in words.items():
+        assert any(sentence in text for text in texts) == (key == shape)
     folders = {path.name: path for path in exported["huggingface"].iterdir() if path.is_dir()}
     found = {n: json.loads((p / "config.json").read_text()) for n, p in folders.items()}
     assert {name: of["embedding_size"] for name, of in found.items()} == widths

@@ -66,6 +66,8 @@ def test_a_loss_of_hundreds_of_digits_is_short() -> None:
             ],
         ),
         (KNOWN, {"masked_lm_loss": math.nan, "disc_loss": 0.4}, []),
+        # Of masks that chance fills.
+        (KNOWN, {"masked_lm_loss": 9.70, "sampled_masked_lm_accuracy": 0.0}, []),
         (KNOWN, {}, []),
     ],
 )

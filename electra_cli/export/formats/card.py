@@ -65,7 +65,11 @@ def _discriminator(item: Exportable) -> str:
             "The discriminator of an Electric, an ELECTRA that was pretrained as an energy-based "
             "cloze model"
         )
-    return "The discriminator of an ELECTRA that was pretrained by replaced token detection"
+    chance = item.config.objective.uniform_generator and item.finetuned is None
+    filled = ", with tokens that chance had put in" if chance else ""
+    return (
+        f"The discriminator of an ELECTRA that was pretrained by replaced token detection{filled}"
+    )
 
 
 def _logits(item: Exportable) -> str:
@@ -85,9 +89,11 @@ _ENERGIES = (
 def _generator_card(item: Exportable) -> str:
     if "discriminator" in item.networks:
         title = "ELECTRA generator"
+        is_one = item.config.generator.sharing == "all"
+        size, encoder = ("", ", with the same encoder") if is_one else ("small ", "")
         use = (
-            "The generator of an ELECTRA: the small masked language model that made the "
-            "discriminator's training examples. **It fills masks**; to fine-tune, take "
+            f"The generator of an ELECTRA: the {size}masked language model that made the "
+            f"discriminator's training examples{encoder}. **It fills masks**; to fine-tune, take "
             "`discriminator/`."
         )
     else:
