@@ -20,7 +20,8 @@ from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.budget import budget_of
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.modeling.fused import plain_operations
-from electra_cli.objectives import objective_of
+from electra_cli.objectives import metrics_of, objective_of
+from tests.conftest import Electra, settings
 from tests.export.runs import small_config, write_run
 from tests.interop.conftest import assert_same
 from tests.modeling.test_electra import IDS, TINY, features
@@ -193,3 +194,40 @@ def test_towers_and_a_plain_generator_are_not_each_other(run: Path, tmp_path: Pa
             load_weights(model, find_source(source))
         report = load_weights(model, find_source(source), allow_missing=["generator"])
         assert set(report.missing_parts()) == fresh
+
+
+# -- commands --------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_run_is_resumed_evaluated_and_scored(
+    electra: Electra, data: Path, tmp_path: Path
+) -> None:
+    options = ["--preset", "tiny", "--data", data, "--device", "cpu", "--steps", 8, "--json"]
+    options += settings(
+        "objective.name=electric",
+        "model.gradient_checkpointing=true",
+        "train.accumulation_steps=2",
+        "train.best_metric=cloze_accuracy",
+    )
+    whole = electra("pretrain", *options, "--model-dir", tmp_path / "whole")
+    assert whole.code == 0, whole.stderr
+    result = whole.json
+    assert tuple(result["losses"]) == ELECTRIC.losses
+    assert tuple(result["evaluation"]) == metrics_of([ELECTRIC], detail=True)
+    assert "cloze " in whole.stderr
+
+    parts = [*options, "--model-dir", tmp_path / "parts"]
+    electra("pretrain", *parts, "--stop-at-step", 4)
+    assert electra("pretrain", *parts).json["state_sha256"] == result["state_sha256"]
+
+    again = electra("evaluate", tmp_path / "whole", "--device", "cpu", "--json")
+    (found,) = again.json["checkpoints"]
+    for name in ("cloze_loss", "masked_lm_loss", "disc_loss", "disc_auc"):
+        assert found["metrics"][name] == pytest.approx(result["evaluation"][name], rel=1e-4), name
+    (tmp_path / "sentences").write_text("assignment statements are used\n", encoding="utf-8")
+    scored = electra(
+        "evaluate", tmp_path / "whole", "--pseudo-likelihood", tmp_path / "sentences", "--json"
+    )
+    (sentence,) = scored.json["sentences"]
+    assert sentence["score"] < 0
