@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ class Exportable:
         """Tokens that a text may have, [CLS] and [SEP] included."""
         return self.length if self.finetuned else self.config.model.max_position_embeddings
 
-    @property
+    @cached_property
     def text_ids(self) -> TextIds | None:
         """What makes ids of texts; None without a vocabulary.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ class Finetuned:
     vocab: Path
     result: Mapping[str, Any]
 
-    @property
+    @cached_property
     def text_ids(self) -> TextIds:
         """What makes ids of texts."""
         return open_tokenizer(

@@ -20,7 +20,7 @@ from electra_cli.config.batches import Stretch, stretch_at, stretches
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest
-from electra_cli.corpus.subword.open import continues_word, open_tokenizer
+from electra_cli.corpus.subword.open import continues_word
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import masking, rows
 from electra_cli.inputs.batch import checked_batch
@@ -405,12 +405,7 @@ class ElectraPretrainTask(base_task.Task):
     def _begin_validation(self) -> ValidationState:
         manifest = self._held_out_data()
         rows = manifest.validation_examples if manifest else 0
-        tokenizer = manifest and open_tokenizer(
-            manifest.vocab_path,
-            manifest.tokenizer,
-            special=manifest.special_ids,
-            rows=manifest.vocab.size,
-        )
+        tokenizer = manifest and manifest.text_ids()
         self.sentences = SentenceCollector(rows, tokenizer.texts if tokenizer else ())
         continues = continues_word(tokenizer) if tokenizer else None  # [V]
         return self.objective.new_validation(self._architecture.vocab_size, continues)

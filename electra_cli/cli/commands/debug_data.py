@@ -106,16 +106,13 @@ def _verify(folder: Path, terminal: Terminal) -> Verified:
 
 
 def _examples(manifest: Manifest, count: int, masking: Masking) -> list[dict[str, Any]]:
-    from electra_cli.corpus.subword.open import open_tokenizer
     from electra_cli.environment import prepare_tensorflow
 
     prepare_tensorflow()
     from electra_cli.inputs.preview import preview_rows
 
     special = manifest.special_ids
-    tokenizer = open_tokenizer(
-        manifest.vocab_path, manifest.tokenizer, special=special, rows=manifest.vocab.size
-    )
+    tokenizer = manifest.text_ids()
 
     def shown(ids: list[int]) -> str:
         """Text as the model sees it: words joined again, special tokens shown, no padding."""

@@ -179,7 +179,7 @@ def test_wrong_options(reference: Exported, one_run: Path, tmp_path: Path) -> No
     other.write_text(json.dumps(record))
     cases: list[tuple[Path, dict[str, Path], type[ElectraError], str]] = [
         (one_run, {"vocab": vocab}, ConfigError, "is a run of electra"),
-        (reference.output, {"vocab": vocab}, DataError, "has 201 word pieces"),
+        (reference.output, {"vocab": vocab}, DataError, "has 201 tokens"),
         (
             reference.output,
             {"reference_config": tmp_path / "no"},
