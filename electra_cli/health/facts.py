@@ -44,7 +44,8 @@ class Facts:
         to prepare in another way.
       dropped_share: Tokens that the sequence length cut off, of all.
       unigram_loss: Loss of guessing by frequency, in nats a token.
-      has_generator: Whether a network fills masks (not with a uniform generator).
+      has_generator: Whether a network learns to fill masks (not with a uniform generator, or with
+        one that is frozen).
       is_electric: Whether a token that was drawn counts as replaced even if it is the right one.
       former: What held before each change on the way, the newest first, with the change's step.
     """
@@ -105,7 +106,7 @@ class Facts:
             preset=config.preset,
             preset_rate=None if preset is None else preset.optimizer.learning_rate,
             preset_batch=None if preset is None else preset.train.batch_size,
-            has_generator="generator" in objective.networks,
+            has_generator="generator" in objective.networks and config.generator.frozen is None,
             is_electric=objective.name == "electric",
             former=tuple((step, cls.of(before, manifest)) for step, before in former),
         )

@@ -45,6 +45,11 @@ def test_every_path_of_every_command(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_path_of_a_generator(electra: Electra) -> None:
+    options = ["--set=generator.frozen=gs://bucket/a", "--set=generator.sharing=none", "--json"]
+    electra(*PRETRAIN, *options).failed(2, "gs://bucket/a", "generator.frozen", "is a URL")
+
+
 @pytest.mark.parametrize("where", ["--set", "environment", "file"])
 def test_the_path_of_the_data_in_a_configuration(
     electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str

@@ -17,6 +17,7 @@ from electra_cli.corpus.shards.manifest import read_manifest
 from electra_cli.errors import ConfigError, DataError, ElectraError, InputMissingError
 from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.run import export
+from electra_cli.health.facts import Facts
 from electra_cli.interop.frozen import find_generator
 from electra_cli.interop.source import find_source
 from electra_cli.interop.weights import load_checkpoint, load_generator, load_weights, values_of
@@ -198,6 +199,11 @@ def test_first_weights_are_of_the_discriminator_alone(sources: Sources, tmp_path
     for name, array in values_of(model).items():
         is_generators = name.startswith("generator")
         np.testing.assert_array_equal(array, (before if is_generators else expected)[name])
+
+
+def test_nobody_finds_that_it_does_not_learn(tmp_path: Path) -> None:
+    assert not Facts.of(config_of(tmp_path), None).has_generator
+    assert Facts.of(config_of(tmp_path, generator__frozen=None), None).has_generator
 
 
 def test_a_path_is_kept_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
