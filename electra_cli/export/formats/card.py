@@ -232,6 +232,9 @@ def _card(
     return page(title, use, load, sections)
 
 
+_WITHIN = "within each document of a row, up to its [SEP]; this model attends to the whole row"
+
+
 def _training(item: Exportable) -> Rows:
     """What is known about the training; for weights of another project, where they were."""
     if item.checkpoint is None or item.manifest is None:
@@ -243,6 +246,7 @@ def _training(item: Exportable) -> Rows:
         *([("data", name)] if name else []),
         ("steps", f"{item.checkpoint.step:,} of batch size {rows_in_words(config.train)}"),
         ("sequence length in training", f"{config.data.sequence_length:,}"),
+        *([("attention in training", _WITHIN)] if config.model.document_attention else []),
         ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),
         ("tokens", f"{counts.tokens:,}"),
         ("examples", f"{manifest.examples:,}, and {manifest.validation_examples:,} held out"),

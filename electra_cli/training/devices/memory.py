@@ -81,8 +81,10 @@ class Memory:
         batch = f"--batch-size {fitting * self.replicas}"
         return (
             f"{message}; a batch of {fitting * self.replicas:,} should fit",
-            f"{self._computing_again()}keep the batch and compute it in parts: --set {_KEY}={parts}"
-            + (f" --allow-config-change {_KEY}; or start a new run with " if begun else "; or ")
+            f"keep the batch and compute it in parts: --set {_KEY}={parts}"
+            + (f" --allow-config-change {_KEY}" if begun else "")
+            + f"; or {self._computing_again()}"
+            + ("start a new run with " if begun else "")
             + f"{batch}; or {remedy}",
         )
 
