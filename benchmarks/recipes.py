@@ -27,6 +27,7 @@ from recipes_parts.work import HELD_OUT, Budget, Work
 
 from electra_cli.errors import ElectraError
 from electra_cli.files.atomic import atomic_write_text
+from electra_cli.metrics.names import format_flops
 
 RECIPES = Path(__file__).parent / "recipes.yaml"
 
@@ -114,7 +115,9 @@ def show(
     found = results.all(list(book.recipes))
     metrics = [*HELD_OUT, *tasks]
     shown = table.text(found, book.reference, metrics)
-    each = f"{flops:g} FLOPs" if flops is not None else f"{minutes:g} minutes in updates"
+    each = (
+        f"{format_flops(flops)} FLOPs" if flops is not None else f"{minutes:g} minutes in updates"
+    )
     title = f"Recipes of {each}"
     atomic_write_text(results.folder / "table.md", f"# {title}\n\n{shown}\n")
     plot.write(found, book.reference, metrics, results.folder / "plot.png", title)

@@ -45,7 +45,7 @@ def write(
             row[0].set_yticks(range(len(names)), names)
             row[0].set_ylim(len(names) - 0.5, -0.5)
             whole.supxlabel(
-                "circles: seeds; bars: mean ± standard deviation; dashed: mean of the reference; "
+                "circles: seeds; bars: mean ± standard deviation; dashed: mean of the reference\n"
                 "green, red: better, worse beyond the noise of the pairs",
                 fontsize=9,
             )
