@@ -155,9 +155,10 @@ def check_weights(case: ReferenceCase, model: ElectraModel) -> None:
 
 
 @pytest.mark.slow
-def test_steps_that_are_compiled_as_a_whole() -> None:
+@pytest.mark.parametrize("name", ["base_like", "objective_electric"])
+def test_steps_that_are_compiled_as_a_whole(name: str) -> None:
     """The form for a GPU, by what an update reports and by the weights at the end."""
-    case = ReferenceCase(GOLDEN / "base_like")
+    case = ReferenceCase(GOLDEN / name)
     model, _, update = traced_functions(case)
     compiled = tf.function(update.python_function, jit_compile=True, autograph=False)
     for step in range(case.steps):

@@ -44,8 +44,7 @@ def at_once(
     return -there, other, tf.cast(there >= tf.reduce_max(logs, axis=1), tf.float32)
 
 
-@pytest.mark.parametrize("dtype", BOUNDS)
-@pytest.mark.parametrize("block", [8, 512])
+@pytest.mark.parametrize(("block", "dtype"), [(8, "float32"), (8, "bfloat16"), (512, "float32")])
 def test_blocks_say_what_all_at_once_say(
     monkeypatch: pytest.MonkeyPatch, block: int, dtype: str
 ) -> None:
