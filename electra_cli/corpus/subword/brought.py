@@ -13,6 +13,8 @@ from electra_cli.corpus.wordpiece.vocabulary_folder import find_vocabulary
 from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
 from electra_cli.errors import ConfigError, counted
 
+_RARE = "\U000101d1"  # of the Phaistos disc, which no vocabulary has
+
 
 @dataclass(frozen=True)
 class Brought:
@@ -73,6 +75,9 @@ def _of_library(file: Path, error: OtherRulesError, options: dict[str, bool | No
     ]
     if tokenizer.kind == "wordpiece":
         notes[0] += f", since the faster one of electra has other rules: {error.message}"
+    bare, followed = tokenizer.ids(["a", f"a{_RARE}"])
+    if bare.tolist() == followed.tolist():
+        notes.append(f"{file} leaves out characters that it does not know, and nothing counts them")
     if tokenizer.slots:
         notes.append(
             f"{counted(tokenizer.slots, 'id')} of the model have no token there and are called "

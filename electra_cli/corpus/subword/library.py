@@ -213,7 +213,9 @@ _BYTES = _byte_characters()
 def _load(path: Path, content: str) -> Any:
     try:
         return Tokenizer.from_str(content)
-    except Exception as error:  # likewise
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # its panics are no exceptions
         raise DataError(
             f"{path} is no tokenizer that the library tokenizers can read: {error}",
             hint="copy the file again, or save it with a newer version of the library",

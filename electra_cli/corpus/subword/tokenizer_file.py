@@ -125,13 +125,21 @@ class TokenizerFile:
             ) from error
         if not ids:
             raise DataError(f"{self.path} holds no tokens", hint=_ANY_KIND)
+        first: dict[int, str] = {}
+        for token, number in ids.items():
+            if (other := first.setdefault(number, token)) != token:
+                raise DataError(
+                    f"{self.path}: {other!r} and {token!r} have the same id, {number}",
+                    hint=_COPY_AGAIN,
+                )
         return ids
 
     def _find_special(self, ids: Mapping[str, int]) -> SpecialIds:
         told = _names_beside(self.path)
         found: dict[str, int | None] = {"unk": None}
         missing = []
-        if (unknown := self._unknown()) is not None:
+        unknown = self._unknown()
+        if unknown is not None:
             told["unk"] = (unknown, self.path.name)
         for role, names in NAMES.items():
             if role in told:
@@ -142,9 +150,12 @@ class TokenizerFile:
                     missing.append(f"{role}, which {by} calls {name!r}")
             elif here := [name for name in names if name in ids]:
                 found[role] = ids[here[0]]
-            # Pieces of bytes stand for every text, so that nothing is unknown.
-            elif role != "unk" or self.kind != "bpe":
+            elif role != "unk":
                 missing.append(f"{role}, as {' or '.join(names)}")
+        # Pieces of bytes stand for every text, so that nothing is unknown. All others ask their
+        # model for it, whatever else the file holds.
+        if unknown is None and self.kind != "bpe":
+            missing.append("unk, which its model does not name")
         if missing:
             raise DataError(
                 f"{self.path} lacks special tokens that pretraining needs: "
@@ -184,7 +195,7 @@ class TokenizerFile:
         number = self._model.get("unk_id")
         if isinstance(number, int) and 0 <= number < len(self._model["vocab"]):
             return str(self._model["vocab"][number][0])
-        name = self._model.get("unk_token")
+        name = self._model.get("unk_token", "[UNK]" if self.kind == "wordpiece" else None)
         return name if isinstance(name, str) and name else None
 
 

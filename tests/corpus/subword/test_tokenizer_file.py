@@ -89,12 +89,13 @@ ALL = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
         ),
         (
             {"type": "Unigram", "vocab": [[t, 0.0] for t in ALL if t != "<unk>"]},
-            r"needs: unk, as \[UNK\] or <unk>",
+            r"needs: unk, which its model does not name",
         ),
         (
             {"type": "WordPiece", "unk_token": "?", "vocab": {t: n for n, t in enumerate(ALL)}},
             "unk, which tokenizer.json calls '\\?'",
         ),
+        ({"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []}, "'a' and 'b' have the same id"),
         # What only the library can see.
         ({"type": "BPE", "vocab": {t: n for n, t in enumerate(ALL)}}, "can read"),
     ],
@@ -106,6 +107,23 @@ def test_what_is_refused(tmp_path, content, message):
         bring(path)
     assert str(path) in error.value.message
     assert error.value.hint
+
+
+def test_what_makes_the_library_panic(tmp_path):
+    path = given_tokenizer("unigram", tmp_path)
+    broken = {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | broken))
+    with pytest.raises(DataError, match="can read: Precompiled"):
+        bring(path)
+
+
+def test_characters_that_are_left_out_without_a_count(tmp_path):
+    path = given_tokenizer("bpe", tmp_path)
+    assert len(bring(path).notes) == 1
+    content = json.loads(path.read_text())
+    content["model"]["unk_token"] = None
+    path.write_text(json.dumps(content))
+    assert "leaves out characters" in bring(path).notes[1]
 
 
 def test_one_token_of_two_roles(tmp_path):
