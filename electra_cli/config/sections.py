@@ -57,10 +57,13 @@ class ModelConfig(Section):
         default=30522, ge=6, description="Word pieces; the prepared data's manifest replaces it."
     )
     embedding_size: int = Field(
-        default=128, ge=1, description="Width of the embeddings, which both networks share."
+        default=128,
+        ge=1,
+        description="Width of the embeddings; both networks share them, "
+        "unless generator.sharing says otherwise.",
     )
     hidden_size: int = Field(default=256, ge=1, description="Width of the discriminator.")
-    num_layers: int = Field(default=12, ge=1, description="Layers of each of the two networks.")
+    num_layers: int = Field(default=12, ge=1, description="Layers of the discriminator.")
     num_attention_heads: int = Field(
         default=4, ge=1, description="Attention heads of the discriminator; divides hidden_size."
     )

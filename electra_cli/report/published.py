@@ -63,7 +63,7 @@ def _compared(config: Config) -> Mapping[str, Any]:
     """What has to agree."""
     return {
         "model": config.model.model_copy(update={"vocab_size": 0}),
-        "generator": config.generator_sizes,
+        "generator": (config.generator_sizes, config.generator.model_copy(update={"size": 0})),
         "objective": config.objective.model_copy(update={"masking": "", "sampling": ""}),
         "length": config.data.sequence_length,
         "batch": stretches(config.train),

@@ -28,6 +28,8 @@ def test_presets_that_have_one() -> None:
         ("train.batch_size=64", False),
         ("data.sequence_length=64", False),
         ("generator.size=0.5", False),
+        ("generator.layers=0.5", False),
+        ("generator.sharing=disentangled", False),
         ("objective.name=mlm", False),
         ("model.num_layers=11", False),
     ],
