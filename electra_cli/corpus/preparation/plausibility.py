@@ -17,7 +17,6 @@ from electra_cli.corpus.reading.naming import COMPANION
 from electra_cli.corpus.reading.passed_over import cures, describe_kinds
 from electra_cli.corpus.shards.counts import Counts, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.corpus.subword.open import open_tokenizer
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.marks import has_mark, without_marks
 from electra_cli.corpus.wordpiece.tokenizer import MAX_CHARACTERS_PER_WORD
@@ -119,12 +118,7 @@ def unknown_tokens(manifest: Manifest) -> Implausible | None:
     return describe_unknown(
         rate,
         list(manifest.unknown_words),
-        open_tokenizer(
-            manifest.vocab_path,
-            manifest.tokenizer,
-            special=manifest.special_ids,
-            rows=manifest.vocab.size,
-        ).tokens,
+        manifest.text_ids().tokens,
         manifest.tokenizer,
     )
 

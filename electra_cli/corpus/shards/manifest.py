@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import (
     Field,
@@ -23,7 +23,6 @@ from electra_cli.corpus.shards.held_out import HeldOutTokens
 from electra_cli.corpus.shards.kinds import Packing
 from electra_cli.corpus.shards.not_prepared import copy_of_run, not_prepared
 from electra_cli.corpus.shards.rows import DType, Shard, Split
-from electra_cli.corpus.subword.open import TextIds, open_tokenizer
 from electra_cli.corpus.wordpiece.identity import (
     Identity,
     Kind,
@@ -35,6 +34,9 @@ from electra_cli.errors import DataError, counted, listed
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.files.record import Record
+
+if TYPE_CHECKING:
+    from electra_cli.corpus.subword.open import TextIds
 
 MANIFEST_FORMAT_VERSION = 2
 
@@ -147,6 +149,8 @@ class Manifest(Record):
           InputMissingError: Its file is not there.
           DataError: It is damaged.
         """
+        from electra_cli.corpus.subword.open import open_tokenizer  # slow, and few ask
+
         return open_tokenizer(
             self.vocab_path, self.tokenizer, special=self.special_ids, rows=self.vocab.size
         )
