@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from electra_cli.config.batches import Stretch
+from electra_cli.config.batches import Sizes, Stretch, stretch_at
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import order
@@ -107,6 +107,25 @@ def training_dataset(
     batch = _batches(store, choose, share.rows, word_starts)
     turns = tf.data.Dataset.counter(start_step * share.local_replicas, dtype=tf.int64)
     return untuned(turns.map(load, num_parallel_calls=2, deterministic=True).prefetch(4))
+
+
+def stretch_of(train: Sizes, share: Share, step: int) -> Stretch | None:
+    """The updates of one size to which that after a step belongs; None if all have one size.
+
+    Raises:
+      ConfigError: The batch that is shared is of another size.
+    """
+    if train.batch_schedule is None:
+        return None
+    stretch = stretch_at(train, step)
+    if stretch.rows != share.global_batch_size:
+        raise ConfigError(
+            f"global batch size {share.global_batch_size} at step {step}, where "
+            f"train.batch_schedule {train.batch_schedule} has {stretch.rows}",
+            hint=f"set global_batch_size to {stretch.rows}, or batch_schedule to null; only "
+            "ElectraTrainer changes it on the way",
+        )
+    return stretch
 
 
 def validation_dataset(

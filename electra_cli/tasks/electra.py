@@ -16,7 +16,7 @@ from official.core import base_task, task_factory
 from official.core import config_definitions as cfg
 from official.modeling import optimization
 
-from electra_cli.config.batches import Stretch, stretch_at, stretches
+from electra_cli.config.batches import Stretch, stretches
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest
@@ -140,20 +140,12 @@ class ElectraPretrainTask(base_task.Task):
         if not params.is_training:
             return rows.validation_dataset(manifest, share, word_starts=words)
         train, step = self._settings.train, params.start_step
-        stretch = stretch_at(train, step) if train.batch_schedule else None
-        if stretch is not None and stretch.rows != params.global_batch_size:
-            raise ConfigError(
-                f"global_batch_size {params.global_batch_size} at step {step}, where "
-                f"train.batch_schedule {train.batch_schedule} has {stretch.rows}",
-                hint=f"set global_batch_size to {stretch.rows}, or batch_schedule to null; only "
-                "ElectraTrainer changes it on the way",
-            )
         return rows.training_dataset(
             manifest,
             share,
             seed=train.seed,
             start_step=step,
-            stretch=stretch,
+            stretch=rows.stretch_of(train, share, step),
             word_starts=words,
         )
 

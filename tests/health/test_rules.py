@@ -282,3 +282,14 @@ def test_masked_language_modelling(name: str) -> None:
 
     assert found(facts, lines()) == []
     assert found(facts, lines(**SICK[name][1])) == [name]
+
+
+@pytest.mark.parametrize("slower", [False, True])
+def test_batches_of_another_size_have_another_speed(slower: bool) -> None:
+    """As many seconds an update with a quarter of the rows: nothing has become slow by that."""
+    facts = replace(TINY, batch_schedule=f"128:{600 * 128}")
+    large = history(facts=replace(TINY, batch_size=128), stop=600, seconds=lambda step: 0.3)
+    seconds: Curve = lambda step: 0.7 if slower and step > 1000 else 0.3  # noqa: E731
+    small = history(facts=TINY, start=600, seconds=seconds)
+    lines = [*large, *(line for line in small if line["kind"] != "start")]
+    assert found(facts, iter(lines)) == ["throughput-fell"] * slower

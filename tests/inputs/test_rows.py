@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from electra_cli.config.batches import rows_before, stretch_at
+from electra_cli.config.batches import batch_at, rows_before
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary
+from electra_cli.errors import ConfigError
 from electra_cli.inputs import order, rows
 from electra_cli.inputs.store import RowStore
 
@@ -47,8 +48,10 @@ def test_where_batches_grow_every_position_comes_once(data: Path, count: int) ->
     manifest = load_manifest(data)
     train = Config().replaced({"train.batch_size": 12, "train.batch_schedule": "4:11,8:28"}).train
     seen = []
+    with pytest.raises(ConfigError, match=r"global batch size 12 at step 1, where .* has 4"):
+        rows.stretch_of(train, rows.Share(12), 1)
     for step in range(8):
-        stretch = stretch_at(train, step)
+        stretch = rows.stretch_of(train, rows.Share(batch_at(train, step)), step)
         found = [
             read(
                 rows.training_dataset(manifest, part, seed=1, start_step=step, stretch=stretch),
