@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from electra_cli.runs.run_folder import Checkpoint
 
 EXAMPLES = """
-electra evaluate runs/mine --all
-electra evaluate runs/mine runs/other --detail > table.txt
+electra evaluate runs/mine runs/other --all --detail > table.txt
 electra evaluate runs/mine --json --quiet --fail-under disc_auc=0.8
 electra evaluate runs/electric --pseudo-likelihood sentences.txt
 """
