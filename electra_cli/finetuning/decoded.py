@@ -35,18 +35,17 @@ def _label(data: TaskData, row: int, ids: Sequence[int]) -> str:
         return labels[columns["label_ids"][row]]
     if kind == "regression":
         return f"{columns['targets'][row]:g} of 0 … 1"
+    tokenizer = data.kind.tokenizer
     if kind == "tagging":
-        words = zip(
-            columns["labeled_positions"][row].tolist(),
-            columns["labels"][row].tolist(),
-            columns["labels_mask"][row].tolist(),
-            strict=True,
-        )  # W of them
-        texts = data.kind.tokenizer.texts
+        there = columns["labels_mask"][row] > 0  # [S], W of them
+        begins = columns["labeled_positions"][row][there].tolist()
+        ends = [*begins[1:], len(ids) - 1]  # the last is that of [SEP]
+        found = columns["labels"][row][there].tolist()
         return " ".join(
-            f"{texts[ids[at]]}/{labels[number]}" for at, number, there in words if there
+            f"{tokenizer.text_of(ids[begin:end])}/{labels[number]}"
+            for begin, end, number in zip(begins, ends, found, strict=True)
         )
     if columns["is_impossible"][row]:
         return "no answer in this window"
     start, end = columns["start_positions"][row], columns["end_positions"][row]
-    return f"answer: {data.kind.tokenizer.text_of(ids[start : end + 1])}"
+    return f"answer: {tokenizer.text_of(ids[start : end + 1])}"

@@ -111,3 +111,4 @@ def test_rows_are_shown_as_people_read_them(tagged: Finished, electra: Electra) 
     shown = found.json["examples"]
     words = tagged.files.train.read_text().split("\n\n")[0].split("\n")
     assert shown[0]["text"] == f"<s> {' '.join(word.split()[0] for word in words)} </s>"
+    assert shown[0]["label"] == " ".join("/".join(word.split()) for word in words)
