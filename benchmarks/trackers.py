@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from electra_cli.config.load import Override, load_config
-from electra_cli.config.trackers import TRACKERS
+from electra_cli.config.rules.trackers import TRACKERS
 
 SIDES = {"none": "none", "tensorboard": "tensorboard", "all": ",".join(TRACKERS)}
 VALUES = {f"metric_{number}": 1.0 / (number + 1) for number in range(16)}

@@ -54,8 +54,7 @@ METRIC_LINES = {
     "time": "when it was written, in seconds since 1970 (lines of an older electra lack it)",
 }
 TRAIN_LINES = {
-    "flops": "floating point operations of all updates up to there, forward and backward, padding "
-    "included (lines of an older electra lack it)",
+    "flops": "operations of all updates up to there, padding included (an older electra has none)",
     "total_loss": "weighted sum of both losses, of this step's batch",
     "masked_lm_loss": "the generator's, in nats a masked token",
     "disc_loss": "the discriminator's, in nats a token",
@@ -277,8 +276,7 @@ def _run_folder() -> str:
         _table(("key", "meaning"), _documented(METRIC_LINES)),
         "A line of kind `train` also has:",
         _table(("key", "meaning"), _documented(TRAIN_LINES)),
-        "A line of kind `validation` also has `flops` and the metrics of the held-out split: "
-        f"{_metric_names()}",
+        f"A line of kind `validation` also has `flops` and the held-out metrics: {_metric_names()}",
         "A line of kind `finding` also has ([what each finding means](../guide/health.md)):",
         _table(("key", "meaning"), _documented(FINDING_LINES)),
         "A line of kind `start` stands where a process begins, at the step it goes on from. A run "

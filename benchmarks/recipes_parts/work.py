@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from electra_cli.config.batches import stretches
+from electra_cli.config.rules.batches import stretches
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.modeling.budget import flops_by_step

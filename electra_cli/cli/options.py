@@ -15,9 +15,9 @@ from electra_cli.cli import completion
 from electra_cli.cluster.discovery.choice import CHOICES
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.presets import available_presets
+from electra_cli.config.rules.trackers import NO_TRACKER, TRACKERS
 from electra_cli.config.schema import Config, Root, leaf_fields
 from electra_cli.config.sections import Network, Precision
-from electra_cli.config.trackers import NO_TRACKER, TRACKERS
 from electra_cli.errors import ConfigError
 from electra_cli.objectives import all_objectives, metrics_of
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from electra_cli.config.batches import check_batch
+from electra_cli.config.rules.batches import check_batch
 from electra_cli.config.schema import Root
 from electra_cli.config.sections import AdamConfig, RuntimeConfig, Section
 from electra_cli.errors import ConfigError

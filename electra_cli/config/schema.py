@@ -12,8 +12,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 from pydantic import Field, model_validator
 from pydantic.fields import FieldInfo
 
-from electra_cli.config.batches import check_batch
-from electra_cli.config.combinations import check_combinations
+from electra_cli.config.rules.batches import check_batch
+from electra_cli.config.rules.combinations import check_combinations
 from electra_cli.config.sections import (
     DataConfig,
     GeneratorConfig,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from electra_cli.config.trackers import NO_TRACKER, TRACKERS, TRACKERS_PATTERN, trackers_of
+from electra_cli.config.rules.trackers import NO_TRACKER, TRACKERS, TRACKERS_PATTERN, trackers_of
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Sampling = Literal["reference", "distinct"]

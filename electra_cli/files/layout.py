@@ -2,7 +2,7 @@
 
 DATA/manifest.json       what is prepared; written last
 DATA/plan.json           how it is cut into slices
-DATA/vocab.txt           the vocabulary; tokenizer.json of another tokenizer than our WordPiece
+DATA/vocab.txt           the vocabulary; tokenizer.json of other tokenizers than our own
 DATA/slices/             a record for each finished slice, beside its shards
 DATA/duplicates/         what was found of duplicates
 DATA/standard-input      a copy of what was piped in, until all of it is prepared
@@ -27,7 +27,7 @@ RUN/report.html          what `electra report` says of the run
 FINETUNED/finetune.yaml        the complete configuration; with it a folder is a fine-tuned one
 FINETUNED/model.yaml           the sizes of the encoder
 FINETUNED/inputs.json          what was given: source, files, labels, tokenizer
-FINETUNED/vocab.txt            the vocabulary; tokenizer.json of another tokenizer than our WordPiece
+FINETUNED/vocab.txt            the vocabulary; tokenizer.json of other tokenizers than our own
 FINETUNED/lock.json            who writes to it, or wrote to it last
 FINETUNED/COLUMN/seed-N        one run: checkpoints, metrics and result as in RUN; a column is
                                step-N of a run, model for weights of other projects, probe-step-N

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.cluster.addresses import Cluster
-from electra_cli.config.batches import check_batch
 from electra_cli.config.finetune import FinetuneConfig
+from electra_cli.config.rules.batches import check_batch
 from electra_cli.corpus.subword.open import TextIds
 from electra_cli.errors import ConfigError
 from electra_cli.finetuning.columns import ColumnPlan, plan_columns

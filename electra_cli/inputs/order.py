@@ -1,9 +1,9 @@
 """The order of examples as a pure function of (seed, step): nothing to save, nothing to skip.
 
 Step t of a run takes the positions t·B … (t+1)·B-1 of an endless sequence that visits every
-example once an epoch; where batches grow, those from `config.batches.rows_before(train, t)` on. The
-permutation of each epoch is a keyed Feistel network over the index itself, so it costs no memory
-and any position can be computed alone.
+example once an epoch; where batches grow, those from `config.rules.batches.rows_before` of t on.
+The permutation of each epoch is a keyed Feistel network over the index itself, so it costs no
+memory and any position can be computed alone.
 """
 
 from __future__ import annotations

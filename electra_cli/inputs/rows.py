@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from electra_cli.config.batches import Sizes, Stretch, stretch_at
+from electra_cli.config.rules.batches import Sizes, Stretch, stretch_at
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ConfigError
 from electra_cli.inputs import order

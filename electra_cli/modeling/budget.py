@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from electra_cli.config.batches import largest_batch, rows_before
 from electra_cli.config.finetune import FinetuneConfig
+from electra_cli.config.rules.batches import largest_batch, rows_before
 from electra_cli.config.schema import Config
 from electra_cli.modeling.architecture import (
     MOST_CANDIDATES,

@@ -1,4 +1,4 @@
-"""The learning rates of config/schedules.py as Keras schedules."""
+"""The learning rates of config/rules/schedules.py as Keras schedules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import gin
 import tensorflow as tf
 import tf_keras
 
-from electra_cli.config.schedules import Course
+from electra_cli.config.rules.schedules import Course
 from electra_cli.config.sections import DecayShape, ScheduleName
 
 

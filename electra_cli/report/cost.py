@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from electra_cli.config.batches import Sizes, rows_before
+from electra_cli.config.rules.batches import Sizes, rows_before
 from electra_cli.config.schema import Config
 from electra_cli.errors import ElectraError
 from electra_cli.modeling.budget import budget_of, flops_by_step

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from electra_cli.config.batches import stretches
 from electra_cli.config.load import load_config
+from electra_cli.config.rules.batches import stretches
 from electra_cli.config.schema import Config
 from electra_cli.runs.metrics_file import Series
 

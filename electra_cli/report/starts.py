@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from electra_cli.config.batches import Sizes, batch_at, rows_before
+from electra_cli.config.rules.batches import Sizes, batch_at, rows_before
 from electra_cli.files.redaction import redacted
 from electra_cli.health.rule import number
 from electra_cli.runs.metrics_file import History, Line

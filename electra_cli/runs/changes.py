@@ -11,7 +11,7 @@ from typing import Any
 
 from electra_cli.config.keys import hint_for
 from electra_cli.config.load import diff_configs, read_config
-from electra_cli.config.schedules import same_rates
+from electra_cli.config.rules.schedules import same_rates
 from electra_cli.config.schema import Config, leaf_fields
 from electra_cli.errors import ConfigError, DataError, ElectraError
 from electra_cli.files.atomic import atomic_write_text

@@ -16,7 +16,7 @@ from official.core import base_task, task_factory
 from official.core import config_definitions as cfg
 from official.modeling import optimization
 
-from electra_cli.config.batches import Stretch, stretches
+from electra_cli.config.rules.batches import Stretch, stretches
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest
@@ -27,7 +27,6 @@ from electra_cli.inputs.batch import checked_batch
 from electra_cli.interop import weights
 from electra_cli.interop.frozen import find_generator
 from electra_cli.interop.task_config import ElectraDataConfig, ElectraTaskConfig, plain
-from electra_cli.metrics import held_out
 from electra_cli.metrics.validation import ValidationState
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.dropout import Dropout
@@ -35,12 +34,9 @@ from electra_cli.modeling.electra import ElectraModel
 from electra_cli.modeling.losses import over_replicas
 from electra_cli.objectives import objective_of
 from electra_cli.optimization.average import WeightAverage
+from electra_cli.tasks.masked import mask_probability, masked_features, seed_of
 from electra_cli.tasks.sentences import SentenceCollector
 from electra_cli.tasks.step import StepSettings, outputs_of_lanes, step_of_batch, whole
-
-# Validation draws its masks and samples from this constant and the example alone, so that every
-# checkpoint of every run meets the same ones.
-_VALIDATION_SEED = 20200323
 
 
 @task_factory.register_task_cls(ElectraTaskConfig)
@@ -232,34 +228,16 @@ class ElectraPretrainTask(base_task.Task):
         self, inputs: Mapping[str, tf.Tensor], *, training: bool, step: Any = 0
     ) -> masking.Features:
         """Masks a batch; batches that bring their own masks and samples stay as they are."""
-        inputs = checked_batch(inputs, self._architecture.vocab_size)
-        objective = self._settings.objective
-        share = objective.mask_probability if training else held_out.MASK_PROBABILITY
-        if "masked_lm_positions" in inputs:
-            return self.objective.batch_features(inputs, self._special_ids, share)
-        sep = self._special_ids["sep"]
-        features = masking.rows_to_features(
-            inputs["input_ids"], sep, self._special_ids.get("pad", 0)
-        )
-        if self._settings.model.document_attention:
-            features["document_ids"] = masking.document_ids(features["input_ids"], sep)
-        features = masking.mask_tokens(
-            features,
-            seed=self._seed(training),
-            step=inputs["step"][0] if training else tf.zeros([], tf.int64),
-            examples=inputs["example_index"],
-            mask_probability=share,
-            sampling=objective.sampling,
-            special_ids=self._special_ids,
-            masking=objective.masking,
-            word_starts=inputs.get("word_starts"),
-        )
+        features = checked_batch(inputs, self._architecture.vocab_size)
+        if "masked_lm_positions" not in features:
+            features = masked_features(
+                features,
+                self._settings,
+                self._special_ids,
+                training=training,
+            )
+        share = mask_probability(self._settings, training=training)
         return self.objective.batch_features(features, self._special_ids, share)
-
-    def _seed(self, training: bool) -> tf.Tensor:
-        """Of masks and samples, scalar int64."""
-        seed = self._settings.train.seed if training else _VALIDATION_SEED
-        return tf.constant(seed, tf.int64)
 
     @classmethod
     def create_optimizer(
@@ -328,7 +306,7 @@ class ElectraPretrainTask(base_task.Task):
             names=self.losses,
             model=model,
             optimizer=optimizer,
-            seed=self._seed(True),
+            seed=seed_of(self._settings, training=True),
             step=step,
             settings=StepSettings(
                 parts=self._settings.train.accumulation_steps,

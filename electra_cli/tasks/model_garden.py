@@ -18,6 +18,7 @@ from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.losses import next_sentence_cross_entropy, require, total_of
 from electra_cli.objectives.electra import Electra
 from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.tasks.masked import seed_of
 from electra_cli.tasks.step import replica_id
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class StaticRecordsTask(ElectraPretrainTask):
             return dict(inputs)
         return model_garden.features_of(
             inputs,
-            seed=self._seed(training),
+            seed=seed_of(self._settings, training=training),
             step=tf.cast(step if training else 0, tf.int64),
             first_row=replica_id() * tf.shape(inputs["input_word_ids"], tf.int64)[0],
         )

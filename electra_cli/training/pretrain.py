@@ -15,7 +15,7 @@ from official.modeling import performance
 from electra_cli import __version__
 from electra_cli.cluster.acts import ALONE, by_chief
 from electra_cli.cluster.member import Worker
-from electra_cli.config.batches import batch_at, rows_before
+from electra_cli.config.rules.batches import batch_at, rows_before
 from electra_cli.errors import OutOfMemoryError, TrainingError
 from electra_cli.files.layout import STATE
 from electra_cli.inputs.order import examples_at

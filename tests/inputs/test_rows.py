@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from electra_cli.config.batches import batch_at, rows_before
+from electra_cli.config.rules.batches import batch_at, rows_before
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.wordpiece.vocabulary import continuations, load_vocabulary

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from electra_cli.config.schedules import Course
+from electra_cli.config.rules.schedules import Course
 from electra_cli.config.schema import Config
 from electra_cli.optimization.registration import optimization_config
 from electra_cli.optimization.schedule import CourseSchedule, ElectraSchedule

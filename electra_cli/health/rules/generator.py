@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
-from electra_cli.config.batches import rows_before
+from electra_cli.config.rules.batches import rows_before
 from electra_cli.health.rule import Line, Rule, Sign, Spans, above, number
 
 if TYPE_CHECKING:

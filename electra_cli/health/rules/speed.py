@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar
 
-from electra_cli.config.batches import stretch_at
+from electra_cli.config.rules.batches import stretch_at
 from electra_cli.health.rule import Line, Rule, Sign, below, number
 
 if TYPE_CHECKING:

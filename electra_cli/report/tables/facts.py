@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from electra_cli.config.batches import rows_in_words
+from electra_cli.config.rules.batches import rows_in_words
 from electra_cli.config.schema import Config
 from electra_cli.corpus.wordpiece.identity import KIND_NAMES
 from electra_cli.errors import counted, format_duration

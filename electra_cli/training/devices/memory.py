@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from electra_cli.config.batches import largest_batch
 from electra_cli.config.finetune import FinetuneConfig
+from electra_cli.config.rules.batches import largest_batch
 from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError, counted
 from electra_cli.memory_limits import GIB, MemoryLimit, device_limit, memory_limit

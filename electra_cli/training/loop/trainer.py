@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 from official.core import base_trainer
 
-from electra_cli.config.batches import Stretch
+from electra_cli.config.rules.batches import Stretch
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.optimization.update import create_slots
 from electra_cli.tasks.step import whole

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from electra_cli.config.load import LoadedConfig, Override, diff_configs, load_config
-from electra_cli.config.schedules import DECAYS_AT_THE_END, NEED_AN_END, Course
+from electra_cli.config.rules.schedules import DECAYS_AT_THE_END, NEED_AN_END, Course
 from electra_cli.config.schema import Config
 from electra_cli.errors import ConfigError, DataError
 from electra_cli.files.layout import CHECKPOINTS_FOLDER, STATE, checkpoint_name

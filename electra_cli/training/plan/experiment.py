@@ -9,7 +9,7 @@ import gin
 from official.core import config_definitions as cfg
 from official.core import exp_factory
 
-from electra_cli.config.batches import batch_at
+from electra_cli.config.rules.batches import batch_at
 from electra_cli.config.schema import Config
 from electra_cli.config.values import shown
 from electra_cli.corpus.shards.manifest import Manifest

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from electra_cli.cluster.addresses import Cluster
-from electra_cli.config.batches import check_batch
 from electra_cli.config.load import LoadedConfig, read_config
 from electra_cli.config.nearest import did_you_mean
+from electra_cli.config.rules.batches import check_batch
 from electra_cli.config.schema import Config
 from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.documents import check_documents

@@ -10,7 +10,7 @@ import tensorflow as tf
 from official.core import base_trainer
 from official.core.config_definitions import ExperimentConfig
 
-from electra_cli.config.batches import stretches
+from electra_cli.config.rules.batches import stretches
 from electra_cli.config.schema import Config
 from electra_cli.config.sections import TrainConfig
 from electra_cli.interop.task_config import ElectraTaskConfig

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from electra_cli.config.schedules import Course, same_rates
+from electra_cli.config.rules.schedules import Course, same_rates
 from electra_cli.config.schema import Config
 from electra_cli.errors import ConfigError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from electra_cli.config.batches import batch_at, check_batch, largest_batch, rows_before
+from electra_cli.config.rules.batches import batch_at, check_batch, largest_batch, rows_before
 from electra_cli.config.schema import Config
 from electra_cli.errors import ConfigError
 

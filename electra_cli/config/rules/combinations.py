@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from electra_cli.config.schedules import DECAYS_AT_THE_END, NEED_AN_END
+from electra_cli.config.rules.schedules import DECAYS_AT_THE_END, NEED_AN_END
 from electra_cli.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What values mean beyond their type, and which of them contradict each other."""
