@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Callable
 from dataclasses import fields
@@ -149,10 +148,11 @@ def check_space(plan: RunPlan) -> None:
       IOFailedError: The disk has no room for the checkpoints that are still to be written.
     """
     train = plan.config.train
-    steps = math.inf if plan.stop is None else plan.stop - plan.start
-    to_write = -(-steps // train.checkpoint_every) + (not plan.has_begun)
     # One more than are kept: the oldest goes when the newest is there.
     most = max(1, train.keep_checkpoints + 1 - len(plan.run.all_checkpoints()))
+    to_write = most
+    if plan.stop is not None:
+        to_write = -(-(plan.stop - plan.start) // train.checkpoint_every) + (not plan.has_begun)
     size = checkpoint_bytes(plan.config)
     needed = int(1.2 * size * min(to_write, most))
     free = shutil.disk_usage(plan.run.path).free
