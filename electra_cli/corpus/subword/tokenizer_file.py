@@ -14,8 +14,8 @@ from typing import Any, get_args
 
 from electra_cli.corpus.wordpiece.found_tokenizer import MOST_TOKENS, table_rows
 from electra_cli.corpus.wordpiece.identity import Identity, Kind
-from electra_cli.corpus.wordpiece.vocabulary import SpecialIds, free_slots
-from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_CONFIG_FILE
+from electra_cli.corpus.wordpiece.vocabulary import NAME_ONE, SpecialIds, free_slots
+from electra_cli.corpus.wordpiece.vocabulary_folder import COPY_AGAIN, TOKENIZER_CONFIG_FILE
 from electra_cli.errors import DataError, listed
 from electra_cli.files.layout import INPUTS_FILE, MANIFEST_FILE
 from electra_cli.files.record import read_json
@@ -29,8 +29,6 @@ NAMES: Mapping[str, Sequence[str]] = {
     "sep": ("[SEP]", "</s>", "<sep>"),
     "mask": ("[MASK]", "<mask>"),
 }
-_ANY_KIND = "give a tokenizer.json of kind WordPiece, BPE or Unigram, or leave --vocab out"
-_COPY_AGAIN = "copy the file again, or save it again with the library that made it"
 
 
 class TokenizerFile:
@@ -56,10 +54,10 @@ class TokenizerFile:
 
     def __init__(self, path: Path, *, special: SpecialIds | None = None, rows: int = 0) -> None:
         self.path = path
-        self._content = read_json(path, hint=_COPY_AGAIN)
+        self._content = read_json(path, hint=COPY_AGAIN)
         model = self._content.get("model")
         if not isinstance(model, dict):
-            raise DataError(f"{path} holds no tokenizer: it has no model", hint=_ANY_KIND)
+            raise DataError(f"{path} holds no tokenizer: it has no model", hint=NAME_ONE)
         self._model: Mapping[str, Any] = model
         self.kind = _kind(path, model)
         ids = self._ids()
@@ -121,16 +119,16 @@ class TokenizerFile:
                 ids[str(token["content"])] = _id(token["id"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{self.path} holds no vocabulary that can be read ({error!r})", hint=_COPY_AGAIN
+                f"{self.path} holds no vocabulary that can be read ({error!r})", hint=COPY_AGAIN
             ) from error
         if not ids:
-            raise DataError(f"{self.path} holds no tokens", hint=_ANY_KIND)
+            raise DataError(f"{self.path} holds no tokens", hint=NAME_ONE)
         first: dict[int, str] = {}
         for token, number in ids.items():
             if (other := first.setdefault(number, token)) != token:
                 raise DataError(
                     f"{self.path}: {other!r} and {token!r} have the same id, {number}",
-                    hint=_COPY_AGAIN,
+                    hint=COPY_AGAIN,
                 )
         return ids
 
@@ -211,7 +209,7 @@ def _kind(path: Path, model: Mapping[str, Any]) -> Kind:
     raise DataError(
         f"{path} holds a {name or 'nameless'} tokenizer, and only WordPiece, BPE and Unigram can "
         "be used",
-        hint=_ANY_KIND,
+        hint=NAME_ONE,
     )
 
 
@@ -226,14 +224,14 @@ def _names_beside(path: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for name in (SPECIAL_TOKENS_FILE, TOKENIZER_CONFIG_FILE):
         file = path.with_name(name)
-        settings = read_json(file, hint=_COPY_AGAIN) if file.is_file() else {}
+        settings = read_json(file, hint=COPY_AGAIN) if file.is_file() else {}
         for role in NAMES:
             token = settings.get(f"{role}_token")
             token = token.get("content") if isinstance(token, dict) else token
             if token is None:
                 continue
             if not isinstance(token, str):
-                raise DataError(f"{file}: {role}_token is {token!r}, no token", hint=_COPY_AGAIN)
+                raise DataError(f"{file}: {role}_token is {token!r}, no token", hint=COPY_AGAIN)
             found[role] = token, name
     return found
 
@@ -242,7 +240,7 @@ def _told(path: Path) -> tuple[SpecialIds | None, int]:
     """Special tokens and rows as our own files beside it say: of prepared data, a run, a model."""
     for name in (MANIFEST_FILE, INPUTS_FILE):
         file = path.with_name(name)
-        content = read_json(file, hint=_COPY_AGAIN) if file.is_file() else {}
+        content = read_json(file, hint=COPY_AGAIN) if file.is_file() else {}
         vocabulary = content.get("vocab", {})
         if not isinstance(vocabulary, dict) or vocabulary.get("file", path.name) != path.name:
             continue
@@ -251,5 +249,5 @@ def _told(path: Path) -> tuple[SpecialIds | None, int]:
                 special = SpecialIds.model_validate(content["special_ids"])
                 return special, _id(vocabulary.get("size", 0))
             except ValueError as error:  # of pydantic too
-                raise DataError(f"{file} is damaged: {error}", hint=_COPY_AGAIN) from error
+                raise DataError(f"{file} is damaged: {error}", hint=COPY_AGAIN) from error
     return None, 0

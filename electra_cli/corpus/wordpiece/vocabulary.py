@@ -12,6 +12,11 @@ from electra_cli.files.record import Record
 
 PAD, UNK, CLS, SEP, MASK = SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CONTINUATION = "##"
+# What to do where there is no tokenizer.
+NAME_ONE = (
+    "give a tokenizer.json of kind WordPiece, BPE or Unigram, a vocab.txt, or a folder with one of "
+    "them"
+)
 # What an id of 32 bits is raised by that begins a word, where no table of ids says it.
 BEGINS_WORD = 2**31
 
@@ -119,10 +124,10 @@ def read_lines(path: Path) -> list[str]:
         content = path.read_bytes().decode("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise InputMissingError(
-            f"vocabulary cannot be read: {path} ({error.strerror})", hint=_HINT
+            f"vocabulary cannot be read: {path} ({error.strerror})", hint=NAME_ONE
         ) from error
     except UnicodeDecodeError as error:
-        raise DataError(f"vocabulary {path} is not valid UTF-8", hint=_HINT) from error
+        raise DataError(f"vocabulary {path} is not valid UTF-8", hint=NAME_ONE) from error
     # str.splitlines would also split at U+2028 and U+0085, which may well be tokens.
     return [line.strip(" \t\r") for line in content.removesuffix("\n").split("\n")]
 

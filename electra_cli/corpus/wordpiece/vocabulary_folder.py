@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.wordpiece.vocabulary import OtherRulesError
+from electra_cli.corpus.wordpiece.vocabulary import NAME_ONE, OtherRulesError
 from electra_cli.errors import DataError, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
@@ -22,7 +22,8 @@ TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
 
 _PREFIX, _UNKNOWN = "##", "[UNK]"
-_HINT = "give a folder with a WordPiece tokenizer, as of BERT or ELECTRA, or a vocab.txt"
+# What to do about a damaged one.
+COPY_AGAIN = "copy the file again, or save it again with the library that made it"
 
 _WORD_LENGTHS = (100, 200)
 # What BertNormalizer does, one step after the other, as `electra export` writes it.
@@ -52,7 +53,7 @@ def find_vocabulary(folder: Path) -> Path:
     raise DataError(
         f"{folder} holds no tokenizer: no {TOKENIZER_FILE} and no {VOCABULARY_FILE}, but "
         f"{listed(names) or 'nothing'}",
-        hint=f"name {inside[0]}, which has one" if inside else _HINT,
+        hint=f"name {inside[0]}, which has one" if inside else NAME_ONE,
     )
 
 
@@ -69,9 +70,9 @@ def check_rules(vocabulary: Path) -> None:
     path = vocabulary.with_name(TOKENIZER_CONFIG_FILE)
     alone = vocabulary.name == VOCABULARY_FILE
     if path.is_file():
-        _refuse(path, _config_differences(read_json(path, hint=_HINT), alone=alone))
+        _refuse(path, _config_differences(read_json(path, hint=COPY_AGAIN), alone=alone))
     if not alone:
-        content = read_json(vocabulary, hint=_HINT)
+        content = read_json(vocabulary, hint=COPY_AGAIN)
         _refuse(vocabulary, _differences(content, content["model"]))
 
 
@@ -83,18 +84,20 @@ def tokenizer_tokens(path: Path) -> list[str]:
       DataError: It is damaged, holds another kind of tokenizer than WordPiece, has gaps between
         its ids, or a token that cannot be a line of a vocabulary file.
     """
-    content = read_json(path, hint=_HINT)
+    content = read_json(path, hint=COPY_AGAIN if path.is_file() else NAME_ONE)
     model = content.get("model")
     if not isinstance(model, dict):
-        raise DataError(f"{path} holds no tokenizer: it has no model", hint=_HINT)
+        raise DataError(f"{path} holds no tokenizer: it has no model", hint=NAME_ONE)
     kind = model.get("type", "nameless")
     if kind != "WordPiece":
-        raise OtherRulesError(f"{path} holds a {kind} tokenizer, not a WordPiece one", hint=_HINT)
+        raise OtherRulesError(
+            f"{path} holds a {kind} tokenizer, not a WordPiece one", hint=NAME_ONE
+        )
     prefix = model.get("continuing_subword_prefix")
     if prefix != _PREFIX:
         raise OtherRulesError(
             f"{path}: pieces that continue a word begin with {prefix!r}, not with {_PREFIX!r}",
-            hint=_HINT,
+            hint=NAME_ONE,
         )
     try:
         ids = {str(token): int(number) for token, number in model["vocab"].items()}
@@ -103,7 +106,7 @@ def tokenizer_tokens(path: Path) -> list[str]:
         }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f"{path} holds no vocabulary that can be read ({error!r})", hint=_HINT
+            f"{path} holds no vocabulary that can be read ({error!r})", hint=COPY_AGAIN
         ) from error
     tokens = sorted(ids, key=lambda token: ids[token])
     for expected, token in enumerate(tokens):
@@ -124,7 +127,7 @@ def check_line(path: Path, token: str) -> None:
     """
     if not token or token != token.strip(" \t\r\n") or "\n" in token:
         raise OtherRulesError(
-            f"{path}: token {token!r} cannot be a line of a vocabulary file", hint=_HINT
+            f"{path}: token {token!r} cannot be a line of a vocabulary file", hint=NAME_ONE
         )
 
 

@@ -9,7 +9,7 @@ from electra_cli.corpus.subword.brought import bring
 from electra_cli.corpus.subword.tokenizer_file import TokenizerFile
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.corpus.wordpiece.wordpiece_tokenizer import WordPieceTokenizer
-from electra_cli.errors import ConfigError, DataError
+from electra_cli.errors import ConfigError, DataError, ElectraError
 from tests.corpus.corpora import write_vocabulary
 from tests.given_tokenizers import given_tokenizer
 
@@ -107,6 +107,22 @@ def test_what_is_refused(tmp_path, content, message):
         bring(path)
     assert str(path) in error.value.message
     assert error.value.hint
+
+
+def test_hints_name_every_kind_that_is_taken(tmp_path):
+    """Wherever no tokenizer is found; a damaged one is to be copied again."""
+    path, other = tmp_path / "tokenizer.json", tmp_path / "sentences.model"
+    other.write_bytes(b"\n\x0e\xff")
+    for place in (tmp_path, path, tmp_path / "vocab.txt", other):
+        with pytest.raises(ElectraError) as error:
+            bring(place)
+        assert "tokenizer.json of kind WordPiece, BPE or Unigram" in error.value.hint
+    for content in ("{", "[]", '{"model": {"type": "WordPiece", "vocab": 3}}'):
+        path.write_text(content)
+        for place in (tmp_path, path):
+            with pytest.raises(DataError) as error:
+                bring(place)
+            assert error.value.hint.startswith("copy the file again")
 
 
 def test_what_makes_the_library_panic(tmp_path):
