@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 from electra_cli.errors import ConfigError, counted
@@ -100,16 +101,34 @@ def check_batch(train: Batches, replicas: int) -> None:
     for batch in dict.fromkeys(stretch.rows for stretch in reversed(stretches(train))):
         if not batch % divisor:
             continue
-        above = (batch // divisor + 1) * divisor
+        above = _multiple(batch, divisor)
         choices = f"{above - divisor} or {above}" if batch > divisor else f"{above}"
-        is_last = batch == train.batch_size
-        of_schedule = "" if is_last else f" of {_KEY} {train.batch_schedule}"
-        change = f"--batch-size {above}" if is_last else f"{above} rows to {_KEY}"
+        of_schedule = "" if batch == train.batch_size else f" of {_KEY} {train.batch_schedule}"
         raise ConfigError(
             f"batch size {batch}{of_schedule} is not divisible by {counted(replicas, 'replica')} × "
             f"{counted(parts, 'accumulation step')} = {divisor}; use {choices}",
-            hint=f"add {change}, or change train.accumulation_steps",
+            hint=f"add {_in_multiples(train, divisor)}, or change train.accumulation_steps",
         )
+
+
+def _in_multiples(train: Batches, divisor: int) -> str:
+    """The options that round up the rows of all updates."""
+    options, parts = [], []
+    if train.batch_size % divisor:
+        options.append(f"--batch-size {_multiple(train.batch_size, divisor)}")
+    row = 0
+    for rows, until in _parts(train.batch_schedule):
+        rounded, until = _multiple(rows, divisor), max(until, row + 1)
+        parts.append(f"{rounded}:{until}")
+        row = _rows_after(row, rounded, until)
+    if any(rows % divisor for rows, _ in _parts(train.batch_schedule)):
+        options.append(f"--set {_KEY}={','.join(parts)}")
+    return " ".join(options)
+
+
+def _multiple(rows: int, divisor: int) -> int:
+    """The least multiple of the divisor that is no less."""
+    return -(-rows // divisor) * divisor
 
 
 def stretch_at(train: Sizes, step: int) -> Stretch:
@@ -120,6 +139,22 @@ def stretch_at(train: Sizes, step: int) -> Stretch:
 @functools.lru_cache
 def _stretches(schedule: str | None, last: int) -> tuple[Stretch, ...]:
     found, step, row = [], 0, 0
+    for rows, until in _parts(schedule):
+        if until <= row:
+            raise ConfigError(
+                f"{_KEY} {schedule}: {rows}:{until} has no update, since {row:,} examples were "
+                "seen before it",
+                hint=f"--set {_KEY} with examples that rise from part to part: each says how many "
+                "the run has seen at its end",
+            )
+        found.append(Stretch(rows, step, row))
+        after = _rows_after(row, rows, until)
+        step, row = step + (after - row) // rows, after
+    return (*found, Stretch(last, step, row))
+
+
+def _parts(schedule: str | None) -> Iterator[tuple[int, int]]:
+    """The parts as they are written: rows of an update, and examples seen at the end."""
     for part in schedule.split(",") if schedule is not None else ():
         match = _PART.fullmatch(part.strip())
         if match is None or not int(match[1]):
@@ -128,15 +163,9 @@ def _stretches(schedule: str | None, last: int) -> tuple[Stretch, ...]:
                 hint=f"--set {_KEY}=32:100000,64:300000, for example: updates of 32 rows until "
                 "100,000 examples were seen, of 64 until 300,000",
             )
-        rows, until = int(match[1]), int(match[2])
-        if until <= row:
-            raise ConfigError(
-                f"{_KEY} {schedule}: {part.strip()} has no update, since {row:,} examples were "
-                "seen before it",
-                hint=f"--set {_KEY} with examples that rise from part to part: each says how many "
-                "the run has seen at its end",
-            )
-        found.append(Stretch(rows, step, row))
-        updates = -(-(until - row) // rows)  # the last one may go beyond
-        step, row = step + updates, row + updates * rows
-    return (*found, Stretch(last, step, row))
+        yield int(match[1]), int(match[2])
+
+
+def _rows_after(row: int, rows: int, until: int) -> int:
+    """Examples seen at the end of a part that begins after `row`; its last update is whole."""
+    return row + _multiple(until - row, rows)

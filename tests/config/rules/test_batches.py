@@ -22,6 +22,37 @@ def test_batch_must_divide_over_replicas_and_accumulation() -> None:
 
 
 @pytest.mark.parametrize(
+    ("batch", "schedule", "options"),
+    [
+        (30, None, "--batch-size 32"),
+        (32, "7:20", "--set train.batch_schedule=8:20"),
+        (31, "7:20, 8:50", "--batch-size 32 --set train.batch_schedule=8:20,8:50"),
+        (16, "8:8,7:15,16:20", "--set train.batch_schedule=8:8,8:15,16:20"),
+        (16, "7:7,4:8,7:20", "--set train.batch_schedule=8:7,8:9,8:20"),
+        (30, "8:16", "--batch-size 32"),
+    ],
+)
+def test_what_can_be_typed_for_a_batch_that_cannot_be_shared_out(
+    batch: int, schedule: str | None, options: str
+) -> None:
+    train = Config().replaced({"train.batch_size": batch, "train.batch_schedule": schedule}).train
+    with pytest.raises(ConfigError) as error:
+        check_batch(train, replicas=8)
+    assert error.value.hint == f"add {options}, or change train.accumulation_steps"
+    given = dict(word.split("=") for word in options.split() if "=" in word)
+    rows = 32 if "--batch-size" in options else batch
+    check_batch(
+        train.model_copy(
+            update={
+                "batch_size": rows,
+                "batch_schedule": given.get("train.batch_schedule", schedule),
+            }
+        ),
+        replicas=8,
+    )
+
+
+@pytest.mark.parametrize(
     ("schedule", "batches"),
     [
         (None, [16] * 9),
