@@ -96,12 +96,16 @@ def check_changes(
 
 
 def _is_end_free(old: Config, new: Config, run: RunFolder) -> bool:
-    """Whether no update up to now would have had another rate with the end that a run is to have.
+    """Whether the updates up to now are some of those of a run that was to end there.
+
+    They are if none would have had another rate, and none comes after that end.
 
     So a constant run may end later, and a wsd run whose decay has not begun: what it has learned is
     what it would have learned with that end from the beginning.
     """
     done = max((checkpoint.step for checkpoint in run.all_checkpoints()), default=0)
+    if new.train.steps is not None and new.train.steps < done:
+        return False
     with suppress(ConfigError):
         return same_rates(old, old.replaced({_END: new.train.steps}), done)
     return False

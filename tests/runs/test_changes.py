@@ -69,6 +69,8 @@ def test_accepted_and_recorded(electra: Electra, data: Path, run: Path) -> None:
     ("schedule", "done", "end", "is_free"),
     [
         ("constant", 100, None, True),
+        ("constant", 50, 50, True),
+        ("constant", 51, 50, False),
         ("wsd", 90, 200, True),
         ("wsd", 91, 200, False),
         ("electra", 1, 200, False),
