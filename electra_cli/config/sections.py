@@ -170,7 +170,8 @@ class ObjectiveConfig(Section):
     )
     temperature: float = Field(
         default=1.0,
-        gt=0,
+        ge=0.1,  # below, what is never drawn would be, if its logit is 100 above all others
+        le=1000,
         description="The generator's logits are divided by it before a token is drawn.",
     )
     temperature_decay_steps: int = Field(

@@ -176,3 +176,16 @@ def test_contradictions(values: dict[str, Any], words: list[str]) -> None:
         Config().replaced(values)
     assert all(word in error.value.message for word in words), error.value.message
     assert error.value.hint
+
+
+def test_towers_that_learn_nothing_have_one_way_out() -> None:
+    """A frozen generator of electra would ask for another sharing."""
+    with pytest.raises(ConfigError, match="its towers have to learn") as error:
+        Config().replaced({"objective.name": "electric", "generator.frozen": "runs/a"})
+    assert error.value.hint == "--set generator.frozen=null"
+
+
+@pytest.mark.parametrize("temperature", [1e-9, 0.099, 1001.0])
+def test_temperatures_that_no_logits_survive(temperature: float) -> None:
+    with pytest.raises(ValidationError, match=r"objective\.temperature"):
+        Config().replaced({"objective.temperature": temperature})

@@ -104,9 +104,13 @@ def _electric(config: Config) -> Iterator[Contradiction]:
     """What an energy that is learned against two towers leaves no room for."""
     generator, objective = config.generator, config.objective
     from_noise = "the energies are right only if tokens are drawn from what the generator says"
+    yield (
+        objective.name == "electric" and generator.frozen is not None,
+        "generator.frozen with objective.name electric: its towers have to learn",
+        "--set generator.frozen=null",  # electra asks for another generator.sharing then
+    )
     for key, is_set, value, why in (
         ("generator.sharing", generator.sharing != "tied", "tied", "its towers share all tables"),
-        ("generator.frozen", generator.frozen is not None, "null", "its towers have to learn"),
         ("objective.disallow_correct", objective.disallow_correct, "false", from_noise),
         ("objective.temperature", objective.temperature != 1, "1", from_noise),
         (
