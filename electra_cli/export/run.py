@@ -168,7 +168,8 @@ def _notes(item: Exportable, format: str) -> Iterator[str]:
     if format == SAVED_MODEL:
         yield (
             "there is no signature for text: TensorFlow has no such tokenizer within a graph, so "
-            f"the model takes ids, as the library tokenizers makes them with {tokenizer.file}"
+            "the model takes ids, as the library tokenizers makes them with "
+            f"{tokenizer.file}, which is written as it was given"
         )
     elif format == REFERENCE:
         yield (

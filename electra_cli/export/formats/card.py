@@ -27,7 +27,9 @@ from electra_cli.export.formats.task_card import (
     task_saved_model_card,
 )
 from electra_cli.export.networks import takes_text
+from electra_cli.metrics.names import format_flops
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
+from electra_cli.modeling.budget import flops_by_step
 from electra_cli.sources.exportable import Exportable, held_out_metrics
 
 
@@ -240,11 +242,12 @@ def _training(item: Exportable) -> Rows:
     if item.checkpoint is None or item.manifest is None:
         return [("converted from", item.path.name)]
     config, manifest = item.config, item.manifest
-    counts = manifest.counts
+    counts, step = manifest.counts, item.checkpoint.step
     name = Path(config.data.path).name if config.data.path else ""
     return [
         *([("data", name)] if name else []),
-        ("steps", f"{item.checkpoint.step:,} of batch size {rows_in_words(config.train)}"),
+        ("steps", f"{step:,} of batch size {rows_in_words(config.train)}"),
+        ("FLOPs", f"{format_flops(flops_by_step(config)(step))}, padding included"),
         ("sequence length in training", f"{config.data.sequence_length:,}"),
         *([("attention in training", _WITHIN)] if config.model.document_attention else []),
         ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),

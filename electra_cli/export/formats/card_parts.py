@@ -99,8 +99,8 @@ def no_text(item: Exportable) -> str:
         return "It came without a vocabulary, so there is no signature for text."
     return (
         "There is no signature for text: TensorFlow has no such tokenizer within a graph. The ids "
-        f"are those of the library tokenizers and the `{item.vocab.name}` of the training, which "
-        "`electra export --format huggingface` writes, with "
+        f"are those of the library tokenizers and `{item.vocab.name}`, which lies beside the "
+        "model, with "
         f"{shown_token(item, 'cls')} (id {item.special_ids.cls}) before the first text, "
         f"{shown_token(item, 'sep')} (id {item.special_ids.sep}) behind each, and padding "
         f"{item.special_ids.pad}."

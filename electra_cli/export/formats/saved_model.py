@@ -16,6 +16,7 @@ import tensorflow as tf
 from electra_cli.export.checks.parity import Floats, Parity, compare
 from electra_cli.export.checks.probe import Probe, make_probe, make_texts
 from electra_cli.export.formats.card import saved_model_card
+from electra_cli.export.formats.given_tokenizer import write_given
 from electra_cli.export.formats.in_graph_tokenizer import InGraphTokenizer
 from electra_cli.export.networks import Model, finetuned_of, networks_of, takes_text, task_outputs
 from electra_cli.modeling.dropout import Dropout
@@ -142,6 +143,8 @@ class ServedTask(Served):
 def write(model: Model, item: Exportable, folder: Path) -> None:
     """Writes the SavedModel and its card into an existing folder.
 
+    A tokenizer that is no WordPiece of ours, which no graph has, lies beside it as it was given.
+
     Raises:
       tf.errors.OpError: The disk is full, for example; also OSError.
     """
@@ -155,6 +158,8 @@ def write(model: Model, item: Exportable, folder: Path) -> None:
     if served.from_text is not None:
         signatures["text"] = served.from_text
     tf.saved_model.save(served, str(folder), signatures=signatures)
+    if (given := item.text_ids) and item.tokenizer is None:
+        write_given(given, folder, max_length=item.max_length)
     (folder / "README.md").write_text(saved_model_card(item), encoding="utf-8")
 
 

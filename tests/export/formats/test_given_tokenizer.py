@@ -116,7 +116,10 @@ def test_words_within_a_sentence(item: Exportable) -> None:
 
 @pytest.mark.slow
 def test_formats_without_it(tmp_path: Path) -> None:
-    """A SavedModel takes ids alone and says so; the reference's format says what it lacks."""
+    """A SavedModel takes ids alone and says so; the reference's format says what it lacks.
+
+    In both the file lies beside the model as it was given, as their cards say.
+    """
     given = given_tokenizer("unigram", tmp_path / "given")
     run, notes = write_run(tmp_path / "run", given=given), list[str]()
     saved, tf1, again = (tmp_path / name for name in ("saved", "tf1", "again"))
@@ -128,6 +131,10 @@ def test_formats_without_it(tmp_path: Path) -> None:
     assert any("no signature for text" in note for note in notes)
     export(checkpoint=run, format="reference", output=tf1, on_progress=notes.append)
     assert any("no vocab.txt" in note for note in notes)
+    for folder in (saved, tf1):
+        assert (folder / "tokenizer.json").read_bytes() == given.read_bytes()
+        assert "`tokenizer.json` byte for byte" in (folder / "README.md").read_text("utf-8")
+        assert json.loads((folder / "tokenizer_config.json").read_text())["mask_token"] == "<mask>"
     assert not (tf1 / "vocab.txt").exists()
     export(checkpoint=tf1, format="huggingface", output=again)
     assert (again / "discriminator/tokenizer.json").read_bytes() == given.read_bytes()
@@ -168,4 +175,6 @@ def test_the_card_of_a_fine_tuned_model(
         found = names["text"]["input_ids"][0].tolist()
         assert found.count(ids.sep) == 2
         assert names["text"]["token_type_ids"][0].tolist()[-1] == 1
-    assert "There is no signature for text" in (tmp_path / "saved-model/README.md").read_text()
+    saved = tmp_path / "saved-model"
+    assert "There is no signature for text" in (saved / "README.md").read_text()
+    assert (saved / "tokenizer.json").read_bytes() == given.read_bytes()

@@ -14,6 +14,8 @@ from safetensors import safe_open
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS
 from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.run import Exported, export
+from electra_cli.metrics.names import format_flops
+from electra_cli.modeling.budget import budget_of
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.sources.exportable import Exportable
 from tests.export.runs import write_run
@@ -158,16 +160,19 @@ def test_the_generator_fills_masks(huggingface: Exported) -> None:
     assert len(fill("the [MASK] sat on the mat", top_k=3)) == 3
 
 
-def test_cards(huggingface: Exported) -> None:
+def test_cards(huggingface: Exported, source: Exportable) -> None:
     cards = {
         name: (huggingface.output / name / "README.md").read_text(encoding="utf-8")
         for name in ("discriminator", "generator")
     }
+    cost = budget_of(source.config)
+    flops = format_flops(7 * cost.flops_per_token * cost.tokens_per_step)
     for card in cards.values():
         assert card.startswith("---\nlibrary_name: transformers\nlicense: unknown\n")
         assert "1,234, 5 of them held out" in card
         assert "67,890" in card
         assert "7 of batch size" in card
+        assert f"| FLOPs | {flops}, padding included |" in card
         assert "not evaluated" in card
     assert "Fine-tune this model" in cards["discriminator"]
     assert "fills masks" in cards["generator"]
