@@ -44,6 +44,22 @@ class Override:
     value: Any
     origin: str
 
+    @classmethod
+    def read(cls, key: str, text: str, origin: str) -> Override:
+        """Reads a value by the rules of YAML 1.2, but for an empty one.
+
+        An unset variable of a shell is empty, and null can mean much: a run without an end.
+
+        Raises:
+          ConfigError: It is empty.
+        """
+        if not text.strip():
+            raise ConfigError(
+                f"{key} ({origin}) is empty",
+                hint=f"give a value of {key}, or leave it out; where none is meant, write null",
+            )
+        return cls(key, yaml_core.parse_scalar(text), origin)
+
 
 @dataclass(frozen=True)
 class LoadedConfig(Generic[R]):
@@ -111,7 +127,7 @@ def parse_set(text: str) -> Override:
     """Reads the argument of --set, `key=value`; the value by the rules of YAML 1.2.
 
     Raises:
-      ConfigError: There is no equals sign.
+      ConfigError: There is no equals sign, or nothing after it.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
@@ -119,7 +135,7 @@ def parse_set(text: str) -> Override:
             f"--set {text}: expected key=value, got {shown(text)}",
             hint=f"write --set {nearest_key(text) or 'train.steps'}=VALUE",
         )
-    return Override(key.strip(), yaml_core.parse_scalar(value), "--set")
+    return Override.read(key.strip(), value, "--set")
 
 
 def read_config(path: Path, root: type[R] = Config) -> R:  # type: ignore[assignment]
@@ -245,7 +261,7 @@ def _read_environment(root: type[Root], environment: Mapping[str, str]) -> list[
     found = keys_in(environment, leaf_fields(root))
     origins = {key: _VARIABLE + name for key, name in found.items()}
     return [
-        Override(key, yaml_core.parse_scalar(environment[origin.removeprefix(_VARIABLE)]), origin)
+        Override.read(key, environment[origin.removeprefix(_VARIABLE)], origin)
         for key, origin in origins.items()
     ]
 

@@ -22,6 +22,9 @@ _FORMAT_VERSION = 1
 
 _END = "train.steps"
 
+# What it names is read once, before the first checkpoint.
+_IN_CHECKPOINTS = ("generator.frozen",)
+
 # None of it decides what is learned.
 MAY_CHANGE = (
     "data.path",
@@ -77,9 +80,17 @@ def check_changes(
       What differs; all of it is allowed.
 
     Raises:
-      ConfigError: Something differs that is not; it shows the differences.
+      ConfigError: Something differs that is not, or that nothing can change any more; it shows the
+        differences.
     """
     changes = diff_configs(old, new)
+    for key, was, now in changes:
+        if key in _IN_CHECKPOINTS and run.is_saved:
+            raise ConfigError(
+                f"{run.path} was started with another configuration: {key}: {was} -> {now}. Its "
+                "checkpoints hold what was there, and nothing looks at the path again",
+                hint=f"--set {key}={'null' if was is None else was}, or choose another --model-dir",
+            )
     free = {*MAY_CHANGE, *allowed}
     if _is_end_free(old, new, run):
         free.add(_END)

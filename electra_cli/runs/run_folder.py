@@ -96,6 +96,11 @@ class RunFolder:
         found = [self.checkpoint_at(place) for place in places]
         return sorted((c for c in found if c is not None), key=lambda checkpoint: checkpoint.step)
 
+    @property
+    def is_saved(self) -> bool:
+        """Whether there is a checkpoint that was written to its end."""
+        return any(checkpoint.is_committed for checkpoint in self.all_checkpoints())
+
     def checkpoint_at(self, place: Path) -> Checkpoint | None:
         """The checkpoint of this run in a place of its folder of checkpoints; None for none."""
         step = layout.step_of(place.name)

@@ -144,6 +144,8 @@ def test_what_is_no_branch_is_refused(
         ([*branch(tmp_path / "none", new)], 66, ("no checkpoint and no run folder",)),
         ([*branch(ckpt, new)], 2, ("within the warm-up", "4 updates", "later STEP")),
         ([*branch(stable, new, "--steps", 20)], 2, ("train.steps", "ends at step 12")),
+        ([*branch(stable, new, "--stop-at-step", 8)], 2, ("at least 9", "begins at step 8")),
+        ([*branch(stable, new, "--stop-at-step", 13)], 2, ("past train.steps 12",)),
         ([*branch(stable, new, "--preset", "tiny")], 2, ("--preset with", "leave --preset out")),
         ([*branch(stable, new, "--seed", 3)], 2, ("train.seed: 0 -> 3", "--init-from")),
         ([*branch(stable, new, "--batch-size", 4)], 2, ("train.batch_size: 8 -> 4",)),
@@ -173,7 +175,10 @@ def test_what_is_no_branch_is_refused(
     create_run_folder(plan, bindings="", initialized=None)
     with before_tensorflow(monkeypatch):
         by_itself = ["pretrain", "--config", begun / "config.yaml", "--model-dir", begun, "--json"]
-        electra(*by_itself).failed(2, "has no checkpoint yet", "repeat the first command")
+        for more in ((), ("--dry-run",)):
+            refused = electra(*by_itself, *more)
+            refused.failed(2, "has no checkpoint yet", "repeat the first command")
+        electra(*by_itself, "--stop-at-step", 3).failed(2, "at least 9")
         electra(*branch(stable, begun, decay=3)).failed(2, "--branch-decay 4, not 3")
         electra(*branch(trained, begun)).failed(2, f"--from {stable}, not {trained}")
     again = find_branch(stable, 4, begun, others=())

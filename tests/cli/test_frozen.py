@@ -82,4 +82,4 @@ def test_a_run_keeps_the_weights_and_goes_on_without_the_source(
     # Another source is another run.
     shutil.copytree(trained, tmp_path / "other")
     refused = pretrain("run", "--set", f"generator.frozen={tmp_path / 'other'}", *average)
-    refused.failed(2, "generator.frozen", "was started with another configuration")
+    refused.failed(2, "generator.frozen", "was started with another configuration", "moved")

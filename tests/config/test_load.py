@@ -96,7 +96,7 @@ WRONG = [
     ("train.steps", "1e6", "an integer or null, at least 1, got 1000000.0"),
     ("train.steps", "0", "an integer or null, at least 1, got 0"),
     ("train.steps", "true", "an integer or null, at least 1, got true"),
-    ("train.batch_size", "", "an integer, at least 1, got null"),
+    ("train.batch_size", "null", "an integer, at least 1, got null"),
     ("optimizer.learning_rate", "'1e-5'", 'a number, above 0, got the text "1e-5"'),
     ("optimizer.learning_rate", "1e999", "a number, above 0, got inf"),
     ("model.hidden_dropout", "1", "a number, at least 0, below 1, got 1"),
@@ -252,6 +252,16 @@ def test_set_without_equals_sign() -> None:
     assert error.value.hint == "write --set optimizer.learning_rate=VALUE"
     with pytest.raises(ConfigError, match="expected key=value"):
         parse_set("=5")
+
+
+def test_an_empty_value_is_no_null() -> None:
+    """It may be an unset variable of the shell, and null a run without an end."""
+    with pytest.raises(ConfigError, match=r"train\.steps \(--set\) is empty") as error:
+        parse_set("train.steps= ")
+    assert error.value.hint.endswith("where none is meant, write null")
+    with pytest.raises(ConfigError, match=r"train\.steps \(environment .*\) is empty"):
+        load_config(preset="tiny", environment={"ELECTRA_TRAIN__STEPS": ""})
+    assert parse_set("train.steps=null").value is None
 
 
 def test_set_keeps_further_equals_signs() -> None:

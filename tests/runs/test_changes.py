@@ -96,6 +96,35 @@ def test_an_end_may_change_that_no_rate_so_far_knows(
             check_changes(old, new, (), run)
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "way_out"),
+    [
+        ("/a", "/b", "--set generator.frozen=/a, or"),
+        ("/a", None, "--set generator.frozen=/a, or"),
+        (None, "/b", "--set generator.frozen=null, or"),
+    ],
+)
+def test_a_generator_in_checkpoints_stays(
+    tmp_path: Path, was: str | None, now: str | None, way_out: str
+) -> None:
+    """Only before the first of them is another one read."""
+    run, key = RunFolder(tmp_path), "generator.frozen"
+    fixed = {"generator.sharing": "none", key: was}
+    old = Config().replaced(fixed)
+    new = old.replaced({key: now})
+    assert check_changes(old, new, [key], run) == [(key, was, now)]
+    with pytest.raises(ConfigError, match="another configuration") as error:
+        check_changes(old, new, (), run)
+    assert f"--allow-config-change {key}" in error.value.hint
+    checkpoint = run.checkpoints / "ckpt-3"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "commit.json").touch()
+    for allowed in ((), (key,)):
+        with pytest.raises(ConfigError, match="checkpoints hold what was there") as error:
+            check_changes(old, new, allowed, run)
+        assert way_out in error.value.hint
+
+
 def test_edited_by_hand(
     electra: Electra, data: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,7 +125,6 @@ def command(
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(StopSignals(terminal.note))
         from electra_cli.config.load import Override, load_config, parse_set
-        from electra_cli.config.yaml_core import parse_scalar
         from electra_cli.health.facts import Facts
         from electra_cli.training.loop.health import check_names, check_possible
         from electra_cli.training.plan.branch import find_branch
@@ -145,7 +144,7 @@ def command(
         overrides = [parse_set(text) for text in settings or []]
         overrides += [override for override in given if override.value is not None]
         if steps is not None:
-            overrides.append(Override("train.steps", parse_scalar(steps), "--steps"))
+            overrides.append(Override.read("train.steps", steps, "--steps"))
         others = {"--preset": preset, "--config": config, "--init-from": init_from}
         branch = find_branch(
             branch_from, branch_decay, model_dir, others=[o for o, given in others.items() if given]
@@ -230,7 +229,8 @@ def _train(
     from electra_cli.training.result import finished_result
 
     plan = go_on(dry, warn=terminal.warn, worker=worker)
-    result = by_chief(worker, "finished", lambda: finished_result(plan.resume, stop=plan.stop))
+    own = plan.resume if plan.has_begun else None
+    result = by_chief(worker, "finished", lambda: finished_result(own, stop=plan.stop))
     if result is not None:
         return result
     health = Health.of(plan, stop_on, worker)

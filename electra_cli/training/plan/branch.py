@@ -135,6 +135,19 @@ class Branch:
         return self.checkpoint
 
 
+def check_begun(run: RunFolder) -> None:
+    """Refuses to go on by itself with a branch that has no state of its own yet.
+
+    Raises:
+      ConfigError: It is one.
+    """
+    if read_branch(run) is not None and not run.is_saved:
+        raise ConfigError(
+            f"{run.path} was begun with --branch-decay and has no checkpoint yet",
+            hint="repeat the first command, or choose another --model-dir",
+        )
+
+
 def find_branch(
     source: Path | None, decay: int | None, model_dir: Path | None, *, others: Collection[str]
 ) -> Branch | None:

@@ -42,7 +42,7 @@ def plan_frozen(config: Config, *, manifest: Manifest | None, run: RunFolder) ->
       DataError: There is no generator, or one of other sizes or another tokenizer.
     """
     frozen = config.generator.frozen
-    if frozen is None or any(checkpoint.is_committed for checkpoint in run.all_checkpoints()):
+    if frozen is None or run.is_saved:
         return None
     try:
         source = find_generator(Path(frozen))

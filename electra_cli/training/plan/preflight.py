@@ -17,11 +17,12 @@ from electra_cli.corpus.shards.manifest import Manifest, read_manifest
 from electra_cli.errors import ConfigError, DataError, OutputError
 from electra_cli.files.layout import CONFIG_FILE, MANIFEST_FILE
 from electra_cli.objectives import objective_of
+from electra_cli.runs.branch import first_step
 from electra_cli.runs.changes import Change, check_changes, check_keys
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tracking.choice import check_installed
 from electra_cli.training.devices.strategy import parse_device
-from electra_cli.training.plan.branch import Branch
+from electra_cli.training.plan.branch import Branch, check_begun
 from electra_cli.training.plan.frozen import plan_frozen, with_whole_path
 from electra_cli.training.plan.initial import plan_initial
 from electra_cli.training.plan.plans import DryPlan
@@ -56,8 +57,9 @@ def plan_run(
         device.check_in_cluster()
     if device.replicas is not None:
         check_batch(loaded.config.train, device.replicas * (cluster.size if cluster else 1))
-    stop = _last_step(loaded.config, stop_at_step)
     run = RunFolder(model_dir)
+    begin = first_step(run) if branch is None else branch.record.step
+    stop = _last_step(loaded.config, stop_at_step, begin)
     manifest = None if data is None else run.load_data(data)
     config = loaded.config if manifest is None else _fit_to_data(loaded, manifest)
     config = with_whole_path(config)
@@ -69,6 +71,8 @@ def plan_run(
         elif not loaded.user_set("model.vocab_size"):  # the data, not known yet, decides it
             config = config.replaced({"model.vocab_size": before.model.vocab_size})
         changes = check_changes(before, config, allow_config_change, run)
+        if branch is None:
+            check_begun(run)
     else:
         _check_free(run)
         if branch is not None:
@@ -104,15 +108,20 @@ def data_of_run(model_dir: Path) -> Path | None:
     return Path(path)
 
 
-def _last_step(config: Config, stop_at_step: int | None) -> int | None:
-    steps = config.train.steps
-    if stop_at_step is None or 1 <= stop_at_step <= (steps or math.inf):
+def _last_step(config: Config, stop_at_step: int | None, begin: int) -> int | None:
+    """The step at which the command ends; the first update of the run comes after step `begin`."""
+    steps, first = config.train.steps, begin + 1
+    if stop_at_step is None or first <= stop_at_step <= (steps or math.inf):
         return steps if stop_at_step is None else stop_at_step
-    longer = f", or --steps {stop_at_step}" if stop_at_step > 0 else ""
+    if steps is None or stop_at_step < first:
+        since = f": the branch begins at step {begin}" if begin else ""
+        raise ConfigError(
+            f"--stop-at-step {stop_at_step}: expected an integer, at least {first}{since}",
+            hint=f"--stop-at-step {steps or begin + 1000}",
+        )
     raise ConfigError(
-        f"--stop-at-step {stop_at_step} lies outside of 1 … "
-        + ("" if steps is None else f"train.steps {steps}"),
-        hint=f"--stop-at-step {steps or 1000}{longer}",
+        f"--stop-at-step {stop_at_step} lies past train.steps {steps}",
+        hint=f"--stop-at-step {steps}, or --steps {stop_at_step}",
     )
 
 

@@ -15,7 +15,6 @@ from electra_cli.corpus.shards.verify import verify_data
 from electra_cli.errors import ConfigError, DataError, IOFailedError, listed
 from electra_cli.files.layout import STATE, checkpoint_name
 from electra_cli.modeling.budget import budget_of
-from electra_cli.runs.branch import read_branch
 from electra_cli.runs.changes import check_made_with
 from electra_cli.runs.resume import check_fits, resume_point
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
@@ -46,11 +45,6 @@ def go_on(plan: DryPlan, *, warn: Callable[[str], None], worker: Worker = ALONE)
     checkpoint = agreed_checkpoint(plan.run, lambda: _newest(plan, manifest, warn), worker)
     if checkpoint is None and plan.branch is not None:
         checkpoint = plan.branch.begin()
-    elif checkpoint is None and read_branch(plan.run) is not None:
-        raise ConfigError(
-            f"{plan.run.path} was begun with --branch-decay and has no checkpoint yet",
-            hint="repeat the first command, or choose another --model-dir",
-        )
     return RunPlan(**{one.name: getattr(plan, one.name) for one in fields(plan)}, resume=checkpoint)
 
 

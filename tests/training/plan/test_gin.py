@@ -20,6 +20,7 @@ BOTH = f"{MASKING} or {POWER}; all else has a key: --set KEY=VALUE"
 
 @pytest.fixture(autouse=True)
 def _no_binding_stays():
+    gin.clear_config()
     yield
     gin.clear_config()
 
