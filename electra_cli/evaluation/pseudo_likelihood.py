@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.wordpiece.pieces import Ids
-from electra_cli.errors import ConfigError, InputMissingError
+from electra_cli.errors import ConfigError, DataError, InputMissingError
 from electra_cli.finetuning.examples.content import as_text, faulty, read_bytes
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.sources.exportable import Exportable, open_own
@@ -126,6 +126,8 @@ def read_sentences(checkpoint: Checkpoint, path: Path) -> Sentences:
     else:
         content = read_bytes(path)
     text = as_text(content, path, needed="text, one sentence a line")
+    if not text:
+        raise DataError(f"{path} is empty", hint="each line is a sentence and gets a score")
     lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
     model = open_own(checkpoint)
     tokenizer = model.text_ids

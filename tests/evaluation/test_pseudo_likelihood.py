@@ -60,7 +60,7 @@ def test_a_score_is_the_sum_of_negative_energies(
     ("content", "words"),
     [
         (None, ["sentences.txt does not exist"]),
-        (b"", ["1 line without a token: 1"]),
+        (b"", ["sentences.txt is empty", "each line is a sentence"]),
         (b"the cat\n\n \nsat\n", ["2 lines without a token: 2; 3", "take empty ones out"]),
         (b"the cat\n" + b"the cat " * 8, ["1 line of more tokens than the 14", "2 (16)"]),
         (b"the\n\xff\xfe cat\n", ["sentences.txt, line 2", "UTF-8"]),
