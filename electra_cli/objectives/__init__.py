@@ -1,7 +1,7 @@
 """What a run learns: one file an objective. Names are read here without TensorFlow.
 
 To add one: a file with a subclass of `base.Objective`, its entry in `_OBJECTIVES` below, and its
-name and networks in config/schema.py.
+name and networks in config/sections.py.
 """
 
 from __future__ import annotations

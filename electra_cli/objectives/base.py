@@ -52,7 +52,7 @@ class Objective(ABC):
         """The outputs of the heads, by name: everything that the terms need.
 
         Args:
-          model: Has the networks that config/schema.py names for this objective.
+          model: Has the networks that config/sections.py names for this objective.
           features: What `inputs.masking.mask_tokens` returns.
           dropout: The masks of this pass; None while nothing is trained: then there is no dropout,
             and tokens are drawn as of every run, whatever it trains with.
