@@ -21,7 +21,9 @@ from types import FrameType
 
 from recipes_parts import plot, table
 from recipes_parts.book import Book, read_book
+from recipes_parts.checks import check
 from recipes_parts.commands import CommandError, Electra, Processes
+from recipes_parts.prepared import Prepared
 from recipes_parts.results import Results
 from recipes_parts.work import HELD_OUT, Budget, Work
 
@@ -65,17 +67,22 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
         if unknown := [name for name in names if name not in book.recipes]:
             raise ValueError(f"--only {unknown[0]}: the recipes are {', '.join(book.recipes)}")
         seconds = options.minutes and 60 * options.minutes
+        commands = electra or Processes(options.output / "log.txt")
+        data = Prepared(book, options.corpus, options.output, commands)
         work = Work(
             book,
-            corpus=options.corpus,
+            data=data,
             labelled=options.labelled,
             budget=Budget(seconds, options.flops),
             results=results,
-            electra=electra or Processes(options.output / "log.txt"),
+            electra=commands,
             device=options.device,
         )
+        given = book, names, data, options.labelled, options.device
+        check(*given)
+        work.check(names)
         if options.dry_run:
-            print(plan(work, results, names, seeds, seconds))
+            print(plan(work, data, results, names, seeds, seconds))
             return 0
         options.output.mkdir(parents=True, exist_ok=True)
         tasks = {task: book.downstream[task] for task in work.tasks}
@@ -90,6 +97,8 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
                 "device": options.device,
             }
         )
+        if data.prepare(map(book.packing, names)):
+            check(*given)  # what only the data tells too
         for seed in seeds:  # a seed of all recipes: whatever disturbs the machine meets all
             for name in names:
                 if not results.is_done(name, seed):
@@ -125,7 +134,12 @@ def show(
 
 
 def plan(
-    work: Work, results: Results, names: list[str], seeds: list[int], seconds: float | None
+    work: Work,
+    data: Prepared,
+    results: Results,
+    names: list[str],
+    seeds: list[int],
+    seconds: float | None,
 ) -> str:
     """What is to be done, in words."""
     done = results.all(names)
@@ -133,11 +147,14 @@ def plan(
     speeds = [r.seconds / r.flops for r in done if r.seconds is not None and r.flops]
     if seconds is None and speeds and work.budget.flops is not None:
         seconds = statistics.fmean(speeds) * work.budget.flops
+    is_guess = work.budget.flops is not None and data.manifest(data.main) is None
     lines = []
     for name in names:
         missing = [seed for seed in seeds if not results.is_done(name, seed)]
         parts = [work.known_steps(name, first=first) for first in work.parts(name)]
-        steps = " + ".join("?" if part is None else f"{part:,}" for part in parts)
+        steps = "about " * is_guess + " + ".join(
+            "?" if part is None else f"{part:,}" for part in parts
+        )
         lines.append(f"{name}: {steps} steps; {len(missing)} of {len(seeds)} runs to do")
     left = sum(not results.is_done(name, seed) for name in names for seed in seeds)
     if seconds is None:
@@ -146,7 +163,10 @@ def plan(
         besides = statistics.fmean(rest) if rest else 0.0
         time = f"{left * (seconds + besides) / 3600:.1f} hours"
         time += "" if rest else ", and what compilation, evaluation and fine-tuning take besides"
-    return "\n".join([*lines, f"{left} runs: {time}; ? is measured before a recipe's first run"])
+    notes = ["? is measured before a recipe's first run"]
+    if is_guess:
+        notes.append("the vocabulary of the data, which is not prepared yet, decides")
+    return "\n".join([*lines, f"{left} runs: {'; '.join([time, *notes])}"])
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from electra_cli.config import yaml_core
 from electra_cli.config.load import load_config, parse_set
 from electra_cli.config.schema import Config
+from electra_cli.corpus.shards.kinds import Packing
 
 # What a value of `set` may hold: {steps:0.1} and {rows:0.1}, shares of the run's updates and of
 # their rows; {first}, the run that goes before.
@@ -44,18 +46,24 @@ class Recipe(_Part):
       first: A run that goes before.
     """
 
-    packing: str | None = None
+    packing: Packing | None = None
     first: First | None = None
 
 
 class Data(BaseModel):
-    """How a text is prepared."""
+    """How a text is prepared.
+
+    Attributes:
+      vocab_size: Of the vocabulary that is trained on it, and all packings share.
+      sequence_length: Tokens of a row.
+      packing: Of recipes that name no other; the held-out figures of all are of such rows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     vocab_size: int = 8000
     sequence_length: int = 128
-    packing: str = "reference"
+    packing: Packing = "reference"
 
 
 class Book(_Part):
@@ -77,7 +85,7 @@ class Book(_Part):
     downstream: dict[str, str] = Field(default_factory=dict)
     recipes: dict[str, Recipe]
 
-    def packing(self, name: str) -> str:
+    def packing(self, name: str) -> Packing:
         """How the data of a recipe is prepared."""
         return self.recipes[name].packing or self.data.packing
 
@@ -122,7 +130,7 @@ def read_book(path: Path) -> Book:
     """Reads a file of recipes.
 
     Raises:
-      ValueError: It is none, or a recipe cannot be trained.
+      ValueError: It is none, or a recipe cannot be trained or measured.
     """
     try:
         book = Book.model_validate(yaml_core.load_yaml(path.read_text(encoding="utf-8")))
@@ -130,10 +138,20 @@ def read_book(path: Path) -> Book:
         raise ValueError(f"{path}: {error}") from None
     if book.reference not in book.recipes:
         raise ValueError(f"{path}: reference {book.reference} is none of {', '.join(book.recipes)}")
+    for name in (*book.recipes, *book.downstream):
+        if not re.fullmatch(r"\w[\w.-]*", name):
+            raise ValueError(f"{path}: {name!r} is no name for files: letters, digits, ., _ and -")
     for name, recipe in book.recipes.items():
         for first in (False, True)[: 1 + (recipe.first is not None)]:
             settings = book.settings(name, 1000, first=first, weights=Path("first"))
-            config_of(book.preset_of(name, first=first), settings)
+            config = config_of(book.preset_of(name, first=first), settings)
+            packings = {book.packing(name), book.data.packing}
+            if config.model.document_attention and packings != {"full"}:
+                raise ValueError(
+                    f"{path}: recipe {name} attends within documents, which only rows of packing "
+                    "full tell: it needs packing: full, in `data` too, by whose held-out rows all "
+                    "recipes are measured"
+                )
     return book
 
 
@@ -145,6 +163,15 @@ def config_of(preset: str, settings: Mapping[str, str]) -> Config:
     """
     overrides = [parse_set(f"{key}={value}") for key, value in settings.items()]
     return load_config(preset=preset, environment={}, overrides=overrides).config
+
+
+def finetune_options(text: str, labelled: Path | None) -> list[str]:
+    """The options of a task, with the folder of labelled data in its place.
+
+    Raises:
+      ValueError: A quotation mark is open.
+    """
+    return shlex.split(text.replace("{labelled}", shlex.quote(str(labelled))))
 
 
 def most_steps(cost: Callable[[int], float], budget: float) -> int:

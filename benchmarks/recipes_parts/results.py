@@ -20,7 +20,7 @@ class Result:
       steps: Updates, of the run that goes before too.
       flops: Of all updates.
       seconds: In updates, without compilation, evaluation and checkpoints.
-      elapsed: Of everything: evaluation and fine-tuning too.
+      elapsed: Of all commands in all calls: compilation, evaluation and fine-tuning too.
       metrics: By name, held-out ones and the score of each task; None for what is not known.
       error: Why the run has none; a run that has diverged is a result too.
     """
@@ -36,7 +36,7 @@ class Result:
 
 
 class Results:
-    """OUTPUT: results/RECIPE/seed-N.json, plans/RECIPE.json and about.json.
+    """OUTPUT: results/RECIPE/seed-N.json, plans/RECIPE.json, spent/RECIPE/seed-N.json, about.json.
 
     Args:
       folder: OUTPUT.
@@ -72,6 +72,15 @@ class Results:
         """Writes it."""
         write(self._plan(name), plan)
 
+    def spend(self, name: str, seed: int, command: str, seconds: float) -> None:
+        """Adds the time of a command, however it ended."""
+        spent = self.spent(name, seed)
+        write(self._spent(name, seed), spent | {command: spent.get(command, 0.0) + seconds})
+
+    def spent(self, name: str, seed: int) -> dict[str, float]:
+        """Seconds of a seed of a recipe by command, of all calls."""
+        return read(self._spent(name, seed))
+
     def keep(self, result: Result) -> None:
         """Writes a result."""
         write(self._result(result.recipe, result.seed), asdict(result))
@@ -91,6 +100,9 @@ class Results:
 
     def _result(self, name: str, seed: int) -> Path:
         return self.folder / "results" / name / f"seed-{seed}.json"
+
+    def _spent(self, name: str, seed: int) -> Path:
+        return self.folder / "spent" / name / f"seed-{seed}.json"
 
     def _same(self, path: Path, about: dict[str, Any], what: str) -> None:
         known = read(path)

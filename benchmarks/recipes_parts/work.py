@@ -1,8 +1,7 @@
-"""One recipe after the other: data, steps, training, evaluation, fine-tuning."""
+"""One recipe after the other: steps, training, evaluation, fine-tuning."""
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -12,17 +11,15 @@ from typing import Any
 
 from electra_cli.config.rules.batches import stretches
 from electra_cli.config.schema import Config
-from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.modeling.budget import flops_by_step
-from recipes_parts.book import Book, config_of, most_steps
+from recipes_parts.book import Book, config_of, finetune_options, most_steps
 from recipes_parts.commands import CommandError, Electra
+from recipes_parts.prepared import Prepared
 from recipes_parts.results import Result, Results
 
 HELD_OUT = ("masked_lm_loss", "disc_auc")
 # How a run ends that has found no finite numbers any more; the code alone may be a fault of ours.
 _DIVERGED, _SAYS = 70, "not finite"
-# How `electra evaluate` ends where a model does not read rows of such a packing.
-_REFUSED = (2, 65)
 # Enough for the speed of a step behind those that compile; none of them is kept.
 _TRIAL_STEPS, _TRIAL_LOG = 60, 10
 
@@ -47,7 +44,7 @@ class Work:
 
     Args:
       book: The recipes.
-      corpus: A prepared folder, or a text to prepare.
+      data: What is trained on; prepared by the caller before the first run.
       labelled: A folder of labelled data; None for no fine-tuning.
       budget: Of each run.
       results: Where everything is kept.
@@ -59,14 +56,14 @@ class Work:
         self,
         book: Book,
         *,
-        corpus: Path,
+        data: Prepared,
         labelled: Path | None,
         budget: Budget,
         results: Results,
         electra: Electra,
         device: str,
     ) -> None:
-        self._book, self._corpus, self._labelled = book, corpus, labelled
+        self._book, self._data, self._labelled = book, data, labelled
         self.budget, self._results = budget, results
         self._electra, self._device = electra, device
 
@@ -78,35 +75,6 @@ class Work:
     def parts(self, name: str) -> tuple[bool, ...]:
         """The runs of a recipe in their order; True for one that goes before the last."""
         return (False,) if self._book.recipes[name].first is None else (True, False)
-
-    # -- data ------------------------------------------------------------------------------------
-
-    def data(self, packing: str) -> Path:
-        """Data of a packing, prepared where it is not yet; all with one vocabulary.
-
-        Raises:
-          ValueError: A prepared folder of another packing was named.
-        """
-        if (self._corpus / "manifest.json").is_file():
-            prepared = load_manifest(self._corpus).packing
-            if prepared != packing:
-                raise ValueError(
-                    f"{self._corpus} was prepared with --packing {prepared}, and a recipe needs "
-                    f"{packing}: name the text instead, which is then prepared for both"
-                )
-            return self._corpus
-        folder = self._results.folder / f"data-{packing}"
-        if (folder / "manifest.json").is_file():
-            return folder
-        data, main = self._book.data, self._book.data.packing
-        words: list[object] = ["--vocab-size", data.vocab_size]
-        if packing != main:
-            words = ["--vocab", self.data(main) / "vocab.txt"]
-        self._electra(
-            "prepare-data", self._corpus, "--output", folder, *words, "--packing", packing,
-            "--sequence-length", data.sequence_length,
-        )  # fmt: skip
-        return folder
 
     # -- steps -----------------------------------------------------------------------------------
 
@@ -143,7 +111,8 @@ class Work:
         """
         before = self._book.recipes[name].first
         share = 1.0 if before is None else before.share if first else 1 - before.share
-        vocabulary = self._vocabulary(name)
+
+        vocabulary = self._data.vocab_size
 
         def cost(steps: int) -> float:
             config = self._config(name, steps, first, Path("first"))
@@ -164,20 +133,22 @@ class Work:
         }
         folder = self._results.folder / "trial"
         shutil.rmtree(folder, ignore_errors=True)
-        found = self._pretrain(name, folder, settings, first)
+        found = self._electra(*self._pretraining(name, folder, settings, first))
         shutil.rmtree(folder, ignore_errors=True)
         return float(rows / found["sequences_per_second"])
-
-    def _vocabulary(self, name: str) -> int:
-        """Word pieces: of the data as soon as it is there, before that those asked for."""
-        for folder in (self._corpus, self._results.folder / f"data-{self._book.packing(name)}"):
-            if (folder / "manifest.json").is_file():
-                return load_manifest(folder).vocab.size
-        return self._book.data.vocab_size
 
     def _config(self, name: str, steps: int, first: bool, weights: Path | None) -> Config:
         settings = self._book.settings(name, steps, first=first, weights=weights)
         return config_of(self._book.preset_of(name, first=first), settings)
+
+    def check(self, names: Sequence[str]) -> None:
+        """Makes sure that earlier calls had the same recipes.
+
+        Raises:
+          ValueError: One of that name was another.
+        """
+        for name in names:
+            self._results.plan(name, self._recipe(name))
 
     def _recipe(self, name: str) -> dict[str, Any]:
         """What decides what the runs of a recipe compute."""
@@ -192,17 +163,17 @@ class Work:
 
     def run(self, name: str, seed: int) -> Result:
         """Trains, evaluates and fine-tunes one seed of a recipe; goes on where it was ended."""
-        began = time.monotonic()
         try:
             runs, folder = self._train(name, seed)
-            metrics = self._held_out(name, folder, runs[-1])
+            metrics = self._held_out(name, seed, folder)
             for task in self.tasks:
                 metrics[task] = self._score(name, seed, folder, task)
         except CommandError as error:
             if error.code != _DIVERGED or _SAYS not in str(error):
                 raise
             nothing = dict.fromkeys((*HELD_OUT, *self.tasks))
-            return Result(name, seed, 0, 0.0, None, time.monotonic() - began, nothing, str(error))
+            elapsed = sum(self._results.spent(name, seed).values())
+            return Result(name, seed, 0, 0.0, None, elapsed, nothing, str(error))
         seconds = [run["goodput"]["productive_seconds"] for run in runs]
         return Result(
             name,
@@ -210,7 +181,7 @@ class Work:
             steps=sum(run["final_step"] for run in runs),
             flops=sum(run["flops"] for run in runs),
             seconds=None if None in seconds else sum(seconds),
-            elapsed=time.monotonic() - began,
+            elapsed=self._elapsed(name, seed, runs),
             metrics=metrics,
         )
 
@@ -223,44 +194,53 @@ class Work:
             steps = self._steps(name, first, weights)
             settings = self._book.settings(name, steps, first=first, weights=weights)
             settings["train.seed"] = str(seed)
-            runs.append(self._pretrain(name, folder, settings, first))
+            words = self._pretraining(name, folder, settings, first)
+            runs.append(self._timed(name, seed, *words))
             weights = folder
         return runs, folder
 
-    def _pretrain(
-        self, name: str, folder: Path, settings: Mapping[str, str], first: bool
-    ) -> dict[str, Any]:
-        pairs = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        return self._electra(
-            "pretrain", "--preset", self._book.preset_of(name, first=first),
-            "--data", self.data(self._book.packing(name)), "--model-dir", folder,
-            "--device", self._device, *pairs,
-        )  # fmt: skip
+    def _timed(self, name: str, seed: int, *words: object) -> dict[str, Any]:
+        """Runs a command of a seed of a recipe; its time counts however it ends."""
+        began = time.monotonic()
+        try:
+            return self._electra(*words)
+        finally:
+            self._results.spend(name, seed, str(words[0]), time.monotonic() - began)
 
-    def _held_out(self, name: str, folder: Path, run: Mapping[str, Any]) -> dict[str, float | None]:
-        """Metrics over the held-out rows of the reference: rows of another packing are others."""
-        main = self._book.packing(self._book.reference)
-        found = run["evaluation"]
-        if self._book.packing(name) != main:
-            try:
-                shown = self._electra(
-                    "evaluate", folder, "--data", self.data(main), "--device", self._device
-                )
-                found = shown["checkpoints"][0]["metrics"]
-            except CommandError as error:
-                if error.code not in _REFUSED:
-                    raise
-                found = {}
+    def _elapsed(self, name: str, seed: int, runs: Sequence[Mapping[str, Any]]) -> float:
+        """Seconds of all commands in all calls.
+
+        Of a call that was killed the runs themselves know more.
+        """
+        spent = dict(self._results.spent(name, seed))
+        known = sum(run["goodput"]["process_seconds"] or 0.0 for run in runs)
+        return max(spent.pop("pretrain", 0.0), known) + sum(spent.values())
+
+    def _pretraining(
+        self, name: str, folder: Path, settings: Mapping[str, str], first: bool
+    ) -> list[object]:
+        pairs = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        data = self._data.folder(self._book.packing(name))
+        return [
+            "pretrain", "--preset", self._book.preset_of(name, first=first), "--data", data,
+            "--model-dir", folder, "--device", self._device, *pairs,
+        ]  # fmt: skip
+
+    def _held_out(self, name: str, seed: int, folder: Path) -> dict[str, float | None]:
+        """Metrics over the same rows for all, in float32 whatever a run computes in."""
+        data = self._data.folder(self._data.main)
+        shown = self._timed(
+            name, seed, "evaluate", folder, "--data", data, "--device", self._device
+        )
+        found = shown["checkpoints"][0]["metrics"]
         return {metric: found.get(metric) for metric in HELD_OUT}
 
     def _score(self, name: str, seed: int, folder: Path, task: str) -> float | None:
         """The mean over the seeds of a fine-tuning."""
-        options = shlex.split(
-            self._book.downstream[task].replace("{labelled}", shlex.quote(str(self._labelled)))
-        )
+        options = finetune_options(self._book.downstream[task], self._labelled)
         output = self._results.folder / "finetuned" / name / f"seed-{seed}" / task
-        found = self._electra(
-            "finetune", folder, "--output", output, "--device", self._device, *options
+        found = self._timed(
+            name, seed, "finetune", folder, "--output", output, "--device", self._device, *options
         )
         columns: Sequence[Mapping[str, Any]] = found["columns"]
         return next(column["mean"] for column in columns if column["role"] == "model")

@@ -193,25 +193,36 @@ def joined(values: Sequence[str] | None) -> str | None:
     return ",".join(values) if values else None
 
 
-def load_task(
-    task: str | None,
-    task_file: Path | None,
-    settings: Sequence[str] | None,
-    given: Sequence[tuple[str, Any, str]],
-) -> LoadedConfig[FinetuneConfig]:
+# Parameters of commands for labelled data: the key that one sets, and its option.
+_TASK_KEYS = {
+    "text": ("task.text", "--text"),
+    "label": ("task.label", "--label"),
+    "column": ("task.column", "--column"),
+    "max_length": ("task.max_length", "--max-length"),
+    "head": ("task.head", "--head"),
+    "learning_rate": ("optimizer.learning_rate", "--learning-rate"),
+    "layer_decay": ("optimizer.layer_decay", "--layer-decay"),
+    "epochs": ("train.epochs", "--epochs"),
+    "batch_size": ("train.batch_size", "--batch-size"),
+    "seed": ("train.seed", "--seed"),
+    "seeds": ("train.seeds", "--seeds"),
+    "device": ("runtime.device", "--device"),
+    "precision": ("runtime.precision", "--precision"),
+}
+
+
+def load_task(given: Mapping[str, Any]) -> LoadedConfig[FinetuneConfig]:
     """Loads the configuration of a task.
 
     Args:
-      task: What --task names.
-      task_file: What --task-file names.
-      settings: Texts of --set.
-      given: Key, value and option of each of the others; None for one that was not given.
+      given: The parameters of a command by name; None for what was not given.
 
     Raises:
-      ConfigError: Neither or both name a task, or a value is wrong.
+      ConfigError: Neither or both options name the task, or a value is wrong.
     """
     from electra_cli.config.load import Override, load_config, parse_set
 
+    task, task_file, settings = (given[name] for name in ("task", "task_file", "settings"))
     if (task is None) == (task_file is None):
         wrong = "--task and --task-file" if task is not None else "neither --task nor --task-file"
         raise ConfigError(
@@ -225,7 +236,17 @@ def load_task(
             hint="--task-file FILE.yaml; a task that has a name goes with --task",
         )
     overrides = [parse_set(text) for text in settings or []]
-    overrides += [Override(*one) for one in given if one[1] is not None]
+    overrides += [
+        Override(key, value, option)
+        for name, (key, option) in _TASK_KEYS.items()
+        if (value := given.get(name)) is not None
+    ]
+    if (xla := given.get("xla")) is not None:
+        overrides.append(Override("runtime.xla", xla, "--xla" if xla else "--no-xla"))
+    if given.get("share_device"):
+        overrides.append(Override("runtime.share_device", True, "--share-device"))
+    if (track := joined(given.get("track"))) is not None:
+        overrides.append(Override("runtime.track", track, "--track"))
     return load_config(
         FinetuneConfig,
         preset=task if task_file is None else str(task_file),

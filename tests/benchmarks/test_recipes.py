@@ -6,37 +6,35 @@ import json
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import recipes
-from recipes_parts import plot, table
 from recipes_parts.book import config_of, most_steps, read_book
 from recipes_parts.commands import CommandError, found_in
-from recipes_parts.compare import difference, figure
-from recipes_parts.results import Result, Results
-from recipes_parts.work import Budget, Work, seconds_of
+from recipes_parts.results import Results, write
+from recipes_parts.work import seconds_of
 
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.modeling.budget import budget_of, flops_by_step
 from tests.conftest import SMALL, Electra
 
-METRICS = ("masked_lm_loss", "disc_auc", "words")
 BOOK = """
 preset: tiny
 data: {packing: reference}
-set: {optimizer.warmup_steps: "{steps:0.1}", train.batch_size: 8}
-downstream: {words: "--task tagging --train {labelled}/train"}
+set: {optimizer.warmup_steps: "{steps:0.1}", train.batch_size: 8, data.sequence_length: 32}
+downstream: {words: "--task tagging --train {labelled}/words.txt --dev {labelled}/words.txt"}
 reference: plain
 recipes:
   plain: {}
   ramp: {set: {train.batch_schedule: "2:{rows:0.25}"}}
   frozen:
     first: {share: 0.25, set: {objective.name: mlm}}
-    set: {generator.sharing: none, generator.frozen: "{first}"}
+    set: {generator.size: 1, generator.embedding_size: 64, generator.sharing: none,
+          generator.frozen: "{first}"}
 """
+WORDS = "cat NOUN\nsits VERB\n\ndogs NOUN\n"
 
 
 class Fake:
@@ -55,6 +53,8 @@ class Fake:
         self.calls.append(words)
         if code := self._fails.get(len(self.calls)):
             raise CommandError(code, f"exit code {code}: the loss was not finite")
+        if words[0] == "evaluate":
+            return {"checkpoints": [{"metrics": {"masked_lm_loss": 6.0}}]}
         if words[0] == "finetune":
             return {"columns": [{"role": "random", "mean": 0.1}, {"role": "model", "mean": 0.7}]}
         steps = next(int(w.split("=")[1]) for w in words if w.startswith("train.steps="))
@@ -64,8 +64,7 @@ class Fake:
             "sequences_per_second": rows * 10.0,  # an update takes a tenth of a second
             "final_step": steps,
             "flops": steps * 1e6,
-            "evaluation": {"masked_lm_loss": 6.0, "disc_auc": None},
-            "goodput": {"productive_seconds": steps / 10},
+            "goodput": {"productive_seconds": steps / 10, "process_seconds": steps / 5},
         }
 
     def of(self, command: str) -> list[list[str]]:
@@ -80,6 +79,7 @@ def call(data: Path, tmp_path: Path) -> Call:
     """Runs the benchmark over prepared data with recipes of its own."""
     file = tmp_path / "recipes.yaml"
     file.write_text(BOOK)
+    (tmp_path / "words.txt").write_text(WORDS)
     fixed = [str(data), "--output", str(tmp_path / "out"), "--recipes", str(file)]
 
     def run(*options: str, electra: Any = None) -> int:
@@ -91,10 +91,6 @@ def call(data: Path, tmp_path: Path) -> Call:
 @pytest.fixture(autouse=True)
 def _signals_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes.signal, "signal", lambda number, handler: None)
-
-
-def result(recipe: str, seed: int, **metrics: float | None) -> Result:
-    return Result(recipe, seed, 100, 2e12, 60.0, 90.0, dict(metrics))
 
 
 def test_a_budget_pays_for_whole_updates() -> None:
@@ -113,13 +109,14 @@ def test_recipes_that_are_shipped_can_be_trained(
     assert book.settings("frozen", 100, weights=Path("a/b"))["generator.frozen"] == "a/b"
     assert book.settings("batch-ramp", 1000)["train.batch_schedule"] == "8:1600,16:6400"
     fake, output = Fake(), tmp_path / "none"
+    (tmp_path / "text").write_text("A cat sits.")
     text = [str(tmp_path / "text"), "--output", str(output), "--dry-run"]
     assert recipes.main([*text, "--flops", "1e13", "--seeds", "3,4"], fake) == 0
     assert (fake.calls, output.exists()) == ([], False)
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     config = config_of("tiny", {"model.vocab_size": str(book.data.vocab_size)})
     steps = math.floor(1e13 / (budget_of(config).flops_per_token * 32 * 128))
-    assert lines["reference"] == f"{steps:,} steps; 2 of 2 runs to do"
+    assert lines["reference"] == f"about {steps:,} steps; 2 of 2 runs to do"
     assert lines[f"{2 * len(book.recipes)} runs"].startswith("hours")
 
 
@@ -127,10 +124,10 @@ def test_what_was_ended_goes_on(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--minutes", "1", "--seeds", "0,1", "--only", "plain,ramp")
-    broken = Fake(_3=75)  # trial, pretrain, finetune
+    broken = Fake(_4=75)  # trial, pretrain, evaluate, finetune
     assert call(*options, electra=broken) == 1
     assert "exit code 75" in capsys.readouterr().err
-    again = Fake(_7=70)  # pretrain, finetune; two trials, pretrain, finetune; pretrain
+    again = Fake(_9=70)  # 3 of plain; two trials and 3 of ramp; pretrain
     assert call(*options, electra=again) == 0
     first, *others = again.of("pretrain")
     assert first == broken.calls[1]  # the same steps, without another trial
@@ -167,28 +164,70 @@ def test_a_run_that_goes_before_takes_its_share(call: Call, tmp_path: Path) -> N
     assert (found.steps, found.seconds, found.flops) == (600, 60, 600e6)
 
 
-def test_rows_of_another_packing_are_evaluated_as_those_of_the_reference(
-    data: Path, tmp_path: Path
+def test_all_is_alike_for_recipes_of_another_packing(tmp_path: Path, data: Path) -> None:
+    """The vocabulary, which decides the steps, is that of the data, and rows held out are the same.
+
+    Every recipe is measured by a command of its own, which computes in float32.
+    """
+
+    class Preparing(Fake):
+        def __call__(self, *arguments: object) -> dict[str, Any]:
+            if arguments[0] != "prepare-data":
+                return super().__call__(*arguments)
+            self.calls.append([str(argument) for argument in arguments])
+            shutil.copytree(data, Path(str(arguments[3])))
+            return {}
+
+    (tmp_path / "text").write_text("A cat sits.")
+    book = BOOK.replace("reference}", "full, sequence_length: 32}")
+    book += "  rows: {packing: reference}\n"
+    (tmp_path / "recipes.yaml").write_text(book)
+    fake, out = Preparing(), tmp_path / "out"
+    options = ["--recipes", str(tmp_path / "recipes.yaml"), "--only", "plain,rows", "--seeds", "0"]
+    text = [str(tmp_path / "text"), "--output", str(out), *options]
+    assert recipes.main([*text, "--flops", "1e12"], fake) == 0
+    assert [words[0] for words in fake.calls] == [
+        "prepare-data", "prepare-data", "pretrain", "evaluate", "pretrain", "evaluate",
+    ]  # fmt: skip
+    main, other = fake.of("prepare-data")
+    assert main[4:8] == ["--vocab-size", "8000", "--packing", "full"]
+    assert other[4:8] == ["--vocab", str(out / "data-full"), "--packing", "reference"]
+    plain, rows = fake.of("pretrain")
+    assert (plain[4], rows[4]) == (str(out / "data-full"), str(out / "data-reference"))
+    config = config_of("tiny", {"model.vocab_size": "600", "data.sequence_length": "32"})
+    steps = math.floor(1e12 / (budget_of(config).flops_per_token * 8 * 32))
+    assert f"train.steps={steps}" in plain
+    assert plain[9:] == rows[9:]
+    for words, folder in zip(fake.of("evaluate"), (plain[6], rows[6]), strict=True):
+        assert words[1:4] == [folder, "--data", str(out / "data-full")]
+
+
+def test_an_elapsed_time_is_of_all_calls(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    book = read_book(recipes.RECIPES)
-    results = Results(tmp_path)
-    for packing in ("reference", "full"):
-        shutil.copytree(data, tmp_path / f"data-{packing}")
+    """Of failed commands too; of a call that was killed the run itself knows more."""
+    clock = [0.0]
+    monkeypatch.setattr("recipes_parts.work.time.monotonic", lambda: clock[0])
 
-    def refusing(*arguments: object) -> dict[str, Any]:
-        if arguments[0] != "evaluate":
-            return Fake()(*arguments)
-        assert arguments[3] == tmp_path / "data-reference"
-        if "own-document" in str(arguments[1]):
-            raise CommandError(65, "rows of one document with a [SEP] in it")
-        return {"checkpoints": [{"metrics": {"masked_lm_loss": 5.5, "disc_auc": 0.6}}]}
+    class Slow(Fake):
+        def __call__(self, *arguments: object) -> dict[str, Any]:
+            clock[0] += {"pretrain": 100, "evaluate": 3, "finetune": 20}[str(arguments[0])]
+            return super().__call__(*arguments)
 
-    work = Work(
-        book, corpus=tmp_path / "text", labelled=None, budget=Budget(flops=1e12), results=results,
-        electra=refusing, device="cpu",
-    )  # fmt: skip
-    for name, loss in (("reference", 6.0), ("full-rows", 5.5), ("full-rows-own-document", None)):
-        assert work.run(name, 0).metrics["masked_lm_loss"] == loss
+    options = ("--flops", "1e9", "--seeds", "0,1", "--only", "plain")
+    assert call(*options, electra=Slow(_3=75)) == 1  # the first fine-tuning
+    assert call(*options, electra=Slow()) == 0
+    first, second = Results(tmp_path / "out").all(["plain"])
+    assert (first.elapsed, second.elapsed) == (200 + 6 + 40, 123)
+    write(tmp_path / "out" / "spent" / "plain" / "seed-2.json", {"finetune": 7.0})
+
+    class Quick(Slow):
+        def __call__(self, *arguments: object) -> dict[str, Any]:
+            found = super().__call__(*arguments)
+            return found | {"goodput": {"productive_seconds": 9, "process_seconds": 5000}}
+
+    assert call("--flops", "1e9", "--seeds", "2", "--only", "plain", electra=Quick()) == 0
+    assert Results(tmp_path / "out").all(["plain"])[2].elapsed == 5000 + 3 + 27
 
 
 def test_a_signal_is_no_fault(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
@@ -205,6 +244,8 @@ def test_a_signal_is_no_fault(call: Call, capsys: pytest.CaptureFixture[str]) ->
         (["--minutes", "1"], ["--minutes", "2"], ["about.json", "another --output"]),
         ([], ["--flops", "1e9", "--only", "none"], ["none", "plain, ramp, frozen"]),
         ([], ["--flops", "1e9", "--seeds", "a"], ["'a'"]),
+        ([], ["--flops", "1e9", "--labelled", "none"], ["--labelled none"]),
+        ([], ["--flops", "1e9", "--device", "cpu:x"], ["recipe plain", "cpu:x"]),
     ],
 )
 def test_refused(
@@ -227,7 +268,6 @@ def test_refused(
         (("train.batch_size: 8", "train.batch_size: 16"), ["plans/plain.json", "another recipe"]),
         (("train.batch_size: 8", "train.batch: 8"), ["train.batch_size"]),
         (("reference: plain", "reference: simple"), ["simple", "plain"]),
-        (("packing: reference", "packing: full"), ["--packing reference", "the text instead"]),
     ],
 )
 def test_another_book_is_refused(
@@ -238,45 +278,54 @@ def test_another_book_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     options = ("--minutes", "1", "--only", "plain", "--seeds", "0")
-    if "packing" not in change[0]:
-        assert call(*options) == 0
+    assert call(*options) == 0
     (tmp_path / "recipes.yaml").write_text(BOOK.replace(*change))
     assert call(*options, "--seeds", "1") == 1
     error = capsys.readouterr().err
     assert all(word in error for word in words), error
 
 
-def test_differences_are_of_pairs() -> None:
-    found = [
-        *(result("a", seed, disc_auc=value) for seed, value in enumerate((0.5, 0.7, 0.6))),
-        *(result("b", seed, disc_auc=value) for seed, value in enumerate((0.61, 0.8, 0.71))),
-        result("b", 9, disc_auc=0.1),  # without a partner
-        replace(result("a", 3), error="diverged"),
-        result("c", 0, disc_auc=0.4),
-    ]
-    base = figure(found, "a", "disc_auc")
-    assert (base.mean, base.deviation, base.missing) == (pytest.approx(0.6), pytest.approx(0.1), 1)
-    apart = difference(found, "b", "a", "disc_auc")
-    # 0.11, 0.10 and 0.11: a deviation of 0.00577, and Student's 4.303 of two degrees of freedom.
-    assert (apart.mean, apart.pairs) == (pytest.approx(0.32 / 3), 3)
-    assert apart.half == pytest.approx(4.3027 * 0.0057735 / math.sqrt(3), rel=1e-4)
-    assert apart.verdict == "better"
-    assert replace(apart, sign=-1).verdict == "worse"
-    assert replace(apart, half=0.2).verdict == "not told apart"
-    assert difference(found, "c", "a", "disc_auc").verdict == "too few seeds"
-    shown = table.text(found, "a", ["disc_auc"])
-    assert "| b | +0.1067 ± 0.0143, better |" in shown
-    assert "| c | -0.1000 (too few seeds) |" in shown
-    assert "Of 1 comparison 0.1 would be outside by chance if nothing differed; 1 is." in shown
+RAMP = '{train.batch_schedule: "2:{rows:0.25}"}'
 
 
-def test_pictures(tmp_path: Path) -> None:
-    found = [result(name, seed, disc_auc=0.5 + seed) for name in ("a", "b") for seed in (0, 1)]
-    for results, words in ((found, (">a<", ">b<", "disc_auc")), ([], ("No run has finished",))):
-        plot.write(results, "a", METRICS, tmp_path / "plot.svg", "Recipes")
-        drawn = (tmp_path / "plot.svg").read_text()
-        assert all(word in drawn for word in (*words, "Recipes"))
-    assert table.text([], "a", METRICS) == "No run has finished yet."
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ("packing: reference", "packing: full", ["--packing reference", "the text instead"]),
+        ("packing: reference", "packing: ful", ["recipes.yaml", "'reference' or 'full'"]),
+        (RAMP + "}", "{}, packing: full}", ["--packing reference", "ramp needs another"]),
+        (RAMP, "{data.sequence_length: 64}", ["recipe ramp", "64", "data.sequence_length: 32"]),
+        (RAMP, "{model.document_attention: true}", ["recipe ramp", "packing: full, in `data`"]),
+        (RAMP, "{train.best_metric: loss}", ["recipe ramp", "train.best_metric"]),
+        ("size: 1,", "size: 0.25,", ["recipe frozen", "generator hidden_size"]),
+        ("  ramp:", "  ra/mp:", ["'ra/mp'"]),
+        ("{words:", "{disc_auc:", ["downstream disc_auc", "another name"]),
+        ("--task tagging", "--task taggin", ["downstream words", "taggin"]),
+        ("--task tagging", "--task tagging --epoch 1", ["downstream words", "--epochs"]),
+        ("--task tagging", "--task tagging --layer-decay no", ["downstream words", "layer_decay"]),
+        ("--task tagging", "--task tagging --dry-run", ["downstream words", "--dry-run"]),
+        ("--task tagging", "--task classification", ["downstream words", "words.txt"]),
+        ("--dev {labelled}/words.txt", "--dev {labelled}/no.txt", ["downstream words", "no.txt"]),
+        (" --dev {labelled}/words.txt", "", ["downstream words", "--dev FILE"]),
+    ],
+)
+def test_what_is_known_is_said_before_the_first_run(
+    was: str,
+    now: str,
+    words: list[str],
+    call: Call,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By --dry-run too, and also of recipes that would come last."""
+    assert was in BOOK
+    (tmp_path / "recipes.yaml").write_text(BOOK.replace(was, now))
+    for more in ([], ["--dry-run"]):
+        fake = Fake()
+        assert call("--flops", "1e9", "--seeds", "0", *more, electra=fake) == 1
+        assert fake.calls == []
+        error = capsys.readouterr().err
+        assert all(word in error for word in words), error
 
 
 def test_a_command_says_why_it_failed() -> None:

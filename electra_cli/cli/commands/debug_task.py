@@ -44,19 +44,10 @@ def command(
 ) -> None:
     """Show labelled data as `electra finetune` sees it; nothing is trained."""
     # fmt: on
+    given = dict(locals())
     del debug
     terminal = Terminal(quiet=quiet, stdout=not as_json)
-    loaded = options.load_task(
-        task,
-        task_file,
-        settings,
-        [
-            ("task.text", text, "--text"),
-            ("task.label", label, "--label"),
-            ("task.column", column, "--column"),
-            ("task.max_length", max_length, "--max-length"),
-        ],
-    )
+    loaded = options.load_task(given)
     from electra_cli.finetuning.decoded import decoded
     from electra_cli.finetuning.plan import choose_files, plan_data
     from electra_cli.sources.open import open_source

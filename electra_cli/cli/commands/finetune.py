@@ -130,35 +130,14 @@ def command(
 ) -> None:
     """Fine-tune an encoder on labelled data, and say how good it is."""
     # fmt: on
+    given = dict(locals())
     del debug
     started = time.perf_counter()
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(StopSignals(terminal.note))
         scratch = stack.enter_context(TemporaryDirectory(prefix="electra-"))
-        loaded = options.load_task(
-            task,
-            task_file,
-            settings,
-            [
-                ("task.text", text, "--text"),
-                ("task.label", label, "--label"),
-                ("task.column", column, "--column"),
-                ("task.max_length", max_length, "--max-length"),
-                ("task.head", head, "--head"),
-                ("optimizer.learning_rate", learning_rate, "--learning-rate"),
-                ("optimizer.layer_decay", layer_decay, "--layer-decay"),
-                ("train.epochs", epochs, "--epochs"),
-                ("train.batch_size", batch_size, "--batch-size"),
-                ("train.seed", seed, "--seed"),
-                ("train.seeds", seeds, "--seeds"),
-                ("runtime.device", device, "--device"),
-                ("runtime.share_device", share_device or None, "--share-device"),
-                ("runtime.precision", precision, "--precision"),
-                ("runtime.xla", xla, "--xla" if xla else "--no-xla"),
-                ("runtime.track", options.joined(track), "--track"),
-            ],
-        )
+        loaded = options.load_task(given)
         limits = parse_limits(fail_under or [])
         if predictions is not None and predict is None:
             raise ConfigError("--predictions without --predict", hint="--predict FILE")
