@@ -141,22 +141,24 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def _prepared(corpus: Path, folder: Path, **options: Any) -> Path:
+    from tests.prepared import prepare
+
+    fixed = {"vocab_size": 600, "sequence_length": 32, "validation_fraction": 0.1, "seed": 0}
+    prepare(inputs=corpus, output=folder, workers=1, **fixed, **options)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def data(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The corpus prepared in rows of 32 with 600 word pieces."""
-    from tests.prepared import prepare
+    return _prepared(corpus, tmp_path_factory.mktemp("prepared") / "data")
 
-    folder = tmp_path_factory.mktemp("prepared") / "data"
-    prepare(
-        inputs=corpus,
-        output=folder,
-        vocab_size=600,
-        sequence_length=32,
-        workers=1,
-        validation_fraction=0.1,
-        seed=0,
-    )
-    return folder
+
+@pytest.fixture(scope="session")
+def full(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in rows that hold several documents."""
+    return _prepared(corpus, tmp_path_factory.mktemp("full") / "data", packing="full")
 
 
 SMALL = (

@@ -1,8 +1,8 @@
 """The state after N steps is the same wherever a run was stopped, to the last bit.
 
 It is tried with each value of precision, average, accumulation and replicas; the table of
-docs/guide/pretrain.md has a row for each combination. A bad step, and what an evaluation sees of an
-average, are tried on the same trainers.
+docs/guide/pretrain.md has a row for each combination. Each objective, sharing and recipe is in one.
+A bad step, and what an evaluation sees of an average, are tried on the same trainers.
 
 One trainer stands for many processes here: all of its state is replaced by that of a checkpoint,
 and its input begins anew. `test_processes.py` does the same with processes.
@@ -21,6 +21,7 @@ import pytest
 import tensorflow as tf
 from official.modeling import performance
 
+from electra_cli.config.rules.batches import batch_at
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.commit import read_commit
@@ -35,23 +36,30 @@ pytestmark = pytest.mark.slow
 STEPS = 7
 IDENTITY: dict[str, Any] = {"config_sha256": "", "vocab_sha256": "", "sizes": {}}
 # What else is tried, one of them in some of the combinations.
-TIED: dict[str, Any] = {}
-APART = {"generator.sharing": "disentangled"}
+ELECTRIC: dict[str, Any] = {"objective.name": "electric", "objective.masking": "token"}
+APART = {
+    "generator.sharing": "disentangled",
+    "train.batch_schedule": "{half}:{batch}",
+}
 FROZEN = {
+    "model.document_attention": True,
     "generator.sharing": "none",
     "generator.embedding_size": 24,
     "generator.frozen": "here its weights are those of the seed",
 }
 DRAWN = {
-    "generator.sharing": "none",
     "objective.temperature": 3.0,
     "objective.temperature_decay_steps": 3,
     "objective.disallow_correct": True,
 }
-CHANCE = {"objective.uniform_generator": True, "objective.disallow_correct": True}
+CHANCE = {
+    "model.gradient_checkpointing": True,
+    "objective.uniform_generator": True,
+    "objective.disallow_correct": True,
+}
 ONE = {"generator.sharing": "all", "generator.size": 1.0}
 COMBINATIONS = [  # each value with each value of the first others, which takes six of the 24
-    ("float32", False, 1, "cpu", TIED),
+    ("float32", False, 1, "cpu", ELECTRIC),
     ("float32", True, 2, "cpu:2", APART),
     ("bfloat16", True, 1, "cpu:2", FROZEN),
     ("bfloat16", False, 2, "cpu", DRAWN),
@@ -81,9 +89,13 @@ class Built:
     scope="module", params=COMBINATIONS, ids=lambda values: "-".join(map(str, values[:4]))
 )
 def built(
-    request: pytest.FixtureRequest, data: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    data: Path,
+    full: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Built]:
     precision, average, parts, device, recipe = request.param
+    data = full if recipe is FROZEN else data
     examples = load_manifest(data).examples
     batch = examples // 5 // 4 * 4
     assert STEPS * batch > examples > 4 * batch
@@ -95,8 +107,11 @@ def built(
         "optimizer.ema_decay": 0.5 if average else 0.0,
         "optimizer.warmup_steps": 0,
         "optimizer.learning_rate": 2e-3,
+        **recipe,
     }
-    trainer = build(data, precision=precision, device=device, **values | dropout | recipe)
+    if (sizes := recipe.get("train.batch_schedule")) is not None:
+        values["train.batch_schedule"] = sizes.format(half=batch // 8 * 4, batch=batch)
+    trainer = build(data, precision=precision, device=device, **values | dropout)
     whole = tmp_path_factory.mktemp("combination") / "whole"
     yield Built(trainer, precision, whole, save(trainer, whole))
     performance.set_mixed_precision_policy("float32")
@@ -117,7 +132,9 @@ def resume(trainer: ElectraTrainer, folder: Path, step: int) -> None:
     trainer.global_step.assign(-1)
     prefix = folder / "checkpoints" / f"ckpt-{step}" / "state"
     trainer.checkpoint.read(str(prefix)).assert_existing_objects_matched()
-    params = trainer.config.task.train_data.replace(start_step=step)
+    trainer.restart()
+    rows = batch_at(trainer.task._settings.train, step)
+    params = trainer.config.task.train_data.replace(start_step=step, global_batch_size=rows)
     trainer.train_dataset = orbit.utils.make_distributed_dataset(
         trainer.strategy, trainer.task.build_inputs, params
     )

@@ -14,21 +14,11 @@ from electra_cli.runs.named import find_checkpoints
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.conftest import Electra, settings
-from tests.prepared import prepare
 from tests.training.test_exact_resume import resume, save
 from tests.training.trainers import build, state, train
 
 WITHIN = {"model.document_attention": True}
 AGAIN = {"model.gradient_checkpointing": True}
-
-
-@pytest.fixture(scope="module")
-def full(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The corpus in rows that hold several documents."""
-    output = tmp_path_factory.mktemp("full") / "data"
-    options = {"vocab_size": 600, "sequence_length": 32, "validation_fraction": 0.1, "seed": 0}
-    prepare(inputs=corpus, output=output, packing="full", **options)
-    return output
 
 
 def built(data: Path, **options: Any) -> ElectraTrainer:
