@@ -10,6 +10,7 @@ DATA/standard-input      a copy of what was piped in, until all of it is prepare
 RUN/config.yaml          the complete configuration; with it a folder is a run folder
 RUN/bindings.gin         gin bindings, if any were given
 RUN/init.json            what `--init-from` loaded, if it was given
+RUN/frozen.json          which weights `generator.frozen` named when the run began
 RUN/branch.json          what `--from` named and is decayed, if it was given
 RUN/data/                manifest.json and vocab.txt or tokenizer.json of the prepared data
 RUN/lock.json            who writes to the run, or wrote to it last
@@ -55,6 +56,7 @@ LOCK_FILE = ".lock.json"
 CONFIG_FILE = "config.yaml"
 BINDINGS_FILE = "bindings.gin"
 INIT_FILE = "init.json"
+FROZEN_FILE = "frozen.json"
 BRANCH_FILE = "branch.json"
 DATA_FOLDER = "data"
 RUN_LOCK_FILE = "lock.json"

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.scores.spread import Role
-from electra_cli.modeling.budget import flops_by_step
 from electra_cli.runs.commit import read_commit
 from electra_cli.runs.named import find_checkpoints
+from electra_cli.runs.totals import totals_of
 from electra_cli.sources.exportable import Exportable, open_own
 from electra_cli.sources.open import is_ours
 
@@ -98,7 +98,7 @@ def _model(item: Exportable, path: Path) -> ColumnPlan:
     if item.checkpoint is None:
         return ColumnPlan("model", path.name or str(path), "model", None, item)
     step = item.checkpoint.step
-    flops = flops_by_step(item.config)(step)
+    flops = totals_of(item.checkpoint.run, item.config, step).flops
     return ColumnPlan(f"step-{step}", f"step {step:,}", "model", step, item, flops)
 
 

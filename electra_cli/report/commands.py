@@ -28,6 +28,7 @@ _OPTIONS = {
     "runtime.device": "--device",
     "runtime.precision": "--precision",
 }
+_FROZEN = "generator.frozen"
 # --data gives the first, and the data's manifest the second.
 _OF_DATA = ("data.path", "model.vocab_size")
 
@@ -39,6 +40,7 @@ def commands_of(
     *,
     initialized: Mapping[str, Any] | None,
     stop: int,
+    frozen: Mapping[str, Any] | None = None,
     branch: BranchRecord | None = None,
 ) -> list[str]:
     """What to type to do the same again, in a run folder beside the first.
@@ -49,6 +51,7 @@ def commands_of(
       manifest: Of its data; None if it is not known.
       initialized: What its first weights came from.
       stop: The step at which it ended.
+      frozen: Which weights `generator.frozen` named; None if none, or that is not known.
       branch: Of which checkpoint it began as a copy; None if it is no branch.
 
     Returns:
@@ -83,6 +86,8 @@ def commands_of(
     for (step, now), (end, _) in zip(phases, [*phases[1:], (stop, config)], strict=True):
         parts = [*first]
         for key, _, value in diff_configs(base, now):
+            if key == _FROZEN and frozen and value is not None:  # that run may have gone on
+                value = frozen.get("path", value)
             if key not in _OF_DATA:
                 parts += _option(key, value)
         if before is not None:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from electra_cli.config.rules.batches import Sizes, rows_before
+from electra_cli.config.rules.batches import Sizes
 from electra_cli.config.schema import Config
 from electra_cli.errors import ElectraError
-from electra_cli.modeling.budget import budget_of, flops_by_step
+from electra_cli.modeling.budget import budget_of
 from electra_cli.report.starts import Start, starts_of
 from electra_cli.runs.branch import first_step
 from electra_cli.runs.metrics_file import History, read_history
 from electra_cli.runs.run_folder import RunFolder
+from electra_cli.runs.totals import Totals
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ def cost_of(
     starts: Sequence[Start],
     *,
     step: int,
+    totals: Totals,
     examples: int | None,
     first_step: int = 0,
 ) -> Cost:
@@ -83,11 +85,12 @@ def cost_of(
       config: Its configuration.
       starts: Its processes.
       step: Updates that the weights have seen.
+      totals: Of those.
       examples: Prepared rows to train on; None if that is not known.
       first_step: The step at which the run began; what a branch copied has cost others time.
     """
     budget = budget_of(config)
-    rows = rows_before(config.train, step)
+    rows = totals.rows
     training = elapsed = None
     if starts and starts[0].step == first_step:
         training = sum(s.seconds_in(s.step, s.last_step) for s in starts)
@@ -100,7 +103,7 @@ def cost_of(
         epochs=rows / examples if examples else None,
         tokens=rows * config.data.sequence_length,
         flops_per_token=budget.flops_per_token,
-        flops=flops_by_step(config)(step),
+        flops=totals.flops,
         training_seconds=training,
         elapsed_seconds=elapsed,
     )

@@ -21,7 +21,6 @@ from electra_cli.health.finding import Finding
 from electra_cli.health.monitor import findings_of
 from electra_cli.metrics.baselines import Baselines, uniform_loss
 from electra_cli.metrics.names import FLOPS
-from electra_cli.modeling.budget import flops_by_step
 from electra_cli.report.commands import commands_of
 from electra_cli.report.cost import Cost, cost_of
 from electra_cli.report.published import Published, published_curve
@@ -32,6 +31,7 @@ from electra_cli.runs.held_out import HeldOut, read_held_out
 from electra_cli.runs.lock import is_locked
 from electra_cli.runs.metrics_file import History, Series, read_history
 from electra_cli.runs.run_folder import RunFolder
+from electra_cli.runs.totals import Totals, totals_by_step
 
 T = TypeVar("T")
 State = Literal["finished", "running", "stopped", "begun"]
@@ -58,6 +58,7 @@ class RunRecord:
       baselines: What its losses would be without learning.
       published: A published curve of the same model, batch and length of rows; else None.
       cost: What it took.
+      totals: Rows and FLOPs up to a step.
       starts: The processes, in their order; empty for a run that an older electra has trained.
       result: RUN/result.json; None if the run is not finished, or it cannot be read.
       held_out: Sentences as the newest evaluation saw them; None for none.
@@ -80,6 +81,7 @@ class RunRecord:
     baselines: Baselines
     published: Published | None
     cost: Cost
+    totals: Callable[[int], Totals]
     starts: Sequence[Start]
     result: Mapping[str, Any] | None
     held_out: HeldOut | None
@@ -150,11 +152,12 @@ class _Reader:
     def read(self) -> RunRecord:
         """Reads it; raises as `read_records`."""
         run, config = self._run, read_config(self._run.config)
-        history = _counted(read_history(run.metrics), config)
+        branch = self._try(lambda: read_branch(run))
+        totals = totals_by_step(config, run, branch)
+        history = _counted(read_history(run.metrics), totals)
         manifest = self._try(lambda: read_manifest(run.data))
         result = self._try(lambda: _object(run.result))
         initialized = self._try(lambda: _object(run.init))
-        branch = self._try(lambda: read_branch(run))
         state, step = _state(run, config, history, result)
         if step and not history.lines:
             self._remarks.append(f"nothing of its {counted(step, 'step')} is in {run.metrics}")
@@ -163,7 +166,13 @@ class _Reader:
         unknown = Baselines(uniform_loss(config.model.vocab_size), None)
         facts = Facts.of(config, manifest, former_configs(config, run.changes))
         commands = commands_of(
-            run, config, manifest, initialized=initialized, branch=branch, stop=step
+            run,
+            config,
+            manifest,
+            initialized=initialized,
+            frozen=self._try(lambda: _object(run.frozen)),
+            branch=branch,
+            stop=step,
         )
         return RunRecord(
             folder=run.path,
@@ -181,9 +190,11 @@ class _Reader:
                 config,
                 starts,
                 step=step,
+                totals=totals(step),
                 examples=examples,
                 first_step=branch.step if branch else 0,
             ),
+            totals=totals,
             starts=starts,
             result=redacted(result),
             held_out=self._try(lambda: read_held_out(run.held_out)),
@@ -206,12 +217,11 @@ class _Reader:
         return None
 
 
-def _counted(history: History, config: Config) -> History:
+def _counted(history: History, totals: Callable[[int], Totals]) -> History:
     """A history with what each step has cost, which lines of an older electra do not say."""
-    flops = flops_by_step(config)
 
     def counted(series: Series) -> Series:
-        column = np.array([flops(step) for step in series.steps.tolist()], np.float64)  # [N]
+        column = np.array([totals(step).flops for step in series.steps.tolist()], np.float64)  # [N]
         others = {name: v for name, v in series.columns.items() if name != FLOPS}
         return Series(series.steps, {FLOPS: column, **others})
 

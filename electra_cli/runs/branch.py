@@ -28,6 +28,8 @@ class BranchRecord(Record):
       step: Its step, at which the branch begins.
       state_sha256: Of its values.
       decay_steps: Updates of the branch.
+      rows: Those that the updates before it have seen.
+      flops: Of those updates.
     """
 
     model_config = ConfigDict(strict=True)
@@ -38,6 +40,8 @@ class BranchRecord(Record):
     step: int = Field(ge=0)
     state_sha256: str
     decay_steps: int = Field(ge=1)
+    rows: int = Field(ge=0)
+    flops: float = Field(ge=0)
 
     def write(self, run: RunFolder) -> None:
         """Writes RUN/branch.json.

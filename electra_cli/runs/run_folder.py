@@ -38,6 +38,7 @@ class RunFolder:
     config = _Name(layout.CONFIG_FILE)
     bindings = _Name(layout.BINDINGS_FILE)
     init = _Name(layout.INIT_FILE)
+    frozen = _Name(layout.FROZEN_FILE)
     branch = _Name(layout.BRANCH_FILE)
     data = _Name(layout.DATA_FOLDER)
     lock = _Name(layout.RUN_LOCK_FILE)

@@ -24,11 +24,12 @@ from electra_cli.interop.restore import restore
 from electra_cli.interop.values import Report
 from electra_cli.metrics.names import finite
 from electra_cli.modeling.architecture import Architecture, sizes_of
-from electra_cli.modeling.budget import flops_by_step
 from electra_cli.report.cost import read_goodput
 from electra_cli.report.write import write_own
+from electra_cli.runs.branch import read_branch
 from electra_cli.runs.changes import config_sha256
 from electra_cli.runs.commit import read_commit
+from electra_cli.runs.totals import totals_by_step
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.checkpoints.keeping import Keep
 from electra_cli.training.checkpoints.saver import CheckpointSaver
@@ -132,6 +133,8 @@ def pretrain(
         lambda: create_run_folder(plan, bindings=bindings, initialized=initialized),
     )
 
+    totals = totals_by_step(plan.config, plan.run, read_branch(plan.run))
+
     # Who writes what, and when.
     saver = CheckpointSaver(
         trainer.checkpoint,
@@ -161,7 +164,7 @@ def pretrain(
         work=functools.partial(rows_before, train),
         examples_of=functools.partial(_examples_of, plan),
         health=health,
-        flops=flops_by_step(plan.config),
+        flops=lambda step: totals(step).flops,
         process={
             "began": round(time.time() - (time.perf_counter() - started), 3),
             "electra": __version__,
@@ -212,7 +215,7 @@ def pretrain(
                 final_step=trainer.step(),
                 parameters=outlook.budget.parameters,
                 flops_per_token=outlook.budget.flops_per_token,
-                flops=flops_by_step(plan.config)(trainer.step()),
+                flops=totals(trainer.step()).flops,
                 losses={name: session.last_logs.get(name) for name in trainer.task.losses},
                 sequences_per_second=rates.sequences_per_second,
                 tokens_per_second=rates.tokens_per_second,

@@ -60,6 +60,9 @@ def test_a_run_keeps_the_weights_and_goes_on_without_the_source(
     for name in frozen:
         theirs = name.replace("model/generator_embeddings/", "model/embeddings/")
         np.testing.assert_array_equal(before[name], source[theirs], err_msg=name)
+    record = json.loads((tmp_path / "run" / "frozen.json").read_text())
+    assert record["path"] == str(tmp_path / "moved" / "checkpoints" / "ckpt-12")
+    assert len(record["sha256"]) == 2
     # It goes on where the source is gone, to the last bit as if it had never ended.
     Path("moved").unlink()
     again = pretrain("run", *options, "--stop-at-step", 3)

@@ -85,6 +85,16 @@ def test_first_weights_and_bindings(tmp_path: Path) -> None:
     assert "--init-from '/models/a b' --init-allow-missing generator --gin-file" in pretrain
 
 
+def test_a_frozen_generator_is_that_of_the_checkpoint(tmp_path: Path) -> None:
+    """The run that was named may have gone on."""
+    settings = ("generator.sharing=none", "generator.frozen=/runs/a")
+    run = made_run(tmp_path / "run", settings=settings)
+    assert "--set generator.frozen=/runs/a " in read_record(run).commands[-1]
+    run.frozen.write_text(json.dumps({"path": "/runs/a/checkpoints/ckpt-3"}))
+    pretrain = read_record(run).commands[-1]
+    assert "--set generator.frozen=/runs/a/checkpoints/ckpt-3 " in pretrain
+
+
 def test_data_of_an_older_run() -> None:
     words, prepare, _ = read_record(RunFolder(OLD_RUN)).commands
     assert words.startswith("# INPUT stands for the text that it was trained on: ")

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from electra_cli.config.schema import Config
+from electra_cli.metrics.names import FLOPS
 from electra_cli.report.cost import read_goodput
+from electra_cli.report.plots.along import flops_a_step
 from electra_cli.report.record import read_record
+from electra_cli.runs.changes import record_changes
 from electra_cli.runs.run_folder import RunFolder
 from tests.report.made_run import OLD_RUN, Line, end, made_run, start, train, validation
 
@@ -91,6 +94,21 @@ def test_what_the_weights_have_seen(tmp_path: Path) -> None:
     assert cost.tokens == 50 * 32 * 128
     assert cost.flops == cost.tokens * cost.flops_per_token
     assert cost.epochs == pytest.approx(1600 / examples)
+
+
+def test_what_was_changed_on_the_way_counts_from_there_on(tmp_path: Path) -> None:
+    """In the lines too, and no tick of steps says what they cost."""
+    lines = [validation(30, 1.0), validation(50, 2.0)]
+    run = made_run(tmp_path / "run", lines)
+    usual = read_record(run)
+    assert flops_a_step(usual) == pytest.approx(usual.cost.flops / 50)
+    record_changes([("train.batch_size", 16, 32)], step=40, path=run.changes)
+    changed = read_record(run)
+    assert changed.cost.rows == 40 * 16 + 10 * 32
+    found, before = (r.history.validation.column(FLOPS) for r in (changed, usual))
+    assert found == pytest.approx(before * [0.5, 0.6])
+    assert changed.cost.flops == found[-1]
+    assert flops_a_step(changed) is None
 
 
 def test_an_older_run_does_not_tell() -> None:

@@ -23,8 +23,8 @@ from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.metrics.names import FLOPS, finite, format_metric, is_share
-from electra_cli.modeling.budget import flops_by_step
 from electra_cli.objectives import all_objectives, metrics_of, objective_of
+from electra_cli.runs.totals import totals_of
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
@@ -156,8 +156,8 @@ def command(
             )
     labels = _labels([result.checkpoint for result in results])
     costs = {
-        result.checkpoint: flops_by_step(result.checkpoint.config())(result.checkpoint.step)
-        for result in results
+        one: totals_of(one.run, one.config(), one.step).flops
+        for one in (result.checkpoint for result in results)
     }
     columns = {
         label: {FLOPS: costs[result.checkpoint]} | result.metrics

@@ -5,6 +5,7 @@ Shapes: N lines of a curve.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Literal, get_args
@@ -12,7 +13,6 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from electra_cli.modeling.budget import flops_by_step
 from electra_cli.report.plots.thinning import Floats
 from electra_cli.report.record import RunRecord
 
@@ -37,15 +37,20 @@ def places_of(record: RunRecord, along: Along) -> Places:
     if along == "steps":
         return lambda steps: steps.astype(np.float64)
     if along == "flops":
-        flops = flops_by_step(record.config)
-        return lambda steps: np.array([flops(step) for step in steps.tolist()], np.float64)
+        return lambda steps: np.array(
+            [record.totals(step).flops for step in steps.tolist()], np.float64
+        )
     return _hours(record)
 
 
 def flops_a_step(record: RunRecord) -> float | None:
     """FLOPs of an update, if all of a run's are alike."""
-    flops = flops_by_step(record.config)
-    return flops(1) if record.config.train.batch_schedule is None else None
+    if record.config.train.batch_schedule is not None:
+        return None
+    steps = max(record.step, record.first_step + 1)
+    flops, before = record.totals(steps).flops, record.totals(steps - 1).flops
+    newest = flops - before
+    return newest if math.isclose(newest * steps, flops, rel_tol=1e-9) else None
 
 
 def _hours(record: RunRecord) -> Places:

@@ -9,6 +9,7 @@ from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.interop.values import Report
 from electra_cli.runs.changes import record_changes
 from electra_cli.runs.lock import check_writable
+from electra_cli.training.plan.frozen import record_frozen
 from electra_cli.training.plan.initial import record_initial
 from electra_cli.training.plan.plans import DryPlan, RunPlan
 
@@ -59,6 +60,8 @@ def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | Non
         atomic_write_text(run.bindings, bindings)
     if initialized is not None:
         record_initial(initialized, run)
+    if plan.frozen is not None:
+        record_frozen(plan.frozen, run)
     record_changes(plan.changes, step=plan.start, path=run.changes)
     if plan.branch is not None:
         plan.branch.record.write(run)

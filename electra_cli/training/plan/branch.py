@@ -19,6 +19,7 @@ from electra_cli.runs.branch import BranchRecord, config_at, read_branch, same_p
 from electra_cli.runs.changes import MAY_CHANGE
 from electra_cli.runs.named import find_checkpoints
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
+from electra_cli.runs.totals import totals_of
 
 _DECIDED = ("optimizer.schedule", "train.steps", "optimizer.decay_steps")
 _SHAPE = "optimizer.decay_shape"
@@ -200,12 +201,15 @@ def _new(run: RunFolder, source: Path, decay: int) -> Branch:
             f"{checkpoint.path} is a checkpoint of an older electra, from which no run goes on",
             hint="name a checkpoint that has a commit.json",
         )
+    totals = totals_of(checkpoint.run, checkpoint.config(), checkpoint.step)
     record = BranchRecord(
         source=str(source.absolute()),
         checkpoint=str(checkpoint.path.absolute()),
         step=checkpoint.step,
         state_sha256=state,
         decay_steps=decay,
+        rows=totals.rows,
+        flops=totals.flops,
     )
     return Branch(run, record, checkpoint, config_at(checkpoint))
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.config.schema import Config
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ElectraError
+from electra_cli.files.atomic import atomic_write_text
+from electra_cli.files.layout import STATE
+from electra_cli.files.redaction import redacted
 from electra_cli.interop.frozen import check_generator, find_generator
-from electra_cli.interop.source import Source
+from electra_cli.interop.source import CHECKPOINT, Source
 from electra_cli.interop.values import Report
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.training.plan.initial import Initial
+from electra_cli.training.plan.sameness import sha256s_of
 
 if TYPE_CHECKING:
     from electra_cli.modeling.electra import ElectraModel
+
+_FORMAT_VERSION = 1
 
 
 def with_whole_path(config: Config) -> Config:
@@ -58,6 +65,18 @@ def _compared(source: Source, config: Config, manifest: Manifest | None) -> list
     warnings = source.check_tokenizer(manifest)
     check_generator(source.sizes, Architecture.of(config), source)
     return warnings
+
+
+def record_frozen(frozen: Initial, run: RunFolder) -> None:
+    """Records in the run folder whose weights they are, since a run that it names may go on."""
+    place = frozen.source.files.get(CHECKPOINT)
+    named = frozen.source.path if place is None else place.parent if place.name == STATE else place
+    record = {
+        "format_version": _FORMAT_VERSION,
+        "path": str(named.absolute()),
+        "sha256": dict(sha256s_of(frozen)),
+    }
+    atomic_write_text(run.frozen, json.dumps(redacted(record), indent=1) + "\n")
 
 
 def load_frozen(frozen: Initial, model: ElectraModel) -> Report:

@@ -33,9 +33,9 @@ def facts_of(plan: DryPlan, *, bindings: str, stop_on: Collection[str]) -> dict[
             "last step": plan.stop,
             "--stop-on": sorted(stop_on),
             "gin bindings": bindings,
-            "--init-from": _sha256s(plan.initial) if plan.initial else {},
+            "--init-from": sha256s_of(plan.initial) if plan.initial else {},
             "--from": plan.branch.record.state_sha256 if plan.branch else None,
-            "generator.frozen": _sha256s(plan.frozen) if plan.frozen else {},
+            "generator.frozen": sha256s_of(plan.frozen) if plan.frozen else {},
             "--init-allow-missing": sorted(plan.initial.allow_missing) if plan.initial else [],
         },
     }
@@ -57,7 +57,7 @@ def facts_of_data(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _sha256s(initial: Initial) -> Mapping[str, str]:
+def sha256s_of(initial: Initial) -> Mapping[str, str]:
     """The checksums of the files that the first weights come from, by name."""
     return {file.name: file_sha256(file) for file in sorted(_files(initial))}
 
