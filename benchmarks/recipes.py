@@ -12,6 +12,7 @@ compared, and how.
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import statistics
 import sys
@@ -56,16 +57,18 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dry-run", action="store_true", help="say what there is to do, and stop")
     options = parser.parse_args(arguments)
-    if not (options.minutes or options.flops or 0) > 0:
+    if not 0 < (options.minutes or options.flops or 0) < math.inf:
         parser.error("--minutes and --flops are numbers above 0")
     signal.signal(signal.SIGTERM, _stop)
     results = Results(options.output)
     try:
-        seeds = [int(seed) for seed in options.seeds.split(",")]
+        if not all(map(str.isdecimal, given_seeds := joined(options.seeds))):
+            raise ValueError(f"--seeds {options.seeds!r}: numbers from 0 joined by commas")
+        seeds = list(dict.fromkeys(map(int, given_seeds)))
         book = read_book(options.recipes)
-        names = list(book.recipes) if options.only is None else options.only.split(",")
+        names = list(book.recipes) if options.only is None else joined(options.only)
         if unknown := [name for name in names if name not in book.recipes]:
-            raise ValueError(f"--only {unknown[0]}: the recipes are {', '.join(book.recipes)}")
+            raise ValueError(f"--only {unknown[0]!r}: the recipes are {', '.join(book.recipes)}")
         seconds = options.minutes and 60 * options.minutes
         commands = electra or Processes(options.output / "log.txt")
         data = Prepared(book, options.corpus, options.output, commands)
@@ -97,8 +100,9 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
                 "device": options.device,
             }
         )
-        if data.prepare(map(book.packing, names)):
-            check(*given)  # what only the data tells too
+        if data.prepare(map(book.packing, names)):  # what only the data tells
+            check(*given)
+            work.check(names)
         for seed in seeds:  # a seed of all recipes: whatever disturbs the machine meets all
             for name in names:
                 if not results.is_done(name, seed):
@@ -115,6 +119,11 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
     print(show(book, results, work.tasks, options.minutes, options.flops))
     print(f"\n{options.output}/table.md and {options.output}/plot.png show the same")
     return 0
+
+
+def joined(text: str) -> list[str]:
+    """What an option joins by commas, each once."""
+    return list(dict.fromkeys(part.strip() for part in text.split(",")))
 
 
 def show(

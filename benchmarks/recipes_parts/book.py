@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from electra_cli.config import yaml_core
 from electra_cli.config.load import load_config, parse_set
 from electra_cli.config.schema import Config
+from electra_cli.config.values import first_fault
 from electra_cli.corpus.shards.kinds import Packing
+from electra_cli.errors import ElectraError
 
 # What a value of `set` may hold: {steps:0.1} and {rows:0.1}, shares of the run's updates and of
 # their rows; {first}, the run that goes before.
@@ -135,6 +138,8 @@ def read_book(path: Path) -> Book:
     try:
         book = Book.model_validate(yaml_core.load_yaml(path.read_text(encoding="utf-8")))
     except ValidationError as error:
+        raise ValueError(f"{path}: {first_fault(error)}") from None
+    except ValueError as error:  # of YAML
         raise ValueError(f"{path}: {error}") from None
     if book.reference not in book.recipes:
         raise ValueError(f"{path}: reference {book.reference} is none of {', '.join(book.recipes)}")
@@ -143,8 +148,9 @@ def read_book(path: Path) -> Book:
             raise ValueError(f"{path}: {name!r} is no name for files: letters, digits, ., _ and -")
     for name, recipe in book.recipes.items():
         for first in (False, True)[: 1 + (recipe.first is not None)]:
-            settings = book.settings(name, 1000, first=first, weights=Path("first"))
-            config = config_of(book.preset_of(name, first=first), settings)
+            with faults_of(f"{path}: recipe {name}"):
+                settings = book.settings(name, 1000, first=first, weights=Path("first"))
+                config = config_of(book.preset_of(name, first=first), settings)
             packings = {book.packing(name), book.data.packing}
             if config.model.document_attention and packings != {"full"}:
                 raise ValueError(
@@ -172,6 +178,21 @@ def finetune_options(text: str, labelled: Path | None) -> list[str]:
       ValueError: A quotation mark is open.
     """
     return shlex.split(text.replace("{labelled}", shlex.quote(str(labelled))))
+
+
+@contextmanager
+def faults_of(what: str) -> Iterator[None]:
+    """Names in an error what it is of.
+
+    Raises:
+      ValueError: In the place of any error of ours.
+    """
+    try:
+        yield
+    except ElectraError as error:
+        raise ValueError(f"{what}: {error.message}; {error.hint}") from error
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
 
 
 def most_steps(cost: Callable[[int], float], budget: float) -> int:

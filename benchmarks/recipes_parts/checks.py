@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +13,6 @@ from electra_cli.cli.options import load_task
 from electra_cli.cli.usage import explain
 from electra_cli.config.load import load_config, parse_set
 from electra_cli.config.schema import Config
-from electra_cli.errors import ElectraError
 from electra_cli.finetuning.examples.glue import GLUE_TASKS
 from electra_cli.finetuning.examples.readers import read_split
 from electra_cli.finetuning.plan import choose_files, plan_finetune
@@ -23,7 +21,7 @@ from electra_cli.interop.source import Source
 from electra_cli.modeling.architecture import Architecture, sizes_of
 from electra_cli.sources.exportable import Exportable
 from electra_cli.training.plan.preflight import plan_run
-from recipes_parts.book import Book, finetune_options
+from recipes_parts.book import Book, faults_of, finetune_options
 from recipes_parts.prepared import Prepared
 from recipes_parts.work import HELD_OUT
 
@@ -55,14 +53,14 @@ def check(
     _check_corpus(book, names, data)
     configs = []
     for name in names:
-        with _of(f"recipe {name}"):
+        with faults_of(f"recipe {name}"):
             configs.append(_trained(book, name, data, device))
     if labelled is None:
         return
     if not labelled.is_dir():
         raise ValueError(f"--labelled {labelled} is no folder")
     for task, text in book.downstream.items():
-        with _of(f"downstream {task}"):
+        with faults_of(f"downstream {task}"):
             if task in HELD_OUT:
                 raise ValueError("a held-out figure is called so: choose another name")
             _check_task(finetune_options(text, labelled), configs, data, device)
@@ -154,17 +152,6 @@ def _parsed(words: Sequence[str]) -> Mapping[str, Any]:
         if not hasattr(error, "format_message"):  # of Typer's own copy of click
             raise
         raise ValueError("; ".join(filter(None, explain(error)))) from None
-
-
-@contextmanager
-def _of(what: str) -> Iterator[None]:
-    """Names what an error is of."""
-    try:
-        yield
-    except ElectraError as error:
-        raise ValueError(f"{what}: {error.message}; {error.hint}") from error
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
 
 
 def _nothing() -> NoReturn:

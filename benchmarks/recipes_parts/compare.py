@@ -22,12 +22,10 @@ class Figure:
     """A metric of a recipe over its seeds.
 
     Attributes:
-      values: By seed; what is no number is left out.
-      missing: Seeds without a number, such as those that have diverged.
+      values: By seed; what is no number is left out, as of a run that has diverged.
     """
 
     values: Mapping[int, float]
-    missing: int
 
     @property
     def mean(self) -> float:
@@ -69,8 +67,7 @@ class Difference:
 def figure(results: Sequence[Result], recipe: str, metric: str) -> Figure:
     """A metric of a recipe."""
     own = {r.seed: r.metrics.get(metric) for r in results if r.recipe == recipe}
-    known = {seed: v for seed, v in own.items() if v is not None and math.isfinite(v)}
-    return Figure(known, len(own) - len(known))
+    return Figure({seed: v for seed, v in own.items() if v is not None and math.isfinite(v)})
 
 
 def difference(results: Sequence[Result], recipe: str, reference: str, metric: str) -> Difference:

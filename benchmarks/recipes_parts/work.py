@@ -12,7 +12,7 @@ from typing import Any
 from electra_cli.config.rules.batches import stretches
 from electra_cli.config.schema import Config
 from electra_cli.modeling.budget import flops_by_step
-from recipes_parts.book import Book, config_of, finetune_options, most_steps
+from recipes_parts.book import Book, config_of, faults_of, finetune_options, most_steps
 from recipes_parts.commands import CommandError, Electra
 from recipes_parts.prepared import Prepared
 from recipes_parts.results import Result, Results
@@ -142,13 +142,17 @@ class Work:
         return config_of(self._book.preset_of(name, first=first), settings)
 
     def check(self, names: Sequence[str]) -> None:
-        """Makes sure that earlier calls had the same recipes.
+        """Makes sure that earlier calls had the same recipes, and that known steps are enough.
 
         Raises:
-          ValueError: One of that name was another.
+          ValueError: A recipe of that name was another, or shares of so few updates contradict
+            each other.
         """
         for name in names:
-            self._results.plan(name, self._recipe(name))
+            for first in self.parts(name):
+                with faults_of(f"recipe {name}, within this budget"):
+                    if (steps := self.known_steps(name, first=first)) is not None:
+                        self._config(name, steps, first, Path("first"))
 
     def _recipe(self, name: str) -> dict[str, Any]:
         """What decides what the runs of a recipe compute."""

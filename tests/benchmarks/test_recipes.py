@@ -111,10 +111,12 @@ def test_recipes_that_are_shipped_can_be_trained(
     fake, output = Fake(), tmp_path / "none"
     (tmp_path / "text").write_text("A cat sits.")
     text = [str(tmp_path / "text"), "--output", str(output), "--dry-run"]
-    assert recipes.main([*text, "--flops", "1e13", "--seeds", "3,4"], fake) == 0
+    assert recipes.main([*text, "--flops", "1e13", "--seeds", "3, 4,3"], fake) == 0
     assert (fake.calls, output.exists()) == ([], False)
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     config = config_of("tiny", {"model.vocab_size": str(book.data.vocab_size)})
+    assert recipes.main([*text, "--flops", "1e6"], fake) == 1
+    assert "recipe batch-ramp, within this budget" in capsys.readouterr().err
     steps = math.floor(1e13 / (budget_of(config).flops_per_token * 32 * 128))
     assert lines["reference"] == f"about {steps:,} steps; 2 of 2 runs to do"
     assert lines[f"{2 * len(book.recipes)} runs"].startswith("hours")
@@ -242,8 +244,8 @@ def test_a_signal_is_no_fault(call: Call, capsys: pytest.CaptureFixture[str]) ->
     ("before", "options", "words"),
     [
         (["--minutes", "1"], ["--minutes", "2"], ["about.json", "another --output"]),
-        ([], ["--flops", "1e9", "--only", "none"], ["none", "plain, ramp, frozen"]),
-        ([], ["--flops", "1e9", "--seeds", "a"], ["'a'"]),
+        ([], ["--flops", "1e9", "--only", "plain, none"], ["'none'", "plain, ramp, frozen"]),
+        ([], ["--flops", "1e9", "--seeds", "1,a"], ["--seeds '1,a'", "numbers"]),
         ([], ["--flops", "1e9", "--labelled", "none"], ["--labelled none"]),
         ([], ["--flops", "1e9", "--device", "cpu:x"], ["recipe plain", "cpu:x"]),
     ],
@@ -299,6 +301,8 @@ RAMP = '{train.batch_schedule: "2:{rows:0.25}"}'
         (RAMP, "{train.best_metric: loss}", ["recipe ramp", "train.best_metric"]),
         ("size: 1,", "size: 0.25,", ["recipe frozen", "generator hidden_size"]),
         ("  ramp:", "  ra/mp:", ["'ra/mp'"]),
+        ("  ramp: {", "  ramp: [", ["recipes.yaml: line ", "expected"]),
+        ("  ramp: {set", "  ramp: {st", ["recipes.yaml: recipes.ramp.st"]),
         ("{words:", "{disc_auc:", ["downstream disc_auc", "another name"]),
         ("--task tagging", "--task taggin", ["downstream words", "taggin"]),
         ("--task tagging", "--task tagging --epoch 1", ["downstream words", "--epochs"]),

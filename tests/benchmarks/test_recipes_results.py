@@ -27,7 +27,8 @@ def test_differences_are_of_pairs() -> None:
         result("c", 0, disc_auc=0.4),
     ]
     base = figure(found, "a", "disc_auc")
-    assert (base.mean, base.deviation, base.missing) == (pytest.approx(0.6), pytest.approx(0.1), 1)
+    assert (base.mean, base.deviation) == (pytest.approx(0.6), pytest.approx(0.1))
+    assert list(base.values) == [0, 1, 2]
     apart = difference(found, "b", "a", "disc_auc")
     # 0.11, 0.10 and 0.11: a deviation of 0.00577, and Student's 4.303 of two degrees of freedom.
     assert (apart.mean, apart.pairs) == (pytest.approx(0.32 / 3), 3)
