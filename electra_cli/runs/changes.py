@@ -11,6 +11,7 @@ from typing import Any
 
 from electra_cli.config.keys import hint_for
 from electra_cli.config.load import diff_configs, read_config
+from electra_cli.config.rules.batches import rows_before
 from electra_cli.config.rules.schedules import same_rates
 from electra_cli.config.schema import Config, leaf_fields
 from electra_cli.errors import ConfigError, DataError, ElectraError
@@ -101,9 +102,31 @@ def check_changes(
         raise ConfigError(
             f"{run.path} was started with another configuration:{lines}",
             hint="repeat the first command to go on, or choose another --model-dir; to change what "
-            f"the rest of this run learns: {flags}",
+            f"the rest of this run learns: {flags}"
+            + _without_a_gap(old, new, {key for key, _, _ in refused}, _done(run)),
         )
     return changes
+
+
+def _without_a_gap(old: Config, new: Config, refused: Collection[str], done: int) -> str:
+    """What a new batch needs so that examples go on where they are; '' where it is no way out.
+
+    The place in the data counts all updates by the configuration, those before the change too.
+    """
+    key = "train.batch_schedule"
+    if "train.batch_size" not in refused or not done:
+        return ""
+    if old.train.batch_schedule is not None or new.train.batch_schedule is not None:
+        return ""
+    return (
+        f"; rows are neither skipped nor read again with --set {key}={old.train.batch_size}:"
+        f"{rows_before(old.train, done)} --allow-config-change {key} besides"
+    )
+
+
+def _done(run: RunFolder) -> int:
+    """The step of the newest checkpoint."""
+    return max((checkpoint.step for checkpoint in run.all_checkpoints()), default=0)
 
 
 def _is_end_free(old: Config, new: Config, run: RunFolder) -> bool:
@@ -114,7 +137,7 @@ def _is_end_free(old: Config, new: Config, run: RunFolder) -> bool:
     So a constant run may end later, and a wsd run whose decay has not begun: what it has learned is
     what it would have learned with that end from the beginning.
     """
-    done = max((checkpoint.step for checkpoint in run.all_checkpoints()), default=0)
+    done = _done(run)
     if new.train.steps is not None and new.train.steps < done:
         return False
     with suppress(ConfigError):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from electra_cli.config.load import diff_configs, dump_config, read_config
+from electra_cli.config.rules.batches import rows_before
 from electra_cli.config.schema import Config, leaf_fields
 from electra_cli.config.sections import TrainConfig
 from electra_cli.errors import ConfigError, DataError
@@ -94,6 +95,26 @@ def test_an_end_may_change_that_no_rate_so_far_knows(
     else:
         with pytest.raises(ConfigError, match=r"train\.steps: 100 -> "):
             check_changes(old, new, (), run)
+
+
+def test_another_batch_without_a_gap(tmp_path: Path) -> None:
+    run, size, key = RunFolder(tmp_path), "train.batch_size", "train.batch_schedule"
+    old = Config().replaced({size: 16})
+    new = old.replaced({size: 32})
+    with pytest.raises(ConfigError) as error:
+        check_changes(old, new, (), run)
+    assert key not in error.value.hint  # nothing was read
+    (run.checkpoints / "ckpt-9").mkdir(parents=True)
+    with pytest.raises(ConfigError) as error:
+        check_changes(old, new, (), run)
+    assert error.value.hint.endswith(
+        f"--allow-config-change {size}; rows are neither skipped nor read again with --set "
+        f"{key}=16:144 --allow-config-change {key} besides"
+    )
+    typed = new.replaced({key: "16:144"})
+    assert rows_before(typed.train, 9) == rows_before(old.train, 9)
+    assert rows_before(typed.train, 10) == 144 + 32
+    assert len(check_changes(old, typed, (size, key), run)) == 2
 
 
 @pytest.mark.parametrize(
