@@ -67,7 +67,11 @@ class LibraryLineEncoder:
         start = 0
         while len(line) - start > self._longest_line:
             end = start + self._longest_line
-            space = line.rfind(" ", start + 1, end)
+            space = last = line.rfind(" ", start + 1, end)
+            # Of several spaces some files make one: where it can be, a cut is at a single one.
+            while space > 0 and " " in (line[space - 1], line[space + 1]):
+                space = line.rfind(" ", start + 1, space)
+            space = last if space < 0 else space
             if space < 0:
                 yield line[start:end]
                 start = end

@@ -60,12 +60,14 @@ class TokenizerFile:
             raise DataError(f"{path} holds no tokenizer: it has no model", hint=NAME_ONE)
         self._model: Mapping[str, Any] = model
         self.kind = _kind(path, model)
-        ids = self._ids()
+        ids, self._merged = self._read()
         named = {number: token for token, number in ids.items()}
         told, size = _told(path)
         rows = max(max(named) + 1, rows or size or table_rows(path.parent))
         free = free_slots(ids)
-        self.tokens = tuple(named.get(number) or next(free) for number in range(rows))
+        self.tokens = tuple(
+            named[number] if number in named else next(free) for number in range(rows)
+        )
         self.slots = rows - len(named)
         self.special = special or told or self._find_special(ids)
 
@@ -94,8 +96,8 @@ class TokenizerFile:
             model["vocab"] = {renamed.get(t, t): number for t, number in vocabulary.items()}
         else:
             model["vocab"] = [[renamed.get(t, t), score] for t, score in vocabulary]
-        if "unk_token" in model:
-            model["unk_token"] = renamed.get(model["unk_token"], model["unk_token"])
+        if isinstance(unknown := model.get("unk_token"), str):
+            model["unk_token"] = renamed.get(unknown, unknown)
         if "dropout" in model:
             model["dropout"] = None
         return json.dumps(content)
@@ -107,16 +109,17 @@ class TokenizerFile:
         sha256 = hashlib.sha256(rules.encode("utf-8")).hexdigest()
         return Identity(len(self.tokens), sha256, None, self.kind)
 
-    def _ids(self) -> dict[str, int]:
-        """The id of each token, added ones among them."""
+    def _read(self) -> tuple[dict[str, int], set[str]]:
+        """The id of each token, added ones among them, and the tokens that are merged of others."""
         try:
             vocabulary = self._model["vocab"]
             if isinstance(vocabulary, dict):
-                ids = {str(token): _id(number) for token, number in vocabulary.items()}
+                ids = {_text(token): _id(number) for token, number in vocabulary.items()}
             else:
-                ids = {str(token): number for number, (token, _) in enumerate(vocabulary)}
+                ids = {_text(token): number for number, (token, _) in enumerate(vocabulary)}
             for token in self._content.get("added_tokens") or []:
-                ids[str(token["content"])] = _id(token["id"])
+                ids[_text(token["content"])] = _id(token["id"])
+            merged = {_merge(pair) for pair in self._model.get("merges") or []}
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{self.path} holds no vocabulary that can be read ({error!r})", hint=COPY_AGAIN
@@ -130,7 +133,7 @@ class TokenizerFile:
                     f"{self.path}: {other!r} and {token!r} have the same id, {number}",
                     hint=COPY_AGAIN,
                 )
-        return ids
+        return ids, merged
 
     def _find_special(self, ids: Mapping[str, int]) -> SpecialIds:
         told = _names_beside(self.path)
@@ -168,8 +171,6 @@ class TokenizerFile:
     def _check_apart(self, found: Mapping[str, int | None]) -> None:
         """Makes sure that rows tell special tokens from each other and from text."""
         hint = f"name another token for it in {SPECIAL_TOKENS_FILE} beside the file"
-        merges = self._model.get("merges") or []
-        merged = {"".join(m.split(" ") if isinstance(m, str) else m) for m in merges}
         roles: dict[int, str] = {}
         for role in NAMES:
             number = found[role]
@@ -182,7 +183,7 @@ class TokenizerFile:
                     "could not tell them apart",
                     hint=hint,
                 )
-            if len(token) == 1 or token in merged:
+            if len(token) == 1 or token in self._merged:
                 raise DataError(
                     f"{self.path}: the token for {role} is {token!r}, which text has too",
                     hint=hint,
@@ -217,6 +218,18 @@ def _id(value: Any) -> int:
     if type(value) is not int or not 0 <= value < MOST_TOKENS:
         raise ValueError(f"id {value!r} is not an integer below {MOST_TOKENS:,}")
     return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no token")
+    return value
+
+
+def _merge(pair: Any) -> str:
+    """The token that a merge makes: of two in a list, or with a space between them."""
+    left, right = pair.split(" ", 1) if isinstance(pair, str) else pair
+    return _text(left) + _text(right)
 
 
 def _names_beside(path: Path) -> dict[str, tuple[str, str]]:

@@ -176,7 +176,7 @@ def _place_added(vocabulary: Path, tokens: list[str]) -> None:
                 ids = {int(number): str(token["content"]) for number, token in decoder.items()}
             else:
                 ids = {int(number): str(token) for token, number in content.items()}
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
             raise DataError(
                 f"{path} names no tokens and their ids ({error!r})", hint=_COPY_AGAIN
             ) from error

@@ -104,7 +104,7 @@ def tokenizer_tokens(path: Path) -> list[str]:
         ids |= {
             str(token["content"]): int(token["id"]) for token in content.get("added_tokens", [])
         }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{path} holds no vocabulary that can be read ({error!r})", hint=COPY_AGAIN
         ) from error

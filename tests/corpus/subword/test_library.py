@@ -97,6 +97,23 @@ def test_long_lines_are_cut_where_the_ids_stay_the_same(given):
     assert len(ids) >= (1 if given.name == "wordpiece" else 90)
 
 
+def test_long_lines_are_cut_at_single_spaces(tmp_path):
+    """Some normalizers make one of several: a cut within them would leave one more."""
+    path = given_tokenizer("bpe", tmp_path)
+    content = json.loads(path.read_text())
+    content["normalizer"] = {
+        "type": "Sequence",
+        "normalizers": [
+            {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "},
+            *([content["normalizer"]] if content.get("normalizer") else []),
+        ],
+    }
+    path.write_text(json.dumps(content))
+    tokenizer = LibraryTokenizer(path)
+    line = "The cat  sat   on the    mat. " * 30
+    assert encoded([line], tokenizer)[1:] == encoded([line], tokenizer, longest_line=40)[1:]
+
+
 def test_text_as_it_is_shown(given):
     text = "The cat sat on the mat"
     (ids,) = given.ours.ids([text])

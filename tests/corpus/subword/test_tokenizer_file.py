@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from tokenizers import Tokenizer, models
@@ -70,6 +71,7 @@ def test_roles_are_told_beside_the_file_or_by_our_own_files(tmp_path):
 
 
 ALL = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
+NUMBERED = {token: number for number, token in enumerate(ALL)}
 
 
 @pytest.mark.parametrize(
@@ -92,12 +94,20 @@ ALL = ["<pad>", "<unk>", "<s>", "</s>", "<mask>"]
             r"needs: unk, which its model does not name",
         ),
         (
-            {"type": "WordPiece", "unk_token": "?", "vocab": {t: n for n, t in enumerate(ALL)}},
+            {"type": "WordPiece", "unk_token": "?", "vocab": NUMBERED},
             "unk, which tokenizer.json calls '\\?'",
         ),
         ({"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []}, "'a' and 'b' have the same id"),
+        # What a damaged file may hold in any place.
+        *(
+            ({"type": "BPE", "vocab": NUMBERED, "merges": merges}, "that can be read")
+            for merges in ([["a", None]], [1], [[]], [["a"]], ["a"], True, 7, [["a", []]])
+        ),
+        ({"type": "Unigram", "vocab": [[[], 0.0]]}, r"can be read \(ValueError\('\[\] is no token"),
+        ({"type": "WordPiece", "vocab": {"a": math.inf}}, "can be read"),
+        ({"type": "BPE", "unk_token": [], "vocab": NUMBERED}, "can read"),
         # What only the library can see.
-        ({"type": "BPE", "vocab": {t: n for n, t in enumerate(ALL)}}, "can read"),
+        ({"type": "BPE", "vocab": NUMBERED}, "can read"),
     ],
 )
 def test_what_is_refused(tmp_path, content, message):
@@ -123,6 +133,20 @@ def test_hints_name_every_kind_that_is_taken(tmp_path):
             with pytest.raises(DataError) as error:
                 bring(place)
             assert error.value.hint.startswith("copy the file again")
+
+
+def test_an_empty_token_is_one_and_no_slot(tmp_path):
+    file = TokenizerFile(written(tmp_path / "tokenizer.json", [*ALL, ""], "BPE", merges=[]))
+    assert (file.tokens[5], file.slots) == ("", 0)
+
+
+@pytest.mark.parametrize("content", [[], {}, None, 3])
+def test_added_tokens_that_are_none(tmp_path, content):
+    path = written(tmp_path / "tokenizer.json", ALL, "BPE", merges=[])
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"added_tokens": [{"id": 9, "content": content}]}))
+    with pytest.raises(DataError, match="is no token"):
+        bring(path)
 
 
 def test_what_makes_the_library_panic(tmp_path):
