@@ -132,11 +132,8 @@ class Source:
                 f"there is no {manifest.vocab.file} beside {self.path}: that its tokens are those "
                 "of the data is not checked"
             ]
-        if manifest.tokenizer is None:
-            data = TokenizerFile(manifest.vocab_path, special=manifest.special_ids).identity
-            theirs = []
-        else:
-            data, theirs = manifest.identity, load_vocabulary(manifest.vocab_path)
+        data, is_ours = manifest.identity, manifest.tokenizer is not None
+        theirs = load_vocabulary(manifest.vocab_path) if is_ours else []
         for tokenizer in found:
             own, ours = list(tokenizer.tokens), tokenizer.identity
             if isinstance(tokenizer, FoundTokenizer):

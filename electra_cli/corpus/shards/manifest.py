@@ -119,7 +119,15 @@ class Manifest(Record):
 
     @property
     def identity(self) -> Identity:
-        """The tokenizer as it is compared with others."""
+        """The tokenizer as it is compared with others.
+
+        Files of the library may differ that give the same ids, so that they are compared by rules.
+        """
+        if self.tokenizer is None and self.vocab_path.is_file():
+            from electra_cli.corpus.subword.tokenizer_file import TokenizerFile
+
+            file = TokenizerFile(self.vocab_path, special=self.special_ids, rows=self.vocab.size)
+            return file.identity
         return Identity(self.vocab.size, self.vocab.sha256, self.tokenizer, self.vocab.kind)
 
     @property

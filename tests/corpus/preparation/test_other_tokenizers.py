@@ -126,6 +126,13 @@ def test_a_prepared_folder_is_the_tokenizer_of_the_next_one(tmp_path, text):
     prepare(text, tmp_path / "a", vocab=path, **options)
     first = load_manifest(tmp_path / "a")
     assert first.vocab.size == 160
+    # A file that was saved again, and gives the same ids, is the same tokenizer.
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=4))
+    prepare(text, tmp_path / "again", vocab=path, **options)
+    again = load_manifest(tmp_path / "again")
+    assert again.vocab.sha256 != first.vocab.sha256
+    assert again.identity == first.identity
+    assert again.has_same_rows_as(first)
     assert first.special_ids.mask == made.token_to_id("<blank>") > 4
     prepare(text, tmp_path / "b", vocab=tmp_path / "a", **options)
     second = load_manifest(tmp_path / "b")
