@@ -26,6 +26,7 @@ def test_a_tokenizer_of_another_kind(prepare, tmp_path, text):
         (["--vocab", "{t}", "--lowercase"], 2, "--lowercase cannot be: the normalizer of"),
         (["--vocab", "{t}", "--no-strip-accents"], 2, "--no-strip-accents cannot be"),
         (["--vocab", "{t}", "--vocab-kind", "bpe"], 2, "--vocab and --vocab-kind exclude"),
+        (["--vocab", "{t}", "--vocab-kind", "wordpiece"], 2, "--vocab and --vocab-kind exclude"),
         (["--vocab-kind", "words"], 2, "there is no 'words' hint: --vocab-kind NAME: choose"),
         (["--vocab", "{gpt}"], 65, "lacks special tokens that pretraining needs: pad, as"),
         (["--vocab", "{level}"], 65, "holds a WordLevel tokenizer"),

@@ -33,7 +33,7 @@ _BASELINES = {
 
 # What is shown only where it happened.
 _LEFT_OUT = {
-    "dropped_tokens": "word pieces trimmed",
+    "dropped_tokens": "tokens trimmed",
     "duplicate_documents": "duplicate documents left out",
     "near_duplicates": "near duplicates left out",
     "duplicate_paragraphs": "duplicate paragraphs left out",
@@ -131,7 +131,7 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
     both = {
         "rows, training": (manifest.examples, figures.examples),
         "rows, validation": (manifest.validation_examples, figures.validation_examples),
-        "word pieces": (counts.tokens, figures.word_pieces),
+        "tokens": (counts.tokens, figures.word_pieces),
         "[UNK]": (counts.unknown_tokens, figures.unknown_tokens),
     }
     unknown_rate = counts.unknown_tokens / max(1, counts.tokens)
@@ -154,9 +154,10 @@ def _print_figures(terminal: Terminal, manifest: Manifest, figures: Figures) -> 
     for name, label in _LEFT_OUT.items():
         if count := getattr(counts, name):
             rows.append((label, f"{count:,}", ""))
+    pieces = "word piece" if manifest.vocab.kind == "wordpiece" else "token"
     title = (
         f"{manifest.folder}: rows of {manifest.sequence_length}, "
-        f"{counted(manifest.vocab.size, 'word piece')}, {counted(len(manifest.shards), 'shard')}"
+        f"{counted(manifest.vocab.size, pieces)}, {counted(len(manifest.shards), 'shard')}"
     )
     terminal.table(title, ("figure", "manifest", "in the rows"), rows)
 

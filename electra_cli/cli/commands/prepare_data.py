@@ -129,10 +129,10 @@ def command(
         "(WordPiece, BPE, Unigram), or the folder of one, also a prepared one. What lies beside it "
         "says whether case and accents matter.")
     ] = None,
-    vocab_kind: Annotated[Literal["wordpiece", "bpe", "unigram"], typer.Option(
-        "--vocab-kind", rich_help_panel=_VOCABULARY,
+    vocab_kind: Annotated[Literal["wordpiece", "bpe", "unigram"] | None, typer.Option(
+        "--vocab-kind", rich_help_panel=_VOCABULARY, show_default="wordpiece",
         help="What to train. bpe and unigram need no spaces between words (Thai, Japanese) and "
-        "keep case and accents unless they are asked not to.")] = "wordpiece",
+        "keep case and accents unless they are asked not to.")] = None,
     vocab_size: Annotated[int | None, typer.Option(
         "--vocab-size", rich_help_panel=_VOCABULARY, show_default=str(DEFAULT_VOCAB_SIZE),
         help="Word pieces of the vocabulary to train.")] = None,
@@ -203,7 +203,7 @@ def command(
     """
     # fmt: on
     trained = {
-        "--vocab-kind": vocab_kind != "wordpiece",
+        "--vocab-kind": vocab_kind is not None,
         "--vocab-size": vocab_size is not None,
         "--vocab-sample": vocab_sample != 1.0,
         "--vocab-unused": vocab_unused != 0,
@@ -239,7 +239,8 @@ def command(
     from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 
     brought = vocab and bring(vocab, lowercase=lowercase, strip_accents=strip_accents)
-    usual = vocab_kind == "wordpiece"  # what is done if neither an option nor a tokenizer says
+    kind = vocab_kind or "wordpiece"
+    usual = kind == "wordpiece"  # what is done if neither an option nor a tokenizer says
     casing = TokenizerOptions(
         lowercase=usual if lowercase is None else lowercase,
         strip_accents=usual if strip_accents is None else strip_accents,
@@ -254,7 +255,7 @@ def command(
     options = PrepareOptions(
         vocab=vocab,
         vocabulary=VocabularyOptions(
-            kind=vocab_kind,
+            kind=kind,
             size=DEFAULT_VOCAB_SIZE if vocab_size is None else vocab_size,
             sample=vocab_sample,
             unused=vocab_unused,

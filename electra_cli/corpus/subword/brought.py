@@ -66,7 +66,7 @@ def _of_library(file: Path, error: OtherRulesError, options: dict[str, bool | No
             option = f"--{'' if value else 'no-'}{name}"
             raise ConfigError(
                 f"{option} cannot be: the normalizer of {file} decides about case and accents",
-                hint=f"leave {option} out; or bring a vocab.txt, or train one, without --vocab",
+                hint=f"leave {option} out, or bring a vocab.txt",
             )
     kind = KIND_NAMES[tokenizer.kind]
     notes = [
