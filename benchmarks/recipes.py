@@ -132,7 +132,7 @@ def show(
     """Writes table and plot of everything there is, and returns the table."""
     found = results.all(list(book.recipes))
     metrics = [*HELD_OUT, *tasks]
-    shown = table.text(found, book.reference, metrics)
+    shown = table.text(found, book.reference, metrics, minutes)
     each = (
         f"{format_flops(flops)} FLOPs" if flops is not None else f"{minutes:g} minutes in updates"
     )

@@ -11,20 +11,31 @@ from electra_cli.metrics.names import format_flops
 from recipes_parts.compare import CONFIDENCE, Difference, difference, figure
 from recipes_parts.results import Result
 
+# Of the minutes that a run was to take; beyond, it was another comparison.
+_OFF = 0.05
 
-def text(results: Sequence[Result], reference: str, metrics: Sequence[str]) -> str:
+
+def text(
+    results: Sequence[Result],
+    reference: str,
+    metrics: Sequence[str],
+    minutes: float | None = None,
+) -> str:
     """All results: what each recipe has cost and reached, and how far it is from the reference.
 
     Args:
       results: Of all recipes, in their order.
       reference: The recipe that the others are compared with.
       metrics: Their names.
+      minutes: What each run was to take in updates; None for runs of equal FLOPs.
     """
     names = list(dict.fromkeys(result.recipe for result in results))
     if not names:
         return "No run has finished yet."
     heads = ("recipe", "seeds", "steps", "FLOPs", "minutes", *metrics)
     parts = [_table(heads, [_reached(results, name, metrics) for name in names])]
+    if minutes is not None and (off := _off(results, names, minutes)):
+        parts.append(off)
     others = [name for name in names if name != reference]
     apart = {
         (name, metric): difference(results, name, reference, metric)
@@ -35,6 +46,24 @@ def text(results: Sequence[Result], reference: str, metrics: Sequence[str]) -> s
         rows = [[name, *(_shown(apart[name, metric]) for metric in metrics)] for name in others]
         parts += [_table((f"less {reference}", *metrics), rows), _noise(list(apart.values()))]
     return "\n\n".join(parts)
+
+
+def _off(results: Sequence[Result], names: Sequence[str], minutes: float) -> str:
+    """Which recipes did not take what they were to take."""
+    off = []
+    for name in names:
+        seconds = [r.seconds for r in results if r.recipe == name and r.seconds is not None]
+        share = statistics.fmean(seconds) / (60 * minutes) - 1 if seconds else 0.0
+        if abs(share) > _OFF:
+            off.append(f"{name} {share:+.0%}")
+    if not off:
+        return ""
+    return (
+        f"**Not of equal wall clock**: against {minutes:g} minutes in updates, {', '.join(off)}. "
+        "The machine was busier, or less busy, when their steps were measured than when they "
+        "trained, and all their seeds have the same steps, so that no interval shows it: compare "
+        "them at equal --flops, or again in another --output."
+    )
 
 
 def _reached(results: Sequence[Result], name: str, metrics: Sequence[str]) -> list[str]:

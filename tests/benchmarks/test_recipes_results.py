@@ -40,6 +40,11 @@ def test_differences_are_of_pairs() -> None:
     shown = table.text(found, "a", ["disc_auc"])
     assert "| b | +0.1067 ± 0.0143, better |" in shown
     assert "| c | -0.1000 (too few seeds) |" in shown
+    assert "Not of equal" not in table.text(found, "a", ["disc_auc"], 1.04)
+    slow = [replace(one, seconds=66.0 if one.recipe == "b" else 60.0) for one in found]
+    assert "**Not of equal wall clock**: against 1 minutes in updates, b +10%." in table.text(
+        slow, "a", ["disc_auc"], 1.0
+    )
     assert "Of 1 comparison 0.1 would be outside by chance if nothing differed; 1 is." in shown
 
 
