@@ -127,6 +127,7 @@ def write_finetuned(
             threshold=threshold,
             state_sha256="0" * 64,
             sequences_per_second=1.0,
+            pretraining_flops=1.5e15,
         )
         finetuned.write_result(run.result, result.as_json())
     column = {

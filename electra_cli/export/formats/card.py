@@ -29,7 +29,7 @@ from electra_cli.export.formats.task_card import (
 from electra_cli.export.networks import takes_text
 from electra_cli.metrics.names import format_flops
 from electra_cli.modeling.architecture import Architecture, EncoderSizes
-from electra_cli.modeling.budget import flops_by_step
+from electra_cli.runs.totals import totals_of
 from electra_cli.sources.exportable import Exportable, held_out_metrics
 
 
@@ -243,11 +243,12 @@ def _training(item: Exportable) -> Rows:
         return [("converted from", item.path.name)]
     config, manifest = item.config, item.manifest
     counts, step = manifest.counts, item.checkpoint.step
+    flops = totals_of(item.checkpoint.run, config, step).flops
     name = Path(config.data.path).name if config.data.path else ""
     return [
         *([("data", name)] if name else []),
         ("steps", f"{step:,} of batch size {rows_in_words(config.train)}"),
-        ("FLOPs", f"{format_flops(flops_by_step(config)(step))}, padding included"),
+        ("FLOPs", f"{format_flops(flops)}, padding included"),
         ("sequence length in training", f"{config.data.sequence_length:,}"),
         *([("attention in training", _WITHIN)] if config.model.document_attention else []),
         ("documents", f"{counts.documents:,}, {counts.validation_documents:,} of them held out"),

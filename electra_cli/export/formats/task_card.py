@@ -25,6 +25,7 @@ from electra_cli.export.formats.given_tokenizer import splits_words
 from electra_cli.export.networks import finetuned_of, takes_text
 from electra_cli.files.layout import RESULT_FILE
 from electra_cli.interop.huggingface import output_names, task_config
+from electra_cli.metrics.names import format_flops
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.sources.exportable import Exportable
 from electra_cli.sources.finetuned import Finetuned
@@ -240,8 +241,10 @@ def _recipe(model: Finetuned) -> Rows:
     recipe, train = config.optimizer, config.train
     decay = "none" if recipe.layer_decay == "none" else f"{recipe.decay_factor}"
     files = [(f"data, {name}", Path(file.path).name) for name, file in inputs.files.items()]
+    cost = model.result.get("pretraining_flops")
     return [
         ("fine-tuned from", Path(inputs.source).name or inputs.source),
+        *([("FLOPs of its pretraining", format_flops(cost))] if cost else []),
         *files,
         ("updates", f"{model.checkpoint.step:,} of batch size {train.batch_size:,}"),
         ("epochs", f"{train.epochs:g}"),

@@ -281,6 +281,7 @@ def test_cards(task_exports: TaskExports, kind: Kind) -> None:
         for told in (
             *WORDS[kind],
             f"fine-tuned for {kind}",
+            "| FLOPs of its pretraining | 1.50e15 |",
             "| data, train | train.tsv |",
             f"| updates | {STEP} of batch size 32 |",
             "| learning rate | 0.0003 |",
