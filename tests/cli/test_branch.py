@@ -43,7 +43,7 @@ def branch(source: Path, folder: Path, *more: object, decay: object = 4) -> list
 def stable(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight updates of a run without an end, four of warm-up; checkpoints 0, 4 and 8."""
     folder = tmp_path_factory.mktemp("branches") / "stable"
-    assert run_command(command(data, folder, "--steps", "null", "--stop-at-step", 8)) == 0
+    assert run_command(command(data, folder, "--set", "train.steps=null", "--stop-at-step", 8)) == 0
     return folder
 
 

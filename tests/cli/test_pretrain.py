@@ -177,10 +177,14 @@ class TestBadInput:
             (["--preset", "tiny", "--set", "train.stepz=3"], 2, ["train.stepz", "train.steps"]),
             (["--preset", "tiny", "--set", "train.steps=many"], 2, ["train.steps", "many"]),
             (["--preset", "tiny", "--steps", "many"], 2, ["--steps", "many"]),
-            ([*WSD, "--steps", ""], 2, ["train.steps (--steps) is empty", "write null"]),
-            (["--preset", "tiny", "--steps", "null"], 2, ["train.steps null", "schedule electra"]),
+            ([*WSD, "--set", "train.steps="], 2, ["train.steps (--set) is empty", "write null"]),
             (
-                [*WSD, "--steps", "null", "--stop-at-step", "0"],
+                ["--preset", "tiny", "--set", "train.steps=null"],
+                2,
+                ["train.steps null", "schedule electra"],
+            ),
+            (
+                [*WSD, "--set", "train.steps=null", "--stop-at-step", "0"],
                 2,
                 ["--stop-at-step 0: expected an integer, at least 1", "--stop-at-step 1000"],
             ),

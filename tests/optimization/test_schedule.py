@@ -83,7 +83,7 @@ def test_every_update_of_a_run_has_the_rate_of_its_formula(schedule: Any, shape:
     for done in range(41):  # one more than there are
         optimizer.iterations.assign(done)
         found.append(float(rate_of()))
-    expected = Course.of(config).rate(PEAK, np.arange(1.0, 42.0))
+    expected = Course.of(config).rate(PEAK, np.arange(1.0, 42.0), np)
     np.testing.assert_allclose(found, expected, rtol=2e-5, atol=1e-9 * PEAK)
     if schedule == "wsd":
         assert found[7:29] == [found[7]] * 22  # to the bit, wherever the end is

@@ -61,9 +61,8 @@ def command(
     share_device: options.ShareDevice = False,
     cluster: options.Cluster = "auto",
     rendezvous_timeout: options.RendezvousTimeout = 300.0,
-    steps: Annotated[str | None, typer.Option(
-        metavar="N|null",
-        help="Updates: the horizon of the schedule; null, for constant and wsd: no end.")] = None,
+    steps: Annotated[int | None, typer.Option(
+        help="Updates: the horizon of the schedule; for no end --set train.steps=null.")] = None,
     stop_at_step: Annotated[int | None, typer.Option(
         help="Stop earlier; the schedule stays as it is.")] = None,
     batch_size: Annotated[int | None, typer.Option(
@@ -134,6 +133,7 @@ def command(
         given = [
             Override("runtime.device", device, "--device"),
             Override("runtime.share_device", share_device or None, "--share-device"),
+            Override("train.steps", steps, "--steps"),
             Override("train.batch_size", batch_size, "--batch-size"),
             Override("optimizer.learning_rate", learning_rate, "--learning-rate"),
             Override("runtime.precision", precision, "--precision"),
@@ -143,8 +143,6 @@ def command(
         ]
         overrides = [parse_set(text) for text in settings or []]
         overrides += [override for override in given if override.value is not None]
-        if steps is not None:
-            overrides.append(Override.read("train.steps", steps, "--steps"))
         others = {"--preset": preset, "--config": config, "--init-from": init_from}
         branch = find_branch(
             branch_from, branch_decay, model_dir, others=[o for o, given in others.items() if given]

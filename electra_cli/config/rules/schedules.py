@@ -21,8 +21,6 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from electra_cli.config.sections import DecayShape, ScheduleName
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ class Course:
             return None
         return self.steps - self._decay_steps(self.steps)
 
-    def rate(self, peak: float, t: Any, xp: Any = np) -> Any:
+    def rate(self, peak: float, t: Any, xp: Any) -> Any:
         """The learning rate of updates.
 
         Args:
@@ -107,8 +105,10 @@ class Course:
 
 def same_rates(one: Config, other: Config, updates: int) -> bool:
     """Whether the first updates of a run have the same rates under two configurations."""
+    import numpy as np  # here, since every command knows this module
+
     t = np.arange(1, updates + 1, dtype=np.float64)  # [N]
-    rates = [Course.of(c).rate(c.optimizer.learning_rate, t) for c in (one, other)]
+    rates = [Course.of(c).rate(c.optimizer.learning_rate, t, np) for c in (one, other)]
     return bool(np.array_equal(*rates))
 
 

@@ -53,7 +53,7 @@ def test_every_update_by_its_formula(schedule: Any, shape: Any) -> None:
         (1, 4, 3),
     ):
         t = np.arange(1, end + 1, dtype=np.float64)
-        found = Course(schedule, end, warm, decay, shape).rate(PEAK, t)
+        found = Course(schedule, end, warm, decay, shape).rate(PEAK, t, np)
         expected = [
             PEAK * formula(n, end, warm, min(decay, end)) * (min(1, n / warm) if warm else 1)
             for n in range(1, end + 1)
@@ -67,7 +67,7 @@ def test_without_an_end_nothing_falls() -> None:
     t = np.arange(1, 10, dtype=np.float64)
     for schedule in ("constant", "wsd"):
         course = Course(schedule, None, 4, decay_steps=3)
-        np.testing.assert_array_equal(course.rate(1.0, t), np.minimum(1, t / 4))
+        np.testing.assert_array_equal(course.rate(1.0, t, np), np.minimum(1, t / 4))
         assert course.decay_begins is None
     assert Course("wsd", 100, 4).decay_begins == 90  # a tenth
     assert Course("wsd", 5, 0).decay_begins == 4
