@@ -24,7 +24,6 @@ from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.metrics.names import FLOPS, finite, format_metric, is_share
 from electra_cli.objectives import all_objectives, metrics_of, objective_of
-from electra_cli.runs.totals import totals_of
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
@@ -142,6 +141,7 @@ def command(
 
         prepare_tensorflow()
         from electra_cli.evaluation.evaluate import evaluate
+        from electra_cli.runs.totals import totals_of
 
         with terminal.progress("evaluating", len(found), counted=True) as bar:
             results = evaluate(
