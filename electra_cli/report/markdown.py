@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from electra_cli import __version__
-from electra_cli.corpus.subword.tokenizer_file import NAMES
+from electra_cli.corpus.wordpiece.vocabulary import CLS, PAD, SEP
 from electra_cli.files.redaction import visible
 from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
@@ -22,7 +22,7 @@ from electra_cli.runs.held_out import Sentence, Token
 # What Markdown gives a meaning to; an underscore has none within a word.
 _MARKS = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)")
 _MOST_SENTENCES = 3
-_SPECIAL = {name for role in ("pad", "cls", "sep") for name in NAMES[role]}
+_SPECIAL = {PAD, CLS, SEP}  # held-out rows call them so, whatever the tokenizer does
 
 
 def as_markdown(records: Sequence[RunRecord], downstream: Sequence[Downstream]) -> str:

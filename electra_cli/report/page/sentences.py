@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from electra_cli.corpus.wordpiece.vocabulary import PAD
 from electra_cli.errors import counted
 from electra_cli.runs.held_out import Sentence, Token
 
@@ -17,7 +18,6 @@ from electra_cli.runs.held_out import Sentence, Token
 # A discriminator that knows nothing gives each the replaced rate, about 0.14, which is below.
 LEVELS = (0.2, 0.35, 0.5, 0.75)
 _ALARM = 0.5  # the discriminator holds it for more likely replaced than not
-_PADDING = "[PAD]"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Passage:
 
 def passage_of(sentence: Sentence) -> Passage:
     """Lays out a sentence."""
-    tokens = [token for token in sentence.tokens if token.text != _PADDING]
+    tokens = [token for token in sentence.tokens if token.text != PAD]
     return Passage(sentence.row, [_piece(token) for token in tokens], _summary(tokens))
 
 
