@@ -103,6 +103,7 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
         if data.prepare(map(book.packing, names)):  # what only the data tells
             check(*given)
             work.check(names)
+        work.measure(names)
         for seed in seeds:  # a seed of all recipes: whatever disturbs the machine meets all
             for name in names:
                 if not results.is_done(name, seed):
@@ -172,7 +173,7 @@ def plan(
         besides = statistics.fmean(rest) if rest else 0.0
         time = f"{left * (seconds + besides) / 3600:.1f} hours"
         time += "" if rest else ", and what compilation, evaluation and fine-tuning take besides"
-    notes = ["? is measured before a recipe's first run"]
+    notes = ["? is measured before the first run"]
     if is_guess:
         notes.append("the vocabulary of the data, which is not prepared yet, decides")
     return "\n".join([*lines, f"{left} runs: {'; '.join([time, *notes])}"])

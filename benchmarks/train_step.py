@@ -2,12 +2,14 @@
 
 python benchmarks/train_step.py --against model-garden --against huggingface [--json FILE]
 python benchmarks/train_step.py --against-set model.gradient_checkpointing=true
+python benchmarks/train_step.py --against-set 'generator.sharing=all generator.size=1'
 
 Our side is the command `electra pretrain` itself: reading rows, masking, both networks with
 dropout, sampling, clipping, optimizer. What the other sides do is described in benchmarks/peers/.
 All train on the same prepared rows with a vocabulary of 30,522, and none is timed during its
-warm-up. A pair is one run of ours and, right after it, one run of a peer or of ours with another
-value of a key; the ratio of a pair is our speed divided by the other's.
+warm-up. A pair is one run of ours and, right after it, one run of a peer or of ours with other
+values of keys; the ratio of a pair is our speed divided by the other's. A peer must be the same
+model with the same objective; ours with other values may be another.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -88,10 +91,13 @@ def run_ours(options: argparse.Namespace, data: Path, run: Path, shared: list[st
 def run_other(
     name: str, options: argparse.Namespace, data: Path, run: Path, shared: list[str], ours: Run
 ) -> Run:
-    """The other run of a pair: of a peer, or of ours with the value that its name is."""
+    """The other run of a pair: of a peer, or of ours with the values that its name is."""
     if name in _PEERS:
-        return run_peer(name, options, data, shared, ours)
-    return run_ours(options, data, run, [*shared, "--set", name]) | {"side": name}
+        theirs = run_peer(name, options, data, shared, ours)
+        check_same_work(ours, theirs)
+        return theirs
+    changes = [part for pair in shlex.split(name) for part in ("--set", pair)]
+    return run_ours(options, data, run, [*shared, *changes]) | {"side": name}
 
 
 def run_peer(
@@ -124,7 +130,11 @@ def main() -> None:
     )
     parser.add_argument("--against", action="append", choices=_PEERS, default=[])
     parser.add_argument(
-        "--against-set", action="append", default=[], metavar="KEY=VALUE", help="ours, with this"
+        "--against-set",
+        action="append",
+        default=[],
+        metavar="'KEY=VALUE ...'",
+        help="ours with these",
     )
     parser.add_argument("--preset", choices=("small", "base"), default="small")
     parser.add_argument("--batch-size", type=int, default=32)
@@ -165,7 +175,6 @@ def main() -> None:
             for name, measured in pairs.items():
                 ours = run_ours(options, data, Path(folder) / "run", shared)
                 theirs = run_other(name, options, data, Path(folder) / "run", shared, ours)
-                check_same_work(ours, theirs)
                 ratio = theirs["seconds_per_step"] / ours["seconds_per_step"]
                 measured.append({"ours": ours, "theirs": theirs, "ratio": ratio})
                 print(f"round {number} of {options.rounds}, {name}: {ratio:.2f}", file=sys.stderr)

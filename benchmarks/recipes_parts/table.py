@@ -61,8 +61,9 @@ def _off(results: Sequence[Result], names: Sequence[str], minutes: float) -> str
     return (
         f"**Not of equal wall clock**: against {minutes:g} minutes in updates, {', '.join(off)}. "
         "The machine was busier, or less busy, when their steps were measured than when they "
-        "trained, and all their seeds have the same steps, so that no interval shows it: compare "
-        "them at equal --flops, or again in another --output."
+        "trained. Steps count as they were measured, of all recipes in turn: if the machine had "
+        "nothing else to do then, the comparison stands; if it had, compare at equal --flops, or "
+        "again in another --output."
     )
 
 

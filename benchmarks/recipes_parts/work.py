@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ HELD_OUT = ("masked_lm_loss", "disc_auc")
 _DIVERGED, _SAYS = 70, "not finite"
 # Enough for the speed of a step behind those that compile; none of them is kept.
 _TRIAL_STEPS, _TRIAL_LOG = 60, 10
+# Trials of each recipe, in turn with all others.
+_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -85,21 +88,36 @@ class Work:
             return int(found)
         return self._most_steps(name, first, {}) if self.budget.flops is not None else None
 
-    def _steps(self, name: str, first: bool, weights: Path | None) -> int:
-        """The same, measured if it has to be, and kept: a run that goes on has the same."""
-        steps = self.known_steps(name, first=first)
-        speeds: dict[int, float] = {}
-        if steps is None:
-            config = self._config(name, 1000, first, weights)
-            for rows in sorted({stretch.rows for stretch in stretches(config.train)}):
-                speeds[rows] = self._seconds_a_step(name, rows, first, weights)
-            steps = self._most_steps(name, first, speeds)
-        plan = self._results.plan(name, self._recipe(name))
-        if _steps_of(first) not in plan:
-            plan[_steps_of(first)] = steps
-            plan[f"{_steps_of(first)}_seconds_a_step"] = {str(k): v for k, v in speeds.items()}
+    def measure(self, names: Sequence[str]) -> None:
+        """Finds the steps of recipes that have none yet, and keeps them: all seeds have the same.
+
+        At equal wall clock updates are timed, of all recipes in turn and before the first run, so
+        that what disturbs the machine meets all of them and what it does later changes nothing. A
+        disturbance can only make an update longer: the shortest time counts.
+        """
+        new = [
+            (name, first)
+            for name in names
+            for first in self.parts(name)
+            if _steps_of(first) not in self._results.plan(name, self._recipe(name))
+        ]
+        times: dict[tuple[str, bool, int], list[float]] = {}
+        for number in range(_ROUNDS if self.budget.flops is None else 0):
+            for name, first in new:
+                print(f"{name}: trial {number + 1} of {_ROUNDS} …", file=sys.stderr, flush=True)
+                config = self._config(name, 1000, first, Path("first"))
+                for rows in sorted({stretch.rows for stretch in stretches(config.train)}):
+                    found = self._seconds_a_step(name, rows, first)
+                    times.setdefault((name, first, rows), []).append(found)
+        shutil.rmtree(self._trial, ignore_errors=True)
+        for name, first in new:
+            own = {rows: found for (*part, rows), found in times.items() if part == [name, first]}
+            plan = self._results.plan(name, self._recipe(name))
+            plan[_steps_of(first)] = self._most_steps(
+                name, first, {rows: min(found) for rows, found in own.items()}
+            )
+            plan[f"{_steps_of(first)}_seconds_a_step"] = {str(k): v for k, v in own.items()}
             self._results.keep_plan(name, plan)
-        return steps
 
     def _most_steps(self, name: str, first: bool, speeds: Mapping[int, float]) -> int:
         """How many updates the budget pays for.
@@ -122,7 +140,13 @@ class Work:
 
         return most_steps(cost, self.budget.amount * share)
 
-    def _seconds_a_step(self, name: str, rows: int, first: bool, weights: Path | None) -> float:
+    @property
+    def _trial(self) -> Path:
+        return self._results.folder / "trial"
+
+    def _seconds_a_step(self, name: str, rows: int, first: bool) -> float:
+        weights = self._trial / f"{name}-first"  # of a trial too: their values cost no time
+        folder = weights if first else self._trial / name
         settings = self._book.settings(name, _TRIAL_STEPS, first=first, weights=weights)
         settings |= {
             "train.batch_size": str(rows),
@@ -131,10 +155,8 @@ class Work:
             "train.evaluate_every": str(_TRIAL_STEPS),
             "train.checkpoint_every": str(_TRIAL_STEPS),
         }
-        folder = self._results.folder / "trial"
         shutil.rmtree(folder, ignore_errors=True)
         found = self._electra(*self._pretraining(name, folder, settings, first))
-        shutil.rmtree(folder, ignore_errors=True)
         return float(rows / found["sequences_per_second"])
 
     def _config(self, name: str, steps: int, first: bool, weights: Path | None) -> Config:
@@ -195,7 +217,8 @@ class Work:
         runs, weights = [], None
         for first in self.parts(name):
             folder = place / (f"seed-{seed}-first" if first else f"seed-{seed}")
-            steps = self._steps(name, first, weights)
+            steps = self.known_steps(name, first=first)
+            assert steps is not None  # measured before the first run
             settings = self._book.settings(name, steps, first=first, weights=weights)
             settings["train.seed"] = str(seed)
             words = self._pretraining(name, folder, settings, first)

@@ -126,19 +126,19 @@ def test_what_was_ended_goes_on(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--minutes", "1", "--seeds", "0,1", "--only", "plain,ramp")
-    broken = Fake(_4=75)  # trial, pretrain, evaluate, finetune
+    broken = Fake(_9=75)  # two rounds of one trial and two, pretrain, evaluate, finetune
     assert call(*options, electra=broken) == 1
     assert "exit code 75" in capsys.readouterr().err
-    again = Fake(_9=70)  # 3 of plain; two trials and 3 of ramp; pretrain
+    again = Fake(_7=70)  # 3 of plain, 3 of ramp, pretrain
     assert call(*options, electra=again) == 0
-    first, *others = again.of("pretrain")
-    assert first == broken.calls[1]  # the same steps, without another trial
+    trials, (first, ramp, *_) = broken.of("pretrain")[:6], again.of("pretrain")
+    assert first == broken.calls[6]  # the same steps, without another trial
     assert "train.steps=600" in first
     assert "optimizer.warmup_steps=60" in first
-    for rows, words in ((2, others[0]), (8, others[1])):
-        assert f"train.batch_size={rows}" in words
+    rounds = [next(w for w in words if w.startswith("train.batch_size=")) for words in trials]
+    assert rounds == ["train.batch_size=8", "train.batch_size=2", "train.batch_size=8"] * 2
     # 600 updates in any case, a quarter of 4,800 rows by two each.
-    assert {"train.batch_schedule=2:1200", "train.steps=600"} <= set(others[2])
+    assert {"train.batch_schedule=2:1200", "train.steps=600"} <= set(ramp)
     shown = capsys.readouterr().out
     table_lines = [line for line in shown.splitlines() if "|" in line]
     lines = {line.split("|")[1].strip(): line for line in table_lines[::-1]}  # of the first table
@@ -156,11 +156,11 @@ def test_what_was_ended_goes_on(
 def test_a_run_that_goes_before_takes_its_share(call: Call, tmp_path: Path) -> None:
     fake = Fake()
     assert call("--minutes", "1", "--seeds", "5", "--only", "frozen", electra=fake) == 0
-    _, first, trial, last = fake.of("pretrain")
+    *_, first_trial, trial, first, last = fake.of("pretrain")
     folder = tmp_path / "out" / "runs" / "frozen" / "seed-5-first"
+    assert f"generator.frozen={first_trial[first_trial.index('--model-dir') + 1]}" in trial
     assert {"train.steps=150", "objective.name=mlm", "train.seed=5", str(folder)} <= set(first)
-    for words in (trial, last):
-        assert f"generator.frozen={folder}" in words
+    assert f"generator.frozen={folder}" in last
     assert {"train.steps=450", "train.seed=5"} <= set(last)
     (found,) = Results(tmp_path / "out").all(["frozen"])
     assert (found.steps, found.seconds, found.flops) == (600, 60, 600e6)
