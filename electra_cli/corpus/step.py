@@ -1,0 +1,27 @@
+"""A piece of work that any process may do: what every parallel pass over a corpus is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Step:
+    """Writes one result, the same bytes wherever and however often it is done.
+
+    Attributes:
+      name: What errors call it, such as `slice 12` or `documents, range 3 of 8`.
+      result: The file that is written last, and not unless all of it is there.
+      work: Does it; a function of a module or a partial of one, so that it can be pickled.
+    """
+
+    name: str
+    result: Path
+    work: Callable[[], None]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its result is there."""
+        return self.result.is_file()
