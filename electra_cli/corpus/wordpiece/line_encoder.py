@@ -10,7 +10,7 @@ Shapes: W words and T tokens of a stretch of text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -54,12 +54,11 @@ class EncodedLines:
     unknown_words: list[str]
 
 
-class LineEncoder:
-    """Encodes lines; ids stay bytes, so that no number becomes a Python object.
+class WordIds:
+    """Finds the ids of all words of a text; ids stay arrays, no number becomes a Python object.
 
     Args:
-      tokens: The vocabulary.
-      split: Normalises a word and splits it.
+      encode_word: Returns the ids of a white-space word, little-endian, each time the same ones.
       dtype: Type of an id.
       stretch_bytes: Text taken at once; thirty times as much memory is needed meanwhile if all
         words are single letters.
@@ -73,8 +72,7 @@ class LineEncoder:
 
     def __init__(
         self,
-        tokens: Sequence[str],
-        split: WordSplitter,
+        encode_word: Callable[[str], bytes],
         dtype: Literal["uint16", "uint32"],
         *,
         stretch_bytes: int = 2**18,
@@ -84,8 +82,7 @@ class LineEncoder:
     ) -> None:
         self._stretch_bytes = stretch_bytes
         self._most_ids, self._most_long_words = most_ids, most_long_words
-        self._encode_word = WordEncoder(tokens, split, dtype).encode
-        self._unk = tokens.index(UNK)
+        self._encode_word = encode_word
         self._dtype = np.dtype(dtype).newbyteorder("<")
         self.itemsize = self._dtype.itemsize
         # A word's value is where its ids begin in `_ids`, times 256, and how many they are.
@@ -94,37 +91,17 @@ class LineEncoder:
         self._ids: npt.NDArray[Any] = np.empty(most_ids, self._dtype)
         self._used = 0
 
-    def encode(self, lines: Sequence[str]) -> EncodedLines:
-        """Encodes lines, which hold no line end."""
-        # The only white space that is printable is the space.
-        plain = [x if x.isprintable() else " ".join(split_words(x)) for x in lines]
-        text = "\n".join(["", *plain, ""]).encode("utf-8") + PADDING
-        ids: list[bytes] = []
-        line_ends: list[int] = [0]
-        word_ends: list[int] = []
-        unknown_words: list[str] = []
-        tokens = words = unknown_tokens = 0
+    def of(self, lines: Sequence[str]) -> Iterator[npt.NDArray[Any]]:
+        """The ids of lines, which hold no line end, as arrays that end with any word; [T] each."""
+        text = _joined(lines)
         for start, stop in _stretches(text, self._stretch_bytes):
-            stretch = self._encode_stretch(text, start, stop)
-            ids.append(stretch.ids.tobytes())
-            line_ends += (stretch.line_tokens + tokens).tolist()
-            word_ends += (stretch.line_words + words).tolist()
-            tokens += len(stretch.ids)
-            words += len(stretch.begins)
-            unknown = np.flatnonzero(stretch.ids == self._unk)
-            unknown_tokens += len(unknown)
-            for word in np.unique(np.searchsorted(stretch.token_ends, unknown, side="right")):
-                unknown_words.append(
-                    text[stretch.begins[word] : stretch.ends[word]].decode("utf-8")
-                )
-        whole = b"".join(ids)
-        bounds = [self.itemsize * end for end in line_ends]
-        return EncodedLines(
-            [whole[start:end] for start, end in pairwise(bounds)],
-            word_ends,
-            unknown_tokens,
-            unknown_words,
-        )
+            yield self._encode_stretch(text, start, stop).ids
+
+    def clear(self) -> None:
+        """Forgets all words."""
+        self._cache.clear()
+        self._long_words.clear()
+        self._used = 0
 
     def _encode_stretch(self, text: bytes, start: int, stop: int) -> _EncodedStretch:
         octets = np.frombuffer(text, np.uint8, stop + 1 - start, start)
@@ -147,9 +124,7 @@ class LineEncoder:
     def _find_ids(self, text: bytes, begins: _Ints, ends: _Ints) -> tuple[_Ints, _Ints]:
         """Where in `_ids` the ids of each word begin, and how many they are; both [W]."""
         if self._used > self._most_ids or len(self._long_words) > self._most_long_words:
-            self._cache.clear()
-            self._long_words.clear()
-            self._used = 0
+            self.clear()
         lengths = ends - begins
         heads, tails = word_keys(text, begins, lengths)  # [W], [W]
         values, known = self._cache.find(heads, tails)  # [W], [W]
@@ -188,6 +163,57 @@ class LineEncoder:
         return found[:, 0], found[:, 1]
 
 
+class LineEncoder(WordIds):
+    """Encodes lines.
+
+    Args:
+      tokens: The vocabulary.
+      split: Normalises a word and splits it.
+      dtype: Type of an id.
+      limits: What else `WordIds` takes.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[str],
+        split: WordSplitter,
+        dtype: Literal["uint16", "uint32"],
+        **limits: int,
+    ) -> None:
+        super().__init__(WordEncoder(tokens, split, dtype).encode, dtype, **limits)
+        self._unk = tokens.index(UNK)
+
+    def encode(self, lines: Sequence[str]) -> EncodedLines:
+        """Encodes lines, which hold no line end."""
+        text = _joined(lines)
+        ids: list[bytes] = []
+        line_ends: list[int] = [0]
+        word_ends: list[int] = []
+        unknown_words: list[str] = []
+        tokens = words = unknown_tokens = 0
+        for start, stop in _stretches(text, self._stretch_bytes):
+            stretch = self._encode_stretch(text, start, stop)
+            ids.append(stretch.ids.tobytes())
+            line_ends += (stretch.line_tokens + tokens).tolist()
+            word_ends += (stretch.line_words + words).tolist()
+            tokens += len(stretch.ids)
+            words += len(stretch.begins)
+            unknown = np.flatnonzero(stretch.ids == self._unk)
+            unknown_tokens += len(unknown)
+            for word in np.unique(np.searchsorted(stretch.token_ends, unknown, side="right")):
+                unknown_words.append(
+                    text[stretch.begins[word] : stretch.ends[word]].decode("utf-8")
+                )
+        whole = b"".join(ids)
+        bounds = [self.itemsize * end for end in line_ends]
+        return EncodedLines(
+            [whole[start:end] for start, end in pairwise(bounds)],
+            word_ends,
+            unknown_tokens,
+            unknown_words,
+        )
+
+
 @dataclass(frozen=True)
 class _EncodedStretch:
     """Words, and their ids: begins, ends and token_ends [W], ids [T], and two of each line."""
@@ -198,6 +224,13 @@ class _EncodedStretch:
     token_ends: _Ints
     line_words: _Ints
     line_tokens: _Ints
+
+
+def _joined(lines: Sequence[str]) -> bytes:
+    """Lines in UTF-8 between line ends, with spaces for all white space."""
+    # The only white space that is printable is the space.
+    plain = [x if x.isprintable() else " ".join(split_words(x)) for x in lines]
+    return "\n".join(["", *plain, ""]).encode("utf-8") + PADDING
 
 
 def _stretches(text: bytes, size: int) -> Iterator[tuple[int, int]]:
