@@ -9,7 +9,7 @@ from typing import Literal
 from electra_cli.errors import ConfigError
 
 Stage = Literal["all", "plan", "task", "finalize"]
-Engine = Literal["local", "beam"]
+Engine = Literal["local", "dask", "beam", "spark"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Schedule:
         by this. With `finalize` it only serves to name tasks.
       engine: Who runs slices.
       beam_args: Options of a Beam pipeline, such as `--runner=FlinkRunner`.
+      engine_args: What an engine is told, each `KEY=VALUE`, such as `scheduler=tcp://host:8786`;
+        a key may come more than once.
 
     Raises:
       ConfigError: They contradict each other.
@@ -36,6 +38,7 @@ class Schedule:
     num_tasks: int = 1
     engine: Engine = "local"
     beam_args: tuple[str, ...] = ()
+    engine_args: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 1:
