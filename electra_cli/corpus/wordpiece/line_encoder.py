@@ -1,16 +1,16 @@
 """Encodes many lines at once through a bounded cache from word to ids.
 
-The reference's tokenizer looks at nothing beyond a white-space word, so the ids are the same. Words
-are found, looked up and replaced by their ids as arrays; only a word that the cache does not hold
-becomes a Python object.
+The reference's tokenizer looks at nothing beyond a white-space word, nor beyond an ideograph, so
+the ids are the same. Words are found, cut into parts around ideographs, looked up and replaced by
+their ids as arrays; only a part that the cache does not hold becomes a Python object.
 
-Shapes: W words and T tokens of a stretch of text.
+Shapes: P parts of words, C of which continue a word, and T tokens of a stretch of text.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -24,7 +24,8 @@ from electra_cli.corpus.wordpiece.word_cache import (
     LONGEST_WORD,
     PADDING,
     WordCache,
-    find_words,
+    find_cuts,
+    find_parts,
     word_keys,
 )
 
@@ -58,7 +59,8 @@ class WordIds:
     """Finds the ids of all words of a text; ids stay arrays, no number becomes a Python object.
 
     Args:
-      encode_word: Returns the ids of a white-space word, little-endian, each time the same ones.
+      encode_word: Returns the ids of a white-space word, little-endian, each time the same ones; it
+        is asked about parts of words (`find_parts`), which together have the ids of the whole.
       dtype: Type of an id.
       stretch_bytes: Text taken at once; thirty times as much memory is needed meanwhile if all
         words are single letters.
@@ -92,7 +94,7 @@ class WordIds:
         self._used = 0
 
     def of(self, lines: Sequence[str]) -> Iterator[npt.NDArray[Any]]:
-        """The ids of lines, which hold no line end, as arrays that end with any word; [T] each."""
+        """The ids of lines, which hold no line end, as arrays that end with any part; [T] each."""
         text = _joined(lines)
         for start, stop in _stretches(text, self._stretch_bytes):
             yield self._encode_stretch(text, start, stop).ids
@@ -105,29 +107,30 @@ class WordIds:
 
     def _encode_stretch(self, text: bytes, start: int, stop: int) -> _EncodedStretch:
         octets = np.frombuffer(text, np.uint8, stop + 1 - start, start)
-        begins, ends = (places + start for places in find_words(octets))  # [W], [W]
-        firsts, counts = self._find_ids(text, begins, ends)  # [W], [W]
-        token_ends = np.cumsum(counts)  # [W]
-        # The ids of a word stand in a row, there as here.
+        begins, ends, continuing = (places + start for places in find_parts(octets))  # [P] [P] [C]
+        firsts, counts = self._find_ids(text, begins, ends)  # [P], [P]
+        token_ends = np.cumsum(counts)  # [P]
+        # The ids of a part stand in a row, there as here.
         places = np.repeat(firsts - (token_ends - counts), counts)  # [T]
         places += np.arange(len(places))
-        line_words = np.searchsorted(begins, np.flatnonzero(octets[1:] == _LINE_END) + start + 1)
+        line_ends = np.flatnonzero(octets[1:] == _LINE_END) + start + 1
+        line_parts = np.searchsorted(begins, line_ends)
         return _EncodedStretch(
             begins=begins,
-            ends=ends,
+            words=len(begins) - len(continuing),
             ids=self._ids[places],  # [T]
             token_ends=token_ends,
-            line_words=line_words,
-            line_tokens=np.concatenate(([0], token_ends))[line_words],
+            line_words=line_parts - np.searchsorted(continuing, line_ends),
+            line_tokens=np.concatenate(([0], token_ends))[line_parts],
         )
 
     def _find_ids(self, text: bytes, begins: _Ints, ends: _Ints) -> tuple[_Ints, _Ints]:
-        """Where in `_ids` the ids of each word begin, and how many they are; both [W]."""
+        """Where in `_ids` the ids of each part begin, and how many they are; both [P]."""
         if self._used > self._most_ids or len(self._long_words) > self._most_long_words:
             self.clear()
         lengths = ends - begins
-        heads, tails = word_keys(text, begins, lengths)  # [W], [W]
-        values, known = self._cache.find(heads, tails)  # [W], [W]
+        heads, tails = word_keys(text, begins, lengths)  # [P], [P]
+        values, known = self._cache.find(heads, tails)  # [P], [P]
         short = lengths <= LONGEST_WORD
         firsts, counts = values >> 8, values & 255
         (others,) = np.nonzero(~(known & short))
@@ -189,7 +192,7 @@ class LineEncoder(WordIds):
         ids: list[bytes] = []
         line_ends: list[int] = [0]
         word_ends: list[int] = []
-        unknown_words: list[str] = []
+        unknown_parts: list[int] = []
         tokens = words = unknown_tokens = 0
         for start, stop in _stretches(text, self._stretch_bytes):
             stretch = self._encode_stretch(text, start, stop)
@@ -197,29 +200,27 @@ class LineEncoder(WordIds):
             line_ends += (stretch.line_tokens + tokens).tolist()
             word_ends += (stretch.line_words + words).tolist()
             tokens += len(stretch.ids)
-            words += len(stretch.begins)
+            words += stretch.words
             unknown = np.flatnonzero(stretch.ids == self._unk)
             unknown_tokens += len(unknown)
-            for word in np.unique(np.searchsorted(stretch.token_ends, unknown, side="right")):
-                unknown_words.append(
-                    text[stretch.begins[word] : stretch.ends[word]].decode("utf-8")
-                )
+            parts = np.searchsorted(stretch.token_ends, unknown, side="right")
+            unknown_parts += stretch.begins[parts].tolist()
         whole = b"".join(ids)
         bounds = [self.itemsize * end for end in line_ends]
         return EncodedLines(
             [whole[start:end] for start, end in pairwise(bounds)],
             word_ends,
             unknown_tokens,
-            unknown_words,
+            list(_words_around(text, unknown_parts)),
         )
 
 
 @dataclass(frozen=True)
 class _EncodedStretch:
-    """Words, and their ids: begins, ends and token_ends [W], ids [T], and two of each line."""
+    """Parts of words, and their ids: begins and token_ends [P], ids [T], and two of each line."""
 
     begins: _Ints
-    ends: _Ints
+    words: int
     ids: npt.NDArray[Any]
     token_ends: _Ints
     line_words: _Ints
@@ -234,14 +235,32 @@ def _joined(lines: Sequence[str]) -> bytes:
 
 
 def _stretches(text: bytes, size: int) -> Iterator[tuple[int, int]]:
-    """Divides a text at separators, each of which ends a stretch and begins the next."""
+    """Divides a text at separators, each of which ends a stretch and begins the next.
+
+    Where there is none for long, it is divided where a word may be cut: one byte of the part beside
+    stands for the separator.
+    """
     start, last = 0, len(text) - len(PADDING) - 1
     while start < last:
-        window = (start + 1, min(start + size, last) + 1)
-        stop = max(text.rfind(b"\n", *window), text.rfind(b" ", *window))
-        if stop < 0:
-            found = _SEPARATOR.search(text, window[1])
-            assert found  # the text ends with one
-            stop = found.start()
+        stop, reach = -1, size
+        while stop < 0:
+            end = min(start + reach, last) + 1
+            stop = max(text.rfind(b"\n", start + 1, end), text.rfind(b" ", start + 1, end))
+            if stop < 0:
+                cuts = find_cuts(np.frombuffer(text, np.uint8, end - start, start))
+                stop = start + int(cuts[-1]) if len(cuts) else -1
+            reach *= 2
         yield start, stop
-        start = stop
+        start = stop if _SEPARATOR.match(text, stop) else stop - 1
+
+
+def _words_around(text: bytes, places: Iterable[int]) -> Iterator[str]:
+    """The white-space words in which some places of a text lie, each once; the places ascend."""
+    end = 0
+    for place in places:
+        if place >= end:
+            begin = max(text.rfind(b" ", end, place), text.rfind(b"\n", end, place)) + 1
+            found = _SEPARATOR.search(text, place)
+            assert found  # the text ends with one
+            end = found.start()
+            yield text[begin:end].decode("utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,10 @@ _IDEOGRAPHS = (
 _PLAIN = "!-~\u2013\u2014\u2018\u2019\u201c\u201d\u2026"
 _NOT_PLAIN = re.compile(f"[^{_PLAIN}]")
 _PLAIN_PIECES = re.compile(f"[A-Za-z0-9]+|[{_PLAIN}]")
+
+# Characters of a word that tell how long the tokens may be that it begins with.
+_KEY = 2
+_ONE = (1,)
 
 
 def is_removed(character: str) -> bool:
@@ -166,7 +170,8 @@ class WordEncoder:
             if not t.startswith(CONTINUATION) and len(t) <= MAX_CHARACTERS_PER_WORD
         }
         self._continuations = {t[begin:]: i for t, i in ids.items() if t.startswith(CONTINUATION)}
-        self._longest = max(map(len, ids))
+        self._beginning_lengths = _lengths(self._beginnings)
+        self._continuation_lengths = _lengths(self._continuations)
 
     def encode(self, word: str) -> bytes:
         """Returns the ids of a word, little-endian."""
@@ -180,15 +185,25 @@ class WordEncoder:
 
     def _word_pieces(self, word: str) -> bytes:
         """The longest token that begins the word, then the longest that continues it, and so on."""
-        ids, start, tokens = b"", 0, self._beginnings
-        length = len(word)
-        if length > MAX_CHARACTERS_PER_WORD:
+        if len(word) > MAX_CHARACTERS_PER_WORD:
             return self._unk
-        while start < length:
-            end = min(length, start + self._longest)
-            while (found := tokens.get(word[start:end])) is None:
-                end -= 1
-                if end == start:
-                    return self._unk
-            ids, start, tokens = ids + found, end, self._continuations
+        ids, start = b"", 0
+        tokens, lengths = self._beginnings, self._beginning_lengths
+        while start < len(word):
+            for length in lengths.get(word[start : start + _KEY], _ONE):
+                # Behind the end of the word there is nothing: the slice is what is left of it.
+                if found := tokens.get(word[start : start + length]):
+                    break
+            else:
+                return self._unk
+            ids, start = ids + found, start + length
+            tokens, lengths = self._continuations, self._continuation_lengths
         return ids
+
+
+def _lengths(tokens: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """How long the tokens are that begin with the same characters, the longest first, and 1."""
+    found: dict[str, set[int]] = {}
+    for token in tokens:
+        found.setdefault(token[:_KEY], {1}).add(len(token))
+    return {key: tuple(sorted(lengths, reverse=True)) for key, lengths in found.items()}

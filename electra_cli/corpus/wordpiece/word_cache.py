@@ -1,9 +1,10 @@
-"""White-space words of a text as arrays, and a hash table for all of them at once.
+"""Words of a text as arrays, and a hash table for all of them at once.
 
 A word of up to 15 bytes is known by two integers of 64 bits, which hold it and its length. Longer
-ones have to be looked up otherwise.
+ones have to be looked up otherwise. White-space words of Chinese and Japanese are whole sentences,
+hardly any of which comes twice, so words are cut around ideographs first.
 
-Shapes: W words of a text.
+Shapes: W words of a text, P parts of them, C parts that continue a white-space word.
 """
 
 from __future__ import annotations
@@ -23,19 +24,72 @@ _MIX_2 = np.uint64(0xBF58476D1CE4E5B9)
 _SPACE, _LINE_END = b" \n"
 PADDING = b"\n" * 16
 
+# The first two of the three bytes of U+4E00 to U+9FBF, all of them ideographs that are assigned in
+# every version of Unicode that Python comes with. No other character begins with any of these.
+_FIRST_IDEOGRAPH, _LAST_IDEOGRAPH = 0xE4B8, 0xE9BE
+_IDEOGRAPH_BYTES = 3
 
-def find_words(octets: npt.NDArray[np.uint8]) -> tuple[_Words, _Words]:
-    """Where words begin, and behind which byte they end.
+_Octets = npt.NDArray[np.uint8]
+
+
+def find_words(octets: _Octets) -> tuple[_Words, _Words]:
+    """Where white-space words begin, and behind which byte they end.
 
     Args:
-      octets: Text that begins and ends with a separator, which spaces and line ends are.
+      octets: Text in UTF-8 whose words are separated by spaces and line ends. Its first and last
+        byte separate too, whatever they are.
 
     Returns:
       Both [W].
     """
-    separates = (octets == _SPACE) | (octets == _LINE_END)
+    separates = _separates(octets)
+    separates[0] = separates[-1] = True
     edges = np.flatnonzero(separates[1:] != separates[:-1]) + 1  # [2 W]
     return edges[0::2], edges[1::2]  # [W], [W]
+
+
+def find_parts(octets: _Octets) -> tuple[_Words, _Words, _Words]:
+    """Where the parts of white-space words begin and end that may be worked on by themselves.
+
+    Words are cut before and behind every common ideograph. That is a word of its own before case
+    and accents are looked at, so the words that `WordSplitter` makes of the parts of a white-space
+    word are those that it makes of the whole. Counting words for a vocabulary may use the parts as
+    well; only what counts white-space words has to leave out those that continue one.
+
+    Args:
+      octets: As for `find_words`; if the first byte is no white space, the first part continues a
+        word.
+
+    Returns:
+      Begins [P], ends [P], and the begins of parts that continue a white-space word [C].
+    """
+    begins, ends = find_words(octets)  # [W], [W]
+    continuing = find_cuts(octets)  # [C]
+    if len(continuing):
+        begins = np.sort(np.concatenate((begins, continuing)))  # [P]
+        ends = np.sort(np.concatenate((ends, continuing)))  # [P]
+    if not _separates(octets[:1])[0]:
+        continuing = np.concatenate(([1], continuing))
+    return begins, ends, continuing
+
+
+def find_cuts(octets: _Octets) -> _Words:
+    """The bytes of a text in UTF-8 before which words are cut, none of them beside white space.
+
+    They lie between the second byte and the last.
+    """
+    if octets.max(initial=0) < _FIRST_IDEOGRAPH >> 8:
+        return np.empty(0, np.int64)
+    pairs = octets[:-1].astype(np.uint16) << 8 | octets[1:]
+    ideographs = np.flatnonzero((pairs >= _FIRST_IDEOGRAPH) & (pairs <= _LAST_IDEOGRAPH))
+    cut = np.zeros(len(octets) + _IDEOGRAPH_BYTES, np.bool_)
+    cut[ideographs] = cut[ideographs + _IDEOGRAPH_BYTES] = True
+    places = np.flatnonzero(cut[2 : len(octets) - 1]) + 2
+    return places[~(_separates(octets[places - 1]) | _separates(octets[places]))]  # [C]
+
+
+def _separates(octets: _Octets) -> npt.NDArray[np.bool_]:
+    return (octets == _SPACE) | (octets == _LINE_END)
 
 
 def word_keys(text: bytes, begins: _Words, lengths: _Words) -> tuple[_Keys, _Keys]:

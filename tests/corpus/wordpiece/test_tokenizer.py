@@ -89,6 +89,31 @@ def test_words_up_to_200_characters_are_split():
     assert ids_in(long("a" * 201)) == [unknown]
 
 
+def test_pieces_are_the_longest_that_fit_in_any_vocabulary():
+    """Also where the longest that begins as the word does is not there, or goes on otherwise."""
+    rng = random.Random(0)
+    for _ in range(60):
+        pieces = {"".join(rng.choices("abc", k=rng.randint(1, 6))) for _ in range(12)}
+        tokens = sorted(
+            pieces | {f"##{piece}" for piece in rng.sample(sorted(pieces), len(pieces) * 3 // 4)}
+        )
+        encode = small_encoder(tokens).encode
+        known = [*SPECIAL_TOKENS, *tokens]
+        for _ in range(60):
+            word = "".join(rng.choices("aabbc", k=rng.randint(1, 14)))
+            expected, rest = [], word
+            while rest:
+                prefix = "##" if expected else ""
+                lengths = range(len(rest), 0, -1)
+                length = next((n for n in lengths if prefix + rest[:n] in tokens), 0)
+                if not length:
+                    expected = [SPECIAL_TOKENS.index("[UNK]")]
+                    break
+                expected.append(known.index(prefix + rest[:length]))
+                rest = rest[length:]
+            assert ids_in(encode(word)) == expected, (word, tokens)
+
+
 def test_literal_special_tokens_are_characters():
     encode = small_encoder(["[", "]", "mask", "sep"]).encode
     assert ids_in(encode("[MASK][SEP]")) == [5, 7, 6, 5, 8, 6]
