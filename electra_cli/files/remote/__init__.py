@@ -1,0 +1,1 @@
+"""Object stores: what lies under a URL, read and written with patience."""

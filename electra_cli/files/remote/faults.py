@@ -1,0 +1,187 @@
+"""What goes wrong with an object store: whether it passes, and what is said of it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeVar
+
+from electra_cli.errors import ElectraError, InputMissingError, OutputError, TryAgainError
+from electra_cli.files.redaction import as_name, redacted
+
+Result = TypeVar("Result")
+Kind = Literal["missing", "refused", "wrong", "passing"]
+
+MOST_TRIES = 8  # about a minute in all
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
+_LONGEST_REASON = 300
+
+# Says on stderr what is tried again, in whatever process that is: a worker of a cluster has no
+# other way.
+_logger = logging.getLogger(__name__)
+pause = time.sleep
+
+_MISSING = (404, 410)
+_REFUSED = (401, 403, 407)
+# A conflict, a condition that no longer holds, a range that is no longer there, too many requests.
+_PASSING = (408, 409, 412, 416, 425, 429)
+# S3 answers these with 400: a body that was slow, or did not come as it was sent.
+_PASSING_CODES = ("RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch")
+_OF_ACCESS = re.compile(r"credential|token|auth|profile", re.IGNORECASE)
+# Of our own programs; tried again they would only come again.
+_BUGS = (TypeError, AttributeError, LookupError, NameError, AssertionError, MemoryError)
+
+ACCESS = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; for a server that is "
+    "not Amazon's AWS_ENDPOINT_URL too; for a public bucket FSSPEC_S3='{\"anon\": true}'",
+    "gs": "run `gcloud auth application-default login`, or set "
+    'GOOGLE_APPLICATION_CREDENTIALS=FILE.json; for a public bucket FSSPEC_GS=\'{"token": '
+    '"anon"}\'',
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or "
+    "AZURE_STORAGE_SAS_TOKEN; for a public container AZURE_STORAGE_ANON=true",
+    "hf": "run `hf auth login`, or set HF_TOKEN",
+    "https": "give a signed link, or one with https://USER:PASSWORD@HOST/PATH",
+    "http": "give a signed link, or one with http://USER:PASSWORD@HOST/PATH",
+}
+
+
+def again(
+    act: Callable[[], Result],
+    what: str,
+    url: str,
+    *,
+    writes: bool = False,
+    is_listed: bool = False,
+) -> Result:
+    """Does something with a store, with growing waits between as many tries as it needs.
+
+    Args:
+      act: Does it; what it raises of our own errors is final.
+      what: What is done, in words: "reading".
+      url: Where.
+      writes: Whether it changes the store.
+      is_listed: Whether a listing has named the object, which then is somewhere: that it is not
+        found passes.
+
+    Raises:
+      InputMissingError: It is not there, or access is refused.
+      OutputError: The same, if it was to be written.
+      TryAgainError: The store is out of reach or fails, for all tries.
+    """
+    for number in range(1, MOST_TRIES + 1):
+        try:
+            return act()
+        except (ElectraError, *_BUGS):
+            raise
+        except Exception as error:
+            kind = kind_of(error)
+            passes = kind == "passing" or (kind == "missing" and is_listed)
+            if not passes or number == MOST_TRIES:
+                # What a library says of its cause may hold a signature.
+                raise _error(kind, error, what, url, writes=writes) from None
+            wait = wait_before(number)
+            _logger.warning(
+                "%s %s failed (%s); tried again in %.1f s, %d of %d",
+                what,
+                shown(url),
+                _reason(error),
+                wait,
+                number + 1,
+                MOST_TRIES,
+            )
+        pause(wait)
+    raise AssertionError
+
+
+def wait_before(number: int) -> float:
+    """Seconds to wait after the try of that number, at random so that not all come back at once."""
+    return min(_FIRST_WAIT * 2 ** (number - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
+
+
+def shown(url: str) -> str:
+    """A URL as a part of a sentence: without password and signature."""
+    return as_name(url)
+
+
+def kind_of(error: BaseException) -> Kind:
+    """What an error of one of the libraries means.
+
+    They wrap the answers of servers in errors of their own. The number of the answer is in one of
+    them, else the first error is the one that tells.
+    """
+    chain = list(_causes(error))
+    if any(isinstance(each, TimeoutError) or _code(each) in _PASSING_CODES for each in chain):
+        return "passing"
+    status = next((found for each in chain if (found := _status(each))), None)
+    if status is not None:
+        if status in _MISSING:
+            return "missing"
+        if status in _REFUSED:
+            return "refused"
+        return "passing" if status in _PASSING or (status >= 500 and status != 501) else "wrong"
+    first = chain[-1]
+    if isinstance(first, FileNotFoundError):
+        return "missing"
+    # The library for gs:// says so without a number.
+    is_forbidden = isinstance(first, PermissionError) or str(first).startswith("Forbidden")
+    if is_forbidden or _OF_ACCESS.search(type(first).__name__):
+        return "refused"
+    is_wrong = isinstance(first, ValueError) or "Validation" in type(first).__name__
+    return "wrong" if is_wrong else "passing"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _status(error: Any) -> int | None:
+    """The number of the answer that the error tells of."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # of S3
+        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    for holder in (error, response):
+        for name in ("status", "status_code", "code"):
+            found = getattr(holder, name, None)
+            if isinstance(found, int | str) and str(found).isdigit() and int(found) >= 300:
+                return int(found)
+    return None
+
+
+def _code(error: Any) -> str | None:
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of what the libraries say."""
+    for each in _causes(error):
+        if text := str(each).strip():
+            return redacted(text.splitlines()[0][:_LONGEST_REASON])
+    return type(error).__name__
+
+
+def _error(kind: Kind, error: BaseException, what: str, url: str, *, writes: bool) -> ElectraError:
+    scheme, reason = url.partition(":")[0], _reason(error)
+    final = OutputError if writes else InputMissingError
+    if kind == "missing":
+        return final(
+            f"not found: {shown(url)} ({reason})",
+            hint="check the bucket and the path; upper and lower case differ",
+        )
+    if kind == "refused":
+        return final(f"{what} {shown(url)} was refused: {reason}", hint=ACCESS[scheme])
+    if kind == "wrong":
+        return final(
+            f"{what} {shown(url)} failed: {reason}",
+            hint=f"check the URL and the settings of the store: {ACCESS[scheme]}",
+        )
+    return TryAgainError(
+        f"{what} {shown(url)} failed {MOST_TRIES} times: {reason}",
+        hint="run the same command again once the store is in reach; what is done is kept",
+    )

@@ -1,0 +1,269 @@
+"""Object stores, all by one interface: s3://, gs://, az://, hf:// and https://.
+
+The protocols are those of fsspec's libraries, which the extra `remote` brings. They are imported
+where a URL is met, and each process has connections of its own: theirs do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from electra_cli.errors import ConfigError, InputMissingError, OutputError, TryAgainError
+from electra_cli.files.remote import faults
+from electra_cli.files.remote.faults import again, shown, wait_before
+from electra_cli.files.remote.stream import Entry, Stream
+
+__all__ = ["Entry", "Store", "is_pattern", "is_url"]
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.+)", re.IGNORECASE | re.DOTALL)
+
+# Schemes and the modules that know them.
+_MODULES = {
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "az": "adlfs",
+    "hf": "huggingface_hub",
+    "https": "aiohttp",
+    "http": "aiohttp",
+}
+SCHEMES = tuple(_MODULES)
+# Retries are ours, which are told of. Of a large file a few pieces are sent at once, not ten.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}, "max_concurrency": 2},
+    "az": {"max_concurrency": 2},
+    "https": {"client_kwargs": {"trust_env": True}},  # proxies
+    "http": {"client_kwargs": {"trust_env": True}},
+}
+# What stores call that which changes with the content: hashes of it first, which copies keep.
+_TAGS = ("md5Hash", "xet_hash", "blob_id", "ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
+_LOGGERS = ("fsspec", "s3fs", "aiobotocore", "botocore", "gcsfs", "azure", "huggingface_hub")
+
+
+def is_url(text: str) -> bool:
+    """Whether it is a URL of a store that can be read."""
+    match = _URL.fullmatch(text)
+    return match is not None and match[1] in _MODULES
+
+
+def is_pattern(url: str) -> bool:
+    """Whether a URL stands for all objects that fit it; a ? begins the query of a web address."""
+    return any(sign in url for sign in ("*[" if url.startswith("http") else "*?["))
+
+
+@dataclass(frozen=True)
+class Store:
+    """All objects under one scheme, whatever their bucket.
+
+    What fails is tried again with growing waits, and said on stderr. Whatever method, it raises
+    InputMissingError for what is not there or refused (OutputError where it writes), and
+    TryAgainError for a store that stays out of reach.
+    """
+
+    scheme: str
+
+    @staticmethod
+    def of(url: str) -> Store:
+        """The store of a URL.
+
+        Raises:
+          ConfigError: Its scheme is unknown, or what knows it is not installed.
+        """
+        match = _URL.fullmatch(url)
+        if match is None or match[1] not in _MODULES:
+            raise ConfigError(
+                f"no URL of a store: {shown(url)}",
+                hint="it begins with one of "
+                + ", ".join(f"{scheme}://" for scheme in SCHEMES if scheme != "http"),
+            )
+        _module(match[1])
+        return Store(match[1])
+
+    def entry(self, url: str, *, is_listed: bool = False) -> Entry:
+        """What an object is now.
+
+        Args:
+          url: The object.
+          is_listed: Whether a listing has named it: that it is not found passes.
+        """
+        return again(partial(self._entry, url), "looking at", url, is_listed=is_listed)
+
+    def find(self, url: str) -> list[Entry]:
+        """The objects that a URL stands for, in order: one, all of a folder, or all that fit.
+
+        A folder or pattern is listed until two listings in a row are the same, since one that lags
+        behind would leave objects out.
+
+        Args:
+          url: An object, a folder, or a pattern; ** stands for folders too. A folder that fits a
+            pattern without ** stands for all in it.
+        """
+        if not is_pattern(url) and not url.endswith("/"):
+            info = again(partial(self._info, url), "looking at", url)
+            if info["type"] != "directory":
+                return [self._entry_of(url, info)]
+        listing = partial(again, partial(self._listing, url), "listing", url)
+        before = listing()
+        for number in range(1, faults.MOST_TRIES + 1):
+            found = listing()
+            if found.keys() == before.keys():
+                return [
+                    self.entry(name, is_listed=True) if size is None else Entry(name, size, tag)
+                    for name, (size, tag) in sorted(found.items())
+                ]
+            before = found
+            faults.pause(wait_before(number))
+        raise TryAgainError(
+            f"each listing of {shown(url)} has other objects than the one before",
+            hint="run the same command again once nobody adds or deletes objects there",
+        )
+
+    def open(self, url: str, *, is_listed: bool = False) -> Stream:
+        """An object as a raw stream that reads and seeks; see `Stream`.
+
+        Args:
+          url: The object.
+          is_listed: Whether a listing has named it: that it is not found passes.
+        """
+        return Stream(url, partial(self._opened, url), is_listed=is_listed)
+
+    def read(self, url: str, start: int = 0, length: int = -1) -> bytes:
+        """Bytes of an object, to its end by default."""
+        with self.open(url) as stream:
+            stream.seek(start)
+            return stream.read(length) or b""
+
+    def upload(self, path: Path, url: str) -> None:
+        """Copies a file to an object, which is there whole or not at all."""
+
+        def put() -> None:
+            self._files.put_file(str(path), self._path(url))
+            size = self._entry(url).size
+            if size != path.stat().st_size:
+                raise OSError(f"{size:,} bytes have arrived of {path.stat().st_size:,}")
+
+        self._write(put, f"copying {path} to", url)
+
+    def write(self, url: str, data: bytes) -> None:
+        """Makes an object of bytes."""
+        self._write(lambda: self._files.pipe_file(self._path(url), data), "writing", url)
+
+    def delete(self, url: str) -> None:
+        """Deletes an object, if it is there."""
+
+        def delete() -> None:
+            try:
+                self._files.rm_file(self._path(url))
+            except Exception as error:
+                if faults.kind_of(error) != "missing":
+                    raise
+
+        self._write(delete, "deleting", url)
+
+    def _write(self, act: Any, what: str, url: str) -> None:
+        if self.scheme in ("https", "http"):
+            raise OutputError(
+                f"{shown(url)} can only be read",
+                hint="write to a store: s3://, gs://, az:// or hf://",
+            )
+        again(act, what, url, writes=True)
+
+    @property
+    def _files(self) -> Any:
+        return _filesystem(self.scheme, os.getpid())
+
+    def _path(self, url: str) -> str:
+        """What the library calls it."""
+        return str(self._files._strip_protocol(url))
+
+    def _info(self, url: str) -> Mapping[str, Any]:
+        files = self._files
+        files.invalidate_cache()  # of the one library that does not do without
+        found: Mapping[str, Any] = files.info(self._path(url))
+        return found
+
+    def _entry(self, url: str) -> Entry:
+        return self._entry_of(url, self._info(url))
+
+    def _entry_of(self, url: str, info: Mapping[str, Any]) -> Entry:
+        if info["type"] == "directory":
+            raise FileNotFoundError("it is a folder")
+        if info["size"] is None or info.get("partial") is False:
+            raise InputMissingError(
+                f"the server does not say how large {shown(url)} is, or gives out no parts of it",
+                hint="download it and give the file",
+            )
+        return Entry(url, info["size"], _tag(info))
+
+    def _opened(self, url: str) -> tuple[Any, Entry]:
+        files = self._files
+        files.invalidate_cache()
+        handle = files.open(self._path(url), "rb", cache_type="none")
+        details = getattr(handle, "details", None) or {}
+        return handle, self._entry_of(url, details) if _tag(details) else self._entry(url)
+
+    def _listing(self, url: str) -> dict[str, tuple[int | None, str]]:
+        """Size and tag of all objects, by URL."""
+        files, path = self._files, self._path(url)
+        files.invalidate_cache()
+        if is_pattern(url):
+            found = files.glob(path, detail=True)
+            folders = [name for name, info in found.items() if info["type"] == "directory"]
+            for folder in [] if "**" in url else folders:
+                found |= files.find(folder, detail=True)
+        else:
+            found = files.find(path, detail=True)
+        return {
+            name if self.scheme in ("https", "http") else f"{self.scheme}://{name}": (
+                info["size"],
+                _tag(info),
+            )
+            for name, info in found.items()
+            if info["type"] == "file" and not name.endswith("/")  # which stands for a folder
+        }
+
+
+def _tag(info: Mapping[str, Any]) -> str:
+    return next((str(info[name]).strip('"') for name in _TAGS if info.get(name)), "")
+
+
+def _module(scheme: str) -> None:
+    name = _MODULES[scheme]
+    try:
+        importlib.import_module(name)
+        importlib.import_module("fsspec")
+    except ImportError as error:
+        raise ConfigError(
+            f"{scheme}:// needs {error.name or name}, which is not installed",
+            hint="pip install '.[remote]' in the folder of electra's source",
+        ) from error
+
+
+@functools.cache
+def _filesystem(scheme: str, process: int) -> Any:
+    """What the library for a scheme knows as a file system, for one process.
+
+    Raises:
+      InputMissingError: It cannot do with its settings.
+    """
+    _module(scheme)
+    for name in _LOGGERS:  # what they say is said by us, without their tracebacks
+        logging.getLogger(name).addHandler(logging.NullHandler())
+    fsspec = importlib.import_module("fsspec")
+    options = _OPTIONS.get(scheme, {})
+
+    def make() -> Any:
+        return fsspec.filesystem(scheme, use_listings_cache=False, **options)
+
+    files = again(make, "connecting to", f"{scheme}://")
+    if scheme == "s3":
+        files.retries = 1
+    return files
