@@ -24,7 +24,7 @@ from electra_cli.cli.app import run
 from electra_cli.environment import prepare_tensorflow, prepare_torch
 from tests.places import ROOT
 
-pytest_plugins = ["tests.finetuning.finished"]
+pytest_plugins = ["tests.finetuning.finished", "tests.s3"]
 
 # Every run that a test trains needs the same kernels; whoever compiles one first keeps it for all.
 if "TF_XLA_FLAGS" not in os.environ:

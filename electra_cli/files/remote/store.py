@@ -243,7 +243,7 @@ def _module(scheme: str) -> None:
     except ImportError as error:
         raise ConfigError(
             f"{scheme}:// needs {error.name or name}, which is not installed",
-            hint="pip install '.[remote]' in the folder of electra's source",
+            hint="pip install '.[remote]'",
         ) from error
 
 
@@ -261,7 +261,9 @@ def _filesystem(scheme: str, process: int) -> Any:
     options = _OPTIONS.get(scheme, {})
 
     def make() -> Any:
-        return fsspec.filesystem(scheme, use_listings_cache=False, **options)
+        return fsspec.filesystem(
+            scheme, use_listings_cache=False, skip_instance_cache=True, **options
+        )
 
     files = again(make, "connecting to", f"{scheme}://")
     if scheme == "s3":
