@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -19,6 +18,7 @@ from electra_cli.config.rules.trackers import NO_TRACKER, TRACKERS
 from electra_cli.config.schema import Config, Root, leaf_fields
 from electra_cli.config.sections import Network, Precision
 from electra_cli.errors import ConfigError
+from electra_cli.files.remote.place import split_url
 from electra_cli.objectives import all_objectives, metrics_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ Json = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print only warnings and errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks.")]
-
-# A path makes one slash of two. One letter before the colon is a Windows drive.
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def local_only(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,10 +60,10 @@ def refuse_url(path: str, name: str) -> None:
     Raises:
       ConfigError: It is a URL.
     """
-    match = _URL.fullmatch(path)
-    if match is None:
+    parts = split_url(path)
+    if parts is None:
         return
-    scheme, rest = match[1], match[3]
+    scheme, _, rest = parts
     hint = (
         "mount it, or copy it to a local folder and give that; results can be copied afterwards. "
         f"A local folder that is really called so: $PWD/{scheme}:/{rest}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,10 +21,17 @@ from electra_cli.corpus.reading.input_file import (
 from electra_cli.corpus.reading.naming import FormatOption, kind_of, taken
 from electra_cli.corpus.reading.passed_over import LINK_TO_FOLDER, NO_FILE, PassedOver, no_text
 from electra_cli.errors import ConfigError, InputMissingError
+from electra_cli.files.redaction import redacted
+from electra_cli.files.remote.faults import shown
+from electra_cli.files.remote.place import Place, name_of, place, root_of
+from electra_cli.files.remote.store import Entry, Store, is_pattern
+
+# Objects that are looked at side by side.
+_AT_ONCE = 16
 
 
 def find_inputs(
-    inputs: Sequence[Path],
+    inputs: Sequence[Place],
     *,
     exclude: Path,
     format: FormatOption = "auto",
@@ -38,7 +46,8 @@ def find_inputs(
     """Lists the files that the inputs are or hold, sorted by name.
 
     Args:
-      inputs: Files, folders, patterns, and `-`; a folder is searched with its subfolders.
+      inputs: Files, folders, patterns, and `-`; a folder is searched with its subfolders. The
+        first three may be URLs of object stores.
       exclude: A folder that is never searched, the output, which may lie inside an input.
       format: Of every file, or `auto`.
       text_field: The field of a JSON line that holds the text.
@@ -50,9 +59,10 @@ def find_inputs(
       on_note: Receives a sentence that names the files passed over, hidden ones apart.
 
     Raises:
-      ConfigError: The output is the only input.
+      ConfigError: The output is the only input, or a URL is none of a store.
       InputMissingError: An input is not there, is neither a file nor a folder, or a pattern
         fits nothing.
+      TryAgainError: A store stays out of reach.
       DataError: A folder without text, or a file that no reader knows.
     """
     search = _Search(
@@ -62,10 +72,11 @@ def find_inputs(
         text_field,
         left_out or LeftOut(skips=False),
     )
-    found: dict[Path, InputFile] = {}
-    named: set[Path] = set()
-    expanded = [found for found in _expanded(inputs) if not search.is_output(*found)]
-    if not expanded:
+    found: dict[Place, InputFile] = {}
+    named: set[Place] = set()
+    urls, paths = _apart(inputs)
+    expanded = [found for found in _expanded(paths) if not search.is_output(*found)]
+    if not expanded and not urls:
         raise ConfigError(
             f"the input is the output folder itself: {exclude}",
             hint="choose a new or empty folder with --output",
@@ -81,9 +92,13 @@ def find_inputs(
             raise InputMissingError(f"input cannot be read: {error.filename or path}") from error
         named.add(path.resolve())
         for file in files:
-            found.setdefault(file.path.resolve(), file)
+            found.setdefault(_real(file.path), file)
+    for url in urls:
+        named.add(url)
+        for file in search.files_at(url):
+            found.setdefault(file.path, file)
     read = found.keys() | named
-    lost = {path: seen for path, seen in search.passed_over.items() if path.resolve() not in read}
+    lost = {path: seen for path, seen in search.passed_over.items() if _real(path) not in read}
     if lost:
         on_note(
             f"passed over in folders, for their names or their content: {overview(lost)}; name "
@@ -94,17 +109,28 @@ def find_inputs(
     return sorted(found.values(), key=lambda file: file.name)
 
 
-def overview(files: Iterable[Path | str], count: int | None = None) -> str:
+def overview(files: Iterable[Place], count: int | None = None) -> str:
     """How many they are, and the names of the first.
 
     Args:
       files: All of them, or the first.
       count: How many they are, if only the first are given.
     """
-    names = sorted(map(str, files))
+    names = sorted(redacted(str(file)) for file in files)
     count = len(names) if count is None else count
     more = ", …" if count > MOST_NAMED else ""
     return f"{count:,} ({', '.join(names[:MOST_NAMED])}{more})"
+
+
+def _apart(inputs: Sequence[Place]) -> tuple[list[str], list[Path]]:
+    """The inputs that are URLs, and the others."""
+    places = [place(each) for each in inputs]
+    return [p for p in places if isinstance(p, str)], [p for p in places if isinstance(p, Path)]
+
+
+def _real(path: Place) -> Place:
+    """What is the same for all ways to a file."""
+    return path if isinstance(path, str) else path.resolve()
 
 
 def _expanded(inputs: Sequence[Path]) -> Iterator[tuple[Path, Path | None]]:
@@ -135,8 +161,8 @@ class _Search:
     format: FormatOption
     text_field: str
     left_out: LeftOut
-    passed_over: dict[Path, tuple[str, int]] = field(default_factory=dict)  # kind and bytes
-    without_text: set[Path] = field(default_factory=set)
+    passed_over: dict[Place, tuple[str, int]] = field(default_factory=dict)  # kind and bytes
+    without_text: set[Place] = field(default_factory=set)
 
     def is_output(self, path: Path, root: Path | None) -> bool:
         """Whether it is the output of an earlier start, or a pattern has found it in there."""
@@ -178,15 +204,69 @@ class _Search:
             elif not _is_hidden(name) and not _is_searched(path):
                 self._pass_over(path)
         if not has_text:
-            there = PassedOver()
-            for path, (kind, size) in self.passed_over.items():
-                if path.is_relative_to(folder):
-                    there.add(kind, size)
-            pattern = f"`electra prepare-data '{folder}/**/*KIND*' --output DIR` reads them"
-            raise no_text(str(folder), there.kinds, otherwise=f"if it is text, {pattern}")
+            below = [seen for path, seen in self.passed_over.items()
+                     if isinstance(path, Path) and path.is_relative_to(folder)]  # fmt: skip
+            raise _no_text_in(str(folder), below)
+
+    def files_at(self, url: str) -> Iterator[InputFile]:
+        """What an input in an object store stands for.
+
+        Objects are looked at side by side: each takes the store a few times longer than a disk.
+        """
+        entries = Store.of(url).find(url)
+        if not entries:
+            raise InputMissingError(
+                f"no object fits {shown(url)}",
+                hint=f"look at what there is in {shown(root_of(url))}; ** goes into subfolders",
+            )
+        is_folder = not is_pattern(url) and [entry.url for entry in entries] != [url]
+        root = root_of(url if not is_folder else f"{url.rstrip('/')}/")
+        read: list[tuple[Entry, str, bool]] = []
+        passed_over: list[tuple[str, int]] = []
+        for entry in entries:
+            name = name_of(entry.url, root)
+            # What fits has as many folders before it as the pattern; what has more is in one.
+            is_named = not is_folder and ("**" in url or entry.url.count("/") <= url.count("/"))
+            how = "by name" if is_named else taken(name, self.format)
+            if is_pattern(url) and _is_hidden(name) and "/." not in url:
+                continue  # as in patterns of files
+            if how != "not":
+                read.append((entry, name, how == "by content"))
+            elif not _is_hidden(name):
+                passed_over.append((kind_of(name), entry.size))
+                self.passed_over[entry.url] = passed_over[-1]
+        has_text = False
+        pool = ThreadPoolExecutor(_AT_ONCE)
+        try:
+            looked = pool.map(lambda found: self._look(found[0].url, found[1], found[2]), read)
+            for (entry, name, is_vague), file in zip(read, looked, strict=True):
+                if isinstance(file, InputFile):
+                    yield file
+                elif file is not None:
+                    self._leave_out(entry.url, name, file)
+                else:
+                    passed_over.append((kind_of(name), entry.size))
+                    self.passed_over[entry.url] = passed_over[-1]
+                has_text |= file is not None or not is_vague
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if is_folder and not has_text:
+            raise _no_text_in(shown(url.rstrip("/")), passed_over)
 
     def _file(self, path: Path, name: str, *, is_vague: bool = False) -> Iterator[InputFile]:
-        """The file, unless no reader knows it.
+        """The file, unless no reader knows it."""
+        file = self._look(path, name, is_vague)
+        if isinstance(file, InputFile):
+            yield file
+        elif file is not None:
+            self._leave_out(path, name, file)
+        else:
+            self._pass_over(path)
+
+    def _look(
+        self, path: Place, name: str, is_vague: bool
+    ) -> InputFile | UnreadableError | DamagedError | None:
+        """The file, None if it is no text, or why no reader knows it.
 
         Args:
           path: Where it is.
@@ -197,23 +277,32 @@ class _Search:
         if is_vague:
             detect = partial(detect_unnamed, text_field=self.text_field)
         try:
-            file = input_file(path, name, str(path), detect)
+            return input_file(
+                path, name, shown(path) if isinstance(path, str) else str(path), detect
+            )
         except (UnreadableError, DamagedError) as error:
-            target = path.resolve()  # which may be found more than once
-            if target not in self.without_text:
-                self.without_text.add(target)
-                self.left_out.add(name, error)
-            return
-        if file:
-            yield file
-        else:
-            self._pass_over(path)
+            return error
+
+    def _leave_out(self, path: Place, name: str, error: UnreadableError | DamagedError) -> None:
+        target = _real(path)  # which may be found more than once
+        if target not in self.without_text:
+            self.without_text.add(target)
+            self.left_out.add(name, error)
 
     def _pass_over(self, path: Path) -> None:
         if path.is_file():
             self.passed_over[path] = kind_of(path.name), path.stat().st_size
         else:
             self.passed_over[path] = (LINK_TO_FOLDER if path.is_dir() else NO_FILE), 0
+
+
+def _no_text_in(folder: str, passed_over: Iterable[tuple[str, int]]) -> UnreadableError:
+    """The error for a folder with nothing to read, by kind and size of what it holds."""
+    there = PassedOver()
+    for kind, size in passed_over:
+        there.add(kind, size)
+    pattern = f"`electra prepare-data '{folder}/**/*KIND*' --output DIR` reads them"
+    return no_text(folder, there.kinds, otherwise=f"if it is text, {pattern}")
 
 
 def _is_hidden(name: str) -> bool:

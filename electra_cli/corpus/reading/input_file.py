@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +14,9 @@ from electra_cli.corpus.reading.containers.compression import uncompressed
 from electra_cli.corpus.reading.formats import HEAD_BYTES, detect_format
 from electra_cli.corpus.reading.naming import Format, FormatOption
 from electra_cli.errors import DataError
+from electra_cli.files.remote.place import Place
+from electra_cli.files.remote.store import Store
+from electra_cli.files.remote.stream import Stream
 
 STANDARD_INPUT = Path("-")
 
@@ -28,17 +30,18 @@ class InputFile:
     """One file of text.
 
     Attributes:
-      path: Where it is now.
+      path: Where it is now; a URL is a text.
       name: Relative to the input it was found under, so that a moved corpus keeps its names.
-      size: Bytes on disk.
+      size: Bytes on disk, or in the store.
       label: What errors call it.
       format: Of its content, when it is uncompressed.
       compressed: Whether it is compressed as a whole.
-      fingerprint: Of its content; copies have the same.
+      fingerprint: Of its content; copies on disks have the same, and those in stores if the store
+        knows them by the same tag.
       is_stream: Whether it is read from its beginning to its end, although it could be cut.
     """
 
-    path: Path
+    path: Place
     name: str
     size: int
     label: str
@@ -64,8 +67,8 @@ class InputFile:
           DataError: It has another content by now.
         """
         try:
-            with io.FileIO(self.path) as raw:
-                found = _fingerprint(raw)
+            with opened(self.path) as raw:
+                _, found = _identified(raw)
         except OSError:
             return  # whoever reads it says so
         if found != self.fingerprint:
@@ -75,7 +78,23 @@ class InputFile:
 Detect = Callable[[bytes, str, str], Format | None]
 
 
-def input_file(path: Path, name: str, label: str, detect: Detect) -> InputFile | None:
+def opened(path: Place, until: int | None = None) -> io.FileIO | Stream:
+    """The bytes of a file, or of an object that was there when the inputs were looked for.
+
+    Args:
+      path: Where it is.
+      until: Where reading is going to end, if it is not at its end.
+
+    Raises:
+      OSError: A file cannot be opened.
+      InputMissingError, TryAgainError: An object cannot be opened.
+    """
+    if isinstance(path, str):
+        return Store.of(path).open(path, until=until, is_listed=True)
+    return io.FileIO(path)
+
+
+def input_file(path: Place, name: str, label: str, detect: Detect) -> InputFile | None:
     """A file.
 
     Args:
@@ -92,9 +111,10 @@ def input_file(path: Path, name: str, label: str, detect: Detect) -> InputFile |
       UnreadableError: No reader knows it.
       DamagedError: It is damaged from its beginning.
       OSError: It cannot be read.
+      InputMissingError, TryAgainError: The same of an object.
     """
-    with io.FileIO(path) as raw:
-        size, fingerprint = os.fstat(raw.fileno()).st_size, _fingerprint(raw)
+    with opened(path) as raw:
+        size, fingerprint = _identified(raw)
         format_, compressed = _content(raw, name, label, detect)
     if format_ is None:
         return None
@@ -119,20 +139,29 @@ def _content(raw: Any, name: str, label: str, detect: Detect) -> tuple[Format | 
         return detect(head, name, label), content is not stream
 
 
-def _fingerprint(raw: io.FileIO) -> str:
-    """A hash of the size and of samples, which files that differ by accident do not share.
+def _identified(raw: io.FileIO | Stream) -> tuple[int, str]:
+    """The size, and a hash that files which differ by accident do not share; at the beginning.
 
-    The time of the last change is not in it: a copy is as good as the file.
+    The hash is of the size, and of what a store calls the content, or else of samples. The time of
+    the last change is not in it: a copy is as good as the file.
     """
-    size = os.fstat(raw.fileno()).st_size
+    size = raw.seek(0, io.SEEK_END)
     digest = blake2b(str(size).encode(), digest_size=16)
-    if size <= _SAMPLES * _SAMPLE_BYTES:
-        digest.update(os.pread(raw.fileno(), size, 0))
+    if isinstance(raw, Stream) and raw.entry.etag:
+        digest.update(b" " + raw.entry.etag.encode())
+    elif size <= _SAMPLES * _SAMPLE_BYTES:
+        digest.update(_bytes_at(raw, 0, size))
     else:
         for number in range(_SAMPLES):
             place = (size - _SAMPLE_BYTES) * number // (_SAMPLES - 1)
-            digest.update(os.pread(raw.fileno(), _SAMPLE_BYTES, place))
-    return digest.hexdigest()
+            digest.update(_bytes_at(raw, place, _SAMPLE_BYTES))
+    raw.seek(0)
+    return size, digest.hexdigest()
+
+
+def _bytes_at(raw: io.FileIO | Stream, place: int, count: int) -> bytes:
+    raw.seek(place)
+    return raw.read(count) or b""
 
 
 def changed_input(label: str) -> DataError:

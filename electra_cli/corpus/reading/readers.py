@@ -27,7 +27,7 @@ from electra_cli.corpus.reading.faults import (
     UnreadableError,
 )
 from electra_cli.corpus.reading.formats import HEAD_BYTES, detect_format, detect_unnamed
-from electra_cli.corpus.reading.input_file import InputFile
+from electra_cli.corpus.reading.input_file import InputFile, opened
 from electra_cli.corpus.reading.naming import Format, FormatOption
 from electra_cli.corpus.reading.tables.columns import arrow_texts, parquet_row_groups, parquet_texts
 from electra_cli.corpus.reading.tables.separators import TableLayout
@@ -133,7 +133,8 @@ def read_documents(part: Part, *, options: ReadOptions, read: ReadSoFar) -> Iter
     """
     counts, before = read.counts, read.disk_bytes
     counts.files += not part.start and part.file.format not in ("tar", "zip")
-    with open_input(part.file) as raw, _damage_counted(part.file.name, options, read):
+    until = part.end if part.file.splits_at_bytes else None
+    with open_input(part.file, until) as raw, _damage_counted(part.file.name, options, read):
         for label, item in _items(part, raw, options, read):
             if not part.file.splits_at_row_groups:  # there the position means nothing
                 done = min(raw.tell() - part.file.splits_at_bytes * part.start, part.disk_bytes)
@@ -179,14 +180,18 @@ def _cleaned(document: Iterable[str], cleaning: Cleaning, counts: Counts) -> Ite
 
 
 @contextmanager
-def open_input(file: InputFile) -> Iterator[io.BufferedReader]:
+def open_input(file: InputFile, until: int | None = None) -> Iterator[io.BufferedReader]:
     """The bytes of an input as they are.
+
+    Args:
+      file: The input.
+      until: Where reading is going to end, if it is not at its end.
 
     Raises:
       InputMissingError: It is gone or cannot be opened.
     """
     try:
-        raw: io.BufferedReader = io.BufferedReader(io.FileIO(file.path), HEAD_BYTES)
+        raw: io.BufferedReader = io.BufferedReader(opened(file.path, until), HEAD_BYTES)
     except (FileNotFoundError, PermissionError) as error:
         raise InputMissingError(
             f"input cannot be opened: {file.label} ({error.strerror})"
@@ -207,8 +212,12 @@ def _items(
             yield file.label, item
         return
     if file.splits_at_row_groups:
-        groups = range(part.start, part.end)
-        texts = parquet_texts(raw, file.label, options.text_field, groups)
+        groups, before = range(part.start, part.end), read.disk_bytes
+
+        def on_share(share: float) -> None:
+            read.disk_bytes = before + int(share * part.disk_bytes)
+
+        texts = parquet_texts(raw, file.label, options.text_field, groups, on_share=on_share)
         for size, item in table_documents(texts, options.text_field, options.longest_line):
             counts.input_bytes += size
             yield file.label, item
@@ -296,7 +305,7 @@ def _of_stream(
     elif format_ in ("parquet", "arrow"):
         if not stream.peek(1):
             return  # an empty file in an archive
-        with seekable(stream) as table:
+        with seekable(stream, is_mapped=format_ == "arrow") as table:
             if format_ == "parquet":
                 texts = parquet_texts(table, label, options.text_field, None)
             else:

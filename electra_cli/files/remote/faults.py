@@ -48,6 +48,10 @@ ACCESS = {
 }
 
 
+class NotFoundError(InputMissingError):
+    """There is no such object, or no such bucket."""
+
+
 def again(
     act: Callable[[], Result],
     what: str,
@@ -168,8 +172,9 @@ def _reason(error: BaseException) -> str:
 
 def _error(kind: Kind, error: BaseException, what: str, url: str, *, writes: bool) -> ElectraError:
     scheme, reason = url.partition(":")[0], _reason(error)
-    final = OutputError if writes else InputMissingError
+    final: type[ElectraError] = OutputError if writes else InputMissingError
     if kind == "missing":
+        final = OutputError if writes else NotFoundError
         return final(
             f"not found: {shown(url)} ({reason})",
             hint="check the bucket and the path; upper and lower case differ",

@@ -10,7 +10,6 @@ import functools
 import importlib
 import logging
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,11 +19,10 @@ from typing import Any
 from electra_cli.errors import ConfigError, InputMissingError, OutputError, TryAgainError
 from electra_cli.files.remote import faults
 from electra_cli.files.remote.faults import again, shown, wait_before
+from electra_cli.files.remote.place import READ_FROM, is_pattern, is_url
 from electra_cli.files.remote.stream import Entry, Stream
 
 __all__ = ["Entry", "Store", "is_pattern", "is_url"]
-
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://(.+)", re.IGNORECASE | re.DOTALL)
 
 # Schemes and the modules that know them.
 _MODULES = {
@@ -35,7 +33,6 @@ _MODULES = {
     "https": "aiohttp",
     "http": "aiohttp",
 }
-SCHEMES = tuple(_MODULES)
 # Retries are ours, which are told of. Of a large file a few pieces are sent at once, not ten.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}, "max_concurrency": 2},
@@ -46,17 +43,6 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 # What stores call that which changes with the content: hashes of it first, which copies keep.
 _TAGS = ("md5Hash", "xet_hash", "blob_id", "ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
 _LOGGERS = ("fsspec", "s3fs", "aiobotocore", "botocore", "gcsfs", "azure", "huggingface_hub")
-
-
-def is_url(text: str) -> bool:
-    """Whether it is a URL of a store that can be read."""
-    match = _URL.fullmatch(text)
-    return match is not None and match[1] in _MODULES
-
-
-def is_pattern(url: str) -> bool:
-    """Whether a URL stands for all objects that fit it; a ? begins the query of a web address."""
-    return any(sign in url for sign in ("*[" if url.startswith("http") else "*?["))
 
 
 @dataclass(frozen=True)
@@ -77,15 +63,13 @@ class Store:
         Raises:
           ConfigError: Its scheme is unknown, or what knows it is not installed.
         """
-        match = _URL.fullmatch(url)
-        if match is None or match[1] not in _MODULES:
+        if not is_url(url):
             raise ConfigError(
-                f"no URL of a store: {shown(url)}",
-                hint="it begins with one of "
-                + ", ".join(f"{scheme}://" for scheme in SCHEMES if scheme != "http"),
+                f"no URL of a store: {shown(url)}", hint=f"it begins with {READ_FROM}"
             )
-        _module(match[1])
-        return Store(match[1])
+        scheme = url.partition(":")[0]
+        _module(scheme)
+        return Store(scheme)
 
     def entry(self, url: str, *, is_listed: bool = False) -> Entry:
         """What an object is now.
@@ -126,14 +110,15 @@ class Store:
             hint="run the same command again once nobody adds or deletes objects there",
         )
 
-    def open(self, url: str, *, is_listed: bool = False) -> Stream:
+    def open(self, url: str, *, until: int | None = None, is_listed: bool = False) -> Stream:
         """An object as a raw stream that reads and seeks; see `Stream`.
 
         Args:
           url: The object.
+          until: Where reading is going to end, if that is known.
           is_listed: Whether a listing has named it: that it is not found passes.
         """
-        return Stream(url, partial(self._opened, url), is_listed=is_listed)
+        return Stream(url, partial(self._opened, url), until=until, is_listed=is_listed)
 
     def read(self, url: str, start: int = 0, length: int = -1) -> bytes:
         """Bytes of an object, to its end by default."""

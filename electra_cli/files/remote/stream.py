@@ -48,6 +48,7 @@ class Stream(io.RawIOBase):
     Args:
       url: The object.
       opened: Opens it: something with `read` and `seek` that holds nothing, and what it is now.
+      until: Where reading is going to end, more or less: up to there nothing behind it is read.
       is_listed: See `again`.
 
     Attributes:
@@ -55,10 +56,16 @@ class Stream(io.RawIOBase):
     """
 
     def __init__(
-        self, url: str, opened: Callable[[], tuple[Any, Entry]], *, is_listed: bool = False
+        self,
+        url: str,
+        opened: Callable[[], tuple[Any, Entry]],
+        *,
+        until: int | None = None,
+        is_listed: bool = False,
     ) -> None:
         self._url = url
         self._open = opened
+        self._until = until
         self._position = 0
         self._block, self._begin = b"", 0
         self._ahead = _SMALLEST_BLOCK
@@ -114,6 +121,8 @@ class Stream(io.RawIOBase):
         ahead = 2 * self._ahead if goes_on else _SMALLEST_BLOCK
         self._ahead = min(max(ahead, wanted), _LARGEST_BLOCK)
         begin, end = self._position, min(self._position + self._ahead, self.entry.size)
+        if self._until is not None and begin < self._until:
+            end = min(end, self._until)
         self._block = b""  # never two at once
         what = "reading" if not begin else f"reading from byte {begin:,} of"
         self._block = again(partial(self._read, begin, end), what, self._url, is_listed=True)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from electra_cli.corpus.reading.faults import DamagedError
 from electra_cli.corpus.reading.formats import HEAD_BYTES, Compression, detect_compression
+from electra_cli.errors import ElectraError
 from electra_cli.files.atomic import named_if_full
 
 _TESTS = {"gzip": "gzip -t", "zstd": "zstd -t", "xz": "xz -t", "bzip2": "bzip2 -t"}
@@ -53,10 +54,10 @@ class _Guarded(io.RawIOBase):
             self._error = error
         except Exception as error:
             # Decoders raise what they like, OSError without a number among it. A real
-            # failure of the disk has one.
+            # failure of the disk has one, and that of a store is ours.
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            if isinstance(error, MemoryError):
+            if isinstance(error, MemoryError | ElectraError):
                 raise
             self._error = self._fault(error)
             self._error.__cause__ = error
@@ -144,15 +145,19 @@ def _decoder(compression: Compression, source: BinaryIO) -> Any:
 
 
 @contextmanager
-def seekable(stream: io.BufferedReader) -> Iterator[BinaryIO]:
+def seekable(stream: io.BufferedReader, *, is_mapped: bool = False) -> Iterator[BinaryIO]:
     """A stream for formats with an index at the end: itself if it can seek, else a copy.
 
     The copy is an anonymous temporary file.
 
+    Args:
+      stream: At its beginning.
+      is_mapped: Whether it is to be mapped into memory, as only a file here can be.
+
     Raises:
       IOFailedError: The folder for temporary files is full.
     """
-    if stream.seekable():
+    if stream.seekable() and (not is_mapped or _is_file(stream)):
         yield stream
         return
     with tempfile.TemporaryFile() as copy:
@@ -165,3 +170,11 @@ def seekable(stream: io.BufferedReader) -> Iterator[BinaryIO]:
             copy.flush()
         copy.seek(0)
         yield cast("BinaryIO", copy)
+
+
+def _is_file(stream: BinaryIO) -> bool:
+    try:
+        stream.fileno()
+    except OSError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import mmap
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -66,6 +66,7 @@ def parquet_texts(
     groups: range | None,
     *,
     largest: int = LARGEST_GROUP,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> Iterator[bytes | None]:
     """The text of each row, in UTF-8 if it is valid; null is None.
 
@@ -75,14 +76,18 @@ def parquet_texts(
       text_field: The column.
       groups: Row groups to read; None for all.
       largest: Bytes of text in a row group.
+      on_share: Receives how much of them is read, 0 to 1.
 
     Raises:
       DataError: As `parquet_row_groups`, or a page is damaged.
     """
     with _arrow_errors(label, "Parquet"), _parquet(stream) as file:
         numbers = range(file.num_row_groups) if groups is None else groups
-        _groups(file, label, text_field, numbers, largest)
+        rows = sum(rows for rows, _ in _groups(file, label, text_field, numbers, largest))
+        done = 0
         for batch in file.iter_batches(_ROWS, row_groups=list(numbers), columns=[text_field]):
+            done += len(batch)
+            on_share(done / rows)
             yield from _texts(batch.column(0))
 
 
