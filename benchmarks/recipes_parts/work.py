@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -22,9 +23,15 @@ HELD_OUT = ("masked_lm_loss", "disc_auc")
 # How a run ends that has found no finite numbers any more; the code alone may be a fault of ours.
 _DIVERGED, _SAYS = 70, "not finite"
 # Enough for the speed of a step behind those that compile; none of them is kept.
-_TRIAL_STEPS, _TRIAL_LOG = 60, 10
-# Trials of each recipe, in turn with all others.
-_ROUNDS = 2
+_TRIAL_STEPS, _TRIAL_LOG = 120, 10
+# Trials of each kind of update, in turn with all others.
+_ROUNDS = 3
+# What changes no update's time; recipes that differ in nothing else share their times.
+_SAME_TIME = {
+    "train": ("steps", "batch_size", "batch_schedule", "log_every", "evaluate_every",
+              "checkpoint_every", "keep_checkpoints", "seed"),
+    "optimizer": ("learning_rate", "warmup_steps", "schedule", "decay_steps", "decay_shape"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,23 +108,32 @@ class Work:
             for first in self.parts(name)
             if _steps_of(first) not in self._results.plan(name, self._recipe(name))
         ]
-        times: dict[tuple[str, bool, int], list[float]] = {}
-        for number in range(_ROUNDS if self.budget.flops is None else 0):
+        times: dict[tuple[str, int], list[float]] = {}
+        for number in range(1, 1 + _ROUNDS if self.budget.flops is None else 1):
             for name, first in new:
-                print(f"{name}: trial {number + 1} of {_ROUNDS} …", file=sys.stderr, flush=True)
-                config = self._config(name, 1000, first, Path("first"))
-                for rows in sorted({stretch.rows for stretch in stretches(config.train)}):
-                    found = self._seconds_a_step(name, rows, first)
-                    times.setdefault((name, first, rows), []).append(found)
+                for update in self._updates(name, first):
+                    if len(found := times.setdefault(update, [])) < number:
+                        print(f"{name}: trial {number} of {_ROUNDS} …", file=sys.stderr, flush=True)
+                        found.append(self._seconds_a_step(name, update[1], first))
         shutil.rmtree(self._trial, ignore_errors=True)
         for name, first in new:
-            own = {rows: found for (*part, rows), found in times.items() if part == [name, first]}
+            own = {update[1]: times.get(update, []) for update in self._updates(name, first)}
             plan = self._results.plan(name, self._recipe(name))
             plan[_steps_of(first)] = self._most_steps(
-                name, first, {rows: min(found) for rows, found in own.items()}
+                name, first, {rows: min(found) for rows, found in own.items() if found}
             )
             plan[f"{_steps_of(first)}_seconds_a_step"] = {str(k): v for k, v in own.items()}
             self._results.keep_plan(name, plan)
+
+    def _updates(self, name: str, first: bool) -> list[tuple[str, int]]:
+        """The kinds of updates of a run: what decides the time of one, and its rows."""
+        config = self._config(name, 1000, first, self._trial / f"{name}-first")
+        record = config.model_dump(mode="json")
+        for section, keys in _SAME_TIME.items():
+            for key in keys:
+                del record[section][key]
+        cost = json.dumps([record, self._book.packing(name)], sort_keys=True)
+        return [(cost, rows) for rows in sorted({part.rows for part in stretches(config.train)})]
 
     def _most_steps(self, name: str, first: bool, speeds: Mapping[int, float]) -> int:
         """How many updates the budget pays for.

@@ -126,7 +126,7 @@ def test_what_was_ended_goes_on(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("--minutes", "1", "--seeds", "0,1", "--only", "plain,ramp")
-    broken = Fake(_9=75)  # two rounds of one trial and two, pretrain, evaluate, finetune
+    broken = Fake(_9=75)  # three rounds of two trials, pretrain, evaluate, finetune
     assert call(*options, electra=broken) == 1
     assert "exit code 75" in capsys.readouterr().err
     again = Fake(_7=70)  # 3 of plain, 3 of ramp, pretrain
@@ -136,7 +136,7 @@ def test_what_was_ended_goes_on(
     assert "train.steps=600" in first
     assert "optimizer.warmup_steps=60" in first
     rounds = [next(w for w in words if w.startswith("train.batch_size=")) for words in trials]
-    assert rounds == ["train.batch_size=8", "train.batch_size=2", "train.batch_size=8"] * 2
+    assert rounds == ["train.batch_size=8", "train.batch_size=2"] * 3  # of 8 rows both have
     # 600 updates in any case, a quarter of 4,800 rows by two each.
     assert {"train.batch_schedule=2:1200", "train.steps=600"} <= set(ramp)
     shown = capsys.readouterr().out
