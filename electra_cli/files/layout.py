@@ -5,7 +5,12 @@ DATA/plan.json           how it is cut into slices
 DATA/vocab.txt           the vocabulary; tokenizer.json of other tokenizers than our own
 DATA/slices/             a record for each finished slice, beside its shards
 DATA/duplicates/         what was found of duplicates
+DATA/words/              how often words come, until the vocabulary is trained
 DATA/standard-input      a copy of what was piped in, until all of it is prepared
+DATA/upload.json         at a URL: the files that are there already, until all of them are
+
+CACHE/data-SHA256        a copy of prepared data at a URL, called after the hash of its manifest;
+                         source.json there names the URL
 
 RUN/config.yaml          the complete configuration; with it a folder is a run folder
 RUN/bindings.gin         gin bindings, if any were given
@@ -21,6 +26,8 @@ RUN/metrics.jsonl        a line for each logged step and evaluation, for what be
                          wrong with the run, and for each process that begins or ends
 RUN/tensorboard/         the same for TensorBoard
 RUN/tracking/            which run of each other tracker goes on, and what it keeps here
+RUN/mirror.json          by what its mirror knows the run; in the mirror itself also who writes to
+                         it, and what is whole there
 RUN/held-out.json        ten held-out rows with the verdicts of the newest evaluation
 RUN/result.json          what `electra pretrain --json` printed, once the run is finished
 RUN/report.html          what `electra report` says of the run
@@ -50,8 +57,11 @@ PLAN_FILE = "plan.json"
 VOCABULARY_FILE = "vocab.txt"
 RECORDS_FOLDER = "slices"
 DUPLICATES_FOLDER = "duplicates"
+WORDS_FOLDER = "words"
 STANDARD_INPUT_FILE = "standard-input"
 LOCK_FILE = ".lock.json"
+SOURCE_FILE = "source.json"
+UPLOAD_FILE = "upload.json"
 
 CONFIG_FILE = "config.yaml"
 BINDINGS_FILE = "bindings.gin"
@@ -66,6 +76,7 @@ CHECKPOINTS_FOLDER = "checkpoints"
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
 TRACKING_FOLDER = "tracking"
+MIRROR_FILE = "mirror.json"
 HELD_OUT_FILE = "held-out.json"
 RESULT_FILE = "result.json"
 REPORT_FILE = "report.html"
@@ -91,6 +102,11 @@ def slice_name(index: int, number: int | None = None) -> str:
 def record_path(output: Path, index: int, number: int | None = None) -> Path:
     """Where a slice's record is; it is written after the slice's shards."""
     return output / RECORDS_FOLDER / f"{slice_name(index, number)}.json"
+
+
+def cached_data_name(manifest_sha256: str) -> str:
+    """The name of the copy of prepared data in the user's cache."""
+    return f"data-{manifest_sha256[:32]}"
 
 
 def cluster_token_name(host: str, port: int) -> str:

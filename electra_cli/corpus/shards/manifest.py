@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from electra_cli.corpus.wordpiece.identity import (
 from electra_cli.corpus.wordpiece.vocabulary import SpecialIds
 from electra_cli.errors import DataError, counted, listed
 from electra_cli.files.atomic import atomic_write_text
-from electra_cli.files.layout import MANIFEST_FILE
+from electra_cli.files.layout import MANIFEST_FILE, SOURCE_FILE
 from electra_cli.files.record import Record
 
 if TYPE_CHECKING:
@@ -200,17 +201,29 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise not_prepared(folder) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise DataError(f"{path} cannot be read: {error}", hint=_PREPARE) from error
-    manifest = _parse(path, content)
-    manifest._folder = folder
-    return manifest
+    return parse_manifest(path, data, folder)
 
 
-def _parse(path: Path, content: Any) -> Manifest:
+def parse_manifest(path: Path | str, data: bytes, folder: Path) -> Manifest:
+    """The manifest in the bytes of a file.
+
+    Args:
+      path: Where they come from, for errors.
+      data: The bytes.
+      folder: Where what it lists lies, or will.
+
+    Raises:
+      DataError: It is damaged, or a newer version wrote it.
+    """
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read: {error}", hint=_PREPARE) from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version != MANIFEST_FORMAT_VERSION:
         newer = version > MANIFEST_FORMAT_VERSION
@@ -219,15 +232,22 @@ def _parse(path: Path, content: Any) -> Manifest:
             hint=f"{'install a newer electra, or ' if newer else ''}prepare the data again",
         )
     try:
-        return Manifest.model_validate(content)
+        manifest = Manifest.model_validate(content)
     except ValidationError as error:
         raise DataError(f"{path} is damaged: {first_fault(error)}", hint=_PREPARE) from error
+    manifest._folder = folder
+    return manifest
 
 
-def file_faults(manifest: Manifest) -> list[str]:
-    """What is wrong with the files of a prepared folder, by size alone but for the vocabulary."""
+def file_faults(manifest: Manifest, *, of_shards: bool = True) -> list[str]:
+    """What is wrong with the files of a prepared folder, by size alone but for the vocabulary.
+
+    Args:
+      manifest: Of the folder.
+      of_shards: Look at the shards too, and not at the vocabulary alone.
+    """
     faults = []
-    for shard in manifest.shards:
+    for shard in manifest.shards if of_shards else ():
         path = manifest.folder / shard.file
         if not path.is_file():
             faults.append(f"{shard.file} is missing")
@@ -248,6 +268,12 @@ def mismatch(manifest: Manifest, faults: Sequence[str]) -> DataError:
       manifest: As read from the folder.
       faults: At least one, each beginning with the file's name.
     """
+    if (manifest.folder / SOURCE_FILE).is_file():
+        return DataError(
+            f"{manifest.folder} does not match its manifest: {listed(faults, separator='; ')}",
+            hint=f"it is a copy: rm -r {shlex.quote(str(manifest.folder))}, and run the same "
+            "command with --data URL, which copies it again",
+        )
     # prepare-data does again what is missing, and takes what is there for good.
     return DataError(
         f"{manifest.folder} does not match its manifest: {listed(faults, separator='; ')}",

@@ -30,6 +30,7 @@ _REFUSED = (401, 403, 407)
 _PASSING = (408, 409, 412, 416, 425, 429)
 # S3 answers these with 400: a body that was slow, or did not come as it was sent.
 _PASSING_CODES = ("RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch")
+_CUT = ("PayloadError", "ContentLengthError", "IncompleteRead")
 _OF_ACCESS = re.compile(r"credential|token|auth|profile", re.IGNORECASE)
 # Of our own programs; tried again they would only come again.
 _BUGS = (TypeError, AttributeError, LookupError, NameError, AssertionError, MemoryError)
@@ -118,6 +119,9 @@ def kind_of(error: BaseException) -> Kind:
     """
     chain = list(_causes(error))
     if any(isinstance(each, TimeoutError) or _code(each) in _PASSING_CODES for each in chain):
+        return "passing"
+    # A body that was cut; the number that one of these has is not the server's.
+    if any(type(each).__name__.endswith(_CUT) for each in chain):
         return "passing"
     status = next((found for each in chain if (found := _status(each))), None)
     if status is not None:
