@@ -17,7 +17,7 @@ from pathlib import Path
 from electra_cli.errors import IOFailedError, OutputError, TryAgainError
 from electra_cli.files.atomic import locked_folder
 from electra_cli.files.holder import locked_by_name
-from electra_cli.files.layout import RUN_LOCK_FILE
+from electra_cli.files.layout import CONFIG_FILE, RUN_LOCK_FILE
 from electra_cli.runs.run_folder import RunFolder
 
 
@@ -75,6 +75,23 @@ def is_locked(run: RunFolder) -> bool:
         return True
     except OSError:
         return False
+
+
+def check_free(run: RunFolder) -> None:
+    """Refuses a folder in which no run can begin.
+
+    One can in an empty folder, and where a start of a run was killed.
+
+    Raises:
+      OutputError: It holds something else.
+    """
+    if not run.path.exists() or run.lock.is_file():
+        return
+    if not run.path.is_dir() or any(not path.name.startswith(".") for path in run.path.iterdir()):
+        raise OutputError(
+            f"{run.path} exists and is not a run folder: it has no {CONFIG_FILE}",
+            hint="choose another --model-dir; nothing is overwritten",
+        )
 
 
 def check_writable(folder: Path) -> None:

@@ -47,6 +47,7 @@ class RunFolder:
     metrics = _Name(layout.METRICS_FILE)
     tensorboard = _Name(layout.TENSORBOARD_FOLDER)
     tracking = _Name(layout.TRACKING_FOLDER)
+    mirror = _Name(layout.MIRROR_FILE)
     held_out = _Name(layout.HELD_OUT_FILE)
     result = _Name(layout.RESULT_FILE)
     report = _Name(layout.REPORT_FILE)

@@ -29,6 +29,7 @@ from electra_cli.report.write import write_own
 from electra_cli.runs.branch import read_branch
 from electra_cli.runs.changes import config_sha256
 from electra_cli.runs.commit import read_commit
+from electra_cli.runs.mirror.mirror import Mirror
 from electra_cli.runs.totals import totals_by_step
 from electra_cli.tasks.electra import ElectraPretrainTask
 from electra_cli.training.checkpoints.keeping import Keep
@@ -66,6 +67,7 @@ def pretrain(
     health: Health,
     started: float,
     worker: Worker = ALONE,
+    mirror: Mirror | None = None,
 ) -> dict[str, Any]:
     """Trains until `plan.stop`, or goes on where an earlier start of the same run ended.
 
@@ -78,6 +80,7 @@ def pretrain(
       health: What is wrong with the run up to where it goes on, and on what it is to stop.
       started: `time.perf_counter()` at the start of the command.
       worker: Which of several workers this is. The chief writes; the others compute the same.
+      mirror: Hears of each checkpoint; None for no mirror.
 
     Returns:
       The object of `RunResult.as_json`; that of the chief at every worker.
@@ -143,6 +146,7 @@ def pretrain(
         keep=Keep(train.keep_checkpoints, train.keep_every, train.best_metric),
         needed_bytes=checkpoint_bytes(plan.config),
         worker=worker,
+        mirror=mirror,
     )
     saver.prepare()
     if plan.resume is not None:

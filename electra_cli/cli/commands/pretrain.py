@@ -13,14 +13,10 @@ import typer
 
 from electra_cli.cli import completion, options
 from electra_cli.cli.joining import joined
+from electra_cli.cli.look_ahead import look_ahead
+from electra_cli.cli.remote import check_mirror, local_data, restored
 from electra_cli.cli.screen.console import Terminal, emit_json, show_error
-from electra_cli.cli.screen.training import (
-    RunDisplay,
-    TrainingDisplay,
-    print_finished,
-    print_initial_weights,
-    print_outlook,
-)
+from electra_cli.cli.screen.training import RunDisplay, print_finished
 from electra_cli.cluster.acts import ALONE, by_all, by_chief
 from electra_cli.cluster.compare import check_same
 from electra_cli.cluster.discovery.choice import find_cluster
@@ -32,8 +28,9 @@ from electra_cli.training.loop.watchdog import Watchdog
 if TYPE_CHECKING:
     from electra_cli.cluster.member import Worker
     from electra_cli.config.load import LoadedConfig
+    from electra_cli.corpus.shards.manifest import Manifest
     from electra_cli.training.loop.health import Health
-    from electra_cli.training.plan.plans import DryPlan
+    from electra_cli.training.plan.plans import DryPlan, RunPlan
 
 EXAMPLES = """
 electra pretrain --preset tiny
@@ -48,12 +45,21 @@ def command(
     preset: Annotated[str | None, typer.Option(
         metavar="NAME|FILE", autocompletion=options.presets,
         help="Name of a preset, or a YAML file; not needed where --config names one.")] = None,
-    data: Annotated[Path | None, typer.Option(
-        autocompletion=completion.prepared,
-        help="Folder that `electra prepare-data` wrote.")] = None,
+    data: Annotated[str | None, typer.Option(
+        metavar="DIR|URL", autocompletion=completion.prepared,
+        help="Folder that `electra prepare-data` wrote, or the URL of one (s3://, gs://, az://, "
+        "hf://, https://), which is copied first.")] = None,
+    cache_dir: Annotated[Path | None, typer.Option(
+        metavar="DIR", show_default="~/.cache/electra",
+        help="Where data of a URL is copied to and kept.")] = None,
     model_dir: Annotated[Path | None, typer.Option(
         autocompletion=completion.runs,
         help="Run folder, runs/PRESET by default. The same command again resumes it.")] = None,
+    mirror: Annotated[str | None, typer.Option(
+        metavar="URL",
+        help="Folder of an object store to which checkpoints and all else of the run are copied "
+        "meanwhile. Where --model-dir is not there yet, the run goes on from it. What is missing "
+        "at the end is waited for, after a signal for a minute at most.")] = None,
     device: Annotated[str | None, typer.Option(
         autocompletion=options.devices,
         help="auto, cpu, cpu:N, gpu, gpu:I[,J…], gpu:GPU-…, gpu:MIG-…, mirrored or tpu; in a "
@@ -129,6 +135,7 @@ def command(
         from electra_cli.training.plan.branch import find_branch
 
         options.refuse_url(preset or "", "preset")
+        check_mirror(mirror)
         check_names(stop_on or [])
         given = [
             Override("runtime.device", device, "--device"),
@@ -153,9 +160,8 @@ def command(
             loaded = load_config(
                 preset=preset, config_file=config, environment=os.environ, overrides=overrides
             )
-        if data is None and (path := loaded.config.data.path) is not None:
-            options.refuse_url(path, f"data.path, {loaded.origins['data.path']}")
-            data = Path(path)
+        if data is None:
+            data = loaded.config.data.path
         if (path := loaded.config.generator.frozen) is not None:
             options.refuse_url(path, f"generator.frozen, {loaded.origins['generator.frozen']}")
         worker: Worker = ALONE
@@ -164,12 +170,13 @@ def command(
             place = joined(cluster, folder, timeout=rendezvous_timeout, terminal=terminal)
             worker, terminal = stack.enter_context(place)
             signals.follow(worker)
+            by_chief(worker, "restore", lambda: restored(mirror, folder, terminal))
 
         def plan_here() -> tuple[DryPlan, str]:
             plan = _plan(
                 loaded,
                 terminal,
-                data=data,
+                data=local_data(data, cache_dir, terminal, dry_run=dry_run),
                 dry_run=dry_run,
                 model_dir=model_dir,
                 stop_at_step=stop_at_step,
@@ -184,7 +191,7 @@ def command(
 
         plan, bindings = by_all(worker, "plan", plan_here)
         if dry_run:
-            _look_ahead(plan, terminal, as_json=as_json)
+            look_ahead(plan, terminal, as_json=as_json)
             return
         from electra_cli.runs.lock import locked_run
         from electra_cli.training.plan.sameness import facts_of
@@ -199,6 +206,7 @@ def command(
                 worker,
                 bindings=bindings,
                 stop_on=stop_on or [],
+                mirror=mirror,
                 started=started,
                 as_json=as_json,
             )
@@ -215,18 +223,48 @@ def _train(
     *,
     bindings: str,
     stop_on: list[str],
+    mirror: str | None,
     started: float,
     as_json: bool,
 ) -> dict[str, Any]:
     """Trains in a locked run folder; a run that is finished gives its result again."""
+    from electra_cli.training.loop.mirroring import mirroring
+    from electra_cli.training.plan.readiness import go_on
+
+    plan = go_on(dry, warn=terminal.warn, worker=worker)
+    told = {"warn": terminal.warn, "note": terminal.note}
+    with mirroring(mirror, plan, worker, signals, **told) as opened:
+        return _train_on(
+            plan,
+            terminal,
+            signals,
+            worker,
+            bindings=bindings,
+            stop_on=stop_on,
+            mirror=opened,
+            started=started,
+            as_json=as_json,
+        )
+
+
+def _train_on(
+    plan: RunPlan,
+    terminal: Terminal,
+    signals: StopSignals,
+    worker: Worker,
+    *,
+    stop_on: list[str],
+    as_json: bool,
+    **given: Any,
+) -> dict[str, Any]:
+    """Trains from where the run goes on; `given` is for `training.pretrain`."""
     from electra_cli.environment import prepare_tensorflow
     from electra_cli.metrics.baselines import Baselines
     from electra_cli.runs.lock import check_writable
     from electra_cli.training.loop.health import Health
-    from electra_cli.training.plan.readiness import check_data, check_space, go_on
+    from electra_cli.training.plan.readiness import check_data, check_space
     from electra_cli.training.result import finished_result
 
-    plan = go_on(dry, warn=terminal.warn, worker=worker)
     own = plan.resume if plan.has_begun else None
     result = by_chief(worker, "finished", lambda: finished_result(own, stop=plan.stop))
     if result is not None:
@@ -252,13 +290,12 @@ def _train(
     with RunDisplay(terminal, objective, baselines) as display, watchdog, _telling(health):
         return training.pretrain(
             plan,
-            bindings=bindings,
             listener=display,
             signals=signals,
             watchdog=watchdog,
             health=health,
-            started=started,
             worker=worker,
+            **given,
         )
 
 
@@ -291,63 +328,11 @@ def _bind(plan: DryPlan, files: list[Path], parameters: list[str]) -> str:
     return bindings
 
 
-def _look_ahead(plan: DryPlan, terminal: Terminal, *, as_json: bool) -> None:
-    """Shows what --dry-run is asked for."""
-    from dataclasses import asdict
-
-    from electra_cli.environment import prepare_tensorflow
-
-    prepare_tensorflow()
-    from electra_cli.health.facts import Facts
-    from electra_cli.health.monitor import Monitor
-    from electra_cli.training.devices.strategy import build_strategy
-    from electra_cli.training.plan.frozen import check_frozen
-    from electra_cli.training.plan.initial import check_initial
-    from electra_cli.training.plan.outlook import outlook_of
-
-    tf32 = plan.config.runtime.tf32
-    strategy = build_strategy(plan.device, share=True, tf32=tf32, warn=terminal.warn)
-    outlook = outlook_of(plan, strategy, dry_run=True)
-    print_outlook(terminal, outlook)
-    if outlook.shortage:
-        terminal.warn(outlook.shortage)
-    monitor = Monitor(Facts.of(plan.config, plan.manifest))
-    for change in monitor.see({"kind": "start", "step": 0}):
-        TrainingDisplay(terminal, {}).finding(change)
-    if plan.initial is not None and plan.manifest is not None:  # which has the vocabulary's size
-        print_initial_weights(terminal, check_initial(plan.initial, plan.config))
-    if plan.frozen is not None and plan.manifest is not None:
-        print_initial_weights(terminal, check_frozen(plan.frozen, plan.config))
-    if as_json:
-        emit_json(
-            {
-                "command": "pretrain",
-                "dry_run": True,
-                "run_dir": str(plan.run.path),
-                "preset": plan.config.preset,
-                "device": plan.device.text,
-                "workers": plan.workers,
-                "replicas": outlook.replicas,
-                "precision": outlook.precision,
-                "parameters": asdict(outlook.budget.parameters),
-                "flops_per_token": outlook.budget.flops_per_token,
-                "flops": outlook.flops,
-                "tokens_per_step": outlook.budget.tokens_per_step,
-                "memory_bytes": outlook.memory.needed,
-                "memory_limit_bytes": outlook.memory.limit and outlook.memory.limit.bytes,
-                "epochs": outlook.epochs,
-                "matmul_peak_flops": outlook.peak_flops,
-                "estimated_seconds": outlook.seconds,
-                "findings": [finding.as_json() for finding in monitor.findings],
-            }
-        )
-
-
 def _plan(
     loaded: LoadedConfig,
     terminal: Terminal,
     *,
-    data: Path | None,
+    data: Path | Manifest | None,
     dry_run: bool,
     model_dir: Path | None,
     init_from: Path | None,

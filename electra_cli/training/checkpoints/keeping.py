@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +41,20 @@ class Keep:
         }
         return max(values, key=lambda path: values[path], default=None)
 
-    def sweep(self, run: RunFolder) -> None:
-        """Deletes the checkpoints that need not stay; what cannot be deleted stays."""
+    def sweep(
+        self, run: RunFolder, is_held: Callable[[Path], bool] = lambda checkpoint: False
+    ) -> None:
+        """Deletes the checkpoints that need not stay; what cannot be deleted stays.
+
+        Args:
+          run: Of which they are.
+          is_held: Whether somebody still reads a checkpoint, which then stays until the next time.
+        """
         checkpoints = run.all_checkpoints()
         best = self.best(run)
         for checkpoint in checkpoints[: -self.newest]:
             for_ever = self.every is not None and checkpoint.step % self.every == 0
-            if for_ever or checkpoint.path == best:
+            if for_ever or checkpoint.path == best or is_held(checkpoint.path):
                 continue
             # First its name goes: half a checkpoint never has one.
             hidden = checkpoint.path.with_name(f".{checkpoint.path.name}.old")

@@ -27,6 +27,7 @@ from electra_cli.files.layout import (
 )
 from electra_cli.metrics.names import finite
 from electra_cli.runs.commit import Commit, StoredFile, file_sha256
+from electra_cli.runs.mirror.mirror import Mirror
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.training.checkpoints.keeping import Keep
 from electra_cli.training.checkpoints.state import read_state
@@ -47,6 +48,7 @@ class CheckpointSaver:
       keep: Which checkpoints stay.
       needed_bytes: The size of a checkpoint, for the message when the disk is full.
       worker: Which of the workers this is.
+      mirror: Where what is saved is copied to; None for nowhere.
     """
 
     checkpoint: tf.train.Checkpoint
@@ -55,6 +57,7 @@ class CheckpointSaver:
     keep: Keep
     needed_bytes: int
     worker: Worker = ALONE
+    mirror: Mirror | None = None
 
     def prepare(self) -> None:
         """Makes the folder of checkpoints, and removes what killed writers left in it.
@@ -105,7 +108,7 @@ class CheckpointSaver:
             raise self._failed(final, _reason(error)) from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        self.keep.sweep(self.run)
+        self._settle()
 
     def commit(self, folder: Path, step: int) -> None:
         """Reads back what was written and makes it last."""
@@ -143,7 +146,15 @@ class CheckpointSaver:
             atomic_write_text(folder / EVALUATION_FILE, json.dumps(record) + "\n")
         except OSError as error:
             raise self._failed(folder, error.strerror or str(error)) from error
-        self.keep.sweep(self.run)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Deletes what need not stay, and has the rest mirrored."""
+        if self.mirror is None:
+            self.keep.sweep(self.run)
+        else:
+            self.keep.sweep(self.run, self.mirror.holds)
+            self.mirror.notify()
 
     def _failed(self, final: Path, reason: str) -> IOFailedError:
         try:

@@ -14,11 +14,12 @@ from electra_cli.config.schema import Config
 from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
-from electra_cli.errors import ConfigError, DataError, OutputError
-from electra_cli.files.layout import CONFIG_FILE, MANIFEST_FILE
+from electra_cli.errors import ConfigError, DataError
+from electra_cli.files.layout import MANIFEST_FILE
 from electra_cli.objectives import objective_of
 from electra_cli.runs.branch import first_step
 from electra_cli.runs.changes import Change, check_changes, check_keys
+from electra_cli.runs.lock import check_free
 from electra_cli.runs.run_folder import RunFolder
 from electra_cli.tracking.choice import check_installed
 from electra_cli.training.devices.strategy import parse_device
@@ -31,7 +32,7 @@ from electra_cli.training.plan.plans import DryPlan
 def plan_run(
     loaded: LoadedConfig,
     *,
-    data: Path | None,
+    data: Path | Manifest | None,
     model_dir: Path,
     stop_at_step: int | None = None,
     init_from: Path | None = None,
@@ -41,6 +42,17 @@ def plan_run(
     cluster: Cluster | None = None,
 ) -> DryPlan:
     """Checks a configuration against data, device, folder and first weights; creates nothing.
+
+    Args:
+      loaded: The configuration.
+      data: The prepared folder, or its manifest where its rows are not here yet.
+      model_dir: The run folder.
+      stop_at_step: The last step, if that is not the horizon.
+      init_from: Whose weights to begin from.
+      init_allow_missing: Networks that these may lack.
+      allow_config_change: Keys that may differ from the run's earlier starts.
+      branch: What it begins as a copy of.
+      cluster: The workers that share the batch.
 
     Raises:
       ConfigError: Values that contradict the data, the device or an earlier start of the run, or
@@ -60,7 +72,7 @@ def plan_run(
     run = RunFolder(model_dir)
     begin = first_step(run) if branch is None else branch.record.step
     stop = _last_step(loaded.config, stop_at_step, begin)
-    manifest = None if data is None else run.load_data(data)
+    manifest = run.load_data(data) if isinstance(data, Path) else data
     config = loaded.config if manifest is None else _fit_to_data(loaded, manifest)
     config = with_whole_path(config)
     changes: list[Change] = []
@@ -136,23 +148,14 @@ def _check_best_metric(config: Config) -> None:
 
 
 def _check_free(run: RunFolder) -> None:
-    """Refuses a folder in which no run can begin.
-
-    One can in an empty folder, and where a start of a run was killed.
-    """
+    """Refuses a folder in which no run can begin, or in which one has that cannot go on."""
     if run.all_checkpoints():
         raise DataError(
             f"{run.config} is missing, but the run has checkpoints: nothing tells what they were "
             "trained with",
             hint="put the file back, or choose another --model-dir",
         )
-    if not run.path.exists() or run.lock.is_file():
-        return
-    if not run.path.is_dir() or any(not path.name.startswith(".") for path in run.path.iterdir()):
-        raise OutputError(
-            f"{run.path} exists and is not a run folder: it has no {CONFIG_FILE}",
-            hint="choose another --model-dir; nothing is overwritten",
-        )
+    check_free(run)
 
 
 def _check_same_data(before: Manifest, now: Manifest, run: RunFolder) -> None:

@@ -1,0 +1,129 @@
+"""Options that name a URL: data that is copied before it is used, and the mirror of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from electra_cli.cli.screen.console import Terminal
+from electra_cli.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from electra_cli.corpus.shards.manifest import Manifest
+
+
+def local_data(
+    given: str | None, cache_dir: Path | None, terminal: Terminal, *, dry_run: bool
+) -> Path | Manifest | None:
+    """The prepared folder that an option names, copied to the cache first if it names a URL.
+
+    Args:
+      given: What the option has.
+      cache_dir: What --cache-dir has.
+      terminal: What the command shows.
+      dry_run: Copy nothing: of data that is not there yet the manifest is enough.
+
+    Raises:
+      ConfigError: --cache-dir without a URL, or a URL of another kind.
+      OutputError: There is no folder for the copy.
+      ElectraError: What `RemoteData` raises.
+    """
+    from electra_cli.files.remote.place import place
+
+    where = None if given is None else place(given)
+    if not isinstance(where, str):
+        if cache_dir is not None:
+            raise ConfigError(
+                f"--cache-dir {cache_dir} is for data at a URL, and "
+                + ("there is no --data" if where is None else f"{where} is a folder here"),
+                hint="leave it out, or name --data URL",
+            )
+        return where
+    from electra_cli.corpus.shards.cached import RemoteData
+    from electra_cli.environment import cache_folder
+
+    cache = cache_dir or cache_folder()
+    if cache is None:
+        raise OutputError(
+            f"there is no place to copy {where} to: this user has no home folder",
+            hint="--cache-dir FOLDER",
+        )
+    data = RemoteData.at(where, cache)
+    size = f"{len(data.manifest.shards):,} shards, {data.bytes:,} bytes"
+    if data.is_there:
+        terminal.note(f"{where}: {size}, is in {data.folder} already")
+    elif dry_run:
+        terminal.note(f"{where}: {size}, would be copied to {data.folder}")
+        return data.manifest
+    else:
+        terminal.note(f"{where}: {size}, is copied to {data.folder} (--cache-dir chooses another)")
+        with terminal.progress("copying", 1.0) as bar:
+            data.fetch(on_progress=bar.update, on_note=terminal.note)
+    return data.folder
+
+
+def check_mirror(url: str | None) -> None:
+    """Refuses a mirror that is no URL of a store that can be written.
+
+    Raises:
+      ConfigError: It is none, or what knows such stores is not installed.
+    """
+    if url is None:
+        return
+    from electra_cli.files.remote.place import is_url
+    from electra_cli.files.remote.store import Store
+
+    if not is_url(url):
+        raise ConfigError(
+            f"--mirror {url} is no URL of an object store",
+            hint="--mirror s3://BUCKET/runs/NAME; gs://, az:// and hf:// do too",
+        )
+    Store.of(url)
+
+
+def restored(url: str | None, folder: Path, terminal: Terminal) -> None:
+    """Makes the run folder of what its mirror holds, where there is no run yet.
+
+    Raises:
+      ElectraError: What `restore_run` raises.
+    """
+    if url is None:
+        return
+    from electra_cli.runs.mirror.restoring import restore_run
+    from electra_cli.runs.run_folder import RunFolder
+
+    restore_run(url, RunFolder(folder), on_note=terminal.note, on_warning=terminal.warn)
+
+
+def check_upload(url: str | None) -> None:
+    """Makes sure that prepared data can be copied to a URL, before anything is prepared.
+
+    Raises:
+      ConfigError: It is no URL of a store.
+      ElectraError: What `Upload.check` raises.
+    """
+    if url is None:
+        return
+    from electra_cli.corpus.shards.published import Upload
+    from electra_cli.files.remote.place import is_url
+
+    if not is_url(url):
+        raise ConfigError(
+            f"--upload {url} is no URL of an object store",
+            hint="--upload s3://BUCKET/NAME; gs://, az:// and hf:// do too",
+        )
+    Upload(url).check()
+
+
+def upload(url: str, manifest: Manifest, terminal: Terminal) -> None:
+    """Copies a finished folder to a URL, and shows how far that is.
+
+    Raises:
+      ElectraError: What `Upload.send` raises.
+    """
+    from electra_cli.corpus.shards.published import Upload
+
+    with terminal.progress("uploading", 1.0) as bar:
+        sent = Upload(url).send(manifest, on_note=terminal.note, on_progress=bar.update)
+    if not sent:
+        terminal.note(f"{url} has all of it already")

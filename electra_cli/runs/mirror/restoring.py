@@ -1,0 +1,152 @@
+"""A run folder made anew from a mirror: the newest whole checkpoint, and all that it needs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from electra_cli.errors import DataError, IOFailedError, OutputError, counted
+from electra_cli.files.atomic import DISK_IS_FULL, AtomicFile, atomic_write_bytes, sync_folder
+from electra_cli.files.layout import (
+    CHECKPOINTS_FOLDER,
+    COMMIT_FILE,
+    CONFIG_FILE,
+    EVALUATION_FILE,
+    checkpoint_name,
+)
+from electra_cli.files.remote.copying import Copied, fetch_all, is_inside, joined, read_if_there
+from electra_cli.files.remote.faults import NotFoundError
+from electra_cli.files.remote.store import Store
+from electra_cli.runs.commit import Commit, fault_of, read_commit
+from electra_cli.runs.lock import check_free, locked_writer
+from electra_cli.runs.mirror.index import Index, read_index
+from electra_cli.runs.run_folder import RunFolder
+
+
+def restore_run(
+    url: str,
+    run: RunFolder,
+    *,
+    on_note: Callable[[str], None] = lambda text: None,
+    on_warning: Callable[[str], None] = lambda text: None,
+) -> None:
+    """Makes a run folder of what its mirror holds, where there is no run yet.
+
+    Of a mirror without a whole checkpoint nothing is made: a run begins. The same call again goes
+    on where it was interrupted. The configuration comes last: with it the folder is a run.
+
+    Args:
+      url: The mirror.
+      run: The run folder; one in which a run has begun stays as it is.
+      on_note: Hears what is copied.
+      on_warning: Hears of checkpoints that are damaged there.
+
+    Raises:
+      OutputError: The folder holds something else, or cannot be written.
+      DataError: No checkpoint there is whole, or the mirror is damaged.
+      TryAgainError: Another process writes to the folder, or the store is out of reach.
+      ElectraError: The store cannot be used, or the disk has no room.
+    """
+    if run.is_run:
+        return
+    store = Store.of(url)
+    index = read_index(store, url)
+    if index is None or index.newest is None:
+        return
+    check_free(run)
+    try:
+        with locked_writer(run.path, lambda: True):  # what is copied is gone on with
+            _restore(store, url, run, index, on_note, on_warning)
+    except OSError as error:
+        message = f"cannot write to {run.path}: {error.strerror}"
+        if error.errno in DISK_IS_FULL:
+            raise IOFailedError(message, hint="free some space, and run it again") from error
+        raise OutputError(message, hint="choose another --model-dir") from error
+
+
+def _restore(
+    store: Store,
+    url: str,
+    run: RunFolder,
+    index: Index,
+    on_note: Callable[[str], None],
+    on_warning: Callable[[str], None],
+) -> None:
+    run.checkpoints.mkdir(exist_ok=True)
+    faults = []
+    for step in sorted(index.checkpoints, reverse=True):
+        try:
+            _fetch(store, url, run, step, on_note)
+            break
+        except (DataError, NotFoundError) as error:
+            faults.append(error.message)
+            on_warning(f"step {step:,} is not whole in {url}: {error.message}")
+    else:
+        raise DataError(
+            f"no checkpoint in {url} is whole: {'; '.join(faults[:3])}",
+            hint="name another --mirror, or leave it out to begin anew",
+        )
+    if index.best is not None and index.best < step:
+        try:
+            _fetch(store, url, run, index.best, on_note)
+        except (DataError, NotFoundError) as error:
+            on_warning(f"the best checkpoint is not whole in {url}: {error.message}")
+    atomic_write_bytes(run.mirror, Index(run=index.run).to_bytes())
+    # Changes before the configuration that they lead to, which is last.
+    for name in sorted(index.files, key=lambda name: (name == CONFIG_FILE, name)):
+        if not is_inside(name) or name.split("/")[0] == CHECKPOINTS_FOLDER:
+            continue
+        (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+        _fetch_file(store, joined(url, name), run.path / name)
+
+
+def _fetch(
+    store: Store, url: str, run: RunFolder, step: int, on_note: Callable[[str], None]
+) -> None:
+    """Copies a checkpoint, which then has its name.
+
+    Raises:
+      DataError, NotFoundError: It is not whole there.
+    """
+    final = run.checkpoints / checkpoint_name(step)
+    if final.is_dir():  # of a call that was interrupted
+        return
+    place = joined(url, f"{CHECKPOINTS_FOLDER}/{final.name}")
+    folder = final.with_name(f".{final.name}.fetched")
+    folder.mkdir(exist_ok=True)
+    _fetch_file(store, joined(place, COMMIT_FILE), folder / COMMIT_FILE)
+    commit = _commit(folder, place)
+    on_note(
+        f"copying the checkpoint of step {step:,} from {url} to {run.path}, "
+        f"{counted(sum(file.bytes for file in commit.files.values()), 'byte')}"
+    )
+    files = [
+        Copied(joined(place, name), folder / Path(name).name, file.bytes, file.sha256)
+        for name, file in commit.files.items()
+    ]
+    fetch_all(store, files, lambda done: None)
+    if (evaluation := read_if_there(store, joined(place, EVALUATION_FILE))) is not None:
+        atomic_write_bytes(folder / EVALUATION_FILE, evaluation)
+    if (fault := fault_of(folder, step)) is not None:
+        shutil.rmtree(folder)
+        raise DataError(fault)
+    folder.rename(final)
+    sync_folder(final.parent)
+
+
+def _commit(folder: Path, place: str) -> Commit:
+    try:
+        return read_commit(folder)
+    except ValueError as error:
+        raise DataError(f"{place}: {error}") from error
+
+
+def _fetch_file(store: Store, url: str, path: Path) -> None:
+    file = AtomicFile(path)
+    try:
+        with store.open(url) as stream:
+            shutil.copyfileobj(stream, file.stream, 2**20)
+        file.commit()
+    finally:
+        file.discard()
