@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -64,17 +64,40 @@ class Encoding:
     sep: bytes
 
 
-@lru_cache(maxsize=1)
+_kept = threading.local()
+
+
+def kept_between_slices(make: Callable[..., Any], *given: Any) -> Any:
+    """What a thread makes once for many slices, so that its cache of words stays warm.
+
+    The last such thing alone is kept: each takes some ten megabytes.
+    """
+    if getattr(_kept, "of", None) != (make, *given):
+        _kept.of, _kept.thing = (make, *given), None
+        _kept.thing = make(*given)
+    return _kept.thing
+
+
 def encoding_of(
     vocab_path: Path,
     vocab: VocabularyFile,
     special: SpecialIds,
     tokenizer: TokenizerOptions | None,
 ) -> Encoding:
-    """The encoding, kept between the slices of a process so that its cache of words stays warm.
+    """The encoding, kept between the slices of a process.
 
     The hash is there to tell two vocabularies apart that one path has held.
     """
+    encoding: Encoding = kept_between_slices(_encoding, vocab_path, vocab, special, tokenizer)
+    return encoding
+
+
+def _encoding(
+    vocab_path: Path,
+    vocab: VocabularyFile,
+    special: SpecialIds,
+    tokenizer: TokenizerOptions | None,
+) -> Encoding:
     # A worker is one core's, and lists of new words are too short to be worth a pool of threads.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     dtype = ids_dtype(vocab.size)

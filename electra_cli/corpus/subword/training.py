@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -31,9 +31,9 @@ from tokenizers import (
 
 from electra_cli.corpus.wordpiece.vocabulary import CLS, SEP, SPECIAL_TOKENS, UNK
 from electra_cli.corpus.wordpiece.vocabulary_training import (
+    CountedWords,
     Limits,
     VocabularyOptions,
-    WordCounts,
     by_frequency,
     repeated,
     round_up,
@@ -43,7 +43,7 @@ LONGEST_WORD = 100
 _LONGEST_PIECE = 16  # characters, as in SentencePiece
 _SPACE = "▁"
 # The words are longer than those of word pieces may be, and as many would take more memory.
-_LIMITS = Limits(counted_words=2**18)
+LIMITS = Limits(counted_words=2**18)
 # Sums of the trainer for Unigram come in the order of a hash map that is seeded anew in each
 # process, and so differ in their last digits.
 _DIGITS = 6
@@ -52,25 +52,8 @@ _DIGITS = 6
 _STEP = 1e-4
 
 
-def train_tokenizer(
-    texts: Iterable[str], options: VocabularyOptions, limits: Limits = _LIMITS
-) -> str:
-    """Trains a tokenizer.
-
-    Args:
-      texts: The text of a document each; read once.
-      options: How it is trained; of kind bpe or unigram.
-      limits: Bounds of memory and time.
-
-    Returns:
-      The content of its tokenizer.json. Its tokens are [PAD] [UNK] [CLS] [SEP] [MASK], the pieces,
-      and [unused] slots. Little text gives fewer than wanted.
-
-    Raises:
-      DataError: The sample holds no document, although there are some.
-    """
-    # Sums of several threads come in any order.
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def splitter(options: VocabularyOptions) -> Callable[[str], list[list[str]]]:
+    """What normalises a white-space word and makes words of it that the trainer is given."""
     normalizer = _normalizer(options)
 
     def split(word: str) -> list[list[str]]:
@@ -80,17 +63,34 @@ def train_tokenizer(
             for start in range(0, len(part) + bool(part), LONGEST_WORD)
         ]
 
-    counts = WordCounts(split, limits)
-    counts.add_sample(texts, options.sample)
+    return split
+
+
+def train_tokenizer(
+    counted: CountedWords, options: VocabularyOptions, limits: Limits = LIMITS
+) -> str:
+    """Trains a tokenizer.
+
+    Args:
+      counted: The words of all text; they are given up on the way.
+      options: How it is trained; of kind bpe or unigram.
+      limits: Bounds of memory and time.
+
+    Returns:
+      The content of its tokenizer.json. Its tokens are [PAD] [UNK] [CLS] [SEP] [MASK], the pieces,
+      and [unused] slots. Little text gives fewer than wanted.
+    """
+    # Sums of several threads come in any order.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     room = options.rounded_size - options.unused - len(SPECIAL_TOKENS)
-    frequent = sorted(counts.characters, key=lambda c: (-counts.characters[c], c))
+    frequent = sorted(counted.characters, key=lambda c: (-counted.characters[c], c))
     alphabet = sorted(frequent[: min(room // 2, options.alphabet_limit or room)])
     words = _known_parts(
-        counts.words, alphabet, max(limits.trained_characters, 16 * options.rounded_size)
+        counted.words, alphabet, max(limits.trained_characters, 16 * options.rounded_size)
     )
-    counts.words.clear()
+    counted.words.clear()
     tokenizer = _trained(words, alphabet, options, limits)
-    tokenizer.normalizer = normalizer
+    tokenizer.normalizer = _normalizer(options)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(_SPACE, prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace(_SPACE, prepend_scheme="always")
     tokenizer.post_processor = processors.TemplateProcessing(

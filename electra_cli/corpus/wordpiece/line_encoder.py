@@ -62,6 +62,7 @@ class WordIds:
       encode_word: Returns the ids of a white-space word, little-endian, each time the same ones; it
         is asked about parts of words (`find_parts`), which together have the ids of the whole.
       dtype: Type of an id.
+      cuts: Whether that is so; else it is asked about whole words.
       stretch_bytes: Text taken at once; thirty times as much memory is needed meanwhile if all
         words are single letters.
       most_ids: The cache begins anew when it holds more.
@@ -77,12 +78,13 @@ class WordIds:
         encode_word: Callable[[str], bytes],
         dtype: Literal["uint16", "uint32"],
         *,
+        cuts: bool = True,
         stretch_bytes: int = 2**18,
         most_ids: int = 2**21,
         most_long_words: int = 2**16,
         slot_bits: int = 20,
     ) -> None:
-        self._stretch_bytes = stretch_bytes
+        self._cuts, self._stretch_bytes = cuts, stretch_bytes
         self._most_ids, self._most_long_words = most_ids, most_long_words
         self._encode_word = encode_word
         self._dtype = np.dtype(dtype).newbyteorder("<")
@@ -96,7 +98,7 @@ class WordIds:
     def of(self, lines: Sequence[str]) -> Iterator[npt.NDArray[Any]]:
         """The ids of lines, which hold no line end, as arrays that end with any part; [T] each."""
         text = _joined(lines)
-        for start, stop in _stretches(text, self._stretch_bytes):
+        for start, stop in _stretches(text, self._stretch_bytes, cuts=self._cuts):
             yield self._encode_stretch(text, start, stop).ids
 
     def clear(self) -> None:
@@ -107,7 +109,8 @@ class WordIds:
 
     def _encode_stretch(self, text: bytes, start: int, stop: int) -> _EncodedStretch:
         octets = np.frombuffer(text, np.uint8, stop + 1 - start, start)
-        begins, ends, continuing = (places + start for places in find_parts(octets))  # [P] [P] [C]
+        found = find_parts(octets, cuts=self._cuts)
+        begins, ends, continuing = (places + start for places in found)  # [P] [P] [C]
         firsts, counts = self._find_ids(text, begins, ends)  # [P], [P]
         token_ends = np.cumsum(counts)  # [P]
         # The ids of a part stand in a row, there as here.
@@ -183,7 +186,7 @@ class LineEncoder(WordIds):
         dtype: Literal["uint16", "uint32"],
         **limits: int,
     ) -> None:
-        super().__init__(WordEncoder(tokens, split, dtype).encode, dtype, **limits)
+        super().__init__(WordEncoder(tokens, split, dtype).encode, dtype, cuts=True, **limits)
         self._unk = tokens.index(UNK)
 
     def encode(self, lines: Sequence[str]) -> EncodedLines:
@@ -234,7 +237,7 @@ def _joined(lines: Sequence[str]) -> bytes:
     return "\n".join(["", *plain, ""]).encode("utf-8") + PADDING
 
 
-def _stretches(text: bytes, size: int) -> Iterator[tuple[int, int]]:
+def _stretches(text: bytes, size: int, *, cuts: bool = True) -> Iterator[tuple[int, int]]:
     """Divides a text at separators, each of which ends a stretch and begins the next.
 
     Where there is none for long, it is divided where a word may be cut: one byte of the part beside
@@ -246,9 +249,9 @@ def _stretches(text: bytes, size: int) -> Iterator[tuple[int, int]]:
         while stop < 0:
             end = min(start + reach, last) + 1
             stop = max(text.rfind(b"\n", start + 1, end), text.rfind(b" ", start + 1, end))
-            if stop < 0:
-                cuts = find_cuts(np.frombuffer(text, np.uint8, end - start, start))
-                stop = start + int(cuts[-1]) if len(cuts) else -1
+            if stop < 0 and cuts:
+                places = find_cuts(np.frombuffer(text, np.uint8, end - start, start))
+                stop = start + int(places[-1]) if len(places) else -1
             reach *= 2
         yield start, stop
         start = stop if _SEPARATOR.match(text, stop) else stop - 1

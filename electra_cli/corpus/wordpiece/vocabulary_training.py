@@ -1,31 +1,22 @@
-"""Training a WordPiece vocabulary, the same one for the same text every time.
+"""Training a WordPiece vocabulary, the same one for the same words every time.
 
-Text is read once and never held. Half a million different words are counted, the rarest giving way
-to new ones, and at most 1.5 million characters of them are handed to the trainer, or 16 for each
-word piece. The whole process peaked at 316 MB at the default size on 300 MB of English with 1.05
-million different words, and at 339 MB where all of four million words of 15 letters differed.
+At most half a million different words are looked at, the most frequent ones, and at most 1.5
+million characters of them are handed to the trainer, or 16 for each word piece.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import chain
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from zlib import crc32
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from electra_cli.corpus.wordpiece.identity import Kind
-from electra_cli.corpus.wordpiece.tokenizer import (
-    MAX_CHARACTERS_PER_WORD,
-    WordSplitter,
-    split_words,
-)
 from electra_cli.corpus.wordpiece.vocabulary import CONTINUATION, SPECIAL_TOKENS, UNK
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
-from electra_cli.errors import ConfigError, DataError
+from electra_cli.errors import ConfigError
 from electra_cli.files.layout import VOCABULARY_FILE
 
 VOCAB_SIZES = (100, 1_000_000)
@@ -39,17 +30,17 @@ class Limits:
     """What bounds the memory and time of the training.
 
     Attributes:
-      counted_words: Different words that are counted; half are dropped when there are more.
-      raw_words: White-space words that are gathered before they are normalised.
-      raw_characters: The same in characters of text.
+      held_characters: Of different words that are counted at a time.
+      range_bytes: Of counts that are added up at a time.
+      counted_words: Different words that are looked at, the most frequent ones.
       trained_characters: Characters of the different words to train on.
       trained_words: Words to train on, with all their repetitions.
       string: Characters of one string that is handed to the trainer.
     """
 
+    held_characters: int = 2**22
+    range_bytes: int = 2**23
     counted_words: int = 2**19
-    raw_words: int = 2**18
-    raw_characters: int = 2**26
     trained_characters: int = 3 * 2**19
     trained_words: int = 2**25
     string: int = 2**15
@@ -62,7 +53,7 @@ class VocabularyOptions:
     Attributes:
       kind: Of which it is; another than wordpiece is trained by `subword.training`.
       size: Word pieces wanted, special tokens and [unused] slots among them.
-      sample: Share of the documents to train on, chosen by a hash of their text.
+      sample: Share of each slice to train on, its first documents.
       unused: Slots [unused0], [unused1] … that no text is ever tokenized to.
       multiple_of: The size is rounded up to a multiple of this.
       alphabet_limit: Characters kept at most, the most frequent ones; None for as many as take half
@@ -111,13 +102,28 @@ class VocabularyOptions:
         return round_up(self.size, self.multiple_of)
 
 
+@dataclass
+class CountedWords:
+    """What a vocabulary is trained on.
+
+    Attributes:
+      words: How often each word came, of the most frequent ones.
+      characters: How often each character came, in all words.
+      continuing: Characters that came within a word.
+    """
+
+    words: dict[str, int] = field(default_factory=dict)
+    characters: Counter[str] = field(default_factory=Counter)
+    continuing: set[str] = field(default_factory=set)
+
+
 def train_vocabulary(
-    texts: Iterable[str], options: VocabularyOptions, limits: Limits = Limits()
+    counted: CountedWords, options: VocabularyOptions, limits: Limits = Limits()
 ) -> list[str]:
     """Trains a vocabulary of word pieces.
 
     Args:
-      texts: The text of a document each; read once.
+      counted: The words of all text; they are given up on the way.
       options: How it is trained.
       limits: Bounds of memory and time.
 
@@ -125,15 +131,9 @@ def train_vocabulary(
       The tokens: [PAD] [UNK] [CLS] [SEP] [MASK], [unused] slots, single characters, then pieces
       as they were merged. Little text gives fewer than wanted, and further slots up to the next
       multiple.
-
-    Raises:
-      DataError: The sample holds no document, although there are some.
     """
-    split = WordSplitter(lowercase=options.lowercase, strip_accents=options.strip_accents)
-    counts = WordCounts(split.parts, limits)
-    counts.add_sample(texts, options.sample)
     wanted = options.rounded_size - options.unused
-    special, pieces = _train(counts, wanted, options.alphabet_limit, limits)
+    special, pieces = _train(counted, wanted, options.alphabet_limit, limits)
     taken = len(special) + options.unused + len(pieces)
     slots = options.unused + round_up(taken, options.multiple_of) - taken
     return [*special, *(f"[unused{number}]" for number in range(slots)), *pieces]
@@ -142,84 +142,6 @@ def train_vocabulary(
 def round_up(number: int, multiple: int) -> int:
     """The next multiple."""
     return -(-number // multiple) * multiple
-
-
-def _share(text: str) -> float:
-    """A number of 0 to below 1 that depends on the text alone, not as the held-out split does."""
-    digest = blake2b(text.encode("utf-8"), digest_size=6, person=b"vocabulary").digest()
-    return int.from_bytes(digest, "big") / 2**48
-
-
-class WordCounts:
-    """Counts of words as they will be tokenized, in bounded memory.
-
-    White-space words are gathered first, so that one is normalised once for all its repetitions.
-
-    Args:
-      split: Normalises a white-space word and splits it.
-      limits: Bounds of memory.
-
-    Attributes:
-      words: How often each word came.
-      characters: How often each character came.
-      continuing: Characters that came within a word.
-    """
-
-    def __init__(
-        self, split: Callable[[str], Iterable[list[str]]], limits: Limits = Limits()
-    ) -> None:
-        self._limits = limits
-        self._split = split
-        self._raw: Counter[str] = Counter()
-        self._raw_characters = 0
-        self.words: dict[str, int] = {}
-        self.characters: Counter[str] = Counter()
-        self.continuing: set[str] = set()
-
-    def add_sample(self, texts: Iterable[str], sample: float) -> None:
-        """Counts the words of a share of some texts, and brings the figures up to date.
-
-        Raises:
-          DataError: The sample holds no document, although there are some.
-        """
-        seen = sampled = 0
-        for text in texts:
-            seen += 1
-            if sample == 1 or _share(text) < sample:
-                sampled += 1
-                self.add(text)
-        if seen and not sampled:
-            raise DataError(
-                f"--vocab-sample {sample} chose none of {seen} documents",
-                hint="raise it, or leave it out to train the vocabulary on all of them",
-            )
-        self.flush()
-
-    def add(self, text: str) -> None:
-        """Counts the words of a text."""
-        limits = self._limits
-        self._raw.update(split_words(text))
-        self._raw_characters += len(text)
-        if len(self._raw) > limits.raw_words or self._raw_characters > limits.raw_characters:
-            self.flush()
-
-    def flush(self) -> None:
-        """Brings `words`, `characters` and `continuing` up to date."""
-        words = self.words
-        for raw, count in self._raw.items():
-            for word in chain.from_iterable(self._split(raw)):
-                if len(word) > MAX_CHARACTERS_PER_WORD:
-                    continue
-                words[word] = words.get(word, 0) + count
-                for character in word:
-                    self.characters[character] += count
-                self.continuing.update(word[1:])
-        self._raw = Counter()
-        self._raw_characters = 0
-        most = self._limits.counted_words
-        if len(words) > most:
-            kept = by_frequency(words)[: most // 2]
-            self.words = {word: words[word] for word in kept}
 
 
 def by_frequency(words: Mapping[str, int]) -> list[str]:
@@ -231,7 +153,7 @@ def by_frequency(words: Mapping[str, int]) -> list[str]:
 
 
 def _train(
-    counts: WordCounts, size: int, alphabet_limit: int | None, limits: Limits
+    counts: CountedWords, size: int, alphabet_limit: int | None, limits: Limits
 ) -> tuple[list[str], list[str]]:
     """Special tokens, and pieces; `size` at most together."""
     room = size - len(SPECIAL_TOKENS)
@@ -284,7 +206,7 @@ def join(
     return tokens[: len(SPECIAL_TOKENS)], tokens[len(SPECIAL_TOKENS) :]
 
 
-def _alphabet(counts: WordCounts, room: int, limit: int | None) -> list[str]:
+def _alphabet(counts: CountedWords, room: int, limit: int | None) -> list[str]:
     """The most frequent characters, and behind them those that also continue words, as pieces."""
     frequent = sorted(counts.characters, key=lambda c: (-counts.characters[c], c))
     kept: list[str] = []

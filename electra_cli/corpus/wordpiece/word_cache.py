@@ -48,7 +48,7 @@ def find_words(octets: _Octets) -> tuple[_Words, _Words]:
     return edges[0::2], edges[1::2]  # [W], [W]
 
 
-def find_parts(octets: _Octets) -> tuple[_Words, _Words, _Words]:
+def find_parts(octets: _Octets, *, cuts: bool = True) -> tuple[_Words, _Words, _Words]:
     """Where the parts of white-space words begin and end that may be worked on by themselves.
 
     Words are cut before and behind every common ideograph. That is a word of its own before case
@@ -59,12 +59,13 @@ def find_parts(octets: _Octets) -> tuple[_Words, _Words, _Words]:
     Args:
       octets: As for `find_words`; if the first byte is no white space, the first part continues a
         word.
+      cuts: Whether words are cut at all.
 
     Returns:
       Begins [P], ends [P], and the begins of parts that continue a white-space word [C].
     """
     begins, ends = find_words(octets)  # [W], [W]
-    continuing = find_cuts(octets)  # [C]
+    continuing = find_cuts(octets) if cuts else np.empty(0, np.int64)  # [C]
     if len(continuing):
         begins = np.sort(np.concatenate((begins, continuing)))  # [P]
         ends = np.sort(np.concatenate((ends, continuing)))  # [P]

@@ -12,8 +12,8 @@ from electra_cli.corpus.subword.library import LibraryTokenizer
 from electra_cli.corpus.subword.training import train_tokenizer
 from electra_cli.corpus.wordpiece.vocabulary import SPECIAL_TOKENS
 from electra_cli.corpus.wordpiece.vocabulary_training import Limits, VocabularyOptions
-from electra_cli.errors import DataError
 from tests.corpus.corpora import make_documents
+from tests.corpus.counting import count_words
 
 # Thai and Japanese are written without spaces between words.
 THAI = "กรุงเทพมหานครเป็นเมืองหลวงและนครที่มีประชากรมากที่สุดของประเทศไทย"
@@ -27,10 +27,15 @@ def options(kind, **more):
     return VocabularyOptions(kind=kind, **{"size": 400, **casing, **more})
 
 
+def train(kind, texts=TEXTS, limits=None, **more):
+    own = () if limits is None else (limits,)
+    given = options(kind, **more)
+    return train_tokenizer(count_words(texts, given), given, *own)
+
+
 def trained(kind, texts=TEXTS, limits=None, **more):
     """The content of a file, and the library's tokenizer of it."""
-    own = () if limits is None else (limits,)
-    content = train_tokenizer(texts, options(kind, **more), *own)
+    content = train(kind, texts, limits, **more)
     return json.loads(content), Tokenizer.from_str(content)
 
 
@@ -91,16 +96,14 @@ def test_characters_that_do_not_fit_are_unknown(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_text_and_a_sample_of_none(kind):
+def test_no_text(kind):
     content, _ = trained(kind, [" \n", "\x07"])
     assert tuple(pieces(content)) == SPECIAL_TOKENS
-    with pytest.raises(DataError, match="chose none of 2"):
-        trained(kind, ["a", "b"], sample=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_memory_is_bounded_and_the_most_frequent_words_stay(kind):
-    small = Limits(counted_words=100, raw_words=50, trained_characters=400)
+def test_the_most_frequent_words_are_trained_on(kind):
+    small = Limits(trained_characters=400)
     texts = [f"frequent, frequent. {n * 7919 % 10007:x}{n:x}" for n in range(2000)]
     content, _ = trained(kind, texts, limits=small, size=100)
     assert "▁frequent" in pieces(content)
@@ -108,13 +111,12 @@ def test_memory_is_bounded_and_the_most_frequent_words_stay(kind):
 
 def test_the_same_file_in_any_process():
     script = (
-        "import hashlib, sys\n"
-        "from tests.corpus.subword.test_training import TEXTS, KINDS, options\n"
-        "from electra_cli.corpus.subword.training import train_tokenizer as train\n"
-        "text = ''.join(train(TEXTS, options(kind)) for kind in KINDS)\n"
+        "import hashlib\n"
+        "from tests.corpus.subword.test_training import KINDS, train\n"
+        "text = ''.join(map(train, KINDS))\n"
         "print(hashlib.sha256(text.encode()).hexdigest())"
     )
-    here = "".join(train_tokenizer(TEXTS, options(kind)) for kind in KINDS)
+    here = "".join(map(train, KINDS))
     there = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

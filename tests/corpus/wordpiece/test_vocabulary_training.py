@@ -4,7 +4,6 @@ import hashlib
 import random
 import subprocess
 import sys
-import weakref
 
 import pytest
 
@@ -13,26 +12,27 @@ from electra_cli.corpus.wordpiece.tokenizer import WordEncoder, WordSplitter, sp
 from electra_cli.corpus.wordpiece.vocabulary_training import (
     Limits,
     VocabularyOptions,
-    WordCounts,
     train_vocabulary,
 )
-from electra_cli.errors import ConfigError, DataError
+from electra_cli.errors import ConfigError
 from tests.corpus.corpora import make_documents
+from tests.corpus.counting import count_words
 from tests.ids import ids_in
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 SCRIPT = """
 import hashlib
-from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions, train_vocabulary
 from tests.corpus.corpora import make_documents
-tokens = train_vocabulary(make_documents(60), VocabularyOptions(size=300, sample=0.5))
+from tests.corpus.wordpiece.test_vocabulary_training import train
+tokens = train(make_documents(60))
 print(hashlib.sha256("\\n".join(tokens).encode()).hexdigest())
 """
 
 
 def train(texts, size=300, limits=Limits(), **options):
-    return train_vocabulary(texts, VocabularyOptions(size=size, **options), limits)
+    options = VocabularyOptions(size=size, **options)
+    return train_vocabulary(count_words(texts, options), options, limits)
 
 
 def made_up_words(count, *, seed=0):
@@ -50,7 +50,7 @@ def test_special_tokens_first_then_characters_then_pieces():
 
 
 def test_same_text_gives_the_same_vocabulary_in_any_process():
-    tokens = train(make_documents(60), sample=0.5)
+    tokens = train(make_documents(60))
     digest = hashlib.sha256("\n".join(tokens).encode()).hexdigest()
     for seed in ("1", "2"):
         done = subprocess.run(
@@ -181,31 +181,6 @@ def test_text_never_becomes_an_unused_or_special_token():
     assert not {"[unused0]", "[unused1]", *SPECIAL} & set(found)
 
 
-def test_sample_is_chosen_by_the_text_of_a_document_alone():
-    documents = [f"{word} {word}" for word in dict.fromkeys(made_up_words(400))]
-
-    def words_of(**options):
-        return {
-            token
-            for token in train(documents, size=5000, **options)
-            if len(token) == 6 and token.isalpha()
-        }
-
-    kept = words_of(sample=0.25)
-    assert 0.15 < len(kept) / len(words_of()) < 0.35
-    assert kept <= words_of(sample=0.5)
-    shuffled = random.Random(0).sample(documents, len(documents))
-    assert train(shuffled, size=5000, sample=0.25) == train(documents, size=5000, sample=0.25)
-
-
-def test_sample_without_a_document():
-    with pytest.raises(
-        DataError, match=r"--vocab-sample 1e-06 chose none of 3 documents"
-    ) as caught:
-        train(make_documents(3), sample=1e-6)
-    assert "raise it" in caught.value.hint
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -223,27 +198,6 @@ def test_sample_without_a_document():
 def test_impossible_options(options, message):
     with pytest.raises(ConfigError, match=message):
         VocabularyOptions(**options)
-
-
-def test_words_are_counted_in_bounded_memory():
-    limits = Limits(counted_words=200, raw_words=100)
-    texts = [f"mountain river {word}" for word in made_up_words(3000)]
-    counts, largest = WordCounts(WordSplitter(lowercase=True, strip_accents=True).parts, limits), 0
-    for text in texts:
-        counts.add(text)
-        largest = max(largest, len(counts.words))
-    assert 100 <= largest <= 200
-    tokens = train(texts, size=150, limits=limits)
-    assert {"mountain", "river"} <= set(tokens)
-    # Characters are counted before anything is dropped.
-    assert set("abcdefghijmountriv") <= set(tokens)
-
-
-def test_gathering_more_or_less_before_normalising_changes_nothing():
-    texts = [text.title() + " (naïve) don't 東京 x-y" for text in make_documents(60)]
-    expected = train(texts)
-    assert train(texts, limits=Limits(raw_words=10)) == expected
-    assert train(texts, limits=Limits(raw_characters=1)) == expected
 
 
 def test_what_is_cut_off_are_rare_words_of_any_letter(monkeypatch):
@@ -275,26 +229,3 @@ def test_counts_are_scaled_down_beyond_what_the_trainer_reads():
     assert " ".join(vocabulary_training.repeated(few, limits)).split() == ["common"] * 900 + [
         "rare"
     ]
-
-
-@pytest.mark.parametrize("sample", [1.0, 0.3])
-def test_texts_are_read_one_by_one_and_not_held(sample):
-    class Text(str):
-        __slots__ = ("__weakref__",)
-
-    alive = weakref.WeakSet()
-    most = 0
-
-    def texts():
-        nonlocal most
-        for word in made_up_words(500):
-            text = Text(f"{word} the same words again")
-            alive.add(text)
-            most = max(most, len(alive))
-            yield text
-            del text
-
-    tokens = train(texts(), sample=sample)
-    assert {"same", "words", "again"} <= set(tokens)
-    assert most <= 2
-    assert not alive
