@@ -1,18 +1,26 @@
-"""Near duplicates of documents by MinHash and locality-sensitive hashing.
+"""Near duplicates of documents by MinHash and locality-sensitive hashing: signatures and bands.
 
-Signing a document takes memory for that document alone. Finding near duplicates holds an index of
-every document that is kept: 2.9 KB a document at a threshold of 0.8, 1.7 KB at 0.9 and 6.3 KB at
-0.5 (measured with datasketch 2.0 and Python 3.11), so 3 GB for a million. That is the one part of
-a preparation whose memory grows with the corpus.
+A document is left out if the signatures of it and of an earlier document that is kept agree in the
+threshold's share of their numbers. Which documents are compared is decided before it is known which
+are kept (`pairs.py`):
+
+- Of a band, a stretch of a signature that several documents have in common, each document is
+  compared with the first `MOST_IN_BAND` that have it, kept or not.
+- Of those of all its bands it is compared with `MOST_COMPARED`, those first that share most bands.
+
+So memory does not grow with the corpus, time grows with the number of documents and no faster, and
+every result is a function of the documents and their order alone. The price is that a near
+duplicate can be missed where more than `MOST_IN_BAND` documents share every one of its bands, as
+pages made from one template do: all that it was compared with may have been left out themselves, or
+be less like it. What is left out is always near to one that is kept.
+
+Signing a document takes memory for that document alone.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -24,9 +32,9 @@ SHINGLE_WORDS = 5
 PERMUTATIONS = 128
 SIGNATURE_BYTES = 4 * PERMUTATIONS
 
-# A document is compared with so many others at most, and so many stand for a band.
+# A document is compared with so many others at most, and with so many for each of its bands.
 MOST_COMPARED = 32
-MOST_IN_BAND = 64
+MOST_IN_BAND = 16
 
 _SEED = 1
 # Hashing this many shingles at once takes 2 MB; a document of 4 MB in one go would take 400.
@@ -41,9 +49,6 @@ _MULTIPLIERS = np.array(
     ],
     np.uint64,
 )
-
-# The place of a document: its slice, and its number there.
-Place = tuple[int, int]
 
 
 def require_library() -> None:
@@ -91,81 +96,51 @@ class Signer:
         return sketch.hashvalues.astype("<u4").tobytes()
 
 
-def find_near_duplicates(
-    signatures: Iterable[tuple[Place, np.ndarray]],
-    signature_at: Callable[[Place], np.ndarray],
-    threshold: float,
-) -> Iterator[Place]:
-    """Yields the places of documents that nearly repeat an earlier one that is kept.
+@dataclass(frozen=True)
+class Bands:
+    """How signatures are cut: near duplicates very likely have a band in common.
 
-    The same signatures in the same order give the same places. A document is compared with
-    `MOST_COMPARED` of those that are kept at most, so time grows with the number of documents and
-    no faster, also where many have much in common, such as a template.
-
-    Args:
-      signatures: Places and signatures, uint32 [PERMUTATIONS], in order.
-      signature_at: Reads a signature that has passed; so they need not be held in memory.
-      threshold: Jaccard index, as the signatures estimate it, from which on a document is a near
-        duplicate.
-
-    Raises:
-      ConfigError: datasketch is not installed.
-    """
-    index = _Index(threshold)
-    for place, signature in signatures:
-        bands = index.bands(signature)
-        if any(
-            np.mean(signature == signature_at(other)) >= threshold
-            for other in index.candidates(bands)
-        ):
-            yield place
-        else:
-            index.add(place, bands)
-
-
-class _Index:
-    """Documents by the bands of their signatures; near duplicates very likely share one.
-
-    A band holds the first documents that have it. What is left out of a band that is full is found
-    by its other ones.
-
-    Raises:
-      ConfigError: datasketch is not installed.
+    Attributes:
+      count: Bands of a signature.
+      numbers: Numbers of a signature that make a band.
     """
 
-    def __init__(self, threshold: float) -> None:
+    count: int
+    numbers: int
+
+    @classmethod
+    def of(cls, threshold: float) -> Bands:
+        """The bands for a threshold.
+
+        Raises:
+          ConfigError: datasketch is not installed.
+        """
         require_library()
         from datasketch import MinHashLSH
 
         # What is found is compared, so it had better be too much than too little.
         best = MinHashLSH(threshold, PERMUTATIONS, weights=(0.1, 0.9))
-        self._edges = [(number * best.r, (number + 1) * best.r) for number in range(best.b)]
-        self._places: list[Place] = []
-        self._holders: dict[int, array[int]] = {}
+        return cls(best.b, best.r)
 
-    def bands(self, signature: np.ndarray) -> list[int]:
-        """Numbers of 64 bits that stand for the bands of a signature."""
-        content = signature.astype("<u4").tobytes()
-        return [
-            int.from_bytes(
-                blake2b(
-                    content[4 * begin : 4 * end], digest_size=8, salt=begin.to_bytes(2, "big")
-                ).digest(),
-                "big",
-            )
-            for begin, end in self._edges
-        ]
+    def hashes(self, signatures: np.ndarray) -> np.ndarray:
+        """Numbers of 64 bits that stand for the bands of signatures.
 
-    def candidates(self, bands: list[int]) -> list[Place]:
-        """At most `MOST_COMPARED` documents, those first that share most bands."""
-        shared = Counter(number for band in bands for number in self._holders.get(band, ()))
-        most = sorted(shared, key=lambda number: (-shared[number], number))[:MOST_COMPARED]
-        return [self._places[number] for number in most]
+        Args:
+          signatures: uint32 [n, PERMUTATIONS].
 
-    def add(self, place: Place, bands: list[int]) -> None:
-        number = len(self._places)
-        self._places.append(place)
-        for band in bands:
-            holders = self._holders.setdefault(band, array("Q"))
-            if len(holders) < MOST_IN_BAND:
-                holders.append(number)
+        Returns:
+          uint64 [n, count]; equal bands of other places in the signature have other numbers.
+        """
+        used = signatures[:, : self.count * self.numbers]
+        bands = used.reshape(-1, self.count, self.numbers).astype(np.uint64)  # [n, count, numbers]
+        hashes = np.tile(np.arange(1, self.count + 1, dtype=np.uint64), (len(bands), 1))
+        for number in range(self.numbers):
+            hashes = _mixed(hashes * _MULTIPLIERS[0] + bands[:, :, number])  # [n, count]
+        return hashes
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """Spreads every bit of numbers over all 64."""
+    for multiplier in _MULTIPLIERS[1:3]:
+        numbers = (numbers ^ (numbers >> np.uint64(32))) * multiplier
+    return numbers ^ (numbers >> np.uint64(32))

@@ -22,7 +22,7 @@ from electra_cli.files.record import Record
 DUPLICATES_FILE = "duplicates.json"
 FORMAT_VERSION = 1
 
-# Why a document or paragraph is left out; a byte each in the files of `resolve`.
+# Why a document or paragraph is left out; a byte each in the files that name them.
 KEPT, DUPLICATE, NEAR_DUPLICATE, OF_LEFT_OUT_DOCUMENT = range(4)
 
 
@@ -85,15 +85,19 @@ class Duplicates(Record):
 
 
 def load_duplicates(folder: Path, slices: int, options: DuplicateOptions) -> Duplicates | None:
-    """The outcome of a finished pass with these options, or None."""
+    """The outcome of a finished search with these options, or None.
+
+    Its files are there, and what is in them is checked when they are read.
+    """
     try:
         text = (folder / DUPLICATES_FILE).read_text("utf-8")
         record = Duplicates.model_validate_json(text)
-        sizes = [(folder / f.file).stat().st_size for files in record.files for f in files]
+        # One look for any number of files.
+        there = {path.name for path in folder.iterdir()}
     except (OSError, ValueError):
         return None
     found = (record.format_version, record.options, len(record.files))
-    complete = sizes == [file.bytes for files in record.files for file in files]
+    complete = there.issuperset(file.file for files in record.files for file in files)
     return record if complete and found == (FORMAT_VERSION, asdict(options), slices) else None
 
 
@@ -105,12 +109,12 @@ def without_duplicates(
     duplicates: Duplicates,
     counts: Counts,
 ) -> Iterator[Document]:
-    """Leaves out what `resolve` found.
+    """Leaves out what the search found.
 
     Args:
       documents: Of the slice, the same ones as were scanned.
       index: The slice.
-      folder: Of the pass.
+      folder: Of the search.
       duplicates: Its outcome.
       counts: What is left out, up to date whenever a document is handed out.
 
