@@ -16,6 +16,13 @@ from electra_cli.config.keys import key_named
 from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.config.values import in_words, number_in
 
+# Options that there were, and what to type now.
+_FORMER = {
+    "--plan-only": "type --stage vocabulary, and before it --stage scan if duplicates are to go",
+    "--finalize": "type --stage finalize",
+    "--beam-arg": "type --engine-arg KEY=VALUE, such as --engine-arg runner=FlinkRunner",
+}
+
 
 def explain(error: Any) -> tuple[str, str]:
     """Says what is wrong, and what to type.
@@ -38,7 +45,8 @@ def explain(error: Any) -> tuple[str, str]:
     if wrong is not None and parameter is not None:
         return _wrong_value(parameter, wrong()[0], see)
     if option is not None:
-        return error.message, _instead_of(option, context) or see
+        instead = _FORMER.get(option) or _instead_of(option, context)
+        return error.message, instead or see
     if kind == "MissingParameter":
         return f"missing: {' '.join(_usage(parameter))}", f"`{_whole(context)}`; {see}"
     if unknown := re.match(r"No such command '(.*?)'", message):

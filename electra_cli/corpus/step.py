@@ -14,14 +14,20 @@ class Step:
     Attributes:
       name: What errors call it, such as `slice 12` or `documents, range 3 of 8`.
       result: The file that is written last, and not unless all of it is there.
-      work: Does it; a function of a module or a partial of one, so that it can be pickled.
+      work: Does it; a function of a module or a partial of one, so that it can be pickled. If the
+        step reads a slice, it takes a `Report` by the name `report`.
     """
 
     name: str
     result: Path
-    work: Callable[[], None]
+    work: Callable[..., None]
 
     @property
     def is_done(self) -> bool:
         """Whether its result is there."""
         return self.result.is_file()
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names in a folder: one look for any number of results; none if it is not there."""
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()

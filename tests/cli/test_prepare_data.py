@@ -249,7 +249,7 @@ def test_help_shows_words_in_brackets(electra):
     shown = " ".join(electra("prepare-data", "--help").stdout.split())
     for words in (
         "Slots [unused0], [unused1], … to keep", ".[near-duplicates]",
-        ".[beam]", "[CLS] and [SEP] included",
+        ".[dask]", "[CLS] and [SEP] included",
     ):  # fmt: skip
         assert words in shown
 
@@ -302,17 +302,20 @@ def test_cleaning_duplicates_and_vocabulary_options_reach_the_folder(electra, tm
     assert done.json["padding_share"] < 0.02
 
 
-def test_a_cluster_in_three_commands(electra, text, tmp_path):
+def test_a_cluster_in_stages(electra, text, tmp_path):
     out = tmp_path / "out"
     command = ["prepare-data", text, "--output", out, "--vocab-size", 300, "--workers", 1]
-    planned = electra(*command, "--plan-only", "--json")
-    assert planned.json["stage"] == "plan"
-    assert "now run the tasks" in planned.stderr
-    for index in range(2):
-        task = electra(*command, "--task-index", index, "--num-tasks", 2, "--json")
-        assert task.json["stage"] == "task"
-        assert f"task {index} of 2" in task.stderr
-    assert electra(*command, "--finalize", "--num-tasks", 2, "--json").json["documents"] == 120
+    scanned = electra(*command, "--stage", "scan", "--json")
+    assert "--stage scan has nothing to do; go on with --stage vocabulary" in scanned.stderr
+    for stage, following in (("vocabulary", "prepare"), ("prepare", "finalize")):
+        for index in range(2):
+            task = ["--stage", stage, "--task-index", index, "--num-tasks", 2]
+            done = electra(*command, *task, "--json")
+            assert done.json["stage"] == stage
+            assert f"{stage}, task {index} of 2: " in done.stderr
+            assert f"run the same command with --stage {following}" in done.stderr
+    ended = electra(*command, "--stage", "finalize", "--num-tasks", 2, "--json")
+    assert ended.json["documents"] == 120
     electra(*command[:3], tmp_path / "whole", *command[4:])
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
@@ -332,12 +335,15 @@ def test_the_casing_of_a_tokenizer_folder_is_taken_over(electra, text, vocab, tm
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    (["--task-index", 0], ["--task-index and --num-tasks belong together"]),
-    (["--num-tasks", 2], ["--task-index and --num-tasks belong together"]),
-    (["--plan-only", "--finalize"], ["--plan-only and --finalize exclude each other"]),
-    (["--task-index", 3, "--num-tasks", 3], ["--task-index is 3 of --num-tasks 3"]),
-    (["--beam-arg=--x"], ["--beam-arg needs --engine beam"]),
-    (["--engine", "beam", "--plan-only"], ["--engine beam divides the work itself"]),
+    (["--task-index", 0], ["are for one stage at a time", "add --stage prepare"]),
+    (["--stage", "scan", "--task-index", 0], ["--task-index and --num-tasks belong together"]),
+    (["--stage", "scan", "--num-tasks", 2], ["--task-index and --num-tasks belong together"]),
+    (["--stage", "finalize", "--task-index", 0], ["leave --task-index out"]),
+    (["--stage", "scan", "--task-index", 3, "--num-tasks", 3], ["--task-index is 3 of --num-tas"]),
+    (["--plan-only"], ["No such option: --plan-only", "--stage vocabulary"]),
+    (["--finalize"], ["No such option: --finalize", "type --stage finalize"]),
+    (["--beam-arg=--x"], ["No such option: --beam-arg", "--engine-arg KEY=VALUE"]),
+    (["--engine-arg", "x=1"], ["--engine-arg x=1 needs an engine"]),
     (["--min-length", -1], ["--min-length is -1"]),
     (["--near-duplicates", 2], ["near duplicates is 2.0"]),
     (["--vocab-sample", 0], ["--vocab-sample is 0.0"]),

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from electra_cli.corpus.preparation import pipeline
+from electra_cli.corpus.preparation.engines import stages
 from electra_cli.corpus.shards.rows import load_shard
 from electra_cli.files.holder import locked_by_name
 from tests.conftest import needs_root, small_disk
@@ -62,9 +62,10 @@ def test_another_process_holds_the_output(electra, text, vocab, tmp_path):
     refused.failed(75, f"another process is writing to {out}: host ", f"pid {os.getpid()}", "20")
     # A killed one leaves its name behind.
     assert names_in(out) == [".lock.json"]
-    electra(*command, "--plan-only")
+    task = [*command, "--stage", "prepare", "--num-tasks", 2, "--task-index"]
+    electra(*task, 1)
     (out / ".lock.json").write_text(json.dumps({"host": "a", "pid": 1, "started": "2020"}))
-    electra(*command, "--task-index", 0, "--num-tasks", 2)  # tasks share the lock
+    electra(*task, 0)  # tasks share the lock
     assert ".lock.json" not in names_in(out)
     assert electra(*command).json["examples"] > 0
     assert not (out / ".lock.json").exists()
@@ -77,14 +78,14 @@ def test_an_input_that_vanishes(electra, tmp_path, vocab, monkeypatch):
     )
     command = ["prepare-data", first, second, "--output", tmp_path / "out", "--vocab", vocab,
                "--workers", 1, "--json"]  # fmt: skip
-    prepare_slices = pipeline.prepare_slices
+    prepare_slices = stages.prepare_slices
 
     def vanish(*arguments, **options):
         second.rename(tmp_path / "away")
         return prepare_slices(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "prepare_slices", vanish)
+        patch.setattr(stages, "prepare_slices", vanish)
         electra(*command).failed(66, str(second))
     (tmp_path / "away").rename(second)
     assert electra(*command).json["documents"] == 800

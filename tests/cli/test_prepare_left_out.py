@@ -87,10 +87,9 @@ def test_counters_are_exact_and_the_same_for_all_engines(electra, corpus, vocab,
         assert again.code == 0, again.stderr
         assert folder_bytes(output) == folder_bytes(tmp_path / "out")
     moved, output = shutil.copytree(corpus, tmp_path / "moved"), tmp_path / "tasks"
-    for options in (["--task-index", 0], ["--task-index", 1], ["--finalize"]):
-        again = prepared(
-            electra, vocab, moved, output, "--on-error", "skip", "--num-tasks", 2, *options
-        )
+    for options in (["prepare", "--task-index", 0], ["prepare", "--task-index", 1], ["finalize"]):
+        options = ["--stage", *options, "--num-tasks", 2]
+        again = prepared(electra, vocab, moved, output, "--on-error", "skip", *options)
         assert again.code == 0, again.stderr
     assert named in again.stderr
     assert folder_bytes(output) == folder_bytes(tmp_path / "out")

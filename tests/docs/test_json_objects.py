@@ -97,9 +97,9 @@ def test_prepare_data(
     check(result.json, documented["prepare-data"])
     task = electra(
         "prepare-data", corpus, "--output", tmp_path / "task", "--vocab",
-        tmp_path / "data" / "vocab.txt", "--task-index", 0, "--num-tasks", 2, "--json",
+        tmp_path / "data" / "vocab.txt", "--stage", "prepare", "--json",
     )  # fmt: skip
-    check(task.json, documented["prepare-data --task-index"])
+    check(task.json, documented["prepare-data --stage"])
 
 
 def test_pretrain(electra: Electra, trained: Path, data: Path, documented: dict[str, Any]) -> None:

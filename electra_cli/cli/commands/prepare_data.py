@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from electra_cli.cli import remote
 from electra_cli.cli.options import Debug, Json, Quiet
 from electra_cli.cli.screen.console import Terminal, emit_json
-from electra_cli.corpus.preparation.engines.schedule import Engine, Schedule, Stage
+from electra_cli.cli.screen.preparing import print_stage, print_table
+from electra_cli.corpus.preparation.engines.schedule import (
+    Engine,
+    Schedule,
+    check_tasks,
+    stages_of,
+)
 from electra_cli.corpus.reading.naming import FormatOption
-from electra_cli.corpus.reading.passed_over import describe_kinds
 from electra_cli.corpus.reading.tables.separators import Quoting
 from electra_cli.corpus.reading.texts import Documents
 from electra_cli.corpus.shards.kinds import Packing
-from electra_cli.errors import ConfigError, counted
+from electra_cli.errors import ConfigError
 from electra_cli.files.layout import MANIFEST_FILE
+from electra_cli.files.remote.place import place
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
@@ -31,30 +38,6 @@ _VOCABULARY = "Vocabulary"
 _ROWS = "Rows"
 _CASING_DEFAULT = "yes, or as what lies beside --vocab says"
 _WORK = "Who does the work (changes no byte of the result)"
-_STAGES: dict[str, Stage] = {
-    "--plan-only": "plan",
-    "--task-index": "task",
-    "--finalize": "finalize",
-}
-
-# What is shown only where it happened.
-_RARE = {
-    "near_duplicates": "near duplicates, left out",
-    "duplicate_documents": "duplicate documents, left out",
-    "duplicate_paragraphs": "duplicate paragraphs, left out",
-    "bad_json_lines": "bad JSON lines, skipped",
-    "bad_rows": "bad rows, skipped",
-    "invalid_utf8": "invalid UTF-8, skipped",
-    "too_long": "too long, skipped",
-    "unreadable_files": "files no reader knows, left out",
-    "damaged_inputs": "damaged inputs, read in part",
-    "cut_documents": "cuts through large documents",
-    "composed_documents": "changed by NFC",
-    "short_documents": "short documents, left out",
-    "replacement_documents": "with U+FFFD, left out",
-    "control_documents": "with control characters, left out",
-    "empty_documents": "documents without a token",
-}
 
 EXAMPLES = """
 electra prepare-data texts/ --output data --vocab-size 8192
@@ -70,9 +53,10 @@ LESS_MEMORY = (
 
 # fmt: off
 def command(
-    inputs: Annotated[list[Path], typer.Argument(
-        metavar="INPUT...", show_default=False,
-        help="Files, folders, quoted patterns like 'texts/*.txt', or - for standard input. Text, "
+    inputs: Annotated[list[str], typer.Argument(
+        metavar="INPUT...", show_default=False, parser=place,
+        help="Files, folders, quoted patterns like 'texts/*.txt', the same as URLs of s3://, gs://, "
+        "az://, hf:// and https://, or - for standard input. Text, "
         "Markdown, JSON lines, CSV, TSV, Parquet and Arrow, also compressed (gz, zst, xz, bz2) and "
         "in tar or zip.")],
     output: Annotated[Path, typer.Option(
@@ -172,26 +156,30 @@ def command(
         help="Share of documents to hold out for validation, at least one.")] = 0.005,
     workers: Annotated[int | None, typer.Option(
         "--workers", rich_help_panel=_WORK, show_default="all cores", help="Processes.")] = None,
-    plan_only: Annotated[bool, typer.Option(
-        "--plan-only", rich_help_panel=_WORK,
-        help="Only train the vocabulary and look for duplicates, so that tasks can follow.")
-    ] = False,
+    stage: Annotated[Literal["scan", "vocabulary", "prepare", "finalize"] | None, typer.Option(
+        "--stage", rich_help_panel=_WORK, show_default="all",
+        help="Do one of these alone, in this order: scan looks for duplicates, vocabulary counts "
+        "words, prepare makes the shards, finalize ends it. All but the last can be divided into "
+        "tasks.")] = None,
     task_index: Annotated[int | None, typer.Option(
-        "--task-index", rich_help_panel=_WORK, show_default="all",
-        help="Do one of --num-tasks parts, counted from 0: one job of a cluster.")] = None,
+        "--task-index", rich_help_panel=_WORK, show_default=False,
+        help="Do one of --num-tasks parts of a stage, counted from 0: one job of a cluster.")
+    ] = None,
     num_tasks: Annotated[int | None, typer.Option(
-        "--num-tasks", rich_help_panel=_WORK, show_default=False,
+        "--num-tasks", rich_help_panel=_WORK, show_default="1",
         help="How many parts there are.")] = None,
-    finalize: Annotated[bool, typer.Option(
-        "--finalize", rich_help_panel=_WORK,
-        help="Finish what the tasks have prepared.")] = False,
     engine: Annotated[Engine, typer.Option(
         "--engine", rich_help_panel=_WORK,
-        help="beam: as a pipeline of Apache Beam. Needs pip install '.[beam]'.")] = "local",
-    beam_arg: Annotated[list[str] | None, typer.Option(
-        "--beam-arg", metavar="ARG", rich_help_panel=_WORK, show_default=False,
-        help="An option of the Beam pipeline, as in --beam-arg=--runner=FlinkRunner; may be "
-        "repeated.")] = None,
+        help="Who runs the work: processes here, or a cluster of Dask, Beam or Spark. Needs pip "
+        "install '.[dask]' and so on.")] = "local",
+    engine_arg: Annotated[list[str] | None, typer.Option(
+        "--engine-arg", metavar="KEY=VALUE", rich_help_panel=_WORK, show_default=False,
+        help="What the engine is told, as scheduler=tcp://host:8786 of Dask, master=spark://host:"
+        "7077 of Spark, runner=FlinkRunner of Beam; repeatable.")] = None,
+    upload: Annotated[str | None, typer.Option(
+        "--upload", metavar="URL", show_default=False,
+        help="Copy what is finished to a folder of an object store, for `electra pretrain --data "
+        "URL`; also that which was finished before.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -215,19 +203,14 @@ def command(
             f"--vocab and {_given(trained)[0]} exclude each other: {vocab} is used as it is",
             hint="leave one of them out",
         )
-    is_given = (plan_only, task_index is not None, finalize)
-    stages = _given(dict(zip(_STAGES, is_given, strict=True)))
-    if len(stages) > 1:
-        raise ConfigError(f"{' and '.join(stages)} exclude each other", hint="give one at a time")
-    if (task_index is None) != (num_tasks is None) and not finalize:
-        raise ConfigError("--task-index and --num-tasks belong together", hint="give both")
+    check_tasks(stage, task_index, num_tasks)
     schedule = Schedule(
         workers=workers,
-        stage=_STAGES[stages[0]] if stages else "all",
+        stage=stage or "all",
         task_index=task_index or 0,
         num_tasks=1 if num_tasks is None else num_tasks,
         engine=engine,
-        beam_args=tuple(beam_arg or ()),
+        engine_args=tuple(engine_arg or ()),
     )
     from electra_cli.corpus.duplicates.outcome import DuplicateOptions
     from electra_cli.corpus.preparation.options import PrepareOptions
@@ -284,6 +267,7 @@ def command(
         documents=documents,
     )
     terminal = Terminal(quiet=quiet, stdout=not as_json)
+    remote.check_upload(upload)
     for note in brought.notes if brought else ():
         terminal.note(note)
     with StopSignals(), terminal.progress("preparing", 1.0) as bar:
@@ -297,12 +281,15 @@ def command(
             on_warning=terminal.warn,
         )
     if isinstance(result, PreparedData):
-        _print_table(terminal, result)
+        print_table(terminal, result)
         for warning in result.warnings:
             terminal.warn(warning)
+        if upload is not None:
+            remote.upload(upload, result.manifest, terminal)
         fields = _json_fields(result)
     else:
-        _print_stage(terminal, schedule, result)
+        needed = stages_of(duplicates=duplicates is not None, trains=vocab is None)
+        print_stage(terminal, schedule, result, needed)
         fields = _stage_fields(schedule, result)
     if as_json:
         emit_json({"command": "prepare-data", **fields})
@@ -310,55 +297,6 @@ def command(
 
 def _given(options: dict[str, bool]) -> list[str]:
     return [name for name, is_given in options.items() if is_given]
-
-
-def _print_table(terminal: Terminal, result: PreparedData) -> None:
-    """The figures of a prepared folder."""
-    from electra_cli.corpus.wordpiece.identity import KIND_NAMES
-    from electra_cli.metrics.baselines import Baselines
-
-    manifest, counts = result.manifest, result.manifest.counts
-    guesses = Baselines.of(manifest)
-    kind = "" if manifest.tokenizer else f", {KIND_NAMES[manifest.vocab.kind]}"
-    rows = [
-        ("documents", f"{counts.documents:,}"),
-        ("tokens", f"{counts.tokens:,}"),
-        ("tokens a word", f"{counts.tokens / counts.words:.2f}"),
-        ("vocabulary", f"{manifest.vocab.size:,}{kind}"),
-        ("case and accents", str(manifest.tokenizer or f"as {manifest.vocab.file} says")),
-        ("unknown rate", f"{counts.unknown_rate:.3%}"),
-        ("examples, training", f"{manifest.examples:,}"),
-        ("examples, validation", f"{manifest.validation_examples:,}"),
-        ("padding share", f"{manifest.padding_share:.1%}"),
-        ("loss of a uniform guess", f"{guesses.uniform:.2f} nats"),
-    ]
-    if guesses.unigram is not None:
-        rows.append(("loss of guessing by frequency", f"{guesses.unigram:.2f} nats"))
-    if counts.dropped_tokens:
-        rows.append(("tokens trimmed", f"{counts.dropped_tokens / counts.tokens:.1%}"))
-    for name, label in _RARE.items():
-        if count := getattr(counts, name):
-            rows.append((label, f"{count:,}"))
-    if counts.passed_over:
-        rows.append(("files passed over", describe_kinds(counts.passed_over)))
-    speed = result.megabytes_per_second
-    rows.append(("MB/s", f"{speed:.1f}" if speed else "done before"))
-    terminal.table(f"prepared data in {manifest.folder}", ["figure", "value"], rows)
-
-
-def _print_stage(terminal: Terminal, schedule: Schedule, result: StageDone) -> None:
-    """What was done of several stages, and what comes next."""
-    if schedule.stage == "plan":
-        terminal.result(
-            f"planned {counted(result.slices, 'slice')} in {result.output}; now run the tasks: the "
-            "same command with --task-index I --num-tasks N instead of --plan-only"
-        )
-    else:
-        terminal.result(
-            f"task {schedule.task_index} of {schedule.num_tasks}: prepared {result.slices_done:,} "
-            f"of {counted(result.slices, 'slice')}; when all tasks are done, run the same command "
-            "with --finalize"
-        )
 
 
 def _json_fields(result: PreparedData) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from electra_cli.corpus.duplicates.outcome import (
@@ -11,9 +11,13 @@ from electra_cli.corpus.duplicates.outcome import (
     Duplicates,
     without_duplicates,
 )
+from electra_cli.corpus.duplicates.search import scan_slice
+from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
+from electra_cli.corpus.step import Step
+from electra_cli.files.layout import slice_name
 
 _PROGRESS_BYTES = 256 * 1024
 
@@ -50,6 +54,18 @@ def slice_documents(
         duplicates=_outcome(path, path.stat().st_mtime_ns),
         counts=read.counts,
     )
+
+
+def scan_step(slice_: Slice, folder: Path, options: PrepareOptions) -> Step:
+    """Hashes the documents of a slice, to look for duplicates."""
+    record = folder / f"scan-{slice_name(slice_.index)}.json"
+    return Step(f"slice {slice_.index}", record, partial(_scan, slice_, folder, options))
+
+
+def _scan(slice_: Slice, folder: Path, options: PrepareOptions, report: Report) -> None:
+    assert options.duplicates is not None
+    documents = slice_documents(slice_, ReadSoFar(), options=options.read, report=report)
+    scan_slice(documents, slice_.index, folder=folder, options=options.duplicates)
 
 
 @lru_cache(maxsize=1)

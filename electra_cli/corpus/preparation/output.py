@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.preparation.plan import PLAN_FORMAT_VERSION, Plan
+from electra_cli.corpus.preparation.plan import PLAN_FORMAT_VERSION, Cuts, Plan, cuts_of
 from electra_cli.corpus.preparation.plan_changes import (
     changed_inputs,
     changed_options,
@@ -34,6 +34,7 @@ from electra_cli.files.layout import (
     RECORDS_FOLDER,
     STANDARD_INPUT_FILE,
     VOCABULARY_FILE,
+    WORDS_FOLDER,
 )
 from electra_cli.files.redaction import redacted
 
@@ -69,6 +70,8 @@ def opened_output(output: Path, *, shared: bool = False) -> Iterator[None]:
                 holder.unlink(missing_ok=True)  # also of one who was killed
                 if over:
                     (output / STANDARD_INPUT_FILE).unlink(missing_ok=True)
+                if over and not shared:  # a signal can come before whoever opens a file knows it
+                    remove_temporaries(output)
                 for folder in made:
                     folder.rmdir()
 
@@ -106,8 +109,8 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
         return  # finished, and nothing is going to be written
     check_output_folder(output)
     if not shared:
-        for folder in (output, output / RECORDS_FOLDER):
-            remove_temporaries(folder)
+        for name in ("", RECORDS_FOLDER, DUPLICATES_FOLDER, WORDS_FOLDER):
+            remove_temporaries(output / name)
     if not path.is_file():
         atomic_write_text(path, json.dumps(values, indent=1) + "\n")
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
@@ -127,6 +130,14 @@ def _check_holds_nothing_else(output: Path) -> None:
         )
 
 
+def planned_cuts(output: Path) -> Cuts:
+    """Where the plan in a folder cuts files; nowhere if there is none, or none that can be read."""
+    try:
+        return cuts_of(json.loads((output / PLAN_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
 def any_slice_finished(output: Path) -> bool:
     """Whether there is work in the folder that a second run would use."""
     return any((output / RECORDS_FOLDER).glob("*.json"))
@@ -139,8 +150,8 @@ def discard_claim(output: Path) -> None:
         for path in output.glob(pattern):
             path.unlink()
     (output / RECORDS_FOLDER).rmdir()
-    if (output / DUPLICATES_FOLDER).is_dir():
-        shutil.rmtree(output / DUPLICATES_FOLDER)
+    for name in (DUPLICATES_FOLDER, WORDS_FOLDER):
+        shutil.rmtree(output / name, ignore_errors=True)
 
 
 def claim_vocabulary(output: Path, file: str, sha256: str) -> None:
@@ -164,8 +175,8 @@ def claim_vocabulary(output: Path, file: str, sha256: str) -> None:
         path = output / file
         raise DataError(
             f"{path} was changed: it is not the vocabulary that this preparation began with",
-            hint=f"delete {path} and run the same command again, with --plan-only if there are "
-            "several tasks: the same versions of electra and tokenizers make it again as it was",
+            hint=f"delete {path} and run the same command again: the same versions of electra and "
+            "tokenizers make it again as it was",
         )
 
 

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from electra_cli.corpus.reading.faults import DamagedError, LeftOut
@@ -29,12 +30,17 @@ SLICE_BYTES = 16 * 2**20
 _COMPRESSION_RATIO = 3
 _LINE_END = re.compile(rb"\n")
 _LONGEST_BLANK_LINE = 2**12  # kept of what is read, in case an end has begun
+_READ_AT_FIRST = 2**16  # a document's end is near as a rule, and a terabyte has 62,500 slices
 BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
 
 
 # Receives the file that is being read, as errors call it, and how many more of its bytes on disk
 # are done.
 Report = Callable[[str, int], None]
+
+# Where files were cut before, which is where they would be cut again: by their size, format and
+# fingerprint the ends of their parts.
+Cuts = Mapping[tuple[int, str, str], Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,7 @@ def make_plan(
     documents: Documents = "blank-line",
     left_out: LeftOut | None = None,
     passed_over: PassedOver | None = None,
+    cuts: Cuts = MappingProxyType({}),
 ) -> Plan:
     """Cuts large files between documents and groups small ones.
 
@@ -145,6 +152,7 @@ def make_plan(
       left_out: Files that were left out before; takes damaged tables too. By default they are
         errors.
       passed_over: What folders hold besides.
+      cuts: See `cuts_of`; other files are cut anew.
 
     Raises:
       DataError: No file holds anything, or a Parquet file has no such column or is damaged.
@@ -165,7 +173,7 @@ def make_plan(
     for file in files:
         report(file.label, 0)
         try:
-            parts = list(_parts(file, slice_bytes, text_field, documents))
+            parts = list(_parts(file, slice_bytes, text_field, documents, cuts))
         except DamagedError as error:
             left_out.add(file.name, error)
             continue
@@ -194,8 +202,30 @@ def make_plan(
     )
 
 
+def cuts_of(plan: Any) -> Cuts:
+    """Where an earlier plan cut files; nowhere if it is of another version, or damaged.
+
+    Args:
+      plan: As it is stored.
+    """
+    ends: dict[int, list[int]] = {}
+    try:
+        if plan["format_version"] != PLAN_FORMAT_VERSION:
+            return {}
+        for parts in plan["slices"]:
+            for number, _, end in parts:
+                ends.setdefault(number, []).append(end)
+        return {
+            (file["bytes"], file["format"], file["fingerprint"]): ends[number]
+            for number, file in enumerate(plan["inputs"])
+            if number in ends
+        }
+    except (TypeError, KeyError, ValueError):
+        return {}
+
+
 def _parts(
-    file: InputFile, slice_bytes: int, text_field: str, documents: Documents
+    file: InputFile, slice_bytes: int, text_field: str, documents: Documents, cuts: Cuts
 ) -> Iterator[tuple[Part, int]]:
     """The parts of a file, each with the bytes of text it holds, more or less."""
     if not file.size:
@@ -204,7 +234,10 @@ def _parts(
     if file.splits_at_row_groups:
         yield from _row_group_parts(file, slice_bytes, text_field)
     elif file.splits_at_bytes and file.size > slice_bytes and not is_document:
-        yield from _byte_parts(file, slice_bytes)
+        start = 0
+        for end in cuts.get((file.size, file.format, file.fingerprint)) or _cut(file, slice_bytes):
+            yield Part(file, start, end, end - start), end - start
+            start = end
     else:
         part = Part(file, 0, file.size, file.size)
         yield part, _text_bytes(part)
@@ -233,16 +266,16 @@ def _row_group_parts(
             start, done, weight = number, done + weight, 0
 
 
-def _byte_parts(file: InputFile, slice_bytes: int) -> Iterator[tuple[Part, int]]:
+def _cut(file: InputFile, slice_bytes: int) -> Iterator[int]:
+    """Where the parts of a file end."""
     ends = _LINE_END if file.format == "jsonl" else BLANK_LINE
     with open_input(file) as stream:
-        start = 0
-        while start < file.size:
-            end = file.size
+        end = 0
+        while end < file.size:
+            start, end = end, file.size
             if start + slice_bytes < file.size:
                 end = min(boundary(stream, start + slice_bytes, ends), file.size)
-            yield Part(file, start, end, end - start), end - start
-            start = end
+            yield end
 
 
 def boundary(
@@ -257,19 +290,21 @@ def boundary(
       stream: The file.
       position: At least 1.
       ends: Matches what ends a document, or may.
-      window_bytes: What is read at once.
+      window_bytes: What is searched at once, and read if the end is not near.
     """
     begin = position - 1
     stream.seek(begin)
-    window = b""
-    while data := stream.read(window_bytes):
+    window, since, size = b"", 0, min(_READ_AT_FIRST, window_bytes)
+    while data := stream.read(size):
         window += data
+        since += len(data)
         found = ends.search(window)
-        if found is None:
+        if found is None and since >= window_bytes:
             kept = window[-_LONGEST_BLANK_LINE:]
-            begin, window = begin + len(window) - len(kept), kept
-        elif found.end() < len(window):  # else it may go on
+            begin, window, since = begin + len(window) - len(kept), kept, 0
+        elif found and found.end() < len(window):  # else it may go on
             return begin + found.end()
+        size = window_bytes - since % window_bytes
     return begin + len(window)
 
 

@@ -15,7 +15,7 @@ from electra_cli.corpus.preparation.encoding import LONGEST_UNKNOWN_WORD
 from electra_cli.corpus.preparation.records import SliceRecord
 from electra_cli.corpus.reading.naming import COMPANION
 from electra_cli.corpus.reading.passed_over import cures, describe_kinds
-from electra_cli.corpus.shards.counts import Counts, most_frequent
+from electra_cli.corpus.shards.counts import Counts, add_words, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
 from electra_cli.corpus.wordpiece.marks import has_mark, without_marks
@@ -161,10 +161,12 @@ class UnknownWatch:
 
     def add(self, record: SliceRecord) -> None:
         """Looks at a finished slice."""
+        if self._warn is None:
+            return
         self._counts.add(record.counts)
-        self._words.update(record.unknown_words)
+        add_words(self._words, record.unknown_words)
         rate = self._counts.unknown_rate
-        if self._warn is None or rate <= SUSPECT_UNKNOWN:
+        if rate <= SUSPECT_UNKNOWN:
             return
         finding = describe_unknown(
             rate,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import Field
 
 from electra_cli.corpus.preparation.options import SliceSettings
-from electra_cli.corpus.preparation.plan import Plan
+from electra_cli.corpus.preparation.plan import Plan, Slice
 from electra_cli.corpus.reading.faults import MOST_NAMED, MOST_UNREADABLE
-from electra_cli.corpus.shards.counts import Counts, most_frequent
+from electra_cli.corpus.shards.counts import Counts, add_words, most_frequent
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.shards.rows import Shard, Split, ids_dtype
+from electra_cli.corpus.step import names_in
 from electra_cli.errors import DataError, counted
 from electra_cli.files.atomic import atomic_write_text
-from electra_cli.files.layout import record_path
+from electra_cli.files.layout import RECORDS_FOLDER, record_path
 from electra_cli.files.record import Record
 
 RECORD_FORMAT_VERSION = 3
@@ -88,33 +90,73 @@ def finished_record(output: Path, index: int, number: int | None = None) -> Slic
     return record if complete and found == (RECORD_FORMAT_VERSION, index, number) else None
 
 
-def lowest_hash(records: Iterable[SliceRecord]) -> str | None:
-    """The lowest hash of all their documents, None without any."""
-    return min((r.lowest_hash for r in records if r.lowest_hash is not None), default=None)
+def unfinished(output: Path, slices: Iterable[Slice]) -> list[Slice]:
+    """The slices that have to be prepared; only records that are there are opened."""
+    there = names_in(output / RECORDS_FOLDER)
+    return [
+        slice_
+        for slice_ in slices
+        if record_path(output, slice_.index).name not in there
+        or finished_record(output, slice_.index) is None
+    ]
 
 
-def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Plan) -> Manifest:
+@dataclass
+class Totals:
+    """Figures of all slices, as their records are read: none is held.
+
+    Attributes:
+      counts: Their sums.
+      unknown_words: Words with an [UNK].
+      marked_words: Words with marks.
+      left_out: Names of the first inputs that are unreadable or damaged.
+      shards: All of them.
+      lowest_hash: The lowest of all documents, hexadecimal; None without any.
+    """
+
+    counts: Counts = field(default_factory=Counts)
+    unknown_words: Counter[str] = field(default_factory=Counter)
+    marked_words: Counter[str] = field(default_factory=Counter)
+    left_out: list[str] = field(default_factory=list)
+    shards: list[Shard] = field(default_factory=list)
+    lowest_hash: str | None = None
+
+    def add(self, record: SliceRecord) -> None:
+        """Adds a slice; they come in order."""
+        self.counts.add(record.counts)
+        add_words(self.unknown_words, record.unknown_words)
+        add_words(self.marked_words, record.marked_words)
+        self.left_out += record.left_out[: MOST_NAMED - len(self.left_out)]
+        self.shards += record.shards
+        hashes = (self.lowest_hash, record.lowest_hash)
+        self.lowest_hash = min((h for h in hashes if h is not None), default=None)
+
+
+def totals_of(plan: Plan) -> Totals:
+    """What is known before a slice is read: the figures of files that are in none."""
+    return Totals(
+        Counts(
+            unreadable_files=len(plan.left_out.unreadable),
+            damaged_inputs=len(plan.left_out.damaged),
+            passed_over=dict(plan.passed_over.kinds),
+            passed_over_bytes=plan.passed_over.bytes,
+        )
+    )
+
+
+def summed_up(totals: Totals, settings: SliceSettings, plan: Plan) -> Manifest:
     """The manifest of all slices.
 
     Args:
-      records: Of all slices, in order.
+      totals: Of the plan and all its slices.
       settings: What they were prepared with.
-      plan: Of the slices; says which files are in none.
+      plan: Of the slices.
 
     Raises:
       DataError: There is nothing to train on, or no reader knows too many files.
     """
-    left_out, options = plan.left_out, settings.options
-    counts = Counts(
-        unreadable_files=len(left_out.unreadable),
-        damaged_inputs=len(left_out.damaged),
-        passed_over=dict(plan.passed_over.kinds),
-        passed_over_bytes=plan.passed_over.bytes,
-    )
-    unknown_words, marked_words = add_up(records, counts)
-    names = [name for record in records for name in record.left_out]
-    _check_share(counts, plan.files, [*left_out.unreadable, *names])
-    shards = [shard for record in records for shard in record.shards]
+    counts, options, shards = totals.counts, settings.options, totals.shards
+    _check_share(counts, plan.files, [*plan.left_out.unreadable, *totals.left_out])
     rows = {split: _rows(shards, split) for split in ("train", "validation")}
     if not counts.documents:
         raise DataError(
@@ -138,9 +180,9 @@ def summed_up(records: Sequence[SliceRecord], settings: SliceSettings, plan: Pla
         seed=options.seed,
         validation_fraction=options.validation_fraction,
         counts=counts,
-        unknown_words=unknown_words,
-        marked_words=marked_words,
-        left_out=names[:MOST_NAMED],
+        unknown_words=most_frequent(totals.unknown_words),
+        marked_words=most_frequent(totals.marked_words),
+        left_out=totals.left_out,
         examples=rows["train"],
         validation_examples=rows["validation"],
         shards=sorted(shards, key=lambda shard: (shard.split, shard.file)),
@@ -180,14 +222,3 @@ def _left_out(counts: Counts) -> str:
         f"{counts.empty_documents} empty, {skipped} skipped, {cleaned} left out by cleaning, "
         f"{counted(counts.unreadable_files, 'file')} unreadable, {counts.damaged_inputs} damaged"
     )
-
-
-def add_up(records: Iterable[SliceRecord], counts: Counts) -> tuple[dict[str, int], dict[str, int]]:
-    """Adds the figures of records to others; returns their unknown words and those with marks."""
-    unknown_words: Counter[str] = Counter()
-    marked_words: Counter[str] = Counter()
-    for record in records:
-        counts.add(record.counts)
-        unknown_words.update(record.unknown_words)
-        marked_words.update(record.marked_words)
-    return most_frequent(unknown_words), most_frequent(marked_words)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from electra_cli.corpus.preparation.plan import Plan
+from electra_cli.corpus.preparation.plan import Slice
 from electra_cli.corpus.preparation.plausibility import implausible
-from electra_cli.corpus.preparation.records import SliceRecord
 from electra_cli.corpus.shards.manifest import Manifest
 
 # Bytes of shards a byte of text, more or less.
@@ -21,13 +20,13 @@ _SMALLEST_FILES = 2**16
 
 @dataclass(frozen=True)
 class StageDone:
-    """The result of a call that does not end with the manifest: a plan, or one of several tasks.
+    """The result of a call that does not end with the manifest: a task of a stage.
 
     Attributes:
       output: The prepared folder.
       slices: Slices in the plan.
-      slices_done: Slices that this call prepared.
-      input_bytes: Uncompressed bytes of these.
+      slices_done: Slices that this call scanned, counted or prepared.
+      input_bytes: Uncompressed bytes of those that it prepared.
       seconds: This call's time.
     """
 
@@ -73,13 +72,11 @@ def prepared_data(manifest: Manifest, started: float, prepared_bytes: int) -> Pr
     )
 
 
-def room_needed(plan: Plan, records: Sequence[SliceRecord]) -> str:
+def room_needed(left: Iterable[Slice]) -> str:
     """How much more the shards will take, in words.
 
     Args:
-      plan: Of all slices.
-      records: Of the slices whose shards are there.
+      left: The slices that are not prepared.
     """
-    done = {record.index for record in records}
-    left = sum(slice_.text_bytes for slice_ in plan.slices if slice_.index not in done)
-    return f"about {max(int(left * _SHARDS_SHARE), _SMALLEST_FILES):,} more are needed"
+    size = sum(slice_.text_bytes for slice_ in left)
+    return f"about {max(int(size * _SHARDS_SHARE), _SMALLEST_FILES):,} more are needed"

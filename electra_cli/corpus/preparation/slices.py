@@ -21,14 +21,13 @@ from electra_cli.corpus.preparation.packing import Frame, make_packer
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.preparation.records import (
     SliceRecord,
-    add_up,
+    Totals,
     finished_record,
-    lowest_hash,
     write_record,
 )
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.reading.readers import ReadSoFar
-from electra_cli.corpus.shards.counts import Counts, most_frequent
+from electra_cli.corpus.shards.counts import most_frequent
 from electra_cli.corpus.shards.rows import ShardWriter, Split
 from electra_cli.files.layout import slice_name
 
@@ -165,17 +164,18 @@ def finish_stream(
     Raises:
       OSError: It cannot be written.
     """
-    in_order, counts = sorted(records, key=lambda record: record.block or 0), Counts()
-    unknown_words, marked_words = add_up(in_order, counts)
+    totals = Totals()
+    for record in sorted(records, key=lambda record: record.block or 0):
+        totals.add(record)
     record = SliceRecord(
         index=index,
         held_out_below=f"{settings.held_out_below:x}",
-        lowest_hash=lowest_hash(in_order),
-        counts=counts,
-        unknown_words=unknown_words,
-        marked_words=marked_words,
-        left_out=[name for record in in_order for name in record.left_out],
-        shards=[shard for record in in_order for shard in record.shards],
+        lowest_hash=totals.lowest_hash,
+        counts=totals.counts,
+        unknown_words=most_frequent(totals.unknown_words),
+        marked_words=most_frequent(totals.marked_words),
+        left_out=totals.left_out,
+        shards=totals.shards,
     )
     write_record(settings.output, record)
     return record

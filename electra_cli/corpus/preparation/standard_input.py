@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from electra_cli.corpus.preparation.output import check_output_folder
 from electra_cli.corpus.reading.input_file import changed_input
-from electra_cli.errors import InputMissingError
+from electra_cli.errors import ConfigError, InputMissingError
 from electra_cli.files.atomic import AtomicFile, named_if_full
 from electra_cli.files.layout import PLAN_FILE, STANDARD_INPUT_FILE
 
@@ -24,6 +24,7 @@ _BETWEEN_REPORTS = 16 * 2**20
 def copied_standard_input(
     output: Path,
     *,
+    is_whole: bool,
     on_note: Callable[[str], None],
     on_progress: Callable[[float, str], None],
 ) -> Path:
@@ -34,10 +35,12 @@ def copied_standard_input(
 
     Args:
       output: The output folder, locked.
+      is_whole: Whether all of it comes to this process, which is no task among others.
       on_note: Receives where the copy is.
       on_progress: Receives how much has come.
 
     Raises:
+      ConfigError: It is to be copied, and each of several tasks would copy its own.
       OutputError: The output cannot be written, or holds something else; nothing was read then.
       InputMissingError: Standard input is closed.
       DataError: The preparation has begun with another text.
@@ -54,6 +57,12 @@ def copied_standard_input(
     if path.exists() and (output / PLAN_FILE).exists():
         on_note(f"standard input is in {path} already")
         _compare(pieces, path)
+    elif not is_whole:
+        raise ConfigError(
+            "standard input is one stream, and --num-tasks asks for several parts of it",
+            hint="write it to a file and prepare that; or give it to the first stage as a whole, "
+            "without --num-tasks: later ones find the copy",
+        )
     else:
         on_note(f"standard input is copied to {path}, until all of it is prepared")
         _copy(pieces, path)

@@ -10,6 +10,9 @@ from pydantic.dataclasses import dataclass
 
 MOST_WORDS = 100  # that a manifest names
 
+# Different words that are added up; of a terabyte's slices each hands on a hundred.
+_MOST_ADDED = 2**16
+
 # A manifest is no place for a million different endings.
 _MOST_KINDS = 50
 _OTHERS = "others"
@@ -113,6 +116,15 @@ def add_kinds(kinds: dict[str, int], more: Mapping[str, int]) -> None:
         known = kind in kinds or len(kinds) < _MOST_KINDS
         name = kind if known else _OTHERS
         kinds[name] = kinds.get(name, 0) + count
+
+
+def add_words(words: Counter[str], more: Mapping[str, int], most: int = _MOST_ADDED) -> None:
+    """Adds counts of words to others; of very many different ones the rarest give way."""
+    words.update(more)
+    if len(words) > most:
+        kept = most_frequent(words, most // 2)
+        words.clear()
+        words.update(kept)
 
 
 def most_frequent(words: Mapping[str, int], number: int = MOST_WORDS) -> dict[str, int]:

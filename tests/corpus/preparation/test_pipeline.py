@@ -244,7 +244,7 @@ def test_progress_grows_to_the_whole(tmp_path, text):
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1)
-    assert seen[0][1] == "training the vocabulary"
+    assert seen[0][1] == "counting words"
 
 
 def test_a_brought_vocabulary_keeps_its_ids(tmp_path, text):

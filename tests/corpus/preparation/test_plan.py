@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from electra_cli.corpus.preparation.plan import BLANK_LINE, boundary, make_plan
+from electra_cli.corpus.preparation.plan import BLANK_LINE, boundary, cuts_of, make_plan
 from electra_cli.corpus.preparation.result import room_needed
 from electra_cli.corpus.reading.discovery import find_inputs
 from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
@@ -108,13 +108,31 @@ def test_room_that_is_needed_before_anything_is_there(tmp_path, name):
         path.write_bytes(gzip.compress(text) if name == "a.txt.gz" else text)
     plan = plan_of(path, slice_bytes=10_000)
     expected = path.stat().st_size * (1 if name == "a.txt" else 3) * 0.6
-    assert room_needed(plan, []) == f"about {int(expected):,} more are needed"
+    assert room_needed(plan.slices) == f"about {int(expected):,} more are needed"
 
 
-@pytest.mark.parametrize("window", [1, 7, 2**20])
+@pytest.mark.parametrize("window", [1, 7, 2**16 + 1, 2**20])
 def test_windows_do_not_show(window):
     text = b"".join(b"x" * n + b"\n \t \r\n" + b"y\n" * n for n in range(1, 60))
     for position in range(1, len(text), 7):
         found = BLANK_LINE.search(text, position - 1)
         expected = found.end() if found else len(text)
         assert boundary(io.BytesIO(text), position, BLANK_LINE, window) == expected
+
+
+def test_an_end_that_is_far_away_is_found_in_the_same_window_as_before():
+    """Blanks between two line ends are seen as far as a window reaches, and 4 KiB back."""
+    text = b"x" * 60_000 + b"\n" + b" " * 60_000 + b"\ny" * 2**19 + b"\n\nz"
+    assert boundary(io.BytesIO(text), 1, BLANK_LINE) == 120_002
+    assert boundary(io.BytesIO(text), 60_002, BLANK_LINE) == len(text) - 1
+
+
+def test_known_cuts_are_those_of_the_same_content(tmp_path):
+    text = write_text(tmp_path / "a.txt", make_documents(60))
+    planned = plan_of(text, slice_bytes=3000)
+    stored = planned.to_json()
+    ((key, ends),) = cuts_of(stored).items()
+    assert key[:2] == (text.stat().st_size, "txt")
+    assert ends == [slice_.parts[0].end for slice_ in planned.slices]
+    for damaged in (None, [], {}, stored | {"format_version": 1}, stored | {"slices": [[1]]}):
+        assert cuts_of(damaged) == {}

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.preparation import pipeline
-from electra_cli.corpus.preparation.engines import local
+from electra_cli.corpus.preparation import vocabulary
+from electra_cli.corpus.preparation.engines import local, stages
 from electra_cli.errors import DataError, InputMissingError, OutputError
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.corpus.preparation.engines.tasks import die_reading
@@ -39,7 +39,7 @@ def test_resuming_gives_the_same_bytes(tmp_path, text, monkeypatch):
     (out / "train-00002.npy").write_bytes(b"cut off")
     (out / "slices" / "00003.json").write_text("{")
     (out / ".train-00001.npy.tmp").write_bytes(b"half")
-    monkeypatch.setattr(pipeline, "train", None)  # it is there and is not trained again
+    monkeypatch.setattr(vocabulary, "count_step", None)  # it is there and is not trained again
     prepare(text, out)
     assert folder_bytes(out) == before
     changed = {
@@ -50,7 +50,7 @@ def test_resuming_gives_the_same_bytes(tmp_path, text, monkeypatch):
 
 def test_a_finished_folder_is_left_as_it_is(tmp_path, text, monkeypatch):
     first = prepare(text, tmp_path / "out")
-    monkeypatch.setattr(pipeline, "prepare_slices", None)
+    monkeypatch.setattr(stages, "prepare_slices", None)
     again = prepare(text, tmp_path / "out")
     assert again.megabytes_per_second == 0
     assert again.manifest == first.manifest
@@ -141,13 +141,13 @@ def test_an_input_that_is_replaced_while_others_are_read_is_named(tmp_path, voca
     (tmp_path / "texts").mkdir()
     for name in ("a.txt", "b.txt.gz"):
         write_text(tmp_path / "texts" / name, DOCUMENTS)
-    original = pipeline.prepare_slices
+    original = stages.prepare_slices
 
     def prepare_slices(*arguments, **options):
         replace(tmp_path / "texts" / "b.txt.gz")
         original(*arguments, **options)
 
-    monkeypatch.setattr(pipeline, "prepare_slices", prepare_slices)
+    monkeypatch.setattr(stages, "prepare_slices", prepare_slices)
     with pytest.raises(DataError, match=r"b\.txt\.gz has another content"):
         prepare(tmp_path / "texts", tmp_path / "out", vocab=vocab)
 
@@ -171,7 +171,7 @@ def test_inputs_that_vanish_are_named_when_all_others_are_prepared(
         if {"b.txt", "d.txt.gz"} & {names[number] for number, _, _ in parts}
     }
     assert 2 <= len(lost) < len(slices) - 2
-    original = pipeline.prepare_slices
+    original = stages.prepare_slices
 
     def prepare_slices(*arguments, **options):
         away.mkdir()
@@ -180,7 +180,7 @@ def test_inputs_that_vanish_are_named_when_all_others_are_prepared(
         original(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "prepare_slices", prepare_slices)
+        patch.setattr(stages, "prepare_slices", prepare_slices)
         with pytest.raises(InputMissingError, match=r"b\.txt.*; .*d\.txt\.gz") as caught:
             prepare(texts, out, **options)
     assert "put it back and run the same command" in caught.value.hint

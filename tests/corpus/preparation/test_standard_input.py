@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from electra_cli.errors import DataError, ElectraError
+from electra_cli.errors import ConfigError, DataError, ElectraError
 from tests.corpus.corpora import (
     folder_bytes,
     make_documents,
@@ -140,14 +140,18 @@ def test_another_text_is_refused(tmp_path, pipe, vocab, monkeypatch, other, is_f
     assert not (out / "standard-input").exists()
 
 
-def test_tasks_read_the_copy_that_the_plan_has_made(tmp_path, pipe):
+def test_tasks_read_the_copy_that_one_of_them_alone_has_made(tmp_path, pipe):
     options, out = OPTIONS | {"vocab_size": 300}, tmp_path / "out"
+    tasks = [{"task_index": index, "num_tasks": 2} for index in range(2)]
     pipe(txt(DOCUMENTS))
-    prepare(PIPED, out, stage="plan", **options)
+    with pytest.raises(ConfigError, match="--num-tasks asks for several parts of it"):
+        prepare(PIPED, out, stage="vocabulary", **tasks[0], **options)
+    assert not out.exists()
+    prepare(PIPED, out, stage="vocabulary", **options)
     pipe(b"")
-    for index in range(2):
-        prepare(PIPED, out, stage="task", task_index=index, num_tasks=2, **options)
-    prepare(PIPED, out, stage="finalize", **options)
+    for task in tasks:
+        prepare(PIPED, out, stage="prepare", **task, **options)
+    prepare(PIPED, out, stage="finalize", num_tasks=2, **options)
     assert not (out / "standard-input").exists()
     write_text(tmp_path / "-", DOCUMENTS)
     prepare(tmp_path / "-", tmp_path / "file", **options)

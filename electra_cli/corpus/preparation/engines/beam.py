@@ -1,207 +1,190 @@
-"""Slices as a pipeline of Apache Beam: Beam schedules, and every slice writes its own files.
+"""Tasks done as the elements of a pipeline of Apache Beam, whose answers come back as files.
 
-The workers need the inputs and the output folder under the same paths as the command. Nothing is
-shuffled: a slice that Beam runs twice, at once or one after the other, writes the same bytes.
+A runner hands on no results while it runs, and of an error no more than the text of a traceback.
 """
 
 from __future__ import annotations
 
-import builtins
 import io
-import json
-import os
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import redirect_stderr
-from functools import partial
-from pathlib import Path
+from contextlib import contextmanager, redirect_stderr, suppress
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
-from electra_cli.corpus.preparation.engines.local import raise_missing
-from electra_cli.corpus.preparation.options import SliceSettings
-from electra_cli.corpus.preparation.plan import Slice
-from electra_cli.corpus.preparation.records import finished_record
-from electra_cli.corpus.preparation.slices import prepare_slice
+from electra_cli.corpus.preparation.engines.cluster import not_installed, told
+from electra_cli.corpus.preparation.engines.errand import Errands, Perform, Place
 from electra_cli.environment import shielded_children
-from electra_cli.errors import (
-    ConfigError,
-    DataError,
-    InputMissingError,
-    TrainingError,
-    TryAgainError,
-)
-from electra_cli.files.atomic import DISK_IS_FULL, atomic_write_text
-from electra_cli.files.layout import record_path
+from electra_cli.errors import ConfigError
 
-_SECONDS_BETWEEN_LOOKS = 0.5
-# Runners hand several slices to the threads of one process, which share its tables of words.
-_one_at_a_time = threading.Lock()
-# Of code or of an installation, and none of it goes away by itself.
-_MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, ValueError)
+_ANSWER = ".answer"
 
 
-def check_beam(beam_args: Sequence[str]) -> None:
-    """Makes sure that a pipeline can be made with these options.
+@contextmanager
+def connected(
+    engine_args: Sequence[str], on_warning: Callable[[str], None]
+) -> Iterator[BeamCluster]:
+    """Makes sure that a pipeline can be made with these options of it, `KEY=VALUE`.
+
+    Args:
+      engine_args: Of `--engine-arg`; a flag has an empty value. Without a runner among them Beam's
+        own runs in this process.
+      on_warning: Is not used.
 
     Raises:
       ConfigError: Beam is not installed, does not know an option, or refuses its value.
     """
+    del on_warning
+    options = [f"--{key}={value}" if value else f"--{key}" for key, value in told(engine_args)]
     try:
         import apache_beam.options.pipeline_options
     except ImportError as error:
-        raise ConfigError(
-            "--engine beam needs Apache Beam, which is not installed",
-            hint="pip install '.[beam]'",
-        ) from error
+        raise not_installed("beam", "Apache Beam") from error
     del apache_beam
-    told = io.StringIO()
+    words = io.StringIO()
     try:
-        with redirect_stderr(told):  # a wrong value prints all options that there are
-            _pipeline(beam_args)
+        with redirect_stderr(words):  # a wrong value prints all options that there are
+            _pipeline(options)
     except (ValueError, SystemExit) as error:
-        reason = (told.getvalue().strip() or str(error)).splitlines()[-1]
-        raise _refused(beam_args, reason) from error
+        reason = (words.getvalue().strip() or str(error)).splitlines()[-1]
+        raise _refused(options, reason) from error
+    with shielded_children():
+        yield BeamCluster(options)
 
 
-def _pipeline(beam_args: Sequence[str]) -> Any:
+def _refused(options: Sequence[str], reason: str) -> ConfigError:
+    return ConfigError(
+        f"Beam refuses {' '.join(options)}: {reason}",
+        hint="see the pipeline options of the runner in Beam's documentation; --engine-arg KEY= is "
+        "an option without a value",
+    )
+
+
+def _pipeline(options: Sequence[str]) -> Any:
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     def refuse_unknown(parser: Any) -> None:
         """Beam itself only warns."""
-        _, unknown = parser.parse_known_args(list(beam_args))
+        _, unknown = parser.parse_known_args(list(options))
         if unknown:
-            raise _refused(beam_args, f"it has no option {unknown[0]}")
+            raise _refused(options, f"it has no option {unknown[0]}")
 
-    options = PipelineOptions(list(beam_args))
-    options.get_all_options(add_extra_args_fn=refuse_unknown)
+    options = [*map(_with_whole_name, options)]
+    if any(option.endswith("DaskRunner") for option in options):
+        # Else many tasks are one to Dask.
+        options = ["--dask_partition_size=1", *options]
+    parsed = PipelineOptions(options)
+    parsed.get_all_options(add_extra_args_fn=refuse_unknown)
+    named = [option for option in options if option.startswith("--runner=")]
     # The name DirectRunner would begin with fetching another runner from the network.
-    runner = None if any(arg.startswith("--runner") for arg in beam_args) else FnApiRunner()
-    return beam.Pipeline(runner=runner, options=options)
+    runner = None if named and named != ["--runner=DirectRunner"] else FnApiRunner()
+    return beam.Pipeline(runner=runner, options=parsed)
 
 
-def _refused(beam_args: Sequence[str], reason: str) -> ConfigError:
-    return ConfigError(
-        f"Beam refuses --beam-arg {' '.join(beam_args)}: {reason}",
-        hint="see the pipeline options of the runner in Beam's documentation",
-    )
+def _with_whole_name(option: str) -> str:
+    """The name of a runner with that of its module, which is imported: so Beam finds its options.
+
+    Of those in a package of their own Beam knows only some by their bare names.
+    """
+    key, _, name = option.partition("=")
+    if key != "--runner":
+        return option
+    package = name.removesuffix("Runner").lower()
+    module = f"apache_beam.runners.{package}.{package}_runner"
+    with suppress(ImportError):
+        if "." in name:
+            import_module(name.rpartition(".")[0])
+        elif find_spec(module):
+            import_module(module)
+            name = f"{module}.{name}"
+    return f"--runner={name}"
 
 
-def prepare_with_beam(
-    slices: Sequence[Slice],
-    *,
-    settings: SliceSettings,
-    on_progress: Callable[[int], None],
-    beam_args: Sequence[str],
-) -> None:
-    """Does what `prepare_slices` does; the number of processes is in the arguments of Beam.
+def _filing(perform: Perform, folder: str) -> Callable[[Place], int]:
+    """Makes the function that a worker calls; made here, it is sent as it is."""
+
+    def perform_and_file(place: Place) -> int:
+        import contextlib
+        import pathlib
+        import secrets
+
+        number, answer = perform(place)
+        temporary = pathlib.Path(folder, secrets.token_hex(8))
+        with contextlib.suppress(FileNotFoundError):  # the command has ended
+            temporary.write_bytes(answer)
+            temporary.replace(pathlib.Path(folder, f"{number}.answer"))
+        return number
+
+    return perform_and_file
+
+
+class BeamCluster:
+    """See `Cluster`: all tasks are submitted at once, as one pipeline.
 
     Args:
-      slices: See `prepare_slices`.
-      settings: See `prepare_slices`.
-      on_progress: See `prepare_slices`.
-      beam_args: Pipeline options; without a runner among them Beam's own in this process.
-
-    Raises:
-      TryAgainError: The pipeline failed for a reason that is not in the input.
-      TrainingError: It failed by a mistake that another try would repeat.
-      OSError: The disk is full.
-      DataError: The error of the first slice that failed.
-      InputMissingError: Inputs are gone; all slices without them are prepared.
+      options: Of the pipeline.
     """
-    output = settings.output
-    if not slices:
-        return
-    import apache_beam as beam
 
-    pipeline = _pipeline(beam_args)
-    _ = (
-        pipeline
-        | "slices" >> beam.Create(list(slices), reshuffle=True)
-        | "prepare" >> beam.Map(partial(_run, settings=settings))
-    )
-    for slice_ in slices:
-        _error_path(output, slice_.index).unlink(missing_ok=True)  # of an earlier call
+    name = "the Beam pipeline"
+    at_once = most = sys.maxsize
 
-    future: Future[None] = Future()
-    # A daemon: a command that is told to end does not wait for the rest of the pipeline.
-    thread = threading.Thread(target=_finish, args=(pipeline, future), daemon=True)
-    with shielded_children():
-        thread.start()
-        while not future.done():
-            _report(slices, settings, on_progress)
-            wait([future], timeout=_SECONDS_BETWEEN_LOOKS)
-    _raise_faults([_error_path(output, slice_.index) for slice_ in slices])
-    if failure := future.exception():
-        raise _failed(failure, output) from failure
-    _report(slices, settings, on_progress)
+    def __init__(self, options: Sequence[str]) -> None:
+        self._options = options
+        self._result: Any = None
 
+    def submit(self, errands: Errands, places: Sequence[Place]) -> None:
+        """See `Cluster`."""
+        import apache_beam as beam
 
-def _finish(pipeline: Any, future: Future[None]) -> None:
-    try:
-        pipeline.run().wait_until_finish()
-        future.set_result(None)
-    except BaseException as error:
-        future.set_exception(error)
-
-
-def _failed(failure: BaseException, output: Path) -> Exception:
-    """The error for a pipeline that failed; of one on a worker Beam often keeps only the text."""
-    for number in DISK_IS_FULL:
-        if f"[Errno {number}]" in str(failure):
-            return OSError(number, os.strerror(number), str(output))
-    told = (str(failure).strip() or type(failure).__name__).splitlines()[-1]
-    named = getattr(builtins, told.partition(":")[0], None)
-    kind = named if isinstance(named, type) else type(failure)
-    if issubclass(kind, _MISTAKES):
-        return TrainingError(
-            f"the Beam pipeline failed, and would again: {told}",
-            hint="the workers need the same Python and packages as this command; --debug shows all",
+        self._folder, self._left = errands.folder, {number for number, *_ in places}
+        self._future: Future[None] = Future()
+        pipeline = _pipeline(self._options)
+        _ = (
+            pipeline
+            | "tasks" >> beam.Create(list(places), reshuffle=True)
+            | "perform" >> beam.Map(_filing(errands.perform, str(errands.folder)))
         )
-    return TryAgainError(
-        f"the Beam pipeline failed: {told}",
-        hint="run the same command again, finished slices are kept; --debug shows all",
-    )
+        # A daemon: a command that is told to end does not wait for the rest of the pipeline.
+        arguments = (pipeline, self._future)
+        threading.Thread(target=self._run, args=arguments, daemon=True).start()
 
+    def _run(self, pipeline: Any, future: Future[None]) -> None:
+        try:
+            self._result = pipeline.run()
+            self._result.wait_until_finish()
+            future.set_result(None)
+        except BaseException as error:
+            future.set_exception(error)
 
-def _run(slice_: Slice, *, settings: SliceSettings) -> int:
-    """Prepares one slice on a worker of Beam; what is wrong with the input is left in a file.
+    def wait(self, seconds: float) -> list[tuple[int, bytes]]:
+        """See `Cluster`."""
+        is_over = bool(wait([self._future], seconds).done)
+        # Lists of folders on a network lag behind; when all are there, they are asked for by name.
+        numbers = self._left if is_over else self._listed()
+        found = []
+        for number in sorted(numbers):
+            path = self._folder / f"{number}{_ANSWER}"
+            with suppress(FileNotFoundError):
+                found.append((number, path.read_bytes()))
+                path.unlink()
+        self._left.difference_update(number for number, _ in found)
+        if is_over and not found:
+            raise self._future.exception() or RuntimeError("it has ended before its tasks")
+        return found
 
-    Beam tries a failed element again and then tells no more than a traceback.
-    """
-    try:
-        with _one_at_a_time:
-            prepare_slice(slice_, settings, lambda file, disk_bytes: None)
-    except (DataError, InputMissingError) as error:
-        fault = {"exit_code": error.exit_code, "message": error.message, "hint": error.hint}
-        atomic_write_text(_error_path(settings.output, slice_.index), json.dumps(fault))
-    return slice_.index
+    def _listed(self) -> set[int]:
+        return {int(path.stem) for path in self._folder.glob(f"*{_ANSWER}")}
 
+    def has_workers(self) -> bool:
+        """See `Cluster`; only the runner knows."""
+        return True
 
-def _error_path(output: Path, index: int) -> Path:
-    return record_path(output, index).with_suffix(".error")
-
-
-def _raise_faults(paths: Sequence[Path]) -> None:
-    faults = []
-    for path in paths:
-        if path.is_file():
-            faults.append(json.loads(path.read_text(encoding="utf-8")))
-            path.unlink()
-    for fault in faults:
-        if fault["exit_code"] == DataError.exit_code:
-            raise DataError(fault["message"], hint=fault["hint"])
-    raise_missing(dict.fromkeys(fault["message"] for fault in faults))
-
-
-def _report(
-    slices: Sequence[Slice], settings: SliceSettings, on_progress: Callable[[int], None]
-) -> None:
-    done = 0
-    for slice_ in slices:
-        record = finished_record(settings.output, slice_.index)
-        if record and record.held_out_below == f"{settings.held_out_below:x}":
-            done += slice_.disk_bytes
-    on_progress(done)
+    def cancel(self) -> None:
+        """See `Cluster`; not every runner can."""
+        with suppress(Exception):
+            self._result.cancel()

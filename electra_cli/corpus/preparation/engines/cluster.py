@@ -8,8 +8,10 @@ paths as the command, and the same version of this package.
 from __future__ import annotations
 
 import builtins
+import math
 import os
 import pickle
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,14 +25,14 @@ from electra_cli.corpus.preparation.engines.workers import Task
 from electra_cli.errors import (
     ConfigError,
     ElectraError,
-    InputMissingError,
     TrainingError,
     TryAgainError,
-    listed,
 )
 from electra_cli.files.atomic import DISK_IS_FULL
 
+SECONDS_TO_CONNECT = 10
 _SECONDS_BETWEEN_LOOKS = 0.5
+_SECONDS_WITHOUT_WORKERS = 20.0  # until that is told; some clusters start them when they are needed
 # For tasks that are at work when no more is wanted of them.
 _SECONDS_TO_END = 10.0
 # Of code or of an installation, and none of it goes away by itself.
@@ -122,7 +124,8 @@ class ClusterEngine:
         self, errands: Errands, at_work: set[int]
     ) -> Iterator[tuple[int, bytes | Exception]]:
         """Submits all tasks in order, and hands out what comes of them."""
-        cluster, waiting, has_warned = self.cluster, deque(errands.places), False
+        cluster, waiting = self.cluster, deque(errands.places)
+        lonely_since: float | None = None
         try:
             while waiting or at_work:
                 count = min(cluster.at_once, len(waiting))
@@ -135,9 +138,13 @@ class ClusterEngine:
                     if number in at_work:
                         at_work.discard(number)
                         yield number, answer
-                if not (answers or has_warned or cluster.has_workers()):
+                if answers or cluster.has_workers():
+                    lonely_since = None
+                    continue
+                lonely_since = lonely_since or time.monotonic()
+                if time.monotonic() - lonely_since >= _SECONDS_WITHOUT_WORKERS:
                     self.on_warning(f"{cluster.name} has no workers; waiting for one")
-                    has_warned = True
+                    lonely_since = math.inf  # it is told once
         except ElectraError:
             raise
         except Exception as error:
@@ -159,11 +166,9 @@ class ClusterEngine:
         if not isinstance(found, Answer):
             worker, reason, hint = found
             raise ConfigError(f"a worker of {self.cluster.name}, {worker}, {reason}", hint=hint)
-        is_missing = isinstance(found.value, InputMissingError | FileNotFoundError)
-        if is_missing and found.unseen and all(Path(path).exists() for path in found.unseen):
+        if found.unopened is not None and Path(found.unopened).exists():
             raise ConfigError(
-                f"a worker of {self.cluster.name}, {found.worker}, does not see "
-                f"{listed(found.unseen)}",
+                f"a worker of {self.cluster.name}, {found.worker}, does not see {found.unopened}",
                 hint="mount it on all workers, under the path that it has here",
             )
         return found.value
@@ -210,3 +215,18 @@ def not_installed(engine: str, library: str) -> ConfigError:
         f"--engine {engine} needs {library}, which is not installed",
         hint=f"pip install '.[{engine}]'",
     )
+
+
+def check_in_reach(addresses: Iterable[tuple[str, int]]) -> None:
+    """Makes sure that something listens at one of some addresses; libraries wait for it for long.
+
+    Raises:
+      OSError: Of the last one, if none does.
+    """
+    for address in addresses:
+        try:
+            with socket.create_connection(address, SECONDS_TO_CONNECT):
+                return
+        except OSError as error:
+            last = error
+    raise last

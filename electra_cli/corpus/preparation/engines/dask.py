@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +11,15 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from electra_cli.config.nearest import did_you_mean
-from electra_cli.corpus.preparation.engines.cluster import not_installed, told
+from electra_cli.corpus.preparation.engines.cluster import (
+    SECONDS_TO_CONNECT,
+    check_in_reach,
+    not_installed,
+    told,
+)
 from electra_cli.corpus.preparation.engines.errand import Errands, Place
 from electra_cli.errors import ConfigError, TryAgainError
 
-_SECONDS_TO_CONNECT = 10
 _TASKS_A_THREAD = 4  # so that no worker waits for the command
 
 
@@ -41,6 +46,7 @@ def connected(
     try:
         import dask
         from distributed import Client
+        from distributed.comm import parse_address, parse_host_port
     except ImportError as error:
         raise not_installed("dask", "Dask") from error
     address = values.get("scheduler") or dask.config.get("scheduler-address", None)
@@ -50,23 +56,20 @@ def connected(
             hint="add --engine-arg scheduler=tcp://HOST:8786; for this machine alone leave "
             "--engine out",
         )
-    is_file = Path(address).is_file()
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is said in an error
     try:
-        client = Client(
-            None if is_file else address,
-            scheduler_file=address if is_file else None,
-            timeout=_SECONDS_TO_CONNECT,
-            set_as_default=False,
-        )
-    except (ValueError, TypeError) as error:
+        if Path(address).is_file():
+            address = json.loads(Path(address).read_text("utf-8"))["address"]
+        check_in_reach([parse_host_port(parse_address(address)[1])])
+        client = Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
+    except (ValueError, TypeError, LookupError) as error:
         raise ConfigError(
             f"--engine-arg scheduler={address} is no address that Dask knows: {error}",
             hint="give tcp://HOST:PORT, or the file that dask scheduler --scheduler-file wrote",
         ) from error
     except OSError as error:
         raise TryAgainError(
-            f"the Dask scheduler at {address} does not answer",
+            f"the Dask scheduler at {address} does not answer: {error}",
             hint="start it with: dask scheduler; or run the same command again once it is there",
         ) from error
     with client:

@@ -8,7 +8,6 @@ is gone once the command wants no more of them, which workers look for while the
 
 from __future__ import annotations
 
-import io
 import pickle
 import platform
 import secrets
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from importlib import metadata
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import electra_cli
@@ -47,12 +46,12 @@ class Answer:
     Attributes:
       value: The result, or the exception that ended it.
       worker: Who did it.
-      unseen: Paths of the task that the worker does not see.
+      unopened: The file that the worker could not open, if that ended it.
     """
 
     value: Any
     worker: str
-    unseen: list[str]
+    unopened: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,34 +87,20 @@ def written(tasks: Sequence[Task], output: Path) -> Iterator[Errands]:
         with (folder / _TASKS_FILE).open("wb") as file:
             for number, task in enumerate(tasks):
                 begin = file.tell()
-                size = file.write(_sent(task.work))
-                places.append((number, begin, size))
+                _Pickler(file).dump(task.work)
+                places.append((number, begin, file.tell() - begin))
         yield Errands(folder, places, _performing(str(folder / _TASKS_FILE), identity()))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Pickler(pickle.Pickler):
-    """Makes paths absolute, since workers run elsewhere, and notes them."""
-
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file)
-        self.paths: set[str] = set()
+    """Makes paths absolute, since workers run elsewhere."""
 
     def reducer_override(self, value: Any) -> Any:
-        if not isinstance(value, PurePath):
-            return NotImplemented
-        path = str(Path(value).absolute())
-        self.paths.add(path)
-        return type(value), (path,)
-
-
-def _sent(work: Callable[..., Any]) -> bytes:
-    """What a task does, and the paths in it that are there."""
-    pickler = _Pickler(content := io.BytesIO())
-    pickler.dump(work)
-    paths = sorted(path for path in pickler.paths if Path(path).exists())
-    return pickle.dumps((content.getvalue(), paths))
+        if isinstance(value, Path):
+            return type(value), (str(value.absolute()),)
+        return NotImplemented
 
 
 def _performing(tasks: str, expected: dict[str, str]) -> Perform:
@@ -182,17 +167,23 @@ def answer(task: bytes, tasks: str, expected: dict[str, str], worker: str) -> by
         if not Path(tasks).exists():
             raise InterruptedError("the command has ended")
 
-    unseen: list[str] = []
-    work, paths = pickle.loads(task)
     try:
         with _one_at_a_time:
             report("", 0)
-            value = pickle.loads(work)(report)
+            value = pickle.loads(task)(report)
             value = list(value) if isinstance(value, Iterator) else value
     except Exception as error:
         error.add_note("".join(traceback.format_exception(error)))  # sending loses it
-        value, unseen = error, [path for path in paths if not Path(path).exists()]
-    return pickle.dumps(Answer(value, worker, unseen))
+        return pickle.dumps(Answer(error, worker, _unopened(error)))
+    return pickle.dumps(Answer(value, worker))
+
+
+def _unopened(error: BaseException | None) -> str | None:
+    while error is not None:
+        if isinstance(error, FileNotFoundError | PermissionError) and error.filename:
+            return str(error.filename)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Slices prepared by workers on this machine."""
+"""Slices prepared by an engine; workers of this machine share streams."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from electra_cli.corpus.preparation.engines.engine import Engine
 from electra_cli.corpus.preparation.engines.workers import Task, Workers
 from electra_cli.corpus.preparation.options import SliceSettings
 from electra_cli.corpus.preparation.plan import Slice
@@ -24,19 +25,20 @@ def prepare_slices(
     slices: Sequence[Slice],
     *,
     settings: SliceSettings,
-    workers: Workers,
+    engine: Engine,
     on_progress: Callable[[int], None],
     on_record: Callable[[SliceRecord], None] = lambda record: None,
 ) -> None:
     """Prepares slices; the records in the output folder are the result.
 
-    As long as there is a stream for each worker, each reads one of its own; each stream left over
-    is read by a process that only cuts it, and all workers prepare the slices of it.
+    As long as there is a stream for each worker of this machine, each reads one of its own; each
+    stream left over is read by a process that only cuts it, and all workers prepare the slices of
+    it. A cluster has one worker read each stream.
 
     Args:
       slices: What is left to do.
       settings: See `prepare_slice`.
-      workers: Do it.
+      engine: Does it.
       on_progress: Receives the bytes on disk done since the call, all slices together.
       on_record: Receives the record of each slice that is finished, also of a slice of a stream
         that workers share.
@@ -44,12 +46,13 @@ def prepare_slices(
     Raises:
       InputMissingError: Inputs are gone; all slices without them are prepared.
       ElectraError: The error of the first slice that failed for another reason, or of a worker
-        that died (`Workers.results`).
+        that died (`Engine.run`).
     """
     streams = [slice_ for slice_ in slices if slice_.is_stream]
-    shared = streams[len(streams) - len(streams) % workers.count :]
+    workers = engine if isinstance(engine, Workers) else None
+    shared = streams[len(streams) - len(streams) % workers.count :] if workers else []
     queue = deque(
-        Task(f"slice {s.index}", s.label, partial(prepare_slice, s, settings))
+        Task(f"slice {s.index}", s.label, partial(prepare_slice, s, settings), s.disk_bytes)
         for s in slices
         if s not in shared
     )
@@ -59,7 +62,8 @@ def prepare_slices(
     lost: dict[str, None] = {}  # messages of missing inputs, in order
     finished: dict[int, list[SliceRecord]] = {slice_.index: [] for slice_ in shared}
     lengths: dict[int, int] = {}  # of streams that are cut to their end
-    for task, result in workers.results(queue, on_progress, readers=readers):
+    run = partial(workers.results, readers=readers) if workers else engine.run
+    for task, result in run(queue, on_progress):
         if isinstance(result, InputMissingError):
             lost[result.message] = None
             continue

@@ -1,125 +1,161 @@
-"""What is made of the whole text before its slices are prepared: duplicates and vocabulary.
-
-Both are read by workers, as the slices are.
-"""
+"""Passes over a corpus, each made of steps, and one bar over them all."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from electra_cli.corpus.duplicates.outcome import load_duplicates
-from electra_cli.corpus.duplicates.search import resolve, scan_slice
-from electra_cli.corpus.preparation.documents import slice_documents
-from electra_cli.corpus.preparation.engines.workers import Task, Workers
-from electra_cli.corpus.preparation.options import PrepareOptions
+from electra_cli.corpus.preparation.engines.engine import Engine
+from electra_cli.corpus.preparation.engines.schedule import Schedule
+from electra_cli.corpus.preparation.engines.workers import Task
 from electra_cli.corpus.preparation.plan import Report, Slice
-from electra_cli.corpus.reading.readers import ReadSoFar
-from electra_cli.corpus.subword.training import train_tokenizer
-from electra_cli.corpus.wordpiece.vocabulary import vocabulary_text
-from electra_cli.corpus.wordpiece.vocabulary_training import train_vocabulary
-from electra_cli.files.atomic import remove_temporaries
+from electra_cli.corpus.step import Step, names_in
 
-# Receives the fraction of the pass that is done, and what is being done.
+# Receives the fraction of the whole that is done, and what is being done.
 OnProgress = Callable[[float, str], None]
 
 
-def find_duplicates(
-    slices: Sequence[Slice],
-    folder: Path,
-    options: PrepareOptions,
-    *,
-    workers: Workers,
-    on_progress: OnProgress,
-) -> None:
-    """Finds the duplicates of all slices, unless that has been done.
+class Passes:
+    """Runs passes one after the other.
 
     Args:
-      slices: Of the plan.
-      folder: For what is found.
-      options: Some of what to look for.
-      workers: Read the text.
-      on_progress: Receives the fraction done.
-
-    Raises:
-      ElectraError: See `prepare_slices`.
-      OSError: A file cannot be written.
+      engine: Does the steps.
+      schedule: Which of them are this call's.
+      shares: How long each pass takes that has something to do, in any unit, by its name and in
+        their order.
+      on_progress: Receives how much of all of them is done.
     """
-    assert options.duplicates is not None
-    if load_duplicates(folder, len(slices), options.duplicates) is None:
-        folder.mkdir(exist_ok=True)
-        remove_temporaries(folder)
-        total = sum(slice_.disk_bytes for slice_ in slices)
-        tasks = deque(
-            Task(f"slice {s.index}", s.label, partial(_scan, s, folder, options)) for s in slices
+
+    def __init__(
+        self,
+        engine: Engine,
+        schedule: Schedule,
+        shares: Mapping[str, float],
+        on_progress: OnProgress,
+    ) -> None:
+        self._engine = engine
+        self._schedule = schedule
+        self._shares = shares
+        self._on_progress = on_progress
+        self._told = 0.0
+
+    def tell(self, name: str, fraction: float, words: str = "") -> None:
+        """Says how much of a pass is done, and of all passes never less than before.
+
+        Args:
+          name: Of the pass.
+          fraction: Of it.
+          words: What is being done, if that is more than the name.
+        """
+        if name not in self._shares:  # a few slices are done again
+            return
+        names = list(self._shares)
+        before = sum(self._shares[other] for other in names[: names.index(name)])
+        done = before + self._shares[name] * min(fraction, 1.0)
+        self._told = max(self._told, done / sum(self._shares.values()))
+        self._on_progress(self._told, words or name)
+
+    def of_slices(
+        self, name: str, slices: Sequence[Slice], step_of: Callable[[Slice], Step]
+    ) -> int:
+        """Does the schedule's part of a pass of which every step reads a slice.
+
+        Args:
+          name: Of the pass.
+          slices: Of the plan.
+          step_of: Makes a slice's step, whose work takes a `Report` by the name `report`.
+
+        Returns:
+          How many slices were not done before.
+
+        Raises:
+          ElectraError: Of the first step that failed, or of a worker that died.
+          OSError: A result cannot be written.
+        """
+        mine = [slice_ for slice_ in slices if self._schedule.has(slice_.index)]
+        left = undone(mine, step_of)
+        total = sum(slice_.disk_bytes for slice_ in mine)
+        done = total - sum(slice_.disk_bytes for slice_, _ in left)
+        self._run(
+            [
+                Task(step.name, slice_.label, partial(_read, step), slice_.disk_bytes)
+                for slice_, step in left
+            ],
+            lambda more: self.tell(name, (done + more) / total),
         )
-        for _, result in workers.results(
-            tasks, lambda done: on_progress(done / total, "looking for duplicates")
-        ):
+        return len(left)
+
+    def together(self, name: str, passes: Iterable[Sequence[Step]]) -> None:
+        """Does passes along with all other tasks, without waiting for any of them.
+
+        A task begins each list at its own place and goes around, past what is done by then. What
+        another is doing just now is done twice, which does no harm.
+
+        Args:
+          name: Of all of them.
+          passes: Lists of steps; each is asked for when all before it are done.
+
+        Raises:
+          ElectraError: See `of_slices`.
+          OSError: See `of_slices`.
+        """
+        begin, before = time.monotonic(), 0.0
+        for steps in passes:
+            place = len(steps) * self._schedule.task_index // self._schedule.num_tasks
+            around = [*steps[place:], *steps[:place]]
+            tasks = [Task(s.name, s.name, partial(_do, s)) for s in around if not s.is_done]
+            done: list[Task] = []
+            tell = partial(self._tell_of_some, name, begin, before, done, len(tasks))
+            for task in self._results(tasks, tell):
+                done.append(task)
+                tell()
+            before += (1 - before) / 2
+
+    def _tell_of_some(
+        self, name: str, begin: float, before: float, done: list[Task], count: int, more: int = 0
+    ) -> None:
+        """Says how much is done of passes of which nobody knows how many follow.
+
+        Each takes half of what is left, and the seconds show that there is something at work.
+        """
+        del more
+        fraction = before + (1 - before) * len(done) / count / 2
+        self.tell(name, fraction, f"{name}, {time.monotonic() - begin:.0f} s")
+
+    def _run(self, tasks: Sequence[Task], on_progress: Callable[[int], None]) -> None:
+        for _ in self._results(tasks, on_progress):
+            pass
+
+    def _results(self, tasks: Sequence[Task], on_progress: Callable[[int], None]) -> Iterable[Task]:
+        """The tasks as they end; the first error of one is raised."""
+        for task, result in self._engine.run(tasks, on_progress):
             if isinstance(result, Exception):
                 raise result
-    resolve(folder, len(slices), options=options.duplicates)
+            yield task
 
 
-def _scan(slice_: Slice, folder: Path, options: PrepareOptions, report: Report) -> None:
-    assert options.duplicates is not None
-    documents = slice_documents(slice_, ReadSoFar(), options=options.read, report=report)
-    scan_slice(documents, slice_.index, folder=folder, options=options.duplicates)
+def undone(slices: Iterable[Slice], step_of: Callable[[Slice], Step]) -> list[tuple[Slice, Step]]:
+    """The slices whose steps are not done; each folder is listed once, however many there are."""
+    names: dict[Path, set[str]] = {}
+    found = []
+    for slice_ in slices:
+        step = step_of(slice_)
+        folder = step.result.parent
+        if folder not in names:
+            names[folder] = names_in(folder)
+        if step.result.name not in names[folder]:
+            found.append((slice_, step))
+    return found
 
 
-def train(
-    slices: Sequence[Slice],
-    duplicates: Path | None,
-    options: PrepareOptions,
-    *,
-    workers: Workers,
-    on_progress: OnProgress,
-) -> bytes:
-    """Trains a vocabulary on all slices, and returns the content of its file.
-
-    Args:
-      slices: Of the plan.
-      duplicates: Where the duplicates were found that are left out; None keeps everything.
-      options: How.
-      workers: One of them reads the text.
-      on_progress: Receives the fraction read, and then for how long pieces have been sought.
-
-    Raises:
-      ElectraError: See `prepare_slices`.
-    """
-    total = sum(slice_.disk_bytes for slice_ in slices)
-    all_read: float | None = None
-
-    def report(done: int) -> None:
-        nonlocal all_read
-        if done < total:
-            on_progress(done / total, "training the vocabulary")
-            return
-        all_read = all_read or time.monotonic()
-        on_progress(1.0, f"seeking word pieces, {time.monotonic() - all_read:.0f} s")
-
-    work = partial(_train, slices, duplicates, options)
-    content: bytes = workers.run(Task("the vocabulary", slices[0].label, work), report)
-    return content
+def _read(step: Step, report: Report) -> None:
+    if not step.is_done:
+        step.work(report=report)
 
 
-def _train(
-    slices: Sequence[Slice], duplicates: Path | None, options: PrepareOptions, report: Report
-) -> bytes:
-    texts = (
-        "\n".join(document)
-        for slice_ in slices
-        for document in slice_documents(
-            slice_,
-            ReadSoFar(),  # bad input is counted when the slices are prepared
-            options=options.read,
-            duplicates=duplicates,
-            report=report,
-        )
-    )
-    if options.vocabulary.kind != "wordpiece":
-        return train_tokenizer(texts, options.vocabulary).encode("utf-8")
-    return vocabulary_text(train_vocabulary(texts, options.vocabulary)).encode("utf-8")
+def _do(step: Step, report: Report) -> None:
+    del report
+    if not step.is_done:  # by another task, since this one was asked for
+        step.work()

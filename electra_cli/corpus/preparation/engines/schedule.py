@@ -1,15 +1,29 @@
-"""Who prepares which slices; none of it changes a byte of the result."""
+"""Who does which part of a preparation; none of it changes a byte of the result."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from electra_cli.errors import ConfigError
 
-Stage = Literal["all", "plan", "task", "finalize"]
+Stage = Literal["all", "scan", "vocabulary", "prepare", "finalize"]
 Engine = Literal["local", "dask", "beam", "spark"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)[1:]
+"""All stages in order; `all` is every one of them at once."""
+
+
+def stages_of(*, duplicates: bool, trains: bool) -> list[Stage]:
+    """The stages in which there is something to do, in order.
+
+    Args:
+      duplicates: Whether duplicates are looked for.
+      trains: Whether a vocabulary is trained.
+    """
+    needed = {"scan": duplicates, "vocabulary": trains}
+    return [stage for stage in STAGES if needed.get(stage, True)]
 
 
 @dataclass(frozen=True)
@@ -18,13 +32,14 @@ class Schedule:
 
     Attributes:
       workers: Processes of the local engine; None: one a core.
-      stage: `all` at once; or only the `plan` with vocabulary and duplicates; one `task` of
-        several; or `finalize`, which checks that all tasks are done and writes the manifest.
-      task_index: Which task, from 0.
-      num_tasks: How many there are; task I prepares the slices whose number leaves I when divided
-        by this. With `finalize` it only serves to name tasks.
+      stage: `all` at once; or one stage, which first does what the one before has left to be done
+        together: `scan` hashes slices for duplicates; `vocabulary` finds the duplicates and counts
+        the words of slices; `prepare` trains the vocabulary and prepares slices; `finalize` writes
+        the manifest.
+      task_index: Which task of a stage, from 0.
+      num_tasks: How many there are; task I does the slices whose number leaves I when divided by
+        this. With `finalize`, which is not divided, it only serves to name tasks.
       engine: Who runs slices.
-      beam_args: Options of a Beam pipeline, such as `--runner=FlinkRunner`.
       engine_args: What an engine is told, each `KEY=VALUE`, such as `scheduler=tcp://host:8786`;
         a key may come more than once.
 
@@ -37,7 +52,6 @@ class Schedule:
     task_index: int = 0
     num_tasks: int = 1
     engine: Engine = "local"
-    beam_args: tuple[str, ...] = ()
     engine_args: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -49,12 +63,16 @@ class Schedule:
                 f"to {max(self.num_tasks - 1, 0)}",
                 hint="tasks are counted from 0; --num-tasks is how many there are",
             )
-        if self.beam_args and self.engine != "beam":
-            raise ConfigError("--beam-arg needs --engine beam", hint="add --engine beam")
-        if self.engine == "beam" and self.stage in ("plan", "task"):
+        if self.engine_args and self.engine == "local":
             raise ConfigError(
-                f"--engine beam divides the work itself and excludes a separate {self.stage}",
-                hint="use either --engine beam or --task-index and --num-tasks",
+                f"--engine-arg {self.engine_args[0]} needs an engine",
+                hint="add --engine dask, beam or spark",
+            )
+        if self.engine != "local" and self.num_tasks > 1:
+            raise ConfigError(
+                f"--engine {self.engine} divides the work itself, and a stage in tasks is divided "
+                "already",
+                hint=f"use either --engine {self.engine} or --task-index and --num-tasks",
             )
 
     @property
@@ -62,9 +80,42 @@ class Schedule:
         """Processes of the local engine."""
         return self.workers or cores()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others may be writing to the folder under the same plan."""
+        return self.stage not in ("all", "finalize")
+
+    def does(self, stage: Stage) -> bool:
+        """Whether a stage is this schedule's, or part of it."""
+        return self.stage in ("all", stage)
+
     def has(self, slice_index: int) -> bool:
-        """Whether a slice is this schedule's to prepare."""
-        return self.stage != "task" or slice_index % self.num_tasks == self.task_index
+        """Whether a slice is this schedule's."""
+        return not self.is_shared or slice_index % self.num_tasks == self.task_index
+
+
+def check_tasks(stage: str | None, task_index: int | None, num_tasks: int | None) -> None:
+    """Refuses options of tasks that do not go together.
+
+    Args:
+      stage: Of `--stage`; None for all.
+      task_index: Of `--task-index`; None if it was not given.
+      num_tasks: Of `--num-tasks`; likewise.
+
+    Raises:
+      ConfigError: It says what to add or to leave out.
+    """
+    if stage is None and (task_index, num_tasks) != (None, None):
+        raise ConfigError(
+            "--task-index and --num-tasks are for one stage at a time",
+            hint=f"add --stage prepare; the stages are {', '.join(STAGES)}, in this order",
+        )
+    if stage == "finalize" and task_index is not None:
+        raise ConfigError(
+            "--stage finalize is one command for all tasks", hint="leave --task-index out"
+        )
+    if stage != "finalize" and (task_index is None) != (num_tasks is None):
+        raise ConfigError("--task-index and --num-tasks belong together", hint="give both")
 
 
 def cores() -> int:

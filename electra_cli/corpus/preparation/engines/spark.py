@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -15,14 +15,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from electra_cli.config.nearest import did_you_mean
-from electra_cli.corpus.preparation.engines.cluster import not_installed, told
+from electra_cli.corpus.preparation.engines.cluster import check_in_reach, not_installed, told
 from electra_cli.corpus.preparation.engines.errand import Errands, Place
 from electra_cli.errors import ConfigError, TryAgainError
 
-_SECONDS_TO_CONNECT = 10
 # A job has so many tasks for each core, and the next ones fill the gap at its end.
 _TASKS_A_CORE = 4
 _JOBS = 3
+# How lines begin that say nothing about an error.
+_ASIDES = ("WARNING", "Using", "\t", " ")
 _MASTERS = "add --engine-arg master=spark://HOST:7077, yarn or k8s://https://HOST:PORT"
 
 
@@ -65,6 +66,8 @@ def connected(
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, handler)  # Spark has put its own in its place
     try:
+        if not master and context.master.startswith("local"):  # nor has a file of Spark's named one
+            raise ConfigError("--engine spark needs a master", hint=_MASTERS)
         yield SparkCluster(context)
     finally:
         context.stop()
@@ -76,7 +79,8 @@ def _context(pyspark: Any, conf: Any) -> Any:
     from pyspark.errors import PySparkRuntimeError
     from pyspark.java_gateway import launch_gateway
 
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of libraries that it can do without
         try:
             gateway = pyspark.SparkContext._gateway or launch_gateway(conf, {"stderr": said})
             return pyspark.SparkContext(conf=conf, gateway=gateway)
@@ -91,13 +95,13 @@ def _context(pyspark: Any, conf: Any) -> Any:
                 hint="run the same command again once the cluster is there; --debug shows all",
             ) from error
         except PySparkRuntimeError as error:
-            if error.getCondition() == "MASTER_URL_NOT_SET":
-                raise ConfigError("--engine spark needs a master", hint=_MASTERS) from error
             said.seek(0)
-            words = said.read().decode("utf-8", "replace").strip() or str(error)
+            words = said.read().decode("utf-8", "replace") + str(error)
+            lines = [line for line in words.splitlines() if not line.startswith(_ASIDES)]
+            reason = max(lines, key=lambda line: "Exception" in line)  # the first, or without any
             raise ConfigError(
-                f"--engine spark needs Java, which does not start: {words.splitlines()[-1]}",
-                hint="install Java 17 or newer, and set JAVA_HOME if it is not on the PATH",
+                f"Spark does not start: {reason}",
+                hint="it needs Java 17 or newer, on the PATH or by JAVA_HOME; --debug shows all",
             ) from error
 
 
@@ -110,22 +114,18 @@ def _check_in_reach(master: str) -> None:
     kind, _, places = master.partition("://")
     if kind not in ("spark", "k8s"):
         return
-    for place in places.split(","):
-        found = urlsplit(place if "://" in place else f"https://{place}")
-        try:
-            address = (found.hostname or "", found.port or 443)
-            with socket.create_connection(address, _SECONDS_TO_CONNECT):
-                return
-        except ValueError as error:
-            raise ConfigError(
-                f"--engine-arg master={master} is no master: {error}", hint=_MASTERS
-            ) from error
-        except OSError as error:
-            last = error
-    raise TryAgainError(
-        f"the Spark master at {master} does not answer: {last}",
-        hint="run the same command again once it is there",
-    )
+    try:
+        urls = [urlsplit(place if "://" in place else f"//{place}") for place in places.split(",")]
+        check_in_reach([(url.hostname or "", url.port or 443) for url in urls])
+    except ValueError as error:
+        raise ConfigError(
+            f"--engine-arg master={master} is no master: {error}", hint=_MASTERS
+        ) from error
+    except OSError as error:
+        raise TryAgainError(
+            f"the Spark master at {master} does not answer: {error}",
+            hint="run the same command again once it is there",
+        ) from error
 
 
 class SparkCluster:

@@ -16,7 +16,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -38,12 +38,14 @@ class Task:
     Attributes:
       name: What errors call it.
       file: The first file that it reads, as errors call it.
-      work: Does it, and returns the result, or an iterator over several.
+      work: Does it, and returns the result, or an iterator over several; can be pickled.
+      weight: Bytes on disk that are done with it; 0 if it tells all that it does.
     """
 
     name: str
     file: str
     work: Callable[[Report], Any]
+    weight: int = 0
     results: int = 0  # received so far
     died: str | None = None  # the file at which its first process died
 
@@ -79,21 +81,30 @@ class Workers:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for worker in self._workers:
+        self._end(self._workers)
+
+    def _end(self, workers: Sequence[_Worker]) -> None:
+        for worker in workers:
             worker.process.terminate()
-        for worker in self._workers:
+        for worker in workers:
             worker.process.join(_SECONDS_TO_END)
             worker.process.kill()  # a library does not listen
             worker.process.join()
             worker.connection.close()
-        self._workers.clear()
+        self._workers = [worker for worker in self._workers if worker not in workers]
 
-    def run(self, task: Task, on_progress: Callable[[int], None] = lambda done: None) -> Any:
+    def one(self, task: Task, on_progress: Callable[[int], None] = lambda done: None) -> Any:
         """The result of one task; see `results`."""
-        for _, result in self.results(deque([task]), on_progress):
+        for _, result in self.run([task], on_progress):
             if isinstance(result, Exception):
                 raise result
         return result
+
+    def run(
+        self, tasks: Iterable[Task], on_progress: Callable[[int], None]
+    ) -> Iterator[tuple[Task, Any]]:
+        """See `Engine` and `results`."""
+        return self.results(deque(tasks), on_progress)
 
     def results(
         self,
@@ -112,15 +123,22 @@ class Workers:
             others, and stops while the queue has something left.
 
         Yields:
-          A task, and a result of it or the error that ended it.
+          A task, and a result of it or the error that ended it. Closing it ends what is at work.
 
         Raises:
           DataError: A process died twice in one task, both times at the same file.
           TryAgainError: It died at two different files.
           TrainingError: Processes cannot start.
         """
+        try:
+            yield from self._results(queue, on_progress, readers or deque())
+        finally:
+            self._end([worker for worker in self._workers if worker.task])
+
+    def _results(
+        self, queue: deque[Task], on_progress: Callable[[int], None], readers: deque[Task]
+    ) -> Iterator[tuple[Task, Any]]:
         done = 0
-        readers = readers or deque()
         while queue or readers or any(worker.task for worker in self._workers):
             self._give_out(queue, most=self.count, is_reader=False)
             self._give_out(readers, most=1, is_reader=True)
@@ -157,6 +175,8 @@ class Workers:
                     worker.task = None
                     if kind == "error":
                         yield task, said[0]
+                    elif task.weight:
+                        done += task.weight - worker.disk_bytes
             if done != before or not ready:
                 on_progress(done)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -114,4 +115,22 @@ def tell_and_wait() -> None:
 
     task = Task("slice 0", "", partial(write_for_ever, Path("x"), False))
     with Workers(1) as workers:
-        workers.run(task, lambda done: print(workers._workers[0].file, flush=True))  # noqa: T201
+        workers.one(task, lambda done: print(workers._workers[0].file, flush=True))  # noqa: T201
+
+
+def report_for_ever(folder: Path, report: Report) -> None:
+    """Works until nobody wants it any more; a file says that it has begun, or has ended."""
+    name = secrets.token_hex(4)
+    (folder / f"{name}.begun").touch()
+    try:
+        while True:
+            report("a.txt", 0)
+    finally:
+        (folder / f"{name}.ended").touch()
+
+
+def is_alone(lock: str, report: Report) -> bool:
+    """Whether this process does nothing else."""
+    from electra_cli.corpus.preparation.engines import errand
+
+    return getattr(errand, lock).locked()

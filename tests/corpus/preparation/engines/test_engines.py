@@ -7,7 +7,6 @@ import io
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.corpus.preparation.engines import beam as beam_engine
-from electra_cli.corpus.preparation.result import StageDone
 from electra_cli.errors import (
     ConfigError,
     DataError,
@@ -56,106 +53,17 @@ def expected(corpus, options):
     return folder_bytes(corpus.parent / "expected")
 
 
-@pytest.mark.parametrize("workers", [2, 4])
-def test_any_number_of_workers(corpus, options, expected, tmp_path, workers):
-    prepare(corpus, tmp_path / "out", workers=workers, **options)
-    assert folder_bytes(tmp_path / "out") == expected
-
-
-@pytest.mark.parametrize("packing", ["reference", "full"])
-@pytest.mark.parametrize("duplicates", [False, True])
-def test_tasks_and_finalize(corpus, options, tmp_path, packing, duplicates):
-    options = options | {"packing": packing}
-    if duplicates:
-        options |= {"duplicates": DuplicateOptions(paragraphs=True)}
-    prepare(corpus, tmp_path / "whole", **options)
-    out = tmp_path / "out"
-    planned = prepare(corpus, out, stage="plan", **options)
-    assert isinstance(planned, StageDone)
-    done = [
-        prepare(corpus, out, stage="task", task_index=index, num_tasks=3, **options)
-        for index in (2, 0, 1)
-    ]
-    assert sum(task.slices_done for task in done) == planned.slices > 6
-    assert min(task.slices_done for task in done) >= planned.slices // 3
-    prepare(corpus, out, stage="finalize", **options)
-    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
-
-
-def test_tasks_need_no_plan_if_there_is_nothing_to_plan(corpus, options, expected, tmp_path):
-    for index in range(2):
-        prepare(corpus, tmp_path / "out", stage="task", task_index=index, num_tasks=2, **options)
-    prepare(corpus, tmp_path / "out", stage="finalize", **options)
-    assert folder_bytes(tmp_path / "out") == expected
-
-
-@pytest.mark.parametrize("stage", ["task", "finalize"])
-@pytest.mark.parametrize("what", ["there is no vocabulary", "duplicates were not looked for"])
-def test_tasks_do_not_make_each_what_all_need(corpus, options, tmp_path, stage, what):
-    """And they leave nothing in the folder that the plan is to be made in."""
-    options = options | {"duplicates": DuplicateOptions()} if "dup" in what else OPTIONS
-    out = tmp_path / "out"
-    flags = {"task": "--task-index and --num-tasks", "finalize": "--finalize"}
-    with pytest.raises(ConfigError, match=f"{what} yet") as caught:
-        prepare(corpus, out, stage=stage, **options)
-    assert caught.value.hint == (
-        f"first run the same command with --plan-only instead of {flags[stage]}"
-    )
-    assert not out.exists()
-
-
-def test_a_task_refuses_an_input_that_was_replaced_after_the_plan(corpus, options, tmp_path):
-    out, texts = tmp_path / "out", tmp_path / "texts"
-    shutil.copytree(corpus, texts)
-    prepare(texts, out, stage="plan", **options)
-    content = (texts / "a.txt").read_bytes()
-    (texts / "a.txt").write_bytes(content[:-1] + b"!")
-    with pytest.raises(DataError, match=r"a\.txt has another content than when"):
-        prepare(texts, out, stage="task", **options)
-    (texts / "a.txt").write_bytes(content)
-    assert prepare(texts, out, stage="task", **options).slices_done > 0
-
-
-def test_finalize_names_what_is_missing(corpus, options, tmp_path):
-    out = tmp_path / "out"
-    with pytest.raises(TryAgainError, match="no task has prepared anything in"):
-        prepare(corpus, out, stage="finalize", **options)
-    assert not out.exists()
-    prepare(corpus, out, stage="task", task_index=1, num_tasks=3, **options)
-    with pytest.raises(TryAgainError, match=r"slices are not prepared yet: 0, 2, 3") as caught:
-        prepare(corpus, out, stage="finalize", **options)
-    assert caught.value.exit_code == 75
-    assert "--finalize --num-tasks N" in caught.value.hint
-    prepare(corpus, out, stage="task", task_index=0, num_tasks=3, **options)
-    with pytest.raises(TryAgainError, match="slices are not prepared yet: 2, 5, 8") as caught:
-        prepare(corpus, out, stage="finalize", num_tasks=3, **options)
-    assert "--task-index 2 --num-tasks 3" in caught.value.hint
-    assert not (out / "manifest.json").exists()
-    prepare(corpus, out, stage="task", task_index=2, num_tasks=3, **options)
-    prepare(corpus, out, stage="finalize", num_tasks=3, **options)
-
-
 def test_tasks_that_begin_at_once(corpus, options, tmp_path):
     """Real processes on one new folder, each making the plan."""
     command = [sys.executable, "-m", "electra_cli", "prepare-data", str(corpus)]
     out, vocab = tmp_path / "out", options["vocab"]
-    command += ["--output", str(out), "--vocab", str(vocab), "--num-tasks", "2"]
+    command += ["--output", str(out), "--vocab", str(vocab)]
+    command += ["--stage", "prepare", "--num-tasks", "2"]
     tasks = [subprocess.Popen([*command, "--task-index", str(index)]) for index in range(2)]
     assert [task.wait() for task in tasks] == [0, 0]
     prepare(corpus, out, vocab=vocab, stage="finalize")
     prepare(corpus, tmp_path / "whole", vocab=vocab)
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
-
-
-def test_a_whole_preparation_waits_for_no_task(corpus, options, tmp_path):
-    out = tmp_path / "out"
-    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
-    from electra_cli.files.atomic import locked_folder
-
-    with locked_folder(out, shared=True):  # as a running task does
-        prepare(corpus, out, stage="task", task_index=1, num_tasks=2, **options)
-        with pytest.raises(TryAgainError, match="another process is writing"):
-            prepare(corpus, out, stage="finalize", **options)
 
 
 # Beam looks for packages that it can do without.
@@ -174,7 +82,7 @@ _BEAM = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWa
 )
 def test_beam(corpus, options, expected, tmp_path, arguments):
     out = tmp_path / "out"
-    prepare(corpus, out, engine="beam", beam_args=arguments, **options)
+    prepare(corpus, out, engine="beam", engine_args=arguments, **options)
     assert folder_bytes(out) == expected
 
 
@@ -190,7 +98,7 @@ def test_threads_of_one_process_take_turns(monkeypatch):
 @_BEAM
 def test_beam_goes_on_where_another_engine_stopped(corpus, options, expected, tmp_path):
     out = tmp_path / "out"
-    prepare(corpus, out, stage="task", task_index=0, num_tasks=2, **options)
+    prepare(corpus, out, stage="prepare", task_index=0, num_tasks=2, **options)
     prepare(corpus, out, engine="beam", **options)
     assert folder_bytes(out) == expected
 
@@ -263,7 +171,7 @@ def test_beam_is_tried_again_only_where_that_may_help(tmp_path, failure, error):
 def test_beam_refuses_an_argument(corpus, options, tmp_path, argument, reason, capsys):
     """Before anything is written."""
     with pytest.raises(ConfigError, match=f"Beam refuses --beam-arg {argument}: .*{reason}"):
-        prepare(corpus, tmp_path / "out", engine="beam", beam_args=(argument,), **options)
+        prepare(corpus, tmp_path / "out", engine="beam", engine_args=(argument,), **options)
     assert "usage:" not in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -276,18 +184,6 @@ def test_beam_prepares_standard_input(corpus, options, tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stdin))
         prepare(Path("-"), tmp_path / engine, engine=engine, **options)
     assert folder_bytes(tmp_path / "beam") == folder_bytes(tmp_path / "local")
-
-
-@pytest.mark.parametrize(("options", "what"), [
-    ({"task_index": 2, "num_tasks": 2, "stage": "task"}, "--task-index is 2 of --num-tasks 2"),
-    ({"task_index": 0, "num_tasks": 0, "stage": "task"}, "--num-tasks 0"),
-    ({"beam_args": ("--x",)}, "--beam-arg needs --engine beam"),
-    ({"engine": "beam", "stage": "task"}, "excludes a separate task"),
-    ({"workers": 0}, "--workers is 0"),
-])  # fmt: skip
-def test_schedules_that_cannot_be(options, what, tmp_path, corpus):
-    with pytest.raises(ConfigError, match=what):
-        prepare(corpus, tmp_path / "out", **options)
 
 
 def run_alone(corpus: Path, out: Path, workers: int) -> None:

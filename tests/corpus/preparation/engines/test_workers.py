@@ -33,7 +33,7 @@ def reading(tries: list[tasks.Try], folder: Path, name: str = "slice 3") -> Task
 def test_ctrl_c_is_blocked_from_the_servers_first_moment():
     """In a terminal it reaches all processes, and while modules are imported it is a traceback."""
     with Workers(1) as workers:
-        assert workers.run(Task("a", "a", tasks.blocked_signals)) == {signal.SIGINT}
+        assert workers.one(Task("a", "a", tasks.blocked_signals)) == {signal.SIGINT}
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
@@ -128,7 +128,7 @@ def test_none_outlives_the_context(tmp_path, is_deaf):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), Workers(1) as workers:
-        workers.run(task, interrupt)
+        workers.one(task, interrupt)
     assert len(list(tmp_path.iterdir())) == is_deaf
     with pytest.raises(ProcessLookupError):
         os.kill(processes[0], 0)
@@ -152,7 +152,7 @@ def test_errors_come_back_as_they_are(tmp_path):
     with Workers(1) as workers:
         for error in (DataError("bad", hint="mend it"), OSError(28, "full", "x"), ValueError("?")):
             with pytest.raises(type(error)) as caught:
-                workers.run(Task("slice 0", "", partial(tasks.fail, error)))
+                workers.one(Task("slice 0", "", partial(tasks.fail, error)))
             assert str(caught.value) == str(error)
             assert vars(error).items() <= vars(caught.value).items()
             assert "in fail" in caught.value.__notes__[0]
@@ -169,7 +169,7 @@ def test_an_error_ends_its_task_alone():
 
 def test_no_thread_is_lost_in_a_fork():
     with Workers(1) as workers:
-        workers.run(Task("slice 0", "a", partial(tasks.read, "a")))
+        workers.one(Task("slice 0", "a", partial(tasks.read, "a")))
         threads = Path(f"/proc/{forkserver._forkserver._forkserver_pid}/task")
         assert len(list(threads.iterdir())) == 1
 

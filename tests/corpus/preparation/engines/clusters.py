@@ -1,0 +1,105 @@
+"""Clusters for tests: one whose only worker is the test itself, and real ones on this machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, chdir, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from tests.places import ROOT
+
+
+@dataclass
+class Here:
+    """A cluster that does a task when its answer is waited for.
+
+    Attributes:
+      hidden: A file or folder that its worker does not see.
+      failure: What its library raises in the place of an answer.
+      is_silent: Whether nothing is done, as without workers.
+    """
+
+    name: str = "the cluster"
+    at_once: int = 1
+    most: int = 3
+    hidden: Path | None = None
+    failure: Exception | None = None
+    is_silent: bool = False
+    largest: int = 0
+    cancelled: int = 0
+    waiting: deque[tuple[bytes, Any]] = field(default_factory=deque)
+
+    def submit(self, errands: Any, places: Sequence[Any]) -> None:
+        perform = cloudpickle.dumps(errands.perform)
+        self.waiting += [(perform, place) for place in places]
+        self.largest = max(self.largest, len(self.waiting))
+
+    def wait(self, seconds: float) -> list[tuple[int, Any]]:
+        if not self.waiting or self.is_silent:
+            return []
+        perform, place = self.waiting.popleft()
+        if self.failure:
+            return [(place[0], self.failure)]
+        with self._hidden(), chdir("/"):
+            return [cloudpickle.loads(perform)(place)]
+
+    @contextmanager
+    def _hidden(self) -> Iterator[None]:
+        if self.hidden is None or not self.hidden.exists():
+            yield
+            return
+        elsewhere = self.hidden.rename(self.hidden.with_name("elsewhere"))
+        try:
+            yield
+        finally:
+            elsewhere.rename(self.hidden)
+
+    def has_workers(self) -> bool:
+        return not self.is_silent
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+        self.waiting.clear()
+
+
+@contextmanager
+def processes(
+    folder: Path, *commands: Sequence[object], **variables: str
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Runs commands until the end of the block; what they say is in the folder, by their number."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
+    with ExitStack() as stack:
+        found = []
+        for number, command in enumerate(commands):
+            log = stack.enter_context((folder / f"{number}.log").open("wb"))
+            process = subprocess.Popen(
+                list(map(str, command)), stdout=log, stderr=log, env=environment, cwd=folder
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            found.append(process)
+        yield found
+
+
+@contextmanager
+def dask_cluster(folder: Path, workers: int) -> Iterator[Path]:
+    """A scheduler and workers; yields the file that says where the scheduler is."""
+    from distributed import Client
+
+    file = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", file]
+    scheduler = [*dask, "scheduler", "--port", 0, *common]
+    worker = [*dask, "worker", "--nthreads", 1, "--no-nanny", "--local-directory", folder, *common]
+    with processes(folder, scheduler, *[worker] * workers):
+        with Client(scheduler_file=str(file), set_as_default=False) as client:
+            client.wait_for_workers(workers)
+        yield file

@@ -1,0 +1,50 @@
+"""A text that all engines prepare, and a cluster that is started once."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from electra_cli.corpus.duplicates.outcome import DuplicateOptions
+from tests.corpus.corpora import folder_bytes, make_documents, write_text
+from tests.corpus.preparation.engines.clusters import dask_cluster
+from tests.prepared import prepare
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text, and a compressed one that is a stream of several blocks and repeats a part of it."""
+    folder = tmp_path_factory.mktemp("engines") / "texts"
+    folder.mkdir()
+    documents = make_documents(160)
+    write_text(folder / "a.txt", documents[:100])
+    with gzip.open(folder / "b.txt.gz", "wt", encoding="utf-8") as file:
+        file.write("\n\n".join(documents[90:]))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def all_stages() -> dict[str, Any]:
+    """Options with which there is something to do in each stage."""
+    return {
+        "sequence_length": 32, "slice_bytes": 8000, "validation_fraction": 0.05, "vocab_size": 300,
+        "duplicates": DuplicateOptions(paragraphs=True),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def expected(texts: Path, all_stages: dict[str, Any]) -> dict[str, bytes]:
+    """What the local engine makes of it."""
+    prepare(texts, texts.parent / "expected", **all_stages)
+    return folder_bytes(texts.parent / "expected")
+
+
+@pytest.fixture(scope="session")
+def dask_scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file of a Dask scheduler with two workers in processes of their own."""
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as file:
+        yield file
