@@ -1,5 +1,7 @@
 """A JobSet of Kubernetes: one indexed job with a pod a worker, which has a name that others find.
 
+Of `prepare-data` it has an indexed job for each stage, which begins when the one before is over.
+
 API: https://jobset.sigs.k8s.io/docs/reference/jobset.v1alpha2/. A pod that ends with another exit
 code than 0 fails the job, and by its exit code either the whole set, or all pods are made anew.
 """
@@ -7,12 +9,22 @@ code than 0 fails the job, and by its exit code either the whole set, or all pod
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from electra_cli.cluster.discovery.indexed import DEFAULT_PORT, HOSTS, PORT, SIZE
 from electra_cli.errors import ConfigError
 from electra_cli.launch.manifest import as_yaml
-from electra_cli.launch.plan import FINAL, GRACE, MARK, Launch, check_stays, chosen, needed_image
+from electra_cli.launch.plan import (
+    FINAL,
+    FINALIZE,
+    GRACE,
+    MARK,
+    Launch,
+    check_stays,
+    chosen,
+    needed_image,
+)
 
 OPTIONS = {
     "namespace": None,
@@ -27,7 +39,8 @@ OPTIONS = {
 _JOB = "workers"
 _TOKEN = "ELECTRA_CLUSTER_TOKEN"
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
-_LONGEST = 40  # characters; a pod's name, at most 63, has that of the job, its number and a suffix
+_LONGEST = 39  # characters; a pod's name, at most 63, has that of the job, its number and a suffix
+_INDEX = "JOB_COMPLETION_INDEX"
 _USER = 1000  # of the project's images
 
 
@@ -43,36 +56,16 @@ def jobset_manifest(launch: Launch, results: tuple[str, str | None] | None) -> s
       ConfigError: There is no image or no such option, the name is none for Kubernetes, or results
         would be lost.
     """
-    if not _NAME.fullmatch(launch.name) or len(launch.name) > _LONGEST:
-        raise ConfigError(
-            f"--name {launch.name!r} is no name for a JobSet: small letters, digits and -, "
-            f"{_LONGEST} at most",
-            hint="--name electra",
-        )
-    options = chosen(launch, "jobset", OPTIONS)
-    if results is not None:
-        check_stays(results[1], results[0], [options["mount"]], inside=options["mount"])
-    metadata = {"name": launch.name}
-    if "namespace" in options:
-        metadata["namespace"] = options["namespace"]
+    options, metadata = _begin(launch, results)
     job = {
         "parallelism": launch.nodes,
         "completions": launch.nodes,
         "completionMode": "Indexed",
         "backoffLimit": 0,
-        "podFailurePolicy": {
-            "rules": [
-                {
-                    "action": "FailJob",
-                    "onExitCodes": {
-                        "containerName": "electra",
-                        "operator": "In",
-                        "values": list(FINAL),
-                    },
-                }
-            ]
+        "podFailurePolicy": {"rules": [_FINAL]},
+        "template": {
+            "spec": _pod(launch, options, launch.arguments("indexed"), _addresses(launch, options))
         },
-        "template": {"spec": _pod(launch, options)},
     }
     manifest = {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
@@ -102,7 +95,80 @@ def jobset_manifest(launch: Launch, results: tuple[str, str | None] | None) -> s
     )
 
 
-def _pod(launch: Launch, options: dict[str, str]) -> dict[str, Any]:
+def stages_manifest(launch: Launch, results: tuple[str, str | None], stages: Sequence[str]) -> str:
+    """Returns the manifest of `prepare-data`, YAML.
+
+    Args:
+      launch: See `jobset_manifest`.
+      results: See `jobset_manifest`.
+      stages: In order.
+
+    Raises:
+      ConfigError: See `jobset_manifest`.
+    """
+    options, metadata = _begin(launch, results)
+    jobs: list[dict[str, Any]] = []
+    for number, stage in enumerate(stages):
+        tasks = 1 if stage == FINALIZE else launch.nodes
+        words = ["--stage", stage, "--num-tasks", str(launch.nodes)]
+        if stage != FINALIZE:
+            words += ["--task-index", f"$({_INDEX})"]
+        pod = _pod(launch, options, launch.command, [])
+        pod["containers"][0]["args"][1:1] = words
+        job = {
+            "parallelism": tasks,
+            "completions": tasks,
+            "completionMode": "Indexed",
+            "backoffLimitPerIndex": launch.restarts,
+            "podFailurePolicy": {"rules": [_LOST, _FINAL]},
+            "template": {"spec": pod},
+        }
+        replicated = {"name": stage, "replicas": 1, "template": {"spec": job}}
+        if number:
+            replicated["dependsOn"] = [{"name": stages[number - 1], "status": "Complete"}]
+        jobs.append(replicated)
+    manifest = {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": metadata,
+        "spec": {"replicatedJobs": jobs},
+    }
+    return as_yaml(
+        manifest,
+        f"{MARK}; submit it: kubectl apply -f FILE",
+        f"# Exit codes {', '.join(map(str, FINAL))} end the set; after any other the task alone",
+        f"# is started again, {launch.restarts} times at most.",
+    )
+
+
+_FINAL = {
+    "action": "FailJob",
+    "onExitCodes": {"containerName": "electra", "operator": "In", "values": list(FINAL)},
+}
+_LOST = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+
+
+def _begin(
+    launch: Launch, results: tuple[str, str | None] | None
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The options, and the name of the set and of its namespace."""
+    if not _NAME.fullmatch(launch.name) or len(launch.name) > _LONGEST:
+        raise ConfigError(
+            f"--name {launch.name!r} is no name for a JobSet: small letters, digits and -, "
+            f"{_LONGEST} at most",
+            hint="--name electra",
+        )
+    options = chosen(launch, "jobset", OPTIONS)
+    if results is not None:
+        check_stays(results[1], results[0], [options["mount"]], inside=options["mount"])
+    metadata = {"name": launch.name}
+    if "namespace" in options:
+        metadata["namespace"] = options["namespace"]
+    return options, metadata
+
+
+def _addresses(launch: Launch, options: dict[str, str]) -> list[dict[str, Any]]:
+    """The variables by which workers find each other."""
     environment: list[dict[str, Any]] = [
         {"name": HOSTS, "value": f"{launch.name}-{_JOB}-0-{{index}}.{launch.name}"},
         {"name": SIZE, "value": str(launch.nodes)},
@@ -111,6 +177,15 @@ def _pod(launch: Launch, options: dict[str, str]) -> dict[str, Any]:
     if "secret" in options:
         key = {"name": options["secret"], "key": "token"}
         environment.append({"name": _TOKEN, "valueFrom": {"secretKeyRef": key}})
+    return environment
+
+
+def _pod(
+    launch: Launch,
+    options: dict[str, str],
+    arguments: Sequence[str],
+    environment: list[dict[str, Any]],
+) -> dict[str, Any]:
     volumes = [
         {"name": "electra", "persistentVolumeClaim": {"claimName": options["claim"]}},
     ]
@@ -127,8 +202,8 @@ def _pod(launch: Launch, options: dict[str, str]) -> dict[str, Any]:
         "workingDir": options["mount"],
         "command": ["electra"],
         # Kubernetes replaces $(NAME), and takes $$ for $.
-        "args": [text.replace("$", "$$") for text in launch.arguments("indexed")],
-        "env": environment,
+        "args": [text.replace("$", "$$") for text in arguments],
+        **({"env": environment} if environment else {}),
         "volumeMounts": mounts,
     }
     if limits:

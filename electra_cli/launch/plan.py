@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.errors import ConfigError
 
-COMMANDS = ("pretrain", "evaluate", "finetune")
+COMMANDS = ("pretrain", "evaluate", "finetune", "prepare-data")
 TRY_AGAIN = (75, 143)
 """Exit codes after which the same command can help: a passing condition, and a state saved."""
 FINAL = (1, 2, 65, 66, 70, 71, 73, 74)
@@ -19,6 +19,9 @@ GRACE = 120
 """Seconds between the signal to stop and the end; workers need 30 at most, and one loop."""
 MARK = "# electra launch wrote this file"
 """Stands in the first lines of each text; a file with it may be written again."""
+
+FINALIZE = "finalize"
+"""The stage of `prepare-data` that has no tasks."""
 
 _KEY = re.compile(r"[a-z][a-z0-9-]*")
 
@@ -29,7 +32,7 @@ class Launch:
 
     Args:
       command: What each runs, without `electra` and without `--cluster`.
-      nodes: Machines, or workers on this one.
+      nodes: Machines, or workers on this one; tasks of each stage of `prepare-data`.
       gpus_per_node: GPUs of each; 0 for none.
       name: Of the job.
       image: Container image; None where there is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from electra_cli.launch.plan import Launch
 from tests.conftest import Electra
 
+PREPARE = ("--", "prepare-data", "texts", "--output", "data")
 COMMAND = ("--", "pretrain", "--preset", "tiny", "--model-dir", "runs/mine")
 MARK = "# electra launch wrote this file"
 
@@ -48,6 +50,25 @@ def test_texts_go_to_stdout_or_a_file(
     assert electra(*call[:split], "--quiet", *call[split:]).stdout == ""
 
 
+@pytest.mark.parametrize(("options", "stages"), [
+    ([], "vocabulary prepare finalize"),
+    (["--deduplicate", "documents"], "scan vocabulary prepare finalize"),
+    (["--near-duplicates", "0.8", "--vocab", "vocab.txt"], "scan prepare finalize"),
+    (["--vocab", "vocab.txt"], "prepare finalize"),
+])  # fmt: skip
+def test_only_stages_that_are_needed(
+    electra: Electra, tmp_path: Path, options: list[str], stages: str
+) -> None:
+    file = tmp_path / "prepare.sh"
+    call = ["launch", "--nodes", 3, "--output", file, "--to"]
+    assert f"bash {file}" in electra(*call, "slurm", *PREPARE, *options).stderr
+    assert f"  for stage in {stages}; do\n" in file.read_text("utf-8")
+    told = electra(*call, "jobset", "--image", "i", *PREPARE, *options).stderr
+    assert f"kubectl apply -f {file}" in told
+    jobs = re.findall(r"^  - name: (\S+)", file.read_text("utf-8"), re.MULTILINE)
+    assert jobs == stages.split()
+
+
 def test_nothing_else_is_overwritten(electra: Electra, tmp_path: Path) -> None:
     file = tmp_path / "mine.sh"
     file.write_text("mine")
@@ -79,6 +100,14 @@ def test_nothing_else_is_overwritten(electra: Electra, tmp_path: Path) -> None:
         (["--to", "vertex", "--max-restarts", "3", *COMMAND], ["--to vertex", "--max-restarts"]),
         (["--to", "local", "--option", "time=1", *COMMAND], ["has no option 'time'"]),
         (["--to", "local", "--nodes", "0", *COMMAND], ["--nodes"]),
+        (["--to", "local", *PREPARE], ["--to local does not divide", "type it alone"]),
+        (["--to", "vertex", *PREPARE], ["--to vertex does not divide", "--to slurm"]),
+        (["--to", "slurm", "--gpus-per-node", "1", *PREPARE], ["no use for GPUs"]),
+        (["--to", "slurm", *PREPARE, "--stage", "scan"], ["leave --stage out"]),
+        (["--to", "slurm", *PREPARE, "--num-tasks", "2"], ["leave --num-tasks out"]),
+        (["--to", "slurm", *PREPARE, "--engine", "beam"], ["--engine beam divides the work"]),
+        (["--to", "slurm", *PREPARE, "-"], ["standard input does not come", "write it to a file"]),
+        (["--to", "jobset", "--image", "i", *PREPARE[:-1], "/o"], ["--output /workspace/runs"]),
     ],
 )
 def test_what_is_refused(electra: Electra, arguments: list[str], words: list[str]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from electra_cli.launch.jobset import jobset_manifest
+from electra_cli.launch.jobset import jobset_manifest, stages_manifest
 from electra_cli.launch.plan import Launch
-from electra_cli.launch.slurm import sbatch_script
+from electra_cli.launch.slurm import sbatch_script, stages_script
 from electra_cli.launch.vertex import custom_job
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -31,15 +31,23 @@ VERTEX = Launch(
     },
 )
 
+PREPARE = ("prepare-data", "texts", "--output", "data", "--deduplicate", "documents")
+STAGES = ["scan", "vocabulary", "prepare", "finalize"]
+SLURM_STAGES = Launch(PREPARE, 100, name="books", options={"time": "4:00:00"})
+JOBSET_STAGES = Launch(PREPARE, 100, name="books", image="registry/electra:cpu", restarts=50)
+
 
 def results(launch: Launch) -> tuple[str, str | None]:
     command = launch.command
-    return "--model-dir", command[command.index("--model-dir") + 1]
+    option = "--output" if command[0] == "prepare-data" else "--model-dir"
+    return option, command[command.index(option) + 1]
 
 
 RENDERED: dict[str, Callable[[], str]] = {
     "job.sbatch": lambda: sbatch_script(SLURM),
     "jobset.yaml": lambda: jobset_manifest(JOBSET, results(JOBSET)),
+    "stages.sbatch": lambda: stages_script(SLURM_STAGES, STAGES),
+    "stages.yaml": lambda: stages_manifest(JOBSET_STAGES, results(JOBSET_STAGES), STAGES),
     "vertex.yaml": lambda: custom_job(VERTEX, results(VERTEX)),
 }
 

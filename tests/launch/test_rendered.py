@@ -16,18 +16,21 @@ from kubeflow_trainer_api.models.jobset_v1alpha2_job_set import JobsetV1alpha2Jo
 
 from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.errors import ConfigError
-from electra_cli.launch.jobset import jobset_manifest
+from electra_cli.launch.jobset import jobset_manifest, stages_manifest
 from electra_cli.launch.manifest import as_yaml
 from electra_cli.launch.plan import FINAL, TRY_AGAIN, Launch, parse_options
-from electra_cli.launch.slurm import sbatch_script
+from electra_cli.launch.slurm import sbatch_script, stages_script
 from electra_cli.launch.vertex import custom_job
 from tests.launch.rendered import (
     COMMAND,
     GOLDEN,
     JOBSET,
+    JOBSET_STAGES,
+    PREPARE,
     RENDERED,
     SLURM,
     SRUN,
+    STAGES,
     VERTEX,
     add_program,
     of_bash,
@@ -52,6 +55,75 @@ def test_a_jobset_is_all_known_to_kubernetes() -> None:
     known = JobsetV1alpha2JobSet.from_dict(manifest)
     assert known is not None
     assert known.to_dict() == manifest
+
+
+def test_stages_of_a_jobset_follow_each_other_and_are_all_known_to_kubernetes() -> None:
+    launch = dataclasses.replace(JOBSET_STAGES, options={"namespace": "team", "cpu": "8"})
+    manifest = yaml.safe_load(stages_manifest(launch, results(launch), STAGES))
+    known = JobsetV1alpha2JobSet.from_dict(manifest)
+    assert known is not None
+    assert known.to_dict() == manifest
+    jobs = manifest["spec"]["replicatedJobs"]
+    assert [job["name"] for job in jobs] == STAGES
+    before = [job.get("dependsOn", [{"name": None}])[0]["name"] for job in jobs]
+    assert before == [None, *STAGES[:-1]]
+    for stage, job in zip(STAGES, jobs, strict=True):
+        spec = job["template"]["spec"]
+        (container,) = spec["template"]["spec"]["containers"]
+        own = ["--stage", stage, "--num-tasks", "100", "--task-index", "$(JOB_COMPLETION_INDEX)"]
+        own = own[:4] if stage == "finalize" else own
+        assert container["args"] == [PREPARE[0], *own, *PREPARE[1:]]
+        assert spec["completions"] == spec["parallelism"] == (1 if stage == "finalize" else 100)
+        longest = f"{'n' * 39}-{stage}-0-{spec['completions'] * 100 - 1}-abcde"
+        assert len(longest) <= 63
+
+
+def run_stages(folder: Path, *arguments: str, **environment: str) -> list[list[str]]:
+    """What the script calls of `sbatch` and `electra`, each a list of words."""
+    log = folder / "log"
+    write = f'printf "%s\\0" "$(basename "$0")" "$@" >> {log}; echo >> {log}'
+    add_program(folder, "sbatch", f'{write}\n[ -z "$REFUSED" ] || exit 9\necho "$$;cluster"')
+    add_program(folder, "electra", f"{write}\nexit ${{CODE:-0}}")
+    add_program(folder, "scontrol", write)
+    add_program(folder, "srun", '"$@"')
+    log.write_bytes(b"")
+    done = subprocess.run(
+        [BASH, GOLDEN / "stages.sbatch", *arguments],
+        env={"PATH": f"{folder}:/usr/bin:/bin", "SLURM_JOB_ID": "7", **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    lines = [line.split("\0")[:-1] for line in log.read_text().splitlines()]
+    return [[str(done.returncode)], done.stdout.splitlines(), *lines]
+
+
+def test_stages_are_submitted_one_after_the_other(tmp_path: Path) -> None:
+    code, told, *calls = run_stages(tmp_path)
+    assert (code, len(calls)) == (["0"], 4)
+    numbers = [line.split()[-1] for line in told]
+    assert told == [f"{stage}: job {n}" for stage, n in zip(STAGES, numbers, strict=True)]
+    for place, (stage, call) in enumerate(zip(STAGES, calls, strict=True)):
+        expected = ["sbatch", "--parsable", f"--job-name=books-{stage}"]
+        expected += [] if stage == "finalize" else ["--array=0-99"]
+        if place:
+            expected += [f"--dependency=afterok:{numbers[place - 1]}", "--kill-on-invalid-dep=yes"]
+        assert call == [*expected, str(GOLDEN / "stages.sbatch"), stage]
+    code, told, *calls = run_stages(tmp_path, REFUSED="yes")
+    assert (code, told, len(calls)) == (["9"], [], 1)
+
+
+@pytest.mark.parametrize("stage", ["prepare", "finalize"])
+def test_a_job_of_a_stage_is_one_task(tmp_path: Path, stage: str) -> None:
+    code, told, *calls = run_stages(tmp_path, stage, SLURM_ARRAY_TASK_ID="3")
+    own = ["--stage", stage, "--num-tasks", "100"]
+    own += [] if stage == "finalize" else ["--task-index", "3"]
+    assert calls == [["electra", PREPARE[0], *own, *PREPARE[1:]]]
+    assert (code, told) == (["0"], [])
+    for ended, again in ((75, True), (65, False)):
+        code, _, _, *calls = run_stages(
+            tmp_path, stage, SLURM_ARRAY_TASK_ID="3", CODE=str(ended), SLURM_RESTART_COUNT="19"
+        )
+        assert (code, calls) == ([str(ended)], [["scontrol", "requeue", "7"]] * again)
 
 
 def test_workers_of_a_jobset_find_each_other() -> None:
@@ -95,6 +167,15 @@ def test_arguments_come_through_as_they_are(tmp_path: Path) -> None:
     def of(cluster: str) -> list[str]:
         return [cluster if word == "{}" else word for word in expected]
 
+    launch = Launch(("prepare-data", *command[1:]), 2, image="i")
+    script = stages_script(launch, ["prepare", "finalize"])
+    own = ["--stage", "finalize", "--num-tasks", "2"]
+    assert of_bash(f"set -- finalize\n{script}", tmp_path) == ["prepare-data", *own, *command[1:]]
+    jobs = yaml.safe_load(stages_manifest(launch, ("", ""), ["prepare", "finalize"]))
+    pod = jobs["spec"]["replicatedJobs"][1]["template"]["spec"]["template"]["spec"]
+    args = [text.replace("$$", "$") for text in pod["containers"][0]["args"]]
+    assert args == ["prepare-data", *own, *command[1:]]
+
     launch = Launch(command, 2, image="i", options={})
     assert of_bash(sbatch_script(launch), tmp_path) == of("slurm")
     assert of_kubernetes(jobset_manifest(launch, None)) == of("indexed")
@@ -114,8 +195,9 @@ def test_texts_of_yaml_are_quoted_unless_every_reader_takes_them_for_texts() -> 
 BASH = shutil.which("bash") or "/bin/bash"
 
 
-def test_the_script_is_one_for_bash_and_its_linter() -> None:
-    script = GOLDEN / "job.sbatch"
+@pytest.mark.parametrize("name", ["job.sbatch", "stages.sbatch"])
+def test_the_script_is_one_for_bash_and_its_linter(name: str) -> None:
+    script = GOLDEN / name
     assert subprocess.run([BASH, "-n", script], check=False).returncode == 0
     linter = Path(sys.executable).with_name("shellcheck")
     done = subprocess.run([linter, script], capture_output=True, text=True, check=False)
@@ -194,6 +276,7 @@ WRONG = {
     "twice": (lambda: parse_options(["time=1", "time=2"]), "twice"),
     "sbatch: own": (lambda: slurm("nodes=3"), "--nodes"),
     "sbatch: fixed": (lambda: slurm("signal=KILL"), "the script sets it"),
+    "sbatch: dependency": (lambda: slurm("dependency=afterok:1"), "the script sets it"),
     "sbatch: line break": (lambda: slurm("comment=a\nrm -rf x"), "cannot stand in a line"),
     "sbatch: quote": (lambda: slurm("comment=it's"), "cannot stand in a line"),
     "command": (lambda: Launch(("report", "r"), 2), "'report' is no command"),

@@ -17,7 +17,7 @@ from electra_cli.errors import ConfigError
 EXAMPLES = """
 electra launch --nodes 2 --to local -- pretrain --preset tiny
 electra launch --nodes 4 --to slurm -- pretrain --preset small > job.sbatch
-electra launch --nodes 4 --to jobset --image IMAGE -- evaluate runs/mine
+electra launch --nodes 9 --to slurm -- prepare-data texts --output data
 """
 LESS_MEMORY = "use fewer --nodes, or start the workers on several machines"
 
@@ -27,7 +27,11 @@ _NOT_FOR = {
     "image": ("local", "slurm"),
     "max_restarts": ("local", "vertex"),
 }
-_RESULTS = {"pretrain": ("model_dir", "--model-dir"), "finetune": ("output", "--output")}
+_RESULTS = {
+    "pretrain": ("model_dir", "--model-dir"),
+    "finetune": ("output", "--output"),
+    "prepare-data": ("output", "--output"),
+}
 
 
 # fmt: off
@@ -35,13 +39,15 @@ def command(
     context: typer.Context,
     arguments: Annotated[list[str], typer.Argument(
         metavar="COMMAND...", show_default=False,
-        help="Behind --: pretrain, evaluate or finetune, with the options of each worker.")],
+        help="Behind --: pretrain, evaluate, finetune or prepare-data, with the options of each "
+        "worker.")],
     to: Annotated[Literal["local", "slurm", "jobset", "vertex"], typer.Option(
         show_default=False,
         help="local: processes on this machine. slurm: a script for sbatch. jobset: a manifest for "
         "Kubernetes. vertex: a custom job of Vertex AI.")],
     nodes: Annotated[int, typer.Option(
-        min=1, max=10_000, help="Machines with a worker each; with local, workers.")] = 1,
+        min=1, max=10_000, help="Machines with a worker each; with local, workers; of "
+        "prepare-data, tasks of each stage.")] = 1,
     gpus_per_node: Annotated[int, typer.Option(
         min=0, max=1_000, help="GPUs of each worker.")] = 0,
     output: Annotated[Path | None, typer.Option(
@@ -63,10 +69,10 @@ def command(
     """Start several workers here, or write what starts them elsewhere; nothing is submitted."""
     # fmt: on
     del debug
-    from electra_cli.launch.jobset import jobset_manifest
+    from electra_cli.launch.jobset import jobset_manifest, stages_manifest
     from electra_cli.launch.output import write_text
     from electra_cli.launch.plan import Launch, parse_options
-    from electra_cli.launch.slurm import sbatch_script
+    from electra_cli.launch.slurm import sbatch_script, stages_script
     from electra_cli.launch.vertex import custom_job
 
     _check_effect(context, to)
@@ -80,6 +86,7 @@ def command(
         options=parse_options(option or []),
     )
     given = _checked(launch.command)
+    stages = _stages(launch, to, given) if launch.command[0] == "prepare-data" else []
     if to == "local":
         _run(launch, given, as_json=as_json, quiet=quiet)
     results = None
@@ -87,12 +94,15 @@ def command(
         key, words = _RESULTS[launch.command[0]]
         results = words, None if given[key] is None else str(given[key])
     if to == "slurm":
-        text = sbatch_script(launch)
+        text = stages_script(launch, stages) if stages else sbatch_script(launch)
+    elif stages:
+        assert results is not None
+        text = stages_manifest(launch, results, stages)
     else:
         text = {"jobset": jobset_manifest, "vertex": custom_job}[to](launch, results)
     if output is not None:
         write_text(output, text)
-        Terminal(quiet=quiet).note(f"{output}: {_submit(to, output, name)}")
+        Terminal(quiet=quiet).note(f"{output}: {_submit(to, output, name, stages)}")
     elif not as_json and not quiet:
         write_result(text)
     if as_json:
@@ -107,11 +117,11 @@ def command(
         )
 
 
-def _submit(to: str, output: Path, name: str) -> str:
+def _submit(to: str, output: Path, name: str, stages: list[Any]) -> str:
     """What to type next."""
     file = shlex.quote(str(output))
     if to == "slurm":
-        return f"sbatch {file}"
+        return f"{'bash' if stages else 'sbatch'} {file}"
     if to == "jobset":
         return f"kubectl apply -f {file}"
     return (
@@ -154,6 +164,44 @@ def _checked(command: tuple[str, ...]) -> dict[str, Any]:
         )
     options.refuse_urls(context.params)
     return dict(context.params)
+
+
+def _stages(launch: Any, to: str, given: dict[str, Any]) -> list[Any]:
+    """The stages of `prepare-data` in which there is something to do.
+
+    Raises:
+      ConfigError: They are no jobs for this system, or the command says itself what is divided.
+    """
+    from electra_cli.corpus.preparation.engines.schedule import stages_of
+    from electra_cli.corpus.reading.input_file import STANDARD_INPUT
+
+    if to in ("local", "vertex"):
+        instead = {
+            "local": "electra prepare-data uses all cores of this machine by itself: type it alone",
+            "vertex": "--to slurm or --to jobset; or electra prepare-data --engine beam",
+        }
+        raise ConfigError(f"--to {to} does not divide prepare-data", hint=instead[to])
+    if launch.gpus_per_node:
+        raise ConfigError("prepare-data has no use for GPUs", hint="leave --gpus-per-node out")
+    for name in ("stage", "task_index", "num_tasks"):
+        if given[name] is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(
+                f"electra launch says itself which part is whose: {option} is too much",
+                hint=f"leave {option} out",
+            )
+    if given["engine"] != "local":
+        raise ConfigError(
+            f"--engine {given['engine']} divides the work itself",
+            hint="leave it out, or type electra prepare-data without electra launch",
+        )
+    if STANDARD_INPUT in given["inputs"]:
+        raise ConfigError(
+            "standard input does not come to the machines of a cluster",
+            hint="write it to a file that all of them see",
+        )
+    finds = given["deduplicate"] != "none" or given["near_duplicates"] is not None
+    return list(stages_of(duplicates=finds, trains=given["vocab"] is None))
 
 
 def _run(launch: Any, given: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
