@@ -150,6 +150,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _status(error: Any) -> int | None:
     """The number of the answer that the error tells of."""
+    if type(error).__module__ == "aiohttp.http_exceptions":
+        return None  # of an answer that is cut they have a number that nobody has sent
     response = getattr(error, "response", None)
     if isinstance(response, dict):  # of S3
         return response.get("ResponseMetadata", {}).get("HTTPStatusCode")

@@ -72,7 +72,7 @@ def root_of(url: str) -> str:
     the last folder that is named in full.
     """
     named = _magic(url).split(_without_query(url), maxsplit=1)[0]
-    return named[: named.rindex("/") + 1]
+    return named[: named.rfind("/") + 1]
 
 
 def name_of(url: str, root: str) -> str:

@@ -10,6 +10,7 @@ import functools
 import importlib
 import logging
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from typing import Any
 from electra_cli.errors import ConfigError, InputMissingError, OutputError, TryAgainError
 from electra_cli.files.remote import faults
 from electra_cli.files.remote.faults import again, shown, wait_before
-from electra_cli.files.remote.place import READ_FROM, is_pattern, is_url
+from electra_cli.files.remote.place import READ_FROM, is_pattern, is_url, root_of
 from electra_cli.files.remote.stream import Entry, Stream
 
 __all__ = ["Entry", "Store", "is_pattern", "is_url"]
@@ -96,6 +97,11 @@ class Store:
                 return [self._entry_of(url, info)]
         listing = partial(again, partial(self._listing, url), "listing", url)
         before = listing()
+        if not before and is_pattern(url):
+            try:
+                return [self.entry(url)]  # which may be called a[1].txt
+            except InputMissingError:
+                pass
         for number in range(1, faults.MOST_TRIES + 1):
             found = listing()
             if found.keys() == before.keys():
@@ -154,12 +160,16 @@ class Store:
         self._write(delete, "deleting", url)
 
     def _write(self, act: Any, what: str, url: str) -> None:
-        if self.scheme in ("https", "http"):
+        if self._is_web:
             raise OutputError(
                 f"{shown(url)} can only be read",
                 hint="write to a store: s3://, gs://, az:// or hf://",
             )
         again(act, what, url, writes=True)
+
+    @property
+    def _is_web(self) -> bool:
+        return self.scheme in ("https", "http")
 
     @property
     def _files(self) -> Any:
@@ -199,21 +209,38 @@ class Store:
         """Size and tag of all objects, by URL."""
         files, path = self._files, self._path(url)
         files.invalidate_cache()
+        # Patterns are ours: the libraries leave folders out that cannot be listed.
+        options: dict[str, Any] = {"on_error": "raise"} if self._is_web else {}
         if is_pattern(url):
-            found = files.glob(path, detail=True)
-            folders = [name for name, info in found.items() if info["type"] == "directory"]
-            for folder in [] if "**" in url else folders:
-                found |= files.find(folder, detail=True)
+            fits = _pattern(path, also_below="**" not in path)
+            root = root_of(path)
+            if self.scheme in ("s3", "gs", "az") and (begin := _literal(path[len(root) :])):
+                options["prefix"] = begin
         else:
-            found = files.find(path, detail=True)
+            fits, root = None, path
+        found = files.find(root.rstrip("/"), detail=True, **options)
         return {
-            name if self.scheme in ("https", "http") else f"{self.scheme}://{name}": (
+            name if self._is_web else f"{self.scheme}://{name}": (
                 info["size"],
                 _tag(info),
             )
             for name, info in found.items()
-            if info["type"] == "file" and not name.endswith("/")  # which stands for a folder
+            if info["type"] == "file"
+            and not name.endswith("/")  # which stands for a folder
+            and (fits is None or fits.match(name))
         }
+
+
+def _pattern(path: str, *, also_below: bool) -> re.Pattern[str]:
+    """What fits a pattern, or also lies in a folder that fits."""
+    utils = importlib.import_module("fsspec.utils")
+    fits = utils.glob_translate(path.rstrip("/")).removesuffix(r"\Z")
+    return re.compile(fits + (r"(?:/.*)?\Z" if also_below else r"\Z"), re.DOTALL)
+
+
+def _literal(pattern: str) -> str:
+    """What all that fits a pattern begins with."""
+    return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
 
 
 def _tag(info: Mapping[str, Any]) -> str:

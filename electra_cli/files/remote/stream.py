@@ -118,7 +118,7 @@ class Stream(io.RawIOBase):
     def _load(self, wanted: int) -> None:
         """Reads the block at the position."""
         goes_on = self._block and self._position == self._begin + len(self._block)
-        ahead = 2 * self._ahead if goes_on else _SMALLEST_BLOCK
+        ahead = 2 * self._ahead if goes_on and self._position != self._until else _SMALLEST_BLOCK
         self._ahead = min(max(ahead, wanted), _LARGEST_BLOCK)
         begin, end = self._position, min(self._position + self._ahead, self.entry.size)
         if self._until is not None and begin < self._until:
