@@ -73,8 +73,9 @@ def kept_between_slices(make: Callable[..., Any], *given: Any) -> Any:
     The last such thing alone is kept: each takes some ten megabytes.
     """
     if getattr(_kept, "of", None) != (make, *given):
-        _kept.of, _kept.thing = (make, *given), None
+        _kept.of = _kept.thing = None  # its memory is free before the next one takes its own
         _kept.thing = make(*given)
+        _kept.of = (make, *given)
     return _kept.thing
 
 
