@@ -38,8 +38,8 @@ _NOT_PLAIN = re.compile(f"[^{_PLAIN}]")
 _PLAIN_PIECES = re.compile(f"[A-Za-z0-9]+|[{_PLAIN}]")
 
 # Characters of a word that tell how long the tokens may be that it begins with.
-_KEY = 2
-_ONE = (1,)
+_KEY = 3
+_SHORT = (2, 1)
 
 
 def is_removed(character: str) -> bool:
@@ -185,25 +185,27 @@ class WordEncoder:
 
     def _word_pieces(self, word: str) -> bytes:
         """The longest token that begins the word, then the longest that continues it, and so on."""
-        if len(word) > MAX_CHARACTERS_PER_WORD:
+        end = len(word)
+        if end > MAX_CHARACTERS_PER_WORD:
             return self._unk
-        ids, start = b"", 0
-        tokens, lengths = self._beginnings, self._beginning_lengths
-        while start < len(word):
-            for length in lengths.get(word[start : start + _KEY], _ONE):
+        ids: list[bytes] = []
+        start, tokens, lengths = 0, self._beginnings, self._beginning_lengths
+        while start < end:
+            for length in lengths.get(word[start : start + _KEY], _SHORT):
                 # Behind the end of the word there is nothing: the slice is what is left of it.
                 if found := tokens.get(word[start : start + length]):
                     break
             else:
                 return self._unk
-            ids, start = ids + found, start + length
+            ids.append(found)
+            start += length
             tokens, lengths = self._continuations, self._continuation_lengths
-        return ids
+        return b"".join(ids)
 
 
 def _lengths(tokens: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """How long the tokens are that begin with the same characters, the longest first, and 1."""
+    """How long a token may be that begins with these characters, the longest first."""
     found: dict[str, set[int]] = {}
     for token in tokens:
-        found.setdefault(token[:_KEY], {1}).add(len(token))
+        found.setdefault(token[:_KEY], set(_SHORT)).add(len(token))
     return {key: tuple(sorted(lengths, reverse=True)) for key, lengths in found.items()}
