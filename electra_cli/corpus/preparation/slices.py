@@ -17,7 +17,6 @@ from hashlib import blake2b
 from electra_cli.corpus.preparation.documents import slice_documents
 from electra_cli.corpus.preparation.encoding import Words, encoded, encoding_of
 from electra_cli.corpus.preparation.options import SliceSettings
-from electra_cli.corpus.preparation.packing import Frame, make_packer
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.preparation.records import (
     SliceRecord,
@@ -28,6 +27,7 @@ from electra_cli.corpus.preparation.records import (
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.reading.readers import ReadSoFar
 from electra_cli.corpus.shards.counts import most_frequent
+from electra_cli.corpus.shards.packing import Frame, make_packer
 from electra_cli.corpus.shards.rows import ShardWriter, Split
 from electra_cli.files.layout import slice_name
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from electra_cli.corpus.preparation.packing import Frame, FullPacker, document_random, pack_document
+from electra_cli.corpus.shards.packing import Frame, FullPacker, document_random, pack_document
 from tests.ids import as_bytes, ids_in
 
 CLS, SEP = 2, 3
