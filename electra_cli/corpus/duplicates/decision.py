@@ -25,7 +25,7 @@ from electra_cli.corpus.duplicates.scan import scanned_path
 from electra_cli.files.atomic import AtomicFile
 
 _COMPARED_AT_ONCE = 2**13
-_STATES_AT_ONCE = 2**20
+_STATES_AT_ONCE = 2**16
 
 
 def verify(search: Search, group: int, starts: Starts, bands: Bands, ranges: int) -> None:

@@ -18,7 +18,7 @@ from electra_cli.corpus.duplicates.parts import PartsWriter, gathered, read_part
 from electra_cli.corpus.duplicates.scan import scanned_path
 from electra_cli.files.atomic import AtomicFile
 
-_READ_AT_ONCE = 2**20
+_READ_AT_ONCE = 2**16
 
 
 def divide(

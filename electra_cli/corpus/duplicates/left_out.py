@@ -24,7 +24,7 @@ from electra_cli.files.atomic import AtomicFile, atomic_write_text
 from electra_cli.files.layout import slice_name
 from electra_cli.files.record import Record
 
-_MARKS_AT_ONCE = 2**20
+_MARKS_AT_ONCE = 2**16
 _SPREAD_AT_ONCE = 2**12  # documents, which may have many lines each
 
 

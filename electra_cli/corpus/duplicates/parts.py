@@ -116,16 +116,16 @@ def read_part(path: Path, part: int, record: np.dtype, most_bytes: int) -> Itera
 
 
 def gathered(arrays: Iterable[np.ndarray], most_bytes: int) -> Iterator[np.ndarray]:
-    """Puts arrays together until they are so large, in their order."""
+    """Puts arrays together as long as they are no larger than this, in their order."""
     held: list[np.ndarray] = []
     size = 0
     for array in arrays:
-        held.append(array)
-        size += array.nbytes
-        if size >= most_bytes:
+        if held and size + array.nbytes > most_bytes:
             together = np.concatenate(held)
             held, size = [], 0  # else memory would hold both
             yield together
+        held.append(array)
+        size += array.nbytes
     if held:
         yield np.concatenate(held)
 

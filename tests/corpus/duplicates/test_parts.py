@@ -48,5 +48,5 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path):
 
 def test_arrays_are_put_together_up_to_a_size():
     arrays = [np.arange(count, dtype=NUMBER) for count in (3, 3, 0, 9, 1)]
-    assert [len(array) for array in gathered(arrays, 40)] == [6, 9, 1]
+    assert [len(array) for array in gathered(arrays, 40)] == [3, 3, 9, 1]
     assert list(gathered([], 40)) == []
