@@ -8,9 +8,10 @@ the trainer looks at.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ from electra_cli.files.atomic import AtomicFile, atomic_write_bytes
 from electra_cli.files.layout import slice_name
 
 _MOST_FILES = 256  # that are added up at once
+_WORDS_AT_ONCE = 2**14  # whose characters are
 
 
 def count_step(
@@ -251,18 +253,22 @@ def _merge(folder: Path, level: int, files: int, number: int, limits: Limits) ->
 
 def _characters(words: dict[str, int]) -> dict[str, int]:
     """How often each character comes, and within a word, with `CONTINUATION` before it."""
-    lengths = np.fromiter(map(len, words), np.int64, len(words))  # [N]
-    counts = np.repeat(np.fromiter(words.values(), np.int64, len(words)), lengths)  # [C]
-    codes = np.frombuffer("".join(words).encode("utf-32-le"), "<u4").astype(np.int64)  # [C]
-    within = np.ones(len(codes), bool)  # [C]
-    within[np.cumsum(lengths) - lengths] = False
-    found = {}
-    for before, chosen in (("", slice(None)), (CONTINUATION, within)):
-        # Sums are exact: they stay far below 2^53.
-        sums = np.bincount(codes[chosen], counts[chosen])
-        for code in np.flatnonzero(sums).tolist():
-            found[before + chr(code)] = int(sums[code])
-    return found
+    sums = {before: np.zeros(sys.maxunicode + 1, np.int64) for before in ("", CONTINUATION)}
+    left = iter(words.items())
+    while items := list(islice(left, _WORDS_AT_ONCE)):
+        lengths = np.array([len(word) for word, _ in items])  # [N]
+        counts = np.repeat([count for _, count in items], lengths)  # [C]
+        text = "".join(word for word, _ in items).encode("utf-32-le")
+        codes = np.frombuffer(text, "<u4")  # [C]
+        within = np.ones(len(codes), bool)  # [C]
+        within[np.cumsum(lengths) - lengths] = False
+        np.add.at(sums[""], codes, counts)
+        np.add.at(sums[CONTINUATION], codes[within], counts[within])
+    return {
+        before + chr(code): int(of_all[code])
+        for before, of_all in sums.items()
+        for code in np.flatnonzero(of_all).tolist()
+    }
 
 
 def _most_frequent(words: dict[str, int], most: int) -> dict[str, int]:

@@ -34,7 +34,8 @@ class Limits:
       range_bytes: Of counts that are added up at a time.
       counted_words: Different words that are looked at, the most frequent ones.
       trained_characters: Characters of the different words to train on.
-      trained_words: Words to train on, with all their repetitions.
+      trained_words: Words to train on at most, with all their repetitions.
+      scaled_words: So many where there would be more.
       string: Characters of one string that is handed to the trainer.
     """
 
@@ -43,6 +44,7 @@ class Limits:
     counted_words: int = 2**19
     trained_characters: int = 3 * 2**19
     trained_words: int = 2**25
+    scaled_words: int = 2**24
     string: int = 2**15
 
 
@@ -223,12 +225,14 @@ def _alphabet(counts: CountedWords, room: int, limit: int | None) -> list[str]:
 def repeated(words: Mapping[str, int], limits: Limits) -> Iterator[str]:
     """The trainer takes no counts: it counts itself, so each word comes as often as it was counted.
 
-    Counts of more than `limits.trained_words`, which take it some fifteen seconds, are scaled down.
+    That takes it a fifth of a second a million, so beyond `limits.trained_words` counts are scaled
+    down. Of 107 million words of books, to 2^24 of them, 2.6% of the pieces became others, and text
+    0.12% more tokens.
     """
-    trained = limits.trained_words
-    total = max(sum(words.values()), trained)
+    total = sum(words.values())
+    wanted = total if total <= limits.trained_words else limits.scaled_words
     for word, count in sorted(words.items()):
-        left = (count * trained + total // 2) // total
+        left = (count * wanted + total // 2) // total
         most = max(limits.string // (len(word) + 1), 1)
         while left > 0:
             yield " ".join([word] * min(most, left))

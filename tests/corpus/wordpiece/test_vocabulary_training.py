@@ -218,14 +218,13 @@ def test_what_is_cut_off_are_rare_words_of_any_letter(monkeypatch):
 
 
 def test_counts_are_scaled_down_beyond_what_the_trainer_reads():
-    limits = Limits(trained_words=1000, string=50)
+    limits = Limits(trained_words=2000, scaled_words=1000, string=50)
     words = {"common": 7000, "some": 2960, "ten": 10, "five": 5, "rare": 4, "once": 1}
     read = list(vocabulary_training.repeated(words, limits))
     assert max(map(len, read)) <= 50
     found = " ".join(read).split()
     counts = {word: found.count(word) for word in words}
     assert counts == {"common": 701, "some": 297, "ten": 1, "five": 1, "rare": 0, "once": 0}
-    few = {"common": 900, "rare": 1}
-    assert " ".join(vocabulary_training.repeated(few, limits)).split() == ["common"] * 900 + [
-        "rare"
-    ]
+    few = {"common": 1999, "rare": 1}
+    read = " ".join(vocabulary_training.repeated(few, limits)).split()
+    assert read == ["common"] * 1999 + ["rare"]
