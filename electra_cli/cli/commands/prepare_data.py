@@ -45,9 +45,8 @@ electra prepare-data 'corpus/*.jsonl.gz' --text-field body --output data
 electra prepare-data texts/ --output data --packing full --no-strip-accents
 """
 LESS_MEMORY = (
-    "run the same command again with --workers 1, which keeps what is finished; --near-duplicates "
-    "takes memory for each document, and with another --output a smaller --max-document-bytes "
-    "takes less for long ones"
+    "run the same command again with --workers 1, which keeps what is finished; with another "
+    "--output a smaller --max-document-bytes takes less for long documents"
 )
 
 
@@ -55,9 +54,8 @@ LESS_MEMORY = (
 def command(
     inputs: Annotated[list[str], typer.Argument(
         metavar="INPUT...", show_default=False, parser=place,
-        help="Files, folders, quoted patterns like 'texts/*.txt', the same as URLs of s3://, gs://, "
-        "az://, hf:// and https://, or - for standard input. Text, "
-        "Markdown, JSON lines, CSV, TSV, Parquet and Arrow, also compressed (gz, zst, xz, bz2) and "
+        help="Files, folders, quoted patterns like 'texts/*.txt', the same as URLs of s3://, "
+        "gs://, az://, hf:// and https://, or - for standard input. Text, Markdown, JSON lines, CSV, TSV, Parquet and Arrow, also compressed (gz, zst, xz, bz2) and "
         "in tar or zip.")],
     output: Annotated[Path, typer.Option(
         "--output", metavar="DIR", show_default=False, help="Folder to write; it must be new or "
@@ -122,7 +120,7 @@ def command(
         help="Word pieces of the vocabulary to train.")] = None,
     vocab_sample: Annotated[float, typer.Option(
         "--vocab-sample", rich_help_panel=_VOCABULARY,
-        help="Share of the documents to train it on.")] = 1.0,
+        help="Share of each slice to train it on: its first documents; no more is read.")] = 1.0,
     vocab_unused: Annotated[int, typer.Option(
         "--vocab-unused", rich_help_panel=_VOCABULARY,
         help="Slots [unused0], [unused1], … to keep free for tokens of later tasks.")] = 0,
