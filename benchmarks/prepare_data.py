@@ -4,8 +4,8 @@ python benchmarks/prepare_data.py BOOKS.jsonl.gz --vocab VOCAB [--megabytes 500]
 
 The text is the given one again and again, in every copy of which 2% of the words, drawn with a
 seed, are made new: a cache of words cannot know them. Every run is the command itself in a process
-of its own, start of Python included, with a given vocabulary and without de-duplication. Runs with
-one and with two processes alternate.
+of its own, start of Python included, without de-duplication and with a given vocabulary, but for
+one that trains a vocabulary of the default size. Runs of each kind alternate.
 
 Memory is the most that any one process had, seen in /proc: of the command, and of a worker.
 """
@@ -60,8 +60,8 @@ def write_corpus(path: Path, books: Path, size: int) -> None:
                 return
 
 
-def run(text: Path, vocab: Path, folder: Path, *options: str) -> dict[str, Any]:
-    """One run of the command.
+def run(text: Path, vocab: Path | None, folder: Path, *options: str) -> dict[str, Any]:
+    """One run of the command, which trains a vocabulary if none is given.
 
     Returns:
       Megabytes a second of the whole process, and the most memory of it and of a worker, in MB.
@@ -69,7 +69,7 @@ def run(text: Path, vocab: Path, folder: Path, *options: str) -> dict[str, Any]:
     output = folder / "out"
     shutil.rmtree(output, ignore_errors=True)
     command = [sys.executable, "-m", "electra_cli", "prepare-data", str(text), "--quiet", "--json"]
-    command += ["--output", str(output), "--vocab", str(vocab), *options]
+    command += ["--output", str(output), *(["--vocab", str(vocab)] if vocab else []), *options]
     begun = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     peaks: dict[int, float] = {}
@@ -110,18 +110,19 @@ def _peak_memory(pid: int) -> float:
 
 
 def measure_speed(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """One process, two processes, and the first megabytes alone; all `rounds` times in turn."""
+    """One process, two processes, with a new vocabulary, and the first megabytes alone."""
     large, cold = folder / "large.jsonl", folder / "cold.jsonl"
     write_corpus(large, arguments.books, arguments.megabytes * 1_000_000)
     write_corpus(cold, arguments.books, _COLD_BYTES)
-    runs: dict[str, list[dict[str, Any]]] = {"1 process": [], "2 processes": [], "cold 16 MB": []}
+    runs: dict[str, list[dict[str, Any]]] = {}
     for _ in range(arguments.rounds):
-        for name, text, workers in (
-            ("1 process", large, "1"),
-            ("2 processes", large, "2"),
-            ("cold 16 MB", cold, "1"),
+        for name, text, vocab, workers in (
+            ("1 process", large, arguments.vocab, "1"),
+            ("2 processes", large, arguments.vocab, "2"),
+            ("2, new vocabulary", large, None, "2"),
+            ("cold 16 MB", cold, arguments.vocab, "1"),
         ):
-            runs[name].append(run(text, arguments.vocab, folder, "--workers", workers))
+            runs.setdefault(name, []).append(run(text, vocab, folder, "--workers", workers))
     return runs
 
 
@@ -173,14 +174,14 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="electra-benchmark-") as folder:
         speed = measure_speed(arguments, Path(folder))
-        print(f"{'':14} {'MB/s: min':>10} {'median':>8} {'max':>8}")
+        print(f"{'':17} {'MB/s: min':>10} {'median':>8} {'max':>8}")
         for name, runs in speed.items():
             rates = sorted(r["megabytes_per_second"] for r in runs)
-            print(f"{name:14} {rates[0]:10.1f} {statistics.median(rates):8.1f} {rates[-1]:8.1f}")
+            print(f"{name:17} {rates[0]:10.1f} {statistics.median(rates):8.1f} {rates[-1]:8.1f}")
         pairs = zip(speed["2 processes"], speed["1 process"], strict=True)
         ratios = sorted(a["megabytes_per_second"] / b["megabytes_per_second"] for a, b in pairs)
         print(
-            f"{'two / one':14} {ratios[0]:10.2f} {statistics.median(ratios):8.2f} "
+            f"{'two / one':17} {ratios[0]:10.2f} {statistics.median(ratios):8.2f} "
             f"{ratios[-1]:8.2f}\n"
         )
         memory = measure_memory(arguments, Path(folder))
