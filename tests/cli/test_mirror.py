@@ -57,6 +57,12 @@ def test_a_finished_run(
     assert steps_of(fresh) == [12]
     assert "copying the checkpoint of step 12" in elsewhere.stderr
     assert s3.proxy.asked("GET", "npy") == 0
+    # By the configuration of the run, which is not there yet.
+    third = tmp_path / "third"
+    command = ["pretrain", "--config", third / "config.yaml", "--model-dir", third, "--json"]
+    by_config = electra(*command, "--mirror", mirror)
+    assert by_config.code == 0, by_config.stderr
+    assert by_config.json["state_sha256"] == expected["state_sha256"]
 
 
 def test_what_cannot_be(

@@ -19,10 +19,8 @@ EXPORT = ["export", "run", "--format", "huggingface"]
     [
         ["prepare-data", "a.txt", "--output"],
         ["prepare-data", "a.txt", "--output", "o", "--vocab"],
-        ["prepare-data", "--output", "o", "a.txt"],
         ["pretrain", "--dry-run", "--preset"],
         [*PRETRAIN, "--model-dir"],
-        [*PRETRAIN, "--data"],
         [*PRETRAIN, "--config"],
         [*PRETRAIN, "--init-from"],
         [*PRETRAIN, "--gin-file", "a.gin", "--gin-file"],
@@ -57,13 +55,13 @@ def test_the_path_of_the_data_in_a_configuration(
     monkeypatch.chdir(tmp_path)
     command = [*PRETRAIN, "--json"]
     if where == "--set":
-        command.append("--set=data.path=https://host/a")
+        command.append("--set=data.path=hdfs://host/a")
     elif where == "environment":
-        monkeypatch.setenv("ELECTRA_DATA__PATH", "https://host/a")
+        monkeypatch.setenv("ELECTRA_DATA__PATH", "hdfs://host/a")
     else:
-        Path("a.yaml").write_text("data:\n  path: https://host/a\n")
+        Path("a.yaml").write_text("data:\n  path: hdfs://host/a\n")
         command.append("--config=a.yaml")
-    electra(*command).failed(2, "https://host/a (data.path, ", "is a URL")
+    electra(*command).failed(2, "hdfs://host/a is a URL", "s3://")
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,8 @@ def command(
 
         options.refuse_url(preset or "", "preset")
         check_mirror(mirror)
+        if model_dir and not dry_run and find_cluster(cluster, os.environ) is None:
+            restored(mirror, model_dir, terminal)  # before --config may name a file in it
         check_names(stop_on or [])
         given = [
             Override("runtime.device", device, "--device"),

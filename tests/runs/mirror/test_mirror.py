@@ -281,6 +281,14 @@ def test_a_thread_of_its_own(s3: S3, run: RunFolder) -> None:
     index = read_index(STORE, url(s3))
     assert index is not None
     assert index.newest == 12
+    # One that was taken for lost is told so, once, and may not come again on its own.
+    late = hears.mirror(s3, run)
+    mirrored(s3, run)
+    late.start()
+    lack = late.finish(100, never)
+    assert isinstance(lack, DisplacedError)
+    assert lack.exit_code == 73
+    assert len(hears.warnings) == 2
 
 
 class _Stuck(Sender):
