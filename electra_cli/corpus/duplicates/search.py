@@ -154,17 +154,6 @@ def finish(folder: Path, slices: int, options: DuplicateOptions) -> Duplicates:
     return found
 
 
-def resolve(folder: Path, slices: int, *, options: DuplicateOptions) -> Duplicates:
-    """All passes in this process, and what they found; then removes the rest."""
-    for steps in passes(folder, slices, options):
-        for step in steps:
-            if not step.is_done:
-                step.work()
-    found = finish(folder, slices, options)
-    clean(folder)
-    return found
-
-
 def clean(folder: Path) -> None:
     """Removes all but the outcome; nobody may be at work on the search.
 
