@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from electra_cli.modeling.electra import ElectraModel
 from electra_cli.modeling.fused import plain_operations
+from electra_cli.optimization.update import update
 from tests.golden.reference_case import ReferenceCase, case_folders, to_reference
 from tests.places import GOLDEN
 
@@ -32,9 +32,6 @@ LOSSES = {
     "disc_loss": "disc_loss",
     "total_loss": "total_loss",
 }
-
-# Fused is what users get on a CPU; plain is what is exported.
-TRACED = {"fused": contextlib.nullcontext, "plain": plain_operations}
 
 
 @pytest.fixture(scope="module", params=case_folders(), ids=lambda folder: folder.name)
@@ -64,32 +61,51 @@ def outputs_of(case: ReferenceCase, step: int, outputs: dict[str, tf.Tensor]) ->
     return pairs | {name: tuple(array[used] for array in pairs[name]) for name in per_slot}
 
 
-def traced_functions(
-    case: ReferenceCase, precision: str = "float32"
-) -> tuple[ElectraModel, Callable[..., Any], Callable[..., Any]]:
-    """The model; (inputs) -> outputs and gradients; (inputs, clip norm) -> logs of an update."""
+class Step(NamedTuple):
+    """What an update reports, what it was made of, and the gradients of all variables."""
+
+    logs: dict[str, tf.Tensor]
+    outputs: dict[str, tf.Tensor]
+    gradients: list[tf.Tensor]
+
+
+def with_towers(
+    model: ElectraModel, features: dict[str, tf.Tensor], outputs: dict[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """Outputs, and the logits of all positions, which two towers do not make in training."""
+    if not model.architecture.two_towers:
+        return dict(outputs)
+    logits = model.two_towers.head.logits(model.cloze_predicted(features))  # [B·S, V]
+    shape = [*features["input_ids"].shape, -1]
+    weights = {"cloze_weights": features["cloze_weights"]}
+    return outputs | weights | {"cloze_logits": tf.reshape(logits, shape)}
+
+
+def traced_step(
+    case: ReferenceCase, monkeypatch: pytest.MonkeyPatch, precision: str = "float32"
+) -> tuple[ElectraModel, Callable[..., Step]]:
+    """The model, and an update of it: (inputs, clip norm) -> all that is seen of the update."""
     task = case.task()
     model, optimizer = case.model(task, precision), case.optimizer(task)
+    seen: dict[str, Any] = {}
 
-    def observe(inputs: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        features = task._features(inputs, training=True)
-        with tf.GradientTape() as tape:
-            outputs = model(features, training=True)
-            loss = task.build_losses(features, outputs)
-        found = tape.gradient(loss, model.trainable_variables)
-        if model.architecture.two_towers:  # which make no logits of all positions in training
-            logits = model.two_towers.head.logits(model.cloze_predicted(features))  # [B·S, V]
-            shape = [*inputs["input_ids"].shape, -1]
-            outputs |= {"cloze_logits": tf.reshape(logits, shape)}
-            outputs |= {"cloze_weights": features["cloze_weights"]}
-        return outputs, found
+    def see_outputs(metrics: Any, model: ElectraModel, labels: Any, outputs: Any) -> None:
+        seen["outputs"] = with_towers(model, labels, outputs)
 
-    def update(inputs: dict[str, tf.Tensor], clip_norm: tf.Tensor) -> dict[str, tf.Tensor]:
+    def see_gradients(optimizer: Any, gradients: Any, variables: Any, **values: Any) -> Any:
+        seen["gradients"] = list(gradients)
+        return update(optimizer, gradients, variables, **values)
+
+    monkeypatch.setattr(task, "_process", see_outputs)
+    monkeypatch.setattr("electra_cli.tasks.step.update", see_gradients)
+
+    def step(inputs: dict[str, tf.Tensor], clip_norm: tf.Tensor) -> Step:
         changed = case.config.optimizer.model_copy(update={"clip_norm": clip_norm})
         task._settings = case.config.model_copy(update={"optimizer": changed})
-        return task.train_step(inputs, model, optimizer)
+        logs = task.train_step(inputs, model, optimizer)
+        return Step(logs, seen["outputs"], seen["gradients"])
 
-    return model, tf.function(observe, autograph=False), tf.function(update, autograph=False)
+    return model, tf.function(step, autograph=False)
 
 
 def by_reference_name(model: ElectraModel, values: list) -> dict[str, np.ndarray]:
@@ -121,31 +137,46 @@ def check_gradients(case: ReferenceCase, model: ElectraModel, gradients: list) -
         assert np.linalg.norm(ours - expected) <= bound, name
 
 
-@pytest.mark.parametrize("traced", TRACED)
-def test_all_steps(case: ReferenceCase, traced: str) -> None:
-    model, observe, update = traced_functions(case)
+def check_outputs(case: ReferenceCase, step: int, outputs: dict[str, tf.Tensor]) -> None:
+    for name, (ours, expected) in outputs_of(case, step, outputs).items():
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_all_steps(case: ReferenceCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what users get on a CPU."""
+    model, update = traced_step(case, monkeypatch)
     for step in range(case.steps):
-        inputs = case.inputs(step)
-        with TRACED[traced]():
-            outputs, found = observe(inputs)
-            # The reference clips by a norm in which rows of a table that nothing but look-ups
-            # reads are not added up where they occur several times. Ours adds them up, as the
-            # update itself does; so to end with the same weights it is told the length at which
-            # the reference's factor comes out.
-            unsummed = tf.linalg.global_norm(found)
-            np.testing.assert_allclose(unsummed, case.output(step, "gnorm"), rtol=1e-6)
-            gradients = [tf.convert_to_tensor(gradient) for gradient in found]
-            factor = case.config.optimizer.clip_norm / tf.maximum(1.0, unsummed)
-            logs = update(inputs, factor * tf.linalg.global_norm(gradients))
-        for name, (ours, expected) in outputs_of(case, step, outputs).items():
-            np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5, err_msg=name)
+        # The reference clips by a norm in which rows of a table that nothing but look-ups reads are
+        # not added up where they occur several times. Ours adds them up, as the update itself does;
+        # so to end with the same weights it is told the length at which the reference's factor
+        # comes out.
+        norm = case.output(step, case.norm)
+        factor = case.config.optimizer.clip_norm / max(1.0, case.output(step, "gnorm"))
+        logs, outputs, gradients = update(case.inputs(step), tf.constant(factor * norm, tf.float32))
+        check_outputs(case, step, outputs)
         for ours in case.losses:
             theirs = LOSSES[ours]
             np.testing.assert_allclose(logs[ours], case.output(step, theirs), rtol=1e-6)
-        np.testing.assert_allclose(logs["gradient_norm"], case.output(step, case.norm), rtol=1e-6)
+        np.testing.assert_allclose(logs["gradient_norm"], norm, rtol=1e-6)
         if step == 0:
             check_gradients(case, model, gradients)
     check_weights(case, model)
+
+
+def test_plain_operations(case: ReferenceCase) -> None:
+    """What is exported, and what is given to compilers of whole steps: outputs and gradients."""
+    task, inputs = case.task(), case.inputs(0)
+    model = case.model(task)
+    with plain_operations():
+        features = task._features(inputs, training=True)
+        with tf.GradientTape() as tape:
+            outputs = model(features, training=True)
+            loss = task.build_losses(features, outputs)
+        found = tape.gradient(loss, model.trainable_variables)
+        check_outputs(case, 0, with_towers(model, features, outputs))
+    np.testing.assert_allclose(loss, case.output(0, LOSSES[task.total]), rtol=1e-6)
+    np.testing.assert_allclose(tf.linalg.global_norm(found), case.output(0, "gnorm"), rtol=1e-6)
+    check_gradients(case, model, [tf.convert_to_tensor(gradient) for gradient in found])
 
 
 def check_weights(case: ReferenceCase, model: ElectraModel) -> None:
@@ -156,11 +187,13 @@ def check_weights(case: ReferenceCase, model: ElectraModel) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["base_like", "objective_electric"])
-def test_steps_that_are_compiled_as_a_whole(name: str) -> None:
+def test_steps_that_are_compiled_as_a_whole(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The form for a GPU, by what an update reports and by the weights at the end."""
     case = ReferenceCase(GOLDEN / name)
-    model, _, update = traced_functions(case)
-    compiled = tf.function(update.python_function, jit_compile=True, autograph=False)
+    model, update = traced_step(case, monkeypatch)
+    compiled = tf.function(
+        lambda *given: update.python_function(*given).logs, jit_compile=True, autograph=False
+    )
     for step in range(case.steps):
         with plain_operations():
             logs = compiled(case.inputs(step), tf.constant(case.config.optimizer.clip_norm))
@@ -170,12 +203,13 @@ def test_steps_that_are_compiled_as_a_whole(name: str) -> None:
     check_weights(case, model)
 
 
-def test_bfloat16_is_within_two_percent(case: ReferenceCase) -> None:
-    model, observe, update = traced_functions(case, "bfloat16")
+def test_bfloat16_is_within_two_percent(
+    case: ReferenceCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, update = traced_step(case, monkeypatch, "bfloat16")
     for step in range(case.steps):
         inputs = case.inputs(step)
-        outputs, gradients = observe(inputs)
-        logs = update(inputs, tf.constant(case.config.optimizer.clip_norm))
+        logs, outputs, gradients = update(inputs, tf.constant(case.config.optimizer.clip_norm))
         hidden = outputs.get("disc_sequence_output")
         assert (model.generator_hidden(inputs) if hidden is None else hidden).dtype == tf.bfloat16
         for name, (ours, expected) in outputs_of(case, step, outputs).items():
@@ -186,7 +220,7 @@ def test_bfloat16_is_within_two_percent(case: ReferenceCase) -> None:
         if step == 0:
             # As one vector: the parts of queries and keys alone, small differences of rounded
             # numbers, are 2-4% off (docs/fidelity.md).
-            found = by_reference_name(model, [tf.convert_to_tensor(g) for g in gradients])
+            found = by_reference_name(model, gradients)
             whole = np.concatenate([value.ravel() for value in found.values()])
             expected = [case.values[f"step0/grad/{name}"].ravel() for name in found]
             assert relative(whole, np.concatenate(expected)) <= 0.02
