@@ -62,21 +62,21 @@ def local_data(
     return data.folder
 
 
-def check_mirror(url: str | None) -> None:
-    """Refuses a mirror that is no URL of a store that can be written.
+def check_folder(url: str | None, option: str) -> None:
+    """Refuses what is no folder of a store that can be written; None passes.
 
     Raises:
       ConfigError: It is none, or what knows such stores is not installed.
     """
     if url is None:
         return
-    from electra_cli.files.remote.place import is_url
+    from electra_cli.files.remote.place import is_pattern, is_url
     from electra_cli.files.remote.store import Store
 
-    if not is_url(url):
+    if not is_url(url) or is_pattern(url) or url.startswith(("http:", "https:")):
         raise ConfigError(
-            f"--mirror {url} is no URL of an object store",
-            hint="--mirror s3://BUCKET/runs/NAME; gs://, az:// and hf:// do too",
+            f"{option} {url}: expected the URL of a folder in an object store",
+            hint=f"{option} s3://BUCKET/NAME; gs://, az:// and hf:// do too",
         )
     Store.of(url)
 
@@ -99,20 +99,14 @@ def check_upload(url: str | None) -> None:
     """Makes sure that prepared data can be copied to a URL, before anything is prepared.
 
     Raises:
-      ConfigError: It is no URL of a store.
+      ConfigError: It is no folder of a store.
       ElectraError: What `Upload.check` raises.
     """
-    if url is None:
-        return
-    from electra_cli.corpus.shards.published import Upload
-    from electra_cli.files.remote.place import is_url
+    check_folder(url, "--upload")
+    if url is not None:
+        from electra_cli.corpus.shards.published import Upload
 
-    if not is_url(url):
-        raise ConfigError(
-            f"--upload {url} is no URL of an object store",
-            hint="--upload s3://BUCKET/NAME; gs://, az:// and hf:// do too",
-        )
-    Upload(url).check()
+        Upload(url).check()
 
 
 def upload(url: str, manifest: Manifest, terminal: Terminal) -> None:

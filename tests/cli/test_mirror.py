@@ -73,7 +73,8 @@ def test_what_cannot_be(
 
     s3.put("mine/a.txt", b"mine")
     refused(73, "holds something that is no mirror", more=["--mirror", f"{s3.bucket}/mine"])
-    refused(2, "is no URL of an object store", "s3://BUCKET", more=["--mirror", tmp_path])
+    for place in (tmp_path, "https://host/run", f"{s3.bucket}/run*", "ftp://host/run"):
+        refused(2, f"--mirror {place}: expected", "s3://BUCKET", more=["--mirror", place])
     refused(2, "--cache-dir", "is a folder here", more=["--cache-dir", tmp_path])
     refused(66, "not found", of=f"{s3.bucket}/nothing", more=[])
     refused(66, "not found", of="s3://no-such-bucket/data", more=[])
@@ -101,7 +102,7 @@ def test_prepare_data_and_upload(electra: Electra, s3: S3, corpus: Path, tmp_pat
         "prepare-data", corpus, "--output", output, "--workers", 1, "--vocab-size", 300,
         "--json", "--upload",
     ]  # fmt: skip
-    electra(*command, tmp_path).failed(2, "is no URL of an object store")
+    electra(*command, tmp_path).failed(2, "--upload", "s3://BUCKET")
     s3.put("mine/a.txt", b"mine")
     electra(*command, f"{s3.bucket}/mine").failed(73, "holds something else")
     assert not output.exists()

@@ -14,7 +14,7 @@ import typer
 from electra_cli.cli import completion, options
 from electra_cli.cli.joining import joined
 from electra_cli.cli.look_ahead import look_ahead
-from electra_cli.cli.remote import check_mirror, local_data, restored
+from electra_cli.cli.remote import check_folder, local_data, restored
 from electra_cli.cli.screen.console import Terminal, emit_json, show_error
 from electra_cli.cli.screen.training import RunDisplay, print_finished
 from electra_cli.cluster.acts import ALONE, by_all, by_chief
@@ -135,7 +135,7 @@ def command(
         from electra_cli.training.plan.branch import find_branch
 
         options.refuse_url(preset or "", "preset")
-        check_mirror(mirror)
+        check_folder(mirror, "--mirror")
         if model_dir and not dry_run and find_cluster(cluster, os.environ) is None:
             restored(mirror, model_dir, terminal)  # before --config may name a file in it
         check_names(stop_on or [])

@@ -63,7 +63,7 @@ class RemoteData:
           ElectraError: The store cannot be used or reached.
         """
         store, place = Store.of(url), joined(url, MANIFEST_FILE)
-        content = store.read(place, 0, store.entry(place).size)
+        content = store.read(place)
         folder = cache / cached_data_name(hashlib.sha256(content).hexdigest())
         manifest = parse_manifest(place, content, folder)
         for name in (manifest.vocab.file, *(shard.file for shard in manifest.shards)):
