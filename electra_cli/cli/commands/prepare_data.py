@@ -55,7 +55,8 @@ def command(
     inputs: Annotated[list[str], typer.Argument(
         metavar="INPUT...", show_default=False, parser=place,
         help="Files, folders, quoted patterns like 'texts/*.txt', the same as URLs of s3://, "
-        "gs://, az://, hf:// and https://, or - for standard input. Text, Markdown, JSON lines, CSV, TSV, Parquet and Arrow, also compressed (gz, zst, xz, bz2) and "
+        "gs://, az://, hf:// and https://, or - for standard input. Text, Markdown, JSON lines, "
+        "CSV, TSV, Parquet and Arrow, also compressed (gz, zst, xz, bz2) and "
         "in tar or zip.")],
     output: Annotated[Path, typer.Option(
         "--output", metavar="DIR", show_default=False, help="Folder to write; it must be new or "

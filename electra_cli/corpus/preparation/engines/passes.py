@@ -105,7 +105,7 @@ class Passes:
         for steps in passes:
             place = len(steps) * self._schedule.task_index // self._schedule.num_tasks
             around = [*steps[place:], *steps[:place]]
-            tasks = [Task(s.name, s.name, partial(_do, s)) for s in around if not s.is_done]
+            tasks = [Task(s.name, "", partial(_do, s)) for s in around if not s.is_done]
             done: list[Task] = []
             tell = partial(self._tell_of_some, name, begin, before, done, len(tasks))
             for task in self._results(tasks, tell):

@@ -37,7 +37,7 @@ class Task:
 
     Attributes:
       name: What errors call it.
-      file: The first file that it reads, as errors call it.
+      file: The first file that it reads, as errors call it; empty if it reads no text.
       work: Does it, and returns the result, or an iterator over several; can be pickled.
       weight: Bytes on disk that are done with it; 0 if it tells all that it does.
     """
@@ -234,23 +234,21 @@ def _first_death(worker: _Worker, task: Task) -> str:
     if task.died is not None:
         raise _died_twice(task, worker.file, how)
     task.died = worker.file
-    return (
-        f"{task.name}: a worker process that read {worker.file} ended by {how}; another one tries "
-        "once more"
-    )
+    reads = f" that read {worker.file}" if worker.file else ""
+    return f"{task.name}: a worker process{reads} ended by {how}; another one tries once more"
 
 
 def _died_twice(task: Task, file: str, how: str) -> ElectraError:
-    if task.died == file:
+    if file and task.died == file:
         return DataError(
             f"{task.name}: a worker process that read {file} ended by {how}, and so did a second "
             "one",
             hint="if the machine is short of memory, the same command with fewer --workers goes on "
             f"where it stopped; else leave {file} out or write it anew, with another --output",
         )
+    at, before = (f" at {place}" if place else "" for place in (file, task.died))
     return TryAgainError(
-        f"{task.name}: a worker process ended by {how} at {file}, and another one before at "
-        f"{task.died}",
+        f"{task.name}: a worker process ended by {how}{at}, and another one before{before}",
         hint="run the same command again, finished slices are kept; fewer --workers need less "
         "memory",
     )

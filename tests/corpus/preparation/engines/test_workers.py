@@ -77,7 +77,12 @@ def test_a_second_try_is_as_good_as_the_first(tmp_path, how, count):
         ([("a.txt", KILL), ("a.txt", KILL)], DataError, ["read a.txt", "SIGKILL"]),
         ([("a.txt", KILL), ("a.txt", ABORT)], DataError, ["read a.txt", "SIGABRT"]),
         ([("a.txt", 3), ("a.txt", 3)], DataError, ["read a.txt", "exit code 3"]),
-        ([("a.txt", KILL), ("b.txt", SEGV)], TryAgainError, ["SIGSEGV at b.txt", "a.txt"]),
+        (
+            [("a.txt", KILL), ("b.txt", SEGV)],
+            TryAgainError,
+            ["SIGSEGV at b", "before at a"],
+        ),
+        ([("", KILL), ("", KILL)], TryAgainError, ["process ended by SIGKILL, and another one be"]),
     ],
 )
 def test_a_second_death_is_told(tmp_path, tries, error, words):
