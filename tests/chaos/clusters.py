@@ -100,19 +100,21 @@ class Trials:
     """Runs one after the other, each started again and again until it has come to its end.
 
     Args:
-      data: Prepared text.
+      command: The command line of a run in a folder, without `electra`.
       work: A folder.
-      steps: Of each run.
+      undisturbed: The folder of a run that nothing has happened to; None to train one.
 
     Attributes:
       folder: Of the run that is not over yet.
       counts: What has happened.
     """
 
-    def __init__(self, data: Path, work: Path, steps: int) -> None:
-        self._data = data
+    def __init__(
+        self, command: Callable[[Path], list[str]], work: Path, undisturbed: Path | None = None
+    ) -> None:
+        self._command = command
         self._work = work
-        self._steps = steps
+        self._undisturbed = undisturbed
         self._number = 0
         self.folder = work / "run-0"
         self.counts = Counts()
@@ -164,26 +166,25 @@ class Trials:
 
     @cached_property
     def _expected(self) -> Any:
+        if self._undisturbed is not None:
+            return outcome_of(self._undisturbed)
         return self._finished(self._work / "undisturbed")
 
     def _started(
         self, folder: Path, *, without: int | None = None, apart: bool = False
     ) -> AbstractContextManager[Crew]:
-        command = options(
-            self._data, folder, "--rendezvous-timeout", _RENDEZVOUS,
-            "--set", f"train.evaluate_every={EVALUATE_EVERY}", steps=self._steps,
-        )  # fmt: skip
+        command = [*self._command(folder), "--rendezvous-timeout", str(_RENDEZVOUS)]
         return started(self._work, command, SIZE, without=without, apart=apart)
 
     def _finished(self, folder: Path) -> Any:
-        """Lets a start come to its end; what there is to compare."""
+        """Lets a start come to its end; its outcome."""
         with self._started(folder) as crew:
             assert not crew.wait(crew.members, _LONGEST), f"no end: {_told(crew)}"
             assert {one.process.returncode for one in crew.members} == {0}, _told(crew)
-            first, *others = (json.loads(one.stdout.read_text()) for one in crew.members)
-        assert others == [first] * len(others)
-        lines = {kind: metric_lines(folder, kind) for kind in ("train", "validation")}
-        return first["state_sha256"], first["evaluation"], lines
+            printed = [json.loads(one.stdout.read_text()) for one in crew.members]
+        result = json.loads(RunFolder(folder).result.read_text())
+        assert printed == [result] * SIZE
+        return outcome_of(folder)
 
     def _note(self, name: str, seconds: float) -> None:
         longest = self.counts.longest
@@ -210,6 +211,13 @@ class Trials:
             assert fault_of(checkpoint.path, checkpoint.step) is None, checkpoint.path
 
 
+def outcome_of(folder: Path) -> Any:
+    """What there is to compare of a run that has come to its end."""
+    result = json.loads(RunFolder(folder).result.read_text())
+    lines = {kind: metric_lines(folder, kind) for kind in ("train", "validation")}
+    return result["state_sha256"], result["evaluation"], lines
+
+
 def _reached(plan: Plan, seen: Watch, crew: Crew) -> bool:
     """Waits for the moment of a blow; whether it came before all had ended."""
     has_come, _ = MOMENTS[plan.moment]
@@ -233,9 +241,10 @@ def _told(crew: Crew) -> str:
     return "".join(map(of, crew.members))
 
 
-def run(data: Path, work: Path, starts: Sequence[Plan], *, steps: int = STEPS) -> Counts:
+def run(data: Path, work: Path, starts: Sequence[Plan]) -> Counts:
     """Starts so often, and compares each run that came to its end."""
-    trials, of_this_run = Trials(data, work, steps), 0
+    every = ("--set", f"train.evaluate_every={EVALUATE_EVERY}")
+    trials, of_this_run = Trials(lambda run: options(data, run, *every, steps=STEPS), work), 0
 
     def check(number: int, plan: Plan, promise: Callable[[], None]) -> None:
         try:

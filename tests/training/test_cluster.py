@@ -1,4 +1,7 @@
-"""Workers that train together, in processes of their own and with real signals."""
+"""Workers that train together, in processes of their own and with real signals.
+
+Its last test is the short version of `make chaos` for several workers too.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ import pytest
 import tensorflow as tf
 
 from electra_cli.runs.commit import read_commit
+from tests.chaos.blows import EVALUATE_EVERY, SUPERVISOR, Blow
+from tests.chaos.clusters import Plan, Trials
 from tests.conftest import Electra
 from tests.prepared import prepare
 from tests.training.runs import copied, error_of, metric_lines, options, steps_of, wait_for
@@ -31,7 +36,7 @@ SETTINGS = (
     "model.attention_dropout=0.1",
     "optimizer.ema_decay=0.9",
     "train.best_metric=masked_lm_loss",
-    "train.evaluate_every=10",
+    f"train.evaluate_every={EVALUATE_EVERY}",
     "train.keep_checkpoints=9",
 )
 
@@ -106,7 +111,6 @@ def other_data(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("options_of_second", "code", "words"),
     [
         (["--seed", "1"], 2, "configuration.train.seed is 0 and 1"),
-        (["--stop-at-step", "3"], 2, "command.last step is 20 and 3"),
         (["--data", "OTHER"], 65, "vocabulary.tokens is "),
         (["--data", "nowhere"], 66, "nowhere"),
         (["--device", "cpu:2"], 2, "'cpu:2' in a cluster"),
@@ -140,38 +144,34 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def test_one_worker_with_two_replicas(
-    electra: Electra, data: Path, tmp_path: Path, whole: Path
-) -> None:
+def test_three_workers(data: Path, tmp_path: Path, whole: Path) -> None:
+    """Come to what two come to, which the next test compares with a single process."""
     run = tmp_path / "run"
-    assert electra(*command(data, run, "--device", "cpu:2")).json["workers"] == 1
+    assert train(3, command(data, run))[2]["replicas"] == 3
     assert_alike(run, whole)
     assert_alike_lines(run, whole)
-
-
-def test_three_workers(data: Path, tmp_path: Path) -> None:
-    run, alone = tmp_path / "run", tmp_path / "alone"
-    assert train(3, command(data, run))[2]["replicas"] == 3
-    # A process of its own: this one may run with two virtual devices.
-    assert train(1, command(data, alone, "--device", "cpu:3"))[0]["replicas"] == 3
-    assert_alike(run, alone)
-    assert_alike_lines(run, alone)
 
 
 def test_another_number_of_workers_goes_on(
     electra: Electra, data: Path, tmp_path: Path, whole: Path
 ) -> None:
-    run = copied(whole, tmp_path / "run", newest=8)
-    found = electra(*command(data, run)).json
-    assert (found["start_step"], found["workers"]) == (8, 1)
+    """One worker here, with two replicas."""
+    run = copied(whole, tmp_path / "run", newest=4)
+    found = electra(*command(data, run, "--device", "cpu:2")).json
+    assert (found["start_step"], found["workers"]) == (4, 1)
     assert_alike(run, whole)
+    expected = json.loads((whole / "result.json").read_text())["evaluation"]
+    assert numbers_of(found["evaluation"]) == pytest.approx(
+        numbers_of(expected), rel=1e-5, nan_ok=True
+    )
     starts = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     told = [(one["workers"], one["replicas"]) for one in starts if one["kind"] == "start"]
-    assert told == [(2, 2), (1, 1)]
+    assert told == [(2, 2), (1, 2)]
 
 
-def test_stopped_and_gone_on(data: Path, tmp_path: Path, whole: Path) -> None:
-    run = tmp_path / "run"
+def test_stopped_killed_and_gone_on(data: Path, tmp_path: Path, whole: Path) -> None:
+    trials = Trials(lambda run: command(data, run), tmp_path, undisturbed=whole)
+    run = trials.folder
     arguments = command(data, run)
     with workers(arguments, arguments) as started:
         wait_for(lambda: bool(metric_lines(run, "train")), started[0])
@@ -183,6 +183,10 @@ def test_stopped_and_gone_on(data: Path, tmp_path: Path, whole: Path) -> None:
     assert "stopped by SIGTERM to worker 1 (127.0.0.1:" in messages.pop()
     assert not messages
     assert 0 < step < STEPS
-    again = train(2, arguments)
-    assert again[0]["state_sha256"] == sha256(whole)
-    assert lines_of(run) == lines_of(whole)
+
+    blow = Blow("SIGKILL", signal.SIGKILL, SUPERVISOR)
+    # The line of that step is written while its checkpoint is, and then the step is evaluated.
+    trials.meet(Plan(blow, victim=0, moment="in an evaluation", delay=0.0))
+    assert trials.counts.over == 0
+    trials.compare()
+    assert trials.counts.compared == 1
