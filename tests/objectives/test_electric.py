@@ -25,6 +25,7 @@ from tests.conftest import Electra, settings
 from tests.export.runs import small_config, write_run
 from tests.interop.conftest import assert_same
 from tests.modeling.test_electra import IDS, TINY, features
+from tests.training.runs import copied
 
 VALUES = {"objective.name": "electric", "model.num_layers": 2, "data.sequence_length": 16}
 CONFIG = TINY.replaced(VALUES)
@@ -217,9 +218,9 @@ def test_a_run_is_resumed_evaluated_and_scored(
     assert tuple(result["evaluation"]) == metrics_of([ELECTRIC], detail=True)
     assert "cloze " in whole.stderr
 
-    parts = [*options, "--model-dir", tmp_path / "parts"]
-    electra("pretrain", *parts, "--stop-at-step", 4)
-    assert electra("pretrain", *parts).json["state_sha256"] == result["state_sha256"]
+    copied(tmp_path / "whole", tmp_path / "parts", newest=4)
+    parts = electra("pretrain", *options, "--model-dir", tmp_path / "parts").json
+    assert (parts["start_step"], parts["state_sha256"]) == (4, result["state_sha256"])
 
     again = electra("evaluate", tmp_path / "whole", "--device", "cpu", "--json")
     (found,) = again.json["checkpoints"]

@@ -22,7 +22,7 @@ from electra_cli.training.devices.strategy import build_strategy, parse_device
 def test_lanes_take_a_batch_whose_size_is_not_known(rows: int | None) -> None:
     """Workers on several machines do not know the size of each batch of an evaluation."""
 
-    @tf.function(input_signature=[tf.TensorSpec([rows, 2])])
+    @tf.function(input_signature=[tf.TensorSpec([rows, 2])], autograph=False)
     def outputs(values: tf.Tensor) -> tf.Tensor:
         return outputs_of_lanes(lambda part: {"twice": 2 * part["x"]}, {"x": values}, 2)["twice"]
 
