@@ -79,6 +79,11 @@ def kept_between_slices(make: Callable[..., Any], *given: Any) -> Any:
     return _kept.thing
 
 
+def forget_kept() -> None:
+    """Gives back what `kept_between_slices` has kept, for work that reads no slice."""
+    _kept.of = _kept.thing = None
+
+
 def encoding_of(
     vocab_path: Path,
     vocab: VocabularyFile,

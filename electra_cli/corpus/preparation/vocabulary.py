@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from electra_cli.corpus.preparation.documents import slice_documents
-from electra_cli.corpus.preparation.encoding import kept_between_slices
+from electra_cli.corpus.preparation.encoding import forget_kept, kept_between_slices
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.reading.faults import Document
@@ -207,6 +207,7 @@ def _ranges(paths: Sequence[Path], limits: Limits) -> list[tuple[int, int]]:
 
 
 def _added_up(paths: Sequence[Path], start: int, stop: int) -> dict[str, int]:
+    forget_kept()
     total: dict[str, int] = {}
     get = total.get
     for path in paths:
@@ -276,6 +277,7 @@ def _most_frequent(words: dict[str, int], most: int) -> dict[str, int]:
 
 
 def _train(folder: Path, target: Path, options: VocabularyOptions, limits: Limits) -> None:
+    forget_kept()
     counted = _counted(folder, limits)
     if not counted.words and options.sample < 1:
         raise DataError(

@@ -116,7 +116,7 @@ def test_files_are_the_same_whoever_does_what(corpus, tmp_path):
     given = options()
     slices = slices_of(corpus, given)
     contents = []
-    for threads, seed in ((1, 0), (1, 1), (3, 2)):
+    for threads, seed in ((1, 0), (3, 1)):
         folder = tmp_path / str(seed)
         folder.mkdir()
         order = random.Random(seed).sample(slices, len(slices))
@@ -126,7 +126,7 @@ def test_files_are_the_same_whoever_does_what(corpus, tmp_path):
             for steps in merge_passes(folder, len(slices), given, TINY):
                 list(pool.map(lambda step: step.work(), steps))
         contents.append(folder_bytes(folder))
-    assert contents[0] == contents[1] == contents[2]
+    assert contents[0] == contents[1]
 
 
 @pytest.mark.parametrize("most_files", [256, 3])
