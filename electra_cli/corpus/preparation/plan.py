@@ -21,6 +21,7 @@ from electra_cli.corpus.reading.readers import Part, open_input
 from electra_cli.corpus.reading.tables.columns import parquet_row_groups
 from electra_cli.corpus.reading.texts import Documents
 from electra_cli.errors import DataError
+from electra_cli.files.remote.store import side_by_side
 
 PLAN_FORMAT_VERSION = 4
 SLICE_BYTES = 16 * 2**20
@@ -170,12 +171,20 @@ def make_plan(
 
     left_out = left_out or LeftOut(skips=False)
     total = len(files) + len(left_out.unreadable)
+
+    def cut(file: InputFile) -> list[tuple[Part, int]] | DamagedError:
+        try:
+            return list(_parts(file, slice_bytes, text_field, documents, cuts))
+        except DamagedError as error:
+            return error
+
+    is_stored = any(isinstance(file.path, str) for file in files)
+    found = iter(side_by_side(cut, files) if is_stored else map(cut, files))
     for file in files:
         report(file.label, 0)
-        try:
-            parts = list(_parts(file, slice_bytes, text_field, documents, cuts))
-        except DamagedError as error:
-            left_out.add(file.name, error)
+        parts = next(found)
+        if isinstance(parts, DamagedError):
+            left_out.add(file.name, parts)
             continue
         for part, added in parts:
             if weight + added > slice_bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,10 +23,7 @@ from electra_cli.errors import ConfigError, InputMissingError
 from electra_cli.files.redaction import redacted
 from electra_cli.files.remote.faults import shown
 from electra_cli.files.remote.place import Place, name_of, place, root_of
-from electra_cli.files.remote.store import Entry, Store, is_pattern
-
-# Objects that are looked at side by side.
-_AT_ONCE = 16
+from electra_cli.files.remote.store import Entry, Store, is_pattern, side_by_side
 
 
 def find_inputs(
@@ -209,10 +205,7 @@ class _Search:
             raise _no_text_in(str(folder), below)
 
     def files_at(self, url: str) -> Iterator[InputFile]:
-        """What an input in an object store stands for.
-
-        Objects are looked at side by side: each takes the store a few times longer than a disk.
-        """
+        """What an input in an object store stands for."""
         entries = Store.of(url).find(url)
         if not entries:
             raise InputMissingError(
@@ -236,20 +229,16 @@ class _Search:
                 passed_over.append((kind_of(name), entry.size))
                 self.passed_over[entry.url] = passed_over[-1]
         has_text = False
-        pool = ThreadPoolExecutor(_AT_ONCE)
-        try:
-            looked = pool.map(lambda found: self._look(found[0].url, found[1], found[2]), read)
-            for (entry, name, is_vague), file in zip(read, looked, strict=True):
-                if isinstance(file, InputFile):
-                    yield file
-                elif file is not None:
-                    self._leave_out(entry.url, name, file)
-                else:
-                    passed_over.append((kind_of(name), entry.size))
-                    self.passed_over[entry.url] = passed_over[-1]
-                has_text |= file is not None or not is_vague
-        finally:
-            pool.shutdown(cancel_futures=True)
+        looked = side_by_side(lambda found: self._look(found[0].url, *found[1:]), read)
+        for (entry, name, is_vague), file in zip(read, looked, strict=True):
+            if isinstance(file, InputFile):
+                yield file
+            elif file is not None:
+                self._leave_out(entry.url, name, file)
+            else:
+                passed_over.append((kind_of(name), entry.size))
+                self.passed_over[entry.url] = passed_over[-1]
+            has_text |= file is not None or not is_vague
         if is_folder and not has_text:
             raise _no_text_in(shown(url.rstrip("/")), passed_over)
 

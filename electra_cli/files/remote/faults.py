@@ -89,7 +89,7 @@ def again(
                 raise _error(kind, error, what, url, writes=writes) from None
             wait = wait_before(number)
             _logger.warning(
-                "%s %s failed (%s); tried again in %.1f s, %d of %d",
+                "warning: %s %s failed (%s); tried again in %.1f s, %d of %d",
                 what,
                 shown(url),
                 _reason(error),

@@ -18,6 +18,7 @@ from electra_cli.corpus.reading.faults import LeftOut
 from electra_cli.corpus.reading.input_file import opened
 from electra_cli.corpus.reading.passed_over import PassedOver
 from electra_cli.errors import ConfigError, DataError, InputMissingError
+from tests.conftest import Electra
 from tests.corpus.corpora import folder_bytes, make_documents, write_vocabulary
 from tests.corpus.tables import COMPRESSORS, WRITERS, jsonl, txt, write_tar, write_zip
 from tests.prepared import prepare
@@ -134,6 +135,20 @@ def test_inputs_that_cannot_be(
         prepare(given, tmp_path / "o")
     assert not (tmp_path / "o").exists()
     assert s3.waits == []
+
+
+def test_the_command_takes_urls(
+    s3: S3, electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = s3.put("sub/a.pdf", b"%PDF")
+    for given, code, words in [
+        ("s3:/b/a.txt", 2, ["s3:/b/a.txt is no URL", "two slashes", "$PWD/s3:/b/a.txt"]),
+        ("s3://no-such-bucket/a.txt", 66, ["not found: s3://no-such-bucket/a.txt", "bucket"]),
+        (url, 65, [f"no reader for {url}", "it is a PDF"]),
+    ]:
+        electra("prepare-data", given, "--output", "o", "--json").failed(code, *words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_damaged_objects_are_left_out_like_files(s3: S3, tmp_path: Path) -> None:
