@@ -154,7 +154,13 @@ def cases(corpus: Path, data: Path, trained: Path, work: Path) -> dict[str, Case
     def pretrain(folder: Path) -> list[str]:
         fixed = ["pretrain", "--preset", "tiny", "--device", "cpu", "--json", "--quiet"]
         places = ["--data", str(data), "--model-dir", str(folder), "--steps", str(STEPS)]
-        return [*fixed, *places, *settings("optimizer.ema_decay=0.9")]
+        # Whatever has a state of its own, or is traced apart.
+        more = (
+            "optimizer.ema_decay=0.9",
+            "runtime.precision=float16",
+            "train.accumulation_steps=2",
+        )
+        return [*fixed, *places, *settings(*more)]
 
     def trained_state(folder: Path, result: dict[str, Any]) -> Any:
         lines = {kind: metric_lines(folder, kind) for kind in ("train", "validation")}

@@ -17,7 +17,8 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
         yield started
 
 
-# The seeds are such that pretrain and finetune are killed in a save, evaluate while it evaluates.
+# The seeds are such that pretrain and finetune are killed in a save. Of evaluate, which writes
+# nothing, there is test_stopped_commands.py.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "kills", "seed"),
@@ -26,7 +27,6 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
         ("pretrain", 1, 12),
         ("finetune", 1, 0),
         ("export", 1, 0),
-        ("evaluate", 1, 4),
     ],
 )
 def test_killed_at_random_points(

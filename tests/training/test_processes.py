@@ -20,7 +20,6 @@ from electra_cli.runs.commit import fault_of, read_commit
 from electra_cli.training.loop.trainer import ElectraTrainer
 from tests.conftest import Electra, needs_root, small_disk
 from tests.training.runs import (
-    copied,
     error_of,
     finish,
     metric_lines,
@@ -72,24 +71,6 @@ def test_closed_streams_the_lock_and_signal_9(
     assert json.loads((run / "result.json").read_text())["state_sha256"] == expected
     for kind in ("train", "validation"):
         assert metric_lines(run, kind) == metric_lines(trained, kind)
-
-
-def test_everything_at_once_in_fresh_processes(
-    electra: Electra, data: Path, tmp_path: Path
-) -> None:
-    """float16, an average, micro-batches, two replicas: nothing traced or drawn is shared."""
-    more = [
-        "--set=runtime.precision=float16",
-        "--set=optimizer.ema_decay=0.9",
-        "--set=train.accumulation_steps=2",
-        "--device=cpu:2",
-    ]
-    whole = electra(*options(data, tmp_path / "whole", *more)).json
-    run = copied(tmp_path / "whole", tmp_path / "run", newest=8)
-    code, out, err = finish(start(options(data, run, *more)))
-    assert code == 0, err
-    assert json.loads(out)["start_step"] == 8
-    assert json.loads(out)["state_sha256"] == whole["state_sha256"]
 
 
 @needs_root
