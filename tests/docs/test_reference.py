@@ -41,6 +41,8 @@ def test_a_stale_page_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     main = generator()["main"]
+    pages = main.__globals__["pages"]()  # made once: it takes seconds
+    monkeypatch.setitem(main.__globals__, "pages", lambda: pages)
     monkeypatch.setitem(main.__globals__, "OUTPUT", tmp_path)
     assert main([]) == 0
     assert main(["--check"]) == 0

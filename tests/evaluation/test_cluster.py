@@ -35,7 +35,7 @@ def test_a_run(electra: Electra, trained: Path) -> None:
     limits = ("--fail-under", "disc_auc=0.99")
     command = ["evaluate", str(trained), "--device", "cpu", "--json", *limits]
     (found,) = evaluate(command, 1)["checkpoints"]
-    (expected,) = electra(*command, "--device", "cpu:2").json["checkpoints"]
+    (expected,) = electra(*command).json["checkpoints"]
     assert (found["checkpoint"], found["step"]) == (expected["checkpoint"], 12)
     assert found["baselines"] == expected["baselines"]
     alike = pytest.approx(numbers(expected["metrics"]), rel=1e-6, abs=1e-6, nan_ok=True)
