@@ -28,7 +28,7 @@ class Held:
     """
 
     window: int = 2**24
-    range_bytes: int = 2**24
+    range_bytes: int = 2**23
 
     def ranges(self, size: int) -> int:
         """In how many ranges so many bytes of hashes are compared.

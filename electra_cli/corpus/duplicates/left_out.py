@@ -18,10 +18,10 @@ from electra_cli.corpus.duplicates.outcome import (
     NEAR_DUPLICATE,
     OF_LEFT_OUT_DOCUMENT,
     DropFile,
+    drop_name,
 )
 from electra_cli.corpus.duplicates.scan import LINES_BYTES, scanned_path
 from electra_cli.files.atomic import AtomicFile, atomic_write_text
-from electra_cli.files.layout import slice_name
 from electra_cli.files.record import Record
 
 _MARKS_AT_ONCE = 2**16
@@ -99,7 +99,7 @@ def leave_out(search: Search, group: int, starts: Starts) -> None:
     for kind, (counts, marks) in kinds.items():
         start = 0
         for of_slice, index, count in zip(files, search.members(group), counts, strict=True):
-            path = search.folder / f"drop-{kind}-{slice_name(index)}.bin"
+            path = search.folder / drop_name(kind, index)
             of_slice.append(_write(path, marks, start, count, found[kind]))
             start += count
     record = LeftOut(

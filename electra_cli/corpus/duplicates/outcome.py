@@ -10,13 +10,17 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from electra_cli.corpus.duplicates.near import require_library
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.shards.counts import Counts
 from electra_cli.errors import ConfigError, DataError
+from electra_cli.files.layout import slice_name
 from electra_cli.files.record import Record
 
 DUPLICATES_FILE = "duplicates.json"
@@ -106,7 +110,6 @@ def without_duplicates(
     index: int,
     *,
     folder: Path,
-    duplicates: Duplicates,
     counts: Counts,
 ) -> Iterator[Document]:
     """Leaves out what the search found.
@@ -114,15 +117,14 @@ def without_duplicates(
     Args:
       documents: Of the slice, the same ones as were scanned.
       index: The slice.
-      folder: Of the search.
-      duplicates: Its outcome.
+      folder: Of the finished search.
       counts: What is left out, up to date whenever a document is handed out.
 
     Raises:
       DataError: The documents are not those that were scanned, or a file of the pass is damaged.
       OSError: A file of the pass cannot be read.
     """
-    files = duplicates.files[index]
+    files = _files_of(folder, index)
     with ExitStack() as stack:
         streams = [stack.enter_context((folder / file.file).open("rb")) for file in files]
         for stream, file in zip(streams, files, strict=True):
@@ -154,6 +156,24 @@ def without_duplicates(
             yield document
         if any(stream.read(1) for stream in streams):
             raise _changed(index)
+
+
+def drop_name(kind: str, index: int) -> str:
+    """The file that says which `documents` or `paragraphs` of a slice are left out."""
+    return f"drop-{kind}-{slice_name(index)}.bin"
+
+
+def _files_of(folder: Path, index: int) -> list[DropFile]:
+    """What the outcome says of one slice; to hold all of them would take a worker 2 KB a slice."""
+    with (
+        (folder / DUPLICATES_FILE).open("rb") as file,
+        mmap(file.fileno(), 0, access=ACCESS_READ) as outcome,
+    ):
+        place = outcome.find(f'"{drop_name("documents", index)}"'.encode())
+        if place < 0:
+            raise _changed(index)
+        begin, end = outcome.rfind(b"[", 0, place), outcome.find(b"]", place)
+        return TypeAdapter(list[DropFile]).validate_json(outcome[begin : end + 1])
 
 
 def _changed(index: int) -> DataError:

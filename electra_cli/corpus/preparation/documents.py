@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
-from electra_cli.corpus.duplicates.outcome import (
-    DUPLICATES_FILE,
-    Duplicates,
-    without_duplicates,
-)
+from electra_cli.corpus.duplicates.outcome import without_duplicates
 from electra_cli.corpus.duplicates.search import scan_slice
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan import Report, Slice
@@ -46,14 +42,7 @@ def slice_documents(
     documents = _read(slice_, read, options, report)
     if duplicates is None:
         return documents
-    path = duplicates / DUPLICATES_FILE
-    return without_duplicates(
-        documents,
-        slice_.index,
-        folder=duplicates,
-        duplicates=_outcome(path, path.stat().st_mtime_ns),
-        counts=read.counts,
-    )
+    return without_duplicates(documents, slice_.index, folder=duplicates, counts=read.counts)
 
 
 def scan_step(slice_: Slice, folder: Path, options: PrepareOptions) -> Step:
@@ -66,13 +55,6 @@ def _scan(slice_: Slice, folder: Path, options: PrepareOptions, report: Report) 
     assert options.duplicates is not None
     documents = slice_documents(slice_, ReadSoFar(), options=options.read, report=report)
     scan_slice(documents, slice_.index, folder=folder, options=options.duplicates)
-
-
-@lru_cache(maxsize=1)
-def _outcome(path: Path, modified: int) -> Duplicates:
-    """Kept between the slices of a process; it lists the files of all slices."""
-    del modified
-    return Duplicates.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def _read(

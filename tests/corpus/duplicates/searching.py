@@ -59,7 +59,7 @@ def deduplicate(slices, folder, options=EXACT, *, held=Held()):
     search.clean(folder)
     counts = Counts()
     kept = [
-        list(without_duplicates(documents, index, folder=folder, duplicates=found, counts=counts))
+        list(without_duplicates(documents, index, folder=folder, counts=counts))
         for index, documents in enumerate(slices)
     ]
     assert counts.duplicate_documents == found.duplicate_documents

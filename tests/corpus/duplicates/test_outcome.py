@@ -36,8 +36,7 @@ def test_a_finished_search_is_found_only_with_its_options_and_whole(tmp_path):
 def test_input_that_changed_since_is_noticed(tmp_path, changed):
     slices = [[["a"], ["b", "c"], ["d"]]]
     deduplicate(slices, tmp_path, PARAGRAPHS)
-    found = load_duplicates(tmp_path, 1, PARAGRAPHS)
-    reading = without_duplicates(changed, 0, folder=tmp_path, duplicates=found, counts=Counts())
+    reading = without_duplicates(changed, 0, folder=tmp_path, counts=Counts())
     with pytest.raises(DataError, match="slice 0 is no longer what was scanned") as caught:
         list(reading)
     assert caught.value.hint
@@ -45,9 +44,8 @@ def test_input_that_changed_since_is_noticed(tmp_path, changed):
 
 def test_damaged_outcome_is_noticed(tmp_path):
     deduplicate([[["a"], ["b"]]], tmp_path)
-    found = load_duplicates(tmp_path, 1, EXACT)
     (tmp_path / "drop-documents-00000.bin").write_bytes(b"\0\1")
-    reading = without_duplicates([["a"]], 0, folder=tmp_path, duplicates=found, counts=Counts())
+    reading = without_duplicates([["a"]], 0, folder=tmp_path, counts=Counts())
     with pytest.raises(DataError, match=r"drop-documents-00000\.bin is damaged"):
         list(reading)
 
