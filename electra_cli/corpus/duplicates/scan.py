@@ -90,14 +90,14 @@ def scan_slice(
         documents=document_hashes.count,
         paragraphs=paragraph_hashes.count if paragraph_hashes else 0,
     )
-    atomic_write_text(_record_path(folder, index), record.model_dump_json(indent=1) + "\n")
+    atomic_write_text(scan_path(folder, index), record.model_dump_json(indent=1) + "\n")
     return record
 
 
 def finished_scan(folder: Path, index: int, options: DuplicateOptions) -> SliceScan | None:
     """The record of a slice that is scanned with these options, or None."""
     try:
-        record = SliceScan.model_validate_json(_record_path(folder, index).read_text("utf-8"))
+        record = SliceScan.model_validate_json(scan_path(folder, index).read_text("utf-8"))
         kinds = _kinds(options)
         sizes = [scanned_path(folder, kind, index).stat().st_size for kind in kinds]
     except (OSError, ValueError):
@@ -129,5 +129,6 @@ def _kinds(options: DuplicateOptions) -> list[str]:
     ]
 
 
-def _record_path(folder: Path, index: int) -> Path:
+def scan_path(folder: Path, index: int) -> Path:
+    """Where the record of a scanned slice is; it is written after its files."""
     return folder / f"scan-{slice_name(index)}.json"

@@ -7,13 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from electra_cli.corpus.duplicates.outcome import without_duplicates
-from electra_cli.corpus.duplicates.search import scan_slice
+from electra_cli.corpus.duplicates.scan import scan_path, scan_slice
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.reading.faults import Document
 from electra_cli.corpus.reading.readers import ReadOptions, ReadSoFar, read_documents
 from electra_cli.corpus.step import Step
-from electra_cli.files.layout import slice_name
 
 _PROGRESS_BYTES = 256 * 1024
 
@@ -47,8 +46,8 @@ def slice_documents(
 
 def scan_step(slice_: Slice, folder: Path, options: PrepareOptions) -> Step:
     """Hashes the documents of a slice, to look for duplicates."""
-    record = folder / f"scan-{slice_name(slice_.index)}.json"
-    return Step(f"slice {slice_.index}", record, partial(_scan, slice_, folder, options))
+    work = partial(_scan, slice_, folder, options)
+    return Step(f"slice {slice_.index}", scan_path(folder, slice_.index), work)
 
 
 def _scan(slice_: Slice, folder: Path, options: PrepareOptions, report: Report) -> None:
