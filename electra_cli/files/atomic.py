@@ -82,7 +82,10 @@ def atomic_write_text(path: Path, text: str) -> None:
 def remove_temporaries(folder: Path) -> None:
     """Removes what a killed writer left in a folder; call it only with the folder locked."""
     for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -109,11 +109,16 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
         return  # finished, and nothing is going to be written
     check_output_folder(output)
     if not shared:
-        for name in ("", RECORDS_FOLDER, DUPLICATES_FOLDER, WORDS_FOLDER):
-            remove_temporaries(output / name)
+        remove_leftovers(output)
     if not path.is_file():
         atomic_write_text(path, json.dumps(values, indent=1) + "\n")
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
+
+
+def remove_leftovers(output: Path) -> None:
+    """Removes what killed workers left; call it when no other is at work."""
+    for name in ("", RECORDS_FOLDER, DUPLICATES_FOLDER, WORDS_FOLDER):
+        remove_temporaries(output / name)
 
 
 def _check_holds_nothing_else(output: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from electra_cli.corpus.preparation.engines.engine import engine_of
+from electra_cli.corpus.preparation.engines.engine import Engine, engine_of
 from electra_cli.corpus.preparation.engines.passes import OnProgress
 from electra_cli.corpus.preparation.engines.schedule import Schedule
 from electra_cli.corpus.preparation.engines.stages import Preparation
@@ -37,6 +38,7 @@ def prepare_data(
     output: Path,
     options: PrepareOptions | None = None,
     schedule: Schedule | None = None,
+    engine: Engine | None = None,
     on_progress: OnProgress = lambda fraction, stage: None,
     on_note: Callable[[str], None] = lambda text: None,
     on_warning: Callable[[str], None] = lambda text: None,
@@ -51,6 +53,7 @@ def prepare_data(
       output: Folder to make, or to go on with.
       options: How to prepare it.
       schedule: Who does which part of it.
+      engine: Does the work in the place of the one that the schedule names.
       on_progress: Receives the fraction done and what is being done.
       on_note: Receives, in a sentence, what one should know about.
       on_warning: Receives on the way what is probably not meant; the result has what is at the end.
@@ -77,7 +80,7 @@ def prepare_data(
     with (
         opened_output(output, shared=schedule.is_shared),
         # Within the lock: whatever happens, nothing is at work any more when that is given back.
-        engine_of(schedule, output, on_warning) as engine,
+        nullcontext(engine) if engine else engine_of(schedule, output, on_warning) as engine,
     ):
         copy = None
         if STANDARD_INPUT in inputs:

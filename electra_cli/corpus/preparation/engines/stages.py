@@ -23,6 +23,7 @@ from electra_cli.corpus.preparation.output import (
     any_slice_finished,
     claim_vocabulary,
     discard_claim,
+    remove_leftovers,
 )
 from electra_cli.corpus.preparation.plan import Plan, Slice
 from electra_cli.corpus.preparation.plausibility import UnknownWatch, check_unknown
@@ -313,3 +314,4 @@ class Preparation:
         if self._duplicates is not None:
             search.clean(self._duplicates)
         vocabulary.clean(self.output / WORDS_FOLDER)
+        remove_leftovers(self.output)
