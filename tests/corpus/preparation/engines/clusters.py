@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections import deque
@@ -73,17 +74,18 @@ class Here:
 @contextmanager
 def processes(
     folder: Path, *commands: Sequence[object], **variables: str
-) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Runs commands until the end of the block; what they say is in the folder, by their number."""
+) -> Iterator[list[subprocess.Popen[str]]]:
+    """Runs commands until the end of the block; what they say is in pipes, for a while."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | variables
     with ExitStack() as stack:
         found = []
-        for number, command in enumerate(commands):
-            log = stack.enter_context((folder / f"{number}.log").open("wb"))
+        for command in commands:
             process = subprocess.Popen(
-                list(map(str, command)), stdout=log, stderr=log, env=environment, cwd=folder
-            )
-            stack.callback(process.wait)
+                list(map(str, command)),
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                text=True, env=environment, cwd=folder,
+            )  # fmt: skip
+            stack.enter_context(process)
             stack.callback(process.kill)
             found.append(process)
         yield found
@@ -103,3 +105,27 @@ def dask_cluster(folder: Path, workers: int) -> Iterator[Path]:
         with Client(scheduler_file=str(file), set_as_default=False) as client:
             client.wait_for_workers(workers)
         yield file
+
+
+@contextmanager
+def spark_cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[subprocess.Popen[str]]]]:
+    """A standalone master and workers of one core; yields its address, and their processes."""
+    import pyspark
+
+    home = str(Path(pyspark.__file__).parent)
+    variables = {"SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_WORKER_DIR": str(folder)}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    address, deploy = f"spark://127.0.0.1:{port}", "org.apache.spark.deploy"
+    start, common = [f"{home}/bin/spark-class"], ["--host", "127.0.0.1", "--webui-port", 0]
+    master = [*start, f"{deploy}.master.Master", *common, "--port", port]
+    worker = [*start, f"{deploy}.worker.Worker", *common, "-c", 1, "-m", "512m", address]
+    with (
+        processes(folder, master, **variables) as [of_master],
+        processes(folder, *[worker] * workers, **variables) as of_workers,
+    ):
+        assert of_master.stdout
+        registered = 0
+        while registered < workers:
+            registered += "Registering worker" in next(of_master.stdout)
+        yield address, of_workers

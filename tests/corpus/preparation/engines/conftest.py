@@ -48,3 +48,9 @@ def dask_scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file of a Dask scheduler with two workers in processes of their own."""
     with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as file:
         yield file
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Tests of Spark need Java and minutes: only `-m spark` runs them."""
+    is_asked_for = "spark" in config.option.markexpr
+    return True if collection_path.name == "test_spark.py" and not is_asked_for else None
