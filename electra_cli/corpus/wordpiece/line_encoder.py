@@ -66,7 +66,7 @@ class WordIds:
       stretch_bytes: Text taken at once; thirty times as much memory is needed meanwhile if all
         words are single letters.
       most_ids: The cache begins anew when it holds more.
-      most_long_words: The same of words that only a dictionary can hold.
+      most_long_words: Words that only a dictionary can hold, which begins anew when it holds more.
       slot_bits: Size of the cache of words, see `WordCache`.
 
     Attributes:
@@ -129,8 +129,10 @@ class WordIds:
 
     def _find_ids(self, text: bytes, begins: _Ints, ends: _Ints) -> tuple[_Ints, _Ints]:
         """Where in `_ids` the ids of each part begin, and how many they are; both [P]."""
-        if self._used > self._most_ids or len(self._long_words) > self._most_long_words:
+        if self._used > self._most_ids:
             self.clear()
+        if len(self._long_words) > self._most_long_words:
+            self._long_words.clear()
         lengths = ends - begins
         heads, tails = word_keys(text, begins, lengths)  # [P], [P]
         values, known = self._cache.find(heads, tails)  # [P], [P]
