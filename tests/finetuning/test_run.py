@@ -155,7 +155,7 @@ def test_nothing_of_one_run_is_left_in_another(bench: Bench, tmp_path: Path) -> 
 
     # Stopped once, also in the evaluation, or again and again; another is trained in between.
     chosen = random.Random(0)
-    chains = [[1], [checks // 2], [checks], [chosen.randint(2, 4) for _ in range(3)]]
+    chains = [[1], [checks], [chosen.randint(2, 4) for _ in range(3)]]
     for number, chain in enumerate(chains):
         stopped = Place(bench, tmp_path / f"stopped-{number}")
         for at in chain:
