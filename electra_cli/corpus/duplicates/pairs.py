@@ -67,7 +67,9 @@ def pair(search: Search, number: int, starts: Starts) -> None:
     first_ones = np.empty(0, PLACED_BAND)  # of each band
     path = search.path("pairs", number)
     with PartsWriter(path, search.groups, PAIR, most) as writer:
-        for placed in gathered(read_range(search, "bands-divided", number, PLACED_BAND), most):
+        stretches = read_range(search, "bands-divided", number, PLACED_BAND)
+        # Half, since what is reckoned of a band takes three times as much as the band.
+        for placed in gathered(stretches, most // 2):
             found = np.concatenate([first_ones, placed])  # those of one band by position
             order = np.argsort(found["hash"], kind="stable")
             is_new = order >= len(first_ones)

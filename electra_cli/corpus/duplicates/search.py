@@ -13,7 +13,7 @@ since the first of equal ones must not be in a document that is left out.
 A step holds about five times `Held.range_bytes`, however large corpus and slices are and however
 often a text repeats; what marks documents is mapped. On disk a document takes 40 bytes until
 `clean` is called, and one afterwards; a paragraph too. A signature for near duplicates takes 512,
-and its bands 16 each.
+its bands 16 each, and pairs of it at most 32 for each of `MOST_IN_BAND` in a band.
 """
 
 from __future__ import annotations
