@@ -141,11 +141,11 @@ def test_the_command_takes_urls(
     s3: S3, electra: Electra, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    url = s3.put("sub/a.pdf", b"%PDF")
+    url = s3.put("a.bin", bytes(range(256)))
     for given, code, words in [
         ("s3:/b/a.txt", 2, ["s3:/b/a.txt is no URL", "two slashes", "$PWD/s3:/b/a.txt"]),
         ("s3://no-such-bucket/a.txt", 66, ["not found: s3://no-such-bucket/a.txt", "bucket"]),
-        (url, 65, [f"no reader for {url}", "it is a PDF"]),
+        (url, 65, [f"no reader for {url}", "it is binary"]),
     ]:
         electra("prepare-data", given, "--output", "o", "--json").failed(code, *words)
     assert not list(tmp_path.iterdir())
