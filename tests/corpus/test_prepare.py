@@ -48,6 +48,7 @@ def test_a_recipe(texts, tmp_path, monkeypatch, capsys, library):
     assert int(told[-1]) > 0
 
 
+@pytest.mark.slow
 def test_what_is_prepared_is_not_planned_again(texts, tmp_path):
     options = prepare.PrepareOptions(
         vocabulary=prepare.VocabularyOptions(size=300),

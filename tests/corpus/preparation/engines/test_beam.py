@@ -32,11 +32,13 @@ def whole(texts, one_stage, tmp_path_factory):
     return folder_bytes(out)
 
 
+@pytest.mark.slow
 def test_all_passes_in_memory(texts, all_stages, expected, tmp_path):
     prepare(texts, tmp_path / "out", engine="beam", **all_stages)
     assert folder_bytes(tmp_path / "out") == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [
     ("runner=DirectRunner", "direct_running_mode=multi_threading", "direct_num_workers=4"),
     ("direct_running_mode=multi_processing", "direct_num_workers=2"),
