@@ -16,16 +16,19 @@ class Step:
       result: The file that is written last, and not unless all of it is there.
       work: Does it; a function of a module or a partial of one, so that it can be pickled. If the
         step reads a slice, it takes a `Report` by the name `report`.
+      is_whole: Whether a result that is there is all that it should be, of this version; can be
+        pickled too. None where its name says enough.
     """
 
     name: str
     result: Path
     work: Callable[..., None]
+    is_whole: Callable[[], bool] | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether its result is there."""
-        return self.result.is_file()
+        """Whether its result is there, and whole."""
+        return self.result.is_file() and (self.is_whole is None or self.is_whole())
 
 
 def names_in(folder: Path) -> set[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from electra_cli.corpus.duplicates.hashes import Held
 from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.corpus.duplicates.scan import SCAN_VERSION, finished_scan
-from electra_cli.errors import DataError
+from electra_cli.errors import TryAgainError
 from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import slice_name
 from electra_cli.files.record import Record
@@ -87,16 +87,18 @@ def sum_up(search: Search, group: int) -> None:
     """Writes the sizes of a group, all of whose slices must be scanned.
 
     Raises:
-      DataError: One is not.
+      TryAgainError: One is not.
       OSError: A file cannot be written.
     """
     scans = []
     for index in search.members(group):
         scan = finished_scan(search.folder, index, search.options)
         if scan is None:
-            raise DataError(
-                f"slice {index} is not scanned for duplicates in {search.folder}",
-                hint=f"rm -r {search.folder}, then run the same command again",
+            raise TryAgainError(
+                f"slice {index} is not scanned for duplicates in {search.folder}, or what was "
+                "written is damaged",
+                hint="run the same command again, with --stage scan where stages are run one by "
+                "one: it scans the slice again",
             )
         scans.append(scan)
     sizes = Sizes(

@@ -64,8 +64,8 @@ def passes(
 
     Yields:
       A pass: steps that need all steps before, and none of each other. The next one is to be asked
-      for when all of them are done, whoever did them. A step raises DataError where a slice is not
-      scanned, and OSError where a file cannot be read or written.
+      for when all of them are done, whoever did them. A step raises TryAgainError where a slice is
+      not scanned, and OSError where a file cannot be read or written.
 
     Raises:
       ConfigError: datasketch is not installed, and near duplicates are looked for.

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from electra_cli.corpus.duplicates.outcome import without_duplicates
-from electra_cli.corpus.duplicates.scan import scan_path, scan_slice
+from electra_cli.corpus.duplicates.scan import finished_scan, scan_path, scan_slice
 from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.preparation.plan import Report, Slice
 from electra_cli.corpus.reading.faults import Document
@@ -47,13 +47,19 @@ def slice_documents(
 def scan_step(slice_: Slice, folder: Path, options: PrepareOptions) -> Step:
     """Hashes the documents of a slice, to look for duplicates."""
     work = partial(_scan, slice_, folder, options)
-    return Step(f"slice {slice_.index}", scan_path(folder, slice_.index), work)
+    is_whole = partial(_is_scanned, slice_.index, folder, options)
+    return Step(f"slice {slice_.index}", scan_path(folder, slice_.index), work, is_whole)
 
 
 def _scan(slice_: Slice, folder: Path, options: PrepareOptions, report: Report) -> None:
     assert options.duplicates is not None
     documents = slice_documents(slice_, ReadSoFar(), options=options.read, report=report)
     scan_slice(documents, slice_.index, folder=folder, options=options.duplicates)
+
+
+def _is_scanned(index: int, folder: Path, options: PrepareOptions) -> bool:
+    assert options.duplicates is not None
+    return finished_scan(folder, index, options.duplicates) is not None
 
 
 def _read(

@@ -34,7 +34,7 @@ from electra_cli.corpus.wordpiece.vocabulary_training import (
     train_vocabulary,
 )
 from electra_cli.corpus.wordpiece.word_counts import WordCounter
-from electra_cli.corpus.wordpiece.word_runs import HASHES, read_runs, write_run
+from electra_cli.corpus.wordpiece.word_runs import HASHES, is_whole, read_runs, write_run
 from electra_cli.errors import DataError
 from electra_cli.files.atomic import AtomicFile, atomic_write_bytes
 from electra_cli.files.layout import slice_name
@@ -47,11 +47,9 @@ def count_step(
     slice_: Slice, folder: Path, options: PrepareOptions, duplicates: Path | None
 ) -> Step:
     """Counts the words of a slice; see `count_slice`."""
-    return Step(
-        f"slice {slice_.index}",
-        _counts(folder, 0, slice_.index),
-        partial(count_slice, slice_, folder, options, duplicates),
-    )
+    result = _counts(folder, 0, slice_.index)
+    work = partial(count_slice, slice_, folder, options, duplicates)
+    return Step(f"slice {slice_.index}", result, work, partial(is_whole, result))
 
 
 def count_slice(

@@ -18,6 +18,7 @@ from zlib import adler32, crc32
 import numpy as np
 
 from electra_cli.corpus.wordpiece.word_counts import Words
+from electra_cli.errors import TryAgainError
 
 HASHES = 2**32  # how many there are
 _HEADER = struct.Struct("<QQII")
@@ -47,12 +48,25 @@ def write_run(stream: IO[bytes], words: Words) -> None:
 
 
 def read_runs(path: Path, start: int = 0, stop: int = HASHES) -> Iterator[Words]:
-    """The words of each run whose hashes are `start` to below `stop`, if there are any."""
+    """The words of each run whose hashes are `start` to below `stop`, if there are any.
+
+    Raises:
+      TryAgainError: The file ends within a run.
+    """
+    size = path.stat().st_size
     with path.open("rb") as file:
         while header := file.read(_HEADER.size):
+            # One that is cut off claims more than there is.
+            header = header.ljust(_HEADER.size, b"\xff")
             count, text_bytes, first, last = _HEADER.unpack(header)
             begin = file.tell()
             texts = begin + _ENTRY_BYTES * count
+            if texts + text_bytes > size:
+                raise TryAgainError(
+                    f"{path} is damaged: it does not hold the words that were counted",
+                    hint=f"rm {path}, then run the same command again, with --stage vocabulary "
+                    "where stages are run one by one",
+                )
             if start <= last and first < stop:
                 low, high = 0, count
                 if first < start or stop <= last:
@@ -62,6 +76,14 @@ def read_runs(path: Path, start: int = 0, stop: int = HASHES) -> Iterator[Words]
                 if low < high:
                     yield _read(file, begin, count, low, high)
             file.seek(texts + text_bytes)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file ends where its last run does."""
+    try:
+        return not any(read_runs(path, 0, 0))
+    except TryAgainError:
+        return False
 
 
 def _read(file: IO[bytes], begin: int, count: int, low: int, high: int) -> Words:

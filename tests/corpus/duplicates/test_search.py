@@ -11,7 +11,7 @@ from electra_cli.corpus.duplicates import search
 from electra_cli.corpus.duplicates.hashes import Held
 from electra_cli.corpus.duplicates.outcome import DUPLICATES_FILE, DuplicateOptions
 from electra_cli.corpus.duplicates.scan import scan_slice
-from electra_cli.errors import DataError
+from electra_cli.errors import TryAgainError
 from electra_cli.files.atomic import AtomicFile
 from tests.corpus.corpora import folder_bytes, names_in
 from tests.corpus.duplicates.searching import (
@@ -144,9 +144,9 @@ def test_a_search_for_something_else_is_another_one(tmp_path):
 
 def test_every_slice_must_be_scanned(tmp_path):
     scan_slice([["a"]], 0, folder=tmp_path, options=EXACT)
-    with pytest.raises(DataError, match="slice 1 is not scanned") as caught:
+    with pytest.raises(TryAgainError, match="slice 1 is not scanned") as caught:
         searched(tmp_path, 2)
-    assert caught.value.hint == f"rm -r {tmp_path}, then run the same command again"
+    assert "with --stage scan" in caught.value.hint
 
 
 def test_memory_depends_neither_on_the_size_of_a_slice_nor_on_repetition(tmp_path):

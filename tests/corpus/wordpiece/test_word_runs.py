@@ -7,7 +7,8 @@ from zlib import crc32
 import numpy as np
 import pytest
 
-from electra_cli.corpus.wordpiece.word_runs import HASHES, read_runs, write_run
+from electra_cli.corpus.wordpiece.word_runs import HASHES, is_whole, read_runs, write_run
+from electra_cli.errors import TryAgainError
 
 # The first two have the same hash.
 WORDS = {"plumless": 3, "buckeroo": 2**40, "東": 7, "a": 1, "\U0001f600": 2, "wörld": 9}
@@ -46,7 +47,20 @@ def test_ranges_hold_every_word_once(tmp_path, count):
     assert read(path, hashed + 1, hashed + 1) == []
 
 
+@pytest.mark.parametrize("kept", [1, 23, 30, -1])
+def test_a_file_that_is_cut_off(tmp_path, kept):
+    path = tmp_path / "runs"
+    path.write_bytes(run(WORDS))
+    assert is_whole(path)
+    path.write_bytes(run({"a": 5}) + run(WORDS)[:kept])
+    assert not is_whole(path)
+    with pytest.raises(TryAgainError, match="runs is damaged") as caught:
+        read(path)
+    assert f"rm {path}, then" in caught.value.hint
+
+
 def test_nothing(tmp_path):
     path = tmp_path / "runs"
     path.write_bytes(run({}))
+    assert is_whole(path)
     assert read(path) == []

@@ -75,7 +75,8 @@ class Passes:
           OSError: A result cannot be written.
         """
         mine = [slice_ for slice_ in slices if self._schedule.has(slice_.index)]
-        left = undone(mine, step_of)
+        # What is there was perhaps damaged, or left by another version.
+        left = [(s, step) for s, step in ((s, step_of(s)) for s in mine) if not step.is_done]
         total = sum(slice_.disk_bytes for slice_ in mine)
         done = total - sum(slice_.disk_bytes for slice_, _ in left)
         self._run(
@@ -137,7 +138,10 @@ class Passes:
 
 
 def undone(slices: Iterable[Slice], step_of: Callable[[Slice], Step]) -> list[tuple[Slice, Step]]:
-    """The slices whose steps are not done; each folder is listed once, however many there are."""
+    """The slices whose results are not there, whole or not.
+
+    Each folder is listed once, however many slices there are.
+    """
     names: dict[Path, set[str]] = {}
     found = []
     for slice_ in slices:

@@ -127,6 +127,30 @@ def test_a_stage_that_begins_too_early_says_what_is_missing(
     assert folder_bytes(out) == whole["all"]
 
 
+def test_what_is_damaged_or_of_another_version_is_done_again(corpus, kinds, whole, tmp_path):
+    options, out = kinds["all"], tmp_path / "out"
+    assert prepare(corpus, out, stage="scan", **options).slices_done > 3
+    record = out / "duplicates" / "scan-00000.json"
+    record.write_text(record.read_text().replace('"format_version": 2', '"format_version": 1'))
+    for name in ("documents-00001.bin", "lines-00002.bin"):
+        path = out / "duplicates" / name
+        path.write_bytes(path.read_bytes()[:-1])
+    (out / "duplicates" / "paragraphs-00003.bin").unlink()
+    with pytest.raises(TryAgainError, match="slice 0 is not scanned") as caught:
+        prepare(corpus, out, stage="vocabulary", **options)
+    assert "with --stage scan" in caught.value.hint
+    assert prepare(corpus, out, stage="scan", **options).slices_done == 4
+    prepare(corpus, out, stage="vocabulary", **options)
+    counts = out / "words" / "words-0-00001.bin"
+    counts.write_bytes(counts.read_bytes()[:-1])
+    with pytest.raises(TryAgainError, match=r"words-0-00001\.bin is damaged"):
+        prepare(corpus, out, stage="prepare", **options)
+    assert prepare(corpus, out, stage="vocabulary", **options).slices_done == 1
+    counts.write_bytes(b"?")
+    prepare(corpus, out, **options)  # all at once goes on too
+    assert folder_bytes(out) == whole["all"]
+
+
 def test_a_task_refuses_an_input_that_was_replaced(corpus, kinds, tmp_path):
     out, texts, options = tmp_path / "out", tmp_path / "texts", kinds["one"]
     shutil.copytree(corpus, texts)
