@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from electra_cli.corpus.preparation.engines.cluster import not_installed, told
-from electra_cli.corpus.preparation.engines.errand import Errands, Perform, Place
+from electra_cli.corpus.preparation.engines.errand import Errands, Perform, Ticket
 from electra_cli.environment import shielded_children
 from electra_cli.errors import ConfigError
 
@@ -105,15 +105,15 @@ def _with_whole_name(option: str) -> str:
     return f"--runner={name}"
 
 
-def _filing(perform: Perform, folder: str) -> Callable[[Place], int]:
+def _filing(perform: Perform, folder: str) -> Callable[[Ticket], int]:
     """Makes the function that a worker calls; made here, it is sent as it is."""
 
-    def perform_and_file(place: Place) -> int:
+    def perform_and_file(ticket: Ticket) -> int:
         import contextlib
         import pathlib
         import secrets
 
-        number, answer = perform(place)
+        number, answer = perform(ticket)
         temporary = pathlib.Path(folder, secrets.token_hex(8))
         with contextlib.suppress(FileNotFoundError):  # the command has ended
             temporary.write_bytes(answer)
@@ -137,16 +137,16 @@ class BeamCluster:
         self._options = options
         self._result: Any = None
 
-    def submit(self, errands: Errands, places: Sequence[Place]) -> None:
+    def submit(self, errands: Errands, tickets: Sequence[Ticket]) -> None:
         """See `Cluster`."""
         import apache_beam as beam
 
-        self._folder, self._left = errands.folder, {number for number, *_ in places}
+        self._folder, self._left = errands.folder, {number for number, *_ in tickets}
         self._future: Future[None] = Future()
         pipeline = _pipeline(self._options)
         _ = (
             pipeline
-            | "tasks" >> beam.Create(list(places), reshuffle=True)
+            | "tasks" >> beam.Create(list(tickets), reshuffle=True)
             | "perform" >> beam.Map(_filing(errands.perform, str(errands.folder)))
         )
         # A daemon: a command that is told to end does not wait for the rest of the pipeline.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from electra_cli.corpus.preparation.engines.errand import Answer, Errands, Place, written
+from electra_cli.corpus.preparation.engines.errand import Answer, Errands, Ticket, written
 from electra_cli.corpus.preparation.engines.workers import Task
 from electra_cli.errors import (
     ConfigError,
@@ -56,8 +56,8 @@ class Cluster(Protocol):
     def most(self) -> int:
         """Tasks that are submitted and not done, at most."""
 
-    def submit(self, errands: Errands, places: Sequence[Place]) -> None:
-        """Has `errands.perform` called somewhere for each place, and does not wait."""
+    def submit(self, errands: Errands, tickets: Sequence[Ticket]) -> None:
+        """Has `errands.perform` called somewhere for each ticket, and does not wait."""
 
     def wait(self, seconds: float) -> Iterable[tuple[int, bytes | Exception]]:
         """What has come since, and waits for the first so long.
@@ -124,15 +124,15 @@ class ClusterEngine:
         self, errands: Errands, at_work: set[int]
     ) -> Iterator[tuple[int, bytes | Exception]]:
         """Submits all tasks in order, and hands out what comes of them."""
-        cluster, waiting = self.cluster, deque(errands.places)
+        cluster, waiting = self.cluster, deque(errands.tickets)
         lonely_since: float | None = None
         try:
             while waiting or at_work:
                 count = min(cluster.at_once, len(waiting))
                 if count and len(at_work) + count <= max(cluster.most, count):
-                    places = [waiting.popleft() for _ in range(count)]
-                    at_work.update(number for number, *_ in places)
-                    cluster.submit(errands, places)
+                    tickets = [waiting.popleft() for _ in range(count)]
+                    at_work.update(number for number, *_ in tickets)
+                    cluster.submit(errands, tickets)
                     continue
                 for number, answer in (answers := list(cluster.wait(_SECONDS_BETWEEN_LOOKS))):
                     if number in at_work:

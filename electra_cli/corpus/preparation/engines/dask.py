@@ -17,7 +17,7 @@ from electra_cli.corpus.preparation.engines.cluster import (
     not_installed,
     told,
 )
-from electra_cli.corpus.preparation.engines.errand import Errands, Place
+from electra_cli.corpus.preparation.engines.errand import Errands, Ticket
 from electra_cli.errors import ConfigError, TryAgainError
 
 _TASKS_A_THREAD = 4  # so that no worker waits for the command
@@ -101,13 +101,13 @@ class DaskCluster:
         """See `Cluster`."""
         return _TASKS_A_THREAD * max(sum(self._client.nthreads().values()), 2)
 
-    def submit(self, errands: Errands, places: Sequence[Place]) -> None:
+    def submit(self, errands: Errands, tickets: Sequence[Ticket]) -> None:
         """See `Cluster`."""
         done = self._done
-        for place in places:
-            future = self._client.submit(errands.perform, place, pure=False)
-            self._futures[place[0]] = future
-            future.add_done_callback(lambda _, number=place[0]: done.put(number))
+        for ticket in tickets:
+            future = self._client.submit(errands.perform, ticket, pure=False)
+            self._futures[ticket[0]] = future
+            future.add_done_callback(lambda _, number=ticket[0]: done.put(number))
 
     def wait(self, seconds: float) -> list[tuple[int, bytes | Exception]]:
         """See `Cluster`."""

@@ -28,9 +28,9 @@ from electra_cli.corpus.preparation.engines.workers import Task
 from electra_cli.files.atomic import TEMPORARY_SUFFIX
 
 # The number of a task, and where in the file it begins and how long it is.
-Place = tuple[int, int, int]
+Ticket = tuple[int, int, int]
 # Does a task, and returns its number with an `Answer` or a `Refusal`, pickled.
-Perform = Callable[[Place], tuple[int, bytes]]
+Perform = Callable[[Ticket], tuple[int, bytes]]
 # A worker that has not begun, why not, in words that follow its name, and what to do about it.
 Refusal = tuple[str, str, str]
 
@@ -60,12 +60,12 @@ class Errands:
 
     Attributes:
       folder: Holds them until the run is over.
-      places: Of all tasks, in order.
-      perform: Does the task at a place, in any process that sees the folder.
+      tickets: Of all tasks, in order.
+      perform: Does the task of a ticket, in any process that sees the folder.
     """
 
     folder: Path
-    places: list[Place]
+    tickets: list[Ticket]
     perform: Perform
 
 
@@ -83,13 +83,13 @@ def written(tasks: Sequence[Task], output: Path) -> Iterator[Errands]:
     folder = output.absolute() / f".tasks.{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
     folder.mkdir()
     try:
-        places = []
+        tickets = []
         with (folder / _TASKS_FILE).open("wb") as file:
             for number, task in enumerate(tasks):
                 begin = file.tell()
                 _Pickler(file).dump(task.work)
-                places.append((number, begin, file.tell() - begin))
-        yield Errands(folder, places, _performing(str(folder / _TASKS_FILE), identity()))
+                tickets.append((number, begin, file.tell() - begin))
+        yield Errands(folder, tickets, _performing(str(folder / _TASKS_FILE), identity()))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -110,13 +110,13 @@ def _performing(tasks: str, expected: dict[str, str]) -> Perform:
     is wrong, also where this package is missing or another version.
     """
 
-    def perform(place: Place) -> tuple[int, bytes]:
+    def perform(ticket: Ticket) -> tuple[int, bytes]:
         import os
         import pathlib
         import pickle
         import socket
 
-        number, begin, size = place
+        number, begin, size = ticket
         worker = f"{socket.gethostname()}, process {os.getpid()}"
         try:
             with pathlib.Path(tasks).open("rb") as file:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.corpus.preparation.engines.cluster import check_in_reach, not_installed, told
-from electra_cli.corpus.preparation.engines.errand import Errands, Place
+from electra_cli.corpus.preparation.engines.errand import Errands, Ticket
 from electra_cli.errors import ConfigError, TryAgainError
 
 # A job has so many tasks for each core, and the next ones fill the gap at its end.
@@ -151,13 +151,13 @@ class SparkCluster:
         """See `Cluster`."""
         return _JOBS * self.at_once
 
-    def submit(self, errands: Errands, places: Sequence[Place]) -> None:
+    def submit(self, errands: Errands, tickets: Sequence[Ticket]) -> None:
         """See `Cluster`."""
         done = self._done
 
         def run() -> None:
             try:
-                job = self._context.parallelize(places, len(places)).map(errands.perform)
+                job = self._context.parallelize(tickets, len(tickets)).map(errands.perform)
                 done.put(job.collect())
             except Exception as error:
                 done.put(error)

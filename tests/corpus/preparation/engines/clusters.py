@@ -38,19 +38,19 @@ class Here:
     cancelled: int = 0
     waiting: deque[tuple[bytes, Any]] = field(default_factory=deque)
 
-    def submit(self, errands: Any, places: Sequence[Any]) -> None:
+    def submit(self, errands: Any, tickets: Sequence[Any]) -> None:
         perform = cloudpickle.dumps(errands.perform)
-        self.waiting += [(perform, place) for place in places]
+        self.waiting += [(perform, ticket) for ticket in tickets]
         self.largest = max(self.largest, len(self.waiting))
 
     def wait(self, seconds: float) -> list[tuple[int, Any]]:
         if not self.waiting or self.is_silent:
             return []
-        perform, place = self.waiting.popleft()
+        perform, ticket = self.waiting.popleft()
         if self.failure:
-            return [(place[0], self.failure)]
+            return [(ticket[0], self.failure)]
         with self._hidden(), chdir("/"):
-            return [cloudpickle.loads(perform)(place)]
+            return [cloudpickle.loads(perform)(ticket)]
 
     @contextmanager
     def _hidden(self) -> Iterator[None]:

@@ -73,7 +73,7 @@ def test_standard_input(texts, one_stage, tmp_path, monkeypatch):
 
 
 def test_a_pipeline_that_ends_before_its_tasks(texts, one_stage, tmp_path, monkeypatch):
-    monkeypatch.setattr(beam, "_filing", lambda perform, folder: lambda place: 0)
+    monkeypatch.setattr(beam, "_filing", lambda perform, folder: lambda ticket: 0)
     with pytest.raises(TryAgainError, match="pipeline failed: it has ended before its tasks"):
         prepare(texts, tmp_path / "out", engine="beam", **one_stage)
 

@@ -172,7 +172,7 @@ def test_what_nobody_wants_any_more_ends_where_it_reads(tmp_path):
     work = [Task("slice 0", "", partial(tasks.report_for_ever, tmp_path))]
     with errand.written(work, tmp_path) as errands:
         pass
-    _, answer = errands.perform(errands.places[0])
+    _, answer = errands.perform(errands.tickets[0])
     refusal: Refusal = pickle.loads(answer)
     assert refusal[1].startswith("does not see the output folder")
     gone = errand.answer(pickle.dumps(work[0].work), str(tmp_path / "x"), errand.identity(), "w")
