@@ -94,12 +94,21 @@ def read_commit(folder: Path) -> Commit:
       ValueError: It is damaged; the message begins with the file's name.
       OSError: It cannot be read.
     """
+    return parse_commit((folder / COMMIT_FILE).read_bytes(), folder / COMMIT_FILE)
+
+
+def parse_commit(data: bytes, place: Path | str) -> Commit:
+    """`read_commit` for the bytes of a record, and the place from where they are.
+
+    Raises:
+      DataError, ValueError: As `read_commit`.
+    """
     try:
-        content = json.loads((folder / COMMIT_FILE).read_bytes())
+        content = json.loads(data)
         version = content.get("format_version") if isinstance(content, dict) else None
         if isinstance(version, int) and version > COMMIT_FORMAT_VERSION:
             raise DataError(
-                f"{folder / COMMIT_FILE} has format version {version}; this electra reads up to "
+                f"{place} has format version {version}; this electra reads up to "
                 f"{COMMIT_FORMAT_VERSION}",
                 hint="install a newer electra",
             )

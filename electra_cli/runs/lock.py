@@ -83,8 +83,14 @@ def check_free(run: RunFolder) -> None:
     One can in an empty folder, and where a start of a run was killed.
 
     Raises:
-      OutputError: It holds something else.
+      OutputError: It holds something else, half a copy of a run for example.
     """
+    if run.mirror.is_file():
+        raise OutputError(
+            f"{run.path} is half a copy of a run, whose mirror was being copied there",
+            hint="the same command with the --mirror of that run goes on; or choose another "
+            "--model-dir",
+        )
     if not run.path.exists() or run.lock.is_file():
         return
     if not run.path.is_dir() or any(not path.name.startswith(".") for path in run.path.iterdir()):

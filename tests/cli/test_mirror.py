@@ -30,7 +30,7 @@ def url(s3: S3, data: Path) -> str:
 
 
 def test_a_finished_run(
-    electra: Electra, s3: S3, run: Path, url: str, trained: Path, tmp_path: Path
+    electra: Electra, s3: S3, run: Path, url: str, data: Path, trained: Path, tmp_path: Path
 ) -> None:
     """It is mirrored to its end, and elsewhere it is finished too; data comes from the cache."""
     mirror, cache = f"{s3.bucket}/run", tmp_path / "cache"
@@ -63,6 +63,13 @@ def test_a_finished_run(
     by_config = electra(*command, "--mirror", mirror)
     assert by_config.code == 0, by_config.stderr
     assert by_config.json["state_sha256"] == expected["state_sha256"]
+    # What is damaged there is told and sent again.
+    broken = f"{mirror}/checkpoints/ckpt-12/state.index"
+    Store("s3").delete(broken)
+    mended = electra(*options(data, third, "--mirror", mirror))
+    assert mended.code == 0, mended.stderr
+    assert f"not whole in {mirror}: step 12; what is here of it is sent again" in mended.stderr
+    assert Store("s3").read(broken) == (third / "checkpoints/ckpt-12/state.index").read_bytes()
 
 
 def test_what_cannot_be(

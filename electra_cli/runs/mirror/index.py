@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -75,6 +76,12 @@ class Index(Record):
     def newest(self) -> int | None:
         """The step of the newest checkpoint that is whole."""
         return max(self.checkpoints, default=None)
+
+    def without(self, steps: Collection[int]) -> Index:
+        """The same without some checkpoints."""
+        whole = {step: names for step, names in self.checkpoints.items() if step not in steps}
+        best = self.best if self.best in whole else None
+        return self.model_copy(update={"checkpoints": whole, "best": best})
 
     def to_bytes(self) -> bytes:
         """The content of the file."""

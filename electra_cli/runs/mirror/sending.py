@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from electra_cli.errors import ElectraError, OutputError
 from electra_cli.files import layout
 from electra_cli.files.atomic import atomic_write_bytes
 from electra_cli.files.remote.copying import joined, read_if_there, sizes_in
+from electra_cli.files.remote.faults import NotFoundError
 from electra_cli.files.remote.store import Store
-from electra_cli.runs.commit import Commit
+from electra_cli.runs.commit import parse_commit
 from electra_cli.runs.mirror.index import Index, Writer, read_index, read_own
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 
@@ -42,6 +44,7 @@ class Sender:
 
     Attributes:
       held: The checkpoint that is being read; it has to stay until that is over.
+      broken: Steps that were not whole though the index named them; those here are sent again.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Sender:
         self._sent: set[Path] = set()  # of a checkpoint that is not whole yet
         self._left: dict[int, list[str]] = {}  # objects that the index does not name
         self.held: Path | None = None
+        self.broken: list[int] = []
 
     def claim(self) -> Writer | None:
         """Makes this process the one that writes to the mirror.
@@ -90,7 +94,11 @@ class Sender:
                 hint=f"{_OTHER}; a --model-dir that is not there yet goes on with the other run",
             )
         else:
-            self._check_same_course(store, index)
+            here = {one.step: one for one in self._run.all_checkpoints() if one.is_committed}
+            self._check_same_course(store, index, here)  # so what has other sizes is damaged
+            self._find_broken(store, index, sizes)
+            index = index.without(self.broken)
+            self._check_not_ahead(index, here)
         for name in sizes:
             folder, _, file = name.removeprefix(_CHECKPOINTS).partition("/")
             step = layout.step_of(folder)
@@ -100,27 +108,48 @@ class Sender:
         self._index.write(store, self._url)
         return index.writer
 
-    def _check_same_course(self, store: Store, index: Index) -> None:
-        """Refuses a mirror that knows more of the run than its folder does, or something else."""
-        here = {one.step: one for one in self._run.all_checkpoints() if one.is_committed}
+    def _check_same_course(self, store: Store, index: Index, here: dict[int, Checkpoint]) -> None:
+        """Refuses a mirror that knows something else of the run than its folder does."""
+        for common in sorted(index.checkpoints.keys() & here.keys(), reverse=True):
+            name = f"{_CHECKPOINTS}{layout.checkpoint_name(common)}/{layout.COMMIT_FILE}"
+            place = joined(self._url, name)
+            try:
+                there = parse_commit(read_if_there(store, place) or b"", place).state_sha256
+            except ValueError:
+                self.broken.append(common)
+                continue
+            if there != here[common].state_sha256:
+                raise OutputError(
+                    f"{self._url} and {self._run.path} have other weights at step {common:,}: "
+                    "from there on they are two runs",
+                    hint=f"{_OTHER}; --model-dir FOLDER with one that is not there yet goes on "
+                    "from it",
+                )
+            return
+
+    def _find_broken(self, store: Store, index: Index, sizes: dict[str, int]) -> None:
+        """Compares what the index names with what is there, and with the sizes here."""
+        for step, names in index.without(self.broken).checkpoints.items():
+            for name in {*names} - {layout.EVALUATION_FILE}:  # which may be another by now
+                place = f"{_CHECKPOINTS}{layout.checkpoint_name(step)}/{name}"
+                path = self._run.path / place
+                size = path.stat().st_size if path.is_file() else sizes.get(place)
+                if size is not None and sizes.get(place) == size:
+                    continue
+                with suppress(NotFoundError):  # the listing may lag behind
+                    if store.entry(joined(self._url, place)).size == size or size is None:
+                        continue
+                self.broken.append(step)
+                break
+
+    def _check_not_ahead(self, index: Index, here: dict[int, Checkpoint]) -> None:
+        """Refuses a mirror that knows more of the run than its folder does."""
         newest = index.newest
         if newest is not None and newest > max(here, default=-1):
             raise OutputError(
                 f"{self._url} is ahead of {self._run.path}: step {newest:,} is whole there, "
                 f"{max(here, default=0):,} here",
                 hint="--model-dir FOLDER with one that is not there yet goes on from the mirror",
-            )
-        common = max(index.checkpoints.keys() & here.keys(), default=None)
-        if common is None:
-            return
-        name = f"{_CHECKPOINTS}{layout.checkpoint_name(common)}/{layout.COMMIT_FILE}"
-        content = read_if_there(store, joined(self._url, name))
-        there = None if content is None else Commit.model_validate_json(content).state_sha256
-        if there not in (None, here[common].state_sha256):
-            raise OutputError(
-                f"{self._url} and {self._run.path} have other weights at step {common:,}: from "
-                "there on they are two runs",
-                hint=f"{_OTHER}; --model-dir FOLDER with one that is not there yet goes on from it",
             )
 
     def copy(self) -> None:
@@ -141,7 +170,7 @@ class Sender:
         while (checkpoint := self._next()) is not None:
             self._send_checkpoint(store, checkpoint)
             self._prune(store)
-        self._write_index(store)
+        self._prune(store)  # what a process before this one has left
 
     def _check_writer(self, store: Store) -> None:
         found = read_index(store, self._url)
@@ -212,7 +241,7 @@ class Sender:
         self.held = folder
         try:
             found = sorted(
-                (path for path in folder.iterdir() if path.is_file()),
+                (p for p in folder.iterdir() if p.is_file() and not p.name.startswith(".")),
                 key=lambda path: (path.name == layout.COMMIT_FILE, path.name),
             )
             for path in found:
@@ -243,7 +272,8 @@ class Sender:
         kept = {step: names for step, names in whole.items() if step in stay}
         self._left |= gone
         self._write_index(store, checkpoints=kept)
-        for step in sorted(self._left.keys() - stay):
+        newest = max(kept, default=-1)
+        for step in sorted(step for step in self._left.keys() - stay if step < newest):
             names = {*self._left[step], layout.EVALUATION_FILE}
             for name in sorted(names, key=lambda name: (name != layout.COMMIT_FILE, name)):
                 store.delete(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from electra_cli.cluster.acts import by_chief
 from electra_cli.cluster.member import Worker
+from electra_cli.errors import listed
 from electra_cli.runs.mirror.mirror import Mirror
 from electra_cli.runs.mirror.sending import Sender
 from electra_cli.training.checkpoints.keeping import Keep
@@ -54,6 +55,9 @@ def mirroring(
     def claim() -> None:
         if (before := sender.claim()) is not None:
             note(f"{url} was written by {before}; from now on it is by this process")
+        if sender.broken:
+            steps = listed([f"{step:,}" for step in sorted(sender.broken, reverse=True)])
+            warn(f"not whole in {url}: step {steps}; what is here of it is sent again")
 
     by_chief(worker, "mirror", claim)
     if not worker.is_chief:

@@ -12,7 +12,7 @@ import pytest
 
 from electra_cli.errors import DataError, ElectraError, OutputError, TryAgainError
 from electra_cli.files.remote.store import Store
-from electra_cli.runs.commit import fault_of
+from electra_cli.runs.commit import fault_of, read_commit
 from electra_cli.runs.mirror.index import read_index
 from electra_cli.runs.mirror.mirror import Mirror
 from electra_cli.runs.mirror.restoring import restore_run
@@ -220,10 +220,10 @@ def test_whose_mirror_it_is(s3: S3, run: RunFolder, trained: Path, tmp_path: Pat
         Sender(url(s3), run, newest=10).claim()
     # Another course of the same run, from a step on that both have.
     shutil.copytree(fresh.checkpoints / "ckpt-12", run.checkpoints / "ckpt-12")
-    commit = s3.put("runs/a/checkpoints/ckpt-12/commit.json", b"")
-    text = (run.checkpoints / "ckpt-12" / "commit.json").read_text()
-    mine = text.partition('"state_sha256": "')[2][:64]
-    STORE.write(commit, text.replace(mine, "0" * 64).encode())
+    there = read_commit(run.checkpoints / "ckpt-12").model_copy(update={"state_sha256": "0"})
+    there = there.model_copy(update={"checksum": there.own_checksum()})
+    s3.put("runs/a/checkpoints/ckpt-12/commit.json", there.model_dump_json().encode())
+    s3.put("runs/a/checkpoints/ckpt-12/state.index", b"of another size")
     with pytest.raises(OutputError, match="have other weights at step 12"):
         Sender(url(s3), run, newest=10).claim()
 
