@@ -143,9 +143,10 @@ def planned_cuts(output: Path) -> Cuts:
         return {}
 
 
-def any_slice_finished(output: Path) -> bool:
-    """Whether there is work in the folder that a second run would use."""
-    return any((output / RECORDS_FOLDER).glob("*.json"))
+def anything_done(output: Path) -> bool:
+    """Whether there is work in the folder that a second run would use, of any stage."""
+    kinds = (f"{RECORDS_FOLDER}/*.json", f"{DUPLICATES_FOLDER}/*.json", f"{WORDS_FOLDER}/*.bin")
+    return any(any(output.glob(pattern)) for pattern in kinds)
 
 
 def discard_claim(output: Path) -> None:

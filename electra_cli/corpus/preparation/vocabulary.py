@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
@@ -34,7 +34,13 @@ from electra_cli.corpus.wordpiece.vocabulary_training import (
     train_vocabulary,
 )
 from electra_cli.corpus.wordpiece.word_counts import WordCounter
-from electra_cli.corpus.wordpiece.word_runs import HASHES, is_whole, read_runs, write_run
+from electra_cli.corpus.wordpiece.word_runs import (
+    HASHES,
+    end_runs,
+    is_whole,
+    read_runs,
+    write_run,
+)
 from electra_cli.errors import DataError
 from electra_cli.files.atomic import AtomicFile, atomic_write_bytes
 from electra_cli.files.layout import slice_name
@@ -47,9 +53,8 @@ def count_step(
     slice_: Slice, folder: Path, options: PrepareOptions, duplicates: Path | None
 ) -> Step:
     """Counts the words of a slice; see `count_slice`."""
-    result = _counts(folder, 0, slice_.index)
     work = partial(count_slice, slice_, folder, options, duplicates)
-    return Step(f"slice {slice_.index}", result, work, partial(is_whole, result))
+    return _step(f"slice {slice_.index}", _counts(folder, 0, slice_.index), work)
 
 
 def count_slice(
@@ -92,6 +97,7 @@ def count_slice(
     try:
         for words in counter.count(_first_ones(documents, read, share)):
             write_run(file.stream, words)
+        end_runs(file.stream)
         file.commit()
     finally:
         file.discard()
@@ -118,7 +124,7 @@ def merge_passes(
         groups = range(0, files, _MOST_FILES)
         level, files = level + 1, len(groups)
         yield [
-            Step(
+            _step(
                 f"words, level {level}, files from {first}",
                 _counts(folder, level, number),
                 partial(_join, folder, level, number, limits),
@@ -127,7 +133,7 @@ def merge_passes(
         ]
     ranges = _ranges(_all_counts(folder, level, range(files)), limits)
     yield [
-        Step(
+        _step(
             f"words, range {number} of {len(ranges)}",
             _merged(folder, number, len(ranges)),
             partial(_merge, folder, level, files, number, limits),
@@ -154,6 +160,11 @@ def train_step(
 def clean(folder: Path) -> None:
     """Removes what the steps left, once the vocabulary is there and nobody is at work."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _step(name: str, result: Path, work: Callable[..., None]) -> Step:
+    """A step that writes runs of words."""
+    return Step(name, result, work, partial(is_whole, result))
 
 
 def _limits(options: PrepareOptions) -> Limits:
@@ -228,6 +239,7 @@ def _join(folder: Path, level: int, number: int, limits: Limits) -> None:
     try:
         for start, stop in _ranges(paths, limits):
             _write_words(file, _added_up(paths, start, stop))
+        end_runs(file.stream)
         file.commit()
     finally:
         file.discard()
@@ -245,6 +257,7 @@ def _merge(folder: Path, level: int, files: int, number: int, limits: Limits) ->
     try:
         _write_words(file, _most_frequent(words, most))
         _write_words(file, characters)
+        end_runs(file.stream)
         file.commit()
     finally:
         file.discard()
@@ -292,8 +305,9 @@ def _train(folder: Path, target: Path, options: VocabularyOptions, limits: Limit
 def _counted(folder: Path, limits: Limits) -> CountedWords:
     """The most frequent words of all ranges, and all characters."""
     counted = CountedWords()
-    # A folder may hold others, of a version that divides hashes otherwise; the sums are the same.
-    ranges = int(max(folder.glob("merged-00000-of-*.bin")).stem[-5:])
+    # A folder may hold others, of a version that divides hashes otherwise.
+    level = max(path.name.split("-")[1] for path in folder.glob("words-*-00000.bin"))
+    ranges = len(_ranges(list(folder.glob(f"words-{level}-*.bin")), limits))
     for number in range(ranges):
         runs = [
             dict(zip(words, counts.tolist(), strict=True))

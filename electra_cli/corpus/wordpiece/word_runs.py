@@ -2,7 +2,8 @@
 
 A file is any number of runs. A run holds words once each, in the order of their hashes: how many
 they are, how many bytes of text, the first and the last hash; then all hashes, where each word ends
-in the text, the counts, and the text, a line each. All numbers are little-endian.
+in the text, the counts, and the text, a line each. A mark with the version of all that ends the
+file. All numbers are little-endian.
 
 Shapes: N words of a run, M of them within a range.
 """
@@ -23,6 +24,8 @@ from electra_cli.errors import TryAgainError
 HASHES = 2**32  # how many there are
 _HEADER = struct.Struct("<QQII")
 _ENTRY_BYTES = 4 + 4 + 8
+_VERSION = 1
+_END = _HEADER.pack(0, _VERSION, 0, 0)  # as of a run without words
 
 
 def write_run(stream: IO[bytes], words: Words) -> None:
@@ -47,23 +50,27 @@ def write_run(stream: IO[bytes], words: Words) -> None:
     stream.write(b"".join(lines))
 
 
+def end_runs(stream: IO[bytes]) -> None:
+    """Ends a file, which is not believed to be whole without it."""
+    stream.write(_END)
+
+
 def read_runs(path: Path, start: int = 0, stop: int = HASHES) -> Iterator[Words]:
     """The words of each run whose hashes are `start` to below `stop`, if there are any.
 
     Raises:
-      TryAgainError: The file ends within a run.
+      TryAgainError: The file is cut off, or of another version.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        while header := file.read(_HEADER.size):
+        while (header := file.read(_HEADER.size)) != _END:
             # One that is cut off claims more than there is.
-            header = header.ljust(_HEADER.size, b"\xff")
-            count, text_bytes, first, last = _HEADER.unpack(header)
+            count, text_bytes, first, last = _HEADER.unpack(header.ljust(_HEADER.size, b"\xff"))
             begin = file.tell()
             texts = begin + _ENTRY_BYTES * count
             if texts + text_bytes > size:
                 raise TryAgainError(
-                    f"{path} is damaged: it does not hold the words that were counted",
+                    f"{path} is damaged, or was written by another version of electra",
                     hint=f"rm {path}, then run the same command again, with --stage vocabulary "
                     "where stages are run one by one",
                 )
@@ -79,7 +86,7 @@ def read_runs(path: Path, start: int = 0, stop: int = HASHES) -> Iterator[Words]
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file ends where its last run does."""
+    """Whether a file is of this version, and not cut off."""
     try:
         return not any(read_runs(path, 0, 0))
     except TryAgainError:

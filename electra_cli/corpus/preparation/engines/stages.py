@@ -20,7 +20,7 @@ from electra_cli.corpus.preparation.engines.schedule import Schedule, Stage
 from electra_cli.corpus.preparation.engines.tasks import check_done
 from electra_cli.corpus.preparation.options import PrepareOptions, SliceSettings
 from electra_cli.corpus.preparation.output import (
-    any_slice_finished,
+    anything_done,
     claim_vocabulary,
     discard_claim,
     remove_leftovers,
@@ -106,10 +106,14 @@ class Preparation:
                 if self.schedule.stage == "prepare":
                     return self._stage_done(len(left))
             settings, totals = self._with_one_held_out(settings, self._summed_up())
-        except DataError:
+        except DataError as error:
             # Of a shared folder others may be making use.
-            if not self.schedule.is_shared and not any_slice_finished(self.output):
+            if not self.schedule.is_shared and not anything_done(self.output):
                 discard_claim(self.output)
+            elif "--output" not in error.hint:
+                kept = f"what is done stays in {self.output}: --on-error skip goes on with it, and "
+                kept += f"input that is corrected needs another --output or rm -r {self.output}"
+                error.hint = f"{error.hint}; {kept}" if error.hint else kept
             raise
         try:
             manifest = summed_up(totals, settings, self.plan)

@@ -146,7 +146,7 @@ def test_what_is_damaged_or_of_another_version_is_done_again(corpus, kinds, whol
     with pytest.raises(TryAgainError, match=r"words-0-00001\.bin is damaged"):
         prepare(corpus, out, stage="prepare", **options)
     assert prepare(corpus, out, stage="vocabulary", **options).slices_done == 1
-    counts.write_bytes(b"?")
+    counts.write_bytes(b"")
     prepare(corpus, out, **options)  # all at once goes on too
     assert folder_bytes(out) == whole["all"]
 
@@ -167,10 +167,25 @@ def test_bad_input_in_a_task_leaves_the_folder_to_the_others(kinds, tmp_path):
     text = tmp_path / "a.jsonl"
     text.write_text('{"text": 1}\n')
     for stage in ("scan", "all"):
-        with pytest.raises(DataError, match="line 1"):
+        with pytest.raises(DataError, match="line 1") as caught:
             prepare(text, tmp_path / stage, stage=stage, **kinds["all"])
+        stays = f"needs another --output or rm -r {tmp_path / stage}" in caught.value.hint
+        assert stays == (stage == "scan")
     assert (tmp_path / "scan" / "plan.json").is_file()
     assert not (tmp_path / "all").exists() or not folder_bytes(tmp_path / "all")
+
+
+def test_what_is_scanned_stays_though_other_input_is_bad(corpus, kinds, tmp_path):
+    text, out = tmp_path / "b.jsonl", tmp_path / "out"
+    text.write_text("oops\n")
+    inputs = [corpus / "a.txt", corpus / "b.txt.gz", text]
+    options = kinds["all"]
+    for _ in range(2):
+        with pytest.raises(DataError, match="line 1: not valid JSON") as caught:
+            prepare(inputs, out, **options)
+        assert "--on-error skip goes on with it" in caught.value.hint
+        assert list((out / "duplicates").glob("scan-*"))
+    assert prepare(inputs, out, on_error="skip", **options).manifest.counts.documents > 5
 
 
 def test_only_the_end_wants_the_folder_for_itself(corpus, kinds, tmp_path):
