@@ -74,15 +74,6 @@ class Slice:
         """What errors call the first of its files."""
         return self.parts[0].file.label
 
-    def check_unchanged(self) -> None:
-        """Makes sure that the files are those that were planned with.
-
-        Raises:
-          DataError: One has another content by now.
-        """
-        for file in {part.file.path: part.file for part in self.parts}.values():
-            file.check_unchanged()
-
 
 @dataclass(frozen=True)
 class Plan:

@@ -57,7 +57,6 @@ def prepare_slice(slice_: Slice, settings: SliceSettings, report: Report) -> Sli
             for cut in cut_stream(slice_, settings, report)
         ]
         return finish_stream(slice_.index, records, settings)
-    slice_.check_unchanged()
     read = ReadSoFar()
     documents = slice_documents(
         slice_,
@@ -109,7 +108,6 @@ def cut_stream(
       DataError: Bad input, or not the input of the plan.
       InputMissingError: The input is gone.
     """
-    slice_.check_unchanged()
     read = ReadSoFar()
     before = deepcopy(read)
     documents: list[bytes] = []

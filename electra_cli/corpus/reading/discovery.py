@@ -212,8 +212,14 @@ class _Search:
                 f"no object fits {shown(url)}",
                 hint=f"look at what there is in {shown(root_of(url))}; ** goes into subfolders",
             )
-        is_folder = not is_pattern(url) and [entry.url for entry in entries] != [url]
-        root = root_of(url if not is_folder else f"{url.rstrip('/')}/")
+        folder = f"{url.rstrip('/')}/"
+        # An object or a folder may be called like a pattern.
+        is_one = [entry.url for entry in entries] == [url]
+        is_folder = all(entry.url.startswith(folder) for entry in entries)
+        is_folder |= not is_pattern(url) and not is_one
+        root = folder if is_folder else root_of(url)
+        if is_one and is_pattern(url):
+            root = url[: url.rfind("/") + 1]
         read: list[tuple[Entry, str, bool]] = []
         passed_over: list[tuple[str, int]] = []
         for entry in entries:
@@ -221,7 +227,7 @@ class _Search:
             # What fits has as many folders before it as the pattern; what has more is in one.
             is_named = not is_folder and ("**" in url or entry.url.count("/") <= url.count("/"))
             how = "by name" if is_named else taken(name, self.format)
-            if is_pattern(url) and _is_hidden(name) and "/." not in url:
+            if not is_folder and _is_hidden(name) and "/." not in url:
                 continue  # as in patterns of files
             if how != "not":
                 read.append((entry, name, how == "by content"))

@@ -60,19 +60,20 @@ class InputFile:
         """Whether reading can begin at any row group."""
         return self.format == "parquet" and not self.compressed
 
-    def check_unchanged(self) -> None:
-        """Makes sure that the file is the one that was planned with.
+    def opened(self, until: int | None = None) -> io.FileIO | Stream:
+        """The bytes of the file that was planned with; arguments and errors as of `opened`.
 
         Raises:
           DataError: It has another content by now.
         """
+        raw = opened(self.path, until)
         try:
-            with opened(self.path) as raw:
-                _, found = _identified(raw)
-        except OSError:
-            return  # whoever reads it says so
-        if found != self.fingerprint:
-            raise changed_input(self.label)
+            if _identified(raw) != (self.size, self.fingerprint):
+                raise changed_input(self.label)
+        except BaseException:
+            raw.close()
+            raise
+        return raw
 
 
 Detect = Callable[[bytes, str, str], Format | None]

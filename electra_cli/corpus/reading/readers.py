@@ -27,7 +27,7 @@ from electra_cli.corpus.reading.faults import (
     UnreadableError,
 )
 from electra_cli.corpus.reading.formats import HEAD_BYTES, detect_format, detect_unnamed
-from electra_cli.corpus.reading.input_file import InputFile, opened
+from electra_cli.corpus.reading.input_file import InputFile
 from electra_cli.corpus.reading.naming import Format, FormatOption
 from electra_cli.corpus.reading.tables.columns import arrow_texts, parquet_row_groups, parquet_texts
 from electra_cli.corpus.reading.tables.separators import TableLayout
@@ -189,9 +189,10 @@ def open_input(file: InputFile, until: int | None = None) -> Iterator[io.Buffere
 
     Raises:
       InputMissingError: It is gone or cannot be opened.
+      DataError: It has another content than when it was planned with.
     """
     try:
-        raw: io.BufferedReader = io.BufferedReader(opened(file.path, until), HEAD_BYTES)
+        raw: io.BufferedReader = io.BufferedReader(file.opened(until), HEAD_BYTES)
     except (FileNotFoundError, PermissionError) as error:
         raise InputMissingError(
             f"input cannot be opened: {file.label} ({error.strerror})"

@@ -15,7 +15,8 @@ from electra_cli.files.redaction import as_name, redacted
 Result = TypeVar("Result")
 Kind = Literal["missing", "refused", "wrong", "passing"]
 
-MOST_TRIES = 8  # about a minute in all
+MOST_TRIES = 8  # about a minute in all; one that got no answer in time counts twice
+CONNECT_TIMEOUT, READ_TIMEOUT = 5, 15  # seconds until a try is given up, while nothing comes
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
 _LONGEST_REASON = 300
 
@@ -31,6 +32,7 @@ _PASSING = (408, 409, 412, 416, 425, 429)
 # S3 answers these with 400: a body that was slow, or did not come as it was sent.
 _PASSING_CODES = ("RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch")
 _CUT = ("PayloadError", "ContentLengthError", "IncompleteRead")
+_ONLY_URL = re.compile(r"\w+://\S*")
 _OF_ACCESS = re.compile(r"credential|token|auth|profile", re.IGNORECASE)
 # Of our own programs; tried again they would only come again.
 _BUGS = (TypeError, AttributeError, LookupError, NameError, AssertionError, MemoryError)
@@ -76,7 +78,9 @@ def again(
       OutputError: The same, if it was to be written.
       TryAgainError: The store is out of reach or fails, for all tries.
     """
-    for number in range(1, MOST_TRIES + 1):
+    tries = used = 0
+    while True:
+        tries += 1
         try:
             return act()
         except (ElectraError, *_BUGS):
@@ -84,21 +88,19 @@ def again(
         except Exception as error:
             kind = kind_of(error)
             passes = kind == "passing" or (kind == "missing" and is_listed)
-            if not passes or number == MOST_TRIES:
+            used += 2 if _is_timeout(error) else 1
+            if not passes or used >= MOST_TRIES:
                 # What a library says of its cause may hold a signature.
-                raise _error(kind, error, what, url, writes=writes) from None
-            wait = wait_before(number)
+                raise _error(kind, error, what, url, tries=tries, writes=writes) from None
+            wait = wait_before(used)
             _logger.warning(
-                "warning: %s %s failed (%s); tried again in %.1f s, %d of %d",
+                "warning: %s %s failed (%s); tried again in %.1f s",
                 what,
                 shown(url),
                 _reason(error),
                 wait,
-                number + 1,
-                MOST_TRIES,
             )
         pause(wait)
-    raise AssertionError
 
 
 def wait_before(number: int) -> float:
@@ -141,6 +143,15 @@ def kind_of(error: BaseException) -> Kind:
     return "wrong" if is_wrong else "passing"
 
 
+def _is_timeout(error: BaseException) -> bool:
+    """Whether a server that could be reached gave no answer."""
+    return any(
+        (isinstance(each, TimeoutError) or type(each).__name__ == "ReadTimeoutError")
+        and not type(each).__name__.startswith("Connect")
+        for each in _causes(error)
+    )
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, and what it was raised from."""
     while error is not None:
@@ -169,14 +180,17 @@ def _code(error: Any) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what the libraries say."""
+    """The first line of what the libraries say, if it is more than the URL."""
     for each in _causes(error):
-        if text := str(each).strip():
+        text = str(each).strip()
+        if text and not _ONLY_URL.fullmatch(text):
             return redacted(text.splitlines()[0][:_LONGEST_REASON])
-    return type(error).__name__
+    return "no answer in time" if _is_timeout(error) else type(error).__name__
 
 
-def _error(kind: Kind, error: BaseException, what: str, url: str, *, writes: bool) -> ElectraError:
+def _error(
+    kind: Kind, error: BaseException, what: str, url: str, *, tries: int, writes: bool
+) -> ElectraError:
     scheme, reason = url.partition(":")[0], _reason(error)
     final: type[ElectraError] = OutputError if writes else InputMissingError
     if kind == "missing":
@@ -193,6 +207,6 @@ def _error(kind: Kind, error: BaseException, what: str, url: str, *, writes: boo
             hint=f"check the URL and the settings of the store: {ACCESS[scheme]}",
         )
     return TryAgainError(
-        f"{what} {shown(url)} failed {MOST_TRIES} times: {reason}",
+        f"{what} {shown(url)} failed {tries} times: {reason}",
         hint="run the same command again once the store is in reach; what is done is kept",
     )

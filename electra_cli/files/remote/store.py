@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MethodType
 from typing import Any, TypeVar
 
 from electra_cli.errors import ConfigError, InputMissingError, OutputError, TryAgainError
@@ -37,13 +38,6 @@ _MODULES = {
     "hf": "huggingface_hub",
     "https": "aiohttp",
     "http": "aiohttp",
-}
-# Retries are ours, which are told of. Of a large file a few pieces are sent at once, not ten.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "s3": {"config_kwargs": {"retries": {"total_max_attempts": 1}}, "max_concurrency": 2},
-    "az": {"max_concurrency": 2},
-    "https": {"client_kwargs": {"trust_env": True}},  # proxies
-    "http": {"client_kwargs": {"trust_env": True}},
 }
 # What stores call that which changes with the content: hashes of it first, which copies keep.
 _TAGS = ("md5Hash", "xet_hash", "blob_id", "ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
@@ -94,19 +88,21 @@ class Store:
 
         Args:
           url: An object, a folder, or a pattern; ** stands for folders too. A folder that fits a
-            pattern without ** stands for all in it.
+            pattern without ** stands for all in it. What is called as the pattern is written, as
+            a[1].txt may be, comes first, as on a disk.
         """
-        if not is_pattern(url) and not url.endswith("/"):
-            info = again(partial(self._info, url), "looking at", url)
-            if info["type"] != "directory":
-                return [self._entry_of(url, info)]
-        listing = partial(again, partial(self._listing, url), "listing", url)
-        before = listing()
-        if not before and is_pattern(url):
+        fits = is_pattern(url)
+        if fits or not url.endswith("/"):
             try:
-                return [self.entry(url)]  # which may be called a[1].txt
+                info = again(partial(self._info, url), "looking at", url)
+                if info["type"] != "directory":
+                    return [self._entry_of(url, info)]
+                fits = False
             except InputMissingError:
-                pass
+                if not fits:
+                    raise
+        listing = partial(again, partial(self._listing, url, fits=fits), "listing", url)
+        before = listing()
         for number in range(1, faults.MOST_TRIES + 1):
             found = listing()
             if found.keys() == before.keys():
@@ -210,19 +206,19 @@ class Store:
         details = getattr(handle, "details", None) or {}
         return handle, self._entry_of(url, details) if _tag(details) else self._entry(url)
 
-    def _listing(self, url: str) -> dict[str, tuple[int | None, str]]:
-        """Size and tag of all objects, by URL."""
+    def _listing(self, url: str, *, fits: bool) -> dict[str, tuple[int | None, str]]:
+        """Size and tag, by URL, of all objects that fit a pattern, or of all in a folder."""
         files, path = self._files, self._path(url)
         files.invalidate_cache()
         # Patterns are ours: the libraries leave folders out that cannot be listed.
         options: dict[str, Any] = {"on_error": "raise"} if self._is_web else {}
-        if is_pattern(url):
-            fits = _pattern(path, also_below="**" not in path)
+        pattern = None
+        root = path
+        if fits:
+            pattern = _pattern(path, also_below="**" not in path)
             root = root_of(path)
             if self.scheme in ("s3", "gs", "az") and (begin := _literal(path[len(root) :])):
                 options["prefix"] = begin
-        else:
-            fits, root = None, path
         found = files.find(root.rstrip("/"), detail=True, **options)
         return {
             name if self._is_web else f"{self.scheme}://{name}": (
@@ -232,7 +228,7 @@ class Store:
             for name, info in found.items()
             if info["type"] == "file"
             and not name.endswith("/")  # which stands for a folder
-            and (fits is None or fits.match(name))
+            and (pattern is None or pattern.match(name))
         }
 
 
@@ -291,14 +287,43 @@ def _filesystem(scheme: str, process: int) -> Any:
     for name in _LOGGERS:  # what they say is said by us, without their tracebacks
         logging.getLogger(name).addHandler(logging.NullHandler())
     fsspec = importlib.import_module("fsspec")
-    options = _OPTIONS.get(scheme, {})
 
     def make() -> Any:
         return fsspec.filesystem(
-            scheme, use_listings_cache=False, skip_instance_cache=True, **options
+            scheme, use_listings_cache=False, skip_instance_cache=True, **_options(scheme)
         )
 
     files = again(make, "connecting to", f"{scheme}://")
     if scheme == "s3":
         files.retries = 1
+    elif scheme == "gs":
+        files._request = MethodType(type(files)._request.__wrapped__, files)
+    elif scheme == "az":
+        pipeline = files.service_client._pipeline
+        pipeline._transport.connection_config.timeout = faults.CONNECT_TIMEOUT
+        pipeline._transport.connection_config.read_timeout = faults.READ_TIMEOUT
+        for policy in pipeline._impl_policies:
+            if hasattr(policy, "total_retries"):
+                policy.total_retries = 0
     return files
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """What a library is told: one timeout for all, and that of a large file two pieces go at once.
+
+    Retries are ours, which are told of.
+    """
+    connect, read = faults.CONNECT_TIMEOUT, faults.READ_TIMEOUT
+    if scheme == "s3":
+        config = {"retries": {"total_max_attempts": 1}, "connect_timeout": connect}
+        return {"config_kwargs": {**config, "read_timeout": read}, "max_concurrency": 2}
+    if scheme == "az":
+        return {"connection_timeout": connect, "read_timeout": read, "max_concurrency": 2}
+    if scheme == "hf":
+        return {}  # it has ten seconds
+    timeout = importlib.import_module("aiohttp").ClientTimeout(
+        total=None, sock_connect=connect, sock_read=read
+    )
+    if scheme == "gs":
+        return {"requests_timeout": timeout}
+    return {"client_kwargs": {"timeout": timeout, "trust_env": True}}  # proxies

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from electra_cli.corpus.preparation.options import PrepareOptions
 from electra_cli.corpus.reading.discovery import find_inputs
 from electra_cli.corpus.reading.faults import LeftOut
 from electra_cli.corpus.reading.input_file import opened
 from electra_cli.corpus.reading.passed_over import PassedOver
+from electra_cli.corpus.reading.readers import Part, ReadSoFar, read_documents
 from electra_cli.errors import ConfigError, DataError, InputMissingError
 from tests.conftest import Electra
 from tests.corpus.corpora import folder_bytes, make_documents, write_vocabulary
@@ -70,6 +72,9 @@ def test_stores_are_searched_like_folders(s3: S3, tmp_path: Path) -> None:
             told.append((files, passed_over, [note.replace(str(where), "") for note in notes]))
         assert told[0] == told[1], pattern
         assert told[0][0], pattern
+    odd = s3.put("odd[1]/a[1].txt", b"text")
+    for given, name in [(odd, "a[1].txt"), (f"{s3.bucket}/odd[1]", "a[1].txt")]:
+        assert [file[0] for file in found(given)] == [name]
     files = find_inputs([url, f"{url}/a.txt", folder / "a.csv"], exclude=tmp_path / "o")
     assert len(files) == len(find_inputs([folder], exclude=tmp_path / "o")) + 1
     assert next(file.label for file in files if file.name == "a.txt") == f"{url}/a.txt"
@@ -100,10 +105,13 @@ def test_shards_and_manifest_are_those_of_files(s3: S3, tmp_path: Path) -> None:
 def test_an_object_that_was_replaced_is_another_input(s3: S3, tmp_path: Path) -> None:
     url = s3.put("a.txt", txt(DOCUMENTS))
     (file,) = find_inputs([url], exclude=tmp_path / "o")
-    file.check_unchanged()
+    part = Part(file, 0, file.size, file.size)
+    options = PrepareOptions().read
+    assert next(read_documents(part, options=options, read=ReadSoFar()))
+    # Whoever opens it, and whenever: not only where a slice begins.
     s3.put("a.txt", txt(DOCUMENTS[::-1]))
     with pytest.raises(DataError, match=f"{url} has another content than when"):
-        file.check_unchanged()
+        next(read_documents(part, options=options, read=ReadSoFar()))
     moved = s3.put("elsewhere/a.txt", txt(DOCUMENTS))
     (copy,) = find_inputs([moved], exclude=tmp_path / "o")
     assert (copy.name, copy.fingerprint) == (file.name, file.fingerprint)
@@ -216,11 +224,11 @@ def test_the_web_is_read_by_ranges(web: tuple[str, Path, dict[str, bool]]) -> No
         with opened(file.path) as stream:
             stream.seek(200_000)
             assert stream.read(100) == (folder / "a b.txt").read_bytes()[200_000:200_100]
-        file.check_unchanged()
+        file.opened().close()
         (folder / "a b.txt").write_bytes((folder / "a b.txt").read_bytes()[:-1] + other)
         if does["tags"] or not does["times"]:  # the same size and time tell nothing
             with pytest.raises(DataError, match="has another content"):
-                file.check_unchanged()
+                file.opened()
         does["times"] &= does["tags"]
         does["tags"] = False
     assert len(set(fingerprints)) == 3

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import itertools
 import os
 import random
 import re
+import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +55,12 @@ def test_objects_are_written_found_read_and_deleted(s3: S3, tmp_path: Path) -> N
     assert found("texts/**/*.txt") == ["texts/a.txt", "texts/deep/er/c.txt"]
     assert found("texts/[ab].*") == ["texts/a.txt", "texts/b.jsonl"]
     assert found("x y+z [1].txt") == found("x*.txt") == ["x y+z [1].txt"]
+    for name in ("odd/a[1].txt", "odd/a1.txt", "odd/b?c", "odd/bxc", "odd/d[1]/a", "odd/d1/a"):
+        s3.put(name, b"text")
+    for name in ("odd/a[1].txt", "odd/b?c"):  # as it is called, before what it fits
+        assert found(name) == [name]
+    assert found("odd/d[1]") == found("odd/d[1]/") == ["odd/d[1]/a"]
+    assert found("odd/a[12].txt") == ["odd/a1.txt"]
     assert found("*.pdf") == found("nowhere/") == []
     entries = S3_STORE.find(f"{bucket}/texts/a.txt") + S3_STORE.find(f"{bucket}/texts/a.*")
     assert len(set(entries)) == 1  # whether it was looked at or listed
@@ -190,6 +199,31 @@ def test_nobody_listens(s3: S3, fresh: pytest.MonkeyPatch) -> None:
     with pytest.raises(TryAgainError, match="Could not connect to the endpoint"):
         S3_STORE.entry(f"{s3.bucket}/a")
     assert len(s3.waits) == 7
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az", "http"])
+def test_somebody_listens_and_never_answers(s3: S3, fresh: pytest.MonkeyPatch, scheme: str) -> None:
+    """The libraries neither wait for minutes nor try again themselves."""
+    fresh.setattr(faults, "READ_TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        fresh.setenv("AWS_ENDPOINT_URL", f"http://{host}")
+        fresh.setenv("STORAGE_EMULATOR_HOST", f"http://{host}")
+        fresh.setitem(importlib.import_module("fsspec.config").conf, "gs", {"token": "anon"})
+        account = f"AccountName=a;AccountKey=YWJj;BlobEndpoint=http://{host}/a"
+        fresh.setenv("AZURE_STORAGE_CONNECTION_STRING", account)
+        url = f"http://{host}/a" if scheme == "http" else f"{scheme}://b/a"
+        reason = r"failed 4 times: (Read t|T)imeout|failed 4 times: no answer in time"
+        with pytest.raises(TryAgainError, match=reason):
+            Store.of(url).entry(url)
+        silent.setblocking(False)
+        asked = 0
+        with suppress(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                asked += 1
+    assert len(s3.waits) == 3
+    assert asked <= 8  # two kinds of questions
 
 
 @pytest.mark.parametrize(
