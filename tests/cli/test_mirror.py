@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.shards.published import Upload
 from electra_cli.files.remote.store import Store
 from tests.conftest import Electra, settings
-from tests.s3 import S3, status
+from tests.s3 import S3, Answer, status
 from tests.training.runs import copied, options, steps_of
 
 
@@ -113,6 +115,16 @@ def test_prepare_data_and_upload(electra: Electra, s3: S3, corpus: Path, tmp_pat
     s3.put("mine/a.txt", b"mine")
     electra(*command, f"{s3.bucket}/mine").failed(73, "holds something else")
     assert not output.exists()
+    missing = ["prepare-data", tmp_path / "nothing", *command[2:], place]
+    electra(*missing).failed(66, "nothing")
+    assert s3.names() == ["mine/a.txt"]
+
+    def stop(answer: Answer) -> Answer:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return answer
+
+    s3.proxy.fail("PUT", "new/train", stop)
+    electra(*command, place).failed(143, "SIGTERM")
     s3.proxy.fail("PUT", "new/train", status(500), 100)
     electra(*command, place).failed(75, "failed 8 times", "the same command again")
     assert (output / "manifest.json").is_file()

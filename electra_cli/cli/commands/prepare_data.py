@@ -269,22 +269,24 @@ def command(
     remote.check_upload(upload)
     for note in brought.notes if brought else ():
         terminal.note(note)
-    with StopSignals(), terminal.progress("preparing", 1.0) as bar:
-        result = prepare_data(
-            inputs=inputs,
-            output=output,
-            options=options,
-            schedule=schedule,
-            on_progress=bar.update,
-            on_note=terminal.note,
-            on_warning=terminal.warn,
-        )
+    with StopSignals():
+        with terminal.progress("preparing", 1.0) as bar:
+            result = prepare_data(
+                inputs=inputs,
+                output=output,
+                options=options,
+                schedule=schedule,
+                on_progress=bar.update,
+                on_note=terminal.note,
+                on_warning=terminal.warn,
+            )
+        if isinstance(result, PreparedData):
+            print_table(terminal, result)
+            for warning in result.warnings:
+                terminal.warn(warning)
+            if upload is not None:
+                remote.upload(upload, result.manifest, terminal)
     if isinstance(result, PreparedData):
-        print_table(terminal, result)
-        for warning in result.warnings:
-            terminal.warn(warning)
-        if upload is not None:
-            remote.upload(upload, result.manifest, terminal)
         fields = _json_fields(result)
     else:
         needed = stages_of(duplicates=duplicates is not None, trains=vocab is None)

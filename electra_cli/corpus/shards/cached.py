@@ -5,7 +5,7 @@ CACHE/data-SHA256/.NAME.part    a file that is being copied
 CACHE/data-SHA256/manifest.json and what it lists; written last
 
 The folder is called after the manifest, which has the hash of every file: whatever lies at the same
-URL later, a run goes on with the rows that it began with.
+URL later, the copy that a run began with stays as it is.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ class RemoteData:
     @property
     def is_there(self) -> bool:
         """Whether the copy is whole: each file was compared with its hash when it was copied."""
-        return (self.folder / MANIFEST_FILE).is_file() and not file_faults(self.manifest)
+        copy = self.folder / MANIFEST_FILE
+        is_whole = copy.is_file() and copy.read_bytes() == self.content
+        return is_whole and not file_faults(self.manifest)
 
     def fetch(
         self,

@@ -44,11 +44,16 @@ class Upload:
     def check(self) -> None:
         """Finds out early whether the place can be used; call it before anything is prepared.
 
+        Nothing is left there that was not there before.
+
         Raises:
           OutputError: Something else lies there, or nobody may write there.
           ElectraError: The store cannot be used or reached.
         """
+        begun = self._read(UPLOAD_FILE)
         self._claim(self._read(MANIFEST_FILE))
+        if begun is None:
+            self._store.delete(joined(self.url, UPLOAD_FILE))
 
     def send(
         self,

@@ -54,6 +54,12 @@ def test_there_and_back(s3: S3, data: Path, url: str, tmp_path: Path) -> None:
     assert (again.folder, again.is_there) == (found.folder, True)
     again.fetch()
     assert s3.proxy.asked("GET", "npy") == 0
+    manifest = found.folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:500])
+    assert not again.is_there
+    again.fetch()
+    assert manifest.read_bytes() == original["manifest.json"]
+    assert s3.proxy.asked("GET", "npy") == 0
     # What has gone from the copy is copied again, and what has changed is told.
     shard = next(found.folder.glob("train-*.npy"))
     shard.unlink()
@@ -137,6 +143,7 @@ def test_only_what_is_missing_is_sent(s3: S3, data: Path, url: str, tmp_path: Pa
     # An upload that is interrupted has no manifest, and the next one sends the rest.
     other = Upload(f"{s3.bucket}/other")
     other.check()
+    assert not any(name.startswith("other/") for name in s3.names())
     s3.proxy.fail("PUT", "other/validation-", status(500), 100)
     with pytest.raises(TryAgainError):
         other.send(manifest)
