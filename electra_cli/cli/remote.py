@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.cli.screen.console import Terminal
-from electra_cli.errors import ConfigError, OutputError
+from electra_cli.errors import ConfigError, OutputError, counted
 
 if TYPE_CHECKING:
     from electra_cli.corpus.shards.manifest import Manifest
@@ -49,7 +49,7 @@ def local_data(
             hint="--cache-dir FOLDER",
         )
     data = RemoteData.at(where, cache)
-    size = f"{len(data.manifest.shards):,} shards, {data.bytes:,} bytes"
+    size = f"{counted(len(data.manifest.shards), 'shard')}, {counted(data.bytes, 'byte')}"
     if data.is_there:
         terminal.note(f"{where}: {size}, is in {data.folder} already")
     elif dry_run:
@@ -95,8 +95,12 @@ def restored(url: str | None, folder: Path, terminal: Terminal) -> None:
     restore_run(url, RunFolder(folder), on_note=terminal.note, on_warning=terminal.warn)
 
 
-def check_upload(url: str | None) -> None:
+def check_upload(url: str | None, **fields: object) -> None:
     """Makes sure that prepared data can be copied to a URL, before anything is prepared.
+
+    Args:
+      url: What --upload has.
+      fields: See `Upload.check`.
 
     Raises:
       ConfigError: It is no folder of a store.
@@ -106,7 +110,7 @@ def check_upload(url: str | None) -> None:
     if url is not None:
         from electra_cli.corpus.shards.published import Upload
 
-        Upload(url).check()
+        Upload(url).check(**fields)
 
 
 def upload(url: str, manifest: Manifest, terminal: Terminal) -> None:

@@ -134,5 +134,6 @@ def test_prepare_data_and_upload(electra: Electra, s3: S3, corpus: Path, tmp_pat
     assert "copying " in done.stderr
     for name in ("manifest.json", "vocab.txt"):
         assert Store("s3").read(f"{place}/{name}") == (output / name).read_bytes()
+    electra(*missing, "--seed", 3).failed(73, "its seed is 0, not 3")
     again = electra(*command, place)
     assert f"{place} has all of it already" in again.stderr

@@ -266,7 +266,13 @@ def command(
         documents=documents,
     )
     terminal = Terminal(quiet=quiet, stdout=not as_json)
-    remote.check_upload(upload)
+    remote.check_upload(
+        upload,
+        sequence_length=sequence_length,
+        packing=packing,
+        seed=seed,
+        validation_fraction=validation_fraction,
+    )
     for note in brought.notes if brought else ():
         terminal.note(note)
     with StopSignals():

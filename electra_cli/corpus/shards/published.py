@@ -41,17 +41,31 @@ class Upload:
     url: str
     _sent: dict[str, str] = field(default_factory=dict)  # hashes of what is there, by name
 
-    def check(self) -> None:
+    def check(self, **fields: object) -> None:
         """Finds out early whether the place can be used; call it before anything is prepared.
 
         Nothing is left there that was not there before.
+
+        Args:
+          fields: What is known already of the manifest to come, by name.
 
         Raises:
           OutputError: Something else lies there, or nobody may write there.
           ElectraError: The store cannot be used or reached.
         """
+        there = self._read(MANIFEST_FILE)
+        found: dict[str, object] = {}
+        with suppress(ValueError, TypeError):  # what is damaged is told when it is sent
+            found = dict(json.loads(there or b"{}"))
+        for name, value in fields.items():
+            if found.get(name, value) != value:
+                raise OutputError(
+                    f"{self.url} holds other prepared data: its {name.replace('_', ' ')} is "
+                    f"{found[name]}, not {value}",
+                    hint=_HINT,
+                )
         begun = self._read(UPLOAD_FILE)
-        self._claim(self._read(MANIFEST_FILE))
+        self._claim(there)
         if begun is None:
             self._store.delete(joined(self.url, UPLOAD_FILE))
 

@@ -182,4 +182,7 @@ def test_what_is_there_is_not_overwritten(s3: S3, data: Path, tmp_path: Path) ->
     s3.put("old/manifest.json", json.dumps(changed).encode())
     with pytest.raises(OutputError, match="holds other prepared data"):
         Upload(f"{s3.bucket}/old").send(manifest)
+    Upload(f"{s3.bucket}/old").check(seed=7)
+    with pytest.raises(OutputError, match="other prepared data: its seed is 7, not 0"):
+        Upload(f"{s3.bucket}/old").check(packing=manifest.packing, seed=0)
     assert sorted(s3.names()) == ["mine/thesis.txt", "old/manifest.json"]
