@@ -118,7 +118,8 @@ class ClusterEngine:
             raise
         finally:
             if at_work:
-                self.cluster.cancel()
+                with suppress(Exception):  # of a cluster that is gone; why this ends matters more
+                    self.cluster.cancel()
 
     def _answers(
         self, errands: Errands, at_work: set[int]

@@ -56,7 +56,9 @@ def connected(
             hint="add --engine-arg scheduler=tcp://HOST:8786; for this machine alone leave "
             "--engine out",
         )
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is said in an error
+    for name in list(logging.root.manager.loggerDict):  # some have a level of their own
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what it says is said in an error
     try:
         if Path(address).is_file():
             address = json.loads(Path(address).read_text("utf-8"))["address"]

@@ -287,7 +287,7 @@ class Preparation:
                 missing.append(slice_.index)
             else:
                 totals.add(record)
-            self._passes.tell(_SUM, number / len(slices))
+            self._passes.tell(_SUM, (number - len(missing)) / len(slices))
         check_done("prepare", missing, len(slices), self.schedule)
         return totals
 

@@ -63,6 +63,7 @@ def check_done(stage: Stage, missing: Sequence[int], slices: int, schedule: Sche
         hint = f"wait for these tasks, or run them again: {listed(again, 5)}"
     shown = listed([str(index) for index in missing], 5)
     raise TryAgainError(
-        f"{len(missing):,} of {counted(slices, 'slice')} are not {_DONE[stage]} yet: {shown}",
+        f"{len(missing):,} of {counted(slices, 'slice')} {'is' if len(missing) == 1 else 'are'} "
+        f"not {_DONE[stage]} yet: {shown}",
         hint=hint,
     )

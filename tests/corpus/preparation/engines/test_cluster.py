@@ -74,6 +74,18 @@ def test_errors_come_back_as_they_are_and_end_their_task_alone(tmp_path):
         assert "in fail" in result.__notes__[0]
 
 
+def test_a_cluster_that_is_gone_cannot_be_told_to_stop(tmp_path):
+    class Gone(Here):
+        def wait(self, seconds):
+            raise ConnectionError("lost")
+
+        def cancel(self):
+            raise RuntimeError("the client is closed")
+
+    with pytest.raises(TryAgainError, match="the cluster failed: lost"):
+        list(ClusterEngine(Gone(), tmp_path).run(reading("ab"), lambda done: None))
+
+
 def test_threads_of_one_process_take_turns(tmp_path):
     """They share tables of words, and with long slices one would meet the ids of another."""
     work = [Task("slice 0", "", partial(tasks.is_alone, "_one_at_a_time"))]

@@ -108,13 +108,21 @@ def test_a_stage_without_work_does_nothing(corpus, kinds, whole, tmp_path):
 def test_a_stage_that_begins_too_early_says_what_is_missing(
     corpus, kinds, whole, tmp_path, done, stage, words
 ):
-    options, out = kinds["all"], tmp_path / "out"
+    options, out, told = kinds["all"], tmp_path / "out", []
     for before in STAGES[: STAGES.index(done)] if done else ():
         prepare(corpus, out, stage=before, **options)
     if done:
         prepare(corpus, out, stage=done, task_index=0, num_tasks=3, **options)
     with pytest.raises(TryAgainError, match=words) as caught:
-        prepare(corpus, out, stage=stage, num_tasks=3, **options)
+        prepare(
+            corpus,
+            out,
+            stage=stage,
+            num_tasks=3,
+            on_progress=lambda *now: told.append(now),
+            **options,
+        )
+    assert not told or stage != "finalize" or told[-1][0] < 1
     if done is None:
         assert "the same command with --stage scan comes first" in caught.value.hint
         assert not out.exists()
