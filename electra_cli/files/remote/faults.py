@@ -55,6 +55,10 @@ class NotFoundError(InputMissingError):
     """There is no such object, or no such bucket."""
 
 
+class RefusedError(InputMissingError):
+    """Nobody with these credentials may read there; it ends a command, unlike what is missing."""
+
+
 def again(
     act: Callable[[], Result],
     what: str,
@@ -200,6 +204,7 @@ def _error(
             hint="check the bucket and the path; upper and lower case differ",
         )
     if kind == "refused":
+        final = OutputError if writes else RefusedError
         return final(f"{what} {shown(url)} was refused: {reason}", hint=ACCESS[scheme])
     if kind == "wrong":
         return final(

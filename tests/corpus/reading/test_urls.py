@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import threading
@@ -115,6 +116,15 @@ def test_an_object_that_was_replaced_is_another_input(s3: S3, tmp_path: Path) ->
     moved = s3.put("elsewhere/a.txt", txt(DOCUMENTS))
     (copy,) = find_inputs([moved], exclude=tmp_path / "o")
     assert (copy.name, copy.fingerprint) == (file.name, file.fingerprint)
+
+
+def test_credentials_that_run_out(s3: S3, tmp_path: Path) -> None:
+    """What is to be done is said as if they had never been good."""
+    url, looked = s3.put("a.txt", txt(DOCUMENTS)), itertools.count()
+    s3.proxy.fail("GET", "a.txt", lambda a: status(403)(a) if next(looked) else a, 100)
+    with pytest.raises(InputMissingError, match=f"{url} was refused") as caught:
+        prepare(url, tmp_path / "o", vocab=write_vocabulary(tmp_path / "words.txt"))
+    assert "set AWS_ACCESS_KEY_ID" in caught.value.hint
 
 
 @pytest.mark.parametrize(

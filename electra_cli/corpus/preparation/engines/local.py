@@ -19,6 +19,7 @@ from electra_cli.corpus.preparation.slices import (
     prepare_stream_slice,
 )
 from electra_cli.errors import InputMissingError, listed
+from electra_cli.files.remote.faults import RefusedError
 
 
 def prepare_slices(
@@ -64,7 +65,7 @@ def prepare_slices(
     lengths: dict[int, int] = {}  # of streams that are cut to their end
     run = partial(workers.results, readers=readers) if workers else engine.run
     for task, result in run(queue, on_progress):
-        if isinstance(result, InputMissingError):
+        if isinstance(result, InputMissingError) and not isinstance(result, RefusedError):
             lost[result.message] = None
             continue
         if isinstance(result, Exception):
