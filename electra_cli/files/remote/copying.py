@@ -125,7 +125,7 @@ class Copied:
                 digest.update(piece)
                 on_bytes(len(piece))
             done = file.tell()
-            with store.open(self.url) as stream:
+            with store.open(self.url, is_listed=True) as stream:  # a record names it
                 stream.seek(done)
                 while piece := stream.read(min(_PIECE, max(0, self.bytes - done))):
                     file.write(piece)

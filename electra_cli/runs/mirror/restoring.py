@@ -170,7 +170,7 @@ def _fetch_into(
 def _fetch_file(store: Store, url: str, path: Path) -> None:
     file = AtomicFile(path)
     try:
-        with store.open(url) as stream:
+        with store.open(url, is_listed=True) as stream:
             shutil.copyfileobj(stream, file.stream, 2**20)
         file.commit()
     finally:

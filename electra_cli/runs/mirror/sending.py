@@ -137,7 +137,8 @@ class Sender:
                 if size is not None and sizes.get(place) == size:
                     continue
                 with suppress(NotFoundError):  # the listing may lag behind
-                    if store.entry(joined(self._url, place)).size == size or size is None:
+                    there = store.entry(joined(self._url, place), is_listed=True)
+                    if size in (None, there.size):
                         continue
                 self.broken.append(step)
                 break

@@ -96,12 +96,18 @@ def test_other_bytes_of_the_same_size(s3: S3, run: RunFolder, tmp_path: Path) ->
     assert whole(s3) == [0, 4, 8]
 
 
-def test_a_listing_that_lags_behind_breaks_nothing(s3: S3, run: RunFolder) -> None:
+def test_what_is_only_not_seen_yet_is_whole(s3: S3, run: RunFolder, tmp_path: Path) -> None:
     mirrored(s3, run)
     s3.proxy.fail("GET", "list-type", unlisted("state.index"), 100)
+    s3.proxy.fail("HEAD", "ckpt-12/state", status(404), 2)
     s3.proxy.requests.clear()
     assert mirrored(s3, run).broken == []
     assert not [name for name in puts(s3) if name.startswith("checkpoints/")]
+    fresh = RunFolder(tmp_path / "fresh")
+    for method in ("GET", "HEAD"):
+        s3.proxy.fail(method, "ckpt-12/", status(404, "NoSuchKey"), 2)
+    restore_run(url(s3), fresh)
+    assert steps_of(fresh.path) == [12]
 
 
 def test_half_a_copy_of_another_run(s3: S3, run: RunFolder, trained: Path, tmp_path: Path) -> None:
