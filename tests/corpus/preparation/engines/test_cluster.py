@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -231,6 +232,11 @@ def test_a_cluster_is_tried_again_only_where_that_may_help(tmp_path, monkeypatch
         list(ClusterEngine(here, tmp_path).run(reading("a"), lambda done: None))
 
 
+def _pretend_spark(monkeypatch):
+    """PySpark is large, and here nothing of it is asked but whether it is there."""
+    monkeypatch.setitem(sys.modules, "pyspark", ModuleType("pyspark"))
+
+
 @pytest.mark.parametrize(
     ("engine", "library", "arguments", "what", "hint"),
     [
@@ -249,6 +255,7 @@ def test_an_engine_that_cannot_be(
     texts, tmp_path, monkeypatch, engine, library, arguments, what, hint
 ):
     """Before anything is read or written."""
+    _pretend_spark(monkeypatch)
     if library:
         monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ConfigError, match=what) as caught:
@@ -261,7 +268,8 @@ def test_an_engine_that_cannot_be(
     ("engine", "argument"),
     [("dask", "scheduler=tcp://127.0.0.1:1"), ("spark", "master=spark://127.0.0.1:1,127.0.0.1:1")],
 )
-def test_a_scheduler_out_of_reach(texts, tmp_path, engine, argument):
+def test_a_scheduler_out_of_reach(texts, tmp_path, monkeypatch, engine, argument):
+    _pretend_spark(monkeypatch)
     with pytest.raises(TryAgainError, match=r"127.0.0.1:1 does not answer: .*refused"):
         prepare(texts, tmp_path / "out", engine=engine, engine_args=(argument,))
     assert names_in(tmp_path) == []
