@@ -71,8 +71,9 @@ class RunFolder:
                 raise
             raise InputMissingError(
                 error.message,
-                hint="name the place it has now with --data, or prepare the same text in the same "
-                f"way: `{self.prepare_command(read_manifest(self.data), folder)}`",
+                hint="name the place it has now with --data, a folder or a URL, or prepare the "
+                "same text in the same way: "
+                f"`{self.prepare_command(read_manifest(self.data), folder)}`",
             ) from None
 
     def prepare_command(self, manifest: Manifest, output: Path) -> str:

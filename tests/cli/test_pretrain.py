@@ -236,7 +236,7 @@ class TestBadInput:
         file.write_text(text.replace(path, f"  path: {gone}"))
         again = [f"--vocab {run / 'data/vocab.txt'} --lowercase --strip-accents", f"{gone}"]
         again += ["--sequence-length 32 --packing reference --seed 0 --validation-fraction 0.1"]
-        again += ["the place it has now with --data"]
+        again += ["the place it has now with --data, a folder or a URL"]
         start = ["pretrain", "--preset", "tiny", "--steps", 12, *settings(), "--json"]
         electra(*start, "--model-dir", run).failed(66, *again)
         electra(*start, "--model-dir", run, "--data", gone).failed(66, *again)
