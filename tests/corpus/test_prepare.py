@@ -60,7 +60,7 @@ def test_what_is_prepared_is_not_planned_again(texts, tmp_path):
     assert len(first) > 4
     for task in pickle.loads(pickle.dumps(first[1:])):
         assert prepare.prepare_slice(task) == task.name
-    with pytest.raises(TryAgainError, match=r"1 of .* slices are not prepared yet: 0"):
+    with pytest.raises(TryAgainError, match=r"1 of .* slices is not prepared yet: 0"):
         prepare.finalize(["texts"], "out", options)
     again = prepare.plan(["texts"], "out", options)
     assert [task.name for task in again] == ["slice 0"]
