@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from electra_cli.corpus.duplicates.exact import read_blocks, write_blank
+from electra_cli.corpus.duplicates.exact import read_records, write_blank
 from electra_cli.corpus.duplicates.groups import Search, Starts, sizes_of
 from electra_cli.corpus.duplicates.hashes import POSITION
 from electra_cli.corpus.duplicates.near import (
@@ -57,8 +57,8 @@ def verify(search: Search, group: int, starts: Starts, bands: Bands, ranges: int
     file = AtomicFile(search.path("near-pairs", group))
     try:
         for part in range(parts):
-            blocks = list(read_part(by_document, part, PAIR, most))
-            pairs = _most_alike(np.concatenate([np.empty(0, PAIR), *blocks]))
+            read = read_part(by_document, part, PAIR, most)
+            pairs = _most_alike(np.concatenate([np.empty(0, PAIR), *read]))
             for start in range(0, len(pairs), _COMPARED_AT_ONCE):
                 some = pairs[start : start + _COMPARED_AT_ONCE]  # [p]
                 near = signatures.agreement(some) >= threshold
@@ -91,7 +91,7 @@ def decide(search: Search, starts: Starts) -> None:
         shape = max(documents, 1)  # nothing cannot be mapped
         left_out = np.asarray(np.memmap(file, bool, "r+", 0, shape))[:documents]
         for group in range(search.groups):
-            for data in read_blocks(search.path("near-pairs", group), PAIR.itemsize):
+            for data in read_records(search.path("near-pairs", group), PAIR.itemsize):
                 _leave_out(np.frombuffer(data, PAIR), left_out)
         for start in range(0, documents, _STATES_AT_ONCE):
             found = start + np.flatnonzero(left_out[start : start + _STATES_AT_ONCE])

@@ -106,7 +106,7 @@ def mark(search: Search, group: int, starts: Starts, kind: Kind, ranges: int) ->
     try:
         # Every byte is written, so that a full disk is noticed here and not where it is mapped.
         if kind == "paragraphs":
-            for marks in read_blocks(search.path("spread", group), 1):
+            for marks in read_records(search.path("spread", group), 1):
                 file.stream.write(marks)
         else:
             write_blank(file.stream, end - first)
@@ -146,7 +146,7 @@ def read_range(search: Search, what: str, number: int, record: np.dtype) -> Iter
         yield from read_part(search.path(what, group), number, record, search.held.range_bytes)
 
 
-def read_blocks(path: Path, size: int) -> Iterator[bytes]:
+def read_records(path: Path, size: int) -> Iterator[bytes]:
     """Reads a file of records of this size, many at a time."""
     with path.open("rb") as file:
         yield from iter(lambda: file.read(max(_READ_AT_ONCE // size, 1) * size), b"")
@@ -159,7 +159,7 @@ def write_blank(file: BinaryIO, size: int) -> None:
 
 
 def _read(path: Path) -> Iterator[np.ndarray]:
-    for data in read_blocks(path, HASH_BYTES):
+    for data in read_records(path, HASH_BYTES):
         yield np.frombuffer(data, "<u8").reshape(-1, 2)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from electra_cli.corpus.duplicates.exact import document_marks, map_marks, read_blocks
+from electra_cli.corpus.duplicates.exact import document_marks, map_marks, read_records
 from electra_cli.corpus.duplicates.groups import Kind, Search, Starts, sizes_of
 from electra_cli.corpus.duplicates.outcome import (
     DUPLICATE,
@@ -61,7 +61,7 @@ def spread(search: Search, group: int, starts: Starts) -> Path:
     try:
         done = 0
         for index in search.members(group):
-            for data in read_blocks(scanned_path(search.folder, "lines", index), LINES_BYTES):
+            for data in read_records(scanned_path(search.folder, "lines", index), LINES_BYTES):
                 lines = np.frombuffer(data, "<u4")
                 for start in range(0, len(lines), _SPREAD_AT_ONCE):
                     some = lines[start : start + _SPREAD_AT_ONCE]

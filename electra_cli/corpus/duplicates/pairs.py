@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from electra_cli.corpus.duplicates.exact import map_marks, read_blocks, read_range
+from electra_cli.corpus.duplicates.exact import map_marks, read_range, read_records
 from electra_cli.corpus.duplicates.groups import Search, Starts
 from electra_cli.corpus.duplicates.hashes import range_of
 from electra_cli.corpus.duplicates.near import MOST_IN_BAND, PERMUTATIONS, SIGNATURE_BYTES, Bands
@@ -39,7 +39,7 @@ def divide_bands(search: Search, group: int, starts: Starts, bands: Bands, range
     path, most = search.path("bands-divided", group), search.held.range_bytes
     with PartsWriter(path, ranges, PLACED_BAND, most) as writer:
         for index in search.members(group):
-            for data in read_blocks(
+            for data in read_records(
                 scanned_path(search.folder, "signatures", index), SIGNATURE_BYTES
             ):
                 signatures = np.frombuffer(data, "<u4").reshape(-1, PERMUTATIONS)  # [n, P]

@@ -28,7 +28,7 @@ class PartsWriter:
       path: The file to be.
       parts: How many.
       record: Of what.
-      most_bytes: Records that are held in memory; beyond, they are kept on disk in sorted blocks.
+      most_bytes: Records that are held in memory; beyond, they are kept on disk in sorted runs.
 
     Raises:
       OSError: A file cannot be written.
@@ -40,7 +40,7 @@ class PartsWriter:
         self._most_bytes = most_bytes
         self._added: list[tuple[np.ndarray, np.ndarray]] = []
         self._size = 0
-        self._blocks: list[np.ndarray] = []  # records of each part, uint32 [parts] each
+        self._runs: list[np.ndarray] = []  # records of each part, uint32 [parts] each
         self._scratch: BinaryIO | None = None
         self._file = AtomicFile(path)
 
@@ -67,7 +67,7 @@ class PartsWriter:
                 self._scratch = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
             records, lengths = self._sorted()
             _write_array(self._scratch, records)
-            self._blocks.append(lengths.astype(np.uint32))
+            self._runs.append(lengths.astype(np.uint32))
 
     def _sorted(self) -> tuple[np.ndarray, np.ndarray]:
         """What was added, by part and else in its order, and the records of each part, [parts]."""
@@ -82,8 +82,8 @@ class PartsWriter:
 
     def _write(self) -> None:
         records, lengths = self._sorted()
-        blocks = np.array([*self._blocks, lengths], np.int64)  # [blocks, parts]
-        before = np.concatenate([[0], np.cumsum(blocks.sum(0))])  # records, [parts + 1]
+        runs = np.array([*self._runs, lengths], np.int64)  # [runs, parts]
+        before = np.concatenate([[0], np.cumsum(runs.sum(0))])  # records, [parts + 1]
         ends = (self._parts + 1) * _INDEX.itemsize + before * self._record.itemsize
         _write_array(self._file.stream, ends.astype(_INDEX))
         if self._scratch is None:
@@ -91,11 +91,11 @@ class PartsWriter:
             return
         _write_array(self._scratch, records)
         self._scratch.flush()
-        sizes = blocks * self._record.itemsize
-        places = np.cumsum([0, *sizes.sum(1)[:-1]])  # where each block goes on, [blocks]
-        for of_part in sizes.T:  # [blocks]
-            for block in np.flatnonzero(of_part):
-                stretch = int(places[block]), int(of_part[block])
+        sizes = runs * self._record.itemsize
+        places = np.cumsum([0, *sizes.sum(1)[:-1]])  # where each run goes on, [runs]
+        for of_part in sizes.T:  # [runs]
+            for run in np.flatnonzero(of_part):
+                stretch = int(places[run]), int(of_part[run])
                 for data in _stretch(self._scratch, *stretch, self._most_bytes):
                     self._file.stream.write(data)
             places += of_part

@@ -19,7 +19,7 @@ PARAGRAPHS = DuplicateOptions(paragraphs=True)
 NEAR = DuplicateOptions(near_duplicates=0.8)
 ALL = DuplicateOptions(paragraphs=True, near_duplicates=0.8)
 
-# So little that whatever can be divided is, and that blocks go to disk.
+# So little that whatever can be divided is, and that runs go to disk.
 TINY = Held(window=16, range_bytes=500)
 SMALL = Held(window=16, range_bytes=2500)
 
