@@ -7,7 +7,6 @@ paths as the command, and the same version of this package.
 
 from __future__ import annotations
 
-import builtins
 import math
 import os
 import pickle
@@ -35,8 +34,11 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 _SECONDS_WITHOUT_WORKERS = 20.0  # until that is told; some clusters start them when they are needed
 # For tasks that are at work when no more is wanted of them.
 _SECONDS_TO_END = 10.0
-# Of code or of an installation, and none of it goes away by itself.
-_MISTAKES = (ImportError, NameError, AttributeError, TypeError, LookupError, ValueError)
+# Of code or of an installation: what is raised then, and none of it goes away by itself.
+_MISTAKES = {
+    "AttributeError", "ImportError", "IndexError", "KeyError", "ModuleNotFoundError", "NameError",
+    "TypeError", "ValueError",
+}  # fmt: skip
 
 
 class Cluster(Protocol):
@@ -175,16 +177,15 @@ class ClusterEngine:
         return found.value
 
     def _failed(self, failure: Exception, task: Task | None = None) -> Exception:
-        """The error for what a library raised; of what was raised elsewhere it may keep a text."""
+        """The error for what a library raised; some keep no more of it than its text."""
+        text = str(failure).strip() or type(failure).__name__
         for number in DISK_IS_FULL:
-            if f"[Errno {number}]" in str(failure):
+            if f"[Errno {number}]" in text:
                 return OSError(number, os.strerror(number), str(self.output))
-        told = (str(failure).strip() or type(failure).__name__).splitlines()[-1]
-        named = getattr(builtins, told.partition(":")[0], None)
-        kind = named if isinstance(named, type) else type(failure)
-        if task is not None:
-            told = f"{told} ({task.name}, {task.file})"
-        if issubclass(kind, _MISTAKES):
+        last = text.splitlines()[-1]
+        names = {type(failure).__name__, last.partition(":")[0]}
+        told = f"{last} ({task.name}, {task.file})" if task else last
+        if names & _MISTAKES:
             return TrainingError(
                 f"{self.cluster.name} failed, and would again: {told}",
                 hint="its workers need the same Python and packages as this command; --debug "

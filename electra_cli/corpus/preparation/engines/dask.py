@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -137,6 +138,8 @@ def _answer(future: Any) -> bytes | Exception:
 
     try:
         _, answer = future.result()
+    except CancelledError as error:  # which is true of all that are at work
+        raise ConnectionError("the connection to its scheduler is lost") from error
     except KilledWorker as error:
         count, last = error.allowed_failures + 1, error.last_worker.address
         return RuntimeError(f"{count} of its workers died while they had it, the last was {last}")

@@ -92,8 +92,8 @@ def processes(
 
 
 @contextmanager
-def dask_cluster(folder: Path, workers: int) -> Iterator[Path]:
-    """A scheduler and workers; yields the file that says where the scheduler is."""
+def dask_cluster(folder: Path, workers: int) -> Iterator[tuple[Path, list[subprocess.Popen[str]]]]:
+    """A scheduler and workers; yields the file that says where it is, and all in this order."""
     from distributed import Client
 
     file = folder / "scheduler.json"
@@ -101,10 +101,10 @@ def dask_cluster(folder: Path, workers: int) -> Iterator[Path]:
     common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", file]
     scheduler = [*dask, "scheduler", "--port", 0, *common]
     worker = [*dask, "worker", "--nthreads", 1, "--no-nanny", "--local-directory", folder, *common]
-    with processes(folder, scheduler, *[worker] * workers):
+    with processes(folder, scheduler, *[worker] * workers) as all_of_them:
         with Client(scheduler_file=str(file), set_as_default=False) as client:
             client.wait_for_workers(workers)
-        yield file
+        yield file, all_of_them
 
 
 @contextmanager

@@ -15,15 +15,23 @@ from tests.corpus.preparation.engines.clusters import dask_cluster
 from tests.prepared import prepare
 
 
+def nearly(document: str) -> str:
+    """A document with another first word."""
+    return f"text {document.partition(' ')[2]}"
+
+
 @pytest.fixture(scope="session")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A text, and a compressed one that is a stream of several blocks and repeats a part of it."""
+    """A text, and a compressed one that is a stream of several slices and repeats a part of it.
+
+    It repeats documents word for word, and nearly.
+    """
     folder = tmp_path_factory.mktemp("engines") / "texts"
     folder.mkdir()
     documents = make_documents(160)
     write_text(folder / "a.txt", documents[:100])
     with gzip.open(folder / "b.txt.gz", "wt", encoding="utf-8") as file:
-        file.write("\n\n".join(documents[90:]))
+        file.write("\n\n".join([*map(nearly, documents[85:90]), *documents[90:]]))
     return folder
 
 
@@ -32,21 +40,22 @@ def all_stages() -> dict[str, Any]:
     """Options with which there is something to do in each stage."""
     return {
         "sequence_length": 32, "slice_bytes": 8000, "validation_fraction": 0.05, "vocab_size": 300,
-        "duplicates": DuplicateOptions(paragraphs=True),
+        "duplicates": DuplicateOptions(paragraphs=True, near_duplicates=0.8),
     }  # fmt: skip
 
 
 @pytest.fixture(scope="session")
 def expected(texts: Path, all_stages: dict[str, Any]) -> dict[str, bytes]:
     """What the local engine makes of it."""
-    prepare(texts, texts.parent / "expected", **all_stages)
+    counts = prepare(texts, texts.parent / "expected", **all_stages).manifest.counts
+    assert (counts.duplicate_documents, counts.near_duplicates) == (10, 5)
     return folder_bytes(texts.parent / "expected")
 
 
 @pytest.fixture(scope="session")
 def dask_scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The file of a Dask scheduler with two workers in processes of their own."""
-    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as file:
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as (file, _):
         yield file
 
 

@@ -51,6 +51,14 @@ def test_slices_in_other_modes(texts, one_stage, whole, tmp_path, arguments):
     assert folder_bytes(out) == whole
 
 
+@pytest.mark.slow
+def test_slices_on_dask(texts, one_stage, whole, tmp_path, dask_scheduler):
+    """By a runner that Beam only knows once it is imported."""
+    arguments = ("runner=DaskRunner", f"dask_scheduler_file={dask_scheduler}")
+    prepare(texts, tmp_path / "out", engine="beam", engine_args=arguments, **one_stage)
+    assert folder_bytes(tmp_path / "out") == whole
+
+
 def test_what_is_wrong_with_the_input_is_told(one_stage, tmp_path):
     text, out = tmp_path / "bad.txt", tmp_path / "out"
     bad = "\n\n".join(make_documents(40)).encode() + b"\n\n\xff\xfe broken\n"

@@ -11,9 +11,10 @@ from distributed import KilledWorker
 from electra_cli.corpus.preparation.engines import dask, local
 from electra_cli.corpus.preparation.engines.cluster import ClusterEngine
 from electra_cli.corpus.preparation.engines.workers import Task
-from electra_cli.errors import DataError
+from electra_cli.errors import DataError, TryAgainError
 from tests.corpus.corpora import folder_bytes, make_documents
 from tests.corpus.preparation.engines import tasks
+from tests.corpus.preparation.engines.clusters import dask_cluster
 from tests.prepared import prepare
 
 pytestmark = pytest.mark.slow
@@ -67,3 +68,28 @@ def test_the_same_bytes_though_a_worker_is_killed(
     prepare(texts, tmp_path / "out", **arguments, **all_stages)
     assert (tmp_path / "tries" / "0").exists()  # it was killed
     assert folder_bytes(tmp_path / "out") == expected
+
+
+def test_a_scheduler_that_is_killed_is_told_and_another_one_goes_on(
+    arguments, texts, all_stages, expected, tmp_path
+):
+    """By kill -9, while slices are prepared."""
+    out = tmp_path / "out"
+
+    def kill(fraction, stage):
+        if list(out.glob("slices/*.json")):
+            scheduler.kill()
+
+    with dask_cluster(tmp_path, 1) as (file, (scheduler, worker)):
+        own = {"engine": "dask", "engine_args": (f"scheduler={file}",)}
+        with pytest.raises(TryAgainError) as caught:
+            prepare(texts, out, on_progress=kill, **own, **all_stages)
+        worker.wait(30)  # nobody sends it anything any more
+    assert caught.value.message == (
+        "the Dask cluster failed: the connection to its scheduler is lost"
+    )
+    assert "run the same command again" in caught.value.hint
+    assert not (out / "manifest.json").exists()
+    assert not list(out.rglob(".*"))  # nothing half-written
+    prepare(texts, out, **arguments, **all_stages)
+    assert folder_bytes(out) == expected

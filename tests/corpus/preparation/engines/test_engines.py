@@ -23,7 +23,7 @@ OPTIONS = {"sequence_length": 32, "slice_bytes": 8000, "validation_fraction": 0.
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
-    """A text, and a compressed one that is a stream of several blocks."""
+    """A text, and a compressed one that is a stream of several slices."""
     folder = tmp_path_factory.mktemp("engines") / "texts"
     folder.mkdir()
     write_text(folder / "a.txt", DOCUMENTS[:200])
