@@ -29,7 +29,7 @@ def prepare_slices(
     engine: Engine,
     on_progress: Callable[[int], None],
     on_record: Callable[[SliceRecord], None] = lambda record: None,
-) -> None:
+) -> int:
     """Prepares slices; the records in the output folder are the result.
 
     As long as there is a stream for each worker of this machine, each reads one of its own; each
@@ -43,6 +43,9 @@ def prepare_slices(
       on_progress: Receives the bytes on disk done since the call, all slices together.
       on_record: Receives the record of each slice that is finished, also of a slice of a stream
         that workers share.
+
+    Returns:
+      Their uncompressed bytes.
 
     Raises:
       InputMissingError: Inputs are gone; all slices without them are prepared.
@@ -63,6 +66,7 @@ def prepare_slices(
     lost: dict[str, None] = {}  # messages of missing inputs, in order
     finished: dict[int, list[SliceRecord]] = {slice_.index: [] for slice_ in shared}
     lengths: dict[int, int] = {}  # of streams that are cut to their end
+    prepared_bytes = 0
     run = partial(workers.results, readers=readers) if workers else engine.run
     for task, result in run(queue, on_progress):
         if isinstance(result, InputMissingError) and not isinstance(result, RefusedError):
@@ -78,11 +82,13 @@ def prepare_slices(
                 lengths[index] = result.number + 1
         else:
             on_record(result)
+            prepared_bytes += result.counts.input_bytes
             if index in finished:
                 finished[index].append(result)
         if index in lengths and len(finished[index]) == lengths[index]:
             finish_stream(index, finished[index], settings)
     raise_missing(lost)
+    return prepared_bytes
 
 
 def raise_missing(lost: Iterable[str]) -> None:

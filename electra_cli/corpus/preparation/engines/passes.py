@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,8 +22,8 @@ class Passes:
     Args:
       engine: Does the steps.
       schedule: Which of them are this call's.
-      shares: How long each pass takes that has something to do, in any unit, by its name and in
-        their order.
+      shares: How long passes take, in any unit, by their names and in their order; the bar stands
+        still in those that are not named.
       on_progress: Receives how much of all of them is done.
     """
 
@@ -41,7 +40,7 @@ class Passes:
         self._on_progress = on_progress
         self._told = 0.0
 
-    def tell(self, name: str, fraction: float, words: str = "") -> None:
+    def tell(self, name: str, fraction: float = 0.0, words: str = "") -> None:
         """Says how much of a pass is done, and of all passes never less than before.
 
         Args:
@@ -49,12 +48,11 @@ class Passes:
           fraction: Of it.
           words: What is being done, if that is more than the name.
         """
-        if name not in self._shares:  # a few slices are done again
-            return
-        names = list(self._shares)
-        before = sum(self._shares[other] for other in names[: names.index(name)])
-        done = before + self._shares[name] * min(fraction, 1.0)
-        self._told = max(self._told, done / sum(self._shares.values()))
+        if name in self._shares:
+            names = list(self._shares)
+            before = sum(self._shares[other] for other in names[: names.index(name)])
+            done = before + self._shares[name] * min(fraction, 1.0)
+            self._told = max(self._told, done / sum(self._shares.values()))
         self._on_progress(self._told, words or name)
 
     def of_slices(
@@ -102,28 +100,19 @@ class Passes:
           ElectraError: See `of_slices`.
           OSError: See `of_slices`.
         """
-        begin, before = time.monotonic(), 0.0
+        words = name
+
+        def tell(more: int = 0) -> None:
+            del more  # nobody knows how many steps follow
+            self.tell(name, words=words)
+
         for steps in passes:
             place = len(steps) * self._schedule.task_index // self._schedule.num_tasks
             around = [*steps[place:], *steps[:place]]
             tasks = [Task(s.name, "", partial(_do, s)) for s in around if not s.is_done]
-            done: list[Task] = []
-            tell = partial(self._tell_of_some, name, begin, before, done, len(tasks))
             for task in self._results(tasks, tell):
-                done.append(task)
+                words = f"{name}: {task.name}"
                 tell()
-            before += (1 - before) / 2
-
-    def _tell_of_some(
-        self, name: str, begin: float, before: float, done: list[Task], count: int, more: int = 0
-    ) -> None:
-        """Says how much is done of passes of which nobody knows how many follow.
-
-        Each takes half of what is left, and the seconds show that there is something at work.
-        """
-        del more
-        fraction = before + (1 - before) * len(done) / count / 2
-        self.tell(name, fraction, f"{name}, {time.monotonic() - begin:.0f} s")
 
     def _run(self, tasks: Sequence[Task], on_progress: Callable[[int], None]) -> None:
         for _ in self._results(tasks, on_progress):

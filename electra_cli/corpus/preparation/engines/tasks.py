@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from electra_cli.corpus.preparation.engines.schedule import STAGES, Schedule, Stage, stages_of
 from electra_cli.corpus.preparation.options import PrepareOptions
+from electra_cli.corpus.preparation.plan import Plan
+from electra_cli.corpus.preparation.records import Totals, finished_record, totals_of
 from electra_cli.errors import TryAgainError, counted, listed
 from electra_cli.files.layout import PLAN_FILE
 
@@ -67,3 +69,32 @@ def check_done(stage: Stage, missing: Sequence[int], slices: int, schedule: Sche
         f"not {_DONE[stage]} yet: {shown}",
         hint=hint,
     )
+
+
+def all_prepared(
+    plan: Plan,
+    output: Path,
+    schedule: Schedule,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> Totals:
+    """The figures of all slices, whose records are read once.
+
+    Args:
+      plan: What is prepared.
+      output: The prepared folder.
+      schedule: See `check_done`.
+      on_progress: Receives the share of the records that are read.
+
+    Raises:
+      TryAgainError: Some are not prepared.
+    """
+    totals, missing, slices = totals_of(plan), [], plan.slices
+    for number, slice_ in enumerate(slices, start=1):
+        record = finished_record(output, slice_.index)
+        if record is None:
+            missing.append(slice_.index)
+        else:
+            totals.add(record)
+        on_progress((number - len(missing)) / len(slices))
+    check_done("prepare", missing, len(slices), schedule)
+    return totals

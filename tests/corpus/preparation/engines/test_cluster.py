@@ -156,7 +156,7 @@ def test_all_inputs_that_vanished_are_named(here, tmp_path, monkeypatch):
     def prepare_slices(*arguments, **options):
         for number in range(1, 8):
             (texts / f"{number}.txt").rename(tmp_path / f"{number}.txt")
-        original(*arguments, **options)
+        return original(*arguments, **options)
 
     monkeypatch.setattr(stages, "prepare_slices", prepare_slices)
     with pytest.raises(InputMissingError, match=r"1\.txt.*; .*5\.txt.* and 2 more") as caught:

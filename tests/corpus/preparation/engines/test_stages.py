@@ -12,12 +12,13 @@ import pytest
 
 from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.corpus.preparation import plan
-from electra_cli.corpus.preparation.engines import passes, stages
+from electra_cli.corpus.preparation.engines import passes, stages, whole_text
 from electra_cli.corpus.preparation.engines.schedule import STAGES, stages_of
 from electra_cli.corpus.preparation.result import PreparedData, StageDone
 from electra_cli.errors import ConfigError, DataError, TryAgainError
 from electra_cli.files.atomic import locked_folder
 from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
+from tests.corpus.preparation.engines.conftest import nearly
 from tests.prepared import prepare
 
 DOCUMENTS = make_documents(60)
@@ -25,16 +26,18 @@ OPTIONS = {
     "sequence_length": 32, "slice_bytes": 6000, "validation_fraction": 0.05, "vocab_size": 300,
 }  # fmt: skip
 DUPLICATES = {"duplicates": DuplicateOptions(paragraphs=True)}
+NEAR = {"duplicates": DuplicateOptions(paragraphs=True, near_duplicates=0.8)}
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory) -> Path:
-    """A text, and a compressed one that repeats a part of it."""
+    """A text, and a compressed one that repeats a part of it, word for word and nearly."""
     folder = tmp_path_factory.mktemp("stages") / "texts"
     folder.mkdir()
     write_text(folder / "a.txt", DOCUMENTS)
     with gzip.open(folder / "b.txt.gz", "wt", encoding="utf-8") as file:
-        file.write("\n\n".join([*DOCUMENTS[10:20], *make_documents(20, seed=1)]))
+        repeated = [*DOCUMENTS[10:20], *map(nearly, DOCUMENTS[20:25])]
+        file.write("\n\n".join([*repeated, *make_documents(20, seed=1)]))
     return folder
 
 
@@ -42,8 +45,8 @@ def corpus(tmp_path_factory) -> Path:
 def kinds(corpus):
     """Options that need all stages, or some of them."""
     vocab = {"vocab": write_vocabulary(corpus.parent / "words.txt")}
-    return {"all": OPTIONS | DUPLICATES, "no scan": OPTIONS, "scan": OPTIONS | DUPLICATES | vocab,
-            "one": OPTIONS | vocab}  # fmt: skip
+    return {"all": OPTIONS | DUPLICATES, "near": OPTIONS | NEAR, "no scan": OPTIONS,
+            "scan": OPTIONS | DUPLICATES | vocab, "one": OPTIONS | vocab}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +54,8 @@ def whole(corpus, kinds):
     """The bytes of each kind, prepared at once by one worker."""
     found = {}
     for name, options in kinds.items():
-        prepare(corpus, corpus.parent / name, **options)
+        counts = prepare(corpus, corpus.parent / name, **options).manifest.counts
+        assert counts.near_duplicates == (5 if name == "near" else 0)
         found[name] = folder_bytes(corpus.parent / name)
     return found
 
@@ -62,12 +66,12 @@ def needed(options):
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_any_number_of_workers(corpus, kinds, whole, tmp_path, workers):
-    prepare(corpus, tmp_path / "out", workers=workers, **kinds["all"])
-    assert folder_bytes(tmp_path / "out") == whole["all"]
+    prepare(corpus, tmp_path / "out", workers=workers, **kinds["near"])
+    assert folder_bytes(tmp_path / "out") == whole["near"]
 
 
 @pytest.mark.parametrize(("kind", "tasks"), [
-    ("all", 1), ("all", 3), ("all", 5), ("no scan", 3), ("scan", 5), ("one", 1), ("one", 3),
+    ("all", 1), ("near", 3), ("all", 5), ("no scan", 3), ("scan", 5), ("one", 1), ("one", 3),
 ])  # fmt: skip
 def test_stages_in_tasks(corpus, kinds, whole, tmp_path, kind, tasks):
     """In any order within a stage; the last task of one alone, and again."""
@@ -266,12 +270,12 @@ def test_progress_goes_through_all_passes_that_there_are(corpus, kinds, tmp_path
         fractions = [fraction for fraction, _ in seen]
         assert fractions == sorted(fractions)
         assert all(0 <= fraction <= 1 for fraction in fractions)
-        return list(dict.fromkeys(words.partition(", ")[0] for _, words in seen))
+        return list(dict.fromkeys(words.partition(": ")[0] for _, words in seen))
 
     options = kinds["all"]
-    assert told(stage="scan", **options) == [stages._SCAN]
-    assert told(stage="vocabulary", **options) == [stages._COMPARE, stages._COUNT]
-    assert told(**options) == [stages._SEEK, stages._PREPARE, stages._SUM]
+    assert told(stage="scan", **options) == [whole_text.SCAN]
+    assert told(stage="vocabulary", **options) == [whole_text.COMPARE, whole_text.COUNT]
+    assert told(**options) == [whole_text.SEEK, stages.PREPARE, stages.SUM]
     assert told(**options) == []
 
 
@@ -281,6 +285,9 @@ def test_progress_goes_through_all_passes_that_there_are(corpus, kinds, tmp_path
     ({"engine_args": ("x=1",)}, "--engine-arg x=1 needs an engine"),
     ({"engine": "dask", "stage": "prepare", "num_tasks": 2}, "--engine dask divides the work"),
     ({"workers": 0}, "--workers is 0"),
+    ({"engine": "dask", "workers": 4}, "--workers 4 is of --engine local; with --engine dask"),
+    ({"engine": "beam", "workers": 4}, "--workers 4 is of --engine local; with --engine beam"),
+    ({"engine": "spark", "workers": 4}, "--workers 4 is of --engine local; with --engine spark"),
 ])  # fmt: skip
 def test_schedules_that_cannot_be(options, what, tmp_path, corpus):
     with pytest.raises(ConfigError, match=what):
