@@ -8,10 +8,10 @@ the trainer looks at.
 from __future__ import annotations
 
 import shutil
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice, pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,6 @@ from electra_cli.files.atomic import AtomicFile, atomic_write_bytes
 from electra_cli.files.layout import slice_name
 
 _MOST_FILES = 256  # that are added up at once
-_WORDS_AT_ONCE = 2**14  # whose characters are
 
 
 def count_step(
@@ -119,41 +118,44 @@ def merge_passes(
       Steps that may be done at once; the next ones are asked for when these are done.
     """
     limits = limits or _limits(options)
-    level, files = 0, slices
-    while files > _MOST_FILES:
-        groups = range(0, files, _MOST_FILES)
-        level, files = level + 1, len(groups)
+    for level, files in enumerate(_files_of_levels(slices)[:-1], start=1):
+        joined = [range(files)[n : n + _MOST_FILES] for n in range(0, files, _MOST_FILES)]
         yield [
             _step(
-                f"words, level {level}, files from {first}",
+                f"words, level {level}, files from {below.start}",
                 _counts(folder, level, number),
-                partial(_join, folder, level, number, limits),
+                partial(_join, folder, level, number, below, limits),
             )
-            for number, first in enumerate(groups)
+            for number, below in enumerate(joined)
         ]
-    ranges = _ranges(_all_counts(folder, level, range(files)), limits)
+    ranges = _ranges(_last_level(folder, slices), limits)
     yield [
         _step(
             f"words, range {number} of {len(ranges)}",
             _merged(folder, number, len(ranges)),
-            partial(_merge, folder, level, files, number, limits),
+            partial(_merge, folder, slices, number, limits),
         )
         for number in range(len(ranges))
     ]
 
 
 def train_step(
-    folder: Path, target: Path, options: PrepareOptions, limits: Limits | None = None
+    folder: Path,
+    slices: int,
+    target: Path,
+    options: PrepareOptions,
+    limits: Limits | None = None,
 ) -> Step:
     """Trains a vocabulary on the words that were added up.
 
     Args:
       folder: Of the vocabulary's steps, all others done.
+      slices: How many were counted.
       target: The file of the vocabulary.
       options: How it is trained.
       limits: Bounds of memory and time.
     """
-    work = partial(_train, folder, target, options.vocabulary, limits or _limits(options))
+    work = partial(_train, folder, slices, target, options.vocabulary, limits or _limits(options))
     return Step("the vocabulary", target, work)
 
 
@@ -199,8 +201,17 @@ def _counts(folder: Path, level: int, number: int) -> Path:
     return folder / f"words-{level}-{slice_name(number)}.bin"
 
 
-def _all_counts(folder: Path, level: int, numbers: range) -> list[Path]:
-    return [_counts(folder, level, number) for number in numbers]
+def _files_of_levels(slices: int) -> list[int]:
+    """How many files each level has, up to the first of which all can be added up at once."""
+    files = [slices]
+    while files[-1] > _MOST_FILES:
+        files.append(-(-files[-1] // _MOST_FILES))
+    return files
+
+
+def _last_level(folder: Path, slices: int) -> list[Path]:
+    files = _files_of_levels(slices)
+    return [_counts(folder, len(files) - 1, number) for number in range(files[-1])]
 
 
 def _merged(folder: Path, number: int, ranges: int) -> Path:
@@ -230,11 +241,9 @@ def _write_words(file: AtomicFile, words: dict[str, int]) -> None:
     write_run(file.stream, (list(words), np.fromiter(words.values(), np.int64, len(words))))
 
 
-def _join(folder: Path, level: int, number: int, limits: Limits) -> None:
-    """Makes one file of so many of the level below that are there."""
-    first = number * _MOST_FILES
-    below = _all_counts(folder, level - 1, range(first, first + _MOST_FILES))
-    paths = [path for path in below if path.is_file()]
+def _join(folder: Path, level: int, number: int, below: range, limits: Limits) -> None:
+    """Makes one file of those of the level below with these numbers."""
+    paths = [_counts(folder, level - 1, each) for each in below]
     file = AtomicFile(_counts(folder, level, number))
     try:
         for start, stop in _ranges(paths, limits):
@@ -245,9 +254,9 @@ def _join(folder: Path, level: int, number: int, limits: Limits) -> None:
         file.discard()
 
 
-def _merge(folder: Path, level: int, files: int, number: int, limits: Limits) -> None:
+def _merge(folder: Path, slices: int, number: int, limits: Limits) -> None:
     """Writes the most frequent words of a range of hashes, and all its characters."""
-    paths = _all_counts(folder, level, range(files))
+    paths = _last_level(folder, slices)
     ranges = _ranges(paths, limits)
     words = _added_up(paths, *ranges[number])
     characters = _characters(words)
@@ -263,33 +272,28 @@ def _merge(folder: Path, level: int, files: int, number: int, limits: Limits) ->
         file.discard()
 
 
-def _characters(words: dict[str, int]) -> dict[str, int]:
-    """How often each character comes, and within a word, with `CONTINUATION` before it."""
-    sums = {before: np.zeros(sys.maxunicode + 1, np.int64) for before in ("", CONTINUATION)}
-    left = iter(words.items())
-    while items := list(islice(left, _WORDS_AT_ONCE)):
-        lengths = np.array([len(word) for word, _ in items])  # [N]
-        counts = np.repeat([count for _, count in items], lengths)  # [C]
-        text = "".join(word for word, _ in items).encode("utf-32-le")
-        codes = np.frombuffer(text, "<u4")  # [C]
-        within = np.ones(len(codes), bool)  # [C]
-        within[np.cumsum(lengths) - lengths] = False
-        np.add.at(sums[""], codes, counts)
-        np.add.at(sums[CONTINUATION], codes[within], counts[within])
-    return {
-        before + chr(code): int(of_all[code])
-        for before, of_all in sums.items()
-        for code in np.flatnonzero(of_all).tolist()
-    }
+def _characters(words: Mapping[str, int]) -> dict[str, int]:
+    """How often each character comes; one within a word is there with `CONTINUATION`, too."""
+    same: defaultdict[int, list[str]] = defaultdict(list)  # words by how often they came
+    for word, count in words.items():
+        same[count].append(word)
+    sums: Counter[str] = Counter()
+    for count, texts in same.items():
+        for character, times in Counter("".join(texts)).items():
+            sums[character] += count * times
+    within = set(chain.from_iterable(word[1:] for word in words))
+    return {**sums, **{CONTINUATION + character: 1 for character in within}}
 
 
 def _most_frequent(words: dict[str, int], most: int) -> dict[str, int]:
     return {word: words[word] for word in by_frequency(words)[:most]}
 
 
-def _train(folder: Path, target: Path, options: VocabularyOptions, limits: Limits) -> None:
+def _train(
+    folder: Path, slices: int, target: Path, options: VocabularyOptions, limits: Limits
+) -> None:
     forget_kept()
-    counted = _counted(folder, limits)
+    counted = _counted(folder, slices, limits)
     if not counted.words and options.sample < 1:
         raise DataError(
             f"--vocab-sample {options.sample} chose documents without a single word",
@@ -302,12 +306,10 @@ def _train(folder: Path, target: Path, options: VocabularyOptions, limits: Limit
     atomic_write_bytes(target, content.encode("utf-8"))
 
 
-def _counted(folder: Path, limits: Limits) -> CountedWords:
+def _counted(folder: Path, slices: int, limits: Limits) -> CountedWords:
     """The most frequent words of all ranges, and all characters."""
     counted = CountedWords()
-    # A folder may hold others, of a version that divides hashes otherwise.
-    level = max(path.name.split("-")[1] for path in folder.glob("words-*-00000.bin"))
-    ranges = len(_ranges(list(folder.glob(f"words-{level}-*.bin")), limits))
+    ranges = len(_ranges(_last_level(folder, slices), limits))
     for number in range(ranges):
         runs = [
             dict(zip(words, counts.tolist(), strict=True))

@@ -5,7 +5,8 @@ they are, how many bytes of text, the first and the last hash; then all hashes, 
 in the text, the counts, and the text, a line each. A mark with the version of all that ends the
 file. All numbers are little-endian.
 
-Shapes: N words of a run, M of them within a range.
+Shapes: N words of a run, M of them within a range, P of them of the hash of another; T pairs of
+neighbours of one hash.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
-from zlib import adler32, crc32
+from zlib import crc32
 
 import numpy as np
 
@@ -34,13 +35,12 @@ def write_run(stream: IO[bytes], words: Words) -> None:
     if not texts:
         return
     hashes = np.fromiter(map(crc32, texts), np.uint32, len(texts))  # [N]
-    # Of two words with one hash the order must not be chance either.
-    keys = hashes.astype(np.uint64) << np.uint64(32)  # [N]
-    keys |= np.fromiter(map(adler32, texts), np.uint64, len(texts))
-    order = np.argsort(keys)  # [N]
-    if (keys[order[1:]] == keys[order[:-1]]).any():
-        order = np.array(sorted(order.tolist(), key=lambda n: (keys[n], texts[n])))
-    hashes = hashes[order]
+    order = np.argsort(hashes)  # [N]
+    hashes = hashes[order]  # [N]
+    # Of words with one hash the order must not be chance either.
+    (tied,) = np.nonzero(hashes[1:] == hashes[:-1])  # [T]
+    places = np.union1d(tied, tied + 1)  # [P]
+    order[places] = sorted(order[places], key=lambda number: (crc32(texts[number]), texts[number]))
     lines = [texts[number] + b"\n" for number in order.tolist()]
     ends = np.fromiter(map(len, lines), np.int64, len(lines)).cumsum()  # [N]
     stream.write(_HEADER.pack(len(lines), ends[-1], hashes[0], hashes[-1]))

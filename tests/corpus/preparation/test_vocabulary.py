@@ -71,7 +71,7 @@ def do(steps, folder, *, seed=0, again=0.0):
 
 
 def counted(corpus, folder, given, limits=TINY, **how):
-    """All steps but the last."""
+    """All steps but the last; how many slices and passes there are."""
     folder.mkdir()
     slices = slices_of(corpus, given)
     assert len(slices) > 8
@@ -85,7 +85,7 @@ def counted(corpus, folder, given, limits=TINY, **how):
     for steps in merge_passes(folder, len(slices), given, limits):
         passes += 1
         do(steps, folder, **how)
-    return passes
+    return len(slices), passes
 
 
 @pytest.mark.parametrize("most_files", [256, 5, 2])
@@ -95,14 +95,15 @@ def test_the_vocabulary_is_that_of_words_counted_one_by_one(
 ):
     monkeypatch.setattr(vocabulary, "_MOST_FILES", most_files)
     given, folder = options(kind), tmp_path / "steps"
-    passes = counted(corpus, folder, given, seed=most_files, again=0.3)
+    slices, passes = counted(corpus, folder, given, seed=most_files, again=0.3)
     assert {256: passes == 1, 5: passes == 2, 2: passes > 4}[most_files]
-    expected = count_words(DOCUMENTS, given.vocabulary)
-    found = vocabulary._counted(folder, TINY)
-    assert found == expected
     assert len(list(folder.glob("merged-*"))) > 3
-    (folder / "merged-00000-of-99999.bin").write_bytes(b"")  # of another version
-    step = train_step(folder, tmp_path / "vocabulary", given, TINY)
+    # Others, of a version that divides hashes otherwise.
+    (folder / "merged-00000-of-99999.bin").write_bytes(b"")
+    (folder / "words-9-00000.bin").write_bytes(b"")
+    expected = count_words(DOCUMENTS, given.vocabulary)
+    assert vocabulary._counted(folder, slices, TINY) == expected
+    step = train_step(folder, slices, tmp_path / "vocabulary", given, TINY)
     do([step, step], folder)
     if kind == "wordpiece":
         content = vocabulary_text(train_vocabulary(expected, given.vocabulary))
@@ -139,12 +140,22 @@ def test_the_rarest_words_are_left_out_and_no_character(
     monkeypatch.setattr(vocabulary, "_MOST_FILES", most_files)
     limits = Limits(held_characters=400, range_bytes=range_bytes, counted_words=50)
     given = options()
-    counted(corpus, tmp_path / "steps", given, limits)
-    found = vocabulary._counted(tmp_path / "steps", limits)
+    slices, _ = counted(corpus, tmp_path / "steps", given, limits)
+    found = vocabulary._counted(tmp_path / "steps", slices, limits)
     expected = count_words(DOCUMENTS, given.vocabulary)
     ranked = sorted(expected.words, key=lambda w: (-expected.words[w], crc32(w.encode())))
     assert found.words == {word: expected.words[word] for word in ranked[:50]}
     assert (found.characters, found.continuing) == (expected.characters, expected.continuing)
+
+
+def test_counts_that_are_missing_are_not_passed_over(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(vocabulary, "_MOST_FILES", 5)
+    given, folder = options(), tmp_path / "steps"
+    slices, _ = counted(corpus, folder, given)
+    for path in [*folder.glob("words-1-*"), folder / "words-0-00003.bin"]:
+        path.unlink()
+    with pytest.raises(FileNotFoundError, match="words-0-00003"):
+        do(next(merge_passes(folder, slices, given, TINY)), folder)
 
 
 def bytes_read():
@@ -178,7 +189,7 @@ def test_of_a_sample_only_the_share_is_read(tmp_path, kind):
         read[sample] = bytes_read() - before
         for steps in merge_passes(folder, 1, given):
             do(steps, folder)
-        words = vocabulary._counted(folder, Limits()).words
+        words = vocabulary._counted(folder, 1, Limits()).words
         documents = [word for word in words if word.startswith("document")]
         assert documents == [] or f"document{len(documents) - 1}" in documents  # the first ones
         share = len(documents) / len(texts)
@@ -194,9 +205,9 @@ def test_of_a_sample_only_the_share_is_read(tmp_path, kind):
 
 def test_of_each_slice_the_first_document_is_counted_at_least(corpus, tmp_path):
     given = options(sample=1e-9)
-    counted(corpus, tmp_path / "steps", given)
-    words = vocabulary._counted(tmp_path / "steps", TINY).words
-    assert words["document"] >= len(slices_of(corpus, given)) - 3
+    slices, _ = counted(corpus, tmp_path / "steps", given)
+    words = vocabulary._counted(tmp_path / "steps", slices, TINY).words
+    assert words["document"] >= slices - 3
 
 
 def test_a_sample_without_words(tmp_path):
@@ -206,7 +217,7 @@ def test_a_sample_without_words(tmp_path):
     folder.mkdir()
     given = options()
     slices = slices_of(path, given)
-    steps = [train_step(folder, tmp_path / "vocabulary", options(sample=s)) for s in (1e-9, 1)]
+    steps = [train_step(folder, 1, tmp_path / "vocabulary", options(sample=s)) for s in (1e-9, 1)]
     with (folder / "words-0-00000.bin").open("wb") as file:
         end_runs(file)
     for merging in merge_passes(folder, len(slices), given):
