@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.preparation.plan import PLAN_FORMAT_VERSION, Cuts, Plan, cuts_of
+from electra_cli.corpus.preparation.plan import Cuts, Plan, cuts_of
 from electra_cli.corpus.preparation.plan_changes import (
-    changed_inputs,
-    changed_options,
-    replaced_inputs,
+    OTHER_FOLDER,
+    check_same_plan,
+    is_same_but_for_vocabulary,
 )
-from electra_cli.corpus.reading.input_file import changed_input
+from electra_cli.corpus.reading.faults import SkippableError
 from electra_cli.corpus.wordpiece.vocabulary_folder import TOKENIZER_FILE
 from electra_cli.errors import DataError, OutputError, listed
 from electra_cli.files.atomic import (
@@ -38,6 +38,11 @@ from electra_cli.files.layout import (
 )
 from electra_cli.files.redaction import redacted
 
+# What a folder may hold; no slice is begun without a vocabulary.
+_RECORDS = f"{RECORDS_FOLDER}/*.json"
+_SLICES = (_RECORDS, VOCABULARY_FILE, TOKENIZER_FILE)
+_DUPLICATES = f"{DUPLICATES_FOLDER}/*.json"
+
 
 @contextmanager
 def opened_output(output: Path, *, shared: bool = False) -> Iterator[None]:
@@ -55,7 +60,7 @@ def opened_output(output: Path, *, shared: bool = False) -> Iterator[None]:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise OutputError(f"output {output} is a file", hint=_OTHER_FOLDER) from error
+        raise OutputError(f"output {output} is a file", hint=OTHER_FOLDER) from error
     except OSError as error:
         raise OutputError(
             f"cannot make output folder {output}: {error.strerror}", hint=_WRITABLE_FOLDER
@@ -88,13 +93,23 @@ def check_output_folder(output: Path) -> None:
         raise OutputError(f"cannot write to output folder {output}", hint=_WRITABLE_FOLDER)
 
 
-def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> None:
+def claim_output_folder(
+    output: Path,
+    plan: Plan,
+    *,
+    shared: bool = False,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> None:
     """Writes the plan into an empty folder, or finds the same plan in it.
+
+    Another plan gives way if no more came of it than counts of words: else a command that cures an
+    error would be refused. If it differs in the vocabulary alone, the duplicates found stay.
 
     Args:
       output: The folder.
       plan: What is going to be prepared.
       shared: Others may be writing to the folder under the same plan.
+      on_note: Receives that a plan has given way.
 
     Raises:
       OutputError: The folder holds something else or another plan, or cannot be written.
@@ -103,14 +118,19 @@ def claim_output_folder(output: Path, plan: Plan, *, shared: bool = False) -> No
     path = output / PLAN_FILE
     values = redacted(plan.to_json())
     _check_holds_nothing_else(output)
-    if path.is_file():
-        _check_same_plan(output, _read_plan(path), values)
+    is_planned = path.is_file()
+    if is_planned and not shared and _gives_way(output, read_plan(output), values):
+        shutil.rmtree(output / WORDS_FOLDER, ignore_errors=True)
+        is_planned = False
+        on_note(f"{output} was begun with other options or input, and words are counted anew")
+    elif is_planned:
+        check_same_plan(output, read_plan(output), values)
     if (output / MANIFEST_FILE).is_file():
         return  # finished, and nothing is going to be written
     check_output_folder(output)
     if not shared:
         remove_leftovers(output)
-    if not path.is_file():
+    if not is_planned:
         atomic_write_text(path, json.dumps(values, indent=1) + "\n")
     (output / RECORDS_FOLDER).mkdir(exist_ok=True)
 
@@ -131,33 +151,73 @@ def _check_holds_nothing_else(output: Path) -> None:
     )
     if others and not (output / PLAN_FILE).is_file():
         raise OutputError(
-            f"output folder {output} holds something else: {listed(others)}", hint=_OTHER_FOLDER
+            f"output folder {output} holds something else: {listed(others)}", hint=OTHER_FOLDER
         )
 
 
-def planned_cuts(output: Path) -> Cuts:
-    """Where the plan in a folder cuts files; nowhere if there is none, or none that can be read."""
+def planned_cuts(output: Path, slice_bytes: int) -> Cuts:
+    """Where the plan in a folder cuts files.
+
+    Args:
+      output: The folder.
+      slice_bytes: Of a slice.
+
+    Returns:
+      Nothing if there is no plan, none that can be read, or one of slices of another size.
+    """
     try:
-        return cuts_of(json.loads((output / PLAN_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        plan = json.loads((output / PLAN_FILE).read_text(encoding="utf-8"))
+        return cuts_of(plan) if plan["options"]["slice_bytes"] == slice_bytes else {}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
 
 
-def anything_done(output: Path) -> bool:
-    """Whether there is work in the folder that a second run would use, of any stage."""
-    kinds = (f"{RECORDS_FOLDER}/*.json", f"{DUPLICATES_FOLDER}/*.json", f"{WORDS_FOLDER}/*.bin")
-    return any(any(output.glob(pattern)) for pattern in kinds)
+def more_than_words(output: Path) -> bool:
+    """Whether there is more in the folder than counts of words, which give way to another plan."""
+    return _holds(output, _DUPLICATES, *_SLICES)
+
+
+def give_up(output: Path, error: DataError, *, shared: bool) -> None:
+    """Takes a claim back if nothing is done under it, else says in the error who goes on with it.
+
+    Args:
+      output: The folder, claimed.
+      error: Why the preparation ends.
+      shared: Others may be writing to the folder under the same plan.
+    """
+    is_done = _holds(output, _RECORDS, _DUPLICATES, f"{WORDS_FOLDER}/*.bin")
+    if not shared and not is_done:
+        discard_claim(output)
+    elif isinstance(error, SkippableError):
+        kept = f"what is done stays in {output}: --on-error skip goes on with it"
+        if shared or more_than_words(output):
+            kept += f", and input that is corrected needs another --output or rm -r {output}"
+        error.hint = f"{error.hint}; {kept}" if error.hint else kept
 
 
 def discard_claim(output: Path) -> None:
     """Takes a claim back with all that was written under it, so that corrected input can follow."""
     written = [PLAN_FILE, VOCABULARY_FILE, TOKENIZER_FILE, "train-*.npy", "validation-*.npy"]
-    for pattern in [f"{RECORDS_FOLDER}/*.json", *written]:
+    for pattern in [_RECORDS, *written]:
         for path in output.glob(pattern):
             path.unlink()
     (output / RECORDS_FOLDER).rmdir()
     for name in (DUPLICATES_FOLDER, WORDS_FOLDER):
         shutil.rmtree(output / name, ignore_errors=True)
+
+
+def read_plan(output: Path) -> dict[str, Any]:
+    """The plan in a folder, as it is stored.
+
+    Raises:
+      OutputError: It cannot be read.
+    """
+    path = output / PLAN_FILE
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return plan | {"options": dict(plan["options"])}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise OutputError(f"{path} is no plan that can be read", hint=OTHER_FOLDER) from error
 
 
 def claim_vocabulary(output: Path, file: str, sha256: str) -> None:
@@ -171,7 +231,7 @@ def claim_vocabulary(output: Path, file: str, sha256: str) -> None:
     Raises:
       DataError: The preparation began with another one.
     """
-    plan = _read_plan(output / PLAN_FILE)
+    plan = read_plan(output)
     planned = plan["options"]["vocab"] or plan.get("vocab_sha256")
     if planned is None:
         atomic_write_text(
@@ -186,32 +246,15 @@ def claim_vocabulary(output: Path, file: str, sha256: str) -> None:
         )
 
 
-_OTHER_FOLDER = "choose another --output, or delete this one yourself if it is not needed"
 _WRITABLE_FOLDER = "choose a folder you can write to with --output"
 
 
-def _read_plan(path: Path) -> Any:
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-        return plan | {"options": dict(plan["options"])}
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise OutputError(f"{path} is no plan that can be read", hint=_OTHER_FOLDER) from error
+def _holds(output: Path, *patterns: str) -> bool:
+    return any(any(output.glob(pattern)) for pattern in patterns)
 
 
-def _check_same_plan(output: Path, old: Any, new: Mapping[str, Any]) -> None:
-    if old.get("fingerprint") == new["fingerprint"]:
-        return
-    if old.get("format_version") != PLAN_FORMAT_VERSION:
-        raise OutputError(
-            f"output folder {output} was begun by another version of electra", hint=_OTHER_FOLDER
-        )
-    changed = changed_options(old["options"], new["options"])
-    if files := changed_inputs(old, new):
-        more = [f"… and {len(files) - 5} more"] if files[5:] else []
-        changed += ["the input files differ:", *files[:5], *more]
-    if not changed and (replaced := replaced_inputs(old, new)):
-        raise changed_input(", ".join(replaced[:5]))
-    reason = "\n  ".join(["", *changed]) or " it is cut into other slices"
-    raise OutputError(
-        f"output folder {output} holds another preparation:{reason}", hint=_OTHER_FOLDER
-    )
+def _gives_way(output: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether another plan can use all that is there, but for counts of words."""
+    if old.get("fingerprint") == new["fingerprint"] or _holds(output, *_SLICES):
+        return False
+    return not _holds(output, _DUPLICATES) or is_same_but_for_vocabulary(old, new)

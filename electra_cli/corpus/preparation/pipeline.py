@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -19,14 +20,22 @@ from electra_cli.corpus.preparation.output import (
     claim_output_folder,
     opened_output,
     planned_cuts,
+    read_plan,
 )
 from electra_cli.corpus.preparation.plan import make_plan
-from electra_cli.corpus.preparation.result import PreparedData, StageDone, room_needed
+from electra_cli.corpus.preparation.plan_changes import check_same_options
+from electra_cli.corpus.preparation.result import (
+    PreparedData,
+    StageDone,
+    prepared_data,
+    room_needed,
+)
 from electra_cli.corpus.preparation.standard_input import copied_standard_input
 from electra_cli.corpus.reading.discovery import find_inputs, overview
 from electra_cli.corpus.reading.faults import LeftOut
 from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.reading.passed_over import PassedOver
+from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.subword.brought import bring
 from electra_cli.files.atomic import named_if_full
 from electra_cli.files.remote.place import Place
@@ -71,12 +80,14 @@ def prepare_data(
       TrainingError: Workers cannot start.
       IOFailedError: The disk is full; the same call goes on once there is room.
     """
+    started = time.monotonic()
     options = options or PrepareOptions()
     schedule = schedule or Schedule()
     check_begun(output, options, schedule)
     brought = bring(options.vocab) if options.vocab else None
     if brought.options is None if brought else options.vocabulary.kind != "wordpiece":
         options = replace(options, lowercase=None, strip_accents=None)
+    recorded = options.record(brought.tokenizer if brought else None)
     with (
         opened_output(output, shared=schedule.is_shared),
         # Within the lock: whatever happens, nothing is at work any more when that is given back.
@@ -86,10 +97,16 @@ def prepare_data(
         if STANDARD_INPUT in inputs:
             copy = copied_standard_input(
                 output,
+                is_alone=len(inputs) == 1,
                 is_whole=schedule.num_tasks == 1,
+                shared=schedule.is_shared,
                 on_note=on_note,
                 on_progress=on_progress,
             )
+            if copy is None:
+                check_same_options(output, read_plan(output)["options"], recorded)
+                on_note(f"nothing comes through standard input, and {output} needs nothing more")
+                return prepared_data(load_manifest(output), started, prepared_bytes=0)
         left_out, passed_over = LeftOut(skips=options.on_error == "skip"), PassedOver()
         files = find_inputs(
             inputs,
@@ -108,13 +125,13 @@ def prepare_data(
         planning = partial(
             make_plan,
             files,
-            options=options.record(brought.tokenizer if brought else None),
+            options=recorded,
             text_field=options.text_field,
             slice_bytes=options.slice_bytes,
             documents=options.documents,
             left_out=left_out,
             passed_over=passed_over,
-            cuts=planned_cuts(output),
+            cuts=planned_cuts(output, options.slice_bytes),
         )
         if any(file.splits_at_row_groups for file in files):  # a library reads where these are
             with Workers(1, on_warning) as workers:
@@ -143,7 +160,7 @@ def prepare_data(
             lambda: room_needed(preparation.left()),
             hint="free some space and run the same command again: it goes on where it stopped",
         ):
-            claim_output_folder(output, plan, shared=schedule.is_shared)
+            claim_output_folder(output, plan, shared=schedule.is_shared, on_note=on_note)
             result = preparation.run()
     if isinstance(result, PreparedData) and (names := result.manifest.left_out):
         counts = result.manifest.counts

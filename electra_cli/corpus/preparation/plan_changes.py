@@ -1,10 +1,16 @@
-"""What differs between two plans, in the words of the command line."""
+"""What differs between two plans, in the words of the command line, and what is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from electra_cli.corpus.preparation.plan import PLAN_FORMAT_VERSION
+from electra_cli.corpus.reading.input_file import changed_input
+from electra_cli.errors import OutputError
+
+OTHER_FOLDER = "choose another --output, or delete this one yourself if it is not needed"
 # Of the vocabulary to train; its casing is that of the text.
 _TRAINED = {
     "kind": "--vocab-kind",
@@ -14,6 +20,60 @@ _TRAINED = {
     "multiple_of": "--vocab-multiple-of",
     "alphabet_limit": "--vocab-alphabet",
 }
+
+
+def check_same_plan(output: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuses a plan that is not the one that a folder was begun with.
+
+    Args:
+      output: The folder.
+      old: Its plan.
+      new: Another, or the same.
+
+    Raises:
+      OutputError: It is another; it says what differs.
+      DataError: An input was replaced.
+    """
+    if old.get("fingerprint") == new["fingerprint"]:
+        return
+    if old.get("format_version") != PLAN_FORMAT_VERSION:
+        raise OutputError(
+            f"output folder {output} was begun by another version of electra", hint=OTHER_FOLDER
+        )
+    changed = changed_options(old["options"], new["options"])
+    if files := changed_inputs(old, new):
+        more = [f"… and {len(files) - 5} more"] if files[5:] else []
+        changed += ["the input files differ:", *files[:5], *more]
+    if not changed and (replaced := replaced_inputs(old, new)):
+        raise changed_input(", ".join(replaced[:5]))
+    raise _another_preparation(output, changed)
+
+
+def check_same_options(output: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuses options of a plan that are not those that a folder was begun with.
+
+    Raises:
+      OutputError: They differ; it says how.
+    """
+    if changed := changed_options(old, new):
+        raise _another_preparation(output, changed)
+
+
+def _another_preparation(output: Path, changed: Sequence[str]) -> OutputError:
+    reason = "\n  ".join(["", *changed]) or " it is cut into other slices"
+    return OutputError(
+        f"output folder {output} holds another preparation:{reason}", hint=OTHER_FOLDER
+    )
+
+
+def is_same_but_for_vocabulary(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether all else is the same, also the slices."""
+    return _but_for_vocabulary(old) == _but_for_vocabulary(new)
+
+
+def _but_for_vocabulary(plan: Mapping[str, Any]) -> dict[str, Any]:
+    options = {k: v for k, v in plan["options"].items() if k not in ("vocab", "vocabulary")}
+    return {k: v for k, v in plan.items() if k != "fingerprint"} | {"options": options}
 
 
 def changed_options(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -17,14 +17,18 @@ from electra_cli.errors import DataError, counted
 Document = list[str]
 
 
-class UnreadableError(DataError):
-    """A file, or a member of an archive, that no reader knows; `--on-error skip` leaves it out."""
+class SkippableError(DataError):
+    """Something wrong in the input that `--on-error skip` goes on behind."""
 
 
-class DamagedError(DataError):
+class UnreadableError(SkippableError):
+    """A file, or a member of an archive, that no reader knows; it is left out then."""
+
+
+class DamagedError(SkippableError):
     """A file, member or part of a table that cannot be read to its end.
 
-    `--on-error skip` keeps what came before.
+    What came before is kept then.
     """
 
 
@@ -105,7 +109,7 @@ class Fault:
     hint: str = _HINT
     unit: Literal["line", "row", "record"] = "line"
 
-    def as_error(self, label: str, before: int) -> DataError:
+    def as_error(self, label: str, before: int) -> SkippableError:
         """The error that ends the reading.
 
         Args:
@@ -114,7 +118,7 @@ class Fault:
         """
         where = f"{label}, {self.unit} {before + self.number}"
         what = with_name(self.what, label) if self.kind == "utf8" else self.what
-        return DataError(f"{where}: {what}", hint=self.hint)
+        return SkippableError(f"{where}: {what}", hint=self.hint)
 
 
 _DECOMPRESSORS = {

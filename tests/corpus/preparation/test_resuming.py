@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.corpus.preparation import vocabulary
 from electra_cli.corpus.preparation.engines import local, stages
 from electra_cli.errors import DataError, InputMissingError, OutputError
@@ -112,6 +113,66 @@ def test_another_plan_is_refused_and_told_apart(tmp_path, text, vocab):
         prepare(text, tmp_path / "out")
     assert f"text.txt had {size:,} bytes and has now {smaller:,} bytes" in caught.value.message
     assert folder_bytes(tmp_path / "out") == before
+
+
+SEARCHED = {"duplicates": DuplicateOptions(paragraphs=True)}
+
+
+@pytest.mark.parametrize("searched", [{}, SEARCHED], ids=["words", "and duplicates"])
+def test_what_was_counted_gives_way_to_a_command_with_another_vocabulary(tmp_path, searched):
+    """What is said to cure the error does, and duplicates are not looked for again."""
+    text, out = write_text(tmp_path / "a.txt", ["\ufffd\ufffd", *DOCUMENTS]), tmp_path / "out"
+    options = {"slice_bytes": 2**20, **searched}
+    with pytest.raises(DataError, match="--vocab-sample 1e-09 chose documents without") as caught:
+        prepare(text, out, vocab_sample=1e-9, **options)
+    assert caught.value.hint == "raise it, or leave it out to train the vocabulary on all of them"
+    notes, seen = [], set()
+    prepare(
+        text,
+        out,
+        on_note=notes.append,
+        on_progress=lambda fraction, words: seen.add(words),
+        **options,
+    )
+    assert notes == [f"{out} was begun with other options or input, and words are counted anew"]
+    assert "counting words" in seen
+    assert "looking for duplicates" not in seen
+    prepare(text, tmp_path / "whole", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("corrected", ["the input", "the size of slices"])
+def test_what_was_counted_gives_way_to_corrected_input(tmp_path, text, corrected):
+    out, bad = tmp_path / "out", tmp_path / "z.txt"
+    bad.write_bytes(b"good\n\n\xff broken\n")
+    for options in ({}, {"stage": "vocabulary"}):
+        with pytest.raises(DataError, match="invalid UTF-8") as caught:
+            prepare([text, bad], out, **options)
+        assert list(out.glob("words/*.bin"))
+        # Of tasks others may be at work.
+        assert ("input that is corrected needs another" in caught.value.hint) == bool(options)
+    if corrected == "the input":
+        bad.write_bytes(b"good\n\nmended\n")
+        options = {}
+    else:
+        options = {"slice_bytes": 5000, "on_error": "skip"}
+    with pytest.raises(OutputError, match="holds another preparation"):
+        prepare([text, bad], out, stage="vocabulary", **options)
+    prepare([text, bad], out, **options)
+    prepare([text, bad], tmp_path / "whole", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_duplicates_that_were_found_do_not_give_way_to_other_input(tmp_path, text):
+    out, bad = tmp_path / "out", tmp_path / "z.txt"
+    bad.write_bytes(b"good\n\n\xff broken\n")
+    with pytest.raises(DataError, match="invalid UTF-8"):
+        prepare([text, bad], out, **SEARCHED)
+    before = folder_bytes(out)
+    bad.write_bytes(b"good\n\nmended\n")
+    with pytest.raises(OutputError, match=r"the input files differ:\n  z\.txt had"):
+        prepare([text, bad], out, **SEARCHED)
+    assert folder_bytes(out) == before
 
 
 def replace(path: Path) -> None:

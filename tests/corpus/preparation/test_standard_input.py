@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from electra_cli.errors import ConfigError, DataError, ElectraError
+from electra_cli.errors import ConfigError, DataError, ElectraError, OutputError
 from tests.corpus.corpora import (
     folder_bytes,
     make_documents,
@@ -138,6 +138,42 @@ def test_another_text_is_refused(tmp_path, pipe, vocab, monkeypatch, other, is_f
     pipe(txt(DOCUMENTS))
     assert prepare(PIPED, out, vocab=vocab, **OPTIONS).manifest.counts.documents == 150
     assert not (out / "standard-input").exists()
+
+
+def test_a_finished_folder_needs_nothing(tmp_path, pipe, vocab):
+    """As with files, whoever asks again; what comes is compared, and options are in any case."""
+    out, notes = tmp_path / "out", []
+    pipe(txt(DOCUMENTS))
+    first = prepare(PIPED, out, vocab=vocab, **OPTIONS)
+    before = folder_bytes(out)
+    for schedule in ({}, {"stage": "prepare", "task_index": 1, "num_tasks": 2}):
+        pipe(b"")
+        again = prepare(PIPED, out, vocab=vocab, on_note=notes.append, **schedule, **OPTIONS)
+        assert again.manifest == first.manifest
+        assert again.megabytes_per_second == 0
+    assert set(notes) == {f"nothing comes through standard input, and {out} needs nothing more"}
+    with pytest.raises(OutputError, match="--seed was 0 and is now 3"):
+        prepare(PIPED, out, vocab=vocab, seed=3, **OPTIONS)
+    write_text(tmp_path / "more.txt", DOCUMENTS)
+    with pytest.raises(OutputError, match="the input files differ"):
+        prepare([PIPED, tmp_path / "more.txt"], out, vocab=vocab, **OPTIONS)
+    assert folder_bytes(out) == before
+
+
+def test_text_that_is_corrected_takes_the_place_of_text_that_was_only_counted(tmp_path, pipe):
+    options, out = OPTIONS | {"vocab_size": 300}, tmp_path / "out"
+    for _ in range(2):  # none, the second time, stands for the same
+        pipe(txt(DOCUMENTS) + b"\n\xff\n" if not out.exists() else b"")
+        with pytest.raises(DataError, match="invalid UTF-8") as caught:
+            prepare(PIPED, out, **options)
+        assert caught.value.hint.endswith(f"what is done stays in {out}: --on-error skip goes on "
+                                          "with it")  # fmt: skip
+        assert list(out.glob("words/*.bin"))
+    pipe(txt(DOCUMENTS))
+    prepare(PIPED, out, **options)
+    pipe(txt(DOCUMENTS))
+    prepare(PIPED, tmp_path / "whole", **options)
+    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
 def test_tasks_read_the_copy_that_one_of_them_alone_has_made(tmp_path, pipe):
