@@ -5,8 +5,8 @@ python benchmarks/recipes.py CORPUS --output DIR --minutes M | --flops F [--labe
 
 CORPUS is a text, which is prepared, or a prepared folder. Each run is `electra pretrain`, and then
 `electra finetune` on labelled data. What has finished is in DIR at once; the same command goes on
-wherever it was ended, and prints the table of everything. benchmarks/README.md says what is
-compared, and how.
+wherever it was ended, also with a copy of DIR on another machine, and prints the table of
+everything. benchmarks/README.md says what is compared, and how.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from recipes_parts.book import Book, read_book
 from recipes_parts.checks import check
 from recipes_parts.commands import CommandError, Electra, Processes
 from recipes_parts.prepared import Prepared
-from recipes_parts.results import Results
+from recipes_parts.results import Results, files_of
 from recipes_parts.work import HELD_OUT, Budget, Work
 
 from electra_cli.errors import ElectraError
@@ -93,9 +93,9 @@ def main(arguments: Sequence[str] | None = None, electra: Electra | None = None)
             {
                 "minutes": options.minutes,
                 "flops": options.flops,
-                "corpus": str(options.corpus.resolve()),
+                "corpus": files_of(options.corpus),
                 "data": book.data.model_dump(),
-                "labelled": options.labelled and str(options.labelled.resolve()),
+                "labelled": options.labelled and files_of(options.labelled),
                 "downstream": tasks,
                 "device": options.device,
             }

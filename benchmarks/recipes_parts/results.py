@@ -111,6 +111,12 @@ class Results:
         write(path, about)
 
 
+def files_of(path: Path) -> dict[str, int]:
+    """What tells a file or a folder from others wherever it lies: names and bytes of its files."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {file.name: file.stat().st_size for file in files if file.is_file()}
+
+
 def read(path: Path) -> dict[str, Any]:
     """A file of ours; empty if it is not there."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
