@@ -71,7 +71,8 @@ def verify(search: Search, group: int, starts: Starts, bands: Bands, ranges: int
 def decide(search: Search, starts: Starts) -> None:
     """Writes the positions of documents that are near to an earlier one that is kept, by group.
 
-    It is one step for the whole corpus and reads no more than pairs that are near.
+    It is one step for the whole corpus. It reads no more than pairs that are near, and maps a byte
+    for each document.
 
     Args:
       search: The search, all of whose groups are verified.

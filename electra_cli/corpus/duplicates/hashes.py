@@ -23,8 +23,8 @@ class Held:
 
     Attributes:
       window: Bytes of marks that are mapped, since what is mapped counts as memory.
-      range_bytes: Bytes of records, such as hashes, that are sorted at once; a process takes about
-        five times as much.
+      range_bytes: Bytes of records, such as hashes, that are sorted at once; a process takes up to
+        seven times as much (`search.py`).
     """
 
     window: int = 2**24

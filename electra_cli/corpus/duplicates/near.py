@@ -8,7 +8,7 @@ are kept (`pairs.py`):
   compared with the first `MOST_IN_BAND` that have it, kept or not.
 - Of those of all its bands it is compared with `MOST_COMPARED`, those first that share most bands.
 
-So memory does not grow with the corpus, time grows with the number of documents and no faster, and
+So memory grows with the corpus by a mapped byte a document, time with the number of documents, and
 every result is a function of the documents and their order alone. The price is that a near
 duplicate can be missed where more than `MOST_IN_BAND` documents share every one of its bands, as
 pages made from one template do: all that it was compared with may have been left out themselves, or

@@ -1,7 +1,8 @@
 """The search for duplicates: slices are scanned, then passes of steps find what repeats.
 
-No pass is one process's: each is a list of steps that any processes do, in any order. The search
-for equal documents, and the same again for paragraphs, is
+Each pass is a list of steps that any processes do, in any order; only the decision which near
+duplicates are left out is a single step (ADR 0023 has what it takes). The search for equal
+documents, and the same again for paragraphs, is
 
 1. by group of slices: hashes are divided by range, so that equal ones come together;
 2. by range: hashes are compared, and what repeats an earlier one is divided by group;
@@ -10,10 +11,13 @@ for equal documents, and the same again for paragraphs, is
 Near duplicates come between the two (`pairs.py`, `decision.py`). Paragraphs are compared last,
 since the first of equal ones must not be in a document that is left out.
 
-A step holds about five times `Held.range_bytes`, however large corpus and slices are and however
-often a text repeats; what marks documents is mapped. On disk a document takes 40 bytes until
-`clean` is called, and one afterwards; a paragraph too. A signature for near duplicates takes 512,
-its bands 16 each, and pairs of it at most 32 for each of `MOST_IN_BAND` in a band.
+A step holds up to three times `Held.range_bytes`, and up to seven times where many documents are
+like each other, however large corpus and slices are and however often a text repeats. What marks
+documents is mapped besides: a byte for each of a group, and of the corpus in that single step.
+
+On disk a document takes 40 bytes until `clean` is called, and one afterwards; a paragraph too. A
+signature for near duplicates takes 512, its bands 16 each, and pairs of it at most 32 for each of
+`MOST_IN_BAND` in a band.
 """
 
 from __future__ import annotations
