@@ -21,6 +21,7 @@ def prepare(inputs: Path | list[Path], output: Path, **options: Any) -> Any:
     trained = {new: options.pop(old) for old, new in names.items() if old in options}
     cleaning = {f.name: options.pop(f.name) for f in fields(Cleaning) if f.name in options}
     schedule = {f.name: options.pop(f.name) for f in fields(Schedule) if f.name in options}
+    one_worker = {"workers": 1} if schedule.get("engine", "local") == "local" else {}
     return prepare_data(
         inputs=inputs if isinstance(inputs, list) else [inputs],
         output=output,
@@ -29,6 +30,6 @@ def prepare(inputs: Path | list[Path], output: Path, **options: Any) -> Any:
             cleaning=Cleaning(**cleaning),
             **options,
         ),
-        schedule=Schedule(**{"workers": 1, **schedule}),
+        schedule=Schedule(**(one_worker | schedule)),
         **told,
     )

@@ -320,6 +320,17 @@ def test_a_cluster_in_stages(electra, text, tmp_path):
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
+def test_a_stage_whose_half_is_done_says_so(electra, text, vocab, tmp_path):
+    """The duplicates are found in the stage that counts words, also if there are none to count."""
+    command = ["prepare-data", text, "--output", tmp_path / "out", "--vocab", vocab,
+               "--deduplicate", "documents", "--workers", 1]  # fmt: skip
+    electra(*command, "--stage", "scan")
+    done = electra(*command, "--stage", "vocabulary")
+    assert "has compared what --stage scan found" in done.stdout
+    assert done.stdout.strip().endswith("no words to count; go on with --stage prepare")
+    assert (tmp_path / "out" / "duplicates" / "duplicates.json").is_file()
+
+
 def test_the_casing_of_a_tokenizer_folder_is_taken_over(electra, text, vocab, tmp_path):
     folder = tmp_path / "tokenizer"
     folder.mkdir()
@@ -344,6 +355,7 @@ def test_the_casing_of_a_tokenizer_folder_is_taken_over(electra, text, vocab, tm
     (["--finalize"], ["No such option: --finalize", "type --stage finalize"]),
     (["--beam-arg=--x"], ["No such option: --beam-arg", "--engine-arg KEY=VALUE"]),
     (["--engine-arg", "x=1"], ["--engine-arg x=1 needs an engine"]),
+    (["--engine", "dask"], ["--workers 1 is of --engine local", "dask worker --nthreads 1"]),
     (["--min-length", -1], ["--min-length is -1"]),
     (["--near-duplicates", 2], ["near duplicates is 2.0"]),
     (["--vocab-sample", 0], ["--vocab-sample is 0.0"]),

@@ -154,7 +154,8 @@ def command(
         "--validation-fraction", rich_help_panel=_ROWS,
         help="Share of documents to hold out for validation, at least one.")] = 0.005,
     workers: Annotated[int | None, typer.Option(
-        "--workers", rich_help_panel=_WORK, show_default="all cores", help="Processes.")] = None,
+        "--workers", rich_help_panel=_WORK, show_default="all cores",
+        help="Processes of --engine local.")] = None,
     stage: Annotated[Literal["scan", "vocabulary", "prepare", "finalize"] | None, typer.Option(
         "--stage", rich_help_panel=_WORK, show_default="all",
         help="Do one of these alone, in this order: scan looks for duplicates, vocabulary counts "

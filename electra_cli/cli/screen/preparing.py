@@ -76,7 +76,10 @@ def print_stage(
     stage = schedule.stage
     following = next(s for s in needed if STAGES.index(s) > STAGES.index(stage))
     if stage not in needed:
-        terminal.result(f"--stage {stage} has nothing to do; go on with --stage {following}")
+        did = "has nothing to do"
+        if stage == "vocabulary" and "scan" in needed:  # its first half was done
+            did = "has compared what --stage scan found, and there are no words to count"
+        terminal.result(f"--stage {stage} {did}; go on with --stage {following}")
         return
     task = f", task {schedule.task_index} of {schedule.num_tasks}" if schedule.num_tasks > 1 else ""
     slices = f"{result.slices_done:,} of {counted(result.slices, 'slice')}"

@@ -11,6 +11,15 @@ from electra_cli.errors import ConfigError
 Stage = Literal["all", "scan", "vocabulary", "prepare", "finalize"]
 Engine = Literal["local", "dask", "beam", "spark"]
 
+# How another engine is told how many processes work.
+_OWN_WORKERS = {
+    "dask": "start so many with dask worker --nthreads 1 --nworkers {}",
+    "beam": "Beam's own runner takes --engine-arg direct_running_mode=multi_processing "
+    "--engine-arg direct_num_workers={}",
+    "spark": "Spark takes --engine-arg spark.executor.instances={0}, and of a standalone cluster "
+    "--engine-arg spark.cores.max={0}",
+}
+
 STAGES: tuple[Stage, ...] = get_args(Stage)[1:]
 """All stages in order; `all` is every one of them at once."""
 
@@ -67,6 +76,12 @@ class Schedule:
             raise ConfigError(
                 f"--engine-arg {self.engine_args[0]} needs an engine",
                 hint="add --engine dask, beam or spark",
+            )
+        if self.engine != "local" and self.workers is not None:
+            raise ConfigError(
+                f"--workers {self.workers} is of --engine local; with --engine {self.engine} the "
+                "cluster decides how many there are",
+                hint=f"leave --workers out; {_OWN_WORKERS[self.engine].format(self.workers)}",
             )
         if self.engine != "local" and self.num_tasks > 1:
             raise ConfigError(
