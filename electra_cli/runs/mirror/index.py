@@ -11,19 +11,45 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
 from electra_cli.config.values import first_fault
 from electra_cli.errors import DataError
-from electra_cli.files.layout import MIRROR_FILE
+from electra_cli.files.layout import (
+    BINDINGS_FILE,
+    BRANCH_FILE,
+    CHANGES_FILE,
+    CONFIG_FILE,
+    DATA_FOLDER,
+    MANIFEST_FILE,
+    MIRROR_FILE,
+)
 from electra_cli.files.record import Record
 from electra_cli.files.remote.copying import joined, read_if_there
+from electra_cli.files.remote.faults import MOST_TRIES
 from electra_cli.files.remote.store import Store
+from electra_cli.files.remote.stream import ReplacedError
+
+T = TypeVar("T")
 
 FORMAT_VERSION = 1
+
+NEEDED = (
+    BINDINGS_FILE,
+    BRANCH_FILE,
+    CHANGES_FILE,
+    f"{DATA_FOLDER}/{MANIFEST_FILE}",
+    CONFIG_FILE,
+)
+"""What a run reads where it goes on from a checkpoint: without it, it would end with an error or
+become another run. The configuration is last: with it a folder is a run. All else is a record of
+what was, and is begun again where it is missing."""
 
 
 class Writer(Record):
@@ -77,11 +103,12 @@ class Index(Record):
         """The step of the newest checkpoint that is whole."""
         return max(self.checkpoints, default=None)
 
-    def without(self, steps: Collection[int]) -> Index:
-        """The same without some checkpoints."""
+    def without(self, steps: Collection[int], files: Collection[str] = ()) -> Index:
+        """The same without some checkpoints and files."""
         whole = {step: names for step, names in self.checkpoints.items() if step not in steps}
         best = self.best if self.best in whole else None
-        return self.model_copy(update={"checkpoints": whole, "best": best})
+        others = [name for name in self.files if name not in files]
+        return self.model_copy(update={"checkpoints": whole, "best": best, "files": others})
 
     def to_bytes(self) -> bytes:
         """The content of the file."""
@@ -100,8 +127,23 @@ def read_index(store: Store, url: str) -> Index | None:
       ElectraError: The store cannot be read.
     """
     place = joined(url, MIRROR_FILE)
-    content = read_if_there(store, place)
+    content = read_again(partial(read_if_there, store, place))
     return None if content is None else _parse(place, content)
+
+
+def read_again(act: Callable[[], T]) -> T:
+    """Reads what the writer of a mirror may just be writing: anew where it was replaced meanwhile.
+
+    Args:
+      act: Reads an object from its beginning.
+
+    Raises:
+      ReplacedError: It is replaced again and again.
+    """
+    for _ in range(MOST_TRIES - 1):
+        with suppress(ReplacedError):
+            return act()
+    return act()
 
 
 def read_own(path: Path) -> Index | None:

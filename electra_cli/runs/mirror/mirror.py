@@ -15,6 +15,10 @@ from electra_cli.runs.mirror.sending import DisplacedError, Sender
 _THREAD = "electra-mirror"
 _TICK = 0.2  # seconds
 _BETWEEN_NOTES = 15.0
+_LATE = (
+    "a machine that vanishes takes up to one interval of train.checkpoint_every and the time of "
+    "two copies with it; a longer interval lets copies keep up, or a faster way to the store"
+)
 
 
 class Mirror:
@@ -40,7 +44,7 @@ class Mirror:
         self._url, self._folder, self._sender = url, folder, sender
         self._warn, self._note = warn, note
         self._wanted = self._done = 0
-        self._is_over = False
+        self._is_over = self._was_late = False
         self._error: ElectraError | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._serve, name=_THREAD, daemon=True)
@@ -76,35 +80,43 @@ class Mirror:
         self.notify()
         begun = time.monotonic()
         deadline, told = begun + limit, begun + 1 - _BETWEEN_NOTES
-        with self._changed:
-            while self._done < self._wanted and (now := time.monotonic()) < deadline:
-                if (cut := hurried()) is not None:
-                    deadline = min(deadline, now + cut)
-                if now - told >= _BETWEEN_NOTES:
-                    told = now
-                    self._note(f"copying to {self._url}, at most {deadline - now:.0f} s more")
-                self._changed.wait(_TICK)
-            error = self._error
-            if self._done < self._wanted:
-                why = f"it was not finished within {deadline - begun:.0f} s"
-            elif error is None or isinstance(error, DisplacedError):
-                return error
-            else:
-                why = error.message
+        while not self._is_done() and (now := time.monotonic()) < deadline:
+            if (cut := hurried()) is not None:
+                deadline = min(deadline, now + cut)
+            if now - told >= _BETWEEN_NOTES:
+                told = now
+                self._note(f"copying to {self._url}, at most {deadline - now:.0f} s more")
+            with self._changed:
+                self._changed.wait_for(self._is_done, _TICK)
+        error = self._error
+        if not self._is_done():
+            why = f"it was not finished within {deadline - begun:.0f} s"
+        elif error is None or isinstance(error, DisplacedError):
+            return error
+        else:
+            why = error.message
         return TryAgainError(
             f"{self._url} is not what {self._folder} is: {why}",
             hint=f"{self._folder} is whole, and the mirror as it was up to some checkpoint; the "
             "same command again copies what is missing",
         )
 
+    def _is_done(self) -> bool:
+        return self._done == self._wanted
+
+    def _late(self, text: str) -> None:
+        if not (self._was_late or self._is_over):  # at the end there is no next interval
+            self._was_late = True
+            self._warn(f"{text}: {_LATE}")
+
     def _serve(self) -> None:
-        while not (self._is_over and self._done == self._wanted):
+        while not (self._is_over and self._is_done()):
             with self._changed:
-                self._changed.wait_for(lambda: self._done < self._wanted)
+                self._changed.wait_for(lambda: not self._is_done())
                 wanted = self._wanted
             error: ElectraError | None = None
             try:
-                self._sender.copy()
+                self._sender.copy(self._late)
             except ElectraError as found:
                 error = found
             except Exception as found:

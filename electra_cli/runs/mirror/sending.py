@@ -1,31 +1,33 @@
 """What is sent to a mirror, in which order, and what is deleted there.
 
 Checkpoints never change once they have their names: their files are sent as they are, and their
-commit file last. The other files are small and are sent whole whenever they have changed. Then the
-index names what is there.
+commit file last. The other files are sent whole whenever they have changed. Then the index names
+what is there.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from electra_cli.errors import ElectraError, OutputError
+from electra_cli.errors import ElectraError, OutputError, format_duration
 from electra_cli.files import layout
 from electra_cli.files.atomic import atomic_write_bytes
 from electra_cli.files.remote.copying import joined, read_if_there, sizes_in
 from electra_cli.files.remote.faults import NotFoundError
 from electra_cli.files.remote.store import Store
 from electra_cli.runs.commit import parse_commit
-from electra_cli.runs.mirror.index import Index, Writer, read_index, read_own
+from electra_cli.runs.mirror.index import NEEDED, Index, Writer, read_index, read_own
 from electra_cli.runs.run_folder import Checkpoint, RunFolder
 
 _OWN = (layout.RUN_LOCK_FILE, layout.MIRROR_FILE)  # what each copy of a run has for itself
 _CHECKPOINTS = f"{layout.CHECKPOINTS_FOLDER}/"
 _OTHER = "name another --mirror, or leave it out"
+_LARGE = 2**24  # bytes that are held in memory at most
 
 
 class DisplacedError(OutputError):
@@ -153,13 +155,17 @@ class Sender:
                 hint="--model-dir FOLDER with one that is not there yet goes on from the mirror",
             )
 
-    def copy(self) -> None:
+    def copy(self, on_late: Callable[[str], None] = lambda text: None) -> None:
         """Copies all that is new.
+
+        Args:
+          on_late: Hears of a copy that took longer than the run to its next checkpoint.
 
         Raises:
           DisplacedError: Another process writes to the mirror by now.
-          ElectraError: The store cannot be used or reached.
-          OSError: A file cannot be read.
+          ElectraError: The store cannot be used or reached. If it refuses only what a run goes on
+            without, all else is copied first.
+          OSError: The same of a file that cannot be read.
         """
         if not self._run.is_run:
             return
@@ -167,11 +173,24 @@ class Sender:
         self._check_writer(store)
         if not self._run.mirror.is_file():
             atomic_write_bytes(self._run.mirror, Index(run=self._index.run).to_bytes())
-        self._send_files(store)
-        while (checkpoint := self._next()) is not None:
+        while True:
+            lack = self._send_files(store)  # before each checkpoint: a copy may take long
+            if (checkpoint := self._next()) is None:
+                break
+            is_newest = checkpoint.step > max(self._index.checkpoints, default=-1)
+            begun = time.monotonic()
             self._send_checkpoint(store, checkpoint)
+            newer = self._next()
+            if is_newest and newer is not None and newer.step > checkpoint.step:
+                on_late(
+                    f"copying step {checkpoint.step:,} to {self._url} took "
+                    f"{format_duration(time.monotonic() - begun)}, and before that was over step "
+                    f"{newer.step:,} was saved"
+                )
             self._prune(store)
         self._prune(store)  # what a process before this one has left
+        if lack is not None:
+            raise lack
 
     def _check_writer(self, store: Store) -> None:
         found = read_index(store, self._url)
@@ -217,17 +236,26 @@ class Sender:
                     found[name] = path
         yield from sorted(found.items(), key=lambda one: (one[1] == self._run.config, one[0]))
 
-    def _send_files(self, store: Store) -> None:
+    def _send_files(self, store: Store) -> OSError | OutputError | None:
+        """Sends what has changed; why one that no run needs could not be sent, if that is so."""
+        lack: OSError | OutputError | None = None
         for name, path in self._files():
             try:
                 stat = path.stat()
                 if self._seen.get(name) == (stat.st_size, stat.st_mtime_ns):
                     continue
-                content = path.read_bytes()
-            except OSError:  # it has gone
+                if stat.st_size > _LARGE:
+                    store.upload(path, joined(self._url, name))
+                else:
+                    store.write(joined(self._url, name), path.read_bytes())
+                self._seen[name] = stat.st_size, stat.st_mtime_ns
+            except FileNotFoundError:  # it has gone
                 continue
-            store.write(joined(self._url, name), content)
-            self._seen[name] = stat.st_size, stat.st_mtime_ns
+            except (OSError, OutputError) as error:
+                if name in NEEDED:
+                    raise
+                lack = error
+        return lack
 
     def _next(self) -> Checkpoint | None:
         """The newest checkpoint that is not whole in the mirror."""

@@ -17,7 +17,7 @@ from electra_cli.runs.mirror.restoring import restore_run
 from electra_cli.runs.mirror.sending import Sender
 from electra_cli.runs.run_folder import RunFolder
 from tests.runs.mirror.test_mirror import STORE, files, mirrored, puts, run, steps, url
-from tests.s3 import S3, status, unlisted
+from tests.s3 import S3, Answer, status, unlisted
 from tests.training.runs import copied, steps_of
 
 __all__ = ["run"]  # a fixture
@@ -110,6 +110,23 @@ def test_what_is_only_not_seen_yet_is_whole(s3: S3, run: RunFolder, tmp_path: Pa
     assert steps_of(fresh.path) == [12]
 
 
+def test_what_its_writer_replaces_meanwhile(s3: S3, run: RunFolder, tmp_path: Path) -> None:
+    """One that was taken for lost, and still writes while a fresh machine reads."""
+    mirrored(s3, run)
+    for name in ("mirror.json", "metrics.jsonl"):
+        content = STORE.read(f"{url(s3)}/{name}") + b"\n"
+
+        def replace(answer: Answer, name: str = name, content: bytes = content) -> Answer:
+            s3.put(f"runs/a/{name}", content)
+            return answer
+
+        s3.proxy.fail("GET", name, replace)
+    fresh = RunFolder(tmp_path / "fresh")
+    restore_run(url(s3), fresh)
+    assert fresh.metrics.read_bytes() == run.metrics.read_bytes() + b"\n"
+    assert not [act for act in s3.proxy.acts if act[3]]  # all of them happened
+
+
 def test_half_a_copy_of_another_run(s3: S3, run: RunFolder, trained: Path, tmp_path: Path) -> None:
     """It goes on with its own mirror alone; no other run begins in it."""
     mirrored(s3, run)
@@ -142,6 +159,40 @@ def test_half_a_copy_of_another_run(s3: S3, run: RunFolder, trained: Path, tmp_p
     (half / "state.index").write_bytes(bytes(size))
     restore_run(url(s3), again)
     assert fault_of(again.checkpoints / "ckpt-12", 12) is None
+
+
+def test_a_best_one_that_is_on_its_way(s3: S3, run: RunFolder, tmp_path: Path) -> None:
+    """It is not the best one of the mirror before it is whole there."""
+    sender = Sender(url(s3), run, newest=10, best=lambda: run.checkpoints / "ckpt-0")
+    sender.claim()
+    s3.proxy.fail("PUT", "ckpt-0/commit", status(500), 100)
+    with pytest.raises(TryAgainError):
+        sender.copy()
+    s3.proxy.acts.clear()
+    warnings: list[str] = []
+    fresh = RunFolder(tmp_path / "fresh")
+    restore_run(url(s3), fresh, on_warning=warnings.append)
+    assert (steps_of(fresh.path), warnings) == ([12], [])
+    sender.copy()
+    index = read_index(STORE, url(s3))
+    assert index is not None
+    assert index.best == 0
+
+
+def test_an_index_that_leads_elsewhere(s3: S3, run: RunFolder, tmp_path: Path) -> None:
+    """Only names of files in the run folder are followed, and none of checkpoints."""
+    mirrored(s3, run)
+    index = read_index(STORE, url(s3))
+    assert index is not None
+    names = ["../stolen.txt", ".stolen", "checkpoints/ckpt-99/commit.json", f"{tmp_path}/stolen"]
+    for name in names:
+        s3.put(f"runs/a/{name}", b"not yours")
+    index.model_copy(update={"files": [*index.files, *names]}).write(STORE, url(s3))
+    before = {path for path in tmp_path.rglob("*") if "stolen" in path.name}
+    fresh = RunFolder(tmp_path / "fresh")
+    restore_run(url(s3), fresh)
+    assert steps_of(fresh.path) == [12]
+    assert {path for path in tmp_path.rglob("*") if "stolen" in path.name} == before == set()
 
 
 def test_temporary_files_of_a_checkpoint(

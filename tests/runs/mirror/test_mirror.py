@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ import pytest
 from electra_cli.errors import DataError, ElectraError, OutputError, TryAgainError
 from electra_cli.files.remote.store import Store
 from electra_cli.runs.commit import fault_of, read_commit
+from electra_cli.runs.lock import locked_run
 from electra_cli.runs.mirror.index import read_index
-from electra_cli.runs.mirror.mirror import Mirror
 from electra_cli.runs.mirror.restoring import restore_run
 from electra_cli.runs.mirror.sending import DisplacedError, Sender
 from electra_cli.runs.run_folder import RunFolder
@@ -66,7 +64,10 @@ def steps(s3: S3) -> set[str]:
 def test_order_and_the_way_back(s3: S3, run: RunFolder, tmp_path: Path) -> None:
     """The commit file last, then the index; on a fresh machine the newest and its surroundings."""
     (run.path / ".hidden").write_text("mine")
+    (run.path / ".hidden-folder").mkdir()
+    (run.path / ".hidden-folder" / "a.txt").write_text("mine")
     (run.checkpoints / "ckpt-2.damaged").mkdir()
+    (run.checkpoints / "ckpt-3.index").write_text("of an older electra")
     s3.proxy.fail("PUT", "state", status(500, "InternalError"), 2)
     s3.proxy.fail("PUT", "metrics", status(503, "SlowDown"))
     sender = mirrored(s3, run)
@@ -78,7 +79,8 @@ def test_order_and_the_way_back(s3: S3, run: RunFolder, tmp_path: Path) -> None:
     assert sent.index("config.yaml") < sent.index("checkpoints/ckpt-12/state.index") < first
     assert max(sent.index(n) for n in ("data/manifest.json", "metrics.jsonl")) < first
     names = {name.removeprefix("runs/a/") for name in s3.names()}
-    assert not any("lock.json" in name or ".hidden" in name or "damaged" in name for name in names)
+    mine = ("lock.json", ".hidden", "damaged", "ckpt-3")
+    assert not [name for name in names if any(word in name for word in mine)]
     # Nothing new: nothing is sent. What grows is sent anew.
     s3.proxy.requests.clear()
     sender.copy()
@@ -177,6 +179,9 @@ def test_a_fetch_that_is_interrupted(s3: S3, run: RunFolder, tmp_path: Path) -> 
     with pytest.raises(OutputError, match="exists and is not a run folder"):
         restore_run(url(s3), RunFolder(other))
     assert [path.name for path in other.iterdir()] == ["thesis.txt"]
+    busy = RunFolder(tmp_path / "busy")
+    with locked_run(busy), pytest.raises(TryAgainError):
+        restore_run(url(s3), busy)
 
 
 def test_where_nothing_is_to_go_on_from(s3: S3, run: RunFolder, tmp_path: Path) -> None:
@@ -241,86 +246,6 @@ def test_objects_that_no_index_names(s3: S3, run: RunFolder) -> None:
     hidden.rename(aside)
     follower.copy()
     assert steps(s3) == {"ckpt-0", "ckpt-4", "ckpt-8", "ckpt-12"}
-
-
-class _Listening:
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.notes: list[str] = []
-
-    def mirror(self, s3: S3, run: RunFolder, sender: Sender | None = None) -> Mirror:
-        if sender is None:
-            sender = Sender(url(s3), run, newest=10)
-            sender.claim()
-        return Mirror(url(s3), run.path, sender, warn=self.warnings.append, note=self.notes.append)
-
-
-def never() -> float | None:
-    return None
-
-
-def test_a_thread_of_its_own(s3: S3, run: RunFolder) -> None:
-    """Failures in a row are one warning; at the end 75, and afterwards all of it is there."""
-    hears = _Listening()
-    mirror = hears.mirror(s3, run)
-    s3.proxy.fail("PUT", "config.yaml", status(500), 1000)
-    mirror.start()
-    for _ in range(3):
-        mirror.notify()
-    lack = mirror.finish(100, never)
-    assert lack is not None
-    assert lack.exit_code == 75
-    assert "the same command again" in lack.hint
-    assert len(hears.warnings) == 1
-    assert "training goes on" in hears.warnings[0]
-    s3.proxy.acts.clear()
-    again = hears.mirror(s3, run)
-    again.start()
-    assert again.finish(100, never) is None
-    assert len(hears.warnings) == 1
-    index = read_index(STORE, url(s3))
-    assert index is not None
-    assert index.newest == 12
-    # One that was taken for lost is told so, once, and may not come again on its own.
-    late = hears.mirror(s3, run)
-    mirrored(s3, run)
-    late.start()
-    lack = late.finish(100, never)
-    assert isinstance(lack, DisplacedError)
-    assert lack.exit_code == 73
-    assert len(hears.warnings) == 2
-
-
-class _Stuck(Sender):
-    """Reaches nobody until it is let go."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self.stuck, self.go_on = threading.Event(), threading.Event()
-
-    def copy(self) -> None:
-        self.stuck.set()
-        self.go_on.wait()
-        super().copy()
-
-
-@pytest.mark.parametrize(
-    ("limit", "hurried"), [(0.0, never), (1e9, lambda: 0.0)], ids=["the end", "a signal"]
-)
-def test_waiting_has_an_end(
-    s3: S3, run: RunFolder, limit: float, hurried: Callable[[], float | None]
-) -> None:
-    hears = _Listening()
-    sender = _Stuck(url(s3), run, newest=10)
-    sender.claim()
-    mirror = hears.mirror(s3, run, sender)
-    mirror.start()
-    sender.stuck.wait()
-    lack = mirror.finish(limit, hurried)
-    assert isinstance(lack, TryAgainError)
-    assert "was not finished within 0 s" in lack.message
-    sender.go_on.set()
-    assert mirror.finish(1e9, never) is None
 
 
 def test_a_checkpoint_that_is_deleted_meanwhile(
