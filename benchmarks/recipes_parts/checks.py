@@ -136,7 +136,7 @@ def _check_task(
         special_ids=manifest.special_ids,
         tokenizer=manifest.tokenizer,
         vocab=manifest.folder / manifest.vocab.file,
-        has_generator=False,
+        networks=smallest.objective.networks,
         load_model=_nothing,
     )
     plan_finetune(config, source, source=source.path, files=files, output=data.output / _NOWHERE)

@@ -62,7 +62,10 @@ class ExportedNetwork:
 
 
 def networks_of(model: Model, item: Exportable) -> list[ExportedNetwork]:
-    """The networks of a model that are written, the one to fine-tune first."""
+    """The networks of a model that are written, the one to fine-tune first.
+
+    Two towers are none: nothing beside this package computes them.
+    """
     if isinstance(model, TaskModel):
         return [_of_task(model, finetuned_of(item))]
     configs = network_configs(item.config, pad_id=item.special_ids.pad)
@@ -78,6 +81,7 @@ def networks_of(model: Model, item: Exportable) -> list[ExportedNetwork]:
     return [
         ExportedNetwork(name, configs[name], partial(read, name), own[name])
         for name in item.networks
+        if not (name == "generator" and item.has_towers)
     ]
 
 

@@ -13,8 +13,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from electra_cli.config.sections import Network
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, OutputError
+from electra_cli.export.places import (
+    FORMATS,
+    HUGGINGFACE,
+    ONNX,
+    REFERENCE,
+    SAVED_MODEL,
+    placed,
+)
 from electra_cli.files.atomic import DISK_IS_FULL, locked_folder
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.sources.open import open_source
@@ -23,15 +32,6 @@ from electra_cli.training.devices.strategy import build_strategy, parse_device
 if TYPE_CHECKING:
     from electra_cli.export.checks.parity import Parity
     from electra_cli.sources.exportable import Exportable
-
-# A line a format, with its file in formats/, which has the functions `write` and `check`.
-FORMATS = {
-    "huggingface": "huggingface",
-    "saved-model": "saved_model",
-    "onnx": "onnx_model",
-    "reference": "reference",
-}
-HUGGINGFACE, SAVED_MODEL, ONNX, REFERENCE = FORMATS
 
 _ONNX_PACKAGES = ("onnx", "onnxruntime")  # of the extra
 
@@ -44,7 +44,7 @@ class Exported:
       checkpoint: Prefix of the checkpoint it was made from.
       format: One of FORMATS.
       output: The folder.
-      networks: Networks of pretraining whose weights they hold, the one to fine-tune first.
+      networks: Networks of pretraining that the files hold, the one to fine-tune first.
       files: Its files, relative to it.
       parity: How the files compare with the model.
     """
@@ -62,6 +62,7 @@ def export(
     checkpoint: Path,
     format: str,
     output: Path,
+    only: Network | None = None,
     reference_config: Path | None = None,
     vocab: Path | None = None,
     lowercase: bool | None = None,
@@ -75,14 +76,15 @@ def export(
         project, as `interop.source.find_source` understands them.
       format: One of FORMATS.
       output: The folder to make; it may exist if it is empty.
+      only: The one network of pretraining to write; None for those that the format is of.
       reference_config: Sizes of a checkpoint of the reference; see `open_foreign`.
       vocab: The vocabulary of weights of another project; see `open_foreign`.
       lowercase: Whether their tokenizer lower-cases; see `open_foreign`.
       on_progress: Receives what begins.
 
     Raises:
-      ConfigError: An unknown format, one whose packages are not installed or whose network the
-        source does not have, or options that it has no use for.
+      ConfigError: An unknown format, one whose packages are not installed, one that has no place
+        for a network that is asked for, a network that is not there, or options that are of no use.
       InputMissingError: There is no such checkpoint.
       DataError: It is no run folder, or something in it is damaged.
       OutputError: The output exists, or cannot be made.
@@ -98,7 +100,7 @@ def export(
             hint="pip install '.[onnx]'",
         )
     with TemporaryDirectory(prefix="electra-") as scratch:
-        item = open_source(
+        source = open_source(
             checkpoint,
             reference_config=reference_config,
             vocab=vocab,
@@ -107,14 +109,11 @@ def export(
             takes_finetuned=True,
             on_progress=on_progress,
         )
-        _check_has_place(item, format, checkpoint)
-        if item.is_electric and format != REFERENCE:
-            on_progress(
-                f"format {format} has no model of two towers: only the discriminator is written, "
-                f"whose logits are energies (--format {REFERENCE} holds all)"
-            )
-        elif not (item.has_generator or item.finetuned) and format in (HUGGINGFACE, REFERENCE):
+        item = placed(source, format, checkpoint, only)
+        if tuple(source.networks) == ("discriminator",) and format in (HUGGINGFACE, REFERENCE):
             on_progress("there is no generator: only the discriminator is written")
+        if item.is_electric:
+            on_progress("the discriminator's logits are energies: the card says how to read them")
         for note in (*_notes(item, format), *_notes_on_widths(item, format)):
             on_progress(note)
         with _all_or_nothing(output) as folder:
@@ -133,28 +132,6 @@ def export(
                 str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
             )
     return Exported(item.path, format, output, item.networks, files, parity)
-
-
-def _check_has_place(item: Exportable, format: str, checkpoint: Path) -> None:
-    """Refuses a format that has no place for a model."""
-    if (model := item.finetuned) is not None:
-        if format == REFERENCE:
-            raise ConfigError(
-                f"format {format} holds what is pretrained, and {checkpoint} is fine-tuned",
-                hint=f"--format {HUGGINGFACE}, --format {SAVED_MODEL} or --format {ONNX}",
-            )
-        if format != SAVED_MODEL and model.head.style == REFERENCE:
-            raise ConfigError(
-                f"format {format} has no place for the reference's head, which {checkpoint} was "
-                "fine-tuned with",
-                hint=f"--format {SAVED_MODEL}, or fine-tune again with --head {HUGGINGFACE}",
-            )
-    elif "discriminator" not in item.networks and format in (SAVED_MODEL, ONNX):
-        raise ConfigError(
-            f"format {format} holds a discriminator, which objective "
-            f"{item.config.objective.name} of {checkpoint} does not train",
-            hint=f"--format {HUGGINGFACE}, or --format {REFERENCE}",
-        )
 
 
 def _notes(item: Exportable, format: str) -> Iterator[str]:

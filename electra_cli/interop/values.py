@@ -35,6 +35,11 @@ def part_of(name: str) -> str:
     return next((part for prefix, part, _ in _PARTS if name.startswith(prefix)), OTHER)
 
 
+def network_of(name: str) -> Network | None:
+    """The network that is not whole without a variable; None for what is of both or of none."""
+    return next((network for prefix, _, network in _PARTS if name.startswith(prefix)), None)
+
+
 def absent(path: str, part: str, network: Network) -> DataError:
     """The error for a part that is not there and may not be missing."""
     return DataError(

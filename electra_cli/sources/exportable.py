@@ -36,7 +36,8 @@ class Exportable:
       tokenizer: How text is normalised before word pieces are looked for; None of another kind of
         tokenizer, whose file says it.
       vocab: The file of the word pieces, or a tokenizer.json; None for none, and no tokenizer.
-      has_generator: False for a discriminator alone.
+      networks: Networks of pretraining that are there, the main network first; none of a
+        fine-tuned model.
       load_model: Makes the model with its weights, in float32.
       checkpoint: The checkpoint, for a run of ours.
       manifest: The manifest of the data it was trained on, for a run of ours.
@@ -48,7 +49,7 @@ class Exportable:
     special_ids: SpecialIds
     tokenizer: TokenizerOptions | None
     vocab: Path | None
-    has_generator: bool
+    networks: Sequence[Network]
     load_model: Callable[[], ElectraModel | TaskModel]
     checkpoint: Checkpoint | None = None
     manifest: Manifest | None = None
@@ -83,24 +84,17 @@ class Exportable:
         )
 
     @property
-    def networks(self) -> Sequence[Network]:
-        """Networks of pretraining that have a model in Hugging Face's library.
-
-        The objective's, without a generator that the source lacks or that is two towers.
-        """
-        if self.finetuned is not None:
-            return ()
-        there = self.config.objective.networks
-        has_model = self.has_generator and not self.is_electric
-        return there if has_model else tuple(n for n in there if n != "generator")
-
-    @property
     def is_electric(self) -> bool:
         """Whether the discriminator says how unlikely tokens are, not whether they were replaced.
 
         Its generator is then two towers.
         """
         return self.finetuned is None and self.config.objective.name == "electric"
+
+    @property
+    def has_towers(self) -> bool:
+        """Whether its generator is there, and is two towers: no other library has such a model."""
+        return self.is_electric and "generator" in self.networks
 
 
 def open_own(checkpoint: Checkpoint) -> Exportable:
@@ -125,7 +119,7 @@ def open_own(checkpoint: Checkpoint) -> Exportable:
         special_ids=manifest.special_ids,
         tokenizer=manifest.tokenizer,
         vocab=checkpoint.run.data / manifest.vocab.file,
-        has_generator="generator" in config.objective.networks,
+        networks=config.objective.networks,
         load_model=load_model,
         checkpoint=checkpoint,
         manifest=manifest,
@@ -146,7 +140,7 @@ def open_task(model: Finetuned) -> Exportable:
         special_ids=model.inputs.special_ids,
         tokenizer=model.inputs.tokenizer,
         vocab=model.vocab,
-        has_generator=False,
+        networks=(),
         load_model=model.load_model,
         checkpoint=model.checkpoint,
         finetuned=model,

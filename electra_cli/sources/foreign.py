@@ -156,13 +156,15 @@ def open_foreign(
         ids = special_ids(tokenizer.tokens)
         file = scratch / VOCABULARY_FILE
         file.write_text(vocabulary_text(tokenizer.tokens), encoding="utf-8")
+    there = config.objective.networks
+    has_generator = sharing == "all" or "generator hidden_size" in sizes
     return Exportable(
         path=path,
         config=config,
         special_ids=ids,
         tokenizer=options,
         vocab=file,
-        has_generator=sharing == "all" or "generator hidden_size" in sizes,
+        networks=there if has_generator else ("discriminator",),
         load_model=lambda: _load(source, config, needs_head, on_progress),
     )
 

@@ -98,6 +98,9 @@ def test_errors_come_before_tensorflow(run_folder: Path, tmp_path: Path) -> None
         f"bad = ['--format', 'huggingface', '--output', {str(tmp_path)!r}]\n"
         f"assert run(['export', {str(run_folder)!r}, *bad]) == 73\n"
         f"assert run(['export', {str(tmp_path / 'nowhere')!r}, *bad]) == 66\n"
+        "bad = ['--format', 'onnx', '--only', 'generator']\n"
+        f"bad += ['--output', {str(tmp_path / 'out')!r}]\n"
+        f"assert run(['export', {str(run_folder)!r}, *bad]) == 2\n"
         "assert 'tensorflow' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ import typer
 
 from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json
+from electra_cli.config.sections import Network
 from electra_cli.training.loop.signals import StopSignals
 
 EXAMPLES = """
@@ -35,6 +36,10 @@ def command(
         "pip install '.[onnx]'. reference: a checkpoint for google-research/electra.")],
     output: Annotated[Path, typer.Option(
         "--output", show_default=False, help="Folder to make; must not exist yet.")],
+    only: Annotated[Network | None, typer.Option(
+        show_default=False,
+        help="Write one network alone, where a run has two: a discriminator whose generator the "
+        "format has no place for, for example.")] = None,
     reference_config: Annotated[Path | None, typer.Option(
         show_default=False,
         help="Sizes of a checkpoint of google-research/electra, JSON; inferred without it.")
@@ -52,7 +57,8 @@ def command(
     """Export a checkpoint, and check what was written against the model."""
     # fmt: on
     del debug  # read by cli.app
-    from electra_cli.export.run import HUGGINGFACE, export
+    from electra_cli.export.places import HUGGINGFACE
+    from electra_cli.export.run import export
 
     terminal = Terminal(quiet=quiet, stdout=not as_json)
     # Each ends the command where it is, and what is half written goes.
@@ -66,6 +72,7 @@ def command(
             checkpoint=checkpoint,
             format=format,
             output=output,
+            only=only,
             reference_config=reference_config,
             vocab=vocab,
             lowercase=lowercase,
@@ -78,7 +85,7 @@ def command(
         f"compared with the model by {parity.method}: largest difference "
         f"{parity.max_abs_difference:.2g}, allowed {parity.bound:.2g}"
     )
-    if format == HUGGINGFACE and exported.networks:
+    if format == HUGGINGFACE and exported.networks and only != "generator":
         terminal.result(f"to fine-tune: {output / exported.networks[0]}")
     if as_json:
         emit_json(

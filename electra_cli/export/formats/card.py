@@ -89,14 +89,15 @@ _ENERGIES = (
 
 
 def _generator_card(item: Exportable) -> str:
-    if "discriminator" in item.networks:
+    if "discriminator" in item.config.objective.networks:
+        beside = "`discriminator/`" if "discriminator" in item.networks else "the discriminator"
         title = "ELECTRA generator"
         is_one = item.config.generator.sharing == "all"
         size, encoder = ("", ", with the same encoder") if is_one else ("small ", "")
         use = (
             f"The generator of an ELECTRA: the {size}masked language model that made the "
             f"discriminator's training examples{encoder}. **It fills masks**; to fine-tune, take "
-            "`discriminator/`."
+            f"{beside}."
         )
     else:
         title = "Masked language model"
@@ -191,7 +192,8 @@ def onnx_card(item: Exportable) -> str:
 def reference_card(item: Exportable) -> str:
     """The card of a checkpoint of the reference."""
     main = item.networks[0]
-    parts = [*item.networks, *(["two towers"] if item.is_electric else [])]
+    towers = {"generator": "two towers"} if item.has_towers else {}
+    parts = [towers.get(name, name) for name in item.networks]
     return _card(
         item,
         title="ELECTRA, checkpoint of google-research/electra",

@@ -18,7 +18,7 @@ from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.interop.huggingface import network_configs
 from electra_cli.interop.reference import to_reference
 from electra_cli.interop.source import find_source
-from electra_cli.interop.values import TOWERS, part_of
+from electra_cli.interop.values import TOWERS, network_of, part_of
 from electra_cli.interop.weights import load_weights, values_of
 from electra_cli.modeling.architecture import Architecture
 from electra_cli.modeling.electra import ElectraModel
@@ -54,7 +54,7 @@ def write(model: ElectraModel, item: Exportable, folder: Path) -> None:
     values: dict[str, np.ndarray] = {
         name: array
         for name, array in to_reference(values_of(model)).items()
-        if item.has_generator or not name.startswith("generator")
+        if "generator" in item.networks or network_of(name) != "generator"
     }
     step = item.checkpoint.step if item.checkpoint else 0
     values["global_step"] = np.array(step, np.int64)
@@ -87,7 +87,7 @@ def reference_config(item: Exportable) -> dict[str, object]:
     networks: dict[str, dict[str, object]] = {
         name: {key: config[key] for key in _KEYS}
         for name, config in configs.items()
-        if item.has_generator or name != "generator"
+        if name in item.networks
     }
     embedding, own = item.config.model.embedding_size, Architecture.of(item.config).plain
     if "generator" in networks and own.own_embedding is not None:
@@ -109,8 +109,8 @@ def check(model: ElectraModel, item: Exportable, folder: Path) -> Parity:
         (ours.name, ours.own_outputs(probe)["logits"], theirs.numpy_outputs(probe)["logits"])
         for ours, theirs in zip(networks_of(model, item), networks_of(again, item), strict=True)
     ]
-    if item.is_electric:
-        # Nothing beside this package computes two towers: their weights are what is compared.
+    if item.has_towers:
+        # Nothing beside this package computes them: their weights are what is compared.
         written = values_of(again)
         pairs += [
             (name, ours, written[name])
