@@ -18,7 +18,7 @@ from electra_cli.corpus.shards.verify import verify_data
 from electra_cli.errors import DataError, OutputError
 from tests.corpus.corpora import folder_bytes, write_jsonl
 from tests.corpus.subword.test_training import JAPANESE, THAI
-from tests.given_tokenizers import ALL_KINDS, given_tokenizer
+from tests.given_tokenizers import ALL_KINDS, KINDS, given_tokenizer
 from tests.places import ROOT
 from tests.prepared import prepare
 
@@ -97,6 +97,30 @@ def test_ids_and_words_of_the_rows_are_those_of_the_library(tmp_path, text, kind
     assert figures.unknown_tokens == counts.unknown_tokens
     assert figures.baselines == manifest.baselines
     assert [f for f in result.warnings if "WordPiece" in f] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_line_of_a_segment_begins_a_word(tmp_path, kind):
+    """Also by byte-level BPE, of which the first piece of a line has no mark of a space."""
+    path = given_tokenizer(kind, tmp_path / kind)
+    lines = ["The cat sat on the mat", "The mat (the tested one)", "it barked at the dog"]
+    documents = [lines, lines[::-1]]
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join(map("\n".join, documents)), encoding="utf-8")
+    prepare(text, tmp_path / "out", vocab=path, sequence_length=128)
+    special = [*load_manifest(tmp_path / "out").special_ids.model_dump().values()]
+    found = {}
+    for ids, word_starts in zip(*whole(tmp_path / "out"), strict=True):  # [L] each
+        is_text = ~np.isin(ids, special)  # [L]
+        found[tuple(ids[is_text].tolist())] = word_starts[is_text].tolist()
+    plain = Tokenizer.from_file(str(path))
+    expected = {}
+    for document in documents:
+        encoded = plain.encode_batch(document, add_special_tokens=False)
+        ids = tuple(number for line in encoded for number in line.ids)
+        words = (pairwise([-1, *line.word_ids]) for line in encoded)
+        expected[ids] = [a != b for a, b in chain.from_iterable(words)]
+    assert found == expected
 
 
 def test_same_bytes_for_any_number_of_workers_and_after_an_interruption(tmp_path, text):
