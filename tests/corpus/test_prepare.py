@@ -12,7 +12,7 @@ import pytest
 from electra_cli.corpus import prepare
 from electra_cli.corpus.duplicates.outcome import DuplicateOptions
 from electra_cli.errors import DataError, TryAgainError
-from tests.corpus.corpora import folder_bytes, make_documents, write_text
+from tests.corpus.corpora import folder_bytes, make_documents, write_text, write_vocabulary
 from tests.places import ROOT
 from tests.prepared import prepare as prepare_at_once
 
@@ -71,6 +71,30 @@ def test_what_is_prepared_is_not_planned_again(texts, tmp_path):
         duplicates=DuplicateOptions(paragraphs=True),
     )  # fmt: skip
     assert folder_bytes(tmp_path / "out") == folder_bytes(tmp_path / "whole")
+
+
+def test_what_the_command_prints_on_the_way_is_warned_of(texts, tmp_path):
+    """Each once, though two stages tell it, and to whoever calls."""
+    (texts / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+    vocab = write_vocabulary(tmp_path / "words.txt")
+    given = {"vocab": vocab, "duplicates": DuplicateOptions()}
+    options = prepare.PrepareOptions(**given)
+    passed_over = r"^passed over in folders, for .*photo\.jpg\)"
+    with pytest.warns(UserWarning, match=r"^(casing|passed over) ") as told:
+        tasks = prepare.plan([texts], tmp_path / "out", options)
+    casing, note = (str(warning.message) for warning in told)
+    assert casing.startswith("casing from --lowercase and --strip-accents: ")
+    assert re.match(passed_over, note)
+    assert {warning.filename for warning in told} == {__file__}
+    for task in tasks:
+        prepare.prepare_slice(task)
+    with pytest.warns(UserWarning, match=passed_over) as told:
+        done = prepare.finalize([texts], tmp_path / "out", options)
+    assert [warning.filename for warning in told] == [__file__]
+    assert done.warnings == prepare_at_once(texts, tmp_path / "whole", **given).warnings != []
+    (texts / "c.txt").write_bytes(b"good\n\n\xff broken\n")
+    with pytest.warns(UserWarning, match=passed_over), pytest.raises(DataError, match=r"c\.txt"):
+        prepare.plan([texts], tmp_path / "bad")
 
 
 def test_bad_input_is_raised_where_it_is_met(texts, tmp_path):
