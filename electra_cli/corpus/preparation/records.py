@@ -21,7 +21,7 @@ from electra_cli.files.atomic import atomic_write_text
 from electra_cli.files.layout import RECORDS_FOLDER, record_path
 from electra_cli.files.record import Record
 
-RECORD_FORMAT_VERSION = 3
+RECORD_FORMAT_VERSION = 4
 
 
 class SliceRecord(Record):
@@ -30,7 +30,7 @@ class SliceRecord(Record):
     Attributes:
       format_version: Of this record.
       index: Which slice of the plan.
-      block: Which slice of a stream, if it is one (`slices.py`).
+      number: Which slice of a stream, if it is one (`slices.py`).
       held_out_below: Documents whose hash is below this are held out; hexadecimal.
       lowest_hash: Lowest hash among documents that made an example; hexadecimal, or None.
       counts: What was met.
@@ -44,7 +44,7 @@ class SliceRecord(Record):
 
     format_version: int = RECORD_FORMAT_VERSION
     index: int
-    block: int | None = None
+    number: int | None = None
     held_out_below: str
     lowest_hash: str | None
     counts: Counts
@@ -67,7 +67,7 @@ def write_record(output: Path, record: SliceRecord) -> None:
     Raises:
       OSError: It cannot be written.
     """
-    path = record_path(output, record.index, record.block)
+    path = record_path(output, record.index, record.number)
     atomic_write_text(path, record.model_dump_json(indent=1) + "\n")
 
 
@@ -86,7 +86,7 @@ def finished_record(output: Path, index: int, number: int | None = None) -> Slic
     except (OSError, ValueError):
         return None
     complete = sizes == [shard.bytes for shard in record.shards]
-    found = (record.format_version, record.index, record.block)
+    found = (record.format_version, record.index, record.number)
     return record if complete and found == (RECORD_FORMAT_VERSION, index, number) else None
 
 

@@ -163,7 +163,7 @@ def finish_stream(
       OSError: It cannot be written.
     """
     totals = Totals()
-    for record in sorted(records, key=lambda record: record.block or 0):
+    for record in sorted(records, key=lambda record: record.number or 0):
         totals.add(record)
     record = SliceRecord(
         index=index,
@@ -246,7 +246,7 @@ def _prepare(
 
     record = SliceRecord(
         index=index,
-        block=number,
+        number=number,
         held_out_below=f"{settings.held_out_below:x}",
         lowest_hash=None if lowest is None else f"{lowest:032x}",
         counts=counts,

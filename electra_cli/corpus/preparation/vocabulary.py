@@ -11,7 +11,7 @@ import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -275,14 +275,15 @@ def _merge(folder: Path, slices: int, number: int, limits: Limits) -> None:
 def _characters(words: Mapping[str, int]) -> dict[str, int]:
     """How often each character comes; one within a word is there with `CONTINUATION`, too."""
     same: defaultdict[int, list[str]] = defaultdict(list)  # words by how often they came
+    first: Counter[str] = Counter()
     for word, count in words.items():
         same[count].append(word)
+        first[word[:1]] += count
     sums: Counter[str] = Counter()
     for count, texts in same.items():
         for character, times in Counter("".join(texts)).items():
             sums[character] += count * times
-    within = set(chain.from_iterable(word[1:] for word in words))
-    return {**sums, **{CONTINUATION + character: 1 for character in within}}
+    return {**sums, **{CONTINUATION + c: sums[c] - first[c] for c in sums if sums[c] > first[c]}}
 
 
 def _most_frequent(words: dict[str, int], most: int) -> dict[str, int]:

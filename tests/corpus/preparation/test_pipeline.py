@@ -206,14 +206,14 @@ def test_bad_input_under_fail_and_skip(tmp_path, vocab, worker_count):
     )
 
 
-def test_the_first_that_are_damaged_are_named_in_blocks_and_in_slices(tmp_path, vocab):
+def test_the_first_that_are_damaged_are_named_in_a_stream_and_in_a_slice(tmp_path, vocab):
     whole = gzip.compress("\n\n".join(DOCUMENTS).encode())
     members = {f"{number}.txt.gz": whole[:-20] if number % 2 else whole for number in range(14)}
     path, notes = write_tar(tmp_path / "a.tar", members), []
     options = {"vocab": vocab, "on_error": "skip", "on_note": notes.append}
     expected = [f"a.tar!{number}.txt.gz" for number in (1, 3, 5, 7, 9)]
     for name, more in {
-        "blocks": {},
+        "stream": {},
         "workers": {"workers": 2},
         "slice": {"slice_bytes": 10**7},
     }.items():
@@ -224,8 +224,8 @@ def test_the_first_that_are_damaged_are_named_in_blocks_and_in_slices(tmp_path, 
         assert notes.pop() == (
             f"read in part or left out by --on-error skip: 7 ({', '.join(expected)}, …)"
         )
-    assert folder_bytes(tmp_path / "blocks") == folder_bytes(tmp_path / "workers")
-    assert len(list((tmp_path / "blocks" / "slices").iterdir())) > 5
+    assert folder_bytes(tmp_path / "stream") == folder_bytes(tmp_path / "workers")
+    assert len(list((tmp_path / "stream" / "slices").iterdir())) > 5
 
 
 def test_a_correction_after_an_early_error_is_accepted(tmp_path):
