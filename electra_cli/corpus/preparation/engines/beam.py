@@ -6,6 +6,7 @@ A runner hands on no results while it runs, and of an error no more than the tex
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -40,7 +41,8 @@ def connected(
     del on_warning
     options = [f"--{key}={value}" if value else f"--{key}" for key, value in told(engine_args)]
     try:
-        import apache_beam.options.pipeline_options
+        with _without_asides():
+            import apache_beam.options.pipeline_options
     except ImportError as error:
         raise not_installed("beam", "Apache Beam") from error
     del apache_beam
@@ -53,6 +55,21 @@ def connected(
         raise _refused(options, reason) from error
     with shielded_children():
         yield BeamCluster(options)
+
+
+@contextmanager
+def _without_asides() -> Iterator[None]:
+    """Keeps back that a client of BigQuery is missing, which every import of Beam's core logs."""
+    root = logging.getLogger()
+
+    def is_kept(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith("apitools not found")
+
+    root.addFilter(is_kept)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_kept)
 
 
 def _refused(options: Sequence[str], reason: str) -> ConfigError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,6 +103,15 @@ def test_beam_refuses_an_argument(texts, tmp_path, argument, reason, capsys):
     assert "--engine-arg KEY= is an option without a value" in caught.value.hint
     assert "usage:" not in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_beam_says_nothing_where_it_is_imported():
+    """It logs that a library is missing that nobody asked for, once in a process."""
+    code = (
+        "from electra_cli.corpus.preparation.engines import beam\nwith beam.connected([], print): 0"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_options_of_runners_that_beam_does_not_name_by_itself():
