@@ -253,6 +253,7 @@ class Chaos:
         assert found == expected, "Dask makes something else"
         for stage in STAGES:
             found = timed(stage, self.work / "array", stage=stage)
+            self.seconds[stage] /= 2  # of two tasks each has half
         assert found == expected, "stages make something else"
         return expected
 

@@ -71,7 +71,7 @@ def test_any_number_of_workers(corpus, kinds, whole, tmp_path, workers):
 
 
 @pytest.mark.parametrize(("kind", "tasks"), [
-    ("all", 1), ("near", 5), ("no scan", 3), ("scan", 5), ("one", 1), ("one", 3),
+    ("all", 1), ("near", 3), ("no scan", 3), ("scan", 5), ("one", 1), ("one", 3),
 ])  # fmt: skip
 def test_stages_in_tasks(corpus, kinds, whole, tmp_path, kind, tasks):
     """In any order within a stage; the last task of one alone, and again."""
