@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 
-from electra_cli.files.remote import faults, store
+from electra_cli.files.remote import faults, libraries, store
 
 KEY, SECRET = "electra-tests", "a-secret-of-the-tests"
 _SERVER = """
@@ -205,7 +205,7 @@ def _s3_proxy() -> Iterator[Proxy]:
         f"region=us-east-1\nendpoint_url={proxy.url}\n"
     )
     yield proxy
-    store._filesystem.cache_clear()
+    libraries.file_system.cache_clear()
     front.shutdown()
     front.server_close()
     server.stdin.close()
@@ -223,7 +223,7 @@ def s3(
     test = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
     name = f"{test[:50]}-{next(_numbers)}"
     _s3_proxy.acts.clear()
-    store._filesystem("s3", os.getpid()).mkdir(name)
+    libraries.file_system("s3", os.getpid()).mkdir(name)
     _s3_proxy.requests.clear()
     yield S3(f"s3://{name}", _s3_proxy, waits)
     _s3_proxy.acts.clear()

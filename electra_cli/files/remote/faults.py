@@ -16,7 +16,10 @@ Result = TypeVar("Result")
 Kind = Literal["missing", "refused", "wrong", "passing"]
 
 MOST_TRIES = 8  # about a minute in all; one that got no answer in time counts twice
-CONNECT_TIMEOUT, READ_TIMEOUT = 5, 15  # seconds until a try is given up, while nothing comes
+# Seconds until a try is given up, while nothing comes. After all is sent, what a slow line holds
+# back is still on its way, and a store has to keep it.
+CONNECT_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 5, 15, 60
+_SLOWEST = 2**17  # bytes a second that are worth waiting for while something is sent
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0  # seconds
 _LONGEST_REASON = 300
 
@@ -32,8 +35,10 @@ _PASSING = (408, 409, 412, 416, 425, 429)
 # S3 answers these with 400: a body that was slow, or did not come as it was sent.
 _PASSING_CODES = ("RequestTimeout", "IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch")
 _CUT = ("PayloadError", "ContentLengthError", "IncompleteRead")
+_TIMEOUTS = ("ReadTimeoutError", "ReadTimeout", "WriteTimeout")
 _ONLY_URL = re.compile(r"\w+://\S*")
 _OF_ACCESS = re.compile(r"credential|token|auth|profile", re.IGNORECASE)
+_OF_SETTINGS = re.compile(r"Validation|Offline|UnsupportedProtocol|InvalidURL")
 # Of our own programs; tried again they would only come again.
 _BUGS = (TypeError, AttributeError, LookupError, NameError, AssertionError, MemoryError)
 
@@ -49,6 +54,11 @@ ACCESS = {
     "https": "give a signed link, or one with https://USER:PASSWORD@HOST/PATH",
     "http": "give a signed link, or one with http://USER:PASSWORD@HOST/PATH",
 }
+
+
+# What is to be looked at where something is not there.
+_NAMED = {"az": "the container and the path", "hf": "the repository, its revision and the path",
+          "https": "the address", "http": "the address"}  # fmt: skip
 
 
 class NotFoundError(InputMissingError):
@@ -112,6 +122,11 @@ def wait_before(number: int) -> float:
     return min(_FIRST_WAIT * 2 ** (number - 1), _LONGEST_WAIT) * random.uniform(0.5, 1.0)
 
 
+def send_timeout(size: int) -> float:
+    """Seconds that sending so many bytes may take."""
+    return WRITE_TIMEOUT + size / _SLOWEST
+
+
 def shown(url: str) -> str:
     """A URL as a part of a sentence: without password and signature."""
     return as_name(url)
@@ -143,14 +158,14 @@ def kind_of(error: BaseException) -> Kind:
     is_forbidden = isinstance(first, PermissionError) or str(first).startswith("Forbidden")
     if is_forbidden or _OF_ACCESS.search(type(first).__name__):
         return "refused"
-    is_wrong = isinstance(first, ValueError) or "Validation" in type(first).__name__
+    is_wrong = isinstance(first, ValueError) or _OF_SETTINGS.search(type(first).__name__)
     return "wrong" if is_wrong else "passing"
 
 
 def _is_timeout(error: BaseException) -> bool:
     """Whether a server that could be reached gave no answer."""
     return any(
-        (isinstance(each, TimeoutError) or type(each).__name__ == "ReadTimeoutError")
+        (isinstance(each, TimeoutError) or type(each).__name__ in _TIMEOUTS)
         and not type(each).__name__.startswith("Connect")
         for each in _causes(error)
     )
@@ -184,11 +199,11 @@ def _code(error: Any) -> str | None:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of what the libraries say, if it is more than the URL."""
+    """What the libraries say, in one line, if it is more than the URL."""
     for each in _causes(error):
-        text = str(each).strip()
+        text = redacted(" ".join(str(each).split()))
         if text and not _ONLY_URL.fullmatch(text):
-            return redacted(text.splitlines()[0][:_LONGEST_REASON])
+            return text[:_LONGEST_REASON]
     return "no answer in time" if _is_timeout(error) else type(error).__name__
 
 
@@ -199,13 +214,19 @@ def _error(
     final: type[ElectraError] = OutputError if writes else InputMissingError
     if kind == "missing":
         final = OutputError if writes else NotFoundError
+        says_more = f" ({reason})" if not url.endswith(reason) else ""
         return final(
-            f"not found: {shown(url)} ({reason})",
-            hint="check the bucket and the path; upper and lower case differ",
+            f"not found: {shown(url)}{says_more}",
+            hint=f"check {_NAMED.get(scheme, 'the bucket and the path')}; upper and lower case "
+            "differ",
         )
     if kind == "refused":
         final = OutputError if writes else RefusedError
-        return final(f"{what} {shown(url)} was refused: {reason}", hint=ACCESS[scheme])
+        return final(
+            f"{what} {shown(url)} was refused: {reason}",
+            hint=f"{ACCESS[scheme]}; if that is done, ask who owns the place for the right to "
+            f"{'write' if writes else 'read'} there",
+        )
     if kind == "wrong":
         return final(
             f"{what} {shown(url)} failed: {reason}",

@@ -7,13 +7,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from electra_cli.errors import ConfigError
-from electra_cli.files.remote.faults import shown
+from electra_cli.files.remote.faults import ACCESS, shown
 
 Place = Path | str
 
 SCHEMES = ("s3", "gs", "az", "hf", "https", "http")
 READ_FROM = ", ".join(f"{scheme}://" for scheme in SCHEMES if scheme != "http")
 
+# What others call them.
+_ALSO = {"s3a": "s3", "s3n": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
 # A path makes one slash of two. One letter before the colon is a Windows drive.
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):(/+)(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -41,6 +43,7 @@ def place(given: Path | str) -> Place:
     if parts is None:
         return Path(given)
     if is_url(text):
+        check_user(text)
         return text
     scheme, _, rest = parts
     folder = f"a local folder that is really called so: $PWD/{shown(f'{scheme}:/{rest}')}"
@@ -53,11 +56,27 @@ def place(given: Path | str) -> Place:
             f"{shown(text)} is no URL: behind the colon stand two slashes, then a name",
             hint=f"{scheme}://{shown(rest) or 'BUCKET/FOLDER'}; {folder}",
         )
+    usual = _ALSO.get(scheme.lower(), scheme.lower())
+    instead = f"{usual}://{shown(rest)}, or " if usual in SCHEMES else ""
     raise ConfigError(
         f"{shown(f'{scheme}://{rest}')} is a URL, and of URLs only {READ_FROM} are read",
-        hint=f"mount it, or copy it to a local folder and give that. {folder[0].upper()}"
+        hint=f"{instead}mount it, or copy it to a local folder and give that. {folder[0].upper()}"
         f"{folder[1:]}",
     )
+
+
+def check_user(url: str) -> None:
+    """Refuses a URL of a bucket with a password in it, which the library would take for its name.
+
+    Raises:
+      ConfigError: It has one.
+    """
+    scheme, _, rest = url.partition("://")
+    if not _is_web(url) and re.match(r"[^/:]*:[^/]*@", rest):
+        raise ConfigError(
+            f"{shown(url)} has a password in it, which {scheme}:// does not take",
+            hint=f"leave it out, and {ACCESS[scheme]}",
+        )
 
 
 def is_pattern(url: str) -> bool:

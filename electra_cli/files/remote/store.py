@@ -1,28 +1,26 @@
 """Object stores, all by one interface: s3://, gs://, az://, hf:// and https://.
 
-The protocols are those of fsspec's libraries, which the extra `remote` brings. They are imported
-where a URL is met, and each process has connections of its own: theirs do not survive a fork.
+The protocols are those of fsspec's libraries; see libraries.py.
 """
 
 from __future__ import annotations
 
-import functools
 import importlib
-import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MethodType
 from typing import Any, TypeVar
 
 from electra_cli.errors import ConfigError, InputMissingError, OutputError, TryAgainError
 from electra_cli.files.remote import faults
 from electra_cli.files.remote.faults import again, shown, wait_before
-from electra_cli.files.remote.place import READ_FROM, is_pattern, is_url, root_of
+from electra_cli.files.remote.libraries import check_installed, file_system
+from electra_cli.files.remote.place import READ_FROM, check_user, is_pattern, is_url, root_of
 from electra_cli.files.remote.stream import Entry, Stream
 
 __all__ = ["Entry", "Store", "is_pattern", "is_url", "side_by_side"]
@@ -30,19 +28,9 @@ __all__ = ["Entry", "Store", "is_pattern", "is_url", "side_by_side"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Schemes and the modules that know them.
-_MODULES = {
-    "s3": "s3fs",
-    "gs": "gcsfs",
-    "az": "adlfs",
-    "hf": "huggingface_hub",
-    "https": "aiohttp",
-    "http": "aiohttp",
-}
 # What stores call that which changes with the content: hashes of it first, which copies keep.
 _TAGS = ("md5Hash", "xet_hash", "blob_id", "ETag", "etag", "Content-MD5", "Digest", "Last-Modified")
 _AT_ONCE = 16
-_LOGGERS = ("fsspec", "s3fs", "aiobotocore", "botocore", "gcsfs", "azure", "huggingface_hub")
 
 
 @dataclass(frozen=True)
@@ -61,14 +49,15 @@ class Store:
         """The store of a URL.
 
         Raises:
-          ConfigError: Its scheme is unknown, or what knows it is not installed.
+          ConfigError: Its scheme is unknown, it has a password, or what knows it is not installed.
         """
         if not is_url(url):
             raise ConfigError(
                 f"no URL of a store: {shown(url)}", hint=f"it begins with {READ_FROM}"
             )
+        check_user(url)
         scheme = url.partition(":")[0]
-        _module(scheme)
+        check_installed(scheme)
         return Store(scheme)
 
     def entry(self, url: str, *, is_listed: bool = False) -> Entry:
@@ -137,16 +126,21 @@ class Store:
         """Copies a file to an object, which is there whole or not at all."""
 
         def put() -> None:
-            self._files.put_file(str(path), self._path(url))
+            expected = path.stat().st_size
+            self._send("put_file", str(path), self._path(url), size=expected)
             size = self._entry(url).size
-            if size != path.stat().st_size:
-                raise OSError(f"{size:,} bytes have arrived of {path.stat().st_size:,}")
+            if size != expected:
+                raise OSError(f"{size:,} bytes have arrived of {expected:,}")
 
         self._write(put, f"copying {path} to", url)
 
     def write(self, url: str, data: bytes) -> None:
         """Makes an object of bytes."""
-        self._write(lambda: self._files.pipe_file(self._path(url), data), "writing", url)
+
+        def pipe() -> None:
+            self._send("pipe_file", self._path(url), data, size=len(data))
+
+        self._write(pipe, "writing", url)
 
     def delete(self, url: str) -> None:
         """Deletes an object, if it is there."""
@@ -168,13 +162,25 @@ class Store:
             )
         again(act, what, url, writes=True)
 
+    def _send(self, method: str, *values: Any, size: int) -> None:
+        """Calls what sends that many bytes; a store that stops taking them ends it, too."""
+        files = self._connected(writes=True)
+        # Their own time-outs begin once all is sent.
+        limit = {"timeout": faults.send_timeout(size)} if files.async_impl else {}
+        getattr(files, method)(*values, **limit)
+
     @property
     def _is_web(self) -> bool:
         return self.scheme in ("https", "http")
 
     @property
     def _files(self) -> Any:
-        return _filesystem(self.scheme, os.getpid())
+        return self._connected()
+
+    def _connected(self, *, writes: bool = False) -> Any:
+        # The one for hf:// has a cache, and no lock.
+        thread = threading.get_ident() if self.scheme == "hf" else 0
+        return file_system(self.scheme, os.getpid(), thread, writes=writes)
 
     def _path(self, url: str) -> str:
         """What the library calls it."""
@@ -258,72 +264,3 @@ def _literal(pattern: str) -> str:
 
 def _tag(info: Mapping[str, Any]) -> str:
     return next((str(info[name]).strip('"') for name in _TAGS if info.get(name)), "")
-
-
-def _module(scheme: str) -> None:
-    name = _MODULES[scheme]
-    if (
-        scheme == "gs"
-    ):  # for two rare kinds of buckets it would begin with calls of another protocol
-        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-    try:
-        importlib.import_module(name)
-        importlib.import_module("fsspec")
-    except ImportError as error:
-        raise ConfigError(
-            f"{scheme}:// needs {error.name or name}, which is not installed",
-            hint="pip install '.[remote]'",
-        ) from error
-
-
-@functools.cache
-def _filesystem(scheme: str, process: int) -> Any:
-    """What the library for a scheme knows as a file system, for one process.
-
-    Raises:
-      InputMissingError: It cannot do with its settings.
-    """
-    _module(scheme)
-    for name in _LOGGERS:  # what they say is said by us, without their tracebacks
-        logging.getLogger(name).addHandler(logging.NullHandler())
-    fsspec = importlib.import_module("fsspec")
-
-    def make() -> Any:
-        return fsspec.filesystem(
-            scheme, use_listings_cache=False, skip_instance_cache=True, **_options(scheme)
-        )
-
-    files = again(make, "connecting to", f"{scheme}://")
-    if scheme == "s3":
-        files.retries = 1
-    elif scheme == "gs":
-        files._request = MethodType(type(files)._request.__wrapped__, files)
-    elif scheme == "az":
-        pipeline = files.service_client._pipeline
-        pipeline._transport.connection_config.timeout = faults.CONNECT_TIMEOUT
-        pipeline._transport.connection_config.read_timeout = faults.READ_TIMEOUT
-        for policy in pipeline._impl_policies:
-            if hasattr(policy, "total_retries"):
-                policy.total_retries = 0
-    return files
-
-
-def _options(scheme: str) -> dict[str, Any]:
-    """What a library is told: one timeout for all, and that of a large file two pieces go at once.
-
-    Retries are ours, which are told of.
-    """
-    connect, read = faults.CONNECT_TIMEOUT, faults.READ_TIMEOUT
-    if scheme == "s3":
-        config = {"retries": {"total_max_attempts": 1}, "connect_timeout": connect}
-        return {"config_kwargs": {**config, "read_timeout": read}, "max_concurrency": 2}
-    if scheme == "az":
-        return {"connection_timeout": connect, "read_timeout": read, "max_concurrency": 2}
-    if scheme == "hf":
-        return {}  # it has ten seconds
-    timeout = importlib.import_module("aiohttp").ClientTimeout(
-        total=None, sock_connect=connect, sock_read=read
-    )
-    if scheme == "gs":
-        return {"requests_timeout": timeout}
-    return {"client_kwargs": {"timeout": timeout, "trust_env": True}}  # proxies

@@ -9,6 +9,7 @@ import os
 import random
 import re
 import socket
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from electra_cli.errors import (
     OutputError,
     TryAgainError,
 )
-from electra_cli.files.remote import faults, store
+from electra_cli.files.remote import faults, libraries, store
 from electra_cli.files.remote.store import Store
 from electra_cli.files.remote.stream import _LARGEST_BLOCK, ReplacedError
 from tests.s3 import LISTING, S3, SECRET, Answer, cut, status, unlisted
@@ -190,7 +191,7 @@ def test_a_store_out_of_reach_is_one_error(s3: S3, caplog: pytest.LogCaptureFixt
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """For other settings of the store than those of the session."""
-    monkeypatch.setattr(store, "_filesystem", cache(store._filesystem.__wrapped__))
+    monkeypatch.setattr(store, "file_system", cache(libraries.file_system.__wrapped__))
     return monkeypatch
 
 
@@ -226,6 +227,49 @@ def test_somebody_listens_and_never_answers(s3: S3, fresh: pytest.MonkeyPatch, s
     assert asked <= 8  # two kinds of questions
 
 
+@pytest.mark.parametrize("size", [10, 8_000_000])
+def test_somebody_listens_and_takes_nothing(s3: S3, fresh: pytest.MonkeyPatch, size: int) -> None:
+    """What is sent is given up as well: before it is asked for, and in the midst of it."""
+    fresh.setattr(faults, "WRITE_TIMEOUT", 0.3)
+    fresh.setattr(faults, "_SLOWEST", 10**9)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        fresh.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(TryAgainError, match="failed 4 times: no answer in time"):
+            S3_STORE.write("s3://b/a", bytes(size))
+    assert len(s3.waits) == 3
+
+
+def test_a_store_may_think_longer_after_it_was_sent_something(
+    s3: S3, fresh: pytest.MonkeyPatch
+) -> None:
+    def late(answer: Answer) -> Answer:
+        time.sleep(0.5)
+        return answer
+
+    fresh.setenv("AWS_ENDPOINT_URL", s3.proxy.url)
+    fresh.setattr(faults, "READ_TIMEOUT", 0.2)
+    s3.proxy.fail("PUT", "file", late)
+    S3_STORE.write(f"{s3.bucket}/file", b"content")
+    assert s3.waits == []
+    s3.proxy.fail("GET", "file", late)
+    assert S3_STORE.read(f"{s3.bucket}/file") == b"content"
+    assert len(s3.waits) == 1
+
+
+def test_what_the_user_tells_the_library_goes_before_ours(
+    s3: S3, fresh: pytest.MonkeyPatch
+) -> None:
+    told = {"config_kwargs": {"user_agent_extra": "mine", "read_timeout": 7}, "max_concurrency": 5}
+    fresh.setitem(importlib.import_module("fsspec.config").conf, "s3", told)
+    s3.put("a", b"text")
+    files = S3_STORE._files
+    settings = files.s3._client_config
+    assert (settings.read_timeout, settings.connect_timeout) == (7, faults.CONNECT_TIMEOUT)
+    assert settings.retries["total_max_attempts"] == 1
+    assert settings.user_agent_extra == "mine"
+    assert files.max_concurrency == 5
+
+
 @pytest.mark.parametrize(
     "secret", [{"AWS_ACCESS_KEY_ID": "wrong-key-id"}, {"AWS_CONFIG_FILE": "/dev/null",
                "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}]
@@ -238,7 +282,7 @@ def test_refused_credentials_are_not_tried_again(
     fresh.setenv("AWS_SECRET_ACCESS_KEY", SECRET) if "AWS_ACCESS_KEY_ID" in secret else None
     for name, value in secret.items():
         fresh.setenv(name, value)
-    store._filesystem.cache_clear()
+    store.file_system.cache_clear()
     path = tmp_path / "a"
     path.write_bytes(b"other")
     for act, error in [
@@ -280,7 +324,7 @@ def test_what_is_missing_to_read_urls(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-    monkeypatch.setattr(store.importlib, "import_module", missing)
+    monkeypatch.setattr(libraries.importlib, "import_module", missing)
     for url, module in [("s3://b/a", "s3fs"), ("hf://a/b", "huggingface_hub")]:
         with pytest.raises(ConfigError, match=f"needs {module}, which is not installed") as caught:
             Store.of(url)
