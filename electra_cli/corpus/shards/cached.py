@@ -5,7 +5,8 @@ CACHE/data-SHA256/.NAME.part    a file that is being copied
 CACHE/data-SHA256/manifest.json and what it lists; written last
 
 The folder is called after the manifest, which has the hash of every file: whatever lies at the same
-URL later, the copy that a run began with stays as it is.
+URL later, the copy that a run began with stays as it is. The vocabulary may lie there before the
+rest: the manifest and it are all that is copied of data which is then found not to fit.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from electra_cli.files.atomic import (
 from electra_cli.files.layout import MANIFEST_FILE, SOURCE_FILE, cached_data_name
 from electra_cli.files.redaction import redacted
 from electra_cli.files.remote.copying import Copied, fetch_all, is_inside, joined
+from electra_cli.files.remote.faults import NotFoundError
 from electra_cli.files.remote.store import Store
 
 _HINT = "--cache-dir FOLDER names another place"
@@ -63,7 +65,11 @@ class RemoteData:
           ElectraError: The store cannot be used or reached.
         """
         store, place = Store.of(url), joined(url, MANIFEST_FILE)
-        content = store.read(place)
+        try:
+            content = store.read(place)
+        except NotFoundError as error:
+            error.hint = f"`electra prepare-data --upload URL` writes such a folder; {error.hint}"
+            raise
         folder = cache / cached_data_name(hashlib.sha256(content).hexdigest())
         manifest = parse_manifest(place, content, folder)
         for name in (manifest.vocab.file, *(shard.file for shard in manifest.shards)):
@@ -91,6 +97,19 @@ class RemoteData:
         is_whole = copy.is_file() and copy.read_bytes() == self.content
         return is_whole and not file_faults(self.manifest)
 
+    def fetch_vocabulary(self, *, on_note: Callable[[str], None] = lambda text: None) -> None:
+        """Copies the vocabulary alone: with it all can be checked that needs no row.
+
+        Args:
+          on_note: Hears that another process is waited for.
+
+        Raises:
+          ElectraError: As `fetch` does.
+        """
+        if file_faults(self.manifest, of_shards=False):
+            with self._writing(on_note):
+                self._vocabulary().fetch(Store.of(self.url))
+
     def fetch(
         self,
         *,
@@ -111,12 +130,23 @@ class RemoteData:
           IOFailedError: Its disk has no room.
           ElectraError: The store cannot be read.
         """
+        with self._writing(on_note):
+            if not self.is_there:
+                with named_if_full(self.folder, self._needed, hint=_HINT):
+                    self._fetch(on_progress)
+
+    def name_source(self) -> None:
+        """Writes into the copy that it is of this URL; it may have been copied from another."""
+        text = json.dumps(redacted({"url": self.url})) + "\n"
+        with suppress(OSError):  # others may keep the cache, and it is a remark
+            atomic_write_text(self.folder / SOURCE_FILE, text)
+
+    @contextmanager
+    def _writing(self, on_note: Callable[[str], None]) -> Iterator[None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._alone(on_note):
-                if not self.is_there:
-                    with named_if_full(self.folder, self._needed, hint=_HINT):
-                        self._fetch(on_progress)
+                yield
         except OSError as error:
             message = f"cannot write to the cache folder {self.folder}: {error.strerror}"
             kind = IOFailedError if error.errno in DISK_IS_FULL else OutputError
@@ -133,12 +163,8 @@ class RemoteData:
             yield
 
     def _fetch(self, on_progress: Callable[[float], None]) -> None:
-        store, vocab = Store.of(self.url), self.manifest.vocab
-        if file_faults(self.manifest, of_shards=False):
-            self.manifest.vocab_path.unlink(missing_ok=True)
-        place = joined(self.url, vocab.file)
-        size = store.entry(place).size
-        files = [Copied(place, self.manifest.vocab_path, size, vocab.sha256), *self._shards()]
+        store, vocabulary = Store.of(self.url), self._vocabulary()
+        files = [vocabulary, *self._shards()]
         needed, free = sum(file.missing for file in files), shutil.disk_usage(self.folder).free
         if needed > free:
             raise IOFailedError(
@@ -146,10 +172,17 @@ class RemoteData:
                 f"from {self.url}",
                 hint=f"free some space, or {_HINT}",
             )
-        atomic_write_text(self.folder / SOURCE_FILE, json.dumps(redacted({"url": self.url})) + "\n")
-        total = self.bytes + size
+        self.name_source()
+        total = self.bytes + vocabulary.bytes
         fetch_all(store, files, lambda done: on_progress(done / total))
         atomic_write_bytes(self.folder / MANIFEST_FILE, self.content)
+
+    def _vocabulary(self) -> Copied:
+        path, vocab = self.manifest.vocab_path, self.manifest.vocab
+        if file_faults(self.manifest, of_shards=False):
+            path.unlink(missing_ok=True)
+        place = joined(self.url, vocab.file)
+        return Copied(place, path, Store.of(self.url).entry(place).size, vocab.sha256)
 
     def _shards(self) -> list[Copied]:
         return [
@@ -160,3 +193,14 @@ class RemoteData:
     def _needed(self) -> str:
         left = sum(file.missing for file in self._shards())
         return f"{counted(left, 'byte')} of {self.url} are still to be copied"
+
+
+def source_of(folder: Path) -> str | None:
+    """The URL from which a folder's data was copied, passwords as ***; None if that is not known.
+
+    Args:
+      folder: A copy, or RUN/data of a run that was trained on one.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return str(json.loads((folder / SOURCE_FILE).read_bytes())["url"])
+    return None

@@ -7,19 +7,24 @@ same call sends only the others. Of files that are there a store itself tells no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
-from electra_cli.corpus.shards.manifest import Manifest
-from electra_cli.errors import OutputError, listed
+from electra_cli.corpus.shards.manifest import Manifest, parse_manifest, read_manifest
+from electra_cli.errors import DataError, ElectraError, OutputError, listed
 from electra_cli.files.layout import MANIFEST_FILE, UPLOAD_FILE
 from electra_cli.files.remote.copying import joined, read_if_there, side_by_side, sizes_in
 from electra_cli.files.remote.store import Store
 
 _BETWEEN_RECORDS = 2**30  # bytes that are sent again at most after an interruption
 
+# What tells the manifests of two prepared folders apart, as far as people know it.
+_TELLING = ("sequence_length", "packing", "seed", "validation_fraction", "tokenizer", "vocab.kind",
+            "vocab.sha256", "examples")  # fmt: skip
 _HINT = "choose another --upload, or delete what is there yourself if it is not needed"
 
 
@@ -41,29 +46,31 @@ class Upload:
     url: str
     _sent: dict[str, str] = field(default_factory=dict)  # hashes of what is there, by name
 
-    def check(self, **fields: object) -> None:
+    def check(self, finished: Path | None = None, **fields: object) -> None:
         """Finds out early whether the place can be used; call it before anything is prepared.
 
         Nothing is left there that was not there before.
 
         Args:
-          fields: What is known already of the manifest to come, by name.
+          finished: The folder that is to be sent; it may have its manifest already.
+          fields: What is known of the manifest to come, by name; vocab.sha256 is one too.
 
         Raises:
           OutputError: Something else lies there, or nobody may write there.
           ElectraError: The store cannot be used or reached.
         """
         there = self._read(MANIFEST_FILE)
-        found: dict[str, object] = {}
-        with suppress(ValueError, TypeError):  # what is damaged is told when it is sent
-            found = dict(json.loads(there or b"{}"))
-        for name, value in fields.items():
-            if found.get(name, value) != value:
-                raise OutputError(
-                    f"{self.url} holds other prepared data: its {name.replace('_', ' ')} is "
-                    f"{found[name]}, not {value}",
-                    hint=_HINT,
-                )
+        if there is not None:
+            own = None
+            with suppress(ElectraError):  # it is not finished
+                own = finished and read_manifest(finished)
+            if own and (own.folder / MANIFEST_FILE).read_bytes() != there:
+                raise self._other(there, manifest=own)
+            with suppress(DataError):  # what is damaged is told when it is sent
+                found = self._parsed(there)
+                for name, value in fields.items():
+                    if attrgetter(name)(found) != value:
+                        raise self._differs(name, attrgetter(name)(found), value)
         begun = self._read(UPLOAD_FILE)
         self._claim(there)
         if begun is None:
@@ -96,7 +103,7 @@ class Upload:
         if there == content:
             self._sent = {file.name: file.sha256 for file in files}
         elif there is not None:
-            raise OutputError(f"{self.url} holds other prepared data", hint=_HINT)
+            raise self._other(there, manifest=manifest)
         sizes = self._claim(there)
         todo = [
             file
@@ -143,14 +150,36 @@ class Upload:
         sizes = sizes_in(self._store, self.url)
         if manifest is None:
             record = self._read(UPLOAD_FILE)
-            if record is None and sizes:
+            others = sizes.keys() - {UPLOAD_FILE}  # which another task may have put there meanwhile
+            if record is None and others:
                 raise OutputError(
-                    f"{self.url} holds something else: {listed(sorted(sizes))}", hint=_HINT
+                    f"{self.url} holds something else: {listed(sorted(others))}", hint=_HINT
                 )
             with suppress(ValueError, KeyError, TypeError, AttributeError):
                 self._sent = dict(json.loads(record or b"")["files"])
             self._record()
         return sizes
+
+    def _parsed(self, content: bytes) -> Manifest:
+        return parse_manifest(joined(self.url, MANIFEST_FILE), content, Path())
+
+    def _other(self, content: bytes, *, manifest: Manifest) -> OutputError:
+        """The error for a place with another manifest; it names the first difference."""
+        with suppress(DataError):
+            found = self._parsed(content)
+            for name in _TELLING:
+                there, here = attrgetter(name)(found), attrgetter(name)(manifest)
+                if there != here:
+                    return self._differs(name, there, here)
+        return OutputError(f"{self.url} holds other prepared data", hint=_HINT)
+
+    def _differs(self, name: str, there: object, here: object) -> OutputError:
+        what = " ".join(re.split(r"[._]", name))
+        if name.endswith("sha256"):
+            there, here = str(there)[:12], str(here)[:12]
+        return OutputError(
+            f"{self.url} holds other prepared data: its {what} is {there}, not {here}", hint=_HINT
+        )
 
     def _record(self) -> None:
         record = {"format_version": 1, "files": self._sent}

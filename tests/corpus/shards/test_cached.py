@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from electra_cli.corpus.shards.cached import RemoteData
+from electra_cli.corpus.shards.cached import RemoteData, source_of
 from electra_cli.corpus.shards.manifest import load_manifest, mismatch
 from electra_cli.corpus.shards.published import Upload
 from electra_cli.corpus.shards.verify import verify_data
@@ -69,6 +69,25 @@ def test_there_and_back(s3: S3, data: Path, url: str, tmp_path: Path) -> None:
     shard.write_bytes(bytes(shard.stat().st_size))
     faults = verify_data(again.manifest).faults
     assert f"rm -r {found.folder}" in mismatch(again.manifest, faults).hint
+
+
+def test_the_vocabulary_comes_first(s3: S3, url: str, tmp_path: Path) -> None:
+    """With it all is checked that needs no row; without the manifest it is no whole copy."""
+    found = RemoteData.at(url, tmp_path)
+    found.fetch_vocabulary()
+    assert list(contents(found.folder)) == ["vocab.txt"]
+    assert (found.is_there, source_of(found.folder)) == (False, None)
+    s3.proxy.requests.clear()
+    found.fetch_vocabulary()
+    assert s3.proxy.requests == []
+    found.fetch()
+    assert found.is_there
+    assert not s3.proxy.asked("GET", "vocab.txt")
+    # The same data at another place is the same copy.
+    RemoteData("https://user:secret-word@host/data", found.content, found.manifest).name_source()
+    assert source_of(found.folder) == "https://***@host/data"
+    (found.folder / "source.json").write_bytes(b"[]")
+    assert source_of(found.folder) is None
 
 
 def test_an_interruption(s3: S3, url: str, tmp_path: Path) -> None:
@@ -185,4 +204,16 @@ def test_what_is_there_is_not_overwritten(s3: S3, data: Path, tmp_path: Path) ->
     Upload(f"{s3.bucket}/old").check(seed=7)
     with pytest.raises(OutputError, match="other prepared data: its seed is 7, not 0"):
         Upload(f"{s3.bucket}/old").check(packing=manifest.packing, seed=0)
+    with pytest.raises(OutputError, match=r"its vocab sha256 is .*, not 0123"):
+        Upload(f"{s3.bucket}/old").check(**{"vocab.sha256": "0123"})
+    with pytest.raises(OutputError, match="its seed is 7, not 0"):  # all is known by then
+        Upload(f"{s3.bucket}/old").check(data)
+    Upload(f"{s3.bucket}/old").check(tmp_path / "not-begun")
     assert sorted(s3.names()) == ["mine/thesis.txt", "old/manifest.json"]
+
+
+def test_tasks_that_look_at_a_place_at_once(s3: S3) -> None:
+    """What another one has put there to find out whether it may is nothing else."""
+    s3.put("busy/upload.json", b"{}")
+    s3.proxy.fail("HEAD", "busy/upload.json", status(404), 2)  # deleted after it was listed
+    Upload(f"{s3.bucket}/busy").check()
