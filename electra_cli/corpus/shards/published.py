@@ -46,7 +46,7 @@ class Upload:
     url: str
     _sent: dict[str, str] = field(default_factory=dict)  # hashes of what is there, by name
 
-    def check(self, finished: Path | None = None, **fields: object) -> None:
+    def check(self, finished: Path | None = None, /, **fields: object) -> None:
         """Finds out early whether the place can be used; call it before anything is prepared.
 
         Nothing is left there that was not there before.
