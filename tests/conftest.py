@@ -90,20 +90,15 @@ def _one_measurement() -> Iterator[None]:
 def _old_graphs_cost_no_time() -> Iterator[None]:
     """Traced graphs go with the module that traced them; what stays is frozen.
 
-    TensorFlow remembers the gradient of each call of a `tf.custom_gradient`, and with it the graph
-    that it was traced in, for as long as a process lives.
-
     Frozen, the collector does not walk the rest again and again. Walking it once, to find what is
     garbage, takes seconds too, and is worth it for half a gigabyte.
     """
-    global _collected
-    yield
-    if _resident() > _collected + 2**29:
-        from tensorflow.python.framework import ops
+    from electra_cli.tasks.traces import gradients_forgotten
 
-        remembered = ops.gradient_registry._registry
-        for name in [name for name in remembered if name.startswith("CustomGradient-")]:
-            del remembered[name]
+    global _collected
+    with gradients_forgotten():
+        yield
+    if _resident() > _collected + 2**29:
         gc.unfreeze()
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)  # what is free goes back to the machine

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import tensorflow as tf
@@ -19,6 +21,7 @@ from electra_cli.metrics.baselines import Baselines
 from electra_cli.optimization.average import WeightAverage
 from electra_cli.runs.run_folder import Checkpoint
 from electra_cli.tasks.electra import ElectraPretrainTask
+from electra_cli.tasks.traces import gradients_forgotten
 from electra_cli.training.devices.machine import resolve_xla
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.peers import failures_named
@@ -72,31 +75,38 @@ def evaluate(
     """
     performance.set_mixed_precision_policy("float32")
     results: list[Evaluated] = []
-    run, trainer, baselines = None, None, None
     when = "before the evaluation"
     with lost_shards_named(lambda: when), failures_named(worker, lambda: when):
         strategy = build_strategy(parse_device(device), worker=worker, share=share, warn=warn)
-        for checkpoint in checkpoints:
-            when = f"while {checkpoint.prefix} was evaluated"
-            if trainer is None or baselines is None or checkpoint.run != run:
-                run, manifest = checkpoint.run, data_of(checkpoint, data)
-                trainer = trainer_of(checkpoint, manifest, strategy)
-                trainer.check_stop = check_stop
-                baselines = Baselines.of(manifest)
-            wanted = {"model": trainer.model, "global_step": trainer.global_step}
-            if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
-                wanted["optimizer"] = trainer.optimizer
-            checkpoint.check_whole()
-            restore(
-                tf.train.Checkpoint(**wanted),
-                checkpoint.prefix,
-                hint="choose another checkpoint of the run",
-            )
-            metrics = worker.of_chief("metrics", trainer.held_out_metrics())
-            results.append(Evaluated(checkpoint, metrics, baselines))
-            if on_progress is not None:
-                on_progress(len(results))
+        for _, of_run in groupby(checkpoints, key=lambda checkpoint: checkpoint.run):
+            trainer = None
+            gc.collect()  # the former run's model goes before there is another
+            with gradients_forgotten():
+                for checkpoint in of_run:
+                    when = f"while {checkpoint.prefix} was evaluated"
+                    if trainer is None:
+                        manifest = data_of(checkpoint, data)
+                        trainer = trainer_of(checkpoint, manifest, strategy)
+                        trainer.check_stop = check_stop
+                        baselines = Baselines.of(manifest)
+                    metrics = worker.of_chief("metrics", _metrics_of(checkpoint, trainer))
+                    results.append(Evaluated(checkpoint, metrics, baselines))
+                    if on_progress is not None:
+                        on_progress(len(results))
     return results
+
+
+def _metrics_of(checkpoint: Checkpoint, trainer: ElectraTrainer) -> dict[str, float]:
+    wanted = {"model": trainer.model, "global_step": trainer.global_step}
+    if isinstance(trainer.optimizer, WeightAverage):  # swapped in by the trainer
+        wanted["optimizer"] = trainer.optimizer
+    checkpoint.check_whole()
+    restore(
+        tf.train.Checkpoint(**wanted),
+        checkpoint.prefix,
+        hint="choose another checkpoint of the run",
+    )
+    return trainer.held_out_metrics()
 
 
 def trainer_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from electra_cli.modeling.architecture import Architecture
 from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.sources.finetuned import Finetuned
 from electra_cli.tasks.finetune import FinetuneTask, FinetuneTaskConfig, LabelledDataConfig
+from electra_cli.tasks.traces import gradients_forgotten
 from electra_cli.training.devices.machine import resolve_xla
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.peers import failures_named
@@ -62,7 +64,12 @@ def evaluate_finetuned(
     performance.set_mixed_precision_policy("float32")
     with failures_named(worker, lambda: "in the evaluation"):
         strategy = build_strategy(parse_device(device), worker=worker, share=share, warn=warn)
-        return [_evaluate(one, strategy, worker) for one in data]
+        found = []
+        for one in data:
+            gc.collect()  # the former model goes before there is another
+            with gradients_forgotten():
+                found.append(_evaluate(one, strategy, worker))
+        return found
 
 
 def _evaluate(

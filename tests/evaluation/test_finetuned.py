@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tensorflow.python.framework import ops
 
 from tests.conftest import Electra
 from tests.finetuning.finished import Finished
@@ -31,7 +32,9 @@ def test_the_recorded_scores(electra: Electra, finished: Finished) -> None:
 def test_runs_side_by_side(electra: Electra, classified: Finished) -> None:
     runs = [classified.folder / "step-12" / f"seed-{seed}" for seed in (0, 1)]
     options = ["--data", classified.files.dev, "--device", "cpu", "--json"]
+    before = set(ops.gradient_registry.list())
     result = electra("evaluate", *runs, *options, "--fail-under", "accuracy=0.0").json
+    assert set(ops.gradient_registry.list()) == before  # or each model would stay in memory
     recorded = [run["metrics"] for run in classified.result["columns"][0]["runs"]]
     assert [model["metrics"] for model in result["models"]] == recorded
     assert electra("evaluate", *runs, *options, "--fail-under", "accuracy=1.01").code == 1
