@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.cli.screen.console import Terminal
 from electra_cli.errors import ConfigError, OutputError, counted
+from electra_cli.files.remote.faults import shown
+from electra_cli.files.remote.place import is_pattern, is_url, place
 
 if TYPE_CHECKING:
+    from electra_cli.corpus.shards.cached import RemoteData
     from electra_cli.corpus.shards.manifest import Manifest
 
 
-def local_data(
-    given: str | None, cache_dir: Path | None, terminal: Terminal, *, dry_run: bool
-) -> Path | Manifest | None:
-    """The prepared folder that an option names, copied to the cache first if it names a URL.
+@dataclass(frozen=True)
+class Data:
+    """What a run is to be trained on.
+
+    Attributes:
+      planned: The prepared folder, or the manifest of one whose rows may not be here yet; None if
+        no option and no run names one.
+      remote: Where its rows come from, if that is a URL.
+    """
+
+    planned: Path | Manifest | None
+    remote: RemoteData | None = None
+
+    def fetch(self, terminal: Terminal, *, dry_run: bool) -> None:
+        """Copies rows that are not here yet; call it once all else has been checked.
+
+        Args:
+          terminal: What the command shows.
+          dry_run: Only say so.
+
+        Raises:
+          ElectraError: What `RemoteData.fetch` raises.
+        """
+        if (data := self.remote) is None:
+            return
+        shards, size = len(data.manifest.shards), data.bytes
+        told = f"{shown(data.url)}: {counted(shards, 'shard')}, {counted(size, 'byte')}"
+        if data.is_there:
+            terminal.note(f"{told}, is in {data.folder} already")
+            data.name_source()
+        elif dry_run:
+            terminal.note(f"{told}, would be copied to {data.folder}")
+        else:
+            terminal.note(f"{told}, is copied to {data.folder} (--cache-dir chooses another)")
+            with terminal.progress("copying", 1.0) as bar:
+                data.fetch(on_progress=bar.update, on_note=terminal.note)
+
+
+def find_data(given: Path | str | None, cache_dir: Path | None, terminal: Terminal) -> Data:
+    """Finds the prepared data that an option or a run names; of a URL it copies no rows.
 
     Args:
-      given: What the option has.
+      given: A folder or a URL.
       cache_dir: What --cache-dir has.
       terminal: What the command shows.
-      dry_run: Copy nothing: of data that is not there yet the manifest is enough.
 
     Raises:
       ConfigError: --cache-dir without a URL, or a URL of another kind.
       OutputError: There is no folder for the copy.
       ElectraError: What `RemoteData` raises.
     """
-    from electra_cli.files.remote.place import place
-
     where = None if given is None else place(given)
     if not isinstance(where, str):
         if cache_dir is not None:
@@ -38,28 +75,19 @@ def local_data(
                 + ("there is no --data" if where is None else f"{where} is a folder here"),
                 hint="leave it out, or name --data URL",
             )
-        return where
+        return Data(where)
     from electra_cli.corpus.shards.cached import RemoteData
     from electra_cli.environment import cache_folder
 
     cache = cache_dir or cache_folder()
     if cache is None:
         raise OutputError(
-            f"there is no place to copy {where} to: this user has no home folder",
+            f"there is no place to copy {shown(where)} to: this user has no home folder",
             hint="--cache-dir FOLDER",
         )
-    data = RemoteData.at(where, cache)
-    size = f"{counted(len(data.manifest.shards), 'shard')}, {counted(data.bytes, 'byte')}"
-    if data.is_there:
-        terminal.note(f"{where}: {size}, is in {data.folder} already")
-    elif dry_run:
-        terminal.note(f"{where}: {size}, would be copied to {data.folder}")
-        return data.manifest
-    else:
-        terminal.note(f"{where}: {size}, is copied to {data.folder} (--cache-dir chooses another)")
-        with terminal.progress("copying", 1.0) as bar:
-            data.fetch(on_progress=bar.update, on_note=terminal.note)
-    return data.folder
+    remote = RemoteData.at(where, cache)
+    remote.fetch_vocabulary(on_note=terminal.note)
+    return Data(remote.manifest, remote)
 
 
 def check_folder(url: str | None, option: str) -> None:
@@ -70,7 +98,6 @@ def check_folder(url: str | None, option: str) -> None:
     """
     if url is None:
         return
-    from electra_cli.files.remote.place import is_pattern, is_url
     from electra_cli.files.remote.store import Store
 
     if not is_url(url) or is_pattern(url) or url.startswith(("http:", "https:")):
@@ -95,12 +122,13 @@ def restored(url: str | None, folder: Path, terminal: Terminal) -> None:
     restore_run(url, RunFolder(folder), on_note=terminal.note, on_warning=terminal.warn)
 
 
-def check_upload(url: str | None, **fields: object) -> None:
+def check_upload(url: str | None, finished: Path, **fields: object) -> None:
     """Makes sure that prepared data can be copied to a URL, before anything is prepared.
 
     Args:
       url: What --upload has.
-      fields: See `Upload.check`.
+      finished: See `Upload.check`.
+      fields: The same.
 
     Raises:
       ConfigError: It is no folder of a store.
@@ -110,7 +138,7 @@ def check_upload(url: str | None, **fields: object) -> None:
     if url is not None:
         from electra_cli.corpus.shards.published import Upload
 
-        Upload(url).check(**fields)
+        Upload(url).check(finished, **fields)
 
 
 def upload(url: str, manifest: Manifest, terminal: Terminal) -> None:

@@ -17,7 +17,8 @@ RUN/bindings.gin         gin bindings, if any were given
 RUN/init.json            what `--init-from` loaded, if it was given
 RUN/frozen.json          which weights `generator.frozen` named when the run began
 RUN/branch.json          what `--from` named and is decayed, if it was given
-RUN/data/                manifest.json and vocab.txt or tokenizer.json of the prepared data
+RUN/data/                manifest.json and vocab.txt or tokenizer.json of the prepared data, and
+                         source.json if it was copied from a URL
 RUN/lock.json            who writes to the run, or wrote to it last
 RUN/.cluster-token-PLACE by what several workers know each other, who meet at the place HOST-PORT
 RUN/changes.jsonl        changes of the configuration, and the step from which on they hold

@@ -61,7 +61,8 @@ def commands_of(
     data = None if config.data.path is None else Path(config.data.path)
     is_demo = data is not None and is_demo_folder(data)
     found = []
-    if manifest is not None and data is not None and not is_demo:
+    url = run.data_url
+    if manifest is not None and data is not None and not is_demo and url is None:
         found += [
             "# INPUT stands for the text that it was trained on: "
             f"{counted(manifest.counts.documents, 'document')}",
@@ -78,7 +79,7 @@ def commands_of(
         first += ["--config", str(run.config)]
         base = config
     if data is not None and not is_demo:
-        first += ["--data", str(data)]
+        first += ["--data", url or str(data)]
     first += ["--model-dir", f"{run.path}-again"]
     last = _first_weights(run, initialized)
     before: Config | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from electra_cli.config.load import read_config
 from electra_cli.config.schema import Config
+from electra_cli.corpus.shards.cached import source_of
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest, read_manifest
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.files import layout
@@ -69,12 +70,19 @@ class RunFolder:
         except InputMissingError as error:
             if not (self.data / layout.MANIFEST_FILE).is_file():
                 raise
+            url = self.data_url
+            copied = f"`electra pretrain --data {url}` copies it again; or " if url else ""
             raise InputMissingError(
                 error.message,
-                hint="name the place it has now with --data, a folder or a URL, or prepare the "
-                "same text in the same way: "
+                hint=f"{copied}name the place it has now with --data, a folder or a URL, or "
+                "prepare the same text in the same way: "
                 f"`{self.prepare_command(read_manifest(self.data), folder)}`",
             ) from None
+
+    @property
+    def data_url(self) -> str | None:
+        """The URL that its data was copied from, passwords as ***; None if that is not known."""
+        return source_of(self.data)
 
     def prepare_command(self, manifest: Manifest, output: Path) -> str:
         """What to type to prepare the run's text, for which INPUT stands, in the same way.

@@ -218,6 +218,7 @@ def command(
     from electra_cli.corpus.reading.cleaning import Cleaning
     from electra_cli.corpus.reading.tables.separators import TableLayout
     from electra_cli.corpus.subword.brought import bring
+    from electra_cli.corpus.subword.open import content_sha256
     from electra_cli.corpus.wordpiece.identity import TokenizerOptions
     from electra_cli.corpus.wordpiece.vocabulary_training import VocabularyOptions
 
@@ -267,12 +268,20 @@ def command(
         documents=documents,
     )
     terminal = Terminal(quiet=quiet, stdout=not as_json)
+    known: dict[str, object] = {"vocab.kind": kind}
+    if brought:
+        tokenizer = brought.tokenizer
+        known = {"vocab.kind": tokenizer.kind, "vocab.sha256": content_sha256(tokenizer)}
+    own_rules = brought.options is None if brought else not usual
     remote.check_upload(
         upload,
+        output,
         sequence_length=sequence_length,
         packing=packing,
         seed=seed,
         validation_fraction=validation_fraction,
+        **known,
+        tokenizer=None if own_rules else casing,
     )
     for note in brought.notes if brought else ():
         terminal.note(note)

@@ -14,7 +14,7 @@ import typer
 from electra_cli.cli import completion, options
 from electra_cli.cli.joining import joined
 from electra_cli.cli.look_ahead import look_ahead
-from electra_cli.cli.remote import check_folder, local_data, restored
+from electra_cli.cli.remote import check_folder, find_data, restored
 from electra_cli.cli.screen.console import Terminal, emit_json, show_error
 from electra_cli.cli.screen.training import RunDisplay, print_finished
 from electra_cli.cluster.acts import ALONE, by_all, by_chief
@@ -133,6 +133,7 @@ def command(
         from electra_cli.health.facts import Facts
         from electra_cli.training.loop.health import check_names, check_possible
         from electra_cli.training.plan.branch import find_branch
+        from electra_cli.training.plan.preflight import data_of_run
 
         options.refuse_url(preset or "", "preset")
         check_folder(mirror, "--mirror")
@@ -166,21 +167,27 @@ def command(
             data = loaded.config.data.path
         if (path := loaded.config.generator.frozen) is not None:
             options.refuse_url(path, f"generator.frozen, {loaded.origins['generator.frozen']}")
+        folder = model_dir or Path("runs") / loaded.config.preset
         worker: Worker = ALONE
         if not dry_run:
-            folder = model_dir or Path("runs") / loaded.config.preset
             place = joined(cluster, folder, timeout=rendezvous_timeout, terminal=terminal)
             worker, terminal = stack.enter_context(place)
             signals.follow(worker)
             by_chief(worker, "restore", lambda: restored(mirror, folder, terminal))
 
         def plan_here() -> tuple[DryPlan, str]:
+            if model_dir is None:
+                terminal.note(f"run folder: {folder} (--model-dir chooses another)")
+            given: Path | str | None = data
+            if given is None and (given := data_of_run(folder)) is not None:
+                terminal.note(f"no --data: going on with that of {folder}, {given}")
+            found = find_data(given, cache_dir, terminal)
             plan = _plan(
                 loaded,
                 terminal,
-                data=local_data(data, cache_dir, terminal, dry_run=dry_run),
+                data=found.planned,
                 dry_run=dry_run,
-                model_dir=model_dir,
+                model_dir=folder,
                 stop_at_step=stop_at_step,
                 init_from=init_from,
                 init_allow_missing=init_allow_missing or [],
@@ -189,7 +196,9 @@ def command(
                 cluster=find_cluster(cluster, os.environ) if dry_run else worker.cluster,
             )
             check_possible(stop_on or [], Facts.of(plan.config, plan.manifest))
-            return plan, _bind(plan, gin_file or [], gin_param or [])
+            bindings = _bind(plan, gin_file or [], gin_param or [])
+            found.fetch(terminal, dry_run=dry_run)
+            return plan, bindings
 
         plan, bindings = by_all(worker, "plan", plan_here)
         if dry_run:
@@ -336,20 +345,15 @@ def _plan(
     *,
     data: Path | Manifest | None,
     dry_run: bool,
-    model_dir: Path | None,
+    model_dir: Path,
     init_from: Path | None,
     **options: Any,
 ) -> DryPlan:
-    """Finds data and run folder, and checks everything that needs no device."""
+    """Checks everything that needs no device; without data it may be the demo corpus."""
     from electra_cli.corpus.preparation.plausibility import unknown_tokens
-    from electra_cli.training.plan.preflight import data_of_run, plan_run
+    from electra_cli.training.plan.preflight import plan_run
 
     name = loaded.config.preset
-    if model_dir is None:
-        model_dir = Path("runs") / name
-        terminal.note(f"run folder: {model_dir} (--model-dir chooses another)")
-    if data is None and (data := data_of_run(model_dir)) is not None:
-        terminal.note(f"no --data: going on with that of {model_dir}, {data}")
     if data is None and name != "tiny" and not dry_run:
         raise ConfigError(
             f"preset {name!r} needs --data",

@@ -17,6 +17,7 @@ from electra_cli.modeling.budget import budget_of
 from electra_cli.report.cost import Cost
 from electra_cli.report.record import RunRecord
 from electra_cli.report.tables.table import Table, beside
+from electra_cli.runs.run_folder import RunFolder
 
 
 def trained(records: Sequence[RunRecord]) -> Table:
@@ -109,6 +110,7 @@ def _data(record: RunRecord) -> dict[str, str]:
     by_frequency = record.baselines.unigram
     return {
         "folder": record.config.data.path or "",
+        "copied from": RunFolder(record.folder).data_url or "",
         "text": f"{counted(counts.documents, 'document')}, {counts.input_bytes / 1e6:,.1f} MB",
         "tokens": f"{counts.tokens:,}, {counts.unknown_tokens:,} of them unknown",
         "rows": f"{manifest.examples:,} of {counted(manifest.sequence_length, 'token')}, packing "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from electra_cli.config.load import dump_config
 from electra_cli.errors import ConfigError
 from electra_cli.files.atomic import atomic_write_bytes, atomic_write_text
-from electra_cli.files.layout import MANIFEST_FILE
+from electra_cli.files.layout import MANIFEST_FILE, SOURCE_FILE
 from electra_cli.interop.values import Report
 from electra_cli.runs.changes import record_changes
 from electra_cli.runs.lock import check_writable
@@ -40,7 +40,7 @@ def check_bindings(plan: DryPlan, bindings: str) -> None:
 
 
 def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | None) -> None:
-    """Writes configuration, gin bindings, changes, manifest and vocabulary.
+    """Writes configuration, gin bindings, changes, manifest, vocabulary and where data is from.
 
     Args:
       plan: The run.
@@ -56,6 +56,8 @@ def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | Non
     run.data.mkdir(exist_ok=True)
     for name in (MANIFEST_FILE, manifest.vocab.file):
         atomic_write_bytes(run.data / name, (manifest.folder / name).read_bytes())
+    if (source := manifest.folder / SOURCE_FILE).is_file():
+        atomic_write_bytes(run.data / SOURCE_FILE, source.read_bytes())
     if bindings:
         atomic_write_text(run.bindings, bindings)
     if initialized is not None:

@@ -16,6 +16,7 @@ from electra_cli.corpus.shards.documents import check_documents
 from electra_cli.corpus.shards.manifest import Manifest, read_manifest
 from electra_cli.errors import ConfigError, DataError
 from electra_cli.files.layout import MANIFEST_FILE
+from electra_cli.files.redaction import MASK
 from electra_cli.objectives import objective_of
 from electra_cli.runs.branch import first_step
 from electra_cli.runs.changes import Change, check_changes, check_keys
@@ -100,10 +101,11 @@ def plan_run(
     )
 
 
-def data_of_run(model_dir: Path) -> Path | None:
+def data_of_run(model_dir: Path) -> Path | str | None:
     """The prepared folder that a run was begun with; None if there is no run.
 
-    None also for a demo corpus that is gone: it is made again.
+    Where a copy is gone, as on another machine, it is the URL from which it was copied. None also
+    for a demo corpus that is gone: it is made again.
 
     Raises:
       DataError: The run's config.yaml is damaged.
@@ -116,6 +118,8 @@ def data_of_run(model_dir: Path) -> Path | None:
     if not (Path(path) / MANIFEST_FILE).is_file():
         if is_demo_folder(Path(path)):
             return None
+        if (url := run.data_url) is not None and MASK not in url:
+            return url
         run.load_data(Path(path))
     return Path(path)
 
