@@ -99,7 +99,7 @@ def test_what_cannot_be_had(
 ) -> None:
     hub.files = {"a.txt": b"text"}
     for url in (f"{URL}/b.txt", f"{URL}@other/a.txt", "hf://datasets/electra/none/a.txt"):
-        with pytest.raises(InputMissingError, match=f"not found: {url} ") as caught:
+        with pytest.raises(InputMissingError, match=f"not found: {url}") as caught:
             HUB.entry(url)
         assert "upper and lower case" in caught.value.hint
     for token in ("hf_aWrongSecret", "hf_aWröngSecret", ""):
