@@ -74,7 +74,7 @@ def run(text: Path, vocab: Path | None, folder: Path, *options: str) -> dict[str
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     peaks: dict[int, float] = {}
     while process.poll() is None:
-        for pid in [process.pid, *_children(process.pid)]:
+        for pid in [process.pid, *descendants(process.pid)]:
             peaks[pid] = max(_peak_memory(pid), peaks.get(pid, 0.0))
         time.sleep(0.02)
     seconds = time.perf_counter() - begun
@@ -92,12 +92,17 @@ def run(text: Path, vocab: Path | None, folder: Path, *options: str) -> dict[str
     }
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    return [int(child) for child in text.split()]
+def descendants(pid: int) -> list[int]:
+    """Processes that one has begun, and that these have begun: a server forks workers."""
+    found = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(child) for child in tasks.read_text().split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child, *descendants(child)]
+    return found
 
 
 def _peak_memory(pid: int) -> float:
