@@ -3,8 +3,8 @@
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
 #   make test    run all tests; 17 minutes on two cores that multiply bfloat16, longer on others
 #   make test-fast   run those that are not marked slow; 5 to 8 minutes there
-#   make chaos   kill every command at 50 random points, and workers of a cluster in 30 starts, and
-#                compare what comes out; about an hour
+#   make chaos   kill every command at 50 random points, workers of a cluster in 30 starts, and whoever
+#                prepares data 20 times, under all engines, and compare what comes out; over an hour
 #   make check   lint, format, types, layers, spelling, generated pages
 #   make docs    write the reference pages, and build the site into site/
 #   make clean   remove build products; environments and runs stay
@@ -70,6 +70,7 @@ test-fast: $(VENV)/.test
 chaos: $(VENV)/.test
 	$(BIN)/python -m tests.chaos.kills --kills 50 --seed 0
 	$(BIN)/python -m tests.chaos.clusters --starts 30 --seed 0
+	$(BIN)/python -m tests.chaos.engines --kills 20 --seed 0
 
 check: $(VENV)/.check
 	$(BIN)/ruff check
