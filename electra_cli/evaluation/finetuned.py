@@ -20,7 +20,7 @@ from electra_cli.optimization.adamw import ElectraAdamW
 from electra_cli.sources.finetuned import Finetuned
 from electra_cli.tasks.finetune import FinetuneTask, FinetuneTaskConfig, LabelledDataConfig
 from electra_cli.tasks.traces import gradients_forgotten
-from electra_cli.training.devices.machine import resolve_xla
+from electra_cli.training.devices.machine import resolve_xla, share_cores
 from electra_cli.training.devices.strategy import build_strategy, parse_device
 from electra_cli.training.loop.peers import failures_named
 from electra_cli.training.loop.trainer import ElectraTrainer
@@ -63,17 +63,20 @@ def evaluate_finetuned(
     """
     performance.set_mixed_precision_policy("float32")
     with failures_named(worker, lambda: "in the evaluation"):
-        strategy = build_strategy(parse_device(device), worker=worker, share=share, warn=warn)
+        devices = parse_device(device)
+        # Those of the fine-tuning: products of other numbers of rows may end in another last digit.
+        lanes = [share_cores(devices, one.model.config, worker.cluster) for one in data]
+        strategy = build_strategy(devices, worker=worker, share=share, warn=warn)
         found = []
-        for one in data:
+        for one, own_lanes in zip(data, lanes, strict=True):
             gc.collect()  # the former model goes before there is another
             with gradients_forgotten():
-                found.append(_evaluate(one, strategy, worker))
+                found.append(_evaluate(one, strategy, worker, own_lanes))
         return found
 
 
 def _evaluate(
-    data: LabelledData, strategy: tf.distribute.Strategy, worker: Worker
+    data: LabelledData, strategy: tf.distribute.Strategy, worker: Worker, lanes: int
 ) -> EvaluatedFinetuned:
     model, name = data.model, data.split.name
     experiment = cfg.ExperimentConfig(
@@ -92,6 +95,7 @@ def _evaluate(
             head=model.head,
             rows={name: data.encoded.rows},
             score=data.score,
+            lanes=lanes,
         )
         trainer = ElectraTrainer(
             experiment, finetune, finetune.build_model(), ElectraAdamW(), train=False
