@@ -98,18 +98,20 @@ def claim_output_folder(
     plan: Plan,
     *,
     shared: bool = False,
+    may_replace: bool = True,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Writes the plan into an empty folder, or finds the same plan in it.
 
-    Another plan gives way if no more came of it than counts of words: else a command that cures an
-    error would be refused. If it differs in the vocabulary alone, the duplicates found stay.
+    Another plan that differs in the vocabulary to train alone gives way while no slice is prepared:
+    else a command that cures an error of the training would be refused. Duplicates found stay.
 
     Args:
       output: The folder.
       plan: What is going to be prepared.
       shared: Others may be writing to the folder under the same plan.
-      on_note: Receives that a plan has given way.
+      may_replace: Whether another plan gives way at all.
+      on_note: Receives that one has.
 
     Raises:
       OutputError: The folder holds something else or another plan, or cannot be written.
@@ -119,10 +121,10 @@ def claim_output_folder(
     values = redacted(plan.to_json())
     _check_holds_nothing_else(output)
     is_planned = path.is_file()
-    if is_planned and not shared and _gives_way(output, read_plan(output), values):
+    if is_planned and may_replace and not shared and _gives_way(output, values):
         shutil.rmtree(output / WORDS_FOLDER, ignore_errors=True)
         is_planned = False
-        on_note(f"{output} was begun with other options or input, and words are counted anew")
+        on_note(f"{output} was begun with another vocabulary, and words are counted anew")
     elif is_planned:
         check_same_plan(output, read_plan(output), values)
     if (output / MANIFEST_FILE).is_file():
@@ -172,11 +174,6 @@ def planned_cuts(output: Path, slice_bytes: int) -> Cuts:
         return {}
 
 
-def more_than_words(output: Path) -> bool:
-    """Whether there is more in the folder than counts of words, which give way to another plan."""
-    return _holds(output, _DUPLICATES, *_SLICES)
-
-
 def give_up(output: Path, error: DataError, *, shared: bool) -> None:
     """Takes a claim back if nothing is done under it, else says in the error who goes on with it.
 
@@ -189,9 +186,10 @@ def give_up(output: Path, error: DataError, *, shared: bool) -> None:
     if not shared and not is_done:
         discard_claim(output)
     elif isinstance(error, SkippableError):
-        kept = f"what is done stays in {output}: --on-error skip goes on with it"
-        if shared or more_than_words(output):
-            kept += f", and input that is corrected needs another --output or rm -r {output}"
+        kept = (
+            f"what is done stays in {output}: --on-error skip goes on with it, and input that is "
+            f"corrected needs another --output or rm -r {output}"
+        )
         error.hint = f"{error.hint}; {kept}" if error.hint else kept
 
 
@@ -253,8 +251,8 @@ def _holds(output: Path, *patterns: str) -> bool:
     return any(any(output.glob(pattern)) for pattern in patterns)
 
 
-def _gives_way(output: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+def _gives_way(output: Path, new: Mapping[str, Any]) -> bool:
     """Whether another plan can use all that is there, but for counts of words."""
-    if old.get("fingerprint") == new["fingerprint"] or _holds(output, *_SLICES):
-        return False
-    return not _holds(output, _DUPLICATES) or is_same_but_for_vocabulary(old, new)
+    old = read_plan(output)
+    is_other = old.get("fingerprint") != new["fingerprint"]
+    return is_other and not _holds(output, *_SLICES) and is_same_but_for_vocabulary(old, new)

@@ -37,6 +37,7 @@ from electra_cli.corpus.reading.input_file import STANDARD_INPUT
 from electra_cli.corpus.reading.passed_over import PassedOver
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.corpus.subword.brought import bring
+from electra_cli.errors import DataError
 from electra_cli.files.atomic import named_if_full
 from electra_cli.files.remote.place import Place
 
@@ -99,12 +100,17 @@ def prepare_data(
                 output,
                 is_alone=len(inputs) == 1,
                 is_whole=schedule.num_tasks == 1,
-                shared=schedule.is_shared,
                 on_note=on_note,
                 on_progress=on_progress,
             )
             if copy is None:
-                check_same_options(output, read_plan(output)["options"], recorded)
+                planned = read_plan(output)
+                if [file["name"] for file in planned["inputs"]] != [str(STANDARD_INPUT)]:
+                    raise DataError(
+                        f"nothing comes through standard input, and {output} is of other input",
+                        hint="look at what writes into the pipe",
+                    )
+                check_same_options(output, planned["options"], recorded)
                 on_note(f"nothing comes through standard input, and {output} needs nothing more")
                 return prepared_data(load_manifest(output), started, prepared_bytes=0)
         left_out, passed_over = LeftOut(skips=options.on_error == "skip"), PassedOver()
@@ -160,7 +166,13 @@ def prepare_data(
             lambda: room_needed(preparation.left()),
             hint="free some space and run the same command again: it goes on where it stopped",
         ):
-            claim_output_folder(output, plan, shared=schedule.is_shared, on_note=on_note)
+            claim_output_folder(
+                output,
+                plan,
+                shared=schedule.is_shared,
+                may_replace=schedule.stage != "finalize",  # it counts nothing
+                on_note=on_note,
+            )
             result = preparation.run()
     if isinstance(result, PreparedData) and (names := result.manifest.left_out):
         counts = result.manifest.counts

@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from electra_cli.corpus.preparation.output import check_output_folder, more_than_words
+from electra_cli.corpus.preparation.output import check_output_folder
 from electra_cli.corpus.reading.input_file import changed_input
 from electra_cli.errors import ConfigError, InputMissingError
 from electra_cli.files.atomic import AtomicFile, named_if_full
@@ -28,21 +28,18 @@ def copied_standard_input(
     *,
     is_alone: bool,
     is_whole: bool,
-    shared: bool,
     on_note: Callable[[str], None],
     on_progress: Callable[[float, str], None],
 ) -> Path | None:
     """The file with what is piped in.
 
     Where a preparation has begun with a copy, the same text is compared with it, and none stands
-    for it, also where all is prepared. If no more came of another text than counts of words, it
-    gives way.
+    for it, also where all is prepared.
 
     Args:
       output: The output folder, locked.
       is_alone: Whether it is all of the input.
       is_whole: Whether all of it comes to this process, which is no task among others.
-      shared: Whether others may be reading the copy.
       on_note: Receives where the copy is.
       on_progress: Receives how much has come.
 
@@ -75,7 +72,7 @@ def copied_standard_input(
     first = next(pieces, b"")
     if needs_nothing and not first:
         return None
-    if has_copy and (not first or shared or more_than_words(output)):
+    if has_copy:
         on_note(f"standard input is in {path} already")
         if first:
             _compare(chain([first], pieces), path)

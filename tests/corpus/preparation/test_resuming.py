@@ -134,44 +134,30 @@ def test_what_was_counted_gives_way_to_a_command_with_another_vocabulary(tmp_pat
         on_progress=lambda fraction, words: seen.add(words),
         **options,
     )
-    assert notes == [f"{out} was begun with other options or input, and words are counted anew"]
+    assert notes == [f"{out} was begun with another vocabulary, and words are counted anew"]
     assert "counting words" in seen
     assert "looking for duplicates" not in seen
     prepare(text, tmp_path / "whole", **options)
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("corrected", ["the input", "the size of slices"])
-def test_what_was_counted_gives_way_to_corrected_input(tmp_path, text, corrected):
+@pytest.mark.parametrize("searched", [{}, SEARCHED], ids=["words", "and duplicates"])
+def test_what_was_counted_gives_way_to_nothing_else(tmp_path, text, searched):
     out, bad = tmp_path / "out", tmp_path / "z.txt"
     bad.write_bytes(b"good\n\n\xff broken\n")
-    for options in ({}, {"stage": "vocabulary"}):
-        with pytest.raises(DataError, match="invalid UTF-8") as caught:
-            prepare([text, bad], out, **options)
-        assert list(out.glob("words/*.bin"))
-        # Of tasks others may be at work.
-        assert ("input that is corrected needs another" in caught.value.hint) == bool(options)
-    if corrected == "the input":
-        bad.write_bytes(b"good\n\nmended\n")
-        options = {}
-    else:
-        options = {"slice_bytes": 5000, "on_error": "skip"}
-    with pytest.raises(OutputError, match="holds another preparation"):
-        prepare([text, bad], out, stage="vocabulary", **options)
-    prepare([text, bad], out, **options)
-    prepare([text, bad], tmp_path / "whole", **options)
-    assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
-
-
-def test_duplicates_that_were_found_do_not_give_way_to_other_input(tmp_path, text):
-    out, bad = tmp_path / "out", tmp_path / "z.txt"
-    bad.write_bytes(b"good\n\n\xff broken\n")
-    with pytest.raises(DataError, match="invalid UTF-8"):
-        prepare([text, bad], out, **SEARCHED)
+    with pytest.raises(DataError, match="invalid UTF-8") as caught:
+        prepare([text, bad], out, **searched)
+    assert "input that is corrected needs another" in caught.value.hint
     before = folder_bytes(out)
+    assert searched or any(name.startswith("words/") for name in map(str, before))
+    for stage in ("all", "vocabulary", "finalize"):
+        with pytest.raises(OutputError, match="--sequence-length was 32 and is now 64"):
+            prepare([text, bad], out, sequence_length=64, stage=stage, **searched)
+    with pytest.raises(OutputError, match="--vocab-size was"):
+        prepare([text, bad], out, vocab_size=299, stage="finalize", **searched)
     bad.write_bytes(b"good\n\nmended\n")
     with pytest.raises(OutputError, match=r"the input files differ:\n  z\.txt had"):
-        prepare([text, bad], out, **SEARCHED)
+        prepare([text, bad], out, **searched)
     assert folder_bytes(out) == before
 
 

@@ -160,20 +160,28 @@ def test_a_finished_folder_needs_nothing(tmp_path, pipe, vocab):
     assert folder_bytes(out) == before
 
 
-def test_text_that_is_corrected_takes_the_place_of_text_that_was_only_counted(tmp_path, pipe):
+def test_a_copy_of_which_only_words_were_counted_gives_way_to_no_other_text(tmp_path, pipe):
+    """It may be the beginning of the same, through a pipe that broke."""
     options, out = OPTIONS | {"vocab_size": 300}, tmp_path / "out"
-    for _ in range(2):  # none, the second time, stands for the same
-        pipe(txt(DOCUMENTS) + b"\n\xff\n" if not out.exists() else b"")
-        with pytest.raises(DataError, match="invalid UTF-8") as caught:
-            prepare(PIPED, out, **options)
-        assert caught.value.hint.endswith(f"what is done stays in {out}: --on-error skip goes on "
-                                          "with it")  # fmt: skip
-        assert list(out.glob("words/*.bin"))
     pipe(txt(DOCUMENTS))
+    prepare(PIPED, out, stage="vocabulary", **options)
+    assert list(out.glob("words/*.bin"))
+    pipe(txt(DOCUMENTS[:50]))
+    with pytest.raises(DataError, match="standard input has another content"):
+        prepare(PIPED, out, **options)
+    pipe(b"")
     prepare(PIPED, out, **options)
     pipe(txt(DOCUMENTS))
     prepare(PIPED, tmp_path / "whole", **options)
     assert folder_bytes(out) == folder_bytes(tmp_path / "whole")
+
+
+def test_an_empty_pipe_is_no_other_input(tmp_path, pipe, vocab):
+    text = write_text(tmp_path / "text.txt", DOCUMENTS)
+    prepare(text, tmp_path / "out", vocab=vocab, **OPTIONS)
+    pipe(b"")
+    with pytest.raises(DataError, match="nothing comes through standard input, and"):
+        prepare(PIPED, tmp_path / "out", vocab=vocab, **OPTIONS)
 
 
 def test_tasks_read_the_copy_that_one_of_them_alone_has_made(tmp_path, pipe):
