@@ -45,7 +45,8 @@ class Data:
         told = f"{shown(data.url)}: {counted(shards, 'shard')}, {counted(size, 'byte')}"
         if data.is_there:
             terminal.note(f"{told}, is in {data.folder} already")
-            data.name_source()
+            if not dry_run:
+                data.name_source()
         elif dry_run:
             terminal.note(f"{told}, would be copied to {data.folder}")
         else:
@@ -54,13 +55,22 @@ class Data:
                 data.fetch(on_progress=bar.update, on_note=terminal.note)
 
 
-def find_data(given: Path | str | None, cache_dir: Path | None, terminal: Terminal) -> Data:
+def find_data(
+    given: Path | str | None,
+    cache_dir: Path | None,
+    terminal: Terminal,
+    *,
+    is_recorded: bool,
+    dry_run: bool,
+) -> Data:
     """Finds the prepared data that an option or a run names; of a URL it copies no rows.
 
     Args:
       given: A folder or a URL.
       cache_dir: What --cache-dir has.
       terminal: What the command shows.
+      is_recorded: A run names it, which may need no copy any more.
+      dry_run: Copy nothing.
 
     Raises:
       ConfigError: --cache-dir without a URL, or a URL of another kind.
@@ -69,7 +79,7 @@ def find_data(given: Path | str | None, cache_dir: Path | None, terminal: Termin
     """
     where = None if given is None else place(given)
     if not isinstance(where, str):
-        if cache_dir is not None:
+        if cache_dir is not None and not is_recorded:
             raise ConfigError(
                 f"--cache-dir {cache_dir} is for data at a URL, and "
                 + ("there is no --data" if where is None else f"{where} is a folder here"),
@@ -86,7 +96,8 @@ def find_data(given: Path | str | None, cache_dir: Path | None, terminal: Termin
             hint="--cache-dir FOLDER",
         )
     remote = RemoteData.at(where, cache)
-    remote.fetch_vocabulary(on_note=terminal.note)
+    if not dry_run:
+        remote.fetch_vocabulary(on_note=terminal.note)
     return Data(remote.manifest, remote)
 
 

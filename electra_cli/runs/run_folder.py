@@ -13,6 +13,7 @@ from electra_cli.corpus.shards.cached import source_of
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest, read_manifest
 from electra_cli.errors import DataError, InputMissingError
 from electra_cli.files import layout
+from electra_cli.files.redaction import MASK
 from electra_cli.runs.commit import fault_of, read_commit
 
 
@@ -71,7 +72,9 @@ class RunFolder:
             if not (self.data / layout.MANIFEST_FILE).is_file():
                 raise
             url = self.data_url
-            copied = f"`electra pretrain --data {url}` copies it again; or " if url else ""
+            masked = ", with its password in the place of ***," if url and MASK in url else ""
+            again = f"electra pretrain --config {self.config} --model-dir {self.path} --data {url}"
+            copied = f"`{again}`{masked} copies it again; or " if url else ""
             raise InputMissingError(
                 error.message,
                 hint=f"{copied}name the place it has now with --data, a folder or a URL, or "

@@ -69,8 +69,15 @@ def test_a_run_knows_where_its_data_was_copied_from(
     )
     assert f"going on with that of {run}, {url}" in again.stderr
     assert "is copied to" in again.stderr
+    shutil.rmtree(tmp_path / "cache")
+    again = electra(*command, "--config", run / "config.yaml")  # it names the copy
+    assert again.code == 0, again.stderr
+    again = electra(*command)
+    assert "is copied to" not in again.stderr
+    assert again.code == 0, again.stderr  # although --cache-dir is of no use
+    shutil.rmtree(tmp_path / "cache")
     by_path = electra(*options(tmp_path / "gone" / "data-1", run))
-    by_path.failed(66, f"`electra pretrain --data {url}` copies it again; or name")
+    by_path.failed(66, f"--model-dir {run} --data {url}` copies it again; or name")
     hidden = url.replace("s3://", "https://***@")
     (run / "data" / "source.json").write_text(json.dumps({"url": hidden}))
     electra(*command).failed(66, f"--data {hidden}")
@@ -85,3 +92,8 @@ def test_the_record(data: Path, trained: Path, tmp_path: Path) -> None:
     assert run.data_url is None
     create_run_folder(plan_of(copy, run.path), bindings="", initialized=None)
     assert run.data_url == "hf://datasets/a/b"
+    RemoteData("s3://c", (copy / "manifest.json").read_bytes(), manifest).name_source()
+    create_run_folder(plan_of(copy, run.path), bindings="", initialized=None)
+    assert run.data_url == "hf://datasets/a/b"  # whatever another run has of the same copy
+    (run.data / "source.json").write_text('{"url": "/etc"}')
+    assert run.data_url is None

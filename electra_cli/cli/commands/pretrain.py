@@ -163,8 +163,7 @@ def command(
             loaded = load_config(
                 preset=preset, config_file=config, environment=os.environ, overrides=overrides
             )
-        if data is None:
-            data = loaded.config.data.path
+        named, data = data, data or loaded.config.data.path
         if (path := loaded.config.generator.frozen) is not None:
             options.refuse_url(path, f"generator.frozen, {loaded.origins['generator.frozen']}")
         folder = model_dir or Path("runs") / loaded.config.preset
@@ -178,10 +177,17 @@ def command(
         def plan_here() -> tuple[DryPlan, str]:
             if model_dir is None:
                 terminal.note(f"run folder: {folder} (--model-dir chooses another)")
-            given: Path | str | None = data
-            if given is None and (given := data_of_run(folder)) is not None:
-                terminal.note(f"no --data: going on with that of {folder}, {given}")
-            found = find_data(given, cache_dir, terminal)
+            begun = folder if branch is None else branch.checkpoint.run.path
+            recorded = None if named else data_of_run(begun, data)
+            if recorded is not None:
+                terminal.note(f"no --data: going on with that of {begun}, {recorded}")
+            found = find_data(
+                recorded or data,
+                cache_dir,
+                terminal,
+                is_recorded=recorded is not None,
+                dry_run=dry_run,
+            )
             plan = _plan(
                 loaded,
                 terminal,

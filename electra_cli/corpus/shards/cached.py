@@ -32,6 +32,7 @@ from electra_cli.files.layout import MANIFEST_FILE, SOURCE_FILE, cached_data_nam
 from electra_cli.files.redaction import redacted
 from electra_cli.files.remote.copying import Copied, fetch_all, is_inside, joined
 from electra_cli.files.remote.faults import NotFoundError
+from electra_cli.files.remote.place import is_url
 from electra_cli.files.remote.store import Store
 
 _HINT = "--cache-dir FOLDER names another place"
@@ -202,5 +203,6 @@ def source_of(folder: Path) -> str | None:
       folder: A copy, or RUN/data of a run that was trained on one.
     """
     with suppress(OSError, ValueError, KeyError, TypeError):
-        return str(json.loads((folder / SOURCE_FILE).read_bytes())["url"])
+        if is_url(url := str(json.loads((folder / SOURCE_FILE).read_bytes())["url"])):
+            return url
     return None

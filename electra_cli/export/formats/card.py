@@ -246,7 +246,8 @@ def _training(item: Exportable) -> Rows:
     config, manifest = item.config, item.manifest
     counts, step = manifest.counts, item.checkpoint.step
     flops = totals_of(item.checkpoint.run, config, step).flops
-    name = item.checkpoint.run.data_url or Path(config.data.path or "").name
+    # A card is published: no more than the name, also of a place in a store.
+    name = Path(item.checkpoint.run.data_url or config.data.path or "").name
     return [
         *([("data", name)] if name else []),
         ("steps", f"{step:,} of batch size {rows_in_words(config.train)}"),

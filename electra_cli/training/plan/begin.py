@@ -56,7 +56,8 @@ def create_run_folder(plan: RunPlan, *, bindings: str, initialized: Report | Non
     run.data.mkdir(exist_ok=True)
     for name in (MANIFEST_FILE, manifest.vocab.file):
         atomic_write_bytes(run.data / name, (manifest.folder / name).read_bytes())
-    if (source := manifest.folder / SOURCE_FILE).is_file():
+    source = manifest.folder / SOURCE_FILE
+    if run.data_url is None and source.is_file():  # others may rename that of the copy
         atomic_write_bytes(run.data / SOURCE_FILE, source.read_bytes())
     if bindings:
         atomic_write_text(run.bindings, bindings)

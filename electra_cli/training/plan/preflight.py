@@ -101,11 +101,15 @@ def plan_run(
     )
 
 
-def data_of_run(model_dir: Path) -> Path | str | None:
+def data_of_run(model_dir: Path, given: str | None = None) -> Path | str | None:
     """The prepared folder that a run was begun with; None if there is no run.
 
     Where a copy is gone, as on another machine, it is the URL from which it was copied. None also
     for a demo corpus that is gone: it is made again.
+
+    Args:
+      model_dir: The run folder.
+      given: A folder that the configuration names; None is returned if it is another one, or there.
 
     Raises:
       DataError: The run's config.yaml is damaged.
@@ -113,7 +117,9 @@ def data_of_run(model_dir: Path) -> Path | str | None:
     """
     run = RunFolder(model_dir)
     path = read_config(run.config).data.path if run.is_run else None
-    if path is None:
+    if path is None or (given is not None and Path(given) != Path(path)):
+        return None
+    if given is not None and (Path(path) / MANIFEST_FILE).is_file():
         return None
     if not (Path(path) / MANIFEST_FILE).is_file():
         if is_demo_folder(Path(path)):
