@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from electra_cli.cli.screen.console import Terminal
-from electra_cli.errors import ConfigError, OutputError, counted
+from electra_cli.errors import ConfigError, OutputError, TryAgainError, counted
 from electra_cli.files.remote.faults import shown
 from electra_cli.files.remote.place import is_pattern, is_url, place
 
@@ -95,7 +95,11 @@ def find_data(
             f"there is no place to copy {shown(where)} to: this user has no home folder",
             hint="--cache-dir FOLDER",
         )
-    remote = RemoteData.at(where, cache)
+    try:
+        remote = RemoteData.at(where, cache)
+    except TryAgainError as error:
+        error.hint += "; a run that was begun with this data goes on with its copy without --data"
+        raise
     if not dry_run:
         remote.fetch_vocabulary(on_note=terminal.note)
     return Data(remote.manifest, remote)

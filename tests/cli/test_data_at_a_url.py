@@ -16,7 +16,7 @@ from electra_cli.runs.run_folder import RunFolder
 from electra_cli.training.plan.begin import create_run_folder
 from tests.cli.test_resume import plan_of
 from tests.conftest import Electra
-from tests.s3 import S3
+from tests.s3 import S3, status
 from tests.training.runs import copied, options
 
 
@@ -52,6 +52,8 @@ def test_other_data_is_refused_before_it_is_copied(
     result = electra(*options(other, tmp_path / "new", *cache, "--set=data.sequence_length=64"))  # type: ignore[arg-type]
     result.failed(2, "data.sequence_length 64")
     assert "copied" not in result.stderr
+    s3.proxy.fail("GET", "manifest.json", status(503), 99)
+    electra(*options(other, run, *cache)).failed(75, "failed 8 times", "without --data")  # type: ignore[arg-type]
     assert s3.proxy.asked("GET", "npy") == 0
 
 
