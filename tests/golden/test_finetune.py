@@ -109,8 +109,9 @@ def check_gradients(case: FinetuneCase, model: TaskModel, gradients: list[tf.Ten
     """Those of the first step."""
     ours = by_reference_name(case, model, gradients)
     for name, theirs in case.part("step0/grad").items():
-        # The gradient of a key's bias is zero in truth; what is recorded is float noise.
-        bound = 1e-4 * np.linalg.norm(theirs) + 1e-8 * case.values["step0/out/gnorm"]
+        # The gradient of a bias before a softmax is zero in truth; what is recorded is float noise,
+        # of which 1.1e-8 was seen on a CPU without AVX512. The epsilon of float32 is 6e-8.
+        bound = 1e-4 * np.linalg.norm(theirs) + 2e-8 * case.values["step0/out/gnorm"]
         assert np.linalg.norm(ours[name] - theirs) <= bound, name
 
 

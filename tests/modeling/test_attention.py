@@ -15,7 +15,9 @@ from tests.modeling.test_fused import KEY, normal, softmax
 
 ROWS, HEADS, SIZE = 2, 3, 8
 # The compiled forms add in another order; bfloat16 has 8 bits, and 2**-8 is 0.4%.
-BOUNDS = {"float32": 2e-6, "bfloat16": 1e-2}
+# Half a unit in the last place of bfloat16 is 2e-3, and a gradient is rounded several times on its
+# way: 1.05e-2 was seen on a CPU that emulates the type, below 1e-2 on one that has it.
+BOUNDS = {"float32": 2e-6, "bfloat16": 1.2e-2}
 
 
 def mask_of(length: int) -> np.ndarray:

@@ -56,8 +56,10 @@ def modules_in(folder: Path) -> list[Module]:
 
 def test_a_run_compiles_its_step_and_its_evaluation_once(data: Path, tmp_path: Path) -> None:
     run, dump = tmp_path / "run", tmp_path / "dump"
-    assert load_manifest(data).validation_examples % 8  # the last batch is not full
-    more = ("--xla", "--steps", 2, "--batch-size", 8, "--precision", "bfloat16")
+    examples = load_manifest(data).validation_examples  # other versions of Python have others
+    rows = 8 if examples % 8 else 6
+    assert examples % rows  # the last batch is not full
+    more = ("--xla", "--steps", 2, "--batch-size", rows, "--precision", "bfloat16")
     average = ("--set", "optimizer.ema_decay=0.9")
     flags = {"XLA_FLAGS": f"--xla_dump_to={dump} --xla_dump_hlo_as_text", "TF_XLA_FLAGS": ""}
     process = start(options(data, run, *more, *average, steps=2), env=environment(**flags))
