@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 STEPS = 20
 # A sample of the generator may turn out otherwise where numbers are rounded in another order, which
-# is rare; with few of them it is rarer.
+# is rare; with few of them it is rarer. In training, weights that are compared to 1e-6 would tell.
 SETTINGS = (
     "train.batch_size=12",
     "train.accumulation_steps=2",
@@ -72,15 +72,20 @@ def assert_alike_lines(run: Path, other: Path) -> None:
     for kind, lines in lines_of(other).items():
         assert lines_of(run)[kind].keys() == lines.keys()
         for step, line in lines.items():
-            assert numbers_of(lines_of(run)[kind][step]) == pytest.approx(
-                numbers_of(line), rel=1e-5, nan_ok=True
-            )
+            assert_alike_numbers(lines_of(run)[kind][step], line)
 
 
-def numbers_of(line: dict[str, object]) -> dict[str, object]:
-    return {
-        name: math.nan if value is None else value for name, value in line.items() if name != "kind"
-    }
+def assert_alike_numbers(found: dict[str, object], expected: dict[str, object]) -> None:
+    """What does not depend on a sample to 1e-5, the rest as far as one other sample moves it.
+
+    One of about 50 replaced tokens in an evaluation is 2% of a recall.
+    """
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        sampled = name == "total_loss" or name.startswith(("disc_", "replaced_", "sampled_"))
+        assert (math.nan if found[name] is None else found[name]) == pytest.approx(
+            math.nan if value is None else value, rel=0.03 if sampled else 1e-5, nan_ok=True
+        ), name
 
 
 def train(number: int, arguments: list[str]) -> list[dict[str, Any]]:
@@ -161,9 +166,7 @@ def test_another_number_of_workers_goes_on(
     assert (found["start_step"], found["workers"]) == (4, 1)
     assert_alike(run, whole)
     expected = json.loads((whole / "result.json").read_text())["evaluation"]
-    assert numbers_of(found["evaluation"]) == pytest.approx(
-        numbers_of(expected), rel=1e-5, nan_ok=True
-    )
+    assert_alike_numbers(found["evaluation"], expected)
     starts = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     told = [(one["workers"], one["replicas"]) for one in starts if one["kind"] == "start"]
     assert told == [(2, 2), (1, 2)]
