@@ -22,7 +22,7 @@ from typing import Any, get_args
 
 from synthetic import write_prepared
 
-from electra_cli.config.sections import Masking
+from electra_cli.config.choices import Masking
 from electra_cli.corpus.shards.manifest import Manifest, load_manifest
 from electra_cli.environment import prepare_tensorflow
 

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.config.presets import available_presets
 from electra_cli.environment import may_have_card
 from electra_cli.files import layout
 
@@ -45,6 +43,9 @@ def checkpoints(incomplete: str) -> list[str]:
 
 def configurations(incomplete: str) -> list[str]:
     """Presets, tasks, and folders with a configuration."""
+    from electra_cli.config.finetune import FinetuneConfig
+    from electra_cli.config.presets import available_presets
+
     names = [*available_presets(), *available_presets(FinetuneConfig)]
     found = _folders(incomplete, layout.CONFIG_FILE, layout.FINETUNE_FILE)
     return [name for name in names if name.startswith(incomplete)] + found

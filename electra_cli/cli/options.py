@@ -12,17 +12,15 @@ import typer
 
 from electra_cli.cli import completion
 from electra_cli.cluster.discovery.choice import CHOICES
-from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.config.presets import available_presets
+from electra_cli.config.choices import Network, Precision
 from electra_cli.config.rules.trackers import NO_TRACKER, TRACKERS
-from electra_cli.config.schema import Config, Root, leaf_fields
-from electra_cli.config.sections import Network, Precision
 from electra_cli.errors import ConfigError
 from electra_cli.files.remote.place import split_url
-from electra_cli.objectives import all_objectives, metrics_of
 
 if TYPE_CHECKING:
+    from electra_cli.config.finetune import FinetuneConfig
     from electra_cli.config.load import LoadedConfig
+    from electra_cli.config.schema import Root
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout, on failure too.")
@@ -89,8 +87,41 @@ def _one_of(values: Callable[[], Iterable[str]]) -> Complete:
     return complete
 
 
-def _settings(root: type[Root]) -> Iterator[str]:
+def _presets() -> Iterable[str]:
+    from electra_cli.config.presets import available_presets
+
+    return available_presets()
+
+
+def _tasks() -> Iterable[str]:
+    from electra_cli.config.finetune import FinetuneConfig
+    from electra_cli.config.presets import available_presets
+
+    return available_presets(FinetuneConfig)
+
+
+def _keys() -> Iterable[str]:
+    from electra_cli.config.schema import leaf_fields
+
+    return leaf_fields()
+
+
+def _settings() -> Iterator[str]:
+    from electra_cli.config.schema import Config
+
+    return _values(Config)
+
+
+def _task_settings() -> Iterator[str]:
+    from electra_cli.config.finetune import FinetuneConfig
+
+    return _values(FinetuneConfig)
+
+
+def _values(root: type[Root]) -> Iterator[str]:
     """KEY= of everything, and KEY=VALUE where the schema lists the values."""
+    from electra_cli.config.schema import leaf_fields
+
     for key, field in leaf_fields(root).items():
         yield f"{key}="
         allowed = get_args(field.annotation) or (field.annotation,)
@@ -104,23 +135,29 @@ def _findings() -> Iterable[str]:
     return FINDINGS
 
 
+def _limits() -> Iterator[str]:
+    from electra_cli.objectives import all_objectives, metrics_of
+
+    return (f"{name}=" for name in metrics_of(all_objectives(), detail=True))
+
+
 def devices(incomplete: str) -> list[str]:
     """The forms of --device; behind gpu: this machine's cards too."""
     names = completion.cards() if incomplete.startswith(_GPU) else []
     return _one_of(lambda: [*_DEVICES, *(_GPU + name for name in names)])(incomplete)
 
 
-presets = _one_of(available_presets)
+presets = _one_of(_presets)
 clusters = _one_of(lambda: CHOICES)
 precisions = _one_of(lambda: get_args(Precision))
 networks = _one_of(lambda: get_args(Network))
 trackers = _one_of(lambda: (*TRACKERS, NO_TRACKER))
-keys = _one_of(leaf_fields)
-settings = _one_of(lambda: _settings(Config))
-tasks = _one_of(lambda: available_presets(FinetuneConfig))
-task_settings = _one_of(lambda: _settings(FinetuneConfig))
+keys = _one_of(_keys)
+settings = _one_of(_settings)
+tasks = _one_of(_tasks)
+task_settings = _one_of(_task_settings)
 findings = _one_of(_findings)
-limits = _one_of(lambda: (f"{name}=" for name in metrics_of(all_objectives(), detail=True)))
+limits = _one_of(_limits)
 
 DATA, WEIGHTS = "Task and data", "Weights of other projects"
 
@@ -217,7 +254,9 @@ def load_task(given: Mapping[str, Any]) -> LoadedConfig[FinetuneConfig]:
     Raises:
       ConfigError: Neither or both options name the task, or a value is wrong.
     """
+    from electra_cli.config.finetune import FinetuneConfig
     from electra_cli.config.load import Override, load_config, parse_set
+    from electra_cli.config.presets import available_presets
 
     task, task_file, settings = (given[name] for name in ("task", "task_file", "settings"))
     if (task is None) == (task_file is None):

@@ -12,9 +12,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-from electra_cli.config.keys import key_named
 from electra_cli.config.nearest import did_you_mean, nearest
-from electra_cli.config.values import in_words, number_in
 
 # Options that there were, and what to type now.
 _FORMER = {
@@ -55,6 +53,8 @@ def explain(error: Any) -> tuple[str, str]:
 
 
 def _wrong_value(parameter: Any, wrong: Any, see: str) -> tuple[str, str]:
+    from electra_cli.config.values import in_words, number_in
+
     name, value, choices = _name(parameter), wrong["input"], _choices(parameter)
     if choices:
         form = f"{name} {{}}" if _is_option(parameter) else "{}"
@@ -71,6 +71,8 @@ def _wrong_value(parameter: Any, wrong: Any, see: str) -> tuple[str, str]:
 
 def _instead_of(option: str, context: Any) -> str:
     """The option, or the key of the configuration, that an unknown option stands for."""
+    from electra_cli.config.keys import key_named
+
     word = option.lstrip("-")
     names = [name[2:] for parameter in context.command.params for name in parameter.opts]
     key = key_named(word.replace("-", "_"))

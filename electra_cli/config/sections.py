@@ -11,16 +11,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from electra_cli.config.choices import (
+    DecayShape,
+    Masking,
+    Network,
+    ObjectiveName,
+    Precision,
+    Sampling,
+    ScheduleName,
+    Sharing,
+)
 from electra_cli.config.rules.trackers import NO_TRACKER, TRACKERS, TRACKERS_PATTERN, trackers_of
-
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Sampling = Literal["reference", "distinct"]
-Masking = Literal["token", "whole-word", "span"]
-Network = Literal["generator", "discriminator"]
-ObjectiveName = Literal["electra", "mlm", "electric"]
-Sharing = Literal["tied", "none", "all", "disentangled"]
-ScheduleName = Literal["electra", "linear", "constant", "wsd", "cosine"]
-DecayShape = Literal["linear", "1-sqrt"]
 
 # What each objective trains. The discriminator, or without one the generator, is the main network,
 # whose sizes `model` has; a generator beside a discriminator has those that `generator` gives it.

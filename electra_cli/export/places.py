@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from electra_cli.config.sections import Network
+from electra_cli.config.choices import Network
 from electra_cli.errors import ConfigError
 from electra_cli.sources.exportable import Exportable
 from electra_cli.sources.finetuned import Finetuned

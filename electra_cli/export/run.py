@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from electra_cli.config.sections import Network
+from electra_cli.config.choices import Network
 from electra_cli.environment import prepare_tensorflow
 from electra_cli.errors import ConfigError, OutputError
 from electra_cli.export.places import (

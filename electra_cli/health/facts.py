@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from electra_cli.config.choices import Masking, Sampling
 from electra_cli.config.load import load_config
 from electra_cli.config.schema import Config
-from electra_cli.config.sections import Masking, Sampling
 from electra_cli.corpus.preparation.demo import is_demo_folder
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ElectraError

@@ -11,8 +11,8 @@ from __future__ import annotations
 import gin
 import tensorflow as tf
 
+from electra_cli.config.choices import Masking
 from electra_cli.config.schema import max_predictions
-from electra_cli.config.sections import Masking
 from electra_cli.inputs import philox, word_masking
 
 Features = dict[str, tf.Tensor]

@@ -10,7 +10,8 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
-from electra_cli.config.sections import Masking, ObjectiveConfig, TrainConfig
+from electra_cli.config.choices import Masking
+from electra_cli.config.sections import ObjectiveConfig, TrainConfig
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.inputs.masking import mask_tokens, rows_to_features
 from electra_cli.inputs.store import store_of

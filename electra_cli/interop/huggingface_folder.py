@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
-from electra_cli.config.sections import Network
+from electra_cli.config.choices import Network
 from electra_cli.errors import DataError
 from electra_cli.files.record import read_json
 from electra_cli.interop.huggingface import Tensors

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from electra_cli.config.choices import Network
 from electra_cli.config.schema import Config
-from electra_cli.config.sections import Network
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.subword.tokenizer_file import TokenizerFile
 from electra_cli.corpus.wordpiece.found_tokenizer import (

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from electra_cli.config.sections import Network
+from electra_cli.config.choices import Network
 from electra_cli.errors import DataError, listed
 from electra_cli.interop.reference import Arrays
 from electra_cli.modeling.architecture import Sizes

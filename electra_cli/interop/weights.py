@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from electra_cli.config.sections import Network
+from electra_cli.config.choices import Network
 from electra_cli.errors import DataError, listed
 from electra_cli.interop import disentangled, huggingface, huggingface_folder
 from electra_cli.interop.checkpoint import read_checkpoint

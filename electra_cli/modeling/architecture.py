@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from electra_cli.config.choices import Sharing
 from electra_cli.config.schema import Config
-from electra_cli.config.sections import Sharing
 
 # Queries of a block of attention, where a step is compiled as a whole and rows are longer.
 MOST_QUERIES = 128

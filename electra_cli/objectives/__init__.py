@@ -1,14 +1,15 @@
 """What a run learns: one file an objective. Names are read here without TensorFlow.
 
 To add one: a file with a subclass of `base.Objective`, its entry in `_OBJECTIVES` below, and its
-name and networks in config/sections.py.
+name in config/choices.py and its networks in config/sections.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from electra_cli.config.sections import ObjectiveConfig, ObjectiveName
+from electra_cli.config.choices import ObjectiveName
+from electra_cli.config.sections import ObjectiveConfig
 from electra_cli.objectives.base import Objective
 from electra_cli.objectives.electra import Electra
 from electra_cli.objectives.electric import Electric

@@ -8,8 +8,8 @@ import gin
 import tensorflow as tf
 import tf_keras
 
+from electra_cli.config.choices import DecayShape, ScheduleName
 from electra_cli.config.rules.schedules import Course
-from electra_cli.config.sections import DecayShape, ScheduleName
 
 
 class _Schedule(tf_keras.optimizers.schedules.LearningRateSchedule):

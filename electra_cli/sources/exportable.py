@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from electra_cli.config.choices import Network
 from electra_cli.config.schema import Config
-from electra_cli.config.sections import Network
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.corpus.subword.open import TextIds, content_sha256, open_tokenizer
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions

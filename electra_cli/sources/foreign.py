@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
+from electra_cli.config.choices import Network, Sharing
 from electra_cli.config.schema import Config, GeneratorSizes
-from electra_cli.config.sections import Network, Sharing
 from electra_cli.config.values import first_fault
 from electra_cli.corpus.reading.discovery import overview
 from electra_cli.corpus.subword.brought import bring

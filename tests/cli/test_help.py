@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -76,3 +78,12 @@ def test_groups_list_their_commands(electra: Electra, arguments: list[str]) -> N
     for name in COMMANDS:
         if list(name[:-1]) == arguments[:-1]:
             assert f"  {name[-1]} " in shown
+
+
+def test_help_loads_no_models_of_configurations() -> None:
+    """They and what they are made with take as long to import as all the rest."""
+    program = (
+        "import sys; from electra_cli.cli.app import run; run(['--help']); "
+        "sys.exit(any(name in sys.modules for name in ('pydantic', 'yaml', 'tensorflow')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

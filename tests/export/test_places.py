@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from electra_cli.config.sections import Network
+from electra_cli.config.choices import Network
 from electra_cli.errors import ConfigError
 from electra_cli.export.places import FORMATS, placed
 from electra_cli.export.run import export

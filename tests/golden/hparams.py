@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from electra_cli.config.choices import ObjectiveName, Sharing
 from electra_cli.config.schema import Config
-from electra_cli.config.sections import ObjectiveName, Sharing
 from electra_cli.modeling.architecture import Architecture
 
 # What each of them is with us.

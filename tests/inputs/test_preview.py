@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from electra_cli.config.choices import Masking
 from electra_cli.config.load import load_config
-from electra_cli.config.sections import Masking
 from electra_cli.corpus.shards.manifest import load_manifest
 from electra_cli.inputs.masking import mask_tokens, rows_to_features
 from electra_cli.inputs.preview import preview_rows

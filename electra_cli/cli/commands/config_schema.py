@@ -10,8 +10,6 @@ import typer
 from electra_cli.cli import options
 from electra_cli.cli.screen.console import emit_json
 from electra_cli.cli.screen.streams import write_result
-from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.config.schema import Config
 
 EXAMPLES = """
 electra config schema > electra.schema.json
@@ -30,7 +28,9 @@ def command(
     """Print the JSON Schema of configuration files, for editors."""
     # fmt: on
     del debug
+    from electra_cli.config.finetune import FinetuneConfig
     from electra_cli.config.json_schema import json_schema
+    from electra_cli.config.schema import Config
 
     schema = json_schema(FinetuneConfig if task else Config)
     if as_json:

@@ -12,7 +12,7 @@ from electra_cli.cli.screen.console import Terminal, emit_json
 from electra_cli.errors import counted
 
 if TYPE_CHECKING:
-    from electra_cli.config.sections import Masking
+    from electra_cli.config.choices import Masking
     from electra_cli.corpus.shards.held_out import HeldOutTokens
     from electra_cli.corpus.shards.inspect import Figures
     from electra_cli.corpus.shards.manifest import Manifest

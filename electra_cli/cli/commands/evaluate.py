@@ -23,7 +23,6 @@ from electra_cli.config.nearest import did_you_mean, nearest
 from electra_cli.errors import ConfigError
 from electra_cli.metrics.limits import check_names, missed_limits, parse_limits
 from electra_cli.metrics.names import FLOPS, finite, format_metric, is_share
-from electra_cli.objectives import all_objectives, metrics_of, objective_of
 from electra_cli.training.loop.signals import StopSignals
 
 if TYPE_CHECKING:
@@ -114,6 +113,8 @@ def command(
             as_json=as_json,
         )
         return
+    from electra_cli.objectives import metrics_of, objective_of
+
     with contextlib.ExitStack() as stack:
         # There is nothing to save: each ends the command where it is.
         signals = stack.enter_context(StopSignals())
@@ -345,6 +346,8 @@ def _labels(checkpoints: Sequence[Checkpoint]) -> list[str]:
 
 def _check_known(text: str, name: str) -> None:
     """Refuses a metric that no objective has."""
+    from electra_cli.objectives import all_objectives, metrics_of
+
     known = metrics_of(all_objectives(), detail=True)
     if name not in known:
         near = nearest(name, known)
@@ -370,6 +373,8 @@ def _limits(texts: Sequence[str]) -> dict[str, float]:
 
 def _check_limits(limits: Mapping[str, float], run: Path, objective: Objective) -> None:
     """Refuses limits on metrics that a run's objective does not have."""
+    from electra_cli.objectives import metrics_of
+
     for name in limits:
         if name not in metrics_of([objective], detail=True):
             raise ConfigError(

@@ -9,7 +9,7 @@ import typer
 
 from electra_cli.cli import completion, options
 from electra_cli.cli.screen.console import Terminal, emit_json
-from electra_cli.config.sections import Network
+from electra_cli.config.choices import Network
 from electra_cli.training.loop.signals import StopSignals
 
 EXAMPLES = """

@@ -21,7 +21,6 @@ from electra_cli.cluster.acts import ALONE, by_all, by_chief
 from electra_cli.cluster.compare import check_same
 from electra_cli.cluster.discovery.choice import find_cluster
 from electra_cli.errors import ConfigError, ElectraError
-from electra_cli.objectives import objective_of
 from electra_cli.training.loop.signals import StopSignals
 from electra_cli.training.loop.watchdog import Watchdog
 
@@ -296,6 +295,7 @@ def _train_on(
     by_chief(worker, "space", lambda: check_space(plan))
 
     prepare_tensorflow()
+    from electra_cli.objectives import objective_of
     from electra_cli.training import pretrain as training
 
     def stalled(error: ElectraError) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from electra_cli.cli.screen.console import Terminal
 from electra_cli.corpus.preparation.engines.schedule import STAGES, Schedule, Stage
-from electra_cli.corpus.reading.passed_over import describe_kinds
 from electra_cli.errors import counted
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def print_table(terminal: Terminal, result: PreparedData) -> None:
         if count := getattr(counts, name):
             rows.append((label, f"{count:,}"))
     if counts.passed_over:
+        from electra_cli.corpus.reading.passed_over import describe_kinds
+
         rows.append(("files passed over", describe_kinds(counts.passed_over)))
     speed = result.megabytes_per_second
     rows.append(("MB/s", f"{speed:.1f}" if speed else "done before"))

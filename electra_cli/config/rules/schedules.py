@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from electra_cli.config.sections import DecayShape, ScheduleName
+from electra_cli.config.choices import DecayShape, ScheduleName
 
 if TYPE_CHECKING:
     from electra_cli.config.schema import Config

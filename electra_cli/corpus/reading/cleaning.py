@@ -11,10 +11,13 @@ import unicodedata
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from electra_cli.corpus.reading.faults import Document
-from electra_cli.corpus.shards.counts import Counts
 from electra_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from electra_cli.corpus.shards.counts import Counts
 
 _REPLACEMENT = "\ufffd"
 # Of Unicode's category Cc, without the white space among them: no writing system has them. Format

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from electra_cli.config.choices import Network
 from electra_cli.config.rules.batches import rows_in_words
-from electra_cli.config.sections import Network
 from electra_cli.errors import counted
 from electra_cli.export.formats.card_parts import (
     NEEDS_TEXT,

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 
 from electra_cli.cluster.addresses import Cluster, split_address
+from electra_cli.config.choices import Precision
 from electra_cli.config.finetune import FinetuneConfig
 from electra_cli.config.rules.batches import stretches
 from electra_cli.config.schema import Config
-from electra_cli.config.sections import Precision
 from electra_cli.environment import cpu_flags
 from electra_cli.modeling.budget import Compute
 from electra_cli.training.devices.gpus import logical_gpus

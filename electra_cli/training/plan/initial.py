@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from electra_cli.config.choices import Network
 from electra_cli.config.nearest import did_you_mean
 from electra_cli.config.schema import Config
-from electra_cli.config.sections import Network
 from electra_cli.corpus.shards.manifest import Manifest
 from electra_cli.errors import ConfigError
 from electra_cli.files.atomic import atomic_write_text

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from electra_cli.config.choices import Precision
 from electra_cli.config.rules.batches import check_batch, rows_before
-from electra_cli.config.sections import Precision
 from electra_cli.errors import listed
 from electra_cli.modeling.budget import Budget, Compute, budget_of, epochs_of
 from electra_cli.training.devices import machine
