@@ -32,6 +32,9 @@ if "TF_XLA_FLAGS" not in os.environ:
     atexit.register(shutil.rmtree, kernels, ignore_errors=True)
     os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={kernels}"
 
+# Processes that the tests start keep what they print until they end, as those of users do.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 prepare_tensorflow()
 prepare_torch()
 

@@ -17,6 +17,7 @@ import typer
 from electra_cli import __version__
 from electra_cli.cli.options import local_only
 from electra_cli.cli.screen.console import show_error
+from electra_cli.cli.screen.streams import write_out
 from electra_cli.cli.screen.text import printable
 from electra_cli.cli.usage import Command, explain
 from electra_cli.errors import (
@@ -163,9 +164,7 @@ def _end(code: int) -> None:
     Threads that an interruption has left are not waited for: one may be deep in a library, and
     Python, which ends it there when it next wants to run, would abort the whole process.
     """
+    write_out()
     if code in (130, 143) and threading.active_count() > 1:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError, AttributeError):
-                stream.flush()
         os._exit(code)
     sys.exit(code)

@@ -168,20 +168,26 @@ def test_the_process_does_not_wait_for_what_an_interruption_has_left(
     assert error.value.args == (code,)
 
 
-@pytest.mark.parametrize("stdout", ["/dev/full", "closed pipe", "closed"])
-def test_an_error_keeps_its_code_where_stdout_cannot_be_written(
-    tmp_path: Path, stdout: str
+@pytest.mark.parametrize("where", ["/dev/full", "closed pipe", "closed"])
+@pytest.mark.parametrize("stream", [1, 2], ids=["stdout", "stderr"])
+def test_an_error_keeps_its_code_where_a_stream_cannot_be_written(
+    tmp_path: Path, where: str, stream: int
 ) -> None:
-    """With --json it is also told there."""
+    """It is told on the other one."""
     command = f"{sys.executable} -m electra_cli evaluate {tmp_path}/nothing --json"
-    end = {"/dev/full": ">/dev/full", "closed pipe": "", "closed": ">&-"}[stdout]
+    end = {"/dev/full": f"{stream}>/dev/full", "closed pipe": "", "closed": f"{stream}>&-"}[where]
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        f"{command} {end}", shell=True, stdout=writer, stderr=subprocess.PIPE, text=True,
+        f"{command} {end}",
+        shell=True,
+        stdout=writer if stream == 1 else subprocess.PIPE,
+        stderr=writer if stream == 2 else subprocess.PIPE,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     os.close(writer)
+    told = done.stderr if stream == 1 else done.stdout
     assert done.returncode == 66
-    assert "Traceback" not in done.stderr
-    assert "no checkpoint and no run folder" in done.stderr
+    assert "Traceback" not in told
+    assert "no checkpoint and no run folder" in told

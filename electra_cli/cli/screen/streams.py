@@ -6,7 +6,7 @@ import os
 import select
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from electra_cli.errors import IOFailedError
 
@@ -28,11 +28,25 @@ def write_result(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # What could not be written is kept, and Python would try again while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up(sys.stdout)
         raise IOFailedError(
             f"cannot write the result to stdout: {error.strerror}", hint=_DONE
         ) from error
+
+
+def write_out() -> None:
+    """Writes what both streams have kept, or gives it up; the last that a process does."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # there is none, or it is closed
+            try:
+                stream.flush()
+            except OSError:
+                _give_up(stream)
+
+
+def _give_up(stream: TextIO) -> None:
+    """What could not be written is kept, and Python would try again while it ends: with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Tolerant:
