@@ -114,7 +114,8 @@ def test_recipes_that_are_shipped_can_be_trained(
     assert recipes.main([*text, "--flops", "1e13", "--seeds", "3, 4,3"], fake) == 0
     assert (fake.calls, output.exists()) == ([], False)
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
-    config = config_of("tiny", {"model.vocab_size": str(book.data.vocab_size)})
+    vocabulary = {"model.vocab_size": str(book.data.vocab_size)}
+    config = config_of("tiny", book.settings("reference", 100) | vocabulary)
     assert recipes.main([*text, "--flops", "1e6"], fake) == 1
     assert "recipe batch-ramp, within this budget" in capsys.readouterr().err
     steps = math.floor(1e13 / (budget_of(config).flops_per_token * 32 * 128))
