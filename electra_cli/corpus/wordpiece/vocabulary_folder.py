@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from electra_cli.corpus.wordpiece.vocabulary import NAME_ONE, OtherRulesError
+from electra_cli.corpus.wordpiece.vocabulary import NAME_ONE, SPECIAL_TOKENS, OtherRulesError
 from electra_cli.errors import DataError, listed
 from electra_cli.files.layout import VOCABULARY_FILE
 from electra_cli.files.record import read_json
@@ -166,6 +166,9 @@ def _differences(content: dict[str, Any], model: dict[str, Any]) -> list[str]:
     unknown = model.get("unk_token", _UNKNOWN)
     if unknown != _UNKNOWN:
         found.append(f"unk_token is {unknown!r}, not {_UNKNOWN!r}")
+    added = [str(token["content"]) for token in content.get("added_tokens", [])]
+    if more := [token for token in added if token not in SPECIAL_TOKENS]:
+        found.append(f"it has added tokens: {listed(more, 5)}")
     return found
 
 

@@ -6,8 +6,10 @@ import shutil
 import pytest
 from transformers import BertTokenizerFast, ElectraTokenizerFast
 
+from electra_cli.corpus.subword.brought import bring
 from electra_cli.corpus.wordpiece.found_tokenizer import read_tokenizer
 from electra_cli.corpus.wordpiece.identity import TokenizerOptions
+from electra_cli.corpus.wordpiece.vocabulary import OtherRulesError
 from electra_cli.errors import DataError
 
 TOKENS = [
@@ -58,11 +60,24 @@ def test_folders_that_transformers_writes(vocab, kind):
     assert tokens_of(save(vocab, kind)) == TOKENS
 
 
-def test_tokens_that_were_added_later_have_their_ids(vocab):
+@pytest.mark.parametrize("special", [False, True])
+def test_tokens_that_were_added_later_are_the_librarys(vocab, special):
     tokenizer = BertTokenizerFast(vocab=str(vocab))
-    tokenizer.add_tokens(["<new>"])
-    tokenizer.save_pretrained(vocab.parent / "saved")
-    assert tokens_of(vocab.parent / "saved") == [*TOKENS, "<new>"]
+    tokenizer.add_tokens(["<new>"], special_tokens=special)
+    folder = vocab.parent / "saved"
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(OtherRulesError, match="has added tokens: <new>"):
+        tokens_of(folder)
+    brought = bring(folder)
+    assert "has added tokens: <new>" in brought.notes[0]
+    assert list(brought.tokenizer.tokens) == [*TOKENS, "<new>"]
+    (ids,) = brought.tokenizer.ids(["b<new>b"])
+    # What looks like a special token is ordinary characters, also here.
+    unknown = TOKENS.index("[UNK]")
+    expected = [unknown] * 3 if special else [len(TOKENS)]
+    assert ids.tolist() == [TOKENS.index("b"), *expected, TOKENS.index("b")]
+    if not special:
+        assert ids.tolist() == tokenizer.encode("b<new>b", add_special_tokens=False)
 
 
 def test_folder_with_a_vocabulary_file_alone(vocab):
