@@ -26,6 +26,7 @@ WSD = (
     "train.accumulation_steps=2",
     "optimizer.ema_decay=0.5",
     "model.hidden_dropout=0.1",
+    "generator.sharing=none",
 )
 
 
@@ -160,6 +161,9 @@ def test_what_is_no_branch_is_refused(
                 result = electra(*arguments)
         result.failed(code, *words)
         assert not new.exists()
+    with monkeypatch.context() as patch:
+        patch.setenv("ELECTRA_TRAIN__STEPS", "20")
+        electra(*branch(stable, new)).failed(2, "ELECTRA_TRAIN__STEPS with", "ends at step 12")
 
     # Killed before its first checkpoint, a branch is begun again, and by nothing else.
     loaded = find_branch(stable, 4, begun, others=())

@@ -13,6 +13,7 @@ from pathlib import Path
 from electra_cli.config.load import LoadedConfig, Override, diff_configs, load_config
 from electra_cli.config.rules.schedules import DECAYS_AT_THE_END, NEED_AN_END, Course
 from electra_cli.config.schema import Config
+from electra_cli.config.variables import variable_of
 from electra_cli.errors import ConfigError, DataError
 from electra_cli.files.layout import CHECKPOINTS_FOLDER, STATE, checkpoint_name
 from electra_cli.runs.branch import BranchRecord, config_at, read_branch, same_place
@@ -50,13 +51,14 @@ class Branch:
         Raises:
           ConfigError: Values that the branch decides are given, or one is wrong.
         """
-        for override in overrides:
-            if override.key in _DECIDED:
-                raise ConfigError(
-                    f"{override.key} with {_ORIGIN}, which decides it: the run ends at step "
-                    f"{self.record.step + self.record.decay_steps}",
-                    hint=f"leave {override.key} out, or change {_ORIGIN}",
-                )
+        given = [name for name in map(variable_of, _DECIDED) if name in environment]
+        given += [override.key for override in overrides if override.key in _DECIDED]
+        if given:
+            raise ConfigError(
+                f"{', '.join(given)} with {_ORIGIN}, which decides the schedule: the run ends at "
+                f"step {self.record.step + self.record.decay_steps}",
+                hint=f"leave {', '.join(given)} out, or change {_ORIGIN}",
+            )
         if self.config is None:
             return load_config(
                 config_file=self.run.config, environment=environment, overrides=overrides
