@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from electra_cli.files.atomic import atomic_write_bytes
+from electra_cli.metrics.names import format_flops
 from electra_cli.report.plots.style import BLUE, GREEN, VERMILION, Kind, image_of, style, tidy
 from recipes_parts.compare import FALLING, difference, figure
 from recipes_parts.results import Result
@@ -42,7 +44,7 @@ def write(
             for axes, metric in zip(row, metrics, strict=True):
                 tidy(axes)
                 _panel(axes, results, names, reference, metric)
-            row[0].set_yticks(range(len(names)), names)
+            row[0].set_yticks(range(len(names)), [_named(results, name) for name in names])
             row[0].set_ylim(len(names) - 0.5, -0.5)
             whole.supxlabel(
                 "circles: seeds; bars: mean ± standard deviation; dashed: mean of the reference\n"
@@ -51,6 +53,12 @@ def write(
             )
         drawn = image_of(whole, kind)
     atomic_write_bytes(path, drawn)
+
+
+def _named(results: Sequence[Result], name: str) -> str:
+    """A recipe, and what its runs have computed."""
+    flops = [result.flops for result in results if result.recipe == name]
+    return f"{name}, {format_flops(statistics.fmean(flops))} FLOPs"
 
 
 def _panel(

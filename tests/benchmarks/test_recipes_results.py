@@ -50,7 +50,10 @@ def test_differences_are_of_pairs() -> None:
 
 def test_pictures(tmp_path: Path) -> None:
     found = [result(name, seed, disc_auc=0.5 + seed) for name in ("a", "b") for seed in (0, 1)]
-    for results, words in ((found, (">a<", ">b<", "disc_auc")), ([], ("No run has finished",))):
+    for results, words in (
+        (found, (">a, ", ">b, ", " FLOPs<", "disc_auc")),
+        ([], ("No run has finished",)),
+    ):
         plot.write(results, "a", METRICS, tmp_path / "plot.svg", "Recipes")
         drawn = (tmp_path / "plot.svg").read_text()
         assert all(word in drawn for word in (*words, "Recipes"))

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from electra_cli import __version__
 from electra_cli.errors import counted
 from electra_cli.files.redaction import visible
+from electra_cli.metrics.names import format_flops
 from electra_cli.report.cards import Card, cards_of
 from electra_cli.report.differences import differences
 from electra_cli.report.downstream import Downstream
@@ -156,7 +157,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"prose": _prose, "sentence": _sentence, "counted": counted}
+    environment.filters |= {
+        "prose": _prose,
+        "sentence": _sentence,
+        "counted": counted,
+        "flops": format_flops,
+    }
     return environment
 
 

@@ -14,6 +14,7 @@ from textwrap import wrap
 from xml.etree import ElementTree
 
 from electra_cli.files.atomic import atomic_write_bytes
+from electra_cli.metrics.names import format_flops
 from electra_cli.report.plots.along import Along
 from electra_cli.report.plots.axes import COLOURS, draw
 from electra_cli.report.plots.panels import Panel, panels
@@ -70,7 +71,7 @@ def figure(records: Sequence[RunRecord], path: Path, kind: Kind, along: Along = 
             layout="constrained",
             facecolor="white",
         )
-        names = ", ".join(record.name for record in records) or "no runs"
+        names = ", ".join(map(_named, records)) or "no runs"
         title = wrap(names, _TITLE_LETTERS, max_lines=_TITLE_LINES, placeholder=" …")
         whole.suptitle("\n".join(title), fontsize=13)
         places = whole.subplots(rows, _COLUMNS, squeeze=False).flat
@@ -85,6 +86,11 @@ def figure(records: Sequence[RunRecord], path: Path, kind: Kind, along: Along = 
         whole.supxlabel(_legend(shown), fontsize=9, color=COLOURS["muted"])
         drawn = image_of(whole, kind)
     atomic_write_bytes(path, drawn)
+
+
+def _named(record: RunRecord) -> str:
+    """A run, and what it has computed: steps of runs may differ in that."""
+    return f"{record.name} ({format_flops(record.cost.flops)} FLOPs)"
 
 
 def _legend(shown: Sequence[Panel]) -> str:

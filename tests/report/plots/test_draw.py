@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from electra_cli.metrics.names import format_flops
 from electra_cli.report.plots import axes
 from electra_cli.report.plots.axes import COLOURS
 from electra_cli.report.plots.draw import figure, svg_of
@@ -130,8 +131,9 @@ def test_ten_thousand_lines_are_a_small_picture(record: RunRecord) -> None:
 def test_a_long_title_has_lines(record: RunRecord, tmp_path: Path) -> None:
     path = tmp_path / "a.svg"
     figure([replace(record, name="b" * 140, history=History.of([])), record], path, "svg")
-    lines = re.findall("b{20,}(?:, tiny)?", path.read_text(encoding="utf-8"))
-    assert lines == ["b" * 100, f"{'b' * 40}, tiny"]
+    lines = re.findall("b{20,}(?: .* FLOPs.)?", path.read_text(encoding="utf-8"))
+    flops = f"({format_flops(record.cost.flops)} FLOPs)"
+    assert lines == ["b" * 100, f"{'b' * 40} {flops}, tiny {flops}"]
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
