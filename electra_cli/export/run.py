@@ -114,6 +114,8 @@ def export(
             on_progress("there is no generator: only the discriminator is written")
         if item.is_electric:
             on_progress("the discriminator's logits are energies: the card says how to read them")
+        if item.config.model.document_attention:
+            on_progress("the training attended within documents, this model to whole rows")
         for note in (*_notes(item, format), *_notes_on_widths(item, format)):
             on_progress(note)
         with _all_or_nothing(output) as folder:
