@@ -31,6 +31,7 @@ RUNS: Mapping[str, Mapping[str, Any]] = {
         "generator.frozen": "runs/other",
         "generator.sharing": "none",
         "generator.embedding_size": 24,
+        "model.document_attention": True,
     },
     "electric": {"objective.name": "electric"},
     "uniform": {"objective.uniform_generator": True},
@@ -133,6 +134,7 @@ def test_folders_of_hugging_face(
     assert result.code == 0, result.stderr
     assert "by transformers: largest difference" in result.stdout
     assert ("to fine-tune" in result.stdout) == (only != "generator")
+    assert ("attended within documents" in result.stderr) == (name == "frozen")
     networks = BOTH if only is None else (only,)
     assert sorted(path.name for path in output.iterdir()) == list(networks)
     for network in networks:

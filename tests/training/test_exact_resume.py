@@ -2,8 +2,8 @@
 
 It is tried with each value of precision, average, accumulation and replicas; the table of
 docs/guide/pretrain.md has a row for each combination. Each objective, sharing and recipe is in one,
-with most others.
-A bad step, and what an evaluation sees of an average, are tried on the same trainers.
+with most others. A bad step, and what an evaluation sees of an average, are tried on the same
+trainers.
 
 One trainer stands for many processes here: all of its state is replaced by that of a checkpoint,
 and its input begins anew. `test_processes.py` does the same with processes.
@@ -42,8 +42,12 @@ LESS_MEMORY = {"model.gradient_checkpointing": True}
 WITHIN = {"model.document_attention": True, **LESS_MEMORY}
 RAMP = {"train.batch_schedule": "{half}:{batch}"}
 FEWER_LAYERS = {"model.num_layers": 2, "generator.layers": 0.5}
-FALLING = {"objective.temperature": 3.0, "objective.temperature_decay_steps": 3}
-DRAWN = {**FALLING, "objective.disallow_correct": True, **WITHIN}
+EVERYTHING = {
+    "objective.temperature": 3.0,
+    "objective.temperature_decay_steps": 3,
+    "objective.disallow_correct": True,
+    **WITHIN,
+}
 ELECTRIC: dict[str, Any] = {
     "objective.name": "electric",
     "objective.masking": "token",
@@ -56,7 +60,7 @@ ELECTRIC: dict[str, Any] = {
 DISENTANGLED = {
     "generator.sharing": "disentangled",
     "optimizer.schedule": "cosine",
-    **DRAWN,
+    **EVERYTHING,
     **RAMP,
 }
 APART = {
@@ -64,14 +68,14 @@ APART = {
     "optimizer.schedule": "wsd",
     "optimizer.decay_shape": "1-sqrt",
     "optimizer.decay_steps": 100,
-    **DRAWN,
+    **EVERYTHING,
 }
 FROZEN = {
     "generator.sharing": "none",
     "generator.embedding_size": 24,
     "generator.frozen": "here its weights are those of the seed",
     "optimizer.schedule": "linear",
-    **DRAWN,
+    **EVERYTHING,
     **FEWER_LAYERS,
     **RAMP,
 }
@@ -82,7 +86,7 @@ CHANCE = {
     **WITHIN,
     **RAMP,
 }
-ONE = {"generator.sharing": "all", "generator.size": 1.0, **DRAWN}
+ONE = {"generator.sharing": "all", "generator.size": 1.0, **EVERYTHING}
 COMBINATIONS = [  # each value with each value of the first others, which takes six of the 24
     ("float32", False, 1, "cpu", ELECTRIC),
     ("float32", True, 2, "cpu:2", DISENTANGLED),
