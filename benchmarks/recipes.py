@@ -133,7 +133,8 @@ def show(
     """Writes table and plot of everything there is, and returns the table."""
     found = results.all(list(book.recipes))
     metrics = [*HELD_OUT, *tasks]
-    shown = table.text(found, book.reference, metrics, minutes)
+    fixed = [name for name, recipe in book.recipes.items() if recipe.steps is not None]
+    shown = table.text(found, book.reference, metrics, minutes, fixed)
     each = (
         f"{format_flops(flops)} FLOPs" if flops is not None else f"{minutes:g} minutes in updates"
     )

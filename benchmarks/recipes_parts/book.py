@@ -47,10 +47,13 @@ class Recipe(_Part):
     Attributes:
       packing: How its data is prepared; None as that of all.
       first: A run that goes before.
+      steps: Updates, whatever the budget is, such as the fewest there can be; None for what it
+        pays for.
     """
 
     packing: Packing | None = None
     first: First | None = None
+    steps: int | None = Field(default=None, ge=1)
 
 
 class Data(BaseModel):

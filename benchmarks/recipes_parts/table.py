@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from electra_cli.errors import counted
 from electra_cli.metrics.names import format_flops
@@ -20,6 +20,7 @@ def text(
     reference: str,
     metrics: Sequence[str],
     minutes: float | None = None,
+    fixed: Collection[str] = (),
 ) -> str:
     """All results: what each recipe has cost and reached, and how far it is from the reference.
 
@@ -28,13 +29,16 @@ def text(
       reference: The recipe that the others are compared with.
       metrics: Their names.
       minutes: What each run was to take in updates; None for runs of equal FLOPs.
+      fixed: Recipes that do not take what the budget is.
     """
     names = list(dict.fromkeys(result.recipe for result in results))
     if not names:
         return "No run has finished yet."
     heads = ("recipe", "seeds", "steps", "FLOPs", "minutes", *metrics)
     parts = [_table(heads, [_reached(results, name, metrics) for name in names])]
-    if minutes is not None and (off := _off(results, names, minutes)):
+    if minutes is not None and (
+        off := _off(results, [name for name in names if name not in fixed], minutes)
+    ):
         parts.append(off)
     others = [name for name in names if name != reference]
     apart = {

@@ -93,7 +93,12 @@ class Work:
         plan = self._results.plan(name, self._recipe(name))
         if (found := plan.get(_steps_of(first))) is not None:
             return int(found)
-        return self._most_steps(name, first, {}) if self.budget.flops is not None else None
+        is_known = self.budget.flops is not None or self._fixed(name, first) is not None
+        return self._most_steps(name, first, {}) if is_known else None
+
+    def _fixed(self, name: str, first: bool) -> int | None:
+        """The steps that a recipe has whatever the budget is."""
+        return None if first else self._book.recipes[name].steps
 
     def measure(self, names: Sequence[str]) -> None:
         """Finds the steps of recipes that have none yet, and keeps them: all seeds have the same.
@@ -126,7 +131,9 @@ class Work:
             self._results.keep_plan(name, plan)
 
     def _updates(self, name: str, first: bool) -> list[tuple[str, int]]:
-        """The kinds of updates of a run: what decides the time of one, and its rows."""
+        """The kinds of updates to time of a run: what decides the time of one, and its rows."""
+        if self._fixed(name, first) is not None:
+            return []
         config = self._config(name, 1000, first, self._trial / f"{name}-first")
         record = config.model_dump(mode="json")
         for section, keys in _SAME_TIME.items():
@@ -143,6 +150,8 @@ class Work:
           first: The run that goes before is meant.
           speeds: Seconds of an update by its rows; not needed for FLOPs.
         """
+        if (fixed := self._fixed(name, first)) is not None:
+            return fixed
         before = self._book.recipes[name].first
         share = 1.0 if before is None else before.share if first else 1 - before.share
 
@@ -198,7 +207,7 @@ class Work:
             "preset": self._book.preset_of(name),
             "set": {**self._book.set, **self._book.recipes[name].set},
             "packing": self._book.packing(name),
-            "first": self._book.recipes[name].model_dump(mode="json")["first"],
+            **self._book.recipes[name].model_dump(mode="json", include={"first", "steps"}),
         }
 
     # -- runs ------------------------------------------------------------------------------------

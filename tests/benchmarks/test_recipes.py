@@ -33,6 +33,7 @@ recipes:
     first: {share: 0.25, set: {objective.name: mlm}}
     set: {generator.size: 1, generator.embedding_size: 64, generator.sharing: none,
           generator.frozen: "{first}"}
+  untrained: {steps: 1}
 """
 WORDS = "cat NOUN\nsits VERB\n\ndogs NOUN\n"
 
@@ -167,6 +168,24 @@ def test_a_run_that_goes_before_takes_its_share(call: Call, tmp_path: Path) -> N
     assert (found.steps, found.seconds, found.flops) == (600, 60, 600e6)
 
 
+def test_a_recipe_may_have_steps_of_its_own(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Such as none to speak of: what the tasks are without pretraining. It needs no trial."""
+    fake = Fake()
+    options = ("--minutes", "1", "--seeds", "0", "--only", "untrained")
+    assert call(*options, "--dry-run", electra=fake) == 0
+    assert "untrained: 1 steps; 1 of 1 runs to do" in capsys.readouterr().out
+    assert call(*options, electra=fake) == 0
+    assert [words[0] for words in fake.calls] == ["pretrain", "evaluate", "finetune"]
+    assert "train.steps=1" in fake.calls[0]
+    assert "Not of equal wall clock" not in capsys.readouterr().out
+    changed = (tmp_path / "recipes.yaml").read_text().replace("steps: 1}", "steps: 2}")
+    (tmp_path / "recipes.yaml").write_text(changed)
+    assert call(*options, electra=fake) == 1
+    assert "another recipe untrained" in capsys.readouterr().err
+
+
 def test_all_is_alike_for_recipes_of_another_packing(tmp_path: Path, data: Path) -> None:
     """The vocabulary, which decides the steps, is that of the data, and rows held out are the same.
 
@@ -245,7 +264,11 @@ def test_a_signal_is_no_fault(call: Call, capsys: pytest.CaptureFixture[str]) ->
     ("before", "options", "words"),
     [
         (["--minutes", "1"], ["--minutes", "2"], ["about.json", "another --output"]),
-        ([], ["--flops", "1e9", "--only", "plain, none"], ["'none'", "plain, ramp, frozen"]),
+        (
+            [],
+            ["--flops", "1e9", "--only", "plain, none"],
+            ["'none'", "plain, ramp, frozen, untrained"],
+        ),
         ([], ["--flops", "1e9", "--seeds", "1,a"], ["--seeds '1,a'", "numbers"]),
         ([], ["--flops", "1e9", "--labelled", "none"], ["--labelled none"]),
         ([], ["--flops", "1e9", "--device", "cpu:x"], ["recipe plain", "cpu:x"]),
