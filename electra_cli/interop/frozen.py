@@ -18,6 +18,7 @@ from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 from electra_cli.runs.named import own_checkpoints
 
 _EMBEDDING = "generator embedding_size"
+_OBJECTS = b"_CHECKPOINTABLE_OBJECT_GRAPH"  # names of a checkpoint of TensorFlow 2 lie in it
 _SHARED = ("model.vocab_size", "model.max_position_embeddings", "model.type_vocab_size")
 _HINT = (
     "--set generator.frozen=PATH names a run of objective mlm or electra, a checkpoint of one, or "
@@ -46,9 +47,21 @@ def find_generator(path: Path) -> Source:
             raise DataError(
                 f"{path} has no generator that fills masks: its objective is {kind}", hint=_HINT
             )
-    elif CHECKPOINT not in source.files and "generator" not in source.files:
+    elif _has_none(source):
         raise DataError(f"{path} holds a discriminator and no generator", hint=_HINT)
     return source
+
+
+def _has_none(source: Source) -> bool:
+    """Whether it is known to hold no generator.
+
+    Of a checkpoint of google-research/electra the table of names tells, in which names are sorted
+    and not compressed: one whose first letter is not that of the name before it stands there whole.
+    """
+    if CHECKPOINT not in source.files:
+        return "generator" not in source.files
+    table = Path(f"{source.files[CHECKPOINT]}.index").read_bytes()
+    return b"electra/" in table and not any(name in table for name in (b"generator", _OBJECTS))
 
 
 def check_generator(found: Sizes, architecture: Architecture, source: Source) -> None:

@@ -19,6 +19,7 @@ from electra_cli.export.checks.probe import make_probe
 from electra_cli.export.run import export
 from electra_cli.health.facts import Facts
 from electra_cli.interop.frozen import find_generator
+from electra_cli.interop.reference import to_reference
 from electra_cli.interop.source import find_source
 from electra_cli.interop.weights import load_checkpoint, load_generator, load_weights, values_of
 from electra_cli.modeling.architecture import Architecture
@@ -165,6 +166,34 @@ def test_another_vocabulary_is_refused(sources: Sources, tmp_path: Path) -> None
     assert "prepare-data" in caught.value.hint
 
 
+def write_reference(prefix: Path, arrays: Mapping[str, Any]) -> Path:
+    """A checkpoint of google-research/electra, whose names are a table."""
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix), tensor_names=list(arrays), shape_and_slices=[""] * len(arrays),
+        tensors=[tf.constant(array) for array in arrays.values()],
+    )  # fmt: skip
+    return prefix
+
+
+def test_a_reference_without_a_generator_is_refused_unread(
+    sources: Sources, tmp_path: Path
+) -> None:
+    """By the names of its weights, with what an optimizer keeps of them too."""
+    tensors = to_reference(values_of(load_checkpoint(find_checkpoints(sources("tied"))[-1])))
+    tensors |= {f"{name}/adam_m": array for name, array in tensors.items()}
+    tensors["beta1_power"] = np.zeros([], np.float32)
+    whole = write_reference(tmp_path / "whole.ckpt", tensors)
+    assert find_generator(whole).files
+    head = {n: a for n, a in tensors.items() if not n.startswith("generator/")}
+    assert find_generator(
+        write_reference(tmp_path / "one.ckpt", head)
+    ).files  # it shares an encoder
+    for parts in (("electra", "discriminator", "beta1"), ("electra",)):
+        kept = {n: a for n, a in tensors.items() if n.startswith(parts)}
+        with pytest.raises(DataError, match="holds a discriminator and no generator"):
+            find_generator(write_reference(tmp_path / f"{len(parts)}.ckpt", kept))
+
+
 def test_weights_that_are_not_whole_change_nothing(sources: Sources, tmp_path: Path) -> None:
     """A checkpoint without its run says what it lacks only once it is read."""
     tensors = values_of(load_checkpoint(find_checkpoints(sources("tied"))[-1]))
@@ -174,12 +203,7 @@ def test_weights_that_are_not_whole_change_nothing(sources: Sources, tmp_path: P
         kept = {n: a for n, a in tensors.items() if not part or not n.startswith(part)}
         if not part:
             kept["electra/embeddings/position_embeddings"] = np.zeros([9, 24], np.float32)
-        names = list(kept)
-        prefix = tmp_path / f"model{len(kept)}.ckpt"
-        tf.raw_ops.SaveV2(
-            prefix=str(prefix), tensor_names=names, shape_and_slices=[""] * len(names),
-            tensors=[tf.constant(kept[name]) for name in names],
-        )  # fmt: skip
+        prefix = write_reference(tmp_path / f"model{len(kept)}.ckpt", kept)
         with pytest.raises(DataError, match=words):
             load_generator(model, find_generator(prefix))
     for name, array in values_of(model).items():
