@@ -86,7 +86,7 @@ CHANCE = {
     **WITHIN,
     **RAMP,
 }
-ONE = {"generator.sharing": "all", "generator.size": 1.0, **EVERYTHING}
+ONE = {"generator.sharing": "all", "generator.size": 1.0, **EVERYTHING, **RAMP}
 COMBINATIONS = [  # each value with each value of the first others, which takes six of the 24
     ("float32", False, 1, "cpu", ELECTRIC),
     ("float32", True, 2, "cpu:2", DISENTANGLED),
