@@ -184,10 +184,8 @@ def test_a_reference_without_a_generator_is_refused_unread(
     tensors["beta1_power"] = np.zeros([], np.float32)
     whole = write_reference(tmp_path / "whole.ckpt", tensors)
     assert find_generator(whole).files
-    head = {n: a for n, a in tensors.items() if not n.startswith("generator/")}
-    assert find_generator(
-        write_reference(tmp_path / "one.ckpt", head)
-    ).files  # it shares an encoder
+    one_encoder = {n: a for n, a in tensors.items() if not n.startswith("generator/")}
+    assert find_generator(write_reference(tmp_path / "one.ckpt", one_encoder)).files
     for parts in (("electra", "discriminator", "beta1"), ("electra",)):
         kept = {n: a for n, a in tensors.items() if n.startswith(parts)}
         with pytest.raises(DataError, match="holds a discriminator and no generator"):
