@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from electra_cli import __version__
+from electra_cli.cli.groups import group_of
 from electra_cli.cli.options import local_only
 from electra_cli.cli.screen.console import show_error
 from electra_cli.cli.screen.streams import write_out
@@ -31,49 +32,65 @@ from electra_cli.errors import (
 from electra_cli.files.atomic import DISK_IS_FULL
 from electra_cli.training.devices.failures import OUT_OF_MEMORY, failure_of, told
 
-_LOOKS: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None}
 _TRACEBACK = "run again with --debug for the traceback"
 
-app = typer.Typer(
-    name="electra",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
-    help="Pretrain ELECTRA text encoders: from raw text to an exported model.",
-    **_LOOKS,
-)
-_GROUPS = {"": app}
-for name, words in {
+# A line a command, in the order of the help, and what the help of all says of it. Its file in
+# cli.commands has the function `command`, EXAMPLES of what to type, and LESS_MEMORY, which names
+# only options that the command has.
+COMMANDS = {
+    "prepare-data": "Turn raw text into shards to pretrain on.",
+    "pretrain": "Pretrain a generator and a discriminator on prepared data.",
+    "finetune": "Fine-tune an encoder on labelled data, and say how good it is.",
+    "evaluate": "Show the held-out metrics of checkpoints side by side.",
+    "launch": "Start several workers here, or write what starts them.",
+    "report": "Say of runs whether they are good, and what to do next.",
+    "export": "Export a checkpoint, and check it against the model.",
+    "doctor": "Look at this machine: versions, devices, memory, disk.",
+    "config show": "Show every value of a configuration and where it came from.",
+    "config diff": "Compare configurations: only the keys that differ.",
+    "config init": "Write a configuration for a text, a machine and some hours.",
+    "config schema": "Print the JSON Schema of configuration files, for editors.",
+    "debug data": "Show what prepared data holds, with examples.",
+    "debug task": "Show labelled data as `electra finetune` sees it.",
+}
+_GROUPS = {
+    "": "Pretrain ELECTRA text encoders: from raw text to an exported model.",
     "config": "Show, compare and write configurations.",
     "debug": "Look into what other commands have written.",
-}.items():
-    _GROUPS[name] = typer.Typer(help=words, **_LOOKS)
-    app.add_typer(_GROUPS[name], name=name)
-
-# A line a command, in the order of the help. Its file here has the function `command`, EXAMPLES of
-# what to type, and LESS_MEMORY, which names only options that the command has.
-COMMANDS = {
-    name: import_module("electra_cli.cli.commands." + re.sub(r"\W", "_", name))
-    for name in (
-        "prepare-data",
-        "pretrain",
-        "finetune",
-        "evaluate",
-        "launch",
-        "report",
-        "export",
-        "doctor",
-        "config show",
-        "config diff",
-        "config init",
-        "config schema",
-        "debug data",
-        "debug task",
-    )
 }
-for name, module in COMMANDS.items():
-    group, _, word = name.rpartition(" ")
-    add = _GROUPS[group].command(word, cls=Command, epilog=module.EXAMPLES)
+
+
+def module_of(name: str) -> Any:
+    """The file of a command; it is imported when the command is used."""
+    return import_module("electra_cli.cli.commands." + re.sub(r"\W", "_", name))
+
+
+def _command(name: str) -> Any:
+    module = module_of(name)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    add = alone.command(name.split()[-1], cls=Command, epilog=module.EXAMPLES)
     add(local_only(module.command))
+    return typer.main.get_command(alone)
+
+
+def _group(name: str) -> typer.Typer:
+    prefix = f"{name} ".lstrip()
+    below = {c.removeprefix(prefix): line for c, line in COMMANDS.items() if c.startswith(prefix)}
+    lines = {word: line for word, line in below.items() if " " not in word}
+    return typer.Typer(
+        name=name or "electra",
+        cls=group_of(lines, lambda word: _command(prefix + word)),
+        help=_GROUPS[name],
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    )
+
+
+app = _group("")
+for _name in filter(None, _GROUPS):
+    app.add_typer(_group(_name))
 
 
 @app.callback(invoke_without_command=True)
@@ -131,7 +148,7 @@ def _translate(error: BaseException, arguments: list[str]) -> ElectraError:
     if no_memory or failure_of(error) is OUT_OF_MEMORY:
         what = f": {str(error).splitlines()[0]}" if str(error) else ""
         given = " ".join(arguments)
-        hints = [m.LESS_MEMORY for name, m in COMMANDS.items() if given.startswith(name)]
+        hints = [module_of(name).LESS_MEMORY for name in COMMANDS if given.startswith(name)]
         return OutOfMemoryError(f"out of memory{what}", hint="".join(hints))
     if isinstance(error, OSError):
         what = error.strerror or str(error)

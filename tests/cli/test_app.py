@@ -17,7 +17,7 @@ import typer
 
 from electra_cli import __main__ as entry_point
 from electra_cli import __version__
-from electra_cli.cli.app import COMMANDS, app, main
+from electra_cli.cli.app import COMMANDS, app, main, module_of
 from tests.conftest import Electra
 
 CHECK = """
@@ -114,7 +114,7 @@ def test_what_takes_less_memory_are_options_of_the_command(name: str) -> None:
     for word in name.split():
         command = command.commands[word]
     known = {option for parameter in command.params for option in parameter.opts}
-    assert set(re.findall("--[a-z-]+", COMMANDS[name].LESS_MEMORY)) <= known
+    assert set(re.findall("--[a-z-]+", module_of(name).LESS_MEMORY)) <= known
 
 
 def test_interruption_is_130(electra: Electra, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,3 +87,12 @@ def test_help_loads_no_models_of_configurations() -> None:
         "sys.exit(any(name in sys.modules for name in ('pydantic', 'yaml', 'tensorflow')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_help_of_all_loads_no_command() -> None:
+    program = (
+        "import sys; from electra_cli.cli.app import run; run(['--help']); run(['config', '-h']); "
+        "print([name for name in sys.modules if name.startswith('electra_cli.cli.commands.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert done.stdout.endswith(b"\n[]\n")
