@@ -168,11 +168,8 @@ def _read(model: ElectraModel, source: Source) -> Values:
 
 
 def _plain(model: ElectraModel) -> ElectraModel:
-    """A model with the names and shapes of a plain ELECTRA; one that is made for them is empty."""
-    if not model.architecture.is_disentangled:
-        return model
-    with tf.Graph().as_default():  # variables of a graph without a session take no memory
-        return ElectraModel(model.architecture.plain)
+    """A model with the names and shapes of a plain ELECTRA; its values are nobody's."""
+    return ElectraModel(model.architecture.plain) if model.architecture.is_disentangled else model
 
 
 def initialize(model: ElectraModel, init_checkpoint: str | None) -> Report | None:

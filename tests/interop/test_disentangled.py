@@ -74,11 +74,12 @@ def test_it_comes_back_bit_by_bit(run: Path, model: ElectraModel) -> None:
     assert report.parts()["discriminator embeddings"] == (5, 0, 0)
 
 
+@pytest.mark.parametrize("source", ["run_folder", "exported"])
 def test_a_tied_one_begins_with_residuals_of_zero(
-    run_folder: Path, run_values: Arrays, said
+    request: pytest.FixtureRequest, run_folder: Path, run_values: Arrays, said, source: str
 ) -> None:
     apart = fresh(**{"generator__sharing": "disentangled"})
-    report = load_weights(apart, find_source(run_folder))
+    report = load_weights(apart, find_source(request.getfixturevalue(source)))
     assert (report.missing, report.unused) == ([], [])
     values = values_of(apart)
     for name, array in values.items():
