@@ -6,19 +6,20 @@ a run begins.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from electra_cli.errors import DataError
 from electra_cli.interop.huggingface_folder import SIZE_KEYS
-from electra_cli.interop.reference import Arrays
-from electra_cli.interop.sizes import check_sizes
+from electra_cli.interop.reference import WORDS, Arrays
+from electra_cli.interop.sizes import check_sizes, sizes_of_shapes
 from electra_cli.interop.source import CHECKPOINT, Source, find_source
+from electra_cli.interop.table import read_shapes
 from electra_cli.interop.values import part_of
 from electra_cli.modeling.architecture import Architecture, Sizes, sizes_of
 from electra_cli.runs.named import own_checkpoints
 
 _EMBEDDING = "generator embedding_size"
-_OBJECTS = b"_CHECKPOINTABLE_OBJECT_GRAPH"  # names of a checkpoint of TensorFlow 2 lie in it
 _SHARED = ("model.vocab_size", "model.max_position_embeddings", "model.type_vocab_size")
 _HINT = (
     "--set generator.frozen=PATH names a run of objective mlm or electra, a checkpoint of one, or "
@@ -35,33 +36,28 @@ def find_generator(path: Path) -> Source:
     Args:
       path: What `interop.source.find_source` understands.
 
+    Returns:
+      The source, with all that is known of its sizes.
+
     Raises:
       InputMissingError: There is nothing at the path.
       DataError: It holds no weights in a format that is known, or none of a generator.
     """
-    source = find_source(path)
+    source, why = find_source(path), ""
     if own := own_checkpoints(path):
         objective = own[-1].config().objective
         if "generator" not in objective.networks or objective.name == "electric":
             kind = "electra with a uniform generator" if objective.uniform_generator else "electric"
-            raise DataError(
-                f"{path} has no generator that fills masks: its objective is {kind}", hint=_HINT
-            )
-    elif _has_none(source):
-        raise DataError(f"{path} holds a discriminator and no generator", hint=_HINT)
+            why = f"its objective is {kind}"
+    elif CHECKPOINT not in source.files:
+        why = "" if "generator" in source.files else "it holds a discriminator"
+    elif WORDS in (shapes := read_shapes(source.files[CHECKPOINT])):  # of google-research/electra
+        if not any(part_of(name) == "generator head" for name in shapes):
+            why = "nothing in it is called generator_predictions"
+        source = replace(source, sizes=sizes_of_shapes(shapes) | source.sizes)
+    if why:
+        raise DataError(f"{path} has no generator that fills masks: {why}", hint=_HINT)
     return source
-
-
-def _has_none(source: Source) -> bool:
-    """Whether it is known to hold no generator.
-
-    Of a checkpoint of google-research/electra the table of names tells, in which names are sorted
-    and not compressed: one whose first letter is not that of the name before it stands there whole.
-    """
-    if CHECKPOINT not in source.files:
-        return "generator" not in source.files
-    table = Path(f"{source.files[CHECKPOINT]}.index").read_bytes()
-    return b"electra/" in table and not any(name in table for name in (b"generator", _OBJECTS))
 
 
 def check_generator(found: Sizes, architecture: Architecture, source: Source) -> None:

@@ -40,14 +40,19 @@ _EMBEDDING, _OWN_EMBEDDING = "model.embedding_size", "generator embedding_size"
 
 def sizes_of_arrays(arrays: Mapping[str, npt.NDArray[np.float32]]) -> Sizes:
     """What the shapes of weights under our names say; nothing about heads."""
+    return sizes_of_shapes({name: array.shape for name, array in arrays.items()})
+
+
+def sizes_of_shapes(shapes: Mapping[str, tuple[int, ...]]) -> Sizes:
+    """What shapes say, by our names or by the reference's; nothing about heads."""
     sizes: Sizes = {}
     for name, keys in _TABLES.items():
-        if name in arrays:
-            sizes |= dict(zip(keys, arrays[name].shape, strict=False))
+        if name in shapes:
+            sizes |= dict(zip(keys, shapes[name], strict=False))
     scopes = {"electra": "model.", "generator": "generator ", "generator_ltr": "generator "}
     for scope, prefix in scopes.items():
         pattern = re.compile(rf"{scope}/encoder/layer_(\d+)/")
-        layers = {int(match[1]) for name in arrays if (match := pattern.match(name))}
+        layers = {int(match[1]) for name in shapes if (match := pattern.match(name))}
         if layers:
             sizes[f"{prefix}num_layers"] = max(layers) + 1
     return sizes

@@ -30,6 +30,7 @@ from electra_cli.runs.run_folder import Checkpoint
 
 CHECKPOINT = "checkpoint"
 
+_SAVED_MODEL = "saved_model.pb"
 _PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
 # Pickled files beside weights, which a training loop leaves and nobody needs here.
 _LOOP_STATE = ("training_args", "optimizer", "scheduler", "rng_state", "scaler")
@@ -201,6 +202,11 @@ def find_source(path: Path) -> Source:
 
 
 def _refusal(path: Path, files: list[Path]) -> DataError:
+    if (path / _SAVED_MODEL).is_file():
+        return DataError(
+            f"{path} is a SavedModel, which is there to be run: no weights are read from it",
+            hint=f"name {_KNOWN}",
+        )
     inside = [file for file in files if file.is_dir() and _holds_weights(file)]
     if inside:
         folders = ", ".join(file.name for file in inside)

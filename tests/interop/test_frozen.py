@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_the_hint_of_other_sizes_can_be_followed(
     [
         ("uniform", "objective is electra with a uniform generator", "objective mlm or electra"),
         ("heads", "num_attention_heads 2 there, 1 here", "no key makes such a generator"),
-        ("discriminator", "holds a discriminator and no generator", "ElectraForMaskedLM"),
+        ("discriminator", "no generator that fills masks", "ElectraForMaskedLM"),
         ("gone", "generator.frozen: no weights at", "name a run folder"),
         ("empty", "holds no weights that can be read", "name a run folder"),
     ],
@@ -188,8 +189,23 @@ def test_a_reference_without_a_generator_is_refused_unread(
     assert find_generator(write_reference(tmp_path / "one.ckpt", one_encoder)).files
     for parts in (("electra", "discriminator", "beta1"), ("electra",)):
         kept = {n: a for n, a in tensors.items() if n.startswith(parts)}
-        with pytest.raises(DataError, match="holds a discriminator and no generator"):
+        with pytest.raises(DataError, match="has no generator that fills masks"):
             find_generator(write_reference(tmp_path / f"{len(parts)}.ckpt", kept))
+    towers = {n.replace("generator/", "generator_ltr/"): a for n, a in tensors.items()}
+    towers = {n: a for n, a in towers.items() if not n.startswith("generator_pred")}
+    with pytest.raises(DataError, match="has no generator that fills masks"):
+        find_generator(write_reference(tmp_path / "electric.ckpt", towers))
+
+
+def test_sizes_of_a_reference_are_compared_unread(sources: Sources, tmp_path: Path) -> None:
+    """Those of the table are those of the weights, and the hint can be followed."""
+    run = sources("narrow")
+    tensors = to_reference(values_of(load_checkpoint(find_checkpoints(run)[-1])))
+    path = write_reference(tmp_path / "narrow.ckpt", tensors)
+    with pytest.raises(DataError, match="generator hidden_size 8 there, 16 here") as caught:
+        planned(path, run, tmp_path)
+    assert "--set generator.size=0.25 --set generator.embedding_size=8" in caught.value.hint
+    assert planned(path, run, tmp_path, generator__size=0.25, generator__embedding_size=8)
 
 
 def test_weights_that_are_not_whole_change_nothing(sources: Sources, tmp_path: Path) -> None:
@@ -203,7 +219,7 @@ def test_weights_that_are_not_whole_change_nothing(sources: Sources, tmp_path: P
             kept["electra/embeddings/position_embeddings"] = np.zeros([9, 24], np.float32)
         prefix = write_reference(tmp_path / f"model{len(kept)}.ckpt", kept)
         with pytest.raises(DataError, match=words):
-            load_generator(model, find_generator(prefix))
+            load_generator(model, replace(find_source(prefix), sizes={}))
     for name, array in values_of(model).items():
         np.testing.assert_array_equal(array, before[name])
 

@@ -232,6 +232,15 @@ def test_what_lies_beside_checkpoints_is_none(own_run: Path, name: str) -> None:
             find(path)
 
 
+def test_a_saved_model_gives_no_weights(tmp_path: Path) -> None:
+    """Nor does the checkpoint in it, which the other error would name."""
+    (tmp_path / "variables").mkdir()
+    for name in ("saved_model.pb", "variables/variables.index"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match="is a SavedModel"):
+        find_source(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["ckpt-9", "ckpt-9/state", "ckpt-9.index"])
 def test_a_checkpoint_that_is_not_there(own_run: Path, name: str) -> None:
     for find in (find_source, find_checkpoints):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +53,16 @@ def plan_frozen(config: Config, *, manifest: Manifest | None, run: RunFolder) ->
     frozen = config.generator.frozen
     if frozen is None or run.is_saved:
         return None
-    try:
+    with _named():
         source = find_generator(Path(frozen))
         return Initial(source, frozenset(), tuple(_compared(source, config, manifest)))
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """Says in errors which key they are about."""
+    try:
+        yield
     except ElectraError as error:
         raise type(error)(f"generator.frozen: {error.message}", hint=error.hint) from error
 
@@ -87,7 +96,8 @@ def load_frozen(frozen: Initial, model: ElectraModel) -> Report:
     """
     from electra_cli.interop.weights import load_generator
 
-    return load_generator(model, frozen.source)
+    with _named():
+        return load_generator(model, frozen.source)
 
 
 def check_frozen(frozen: Initial, config: Config) -> Report:
