@@ -26,6 +26,8 @@ from electra_cli.config.sections import (
 )
 from electra_cli.errors import ConfigError
 
+_LARGEST = 10**15  # of whatever is counted: sums of them fit into the 64 bits of TensorFlow's steps
+
 
 class Root(Section):
     """A whole configuration: sections of keys, and the name of the preset that they come from.
@@ -54,6 +56,18 @@ class Root(Section):
             section, _, name = key.partition(".")
             record[section][name] = value
         return type(self).model_validate(record)
+
+    @model_validator(mode="after")
+    def _check_integers(self) -> Self:
+        for section, keys in self.model_dump().items():
+            for name, value in keys.items() if isinstance(keys, dict) else ():
+                if type(value) is int and value > _LARGEST:
+                    raise ConfigError(
+                        f"{section}.{name}: expected at most {_LARGEST:,}, got {value}",
+                        hint=f"as much as that is never reached; {section}.{name}={_LARGEST} is "
+                        "possible",
+                    )
+        return self
 
 
 class GeneratorSizes(NamedTuple):

@@ -211,6 +211,14 @@ def test_unknown_environment_variable() -> None:
     assert error.value.hint == "did you mean ELECTRA_TRAIN__STEPS?"
 
 
+@pytest.mark.parametrize("key", ["train.steps", "train.keep_checkpoints", "model.vocab_size"])
+def test_an_integer_that_nothing_can_count_to(key: str) -> None:
+    """TensorFlow counts steps with 64 bits, and would say so after the first one."""
+    assert load(sets=[f"{key}={10**15}"])
+    with pytest.raises(ConfigError, match=rf"{key}: expected at most .*, got 10+1 \({key} from"):
+        load(sets=[f"{key}={10**15 + 1}"])
+
+
 def test_contradiction_names_both_origins() -> None:
     with pytest.raises(ConfigError) as error:
         load(sets=["model.hidden_size=129"])

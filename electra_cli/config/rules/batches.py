@@ -159,7 +159,8 @@ def _parts(schedule: str | None) -> Iterator[tuple[int, int]]:
         match = _PART.fullmatch(part.strip())
         if match is None or not int(match[1]):
             raise ConfigError(
-                f"{_KEY} {schedule}: expected ROWS:EXAMPLES joined by commas, got {part!r}",
+                f"{_KEY} {schedule}: expected ROWS:EXAMPLES joined by commas, each of at most "
+                f"18 digits, got {part!r}",
                 hint=f"--set {_KEY}=32:100000,64:300000, for example: updates of 32 rows until "
                 "100,000 examples were seen, of 64 until 300,000",
             )

@@ -74,11 +74,11 @@ def test_rows_before_a_step_are_the_sum_of_the_batches_before_it(
 @pytest.mark.parametrize(
     ("schedule", "reason"),
     [
-        ("32", "expected ROWS:EXAMPLES joined by commas, got '32'"),
-        ("32:", "expected ROWS:EXAMPLES joined by commas, got '32:'"),
-        ("0:10", "expected ROWS:EXAMPLES joined by commas, got '0:10'"),
-        ("4:8,", "expected ROWS:EXAMPLES joined by commas, got ''"),
-        ("4:-8", "expected ROWS:EXAMPLES joined by commas, got '4:-8'"),
+        ("32", "expected ROWS:EXAMPLES joined by commas, each of at most 18 digits, got '32'"),
+        ("32:", "expected ROWS:EXAMPLES joined by commas, each of at most 18 digits, got '32:'"),
+        ("0:10", "expected ROWS:EXAMPLES joined by commas, each of at most 18 digits, got '0:10'"),
+        ("4:8,", "expected ROWS:EXAMPLES joined by commas, each of at most 18 digits, got ''"),
+        ("4:-8", "expected ROWS:EXAMPLES joined by commas, each of at most 18 digits, got '4:-8'"),
         ("4:8,8:8", "8:8 has no update, since 8 examples were seen before it"),
         ("4:0", "4:0 has no update, since 0 examples were seen before it"),
         ("32:8,4:30", "4:30 has no update, since 32 examples were seen before it"),
