@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from electra_cli.config.finetune import FinetuneConfig
-from electra_cli.config.rules.batches import largest_batch
+from electra_cli.config.rules.batches import largest_batch, stretches
 from electra_cli.config.schema import Config
 from electra_cli.errors import OutOfMemoryError, counted
 from electra_cli.memory_limits import GIB, MemoryLimit, device_limit, memory_limit
@@ -75,18 +76,24 @@ class Memory:
         fitting = self._fitting()
         if rows == 1 or fitting == 0:
             smaller = "" if self.config.preset == "tiny" else ", such as --preset tiny"
-            return message, f"{self._computing_again()}use a smaller model{smaller}, or {remedy}"
+            ways = [self._computing_again(), f"use a smaller model{smaller}, or {remedy}"]
+            return message, "; or ".join(filter(None, ways))
+        batch = fitting * self.replicas
+        new = f"{'start a new run with ' if begun else ''}--batch-size {batch}"
+        if self.config.train.batch_schedule is not None:
+            new += " --set train.batch_schedule=null"
+        ways = [self._computing_again(), new, remedy]
+        if parts := self._parts(fitting):
+            kept = f"keep the batch and compute it in parts: --set {_KEY}={parts}"
+            ways.insert(0, kept + (f" --allow-config-change {_KEY}" if begun else ""))
+        return f"{message}; a batch of {batch:,} should fit", "; or ".join(filter(None, ways))
+
+    def _parts(self, fitting: int) -> int | None:
+        """The fewest parts, of at most `fitting` rows, that every batch divides into."""
         share = largest_batch(self.config.train) // self.replicas
-        parts = next(n for n in range(1, share + 1) if share % n == 0 and share // n <= fitting)
-        batch = f"--batch-size {fitting * self.replicas}"
-        return (
-            f"{message}; a batch of {fitting * self.replicas:,} should fit",
-            f"keep the batch and compute it in parts: --set {_KEY}={parts}"
-            + (f" --allow-config-change {_KEY}" if begun else "")
-            + f"; or {self._computing_again()}"
-            + ("start a new run with " if begun else "")
-            + f"{batch}; or {remedy}",
-        )
+        rows = math.gcd(*(found.rows // self.replicas for found in stretches(self.config.train)))
+        parts = range(1, rows + 1)
+        return next((n for n in parts if rows % n == 0 and share // n <= fitting), None)
 
     def _computing_again(self) -> str:
         """How to keep less and take longer, where that is enough; or nothing."""
@@ -95,7 +102,7 @@ class Memory:
         needed = self._needed(self.config.replaced({_RECOMPUTES: True}))
         if self.limit is not None and needed > self.limit.doubtful * _USABLE:
             return ""
-        return f"compute layers again in the backward pass: --set {_RECOMPUTES}=true; or "
+        return f"compute layers again in the backward pass: --set {_RECOMPUTES}=true"
 
     def error(self, what: str, *, begun: bool) -> OutOfMemoryError:
         """The error for a run that does not fit, beginning with `what`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,6 +106,20 @@ def test_the_largest_batch_that_should_fit() -> None:
     assert "accumulation_steps=3 " in hint
     one = configuration(**{"train.batch_size": 1})
     assert "smaller model" in memory(one, None).shortage(begun=True)[1]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "parts"), [("96:1000", 2), ("96:960,6:9000", 2), ("96:960,5:9000", None)]
+)
+def test_a_schedule_of_batches_that_does_not_fit(schedule: str, parts: int | None) -> None:
+    """What is to be typed makes every batch fit."""
+    values = {"train.batch_size": 36, "train.batch_schedule": schedule}
+    _, hint = memory(configuration(**values), None).shortage(begun=False)
+    assert "--batch-size 64 --set train.batch_schedule=null" in hint
+    told = re.search(r"accumulation_steps=(\d+)", hint)
+    assert (int(told[1]) if told else None) == parts
+    if parts:
+        configuration(**values, **{"train.accumulation_steps": parts})
 
 
 def test_replicas_of_a_cpu_share_a_process() -> None:
