@@ -45,7 +45,7 @@ def refuse_urls(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         for path in value if isinstance(value, list) else [value]:
             if isinstance(path, Path):
-                refuse_url(str(path), name.replace("_", "-"))
+                refuse_url(str(path), name.rstrip("_").replace("_", "-"))
 
 
 def refuse_url(path: str, name: str) -> None:

@@ -152,6 +152,15 @@ class Command(TyperCommand):
         ]
         return [*arguments, *required, "[OPTIONS]"]
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads a command line; an empty text, as of an unset variable, stands for nothing."""
+        given, *_ = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter in self.get_params(ctx):
+            values = given.get(parameter.name)
+            if "" in (values if isinstance(values, list | tuple) else [values]):
+                ctx.fail(f"{_name(parameter)}: expected a value, got an empty text")
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes arguments and options by panel."""
         panels: dict[str, list[tuple[str, str]]] = {}

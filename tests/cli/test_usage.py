@@ -59,6 +59,13 @@ EXPORT = "export RUN --output OUT --format"
         ("pretrain --preset tiny --precision fp16", "got the text", "write --precision float16"),
         ("pretrain --preset tiny --set train.best_metric=disc_acu", "", "=disc_auc?"),
         ("evaluate RUN --fail-under disc_acu=0.5", "'disc_acu'", "--fail-under disc_auc="),
+        ("pretrain --data=", "--data: expected a value, got an empty text", "pretrain --help"),
+        ("pretrain --gin-file a --gin-file=", "--gin-file: expected a value", "pretrain --help"),
+        (
+            "pretrain --branch-decay 3 --from s3://b/r --model-dir M",
+            "s3://b/r (from) is a URL",
+            "mount it, or copy it",
+        ),
         ("evaluate RUN --device cuda", "unknown device 'cuda'", "did you mean --device gpu?"),
     ],
 )
@@ -72,3 +79,9 @@ def test_what_is_wrong_and_what_to_type(
     error = result.json["error"]
     assert message in error["message"]
     assert hint in error["hint"]
+
+
+def test_an_empty_argument_is_not_this_folder(electra: Electra) -> None:
+    result = electra("prepare-data", "texts", "", "--output", "data", "--json")
+    result.failed(2)
+    assert result.json["error"]["message"] == "INPUT...: expected a value, got an empty text"

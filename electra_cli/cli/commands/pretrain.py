@@ -94,7 +94,7 @@ def command(
         metavar="N",
         help="Begin another run as a copy of --from and let its learning rate fall to 0 in N "
         "updates.")] = None,
-    branch_from: Annotated[Path | None, typer.Option(
+    from_: Annotated[Path | None, typer.Option(
         "--from", autocompletion=completion.checkpoints,
         help="For --branch-decay: a run with schedule constant or wsd, or a checkpoint of it.")
     ] = None,
@@ -154,7 +154,7 @@ def command(
         overrides += [override for override in given if override.value is not None]
         others = {"--preset": preset, "--config": config, "--init-from": init_from}
         branch = find_branch(
-            branch_from, branch_decay, model_dir, others=[o for o, given in others.items() if given]
+            from_, branch_decay, model_dir, others=[o for o, given in others.items() if given]
         )
         if branch is not None:
             loaded = branch.load(os.environ, overrides)
