@@ -32,6 +32,7 @@ _FORMATS: dict[Format, re.Pattern[bytes]] = {
 }
 # Control characters that text has none of; tabs, line ends, form feeds and colours are not here.
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\x0b\x0c\r\x1b")) + b"\x7f"
+_LINE_END = re.compile("[\r\n]")
 _BINARY_SHARE = 0.01
 _FEW_CONTROLS = 3  # which a short text may have all the same
 _END_OF_DOS_TEXT = b"\x1a"  # fills the last block
@@ -109,7 +110,7 @@ def detect_unnamed(head: bytes, name: str, label: str, text_field: str) -> Forma
 
 def _table(head: bytes, text_field: str) -> Format | None:
     """The kind of table whose header, one of several columns, text begins with."""
-    header = head.decode("utf-8-sig", "ignore").partition("\n")[0].rstrip("\r")
+    header = _LINE_END.split(head.decode("utf-8-sig", "ignore"), maxsplit=1)[0]
     dialect = find_dialect(header, text_field, possible_separators(",", None), "auto")
     columns = dialect.fields(header)
     if len(columns) < 2 or text_field not in columns:

@@ -71,6 +71,8 @@ def test_wrong_endings_are_seen_through(tmp_path):
         (b"\x1b[1mcolours\x1b[0m\n" * 50, "txt"),
         ("語".encode() * 30_000, "txt"),
         (b"", "txt"),
+        (b"10%\r100%\rdone\n", "txt"),  # as a progress bar leaves it
+        (b"id,text\r1,one\r", "csv"),
     ],
 )
 def test_text_by_its_content(tmp_path, head, expected):
