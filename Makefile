@@ -1,7 +1,7 @@
 # Every target sets up what it needs in .venv; nothing is installed twice.
 #
 #   make demo    train, evaluate and export a tiny ELECTRA on Python's own documentation
-#   make test    run all tests; 17 minutes on two cores that multiply bfloat16, longer on others
+#   make test    run all tests; 17 to 24 minutes on two cores that multiply bfloat16, longer on others
 #   make test-fast   run those that are not marked slow; 5 to 8 minutes there
 #   make chaos   kill every command at 50 random points, workers of a cluster in 30 starts, and whoever
 #                prepares data 20 times, under all engines, and compare what comes out; over an hour
