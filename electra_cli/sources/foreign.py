@@ -91,7 +91,8 @@ def open_foreign(
 
     Args:
       path: What `interop.source.find_source` understands.
-      reference_config: Sizes of a checkpoint of the reference, as JSON; None to infer them.
+      reference_config: Sizes of a checkpoint of the reference, as JSON; None for what our own
+        exports have beside it, else to infer them.
       vocab: The vocabulary; None for the one beside the weights, if there is one.
       lowercase: Whether the tokenizer lower-cases; None for what is recorded, else yes.
       scratch: A folder for the vocabulary as it is exported, which need not be a file yet.
@@ -105,8 +106,12 @@ def open_foreign(
     source = find_source(path)
     sizes = dict(source.sizes)
     record: dict[str, Any] = {}
-    values = _values(source.files[CHECKPOINT]) if CHECKPOINT in source.files else None
+    values = None
+    if CHECKPOINT in source.files:
+        values = _values(source.files[CHECKPOINT])
+        reference_config = reference_config or _config_beside(source.files[CHECKPOINT])
     if reference_config is not None:
+        on_progress(f"sizes from {reference_config}")
         told_sizes, record = _read_config(reference_config)
         sizes |= told_sizes
     elif values is not None:
@@ -255,6 +260,14 @@ def _sharing(source: Source, values: Values | None, sizes: Sizes) -> Sharing:
         return "tied"
     tensors = {network: read_tensors(folder) for network, folder in source.files.items()}
     return "all" if are_one_encoder(tensors) else "tied"
+
+
+def _config_beside(prefix: Path) -> Path | None:
+    """The configuration that an export of ours has beside its checkpoint."""
+    path = prefix.with_name("config.json")
+    if not path.is_file():
+        return None
+    return path if "discriminator" in read_json(path, hint="copy it again") else None
 
 
 def _read_config(path: Path) -> tuple[Sizes, dict[str, Any]]:

@@ -97,7 +97,7 @@ def test_a_recorded_checkpoint_without_vocabulary(
         "--output", tmp_path / "out", "--json",
     )  # fmt: skip
     assert result.code == 0, result.stderr
-    assert "sizes inferred from the weights" in result.stderr
+    assert f"sizes from {GOLDEN / 'small_like' / 'config.json'}" in result.stderr
     assert "no tokenizer is written" in result.stderr
     files = result.json["files"]
     assert not [name for name in files if "vocab" in name or "tokenizer" in name]
@@ -112,20 +112,24 @@ def test_sizes_from_a_reference_configuration(tmp_path: Path) -> None:
     case = GOLDEN / "large_like"
     record = json.loads((case / "config.json").read_text())
     assert record["discriminator"]["num_attention_heads"] == 5
-    for name, config in (("told", case / "config.json"), ("inferred", None)):
+    (alone := tmp_path / "alone").mkdir()
+    for file in case.glob("reference.ckpt*"):
+        shutil.copy(file, alone)
+    (alone / "config.json").write_text('{"model_type": "of others"}')
+    for name, folder, config in (
+        ("beside", case, None),
+        ("told", alone, case / "config.json"),
+        ("inferred", alone, None),
+    ):
         export(
-            checkpoint=case / "reference.ckpt",
+            checkpoint=folder / "reference.ckpt",
             format="huggingface",
             output=tmp_path / name,
             reference_config=config,
         )
-    found = {
-        name: json.loads((tmp_path / name / "discriminator" / "config.json").read_text())
-        for name in ("told", "inferred")
-    }
-    assert found["told"]["num_attention_heads"] == 5
-    assert found["inferred"]["num_attention_heads"] == 1
-    assert_same_tensors(tmp_path / "told", tmp_path / "inferred")
+        found = json.loads((tmp_path / name / "discriminator" / "config.json").read_text())
+        assert found["num_attention_heads"] == (1 if name == "inferred" else 5)
+        assert_same_tensors(tmp_path / "beside", tmp_path / name)
 
 
 def test_casing_of_a_foreign_vocabulary(reference: Exported, tmp_path: Path) -> None:
