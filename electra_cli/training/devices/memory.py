@@ -22,6 +22,7 @@ AnyConfig = Config | FinetuneConfig
 BudgetOf = Callable[..., Budget]  # of a configuration, its replicas, its type; `compiled`
 
 _USABLE = 0.9  # of a machine's memory; the rest is the system's
+_MOST_PARTS = 10**6  # whoever needs more has mistyped the batch
 _KEY = "train.accumulation_steps"
 _RECOMPUTES = "model.gradient_checkpointing"
 
@@ -92,8 +93,8 @@ class Memory:
         """The fewest parts, of at most `fitting` rows, that every batch divides into."""
         share = largest_batch(self.config.train) // self.replicas
         rows = math.gcd(*(found.rows // self.replicas for found in stretches(self.config.train)))
-        parts = range(1, rows + 1)
-        return next((n for n in parts if rows % n == 0 and share // n <= fitting), None)
+        parts = range(-(-share // fitting), min(rows, _MOST_PARTS) + 1)
+        return next((n for n in parts if rows % n == 0), None)
 
     def _computing_again(self) -> str:
         """How to keep less and take longer, where that is enough; or nothing."""

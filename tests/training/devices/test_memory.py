@@ -104,6 +104,8 @@ def test_the_largest_batch_that_should_fit() -> None:
     message, hint = memory(config, None, replicas=2).shortage(begun=True)  # 24 each: 16 each
     assert "a batch of 32 should fit" in message
     assert "accumulation_steps=3 " in hint
+    _, hint = memory(configuration(**{"train.batch_size": 10**15 - 11}), 2).shortage(begun=False)
+    assert "accumulation_steps" not in hint  # nor are so many divisors tried
     one = configuration(**{"train.batch_size": 1})
     assert "smaller model" in memory(one, None).shortage(begun=True)[1]
 
